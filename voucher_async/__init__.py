@@ -1,0 +1,1 @@
+"""The asyncio SDK of the JTL-Voucher Cloud API."""

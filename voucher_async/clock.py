@@ -1,0 +1,123 @@
+"""The clocks: one for work, one that tests move by hand.
+
+Deadlines are measured on the monotonic clock, dates are aware and in UTC. Nothing in this package asks the
+operating system for the time except through a `Clock`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import heapq
+import itertools
+import time
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Clock", "ManualClock", "SystemClock"]
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment; never goes back."""
+        ...
+
+    def now(self) -> dt.datetime:
+        """The wall clock: an aware datetime in UTC. May be wrong, may jump."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that many seconds."""
+        ...
+
+
+class SystemClock:
+    """The operating system's clocks."""
+
+    __slots__ = ()
+
+    monotonic = staticmethod(time.monotonic)
+
+    def now(self) -> dt.datetime:
+        """The wall clock in UTC."""
+        return dt.datetime.now(dt.UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that many seconds on the running event loop."""
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that stands still until `advance` is called.
+
+    Args:
+        start: the wall clock at the start; aware. Default: 2026-01-01 12:00 UTC.
+        skip_sleeps: `sleep` moves the clock by itself and returns at once, instead of waiting for `advance`.
+    """
+
+    def __init__(self, start: dt.datetime | None = None, *, skip_sleeps: bool = False) -> None:
+        start = start or dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+        if start.tzinfo is None:
+            raise ValueError("start must be an aware datetime")
+        self._start = start
+        self._elapsed = 0.0
+        self._skip_sleeps = skip_sleeps
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._elapsed
+
+    def now(self) -> dt.datetime:
+        """The start plus what was advanced."""
+        return (self._start + dt.timedelta(seconds=self._elapsed)).astimezone(dt.UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock was advanced by that many seconds."""
+        if self._skip_sleeps:
+            self.advance(max(seconds, 0.0))
+            await asyncio.sleep(0)
+            return
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
+        await future
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward and wake whoever slept until then.
+
+        Args:
+            seconds: how far, in seconds; not negative.
+
+        Raises:
+            ValueError: when `seconds` is negative.
+        """
+        if seconds < 0:
+            raise ValueError("a clock does not go back")
+        self._elapsed += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+            future = heapq.heappop(self._sleepers)[2]
+            if not future.done():
+                future.set_result(None)
+
+    def shifted(self, seconds: float) -> Clock:
+        """The same clock seen by a machine whose wall clock is off by that many seconds."""
+        return _ShiftedClock(self, dt.timedelta(seconds=seconds))
+
+
+class _ShiftedClock:
+    """Shares everything with a `ManualClock` but the date it shows."""
+
+    def __init__(self, clock: ManualClock, offset: dt.timedelta) -> None:
+        self.monotonic = clock.monotonic
+        self.sleep = clock.sleep
+        self._now = clock.now
+        self._offset = offset
+
+    def now(self) -> dt.datetime:
+        return self._now() + self._offset
