@@ -11,9 +11,10 @@ import datetime as dt
 import heapq
 import itertools
 import time
+from email.utils import parsedate_to_datetime
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Clock", "ManualClock", "SystemClock"]
+__all__ = ["Clock", "Deadline", "ManualClock", "ServerClock", "SystemClock", "parse_date"]
 
 
 @runtime_checkable
@@ -95,9 +96,9 @@ class ManualClock:
             seconds: how far, in seconds; not negative.
 
         Raises:
-            ValueError: when `seconds` is negative.
+            ValueError: when `seconds` is negative or not a number.
         """
-        if seconds < 0:
+        if not seconds >= 0:
             raise ValueError("a clock does not go back")
         self._elapsed += seconds
         while self._sleepers and self._sleepers[0][0] <= self._elapsed:
@@ -121,3 +122,86 @@ class _ShiftedClock:
 
     def now(self) -> dt.datetime:
         return self._now() + self._offset
+
+
+def parse_date(text: str | None) -> dt.datetime | None:
+    """An HTTP date as an aware datetime in UTC; None when there is none or it cannot be read."""
+    if not text:
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+        date = date.replace(tzinfo=dt.UTC) if date.tzinfo is None else date.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+    # so close to the end of the calendar nothing can be added any more
+    return date if date.year < dt.MAXYEAR else None
+
+
+class Deadline:
+    """A moment by which a call has to be over, however many requests and waits it is made of.
+
+    Args:
+        clock: the clock to measure with.
+        total: seconds from now.
+    """
+
+    __slots__ = ("_clock", "_ends", "total")
+
+    def __init__(self, clock: Clock, total: float) -> None:
+        self._clock = clock
+        self._ends = clock.monotonic() + total
+        self.total = total
+
+    def left(self) -> float:
+        """Seconds left; negative when it passed."""
+        return self._ends - self._clock.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was set."""
+        return self.total - self.left()
+
+
+class ServerClock:
+    """What the server's clock shows: the `Date` of its answers, kept running on the monotonic clock.
+
+    Args:
+        clock: the local clock; its date is used only until the first answer.
+    """
+
+    __slots__ = ("_clock", "_date", "_sent", "_text")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._text: str | None = None
+        self._date: dt.datetime | None = None
+        self._sent = 0.0
+
+    def observe(self, text: str | None, sent: float) -> dt.datetime | None:
+        """Learn from an answer.
+
+        Args:
+            text: its `Date`.
+            sent: the monotonic time in seconds when the request went out. The server wrote the date later
+                than that, so the clock shown here is ahead by at most the way there.
+
+        Returns:
+            The date, or None when there is none or it cannot be read.
+        """
+        if text == self._text:
+            return self._date
+        date = parse_date(text)
+        if date is not None:
+            self._text, self._date, self._sent = text, date, sent
+        return date
+
+    @property
+    def known(self) -> bool:
+        """Whether an answer told the date; until then `now` is the local clock's."""
+        return self._date is not None
+
+    def now(self) -> dt.datetime:
+        """The server's date and time as far as known; aware, in UTC."""
+        if self._date is None:
+            return self._clock.now()
+        return self._date + dt.timedelta(seconds=self._clock.monotonic() - self._sent)

@@ -1,0 +1,262 @@
+"""Settings: frozen, checked when made, safe to print."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import re
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+
+from voucher_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Environment", "Settings", "Timeout"]
+
+Environment: TypeAlias = Literal["sandbox", "production"]
+
+_HOSTS: Final[dict[str, str]] = {
+    "production": "https://vouchers.api.jtl-software.com",
+    "sandbox": "https://vouchers-sbx.api.jtl-software.com",
+}
+_CLIENT_TYPE_LENGTH = 32
+_BRACKETED = re.compile(r"(.*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?")
+
+
+@attrs.frozen
+class Timeout:
+    """Time limits in seconds.
+
+    Attributes:
+        total: the whole call: token, connection, every attempt, every pause, reading the answer.
+        connect: making one connection, TLS included; waiting for a free one counts towards `total` alone.
+        read: the longest silence while an answer is awaited or read.
+    """
+
+    total: float = 30.0
+    connect: float = 5.0
+    read: float = 15.0
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("total", "connect", "read"):
+            check_seconds(f"timeout.{name}", getattr(self, name))
+
+
+def check_seconds(name: str, value: object) -> float:
+    """A time span must be a positive, finite number of seconds.
+
+    Raises:
+        ConfigurationError: when it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ConfigurationError(f"{name} must be a positive number of seconds, got {seconds}")
+    return seconds
+
+
+def _is_loopback(host: str) -> bool:
+    # not *.localhost: Python's resolver may ask the network for it
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(name: str, url: object) -> SplitResult:
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{name} must be a str, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError(f"{name} is not a URL") from None
+    # urlsplit of older Pythons takes [::1].example.com for ::1
+    if "]" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
+        raise ConfigurationError(f"{name} is not a URL")
+    return parts
+
+
+def _check_url(name: str, url: str) -> None:
+    parts = _split(name, url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"{name} must be an absolute http(s) URL")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(f"{name} must not hold credentials")
+    if not url.isprintable() or any(c in " ?#\\" for c in url):
+        raise ConfigurationError(f"{name} must not have a query, a fragment, white space or a backslash")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ConfigurationError(f"{name} must use https: plain http would show the token to the network")
+
+
+def _urls(environment: str | None, base_url: str | None, token_url: str | None) -> tuple[str, str]:
+    if base_url is None:
+        if environment is None:
+            raise ConfigurationError(
+                'say environment="sandbox" or environment="production", or give base_url'
+            )
+        if environment not in _HOSTS:
+            raise ConfigurationError(f"environment must be one of {', '.join(_HOSTS)}, got {environment!r}")
+        base_url = f"{_HOSTS[environment]}/v1"
+    _check_url("base_url", base_url)
+    if token_url is None:
+        parts = urlsplit(base_url)
+        token_url = f"{parts.scheme}://{parts.netloc}/oauth/token"
+    _check_url("token_url", token_url)
+    return base_url.rstrip("/"), token_url
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything a client needs to know, checked. Make one with `Settings.make` or `Settings.from_env`.
+
+    Attributes:
+        client_id: the OAuth client id.
+        client_secret: the OAuth client secret; not shown in the repr.
+        base_url: where the API lives, version included.
+        token_url: the OAuth token endpoint.
+        client_type: free text of at most 32 characters for the vendor's statistics.
+        scopes: the scopes to ask for; None asks for all the client has.
+        timeout: the time limits of a call.
+        max_connections: how many connections may be open at once.
+        keepalive: seconds an idle connection is kept; less than servers keep theirs, so that a request
+            rarely meets a connection that the server is just closing.
+        max_answer_bytes: larger answers are refused unread.
+        max_attempts: how many requests one call may make; a repeat after a 401 is not counted.
+        safety_margin: seconds before its end from which on a reservation is not charged any more.
+        trust_env: use the proxy settings and the .netrc of the environment.
+    """
+
+    client_id: str
+    client_secret: str = attrs.field(repr=False)
+    base_url: str
+    token_url: str
+    client_type: str | None = None
+    scopes: tuple[str, ...] | None = None
+    timeout: Timeout = Timeout()
+    max_connections: int = 100
+    keepalive: float = 4.0
+    max_answer_bytes: int = 16 * 1024 * 1024
+    max_attempts: int = 4
+    safety_margin: float = 10.0
+    trust_env: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("client_id", "client_secret"):
+            _check_text(name, getattr(self, name))
+        _check_url("base_url", self.base_url)
+        _check_url("token_url", self.token_url)
+        for name in ("max_connections", "max_answer_bytes", "max_attempts"):
+            _check_count(name, getattr(self, name))
+        check_seconds("keepalive", self.keepalive)
+        check_seconds("safety_margin", self.safety_margin)
+        _check_client_type(self.client_type)
+        _check_scopes(self.scopes)
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        client_id: str,
+        client_secret: str,
+        environment: str | None = None,
+        base_url: str | None = None,
+        token_url: str | None = None,
+        client_type: str | None = None,
+        scopes: Iterable[str] | None = None,
+        timeout: float | Timeout | None = None,
+        max_connections: int = 100,
+    ) -> Settings:
+        """Settings from what a client is constructed with; `base_url` goes before `environment`.
+
+        Raises:
+            ConfigurationError: a value is missing or cannot work; the message names it.
+        """
+        base_url, token_url = _urls(environment, base_url, token_url)
+        if isinstance(scopes, str):
+            scopes = scopes.split()
+        return cls(
+            client_id=client_id,
+            client_secret=client_secret,
+            base_url=base_url,
+            token_url=token_url,
+            client_type=client_type,
+            scopes=None if scopes is None else tuple(scopes),
+            timeout=to_timeout(timeout),
+            max_connections=max_connections,
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from `VOUCHER_*` variables.
+
+        `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
+        `VOUCHER_BASE_URL`; `VOUCHER_TOKEN_URL` and `VOUCHER_CLIENT_TYPE` are optional.
+
+        Raises:
+            ConfigurationError: a variable is missing or its value cannot work; the message names it.
+        """
+        values = os.environ if environ is None else environ
+        missing = [name for name in ("VOUCHER_CLIENT_ID", "VOUCHER_CLIENT_SECRET") if not values.get(name)]
+        if not values.get("VOUCHER_ENVIRONMENT") and not values.get("VOUCHER_BASE_URL"):
+            missing.append("VOUCHER_ENVIRONMENT (or VOUCHER_BASE_URL)")
+        if missing:
+            raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
+        return cls.make(
+            client_id=values["VOUCHER_CLIENT_ID"],
+            client_secret=values["VOUCHER_CLIENT_SECRET"],
+            environment=values.get("VOUCHER_ENVIRONMENT") or None,
+            base_url=values.get("VOUCHER_BASE_URL") or None,
+            token_url=values.get("VOUCHER_TOKEN_URL") or None,
+            client_type=values.get("VOUCHER_CLIENT_TYPE") or None,
+        )
+
+
+def to_timeout(timeout: float | Timeout | None) -> Timeout:
+    """What a client was given as `timeout=`: nothing, the total in seconds, or all three limits.
+
+    Raises:
+        ConfigurationError: not a positive number of seconds.
+    """
+    if timeout is None:
+        return Timeout()
+    if isinstance(timeout, Timeout):
+        return timeout
+    return Timeout(total=check_seconds("timeout", timeout))
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value or not value.isprintable() or " " in value:
+        raise ConfigurationError(f"{name} must be a text without white space or control characters")
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def _check_client_type(client_type: object) -> None:
+    if client_type is None:
+        return
+    if not isinstance(client_type, str) or not 0 < len(client_type) <= _CLIENT_TYPE_LENGTH:
+        raise ConfigurationError(f"client_type must be a text of 1 to {_CLIENT_TYPE_LENGTH} characters")
+
+
+def _check_scopes(scopes: tuple[str, ...] | None) -> None:
+    if scopes is None:
+        return
+    if not scopes:
+        raise ConfigurationError("scopes must name at least one scope, or be None for all")
+    for scope in scopes:
+        _check_text("scopes", scope)

@@ -1,0 +1,218 @@
+"""Observers: what a client tells about its calls while they happen.
+
+A hook is any object with some of the methods of `Hook`; deriving from `Hook` gives the others. Hooks are
+called synchronously on the event loop and should return quickly; one that has to wait for something starts
+a task of its own. A method that raises is logged and otherwise ignored: no hook can break a call. No event
+holds a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import ConfigurationError, Fate, VoucherError
+from voucher_async.pending import PendingOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled", "TokenRefreshed"]
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+@attrs.frozen(kw_only=True)
+class AttemptStarted:
+    """A request is about to be made.
+
+    Attributes:
+        operation: the operation id.
+        method: the HTTP method.
+        path: the path below the API base.
+        attempt: 1 for the first request of the call.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+
+
+@attrs.frozen(kw_only=True)
+class AttemptEnded:
+    """A request was answered, or failed.
+
+    Attributes:
+        operation: the operation id.
+        method: the HTTP method.
+        path: the path below the API base.
+        attempt: 1 for the first request of the call.
+        fate: what is known about the request.
+        status: the HTTP status; None when no answer came.
+        elapsed: seconds the request took.
+        error: why no answer came, in words; None when one came.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+    fate: Fate
+    status: int | None
+    elapsed: float
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Repeating:
+    """A request will be made again.
+
+    Attributes:
+        operation: the operation id.
+        attempt: the number of the attempt that failed.
+        pause: seconds until the next one.
+        reason: why, in words.
+    """
+
+    operation: str
+    attempt: int
+    pause: float
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class TokenRefreshed:
+    """A token was asked for.
+
+    Attributes:
+        succeeded: whether one was given.
+        background: whether callers went on with the old one meanwhile.
+        elapsed: seconds it took.
+        error: why it failed.
+    """
+
+    succeeded: bool
+    background: bool
+    elapsed: float
+    error: VoucherError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Settled:
+    """Something happened to money that the caller did not ask for word by word.
+
+    Attributes:
+        what: `refunded` (a checkout took back what it had charged), `refund failed`, `left open` (an outcome
+            is not known), `renewed` (a reservation was made anew), `renewal failed`.
+        amount: the amount in currency units.
+        order_number: the order.
+        pending: the open outcome, when there is one.
+        error: what went wrong, when something did.
+    """
+
+    what: str
+    amount: Decimal | None = None
+    order_number: str | None = None
+    pending: PendingOutcome | None = None
+    error: Exception | None = None
+
+
+class Hook:
+    """Override what you are interested in, with plain methods: an `async def` one is refused."""
+
+    def on_attempt_started(self, event: AttemptStarted) -> None:
+        """A request is about to be made."""
+
+    def on_attempt_ended(self, event: AttemptEnded) -> None:
+        """A request was answered, or failed."""
+
+    def on_repeating(self, event: Repeating) -> None:
+        """A request will be made again."""
+
+    def on_token_refreshed(self, event: TokenRefreshed) -> None:
+        """A token was asked for."""
+
+    def on_settled(self, event: Settled) -> None:
+        """Something happened to money that the caller did not ask for word by word."""
+
+
+class Hooks:
+    """Hands events to hooks, and keeps hooks from harming a call.
+
+    Args:
+        hooks: the observers, told in this order.
+
+    Raises:
+        ConfigurationError: a hook is a class, has none of the methods of `Hook`, or has one that is an
+            `async def`, which nobody would await.
+    """
+
+    __slots__ = ("_attempt_ended", "_attempt_started", "_repeating", "_settled", "_token_refreshed", "active")
+
+    def __init__(self, hooks: Sequence[object] = ()) -> None:
+        for hook in hooks:
+            _check(hook)
+        self.active = bool(hooks)
+        self._attempt_started = _methods(hooks, "on_attempt_started")
+        self._attempt_ended = _methods(hooks, "on_attempt_ended")
+        self._repeating = _methods(hooks, "on_repeating")
+        self._token_refreshed = _methods(hooks, "on_token_refreshed")
+        self._settled = _methods(hooks, "on_settled")
+
+    def attempt_started(self, event: AttemptStarted) -> None:
+        """Tell that a request is about to be made."""
+        _tell(self._attempt_started, event)
+
+    def attempt_ended(self, event: AttemptEnded) -> None:
+        """Tell how a request ended."""
+        _tell(self._attempt_ended, event)
+
+    def repeating(self, event: Repeating) -> None:
+        """Tell that a request will be made again."""
+        _tell(self._repeating, event)
+
+    def token_refreshed(self, event: TokenRefreshed) -> None:
+        """Tell that a token was asked for."""
+        _tell(self._token_refreshed, event)
+
+    def settled(self, event: Settled) -> None:
+        """Tell what happened to money."""
+        _tell(self._settled, event)
+
+
+_NAMES: Final = ("on_attempt_started", "on_attempt_ended", "on_repeating", "on_token_refreshed", "on_settled")
+
+
+def _check(hook: object) -> None:
+    if isinstance(hook, type):
+        raise ConfigurationError(f"hooks: {hook.__name__} is a class, give an instance of it")
+    kind = type(hook).__name__
+    methods = [(name, method) for name in _NAMES for method in _methods((hook,), name)]
+    if not methods:
+        raise ConfigurationError(f"hooks: {kind} has none of the methods {', '.join(_NAMES)}")
+    for name, method in methods:
+        if inspect.iscoroutinefunction(method):
+            raise ConfigurationError(f"hooks: {kind}.{name} must not be async: hooks are not awaited")
+
+
+def _methods(hooks: Sequence[object], name: str) -> tuple[Callable[[object], object], ...]:
+    return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
+
+
+def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> None:
+    for method in methods:
+        try:
+            result = method(event)
+        # a broken observer must not break a payment; nothing can cancel the task here but the observer itself
+        except (Exception, asyncio.CancelledError):
+            _logger.exception("a hook failed and was ignored")
+        else:
+            if inspect.iscoroutine(result):
+                result.close()
+                _logger.error("a hook gave a coroutine, which nobody awaits: hooks must not be async")

@@ -1,0 +1,78 @@
+"""Amounts of money: `Decimal` inside, `"10.00"` on the wire, never `float`.
+
+The API takes and gives strings with exactly two decimals, 4 to 9 characters long (contract: Schemas).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Context, Decimal
+from typing import TypeAlias
+
+from voucher_async.errors import InvalidInput, InvalidInputType
+
+__all__ = ["CENT", "MAX_AMOUNT", "ZERO", "Amount", "format_amount", "parse_amount", "to_amount"]
+
+Amount: TypeAlias = Decimal | str | int
+"""What methods accept as an amount of currency: `Decimal("9.5")`, `"9.50"`, `10`. A float is refused."""
+
+CENT = Decimal("0.01")
+ZERO = Decimal("0.00")
+MAX_AMOUNT = Decimal("999999.99")
+
+# not the caller's context: its precision and traps are made for other sums
+_CONTEXT = Context(prec=28)
+_INPUT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
+_WIRE = re.compile(r"[0-9]{1,6}\.[0-9]{2}\Z")
+
+
+def to_amount(value: Amount, field: str = "amount", minimum: Decimal = ZERO) -> Decimal:
+    """Turn an argument into an amount with exactly two decimals.
+
+    Args:
+        value: the amount in currency units.
+        field: the API's name of the field, for the error.
+        minimum: the smallest amount allowed.
+
+    Raises:
+        InvalidInputType: a float, a bool or any other type.
+        InvalidInput: not a finite number, more than two decimals, below `minimum` or above 999999.99.
+    """
+    amount = _to_decimal(value, field)
+    if not amount.is_finite():
+        raise InvalidInput(field, "must be a finite number", value)
+    if amount < minimum:
+        raise InvalidInput(field, f"must be at least {minimum}", amount)
+    if amount > MAX_AMOUNT:
+        raise InvalidInput(field, f"must be at most {MAX_AMOUNT}", amount)
+    cents = amount.quantize(CENT, context=_CONTEXT)
+    if cents != amount:
+        raise InvalidInput(field, "must have at most two decimals", value)
+    return cents.copy_abs()
+
+
+def _to_decimal(value: object, field: str) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        rule = f"must be a Decimal, str or int, not {type(value).__name__}"
+        raise InvalidInputType(field, rule, value)
+    if isinstance(value, str) and not _INPUT.match(value):
+        raise InvalidInput(field, 'must be a number such as "10.00"', value)
+    return Decimal(value)
+
+
+def format_amount(amount: Decimal) -> str:
+    """An amount as the API writes it: `Decimal("10")` gives `"10.00"`."""
+    return f"{amount:.2f}"
+
+
+def parse_amount(text: str) -> Decimal:
+    """Read an amount from an answer.
+
+    Raises:
+        ValueError: the text is not an amount as the API writes it.
+    """
+    if not _WIRE.match(text):
+        raise ValueError("not an amount such as 10.00")
+    return Decimal(text)
