@@ -1,0 +1,1 @@
+"""Writes the models from the specification: `python -m codegen.generate`."""

@@ -1,0 +1,62 @@
+"""The models: what the API takes and gives, as frozen attrs classes.
+
+Generated from `openapi/voucher.yaml`; this file is the hand-written list of their public names.
+"""
+
+from voucher_async.models._generated import (
+    Charge,
+    ChargePage,
+    ChargeReservationRequest,
+    ChargeType,
+    CompleteVoucher,
+    ConnectedClient,
+    ConnectRequest,
+    CreateReservationRequest,
+    CreateVoucherRequest,
+    DeleteVoucherRequest,
+    PageLinks,
+    PageMeta,
+    RechargeRequest,
+    RefundRequest,
+    Reservation,
+    SetStatusRequest,
+    Token,
+    UpdateVoucherRequest,
+    ValidityInterval,
+    Voucher,
+    VoucherDetails,
+    VoucherPage,
+    VoucherStatus,
+    VoucherType,
+)
+from voucher_async.models._rules import UNSET, OpenEnum, Unset
+
+__all__ = [
+    "UNSET",
+    "Charge",
+    "ChargePage",
+    "ChargeReservationRequest",
+    "ChargeType",
+    "CompleteVoucher",
+    "ConnectRequest",
+    "ConnectedClient",
+    "CreateReservationRequest",
+    "CreateVoucherRequest",
+    "DeleteVoucherRequest",
+    "OpenEnum",
+    "PageLinks",
+    "PageMeta",
+    "RechargeRequest",
+    "RefundRequest",
+    "Reservation",
+    "SetStatusRequest",
+    "Token",
+    "Unset",
+    "UpdateVoucherRequest",
+    "ValidityInterval",
+    "Voucher",
+    "VoucherDetails",
+    "VoucherPage",
+    "VoucherStatus",
+    "VoucherType",
+]

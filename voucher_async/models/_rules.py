@@ -1,0 +1,277 @@
+"""What the generated models need at run time: open enums, the UNSET marker and the contract's rules.
+
+Which rule holds for which field is written in `openapi/voucher.yaml` alone; here is only how each is checked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, TypeVar
+
+import attrs
+
+from voucher_async.errors import InvalidInput, InvalidInputType
+from voucher_async.money import Amount, to_amount
+
+__all__ = [
+    "UNSET",
+    "Amount",
+    "OpenEnum",
+    "Unset",
+    "at_least",
+    "boolean",
+    "choice",
+    "clearable",
+    "exactly_one_of",
+    "integer",
+    "moment",
+    "money",
+    "only_with",
+    "optional",
+    "text",
+]
+
+Rule: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+"""An attrs validator: raises `InvalidInput` with the API's name of the field."""
+
+T = TypeVar("T")
+E = TypeVar("E", bound="OpenEnum")
+
+
+class Unset(enum.Enum):
+    """The type of `UNSET`, which stands for an argument that was not given where None has a meaning."""
+
+    UNSET = "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""Not given: the field is left out of the request. None, in its place, would be sent as null."""
+
+
+class OpenEnum(enum.StrEnum):
+    """An enum that the server may extend: a value it does not know becomes a member of its own.
+
+    It compares, hashes and is written as its text, whether it is known or not, so compare with `==`: two
+    unknown members of one value are equal, but not the same object.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> OpenEnum | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = str(value)
+        return member
+
+    __hash__ = str.__hash__
+
+
+def choice(cls: type[E], value: E | str, field: str) -> E:
+    """A member of an enum that this version knows, from itself or from its text.
+
+    Raises:
+        InvalidInputType: not a text.
+        InvalidInput: not one of the known values.
+    """
+    known = cls.__members__.values()
+    _check_type(field, value, str)
+    if value not in known:
+        raise InvalidInput(field, f"must be one of {', '.join(known)}", str(value))
+    return cls(value)
+
+
+def money(value: Amount, field: str, minimum: str) -> Decimal:
+    """An amount in currency units, see `voucher_async.money.to_amount`."""
+    return to_amount(value, field, Decimal(minimum))
+
+
+def optional(rule: Rule) -> Rule:
+    """The rule, for a field that may be None."""
+    return _unless(rule, None)
+
+
+def clearable(rule: Rule) -> Rule:
+    """The rule, for a field that may be None, which clears it, or UNSET."""
+    return _unless(rule, None, UNSET)
+
+
+def _unless(rule: Rule, *passed: object) -> Rule:
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not any(value is one for one in passed):
+            rule(instance, attribute, value)
+
+    return check
+
+
+def text(
+    *,
+    min_length: int = 0,
+    max_length: int | None = None,
+    pattern: str | None = None,
+    choices: Sequence[str] = (),
+    not_blank: bool = False,
+    trimmed: bool = False,
+    json_text: bool = False,
+    secret: bool = False,
+) -> Rule:
+    """The rule for a text; lengths in characters, the pattern as JSON Schema has it, values masked if secret."""
+    checks: list[tuple[Callable[[str], bool], str]] = [(_is_unicode, "must not hold lone surrogates")]
+    if min_length:
+        checks.append((lambda value: len(value) >= min_length, f"must have at least {_count(min_length)}"))
+    if max_length is not None:
+        checks.append((lambda value: len(value) <= max_length, f"must have at most {_count(max_length)}"))
+    if pattern is not None:
+        compiled = re.compile(_python_pattern(pattern), re.ASCII)
+        checks.append((lambda value: compiled.search(value) is not None, f"must match {pattern}"))
+    if choices:
+        checks.append((lambda value: value in choices, f"must be one of {', '.join(choices)}"))
+    if not_blank:
+        checks.append((lambda value: bool(value.strip()), "must not be blank"))
+    if trimmed:
+        checks.append((lambda value: value == value.strip(), "must not begin or end with white space"))
+    if json_text:
+        checks.append((_is_json, "must be JSON text"))
+    return _text_rule(checks, secret=secret)
+
+
+def _text_rule(checks: Sequence[tuple[Callable[[str], bool], str]], *, secret: bool) -> Rule:
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        field = wire_name(attribute)
+        given = _check_type(field, value, str, secret=secret)
+        for holds, words in checks:
+            if not holds(given):
+                raise InvalidInput(field, words, given, secret=secret)
+
+    return check
+
+
+def integer(*, minimum: int | None = None, maximum: int | None = None) -> Rule:
+    """The rule for a whole number; True and 5.0 are none."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        field = wire_name(attribute)
+        number = _check_type(field, value, int)
+        if minimum is not None and number < minimum:
+            raise InvalidInput(field, f"must be at least {minimum}", value)
+        if maximum is not None and number > maximum:
+            raise InvalidInput(field, f"must be at most {maximum}", value)
+
+    return check
+
+
+def boolean() -> Rule:
+    """The rule for True and False; 1 is neither."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        _check_type(wire_name(attribute), value, bool)
+
+    return check
+
+
+def moment() -> Rule:
+    """The rule for a point in time: an aware datetime whose offset RFC 3339 can write."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        field = wire_name(attribute)
+        offset = _check_type(field, value, dt.datetime).utcoffset()
+        if offset is None:
+            raise InvalidInput(field, "must be an aware datetime: which time zone?", value)
+        if offset % dt.timedelta(minutes=1):
+            raise InvalidInput(field, "must have an offset of whole minutes", value)
+
+    return check
+
+
+def at_least(model: object, number: int) -> None:
+    """At least so many fields must be given.
+
+    Raises:
+        InvalidInput: fewer are.
+    """
+    names = [attribute.name for attribute in attrs.fields(type(model))]
+    given = _given(model, names)
+    if given < number:
+        raise InvalidInput(", ".join(names), f"at least {number} must be given", given)
+
+
+def exactly_one_of(model: object, *names: str) -> None:
+    """Exactly one of some fields must be given.
+
+    Raises:
+        InvalidInput: none is, or several are.
+    """
+    given = _given(model, names)
+    if given != 1:
+        raise InvalidInput(", ".join(names), "exactly one must be given", given)
+
+
+def only_with(model: object, name: str, switch: str) -> None:
+    """A field may only be given when another one is True.
+
+    Raises:
+        InvalidInput: it is given without.
+    """
+    if _given(model, [name]) and getattr(model, switch) is not True:
+        raise InvalidInput(name, f"may only be given with {switch}=True", getattr(model, name))
+
+
+def _given(model: object, names: Sequence[str]) -> int:
+    fields = attrs.fields_dict(type(model))
+    return sum(getattr(model, name) is not fields[name].default for name in names)
+
+
+def wire_name(attribute: attrs.Attribute[Any]) -> str:
+    """The API's name of a field."""
+    metadata: Mapping[str, str] = attribute.metadata
+    return metadata.get("name", attribute.name)
+
+
+def _check_type(field: str, value: object, cls: type[T], *, secret: bool = False) -> T:
+    if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
+        rule = f"must be {_article(cls.__name__)}, not {type(value).__name__}"
+        raise InvalidInputType(field, rule, value, secret=secret)
+    return value
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _count(number: int) -> str:
+    return "1 character" if number == 1 else f"{number} characters"
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _python_pattern(pattern: str) -> str:
+    """JSON Schema's `$` is the end alone; Python's would let a line break follow."""
+    return re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
