@@ -1,0 +1,375 @@
+"""Requests and answers without any I/O: what is sent, and what an answer means."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+import attrs
+import orjson
+
+from voucher_async import wire
+from voucher_async.clock import parse_date
+from voucher_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadAnswer,
+    CallFacts,
+    Conflict,
+    Fate,
+    FieldError,
+    InvalidInput,
+    InvalidInputType,
+    MissingScope,
+    NotFound,
+    RateLimited,
+    ServerError,
+    ValidationFailed,
+)
+from voucher_async.masking import mask
+from voucher_async.models import Token
+from voucher_async.operations import REQUEST_TOKEN, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Answer", "Request", "Response", "build", "decode", "parse_retry_after", "raise_for_error"]
+
+T = TypeVar("T")
+
+MAX_ID = 255
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_EXCERPT: Final = 200
+_SAID: Final = 500
+_KIND: Final = 80
+_SEARCHED: Final = 65_536
+_OK = range(200, 300)
+_CLIENT_ERROR_FROM = 400
+_SERVER_ERROR_FROM = 500
+_REQUEST_TIMEOUT = 408
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Request(Generic[T]):
+    """One call, ready to be sent.
+
+    Attributes:
+        operation: which operation.
+        path: below the API base, ids filled in and encoded.
+        query: the query string, encoded, without `?`.
+        body: the body; it may hold secrets and is not shown.
+        content_type: the media type of the body.
+        secrets: secret values in the body, to be masked in whatever the server says.
+        repeatable: False for a creation without an id, which a repeat would do twice.
+    """
+
+    operation: Operation[T]
+    path: str
+    query: str = ""
+    body: bytes | None = attrs.field(default=None, repr=False)
+    content_type: str = "application/json"
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+    repeatable: bool = True
+
+    def facts(self) -> CallFacts:
+        """What an error says about the call."""
+        return CallFacts(operation=self.operation.id, method=self.operation.method, path=self.path)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Response:
+    """An answer as it came.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the headers, looked up without regard to case.
+        body: the body; not shown, it may hold secrets.
+        complete: False when the body was cut off or too large; then `body` is what came of it.
+        resent: the HTTP library sent the request twice by itself.
+        secrets: what the request's headers held, to be masked.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    complete: bool = True
+    resent: bool = False
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Answer(Generic[T]):
+    """An answer that was understood.
+
+    Attributes:
+        value: the model.
+        date: the server's clock when it answered; None when it did not say.
+        sent: the client's monotonic clock just before the request went out, in seconds.
+        attempts: how many requests were made.
+        in_doubt: an earlier attempt of the same call may have been carried out, too.
+    """
+
+    value: T
+    date: dt.datetime | None = None
+    sent: float = 0.0
+    attempts: int = 1
+    in_doubt: bool = False
+
+
+def build(
+    operation: Operation[T],
+    body: attrs.AttrsInstance | None = None,
+    *,
+    ids: Mapping[str, str] | None = None,
+    query: Sequence[tuple[str, str]] = (),
+    secrets: Sequence[str | None] = (),
+    repeatable: bool = True,
+) -> Request[T]:
+    """Put a request together.
+
+    Args:
+        operation: which operation.
+        body: the request model, or None.
+        ids: the values of the path's placeholders.
+        query: the query's names and values.
+        secrets: the secret values of the body; None and empty ones are left out.
+        repeatable: False when a repeat would do the same thing twice.
+
+    Raises:
+        InvalidInput: an id cannot stand in a path, or a query value cannot be encoded.
+    """
+    path = operation.path
+    for name, value in (ids or {}).items():
+        path = path.replace(f"{{{name}}}", _encode_id(name, value))
+    return Request(
+        operation=operation,
+        path=path,
+        query=_encode_query(query),
+        body=None if body is None else wire.encode(body),
+        secrets=tuple(secret for secret in secrets if secret),
+        repeatable=repeatable,
+    )
+
+
+def check_id(name: str, value: object) -> str:
+    """An id must be a text of 1 to 255 characters that can stand in a path.
+
+    Raises:
+        InvalidInputType: not a text.
+        InvalidInput: empty, too long, `.` or `..`, or with control characters or lone surrogates.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputType(name, f"must be a str, not {type(value).__name__}", value)
+    if not 0 < len(value) <= MAX_ID:
+        raise InvalidInput(name, f"must have 1 to {MAX_ID} characters", value)
+    if value in {".", ".."}:
+        raise InvalidInput(name, "must not be a dot segment, which would change the path", value)
+    if not value.isprintable():
+        raise InvalidInput(name, "must not hold control characters, line breaks or lone surrogates", value)
+    return value
+
+
+def _encode_id(name: str, value: object) -> str:
+    return quote(check_id(name, value), safe="")
+
+
+def _encode_query(query: Sequence[tuple[str, str]]) -> str:
+    try:
+        return urlencode(query, quote_via=quote)
+    except UnicodeEncodeError as error:
+        name, value = next(pair for pair in query if error.object in pair)
+        raise InvalidInput(name, "must not hold lone surrogates", value) from None
+
+
+def decode(request: Request[T], response: Response) -> T:
+    """The model of a successful answer.
+
+    Raises:
+        ApiError: the status is not 2xx; the class says which kind.
+        BadAnswer: 2xx, but cut off, too large, or not what the operation answers.
+    """
+    if response.status not in _OK:
+        raise_for_error(request, response)
+    if request.operation.answer is type(None):
+        return None
+    if not response.complete:
+        raise _bad_answer(request, response, "the body was cut off or is too large")
+    try:
+        if request.operation is REQUEST_TOKEN:
+            return cast("T", _read_token(response.body))
+        return wire.decode(request.operation.answer, response.body)
+    except wire.WireError as error:
+        raise _bad_answer(request, response, str(error)) from None
+
+
+def _read_token(body: bytes) -> Token:
+    """A token answer, with patience for what identity servers do to the parts that do not matter.
+
+    Only the token must be right; `expires_in` may be missing, a text or nonsense (RFC 6749 section 5.1).
+    """
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise wire.WireError("", "not JSON") from None
+    if not isinstance(content, dict):
+        raise wire.WireError("", "expected an object")
+    value, kind = content.get("access_token"), content.get("token_type", "bearer")
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise wire.WireError("access_token", "expected a token of visible ASCII characters")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise wire.WireError("token_type", "expected Bearer")
+    return Token(access_token=value, token_type="Bearer", expires_in=_seconds(content.get("expires_in")))
+
+
+def _seconds(value: object) -> int | None:
+    try:
+        known = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        return int(float(value)) if known else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _bad_answer(request: Request[Any], response: Response, problem: str) -> BadAnswer:
+    excerpt = _excerpt(request, response)
+    kind = _masked(request, response, response.headers.get("Content-Type", "no content type"))
+    error = BadAnswer(
+        f"HTTP {response.status} with an answer that cannot be read: {problem} "
+        f"({_shorten(kind, _KIND)}, {len(response.body)} bytes: {excerpt!r})",
+        status=response.status,
+        excerpt=excerpt,
+        facts=request.facts(),
+    )
+    error.problem = problem
+    error.fate = Fate.UNKNOWN
+    return error
+
+
+def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
+    """Turn an answer that is not 2xx into the error it stands for.
+
+    The class follows the status; code, message and field errors are taken from the API's envelope or from
+    OAuth's when there is one, and masked. A status the API does not know about is never guessed into
+    something harmless.
+
+    Raises:
+        ApiError: always.
+    """
+    status = response.status
+    if status < _CLIENT_ERROR_FROM:
+        raise _bad_answer(request, response, "a redirect or another status this API never gives")
+    envelope = _Envelope.read(request, response)
+    excerpt = _excerpt(request, response)
+    cls = _error_class(request, status)
+    said = envelope.code or envelope.message
+    text = f"{envelope.code}: {envelope.message}" if envelope.code and envelope.message else said
+    text = _shorten(text, _SAID) if text else "an empty body"
+    if not said and excerpt:
+        text = f"no readable error, {excerpt!r}"
+    summary = f"HTTP {status}: {text}"
+    if cls is MissingScope and request.operation.scope:
+        summary = f"{summary}; {request.operation.id} needs the scope {request.operation.scope!r}"
+    error = cls(
+        summary,
+        status=status,
+        code=envelope.code,
+        message=envelope.message,
+        field_errors=envelope.field_errors,
+        retry_after=parse_retry_after(response.headers),
+        excerpt=excerpt,
+        facts=request.facts(),
+    )
+    if isinstance(error, MissingScope):
+        error.scope = request.operation.scope
+    error.fate = Fate.UNKNOWN if status >= _SERVER_ERROR_FROM or status == _REQUEST_TIMEOUT else Fate.ANSWERED
+    raise error
+
+
+_BY_STATUS: Final[dict[int, type[ApiError]]] = {
+    401: AuthenticationError,
+    403: MissingScope,
+    404: NotFound,
+    409: Conflict,
+    429: RateLimited,
+}
+
+
+def _error_class(request: Request[Any], status: int) -> type[ApiError]:
+    if status >= _SERVER_ERROR_FROM:
+        return ServerError
+    if request.operation.id == "requestToken" and status in {400, 401, 403}:
+        return AuthenticationError
+    return _BY_STATUS.get(status, ValidationFailed)
+
+
+@attrs.frozen(kw_only=True)
+class _Envelope:
+    """What an error answer says, from whichever of the two known forms it has."""
+
+    code: str | None = None
+    message: str | None = None
+    field_errors: tuple[FieldError, ...] = ()
+
+    @classmethod
+    def read(cls, request: Request[Any], response: Response) -> _Envelope:
+        try:
+            content = orjson.loads(response.body)
+        except orjson.JSONDecodeError:
+            return cls()
+        if not isinstance(content, dict):
+            return cls()
+
+        def text(source: dict[str, Any], name: str) -> str | None:
+            value = source.get(name)
+            return _masked(request, response, value) if isinstance(value, str) and value else None
+
+        errors = content.get("errors")
+        fields = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
+        return cls(
+            code=text(content, "code") or text(content, "error"),
+            message=text(content, "message") or text(content, "error_description"),
+            field_errors=tuple(
+                FieldError(
+                    code=text(item, "code"),
+                    property=text(item, "property"),
+                    rule=text(item, "rule"),
+                    message=text(item, "message"),
+                )
+                for item in fields
+            ),
+        )
+
+
+def _excerpt(request: Request[Any], response: Response) -> str:
+    # masked before it is cut: a secret cut in half would not be recognised
+    text = response.body[:_SEARCHED].decode(errors="replace")
+    keep = response.status >= _CLIENT_ERROR_FROM
+    text = mask(text, (*request.secrets, *response.secrets), keep_error_codes=keep, cut=True)
+    return _shorten(" ".join(text.split()), _EXCERPT)
+
+
+def _masked(request: Request[Any], response: Response, text: str) -> str:
+    return mask(text, (*request.secrets, *response.secrets))
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds, from either of its forms; None when there is none or it cannot be read.
+
+    A date is measured against the answer's own `Date`, so a wrong local clock changes nothing.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        date, now = parse_date(text), parse_date(headers.get("Date"))
+        seconds = (date - now).total_seconds() if date and now else math.nan
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
