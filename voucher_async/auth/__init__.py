@@ -1,0 +1,18 @@
+"""Tokens: what they are, where they are kept, and who requests a new one when."""
+
+from voucher_async.auth.provider import TokenProvider, TokenRefresh
+from voucher_async.auth.store import MemoryTokenStore, StoredToken, TokenStore, store_key
+from voucher_async.auth.token import Thresholds, Token, TokenGrant, thresholds
+
+__all__ = [
+    "MemoryTokenStore",
+    "StoredToken",
+    "Thresholds",
+    "Token",
+    "TokenGrant",
+    "TokenProvider",
+    "TokenRefresh",
+    "TokenStore",
+    "store_key",
+    "thresholds",
+]

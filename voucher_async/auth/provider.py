@@ -1,0 +1,320 @@
+"""Who has the token: one request at a time, made early, and nobody waits while the old one is good."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import copy
+import logging
+import random
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.auth.flight import Flight, cancelled_from_outside
+from voucher_async.auth.sharing import StoreVisit, share
+from voucher_async.auth.token import Token
+from voucher_async.errors import ApiError, AuthenticationError, ConfigurationError, VoucherError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from voucher_async.auth.store import StoredToken, TokenStore
+    from voucher_async.auth.token import TokenGrant
+    from voucher_async.clock import Clock
+
+__all__ = ["REMEMBERED", "TokenProvider", "TokenRefresh"]
+
+REMEMBERED: Final = 5.0
+"""Seconds a refusal of the credentials is remembered, and at most a Retry-After of the token endpoint."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_REJECTED_KEPT: Final = 8
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+@attrs.frozen(kw_only=True)
+class TokenRefresh:
+    """The token endpoint was asked for a token. Taking one from a store is no refresh.
+
+    Attributes:
+        succeeded: whether it gave one.
+        background: whether everybody went on with the old one meanwhile.
+        elapsed: seconds it took.
+        error: why it failed; None when it did not.
+        lifetime: seconds the new token lives; None when there is none.
+    """
+
+    succeeded: bool
+    background: bool
+    elapsed: float
+    error: VoucherError | None = None
+    lifetime: float | None = None
+
+
+class TokenProvider:
+    """Obtains tokens and keeps the newest one.
+
+    * Up to its soft threshold a token is handed out and nothing else happens.
+    * From there to the hard threshold it is still handed out, while a new one is requested in the background.
+      When that fails, nobody notices: it is tried again after 1 s, 2 s, 4 s ... 60 s (half of it random), not
+      before the server's Retry-After is over.
+    * From the hard threshold on callers wait for the request under way. If it fails, all of them get the
+      error, each an object of its own, and the next caller starts a new request. Only two errors are
+      remembered and given to later callers too: refused credentials for 5 s, and a Retry-After for as long as
+      it says, but 5 s at most.
+
+    There is never more than one request at a time. Cancelling callers does not cancel it. Nothing is bound to
+    an event loop before it is used: a request that was under way on a loop that ended is made anew on the
+    next. Not thread-safe.
+
+    Args:
+        fetch: asks the token endpoint once; raises VoucherError.
+        clock: measures the token's life.
+        store: shares the token with other processes; None keeps it here.
+        key: the token's key in the store, see `store_key`.
+        rng: where jitter comes from; give a seeded one for repeatable runs.
+        on_refresh: told of every request; what it raises is logged and ignored.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[TokenGrant]],
+        *,
+        clock: Clock,
+        store: TokenStore | None = None,
+        key: str = "",
+        rng: random.Random | None = None,
+        on_refresh: Callable[[TokenRefresh], None] | None = None,
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._monotonic = clock.monotonic
+        self._store = store
+        self._key = key
+        self._random = (rng or random.Random()).random
+        self._on_refresh = on_refresh
+        self._token: Token | None = None
+        self._flight: Flight | None = None
+        self._rejected: collections.deque[Token] = collections.deque(maxlen=_REJECTED_KEPT)
+        self._undiscarded: collections.deque[Token] = collections.deque(maxlen=_REJECTED_KEPT)
+        self._rejections = 0
+        self._failures = 0
+        self._retry_at = float("-inf")
+        self._refusal: VoucherError | None = None
+        self._refused_until = float("-inf")
+        self._closed = False
+
+    def current(self) -> Token | None:
+        """The token, if it may be used without waiting; awaits nothing.
+
+        Past the soft threshold this also starts the refresh in the background.
+
+        Returns:
+            None when there is none, or it is past its hard threshold: then use `acquire`.
+        """
+        token = self._token
+        if token is None:
+            return None
+        now = self._monotonic()
+        if now < token.soft:
+            return token
+        if now >= token.hard:
+            return None
+        if now >= self._retry_at and not self._closed:
+            self._refresh_early()
+        return token
+
+    async def acquire(self) -> Token:
+        """The token; waits for a new one when there is none to use.
+
+        Being cancelled while it waits harms neither the request nor another caller.
+
+        Raises:
+            AuthenticationError: the credentials were refused, now or within the last seconds.
+            VoucherError: the request for a token failed.
+            ConfigurationError: the provider is closed, or another event loop that still runs is requesting a
+                token.
+        """
+        while True:
+            token = self.current()
+            if token is not None:
+                return token
+            flight = self._join()
+            await flight.wait()
+            if flight.error is not None:
+                raise _again(flight.error)
+            # a token so short-lived that it is past its threshold already is the best there is
+            if flight.token is not None and flight.token is self._token:
+                return flight.token
+
+    def invalidate(self, token: Token | str) -> None:
+        """Stop using a token the server refused; does nothing when another one is in use by now.
+
+        The store forgets it at the next refresh, or when the provider is closed.
+
+        Args:
+            token: the very object that was handed out, or its text. With the object a late complaint is told
+                apart even when the token endpoint gave the same text again.
+        """
+        current = self._token
+        if current is None or (token is not current and token != current.value):
+            return
+        self._token = None
+        self._rejections += 1
+        self._rejected.append(current)
+        self._undiscarded.append(current)
+
+    async def aclose(self) -> None:
+        """Cancel the request under way, if any, and wait until it is over; callers that wait get an error."""
+        self._closed = True
+        flight, self._flight = self._flight, None
+        if flight is not None:
+            flight.cancel()
+            if flight.loop is asyncio.get_running_loop():
+                await flight.wait()
+        if self._store is not None and self._undiscarded:
+            await self._discard(StoreVisit(self._store, self._key))
+
+    def _under_way(self) -> Flight | None:
+        return None if self._flight is None or self._flight.done else self._flight
+
+    def _refresh_early(self) -> None:
+        flight = self._under_way()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if flight is None or (flight.loop is not loop and not flight.loop.is_running()):
+            self._start(background=True)
+
+    def _join(self) -> Flight:
+        """The request under way, or a new one."""
+        if self._closed:
+            raise ConfigurationError("the client is closed")
+        flight = self._under_way()
+        if flight is not None and flight.loop is asyncio.get_running_loop():
+            return flight
+        if flight is not None and flight.loop.is_running():
+            raise ConfigurationError("a token is being requested on another event loop that still runs")
+        if self._refusal is not None and self._monotonic() < self._refused_until:
+            raise _again(self._refusal)
+        return self._start(background=False)
+
+    def _start(self, *, background: bool) -> Flight:
+        flight = Flight(background=background)
+        former, self._flight = self._flight, flight
+        if former is not None:
+            former.cancel()  # it is over, or its event loop ended
+        flight.start(self._fly(flight))
+        return flight
+
+    async def _fly(self, flight: Flight) -> None:
+        try:
+            flight.token = await self._obtain(flight)
+        except VoucherError as error:
+            self._failed(flight, error)
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                raise
+            self._failed(flight, VoucherError("the token request was cancelled from within"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must be told
+            failure = VoucherError(f"the token request failed unexpectedly ({type(error).__name__})")
+            failure.__cause__ = error
+            self._failed(flight, failure)
+
+    async def _obtain(self, flight: Flight) -> Token:
+        if self._store is None:
+            return await self._request(flight)
+        visit = StoreVisit(self._store, self._key)
+        await self._discard(visit)
+        return await share(visit, self._clock, usable=self._take, request=lambda: self._request(flight))
+
+    async def _discard(self, visit: StoreVisit) -> None:
+        while self._undiscarded:
+            await visit.discard(self._undiscarded.popleft().value)
+
+    def _take(self, stored: StoredToken | None) -> Token | None:
+        """Use what the store holds if it is better than what is here."""
+        if stored is None or any(stored.access_token == token.value for token in self._rejected):
+            return None
+        token = Token.shared(stored, self._clock, jitter=self._random())
+        current = self._token
+        if token.hard <= self._monotonic():
+            return None
+        if current is not None and (token.value == current.value or token.hard <= current.hard):
+            return None
+        self._adopt(token)
+        return token
+
+    async def _request(self, flight: Flight) -> Token:
+        flight.asked = asked = self._monotonic()
+        rejections = self._rejections
+        grant = await self._fetch()
+        if self._rejections != rejections and self._was_rejected(grant):
+            # it was refused while this answer was on its way: ask once more, now that the server may know
+            asked = self._monotonic()
+            grant = await self._fetch()
+        token = Token.granted(grant, self._clock, asked=asked, jitter=self._random())
+        self._adopt(token)
+        _logger.debug("a token that lives %g s was obtained", token.lifetime)
+        self._tell(flight, lifetime=token.lifetime)
+        return token
+
+    def _was_rejected(self, grant: TokenGrant) -> bool:
+        return any(grant.access_token == token.value for token in self._rejected)
+
+    def _adopt(self, token: Token) -> None:
+        self._token = token
+        self._failures = 0
+        self._retry_at = float("-inf")
+        self._refusal = None
+
+    def _failed(self, flight: Flight, error: VoucherError) -> None:
+        flight.error = error.with_traceback(None)
+        if flight is not self._flight:
+            return  # cancelled, and its unwinding failed: that says nothing about the token endpoint
+        now = self._monotonic()
+        retry_after = (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
+        remembered = min(retry_after, REMEMBERED)
+        if isinstance(error, AuthenticationError):
+            remembered = REMEMBERED
+        self._refusal, self._refused_until = error, now + remembered
+        self._failures += 1
+        pause = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
+        pause = max(pause * (0.5 + self._random() / 2), retry_after, remembered)
+        self._retry_at = now + pause
+        if flight.background:
+            _logger.warning(
+                "refreshing the token failed, the old one stays in use: %s; next try in %.1f s", error, pause
+            )
+        self._tell(flight, error=error)
+
+    def _tell(
+        self, flight: Flight, *, error: VoucherError | None = None, lifetime: float | None = None
+    ) -> None:
+        if self._on_refresh is None or flight.asked is None:
+            return
+        event = TokenRefresh(
+            succeeded=error is None,
+            background=flight.background,
+            elapsed=self._monotonic() - flight.asked,
+            error=error,
+            lifetime=lifetime,
+        )
+        try:
+            self._on_refresh(event)
+        except Exception:
+            _logger.exception("on_refresh failed and was ignored")
+
+
+def _again(error: VoucherError) -> VoucherError:
+    """The same error for one more caller.
+
+    Raising one object again and again makes its traceback longer each time, and a caller that adds facts to
+    it would add them for all.
+    """
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin

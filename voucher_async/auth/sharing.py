@@ -1,0 +1,139 @@
+"""Getting along with the other processes that use the same token store - and with a store that is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from voucher_async.auth.flight import cancelled_from_outside
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from voucher_async.auth.store import StoredToken, TokenStore
+    from voucher_async.auth.token import Token
+    from voucher_async.clock import Clock
+
+__all__ = ["LEASE_SECONDS", "POLL_SECONDS", "StoreVisit", "share"]
+
+T = TypeVar("T")
+
+LEASE_SECONDS: Final = 10.0
+"""How long one process may take to request a token before the others stop waiting for it."""
+
+POLL_SECONDS: Final = 0.1
+"""How often the others look whether it is there."""
+
+_PATIENCE: Final = 2.0
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+class StoreVisit:
+    """A token store as one refresh uses it: it may raise or hang, and no call fails for it.
+
+    Args:
+        store: the store.
+        key: the token's key.
+        patience: seconds an operation may take. After one that took longer, the store is left alone for the
+            rest of the visit.
+    """
+
+    __slots__ = ("_hung", "_key", "_patience", "_store")
+
+    def __init__(self, store: TokenStore, key: str, *, patience: float = _PATIENCE) -> None:
+        self._store = store
+        self._key = key
+        self._patience = patience
+        self._hung = False
+
+    async def load(self) -> StoredToken | None:
+        """What the store holds; None also when it fails."""
+        return await self._try("load", lambda: self._store.load(self._key), None)
+
+    async def save(self, token: StoredToken) -> None:
+        """Keep a token, if the store can."""
+        await self._try("save", lambda: self._store.save(self._key, token), None)
+
+    async def discard(self, access_token: str) -> None:
+        """Forget a token, if the store can."""
+        await self._try("discard", lambda: self._store.discard(self._key, access_token), None)
+
+    async def lease(self) -> str | None:
+        """Claim the right to request a token; empty when the store fails, None while somebody else has it."""
+        return await self._try("lease", lambda: self._store.lease(self._key, LEASE_SECONDS), "")
+
+    @contextlib.asynccontextmanager
+    async def releasing(self, lease: str | None) -> AsyncGenerator[None]:
+        """Give the claim back at the end, if there is one."""
+        try:
+            yield
+        except GeneratorExit:
+            # the event loop is gone and nothing can be awaited: the lease runs out by itself
+            raise
+        except BaseException:
+            await self._release(lease)
+            raise
+        else:
+            await self._release(lease)
+
+    async def _release(self, lease: str | None) -> None:
+        if lease:
+            await self._try("release", lambda: self._store.release(self._key, lease), None)
+
+    async def _try(self, what: str, action: Callable[[], Awaitable[T]], default: T) -> T:
+        if self._hung:
+            return default
+        try:
+            async with asyncio.timeout(self._patience):
+                return await action()
+        except TimeoutError:
+            self._hung = True
+            reason = "no answer in time"
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                raise
+            reason = "cancelled from within"
+        except Exception as error:  # noqa: BLE001 - a store is somebody else's code and must not fail a payment
+            # the class alone: what a store's error says may quote the token
+            reason = type(error).__name__
+        _logger.warning("token store: %s failed (%s); going on without it", what, reason)
+        return default
+
+
+async def share(
+    visit: StoreVisit,
+    clock: Clock,
+    *,
+    usable: Callable[[StoredToken | None], Token | None],
+    request: Callable[[], Awaitable[Token]],
+) -> Token:
+    """Take the token another process left, or request one and leave it for the others.
+
+    One process at a time makes the request: the one with the lease. The others look for its result, and make
+    the request themselves when it does not come.
+
+    Args:
+        visit: the store.
+        clock: measures and waits.
+        usable: makes a token of what the store holds; None when it is of no use.
+        request: asks the token endpoint.
+    """
+    give_up = clock.monotonic() + LEASE_SECONDS
+    token = usable(await visit.load())
+    lease = None if token else await visit.lease()
+    while token is None and lease is None and clock.monotonic() < give_up:
+        await clock.sleep(POLL_SECONDS)
+        token = usable(await visit.load())
+        lease = None if token else await visit.lease()
+    if token is not None:
+        return token
+    async with visit.releasing(lease):
+        # between the last look and the lease another process may have been done
+        token = usable(await visit.load()) if lease else None
+        if token is None:
+            token = await request()
+            await visit.save(token.to_store())
+        return token

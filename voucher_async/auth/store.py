@@ -1,0 +1,173 @@
+"""Where tokens are kept when several clients or processes share one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
+
+import attrs
+
+from voucher_async.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MemoryTokenStore", "StoredToken", "TokenStore", "store_key"]
+
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+
+
+def _check_token(_instance: object, _attribute: object, value: Any) -> None:
+    # what comes out of a shared store becomes a header; the message must not quote it
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ValueError("access_token must be a text of visible ASCII characters")
+
+
+def _check_aware(_instance: object, _attribute: object, value: Any) -> None:
+    if not isinstance(value, dt.datetime) or value.utcoffset() is None:
+        raise ValueError("expires_at must be an aware datetime")
+
+
+@attrs.frozen(kw_only=True)
+class StoredToken:
+    """A token as it lies in a store, readable by other processes and machines.
+
+    Attributes:
+        access_token: the token; secret, not shown in the repr.
+        expires_at: the end of its life; aware.
+        lifetime: seconds it lives in all.
+
+    Raises:
+        ValueError: when the token has other than visible ASCII characters, or the date is not aware.
+    """
+
+    access_token: str = attrs.field(repr=False, validator=_check_token)
+    expires_at: dt.datetime = attrs.field(validator=_check_aware)
+    lifetime: float = attrs.field(converter=float)
+
+    def to_json(self) -> str:
+        """As JSON text; it holds the token, so keep it where only your own processes read."""
+        content = {
+            "access_token": self.access_token,
+            "expires_at": self.expires_at.isoformat(),
+            "lifetime": self.lifetime,
+        }
+        return json.dumps(content)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> StoredToken:
+        """Read what `to_json` wrote.
+
+        Args:
+            text: the JSON text.
+
+        Raises:
+            ValueError: it is something else. The message does not quote it.
+        """
+        try:
+            content = cast("dict[str, Any]", json.loads(text))
+            return cls(
+                access_token=content["access_token"],
+                expires_at=dt.datetime.fromisoformat(content["expires_at"]),
+                lifetime=content["lifetime"],
+            )
+        except (ValueError, TypeError, LookupError):
+            # from None: what json and fromisoformat say quotes the text
+            raise ValueError("not a stored token") from None
+
+
+@runtime_checkable
+class TokenStore(Protocol):
+    """Keeps tokens for several clients or processes, and lets one of them at a time request a new one.
+
+    A store may fail: whatever it raises, and a silence of two seconds, is logged and the client goes on
+    without it. With Redis `save` is a `SET PX` until `expires_at`, `lease` a `SET NX PX` of a random value,
+    and `discard` and `release` delete by script when the value is still the one given.
+    """
+
+    async def load(self, key: str) -> StoredToken | None:
+        """The token under that key; None when there is none."""
+        ...
+
+    async def save(self, key: str, token: StoredToken) -> None:
+        """Keep a token under that key, in place of any other."""
+        ...
+
+    async def discard(self, key: str, access_token: str) -> None:
+        """Forget the token under that key if it still is this one; leave any other alone."""
+        ...
+
+    async def lease(self, key: str, seconds: float) -> str | None:
+        """Claim the right to request a new token.
+
+        Args:
+            key: the token's key.
+            seconds: when the claim ends by itself, should its owner die.
+
+        Returns:
+            What `release` needs, not empty; None while somebody else has the claim.
+        """
+        ...
+
+    async def release(self, key: str, lease: str) -> None:
+        """Give a claim back; do nothing when it ended and is somebody else's now."""
+        ...
+
+
+class MemoryTokenStore:
+    """Shares tokens among the clients of one process.
+
+    Args:
+        clock: measures how long a lease is held.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._tokens: dict[str, StoredToken] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
+
+    async def load(self, key: str) -> StoredToken | None:
+        """The token under that key; None when there is none."""
+        return self._tokens.get(key)
+
+    async def save(self, key: str, token: StoredToken) -> None:
+        """Keep a token under that key, in place of any other."""
+        self._tokens[key] = token
+
+    async def discard(self, key: str, access_token: str) -> None:
+        """Forget the token under that key if it still is this one."""
+        stored = self._tokens.get(key)
+        if stored is not None and stored.access_token == access_token:
+            del self._tokens[key]
+
+    async def lease(self, key: str, seconds: float) -> str | None:
+        """Claim the right to request a new token; None while somebody else has it."""
+        now = self._clock.monotonic()
+        held = self._leases.get(key)
+        if held is not None and now < held[1]:
+            return None
+        lease = secrets.token_hex(8)
+        self._leases[key] = (lease, now + seconds)
+        return lease
+
+    async def release(self, key: str, lease: str) -> None:
+        """Give a claim back, if it is still held."""
+        held = self._leases.get(key)
+        if held is not None and held[0] == lease:
+            del self._leases[key]
+
+
+def store_key(token_url: str, client_id: str, scopes: Iterable[str] | None = None) -> str:
+    """The key of a client's token: a digest, the same on every machine, with no secret in it.
+
+    Args:
+        token_url: the token endpoint.
+        client_id: the OAuth client id.
+        scopes: the scopes asked for, in any order; None when none are named.
+    """
+    parts = [token_url, client_id, None if scopes is None else sorted(set(scopes))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
