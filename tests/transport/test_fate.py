@@ -1,0 +1,282 @@
+"""For each way a connection can fail: what is known, what the server saw, and when the call gave up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.transport.rawserver import HEAD, RawServer, Script, close, hang, reply, reset, send_then
+from voucher_async import (
+    Charge,
+    Fate,
+    OutcomeUnknown,
+    ServerError,
+    Timeout,
+    VoucherClient,
+    VoucherError,
+)
+from voucher_async.clock import Deadline
+
+DEADLINE = 1.0
+GRACE = 0.2
+
+
+@contextlib.asynccontextmanager
+async def client_of(server: RawServer, session: str, **changes: object) -> AsyncIterator[VoucherClient]:
+    """A client with a session of its own, or with one that was handed in."""
+    if session == "own":
+        async with server.client(**changes) as client:
+            yield client
+        return
+    limit = server.settings(**changes).max_connections
+    connector = aiohttp.TCPConnector(limit=limit)
+    async with aiohttp.ClientSession(connector=connector) as given:
+        async with VoucherClient(settings=server.settings(**changes), session=given) as client:
+            yield client
+        assert not given.closed
+
+
+async def charge(client: VoucherClient, number: str = "r-1") -> Charge:
+    return await client.reservations.charge(number, order_number="o-1", timeout=DEADLINE)
+
+
+async def failure_of(client: VoucherClient) -> tuple[VoucherError, float]:
+    await client.reservations.charge("r-0", order_number="o-0")  # the token is there, the connection is warm
+    begun = time.perf_counter()
+    with pytest.raises(VoucherError) as caught:
+        await charge(client)
+    return caught.value, time.perf_counter() - begun
+
+
+async def reset_after_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reset(reader, writer)
+
+
+UNKNOWN: dict[str, Script] = {
+    "idle connection closed by the server when the request arrives": close,
+    "reset after the request": reset,
+    "half a status line, then closed": send_then(b"HTTP/1.1 2", close),
+    "reset after the headers": send_then(HEAD + b"\r\n", reset),
+    "cut-off body": send_then(HEAD + b'\r\n{"id": "ch', close),
+    "hung before the headers": hang,
+    "hung within the headers": send_then(HEAD, hang),
+    "hung body": send_then(HEAD + b'\r\n{"id": "ch', hang),
+    "no HTTP at all": send_then(b"\x00\x01\x02 what?\r\n\r\n", close),
+    "500": reply({}, 500),
+    "502 with HTML": reply(status=502, body=b"<html>bad gateway</html>"),
+    "504 whose body hangs": send_then(HEAD.replace(b"200 OK", b"504 X") + b"\r\n", hang),
+    "200 that is no charge": reply({"id": 7}),
+    "302": reply({}, 302, headers="Location: /elsewhere\r\n"),
+    "408": reply({}, 408),
+}
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+@pytest.mark.parametrize("script", UNKNOWN.values(), ids=UNKNOWN.keys())
+async def test_a_charge_that_may_have_been_read_is_unknown_and_made_once(
+    raw_server: RawServer, script: Script, session: str
+) -> None:
+    raw_server.scripts = [reply(), script]
+    async with client_of(raw_server, session) as client:
+        error, elapsed = await failure_of(client)
+    assert isinstance(error, OutcomeUnknown)
+    assert error.pending.reservation_id == "r-1"
+    assert error.pending.order_number == "o-1"
+    assert error.pending.sent_at is not None
+    assert len(raw_server.requests) == 2
+    assert elapsed < DEADLINE + GRACE
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+async def test_a_refused_connection_is_not_sent(raw_server: RawServer, session: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        async with client_of(raw_server, session, base_url=nowhere) as client:
+            begun = time.perf_counter()
+            with pytest.raises(VoucherError) as caught:
+                await charge(client)
+    assert caught.value.fate is Fate.NOT_SENT
+    assert caught.value.facts is not None
+    assert caught.value.facts.attempts > 1  # repeating is safe, and was tried
+    assert raw_server.requests == []
+    assert time.perf_counter() - begun < DEADLINE + GRACE
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+async def test_an_unknown_host_is_not_sent(raw_server: RawServer, session: str) -> None:
+    async with client_of(raw_server, session, base_url="https://voucher.invalid/v1") as client:
+        begun = time.perf_counter()
+        with pytest.raises(VoucherError) as caught:
+            await charge(client)
+    assert caught.value.fate is Fate.NOT_SENT
+    assert raw_server.requests == []
+    assert time.perf_counter() - begun < DEADLINE + GRACE
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+async def test_an_untrusted_certificate_is_not_sent(
+    raw_server: RawServer, tls_server: RawServer, session: str
+) -> None:
+    async with client_of(raw_server, session, base_url=f"{tls_server.url}/v1") as client:
+        begun = time.perf_counter()
+        with pytest.raises(VoucherError) as caught:
+            await charge(client)
+    assert caught.value.fate is Fate.NOT_SENT
+    assert tls_server.requests == []
+    assert time.perf_counter() - begun < DEADLINE + GRACE
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+async def test_a_handshake_that_hangs_is_not_sent(raw_server: RawServer, session: str) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with client_of(raw_server, session, base_url=f"https://127.0.0.1:{port}/v1") as client:
+        begun = time.perf_counter()
+        with pytest.raises(VoucherError) as caught:
+            await charge(client)
+    silent.close()
+    await silent.wait_closed()
+    assert caught.value.fate is Fate.NOT_SENT
+    assert raw_server.requests == []
+    assert time.perf_counter() - begun < DEADLINE + GRACE
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+async def test_a_call_that_never_got_a_connection_is_not_sent(raw_server: RawServer, session: str) -> None:
+    raw_server.scripts = [reply(), hang]
+    async with client_of(raw_server, session, max_connections=1) as client:
+        await charge(client, "r-0")
+        first = asyncio.create_task(charge(client, "r-1"))
+        await asyncio.sleep(0)
+        while len(raw_server.requests) < 2:
+            await asyncio.sleep(0)
+        begun = time.perf_counter()
+        with pytest.raises(VoucherError) as caught:
+            await client.reservations.charge("r-2", order_number="o-2", timeout=DEADLINE / 2)
+        elapsed = time.perf_counter() - begun
+        with pytest.raises(OutcomeUnknown):
+            await first
+    assert caught.value.fate is Fate.NOT_SENT
+    assert len(raw_server.requests) == 2
+    assert elapsed < DEADLINE / 2 + GRACE
+
+
+@pytest.mark.parametrize("session", ["own", "given"])
+async def test_a_connection_the_server_closed_while_idle_is_replaced(
+    raw_server: RawServer, session: str
+) -> None:
+    async def reply_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reply()(reader, writer)
+        writer.close()
+
+    raw_server.scripts = [reply_and_close, reply()]
+    async with client_of(raw_server, session) as client:
+        await charge(client, "r-0")
+        for _ in range(20):
+            await asyncio.sleep(0)  # the end of the connection arrives
+        answer = await charge(client)
+    assert answer.id == "ch-1"
+    assert len(raw_server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 418, 422])
+async def test_a_refusal_is_answered_and_made_once(raw_server: RawServer, status: int) -> None:
+    raw_server.scripts = [reply(), reply({"status": status, "code": "X.Y", "message": "no"}, status)]
+    async with raw_server.client() as client:
+        error, _ = await failure_of(client)
+    assert error.fate is Fate.ANSWERED
+    assert len(raw_server.requests) == 2
+
+
+async def test_a_refusal_whose_body_is_cut_off_is_still_a_refusal(raw_server: RawServer) -> None:
+    script = send_then(HEAD.replace(b"200 OK", b"422 X") + b'\r\n{"code', close)
+    raw_server.scripts = [reply(), script]
+    async with raw_server.client() as client:
+        error, _ = await failure_of(client)
+    assert error.fate is Fate.ANSWERED
+
+
+@pytest.mark.parametrize("script", [close, reset, hang, send_then(HEAD, hang)])
+async def test_a_reservation_is_repeated_after_an_unknown_outcome_within_its_deadline(
+    raw_server: RawServer, script: Script
+) -> None:
+    reservation = {
+        "id": "r-1",
+        "voucher_id": "v-1",
+        "voucher_taxable": False,
+        "voucher_tax_rate": None,
+        "client_id": "c-1",
+        "amount": "10.00",
+        "valid_until": "2026-01-01T12:30:00+00:00",
+        "created_at": "2026-01-01T12:00:00+00:00",
+        "updated_at": "2026-01-01T12:00:00+00:00",
+    }
+    raw_server.scripts = [script, reply(reservation)]
+    settings = raw_server.settings(timeout=Timeout(total=5.0, connect=1.0, read=0.3))
+    async with VoucherClient(settings=settings) as client:
+        held = await client.reservations.create(code="CODE-1", amount=10, currency="EUR")
+    assert held.id == "r-1"
+    assert len(raw_server.requests) == 2
+
+
+async def test_a_deadline_spans_the_wait_for_a_token(raw_server: RawServer) -> None:
+    silent = RawServer()
+    await silent.start()
+
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hang(reader, writer)
+
+    silent.scripts = [nothing]
+    async with raw_server.client(token_url=f"{silent.url}/token") as client:
+        begun = time.perf_counter()
+        with pytest.raises(VoucherError) as caught:
+            await charge(client)
+        elapsed = time.perf_counter() - begun
+    await silent.stop()
+    assert caught.value.fate is Fate.NOT_SENT
+    assert raw_server.requests == []
+    assert elapsed < DEADLINE + GRACE
+
+
+async def test_a_failing_token_endpoint_never_makes_a_charge_unknown(raw_server: RawServer) -> None:
+    broken = RawServer()
+    await broken.start()
+    broken.scripts = [reply({}, 500)]
+    async with raw_server.client(token_url=f"{broken.url}/token") as client:
+        with pytest.raises(ServerError) as caught:
+            await client.reservations.charge("r-1", order_number="o-1")
+    await broken.stop()
+    assert caught.value.fate is Fate.NOT_SENT
+    assert raw_server.requests == []
+
+
+async def test_a_pause_that_would_outlast_the_deadline_is_not_begun(raw_server: RawServer) -> None:
+    raw_server.scripts = [reply({}, 503, headers="Retry-After: 30\r\n")]
+    async with raw_server.client() as client:
+        begun = time.perf_counter()
+        with pytest.raises(ServerError) as caught:
+            await client.vouchers.get("v-1", timeout=DEADLINE)
+    assert caught.value.retry_after == 30
+    assert len(raw_server.requests) == 1
+    assert time.perf_counter() - begun < DEADLINE
+
+
+async def test_a_deadline_that_passed_already_sends_nothing(raw_server: RawServer) -> None:
+    async with raw_server.client() as client:
+        await charge(client, "r-0")  # the token is there, the connection is warm
+        deadline = Deadline(client._transport.clock, -1.0)
+        with pytest.raises(VoucherError) as caught:
+            await client.reservations.charge_by(deadline, "r-1", order_number="o-1")
+    assert caught.value.fate is Fate.NOT_SENT
+    assert len(raw_server.requests) == 1

@@ -1,0 +1,165 @@
+"""Whether a call is repeated, and when: pure decisions, no waiting, no I/O.
+
+The rules are the contract's table of retries. They hang on the operation and on what is known about the
+request's fate, never on the HTTP method and never on an error code the vendor does not document.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import Fate
+from voucher_async.operations import Retry
+
+if TYPE_CHECKING:
+    import random
+
+__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "judge"]
+
+_REDIRECT_FROM = 300
+_UNAUTHORIZED = 401
+_NOT_FOUND = 404
+_REQUEST_TIMEOUT = 408
+_TOO_MANY = 429
+_SERVER_ERROR_FROM = 500
+_DOUBLINGS = 64
+
+_ALWAYS_REPEATABLE: Final = frozenset(
+    {Retry.SAFE, Retry.SAME_STATE, Retry.DELETE, Retry.REPLACES, Retry.DISCONNECT}
+)
+
+
+class Verdict(enum.Enum):
+    """What to do after an attempt."""
+
+    RETURN = "hand the answer to the caller"
+    DONE = "an earlier attempt did it already"
+    FAIL = "raise"
+    REPEAT = "make the request again after a pause"
+    REAUTHENTICATE = "make the request again with a new token"
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One attempt and what is known of those before it.
+
+    Attributes:
+        fate: what is known about this request.
+        status: the HTTP status; None when no answer came.
+        readable: whether the answer could be read.
+        resent: the HTTP library sent the request twice by itself.
+        in_doubt: an earlier attempt of the call may have been carried out.
+        reauthenticated: the call was repeated with a new token before.
+        secured: the request carried a token.
+        repeatable: False for a creation without an id.
+    """
+
+    fate: Fate
+    status: int | None = None
+    readable: bool = True
+    resent: bool = False
+    in_doubt: bool = False
+    reauthenticated: bool = False
+    secured: bool = True
+    repeatable: bool = True
+
+
+def judge(retry: Retry, attempt: Attempt) -> Verdict:
+    """Decide what follows an attempt, time and budget left aside.
+
+    Args:
+        retry: the operation's retry class.
+        attempt: what is known.
+    """
+    if attempt.fate is Fate.NOT_SENT:
+        return Verdict.REPEAT
+    if _is_in_doubt(attempt):
+        return Verdict.REPEAT if _may_repeat(retry, attempt) else Verdict.FAIL
+    if attempt.status == _TOO_MANY:
+        return Verdict.REPEAT
+    if attempt.status == _UNAUTHORIZED:
+        return _after_401(retry, attempt)
+    if retry is Retry.DELETE and attempt.status == _NOT_FOUND and (attempt.in_doubt or attempt.resent):
+        return Verdict.DONE
+    return Verdict.RETURN if attempt.status is not None and attempt.status < _REDIRECT_FROM else Verdict.FAIL
+
+
+def _is_in_doubt(attempt: Attempt) -> bool:
+    if attempt.fate is Fate.UNKNOWN or attempt.status is None:
+        return True
+    if attempt.status >= _SERVER_ERROR_FROM or attempt.status == _REQUEST_TIMEOUT:
+        return True
+    # a redirect is unreadable, too, but asking again gives the same redirect
+    return attempt.status < _REDIRECT_FROM and not attempt.readable
+
+
+def _may_repeat(retry: Retry, attempt: Attempt) -> bool:
+    if retry is Retry.BY_ID:
+        return attempt.repeatable
+    return retry in _ALWAYS_REPEATABLE
+
+
+def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
+    if retry is Retry.DISCONNECT and (attempt.in_doubt or attempt.resent):
+        return Verdict.DONE
+    if attempt.secured and not attempt.reauthenticated:
+        return Verdict.REAUTHENTICATE
+    return Verdict.FAIL
+
+
+@attrs.frozen(kw_only=True)
+class Backoff:
+    """How long to wait before the next attempt: exponential, capped, with full jitter.
+
+    Attributes:
+        base: the upper bound of the first pause, in seconds.
+        cap: the upper bound of every pause, in seconds.
+        longest_wait: a `Retry-After` beyond this many seconds is not waited for.
+    """
+
+    base: float = 0.25
+    cap: float = 4.0
+    longest_wait: float = 60.0
+
+    def pause(self, attempt: int, retry_after: float | None, rng: random.Random) -> float | None:
+        """Seconds to wait after the given attempt (1 for the first); None when it would be too long.
+
+        A server that says when to come back is believed, and callers it told the same are spread a little.
+        """
+        jitter = rng.uniform(0.0, min(self.cap, self.base * 2.0 ** min(attempt - 1, _DOUBLINGS)))
+        if retry_after is None:
+            return jitter
+        if retry_after > self.longest_wait:
+            return None
+        return retry_after + min(jitter, self.base)
+
+
+@attrs.define
+class Budget:
+    """Limits what repeats add to a struggling server: a bucket that successes fill and repeats drain.
+
+    Attributes:
+        capacity: how many repeats may be made in a row while nothing succeeds.
+        refill: what one success gives back.
+    """
+
+    capacity: float = 100.0
+    refill: float = 0.1
+    level: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.level = self.capacity
+
+    def take(self) -> bool:
+        """Take one repeat out of the bucket; False when it is empty."""
+        if self.level < 1.0:
+            return False
+        self.level -= 1.0
+        return True
+
+    def succeeded(self) -> None:
+        """A call succeeded at its first attempt."""
+        self.level = min(self.capacity, self.level + self.refill)

@@ -1,0 +1,252 @@
+"""The only file of the SDK proper that knows aiohttp: one exchange, and what is known when it fails.
+
+What became of a request is proved, not guessed. The body of every call that changes something is handed to
+aiohttp as a payload that counts how often its writing began: never means that the server cannot have acted
+on it, on our own session as on a handed-in one; more than once means that aiohttp sent it again by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+from aiohttp.payload import BytesPayload
+from yarl import URL
+
+from voucher_async._version import __version__
+from voucher_async.errors import (
+    CallTimeout,
+    ConfigurationError,
+    ConnectFailed,
+    ConnectionBroken,
+    Fate,
+    TransportError,
+)
+from voucher_async.sansio import Response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from voucher_async.auth import Token
+    from voucher_async.config import Settings
+    from voucher_async.sansio import Request
+
+__all__ = ["Exchange", "Session"]
+
+USER_AGENT: Final = (
+    f"voucher-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
+)
+
+_BAD_REQUEST = 400
+_NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
+_CONNECT_ERRORS = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
+
+
+class _CountedBody(BytesPayload):
+    """A body that counts how often it was begun to be written."""
+
+    begun = 0
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self.begun += 1
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.begun += 1
+        await super().write_with_length(writer, content_length)
+
+
+class Exchange:
+    """One request on the wire, and what is known about it at any moment.
+
+    Args:
+        request: what to send.
+        url: the absolute URL, encoded.
+        token: the token to send it with.
+    """
+
+    __slots__ = ("body", "headers", "method", "secrets", "url")
+
+    def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
+        self.method = request.operation.method
+        self.url = URL(url, encoded=True)
+        self.headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        self.secrets: tuple[str, ...] = ()
+        if token is not None:
+            self.headers["Authorization"] = token.authorization
+            self.secrets = (token.value,)
+        self.body = (
+            None if request.body is None else _CountedBody(request.body, content_type=request.content_type)
+        )
+
+    @property
+    def resent(self) -> bool:
+        """Whether aiohttp sent the request again by itself."""
+        return self.body is not None and self.body.begun > 1
+
+    @property
+    def fate(self) -> Fate:
+        """What is known as long as no answer came and no error says more."""
+        return Fate.NOT_SENT if self.body is not None and not self.body.begun else Fate.UNKNOWN
+
+    def failed(self, error: BaseException) -> TransportError:
+        """The error of this package for one of aiohttp's."""
+        written = self.body is not None and self.body.begun
+        if isinstance(error, _CONNECT_ERRORS) and not written:
+            return ConnectFailed(f"no connection: {_describe(error)}", fate=Fate.NOT_SENT)
+        if isinstance(error, TimeoutError):
+            return CallTimeout(f"no answer in time: {_describe(error)}", fate=Fate.UNKNOWN)
+        return ConnectionBroken(f"the connection was lost: {_describe(error)}", fate=Fate.UNKNOWN)
+
+
+def _describe(error: BaseException) -> str:
+    # aiohttp's texts can quote what the server sent; only its own class and the system's reason are shown
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else ""
+    name = type(error).__name__
+    return f"{name} ({reason})" if reason else name
+
+
+class Session:
+    """One aiohttp session, our own or a handed-in one.
+
+    A session of our own is opened at first use, on the loop that is running then. When that loop was closed
+    since, a new one is opened; while it still runs, using the session elsewhere is an error.
+
+    Args:
+        settings: limits and time-outs.
+        session: a session to use instead; it is never closed and never changed.
+    """
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
+        self._settings = settings
+        self._given = session
+        self._own: aiohttp.ClientSession | None = None
+        self._keeper: AsyncGenerator[None, None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        # waiting for a free connection and for DNS is limited by the deadline of the whole call
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=settings.timeout.connect,
+            sock_read=settings.timeout.read,
+            ceil_threshold=_NO_ROUNDING,
+        )
+
+    async def send(self, exchange: Exchange) -> Response:
+        """Make the request and read the whole answer.
+
+        Raises:
+            TransportError: no complete answer; `fate` says what is known.
+            ConfigurationError: the session is closed, or belongs to another loop that still runs.
+        """
+        failure: TransportError | None = None
+        try:
+            return await self._exchange(await self._session(), exchange)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = exchange.failed(error)
+        # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
+        raise failure
+
+    async def _exchange(self, session: aiohttp.ClientSession, exchange: Exchange) -> Response:
+        answer = await session.request(
+            exchange.method,
+            exchange.url,
+            headers=exchange.headers,
+            data=exchange.body,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=self._timeout,
+        )
+        try:
+            body, complete = await self._read(answer)
+        except (aiohttp.ClientError, OSError):
+            if answer.status < _BAD_REQUEST:
+                raise
+            body, complete = b"", False  # the status alone says that it was refused
+        finally:
+            answer.release()
+        return Response(
+            status=answer.status,
+            headers=answer.headers,
+            body=body,
+            complete=complete,
+            resent=exchange.resent,
+            secrets=exchange.secrets,
+        )
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        limit = self._settings.max_answer_bytes
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await answer.content.readany():
+            size += len(chunk)
+            if size > limit:
+                answer.close()
+                return b"".join(chunks), False
+            chunks.append(chunk)
+        return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), True
+
+    async def _session(self) -> aiohttp.ClientSession:
+        if self._given is not None:
+            if self._given.closed:
+                raise ConfigurationError("the session that was handed in is closed")
+            return self._given
+        loop = asyncio.get_running_loop()
+        if self._own is not None and self._loop is loop and not self._own.closed:
+            return self._own
+        if self._closed:
+            raise ConfigurationError("the client is closed")
+        if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
+            raise ConfigurationError("this client is in use on another event loop; make one for each loop")
+        await self._forget()
+        self._loop = loop
+        self._own = own = self._open()
+        # asyncio closes asynchronous generators before it closes a loop: a client that nobody closed
+        # leaves no socket behind, and can be used on the next loop
+        self._keeper = _keep(own)
+        await anext(self._keeper)
+        return own
+
+    def _open(self) -> aiohttp.ClientSession:
+        settings = self._settings
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=settings.max_connections,
+                keepalive_timeout=settings.keepalive,
+                timeout_ceil_threshold=_NO_ROUNDING,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=settings.trust_env,
+        )
+
+    async def _forget(self) -> None:
+        """Let go of a session whose loop was closed without ending it."""
+        own, self._own, self._keeper = self._own, None, None
+        if own is not None and not own.closed:
+            connector = own.connector
+            own.detach()
+            if connector is not None:
+                await connector.close()
+
+    async def aclose(self) -> None:
+        """Close the session if it is our own; further calls are refused."""
+        self._closed = True
+        keeper = self._keeper
+        if keeper is not None and self._loop is asyncio.get_running_loop():
+            await keeper.aclose()
+        await self._forget()
+
+
+async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await session.close()
