@@ -1,0 +1,226 @@
+"""Deleting, connecting, disconnecting and moving money when answers get lost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.resources.proxy import Proxy
+from voucher_async import (
+    Conflict,
+    ConnectionBroken,
+    Fate,
+    ManualClock,
+    NotFound,
+    OutcomeUnknown,
+    VoucherClient,
+    VoucherStatus,
+    connect,
+)
+from voucher_async.testing import VoucherEmulator
+
+HTML = b"<html>Bad Gateway</html>"
+
+
+async def test_a_delete_that_aiohttp_sent_twice_by_itself_is_done(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="1.00", active=False)
+    proxy.lose("DELETE", record.id)
+    await proxied.vouchers.delete(record.id, comment="c")
+    assert emulator.vouchers() == ()
+    assert [entry.status for entry in emulator.requests.of("deleteVoucher")] == [204, 404]
+    assert [seen.json for seen in proxy.of("DELETE")] == [{"comment": "c"}] * 2
+
+
+async def test_a_delete_whose_answers_were_lost_again_and_again_is_done(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="1.00", active=False)
+    proxy.lose("DELETE", record.id, times=2)
+    await proxied.vouchers.delete(record.id, comment="c")
+    assert emulator.vouchers() == ()
+    assert len(proxy.of("DELETE")) == 3
+
+
+@pytest.mark.parametrize("status", [500, 502, 408])
+async def test_a_delete_after_a_server_error_is_done_when_the_voucher_is_gone(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, status: int
+) -> None:
+    record = emulator.add_voucher(amount="1.00", active=False)
+    proxy.replace("DELETE", record.id, status, HTML)
+    await proxied.vouchers.delete(record.id, comment="c")
+    assert emulator.vouchers() == ()
+    assert len(proxy.of("DELETE")) == 2
+
+
+async def test_a_delete_that_was_lost_on_its_way_is_made_again(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="1.00", active=False)
+    proxy.drop("DELETE", record.id)
+    await proxied.vouchers.delete(record.id, comment="c")
+    assert emulator.vouchers() == ()
+
+
+async def test_a_delete_of_what_never_was_is_not_found(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    with pytest.raises(NotFound) as caught:
+        await proxied.vouchers.delete("none", comment="c")
+    assert caught.value.fate is Fate.ANSWERED
+    assert len(proxy.of("DELETE")) == 1
+
+
+async def test_deleting_twice_is_not_found_the_second_time(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="1.00", active=False)
+    await client.vouchers.delete(record.id, comment="c")
+    with pytest.raises(NotFound):
+        await client.vouchers.delete(record.id, comment="c")
+
+
+async def test_a_limited_rate_before_a_404_does_not_mean_done(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    proxy.refuse("DELETE", "none", 429)
+    with pytest.raises(NotFound):
+        await proxied.vouchers.delete("none", comment="c")
+    assert len(proxy.of("DELETE")) == 2
+
+
+async def test_an_active_voucher_is_not_deleted(client: VoucherClient, emulator: VoucherEmulator) -> None:
+    record = emulator.add_voucher(amount="1.00")
+    with pytest.raises(Conflict) as caught:
+        await client.vouchers.delete(record.id, comment="c")
+    assert caught.value.code == "VOUCHER.DELETE.VOUCHER_ACTIVE"
+    assert len(emulator.vouchers()) == 1
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_a_disconnect_whose_answer_was_lost_is_done(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, lost: int
+) -> None:
+    proxy.lose("POST", "/disconnect", times=lost)
+    await proxied.clients.disconnect()
+    assert [entry.status for entry in emulator.requests.of("disconnectClient")] == [204, *[401] * lost]
+    assert emulator.requests.count("requestToken") == 1
+
+
+async def test_a_disconnect_with_a_revoked_token_is_made_again_and_not_taken_for_done(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    await client.vouchers.list().first_page()
+    emulator.revoke_tokens()
+    await client.clients.disconnect()
+    assert [entry.status for entry in emulator.requests.of("disconnectClient")] == [401, 204]
+
+
+async def test_a_connect_whose_answer_was_lost_says_that_a_new_pin_is_needed(
+    emulator: VoucherEmulator, proxy: Proxy
+) -> None:
+    pin = emulator.new_connect_pin()
+    proxy.lose("POST", "/connect")
+    with pytest.raises(OutcomeUnknown) as caught:
+        await connect(pin, base_url=f"{proxy.url}/v1")
+    assert len(proxy.of("POST", "/connect")) == 1
+    assert "new connection PIN" in str(caught.value)
+    assert pin not in f"{caught.value} {caught.value!r} {caught.value.pending} {caught.value.__cause__!r}"
+    assert caught.value.pending.operation == "connectClient"
+    assert isinstance(caught.value.__cause__, ConnectionBroken)
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, HTML), (200, HTML), (201, b'{"id": "x"}'), (302, b"")])
+async def test_a_connect_with_an_answer_that_says_nothing_is_open_too(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, status: int, body: bytes
+) -> None:
+    pin = emulator.new_connect_pin()
+    proxy.replace("POST", "/connect", status, body)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await proxied.clients.connect(pin)
+    assert len(proxy.of("POST", "/connect")) == 1
+    assert pin not in str(caught.value)
+
+
+async def test_a_limited_rate_does_not_use_the_pin_up(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    proxy.refuse("POST", "/connect", 429)
+    assert (await proxied.clients.connect(emulator.new_connect_pin())).secret
+    assert len(proxy.of("POST", "/connect")) == 2
+
+
+@pytest.mark.parametrize("fault", ["lose", "drop", "error", "html"])
+@pytest.mark.parametrize("name", ["charge", "refund", "recharge", "recharge by code"])
+async def test_money_is_moved_at_most_once_and_the_outcome_is_called_unknown(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, name: str, fault: str
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    reservation = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
+    charge = await proxied.reservations.charge(reservation, order_number="A-1")
+    fresh = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
+    path = f"/{name.split(' ', maxsplit=1)[0]}"
+    {
+        "lose": lambda: proxy.lose("POST", path),
+        "drop": lambda: proxy.drop("POST", path),
+        "error": lambda: proxy.replace("POST", path, 500),
+        "html": lambda: proxy.replace("POST", path, 200, HTML),
+    }[fault]()
+    before = len(proxy.of("POST", path))
+    rest = {"amount": "5", "currency": "EUR", "order_number": "A-2"}
+    call = {
+        "charge": lambda: proxied.reservations.charge(fresh, order_number="A-2"),
+        "refund": lambda: proxied.charges.refund(charge, currency="EUR"),
+        "recharge": lambda: proxied.vouchers.recharge(id=record.id, **rest),
+        "recharge by code": lambda: proxied.vouchers.recharge(code=record.code, **rest),
+    }[name]
+    with pytest.raises(OutcomeUnknown) as caught:
+        await call()
+    assert len(proxy.of("POST", path)) == before + 1
+    assert len(emulator.charges()) == (1 if fault == "drop" else 2)
+    pending = caught.value.pending
+    assert pending.amount == Decimal("5.00")
+    assert pending.order_number == ("A-1" if name == "refund" else "A-2")
+    assert pending.voucher_id == (None if name == "recharge by code" else record.id)
+    assert pending.charge_id == (charge.id if name == "refund" else None)
+    assert pending.reservation_id == (fresh.id if name == "charge" else None)
+    assert pending.sent_at is not None
+    assert caught.value.fate is Fate.UNKNOWN
+    assert record.code not in f"{caught.value!r} {pending!r}"
+
+
+async def test_a_limited_rate_and_a_revoked_token_are_repeated_even_for_a_charge(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    reservation = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
+    proxy.refuse("POST", "/charge", 429)
+    emulator.revoke_tokens()
+    await proxied.reservations.charge(reservation, order_number="A-1")
+    assert len(proxy.of("POST", "/charge")) == 3
+    assert len(emulator.charges("A-1")) == 1
+
+
+async def test_what_sets_the_same_state_again_is_repeated(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="1.00", active=False)
+    proxy.lose("PATCH", record.id)
+    assert (await proxied.vouchers.update(record.id, sku="s")).sku == "s"
+    proxy.replace("PATCH", "/status", 502, HTML)
+    assert (await proxied.vouchers.activate(record.id)).status is VoucherStatus.active
+    assert len(proxy.of("PATCH")) == 4
+
+
+async def test_of_two_reservations_after_a_lost_answer_the_newer_one_is_charged(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    proxy.lose("POST", "/reservations")
+    reservation = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
+    assert len(emulator.reservations(record.id)) == 2
+    assert emulator.reservations(record.id)[-1].id == reservation.id
+    await proxied.reservations.charge(reservation, order_number="A-1")
+    assert emulator.balance(record.id) == Decimal("20.00")

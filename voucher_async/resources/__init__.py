@@ -1,0 +1,1 @@
+"""The operations as methods: one class a file, each needs only a `Sender`."""

@@ -1,0 +1,165 @@
+"""What this client knows of the reservations it made: until when each lives, and which replaced which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import ReservationAlreadyCharged, ReservationExpired, ReservationSuperseded
+from voucher_async.models import Reservation
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from voucher_async.clock import Clock, ServerClock
+    from voucher_async.sansio import Answer
+
+__all__ = ["Entry", "ReservationBook", "lifetime"]
+
+LIFETIME: Final = 1800.0
+_TOLERANCE: Final = 300.0
+_REMEMBERED: Final = 16_384
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One reservation of this client.
+
+    Attributes:
+        reservation: as the server answered it.
+        ends: monotonic time in seconds when it ends on the server.
+        sent: monotonic time when its request went out.
+        answered: monotonic time when its answer came.
+        superseded: a newer one of the same voucher replaced it.
+        charged: it was charged; charging: a charge is on its way.
+    """
+
+    reservation: Reservation
+    ends: float
+    sent: float
+    answered: float
+    superseded: bool = False
+    charged: bool = False
+    charging: bool = False
+
+
+def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
+    """Seconds a fresh reservation lives from the moment its request went out; never too many.
+
+    Measured by the server's clocks alone: its end minus the answer's `Date`. A `Date` that is missing, or
+    far from the reservation's own time stamp (a proxy with a clock of its own), gives way to that stamp.
+
+    Args:
+        reservation: the fresh reservation.
+        date: the `Date` of the answer.
+    """
+    by_stamp = (reservation.valid_until - reservation.created_at).total_seconds()
+    by_date = by_stamp if date is None else (reservation.valid_until - date).total_seconds()
+    seconds = by_date if abs(by_date - by_stamp) <= _TOLERANCE else by_stamp
+    return min(max(seconds, 0.0), LIFETIME)
+
+
+class ReservationBook:
+    """Remembers the latest 16,384 reservations; what it does not know, the server decides.
+
+    Args:
+        clock: measures how long they have lived.
+        server_clock: tells the end of a reservation that this client did not make.
+        margin: seconds before its end from which on a reservation is not charged any more.
+    """
+
+    def __init__(self, clock: Clock, server_clock: ServerClock, margin: float) -> None:
+        self._clock = clock
+        self._server_clock = server_clock
+        self._margin = margin
+        self._entries: dict[str, Entry] = {}
+        self._newest: dict[str, list[Entry]] = {}  # by voucher; several where nobody can tell
+
+    def note(self, answer: Answer[Reservation]) -> Entry:
+        """Write down a reservation that was just made; the one it replaced is superseded."""
+        reservation = answer.value
+        entry = Entry(
+            reservation=reservation,
+            ends=answer.sent + lifetime(reservation, answer.date),
+            sent=answer.sent,
+            answered=self._clock.monotonic(),
+        )
+        self._supersede(entry)
+        self._entries[reservation.id] = entry
+        while len(self._entries) > _REMEMBERED:
+            self._drop_oldest()
+        return entry
+
+    def _supersede(self, entry: Entry) -> None:
+        made = entry.reservation.created_at
+        newest = self._newest.get(entry.reservation.voucher_id, [])
+        for before in newest:
+            # of two requests under way at once nobody here knows which the server took first: its date
+            # tells, or else the server has to
+            if before.answered <= entry.sent or before.reservation.created_at < made:
+                before.superseded = True
+            elif made < before.reservation.created_at:
+                entry.superseded = True
+        left = [other for other in (*newest, entry) if not other.superseded]
+        self._newest[entry.reservation.voucher_id] = left
+
+    def _drop_oldest(self) -> None:
+        entry = self._entries.pop(next(iter(self._entries)))
+        voucher_id = entry.reservation.voucher_id
+        left = [other for other in self._newest.pop(voucher_id, ()) if other is not entry]
+        if left:
+            self._newest[voucher_id] = left
+
+    def find(self, reservation_id: str) -> Entry | None:
+        """The entry of a reservation; None when this client did not make it, or forgot it."""
+        return self._entries.get(reservation_id)
+
+    def left(self, entry: Entry) -> float:
+        """Seconds in which the reservation may still be charged; negative when it may not."""
+        return entry.ends - self._margin - self._clock.monotonic()
+
+    def check(self, reservation: Reservation | str) -> Entry | None:
+        """Refuse what cannot be charged any more, as far as this client knows.
+
+        Raises:
+            ReservationSuperseded: a newer reservation of this client replaced it.
+            ReservationAlreadyCharged: this client has charged it, or is just doing so.
+            ReservationExpired: less than the safety margin is left.
+        """
+        reservation_id = reservation if isinstance(reservation, str) else reservation.id
+        entry = self._entries.get(reservation_id)
+        if entry is not None:
+            self._check_entry(entry, reservation_id)
+        elif not isinstance(reservation, str):
+            self._check_foreign(reservation)
+        return entry
+
+    def _check_entry(self, entry: Entry, reservation_id: str) -> None:
+        if entry.charged or entry.charging:
+            state = "was charged already" if entry.charged else "is being charged"
+            raise ReservationAlreadyCharged(f"the reservation {state}", reservation_id=reservation_id)
+        if entry.superseded:
+            raise ReservationSuperseded(
+                "a newer reservation of the same voucher replaced it", reservation_id=reservation_id
+            )
+        self._check_left(entry.ends - self._clock.monotonic(), reservation_id)
+
+    def _check_foreign(self, reservation: Reservation) -> None:
+        newest = self._newest.get(reservation.voucher_id, ())
+        if any(entry.reservation.created_at > reservation.created_at for entry in newest):
+            raise ReservationSuperseded(
+                "a newer reservation of the same voucher replaced it", reservation_id=reservation.id
+            )
+        if not self._server_clock.known:
+            return  # the local date may be wrong by hours; the server decides
+        left = reservation.valid_until - self._server_clock.now()
+        self._check_left(left.total_seconds(), reservation.id)
+
+    def _check_left(self, seconds: float, reservation_id: str) -> None:
+        if seconds < self._margin:
+            state = f"ends in {seconds:.1f} s" if seconds > 0 else f"ended {-seconds:.1f} s ago"
+            raise ReservationExpired(
+                f"the reservation {state}, the safety margin is {self._margin:g} s: reserve again",
+                reservation_id=reservation_id,
+            )

@@ -1,0 +1,66 @@
+"""Clients: turning a PIN into credentials, and giving them up (contract: operations 14 and 15)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.errors import Fate, VoucherError
+from voucher_async.models import ConnectedClient, ConnectRequest
+from voucher_async.operations import CONNECT_CLIENT, DISCONNECT_CLIENT
+from voucher_async.pending import PendingOutcome
+from voucher_async.resources.sender import open_outcome
+from voucher_async.sansio import build
+
+if TYPE_CHECKING:
+    from voucher_async.resources.sender import Sender
+
+__all__ = ["Clients"]
+
+_NEW_PIN = "the secret may be lost: get a new connection PIN in the Admin UI and connect again"
+
+
+class Clients:
+    """`client.clients`.
+
+    Args:
+        sender: sends the requests.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    async def connect(self, pin: str, *, timeout: float | None = None) -> ConnectedClient:
+        """Turn a connection PIN into credentials (`connectClient`, no authentication).
+
+        The PIN is shown by the Admin UI, is valid for 30 minutes and works once. Store the answer's `id` and
+        `secret`: they are the `client_id` and `client_secret` of a `VoucherClient`, and are shown only here.
+
+        Args:
+            pin: the connection PIN, at most 255 characters.
+            timeout: seconds for the whole call.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            OutcomeUnknown: the PIN may be used up and the secret lost; a new PIN is needed.
+            ApiError: refused by the server.
+            TransportError: nothing was sent.
+        """
+        request = build(CONNECT_CLIENT, ConnectRequest(pin=pin), secrets=(pin,))
+        try:
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        except VoucherError as error:
+            if error.fate is not Fate.UNKNOWN:
+                raise
+            raise open_outcome(error, PendingOutcome(operation=CONNECT_CLIENT.id), _NEW_PIN) from error
+
+    async def disconnect(self, *, timeout: float | None = None) -> None:
+        """Give up this client's credentials (`disconnectClient`); every later call will be refused.
+
+        Args:
+            timeout: seconds for the whole call.
+
+        Raises:
+            ApiError: refused by the server.
+            TransportError: no answer, also after repeating it.
+        """
+        await self._sender.send(build(DISCONNECT_CLIENT), self._sender.deadline(timeout))

@@ -1,0 +1,88 @@
+"""Creating a voucher so that an answer that got lost does not mean a second voucher."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import ApiError, Fate, NotFound, VoucherError
+from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
+from voucher_async.pending import PendingOutcome
+from voucher_async.resources.sender import Sender, open_outcome
+from voucher_async.sansio import build
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.models import CompleteVoucher, CreateVoucherRequest
+    from voucher_async.sansio import Answer
+
+__all__ = ["create_voucher"]
+
+_REFUSALS: Final = frozenset({400, 409, 422})
+_TOLERANCE: Final = dt.timedelta(minutes=5)
+_TELLING: Final = ("amount", "currency", "code", "pin", "sku", "batch", "order_number")
+
+
+async def create_voucher(sender: Sender, body: CreateVoucherRequest, deadline: Deadline) -> CompleteVoucher:
+    """Create a voucher; with an id, a lost answer is asked for again.
+
+    Raises:
+        OutcomeUnknown: it may or may not have been created.
+        VoucherError: it was certainly not created.
+    """
+    request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
+    pending = PendingOutcome(
+        operation=CREATE_VOUCHER.id,
+        voucher_id=body.id,
+        amount=body.amount,
+        currency=body.currency,
+        order_number=body.order_number,
+    )
+    try:
+        return (await sender.send(request, deadline)).value
+    except VoucherError as error:
+        if error.fate is not Fate.UNKNOWN:
+            raise
+        if body.id is None or not _refused_after_doubt(error):
+            raise open_outcome(error, pending) from error
+        refused = error
+    return await _read_back(sender, body, refused, pending, deadline)
+
+
+async def _read_back(
+    sender: Sender,
+    body: CreateVoucherRequest,
+    refused: VoucherError,
+    pending: PendingOutcome,
+    deadline: Deadline,
+) -> CompleteVoucher:
+    """A repeat was refused: perhaps because an earlier attempt, whose answer was lost, did it."""
+    request = build(GET_COMPLETE_VOUCHER, ids={"id": body.id or ""})
+    try:
+        answer = await sender.send(request, deadline)
+    except NotFound:
+        answer = None
+    except VoucherError as failure:
+        raise open_outcome(failure, pending) from failure
+    if answer is None or not _is_the_one(answer.value, body) or _is_older(answer, deadline):
+        refused.fate = Fate.ANSWERED
+        raise refused
+    return answer.value
+
+
+def _refused_after_doubt(error: VoucherError) -> bool:
+    """Whether the last attempt was refused for good, after one whose answer was lost."""
+    return isinstance(error, ApiError) and error.status in _REFUSALS
+
+
+def _is_the_one(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
+    """Whether a voucher that has the id is the one that was asked for, not an older one of the caller's."""
+    return all(getattr(body, name) in {None, getattr(voucher, name)} for name in _TELLING)
+
+
+def _is_older(answer: Answer[CompleteVoucher], deadline: Deadline) -> bool:
+    """Whether it was made well before this call began, by the server's own clock: then this call did not."""
+    if answer.date is None:
+        return False
+    began = answer.date - dt.timedelta(seconds=deadline.elapsed)
+    return answer.value.created_at < began - _TOLERANCE

@@ -1,0 +1,195 @@
+"""Lists: lazy, page by page, by number."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from voucher_async.errors import BadAnswer, InvalidInput, InvalidInputType
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from voucher_async.models import PageMeta
+
+__all__ = ["Listing", "Page", "list_query"]
+
+_OK = 200
+_REPEATED = 3
+_LARGEST_NUMBER = 2**31 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Item(Protocol):
+    """What a list is made of: `VoucherDetails` or `Charge`."""
+
+    @property
+    def id(self) -> str:
+        """Tells items apart."""
+        ...
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+ItemT_co = TypeVar("ItemT_co", bound=Item, covariant=True)
+
+
+class Page(Protocol[ItemT_co]):
+    """One page of a list: `VoucherPage` or `ChargePage`."""
+
+    @property
+    def data(self) -> Sequence[ItemT_co]:
+        """The items of the page."""
+        ...
+
+    @property
+    def meta(self) -> PageMeta:
+        """Where the page stands in the list."""
+        ...
+
+
+class Listing(Generic[ItemT]):
+    """A list that is fetched while it is iterated over; making one sends nothing.
+
+    `async for item in listing` goes through all items, `async for page in listing.pages()` through all pages,
+    `await listing.first_page()` fetches one page. Every loop starts anew.
+
+    What is guaranteed while the list changes: the API pages by number, so items added meanwhile shift the
+    rest. An item that a shift brings up again is left out of `async for item`; an item that is deleted can
+    shift another one past the page being read, which is then missing from this loop.
+
+    Args:
+        fetch: fetches a page by its number.
+        page: the number to start with.
+    """
+
+    def __init__(self, fetch: Callable[[int], Awaitable[Page[ItemT]]], page: int) -> None:
+        self._fetch = fetch
+        self._page = page
+
+    def __aiter__(self) -> AsyncIterator[ItemT]:
+        return _Items(self.pages())
+
+    def pages(self) -> AsyncIterator[Page[ItemT]]:
+        """The pages from the one asked for to the last."""
+        return _Pages(self._fetch, self._page)
+
+    async def first_page(self) -> Page[ItemT]:
+        """The page asked for, alone.
+
+        Raises:
+            VoucherError: it could not be fetched.
+        """
+        return await self._fetch(self._page)
+
+
+class _Pages(Generic[ItemT]):
+    def __init__(self, fetch: Callable[[int], Awaitable[Page[ItemT]]], page: int) -> None:
+        self._fetch = fetch
+        self._next: int | None = page
+        self._ids: list[str] = []
+        self._repeated = 0
+
+    def __aiter__(self) -> _Pages[ItemT]:
+        return self
+
+    async def __anext__(self) -> Page[ItemT]:
+        if self._next is None:
+            raise StopAsyncIteration
+        page = await self._fetch(self._next)
+        self._check_progress(page)
+        more = bool(page.data) and self._next < page.meta.last_page
+        self._next = self._next + 1 if more else None
+        return page
+
+    def _check_progress(self, page: Page[ItemT]) -> None:
+        # items added meanwhile can bring a page up once more, but a server that pays no heed to the number
+        # would be read for ever
+        ids = [item.id for item in page.data]
+        self._repeated = self._repeated + 1 if ids and ids == self._ids else 0
+        self._ids = ids
+        if self._repeated == _REPEATED:
+            problem = f"page {self._next} holds the same items as the {_REPEATED} pages before it"
+            error = BadAnswer(f"HTTP 200 with an answer that cannot be right: {problem}", status=_OK)
+            error.problem = problem
+            raise error
+
+
+class _Items(Generic[ItemT]):
+    def __init__(self, pages: AsyncIterator[Page[ItemT]]) -> None:
+        self._pages = pages
+        self._waiting: deque[ItemT] = deque()
+        self._seen: set[str] = set()
+
+    def __aiter__(self) -> _Items[ItemT]:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        while True:
+            while self._waiting:
+                item = self._waiting.popleft()
+                if item.id not in self._seen:
+                    self._seen.add(item.id)
+                    return item
+            page = await anext(self._pages)
+            self._waiting.extend(page.data)
+
+
+def list_query(
+    *,
+    created_from: dt.datetime | None,
+    created_to: dt.datetime | None,
+    order_number: str | None,
+    page: int,
+    per_page: int | None,
+) -> list[tuple[str, str]]:
+    """The query of a list, checked (contract: Lists).
+
+    Raises:
+        InvalidInput: a number below 1, a naive datetime, an empty order number.
+        InvalidInputType: the wrong type.
+    """
+    query = [("page", str(_count("page", page)))]
+    if per_page is not None:
+        query.append(("per_page", str(_count("per_page", per_page))))
+    for name, moment in (("created_from", created_from), ("created_to", created_to)):
+        if moment is not None:
+            query.append((f"filter[{name}]", _moment(name, moment)))
+    if order_number is not None:
+        query.append(("filter[order_number]", _text("order_number", order_number)))
+    return query
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInputType(name, f"must be an int, not {type(value).__name__}", value)
+    if not 1 <= value <= _LARGEST_NUMBER:
+        # a number of thousands of digits cannot even be shown
+        shown = value if abs(value) <= _LARGEST_NUMBER else "a number of many digits"
+        raise InvalidInput(name, f"must be from 1 to {_LARGEST_NUMBER}", shown)
+    return value
+
+
+def _moment(name: str, value: object) -> str:
+    if not isinstance(value, dt.datetime):
+        raise InvalidInputType(name, f"must be a datetime, not {type(value).__name__}", value)
+    if value.utcoffset() is None:
+        raise InvalidInput(name, "must be an aware datetime: which time zone?", value)
+    if value.utcoffset() != dt.timedelta(0):
+        # RFC 3339 has no offsets with seconds, and some zones had them
+        try:
+            value = value.astimezone(dt.UTC)
+        except OverflowError:
+            raise InvalidInput(name, "must be a time that exists in UTC, too", value) from None
+    return value.isoformat(timespec="seconds")
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInputType(name, f"must be a str, not {type(value).__name__}", value)
+    if not value:
+        raise InvalidInput(name, "must not be empty", value)
+    if _SURROGATE.search(value):
+        raise InvalidInput(name, "must not hold lone surrogates", value)
+    return value

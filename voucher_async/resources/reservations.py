@@ -1,0 +1,125 @@
+"""Reservations: holding an amount, and charging it (contract: operations 11 and 12)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.models import Charge, ChargeReservationRequest, CreateReservationRequest, Reservation
+from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
+from voucher_async.pending import PendingOutcome
+from voucher_async.resources.sender import Sender, send_or_open
+from voucher_async.sansio import Request, build
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.money import Amount
+    from voucher_async.resources.book import Entry, ReservationBook
+
+__all__ = ["Reservations"]
+
+
+class Reservations:
+    """`client.reservations`.
+
+    Args:
+        sender: sends the requests.
+        book: where this client's reservations are written down.
+    """
+
+    def __init__(self, sender: Sender, book: ReservationBook) -> None:
+        self._sender = sender
+        self.book = book
+
+    async def create(
+        self,
+        *,
+        code: str,
+        amount: Amount,
+        currency: str,
+        pin: str | None = None,
+        timeout: float | None = None,
+    ) -> Reservation:
+        """Reserve an amount of a voucher for 30 minutes (`createReservation`, scope `use`).
+
+        It replaces an older reservation of the voucher, whoever made that. There is no way to release one.
+
+        Args:
+            code: the voucher's code, at most 255 characters.
+            amount: how much, in currency units, at least 0.01.
+            currency: ISO 4217; must be the voucher's.
+            pin: an extra check for printed vouchers, at most 255 characters.
+            timeout: seconds for the whole call.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            ApiError: refused by the server, for example because the voucher does not hold that much.
+            TransportError: no answer, also after repeating it; a reservation may exist, unused it lapses.
+        """
+        request = self.request(code=code, amount=amount, currency=currency, pin=pin)
+        return (await self.make(request, self._sender.deadline(timeout))).reservation
+
+    def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:
+        """The request of `create`, checked but not sent."""
+        body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
+        return build(CREATE_RESERVATION, body, secrets=(code, pin))
+
+    async def make(self, request: Request[Reservation], deadline: Deadline) -> Entry:
+        """Send a request of `request` and write the reservation down."""
+        return self.book.note(await self._sender.send(request, deadline))
+
+    async def charge(
+        self, reservation: Reservation | str, *, order_number: str, timeout: float | None = None
+    ) -> Charge:
+        """Charge a reservation, its whole amount (`chargeReservation`, scope `use`).
+
+        Args:
+            reservation: the reservation, or its id.
+            order_number: the order it pays for.
+            timeout: seconds for the whole call.
+
+        Returns:
+            The charge.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            ReservationExpired: less than the safety margin is left; nothing was sent.
+            ReservationSuperseded: a newer reservation of this client replaced it; nothing was sent.
+            ReservationAlreadyCharged: this client has charged it; nothing was sent.
+            OutcomeUnknown: it may or may not have been charged.
+            ApiError: refused by the server; nothing was charged.
+            TransportError: nothing was sent.
+        """
+        deadline = self._sender.deadline(timeout)
+        return await self.charge_by(deadline, reservation, order_number=order_number)
+
+    async def charge_by(
+        self, deadline: Deadline, reservation: Reservation | str, *, order_number: str
+    ) -> Charge:
+        """The same as `charge`, with a deadline that is already running."""
+        body = ChargeReservationRequest(order_number=order_number)
+        reservation_id = reservation if isinstance(reservation, str) else reservation.id
+        request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
+        entry = self.book.check(reservation)
+        known = entry.reservation if entry else reservation
+        pending = PendingOutcome(
+            operation=CHARGE_RESERVATION.id,
+            voucher_id=None if isinstance(known, str) else known.voucher_id,
+            reservation_id=reservation_id,
+            amount=None if isinstance(known, str) else known.amount,
+            order_number=order_number,
+        )
+        if entry is None:
+            return (await send_or_open(self._sender, request, deadline, pending)).value
+        return await self._charge_entry(entry, request, deadline, pending)
+
+    async def _charge_entry(
+        self, entry: Entry, request: Request[Charge], deadline: Deadline, pending: PendingOutcome
+    ) -> Charge:
+        entry.charging = True
+        try:
+            charge = (await send_or_open(self._sender, request, deadline, pending)).value
+        finally:
+            # an open outcome may be charged again once the charges were read and it is not among them
+            entry.charging = False
+        entry.charged = True
+        return charge

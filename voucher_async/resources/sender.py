@@ -1,0 +1,66 @@
+"""What resources need of the world, and what they do when an outcome is not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import attrs
+
+from voucher_async.errors import Fate, OutcomeUnknown, VoucherError
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.pending import PendingOutcome
+    from voucher_async.sansio import Answer, Request
+
+__all__ = ["Sender", "send_or_open"]
+
+T = TypeVar("T")
+
+
+class Sender(Protocol):
+    """Sends requests; `voucher_async.transport.sender.Transport` is the one for work."""
+
+    def deadline(self, timeout: float | None = None) -> Deadline:
+        """The deadline of a call that begins now; `timeout` in seconds, None for the client's own."""
+        ...
+
+    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
+        """Send a request and read its answer."""
+        ...
+
+
+async def send_or_open(
+    sender: Sender, request: Request[T], deadline: Deadline, pending: PendingOutcome
+) -> Answer[T]:
+    """Send a request that must not be repeated blindly.
+
+    Args:
+        sender: sends it.
+        request: what to send.
+        deadline: when to give up.
+        pending: what to hand to the caller when the outcome stays open.
+
+    Raises:
+        OutcomeUnknown: it may or may not have been carried out; the error that left it open is the cause.
+        VoucherError: it was certainly not carried out.
+    """
+    try:
+        return await sender.send(request, deadline)
+    except VoucherError as error:
+        if error.fate is not Fate.UNKNOWN:
+            raise
+        raise open_outcome(error, pending) from error
+
+
+def open_outcome(error: VoucherError, pending: PendingOutcome, advice: str = "") -> OutcomeUnknown:
+    """The error for a call whose outcome is open because of another error."""
+    sent_at = error.facts.sent_at if error.facts else None
+    advice = advice or "look for it before you repeat the call"
+    opened = OutcomeUnknown(
+        f"{pending.operation} may or may not have been carried out, {advice}: {error.args[0]}",
+        pending=attrs.evolve(pending, sent_at=sent_at),
+        facts=error.facts,
+    )
+    opened.fate = Fate.UNKNOWN
+    return opened

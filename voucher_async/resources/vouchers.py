@@ -1,0 +1,375 @@
+"""Vouchers: creating, reading, changing and recharging them (contract: operations 1 to 10)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from voucher_async.models import (
+    UNSET,
+    Charge,
+    CompleteVoucher,
+    CreateVoucherRequest,
+    DeleteVoucherRequest,
+    RechargeRequest,
+    SetStatusRequest,
+    Unset,
+    UpdateVoucherRequest,
+    ValidityInterval,
+    Voucher,
+    VoucherDetails,
+    VoucherStatus,
+    VoucherType,
+)
+from voucher_async.operations import (
+    DELETE_VOUCHER,
+    GET_CHARGE,
+    GET_COMPLETE_VOUCHER,
+    GET_VOUCHER,
+    LIST_CHARGES,
+    LIST_VOUCHERS,
+    RECHARGE_VOUCHER,
+    SET_VOUCHER_STATUS,
+    UPDATE_VOUCHER,
+)
+from voucher_async.pending import PendingOutcome
+from voucher_async.resources.creation import create_voucher
+from voucher_async.resources.paging import Listing, Page, list_query
+from voucher_async.resources.sender import Sender, send_or_open
+from voucher_async.sansio import build, check_id
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from voucher_async.money import Amount
+
+__all__ = ["Vouchers"]
+
+
+class Vouchers:
+    """`client.vouchers`.
+
+    Args:
+        sender: sends the requests.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    async def create(
+        self,
+        *,
+        amount: Amount,
+        currency: str,
+        id: str | Unset | None = UNSET,
+        code: str | None = None,
+        pin: str | None = None,
+        sku: str | None = None,
+        batch: str | None = None,
+        validity_value: int | None = None,
+        validity_interval: ValidityInterval | str | None = None,
+        type: VoucherType | str | None = None,
+        taxable: bool | None = None,
+        tax_rate: str | None = None,
+        order_number: str | None = None,
+        data: str | None = None,
+        timeout: float | None = None,
+    ) -> CompleteVoucher:
+        """Create a voucher; it starts inactive (`createVoucher`, scope `manage`).
+
+        Args:
+            amount: its value in currency units; 0 is allowed.
+            currency: ISO 4217, 3 capital letters.
+            id: its id, at most 255 characters and unique. Left out, one is made here: an answer that is lost
+                can then be asked for again without a second voucher. None lets the server number it, and then
+                a lost answer is an `OutcomeUnknown`.
+            code: the code a customer types in; None lets the server make one.
+            pin: an extra check for printed vouchers; None lets the server decide.
+            sku: article number, at most 255 characters.
+            batch: at most 30 characters.
+            validity_value: with `validity_interval`, how long it is valid from its activation.
+            validity_interval: `days`, `weeks`, `months` or `years`.
+            type: `digital` or `print`.
+            taxable: whether the tax is fixed at the sale (single-purpose voucher).
+            tax_rate: in percent as text, such as `"19"`; only with `taxable`.
+            order_number: the order it was sold with.
+            data: JSON text of your own.
+            timeout: seconds for the whole call.
+
+        Returns:
+            The voucher with its code and pin.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            OutcomeUnknown: it may or may not have been created.
+            ApiError: refused by the server.
+            TransportError: nothing was sent.
+        """
+        voucher_id = str(uuid.uuid4()) if isinstance(id, Unset) else id
+        if voucher_id is not None:
+            # the model allows ids that no path can hold: such a voucher could never be read
+            check_id("id", voucher_id)
+        body = CreateVoucherRequest(
+            amount=amount,
+            currency=currency,
+            id=voucher_id,
+            code=code,
+            pin=pin,
+            sku=sku,
+            batch=batch,
+            validity_value=validity_value,
+            validity_interval=validity_interval,
+            type=type,
+            taxable=taxable,
+            tax_rate=tax_rate,
+            order_number=order_number,
+            data=data,
+        )
+        return await create_voucher(self._sender, body, self._sender.deadline(timeout))
+
+    async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
+        """Read a voucher, without its secrets (`getVoucher`, scope `read`).
+
+        Args:
+            id: the voucher's id.
+            timeout: seconds for the whole call.
+
+        Returns:
+            The voucher with `remaining_amount` in currency units.
+
+        Raises:
+            NotFound: there is no such voucher.
+            VoucherError: it could not be read.
+        """
+        request = build(GET_VOUCHER, ids={"id": id})
+        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+
+    async def get_complete(self, id: str, *, timeout: float | None = None) -> CompleteVoucher:
+        """Read a voucher with its code and pin (`getCompleteVoucher`, scope `read-secrets`).
+
+        Args:
+            id: the voucher's id.
+            timeout: seconds for the whole call.
+
+        Raises:
+            NotFound: there is no such voucher.
+            VoucherError: it could not be read.
+        """
+        request = build(GET_COMPLETE_VOUCHER, ids={"id": id})
+        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+
+    def list(
+        self,
+        *,
+        created_from: dt.datetime | None = None,
+        created_to: dt.datetime | None = None,
+        order_number: str | None = None,
+        page: int = 1,
+        per_page: int | None = None,
+        timeout: float | None = None,
+    ) -> Listing[VoucherDetails]:
+        """List vouchers, lazily (`listVouchers`, scope `read-lists`).
+
+        Args:
+            created_from: only those created then or later; aware.
+            created_to: only those created then or earlier; aware.
+            order_number: only those of that order.
+            page: the page to start with.
+            per_page: vouchers a page; None takes the API's default, 25.
+            timeout: seconds for each page.
+
+        Returns:
+            A listing for `async for`; nothing is sent before it is iterated over.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+        """
+        query = list_query(
+            created_from=created_from,
+            created_to=created_to,
+            order_number=order_number,
+            page=page,
+            per_page=per_page,
+        )
+
+        async def fetch(number: int) -> Page[VoucherDetails]:
+            request = build(LIST_VOUCHERS, query=[("page", str(number)), *query[1:]])
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
+
+        return Listing(fetch, page)
+
+    async def update(
+        self,
+        id: str,
+        *,
+        sku: str | Unset | None = UNSET,
+        batch: str | Unset | None = UNSET,
+        timeout: float | None = None,
+    ) -> Voucher:
+        """Change what may be changed of an inactive voucher (`updateVoucher`, scope `update`).
+
+        Args:
+            id: the voucher's id.
+            sku: article number, at most 255 characters; None clears it, left out it stays.
+            batch: at most 30 characters; None clears it, left out it stays.
+            timeout: seconds for the whole call.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            ApiError: refused by the server, for example because the voucher is active.
+            TransportError: no answer, also after repeating it.
+        """
+        request = build(UPDATE_VOUCHER, UpdateVoucherRequest(sku=sku, batch=batch), ids={"id": id})
+        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+
+    async def set_status(
+        self,
+        id: str,
+        status: VoucherStatus | str,
+        *,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Voucher:
+        """Activate or deactivate a voucher (`setVoucherStatus`, scope `use`).
+
+        Args:
+            id: the voucher's id.
+            status: `active` or `inactive`.
+            comment: why.
+            timeout: seconds for the whole call.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            ApiError: refused by the server.
+            TransportError: no answer, also after repeating it.
+        """
+        body = SetStatusRequest(status=status, comment=comment)
+        request = build(SET_VOUCHER_STATUS, body, ids={"id": id})
+        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+
+    async def activate(self, id: str, *, comment: str | None = None, timeout: float | None = None) -> Voucher:
+        """Activate a voucher, which sets its `valid_until`; see `set_status`."""
+        return await self.set_status(id, VoucherStatus.active, comment=comment, timeout=timeout)
+
+    async def deactivate(
+        self, id: str, *, comment: str | None = None, timeout: float | None = None
+    ) -> Voucher:
+        """Deactivate a voucher, which cannot be charged then; see `set_status`."""
+        return await self.set_status(id, VoucherStatus.inactive, comment=comment, timeout=timeout)
+
+    async def delete(self, id: str, *, comment: str, timeout: float | None = None) -> None:
+        """Delete an inactive voucher without charges (`deleteVoucher`, scope `manage`).
+
+        A voucher that is gone when the request had to be made again counts as deleted.
+
+        Args:
+            id: the voucher's id.
+            comment: why, at most 255 characters.
+            timeout: seconds for the whole call.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            NotFound: there is no such voucher.
+            ApiError: refused by the server, for example because the voucher is active or has charges.
+            TransportError: no answer, also after repeating it.
+        """
+        request = build(DELETE_VOUCHER, DeleteVoucherRequest(comment=comment), ids={"id": id})
+        await self._sender.send(request, self._sender.deadline(timeout))
+
+    async def recharge(
+        self,
+        *,
+        amount: Amount,
+        currency: str,
+        order_number: str,
+        code: str | None = None,
+        id: str | None = None,
+        timeout: float | None = None,
+    ) -> Charge:
+        """Add credit to a voucher; not for undoing a charge (`rechargeVoucher`, scope `recharge`).
+
+        Args:
+            amount: how much, in currency units, at least 0.01.
+            currency: ISO 4217; the voucher's.
+            order_number: the order the credit was bought with.
+            code: the voucher's code; either this or `id`.
+            id: the voucher's id. With it, a lost answer can be settled; with the code alone it stays open.
+            timeout: seconds for the whole call.
+
+        Returns:
+            The recharge, a charge of type `recharge`.
+
+        Raises:
+            InvalidInput: refused before anything was sent; also for both or neither of `code` and `id`.
+            OutcomeUnknown: it may or may not have been recharged.
+            ApiError: refused by the server; nothing was recharged.
+            TransportError: nothing was sent.
+        """
+        body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
+        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
+        pending = PendingOutcome(
+            operation=RECHARGE_VOUCHER.id,
+            voucher_id=id,
+            amount=body.amount,
+            currency=currency,
+            order_number=order_number,
+        )
+        return (await send_or_open(self._sender, request, self._sender.deadline(timeout), pending)).value
+
+    def list_charges(
+        self,
+        id: str,
+        *,
+        created_from: dt.datetime | None = None,
+        created_to: dt.datetime | None = None,
+        order_number: str | None = None,
+        page: int = 1,
+        per_page: int | None = None,
+        timeout: float | None = None,
+    ) -> Listing[Charge]:
+        """List a voucher's charges, refunds and recharges, lazily (`listCharges`, scope `read-lists`).
+
+        Args:
+            id: the voucher's id.
+            created_from: only those created then or later; aware.
+            created_to: only those created then or earlier; aware.
+            order_number: only those of that order.
+            page: the page to start with.
+            per_page: charges a page; None takes the API's default, 25.
+            timeout: seconds for each page.
+
+        Returns:
+            A listing for `async for`; nothing is sent before it is iterated over.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+        """
+        check_id("id", id)
+        query = list_query(
+            created_from=created_from,
+            created_to=created_to,
+            order_number=order_number,
+            page=page,
+            per_page=per_page,
+        )
+
+        async def fetch(number: int) -> Page[Charge]:
+            request = build(LIST_CHARGES, ids={"id": id}, query=[("page", str(number)), *query[1:]])
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
+
+        return Listing(fetch, page)
+
+    async def get_charge(self, id: str, charge_id: str, *, timeout: float | None = None) -> Charge:
+        """Read one charge of a voucher (`getCharge`, scope `read`).
+
+        Args:
+            id: the voucher's id.
+            charge_id: the charge's id.
+            timeout: seconds for the whole call.
+
+        Raises:
+            NotFound: there is no such voucher or charge.
+            VoucherError: it could not be read.
+        """
+        request = build(GET_CHARGE, ids={"id": id, "charge_id": charge_id})
+        return (await self._sender.send(request, self._sender.deadline(timeout))).value
