@@ -1,0 +1,238 @@
+"""One order, several vouchers: all or none."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from tests.checkout.conftest import Recorder
+from tests.checkout.proxy import Proxy
+from voucher_async import (
+    CheckoutFailed,
+    CheckoutUnknown,
+    ConfigurationError,
+    Conflict,
+    HeldState,
+    InvalidInput,
+    ManualClock,
+    OutcomeUnknown,
+    ReservationExpired,
+    ReservationSuperseded,
+    VoucherClient,
+)
+from voucher_async.testing import VoucherEmulator
+
+
+async def test_split_payment_charges_what_was_reserved(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="25.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        held = await checkout.reserve(code=voucher.code, amount="20.00")
+        assert held.amount == checkout.reserved == Decimal("20.00")
+        assert held.missing == 0
+        assert 1780 < held.remaining <= 1790
+        assert held.valid_until.utcoffset() is not None
+        (charge,) = await checkout.charge()
+    assert charge.order_number == "A-1"
+    assert held.charged
+    assert held.remaining == 0
+    assert emulator.balance(voucher.id) == Decimal("5.00")
+
+
+async def test_several_vouchers_are_charged_in_the_order_they_were_reserved(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    vouchers = [emulator.add_voucher(amount=amount) for amount in ("5.00", "6.00", "7.00")]
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in vouchers:
+            await checkout.reserve(code=voucher.code, amount=voucher.amount)
+        charges = await checkout.charge()
+        again = await checkout.charge()
+    assert [charge.voucher_id for charge in charges] == [voucher.id for voucher in vouchers]
+    assert again == charges
+    assert emulator.requests.count("chargeReservation") == 3
+    assert all(emulator.balance(voucher.id) == 0 for voucher in vouchers)
+
+
+async def test_two_tasks_that_charge_one_checkout_charge_it_once(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00")
+        first, second = await asyncio.gather(checkout.charge(), checkout.charge())
+    assert first == second
+    assert emulator.balance(voucher.id) == Decimal("3.00")
+
+
+@pytest.mark.parametrize("raising", [True, False])
+async def test_a_checkout_that_is_left_charges_nothing(
+    client: VoucherClient, emulator: VoucherEmulator, *, raising: bool
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    checkout = client.checkout(order_number="A-1", currency="EUR")
+    try:
+        async with checkout:
+            await checkout.reserve(code=voucher.code, amount="2.00")
+            if raising:
+                raise RuntimeError("the card was declined")
+    except RuntimeError:
+        assert raising
+    assert emulator.balance(voucher.id) == Decimal("5.00")
+    with pytest.raises(ConfigurationError, match="left"):
+        await checkout.charge()
+    with pytest.raises(ConfigurationError, match="left"):
+        await checkout.reserve(code=voucher.code, amount="2.00")
+
+
+async def test_a_checkout_without_vouchers_charges_nothing(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        assert await checkout.charge() == ()
+        with pytest.raises(ConfigurationError, match="charged"):
+            await checkout.reserve(code="CODE", amount=1)
+    assert len(emulator.requests) == 0
+
+
+async def test_a_bad_order_number_is_refused_at_once(client: VoucherClient) -> None:
+    with pytest.raises(InvalidInput):
+        client.checkout(order_number="", currency="EUR")
+
+
+async def test_reserving_a_voucher_again_replaces_what_was_held(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        first = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        second = await checkout.reserve(code=voucher.code, amount="3.00")
+        assert checkout.held == (second,)
+        assert first.superseded
+        assert first.remaining == 0
+        await checkout.charge()
+    assert emulator.balance(voucher.id) == Decimal("2.00")
+
+
+async def test_when_a_later_voucher_is_refused_the_earlier_ones_are_refunded(
+    client: VoucherClient, emulator: VoucherEmulator, recorder: Recorder
+) -> None:
+    vouchers = [emulator.add_voucher(amount="5.00") for _ in range(3)]
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in vouchers:
+            await checkout.reserve(code=voucher.code, amount="4.00")
+        emulator.set_status(vouchers[1].id, "inactive")
+        with pytest.raises(CheckoutFailed) as caught:
+            await checkout.charge()
+    error = caught.value
+    assert not isinstance(error, OutcomeUnknown)
+    assert isinstance(error.__cause__, Conflict)
+    assert [outcome.state for outcome in error.outcomes] == [
+        HeldState.REFUNDED,
+        HeldState.NOT_CHARGED,
+        HeldState.NOT_CHARGED,
+    ]
+    refunded = error.outcomes[0]
+    assert refunded.charge is not None
+    assert refunded.refund is not None
+    assert refunded.refund.amount == Decimal("4.00")
+    assert error.outcomes[1].error is error.__cause__
+    assert [emulator.balance(voucher.id) for voucher in vouchers] == [Decimal("5.00")] * 3
+    assert recorder.words == ["refunded"]
+    emulator.ledger.check()
+
+
+async def test_a_refund_that_is_refused_leaves_the_voucher_reported_as_charged(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    proxy.refuse("/refund", 403)
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="4.00")
+        await checkout.reserve(code=second.code, amount="4.00")
+        emulator.set_status(second.id, "inactive")
+        with pytest.raises(CheckoutFailed) as caught:
+            await checkout.charge()
+    states = [outcome.state for outcome in caught.value.outcomes]
+    assert states == [HeldState.CHARGED, HeldState.NOT_CHARGED]
+    assert "1 charged" in str(caught.value)
+    assert emulator.balance(first.id) == Decimal("1.00")
+    assert recorder.words == ["refund failed"]
+
+
+async def test_a_refund_whose_answer_is_lost_is_reported_open(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    proxy.lose("/refund")
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="4.00")
+        await checkout.reserve(code=second.code, amount="4.00")
+        emulator.set_status(second.id, "inactive")
+        with pytest.raises(CheckoutUnknown) as caught:
+            await checkout.charge()
+    assert caught.value.pending.operation == "refundCharge"
+    assert caught.value.outcomes[0].state is HeldState.UNKNOWN
+    assert emulator.requests.count("refundCharge") == 1
+    assert recorder.words == ["left open"]
+
+
+async def test_a_later_charge_whose_answer_is_lost_is_open_and_the_earlier_one_refunded(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    proxy.lose("/charge", after=1)
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="4.00")
+        await checkout.reserve(code=second.code, amount="3.00")
+        with pytest.raises(OutcomeUnknown) as caught:
+            await checkout.charge()
+    error = caught.value
+    assert isinstance(error, CheckoutUnknown)
+    assert [outcome.state for outcome in error.outcomes] == [HeldState.REFUNDED, HeldState.UNKNOWN]
+    assert error.pending.voucher_id == second.id
+    assert emulator.balance(first.id) == Decimal("5.00")
+    assert sorted(recorder.words) == ["left open", "refunded"]
+
+
+async def test_one_expired_reservation_keeps_every_voucher_uncharged(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    old, new = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=old.code, amount="4.00")
+        clock.advance(1000)
+        await checkout.reserve(code=new.code, amount="4.00")
+        clock.advance(1000)
+        with pytest.raises(ReservationExpired):
+            await checkout.charge()
+    assert emulator.requests.count("chargeReservation") == 0
+
+
+async def test_a_redeem_in_between_replaces_what_a_checkout_held(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="4.00")
+        await client.redeem(code=voucher.code, amount="1.00", currency="EUR", order_number="A-2")
+        with pytest.raises(ReservationSuperseded):
+            await checkout.charge()
+    assert emulator.balance(voucher.id) == Decimal("4.00")
+
+
+async def test_a_redeem_waits_for_a_checkout_that_is_charging(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="4.00")
+        charges, _ = await asyncio.gather(
+            checkout.charge(),
+            client.redeem(code=voucher.code, amount="1.00", currency="EUR", order_number="A-2"),
+        )
+    assert len(charges) == 1
+    assert emulator.balance(voucher.id) == 0

@@ -1,0 +1,134 @@
+"""Keeping a reservation while the customer is paying elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from tests.checkout.conftest import Recorder
+from tests.checkout.proxy import Proxy
+from voucher_async import ManualClock, ReservationExpired, ReservationSuperseded, VoucherClient
+from voucher_async.testing import VoucherEmulator
+
+
+async def until(condition: object, emulator: VoucherEmulator, count: int) -> None:
+    """Let the loop run until the emulator saw that many reservations."""
+    async with asyncio.timeout(5):
+        while emulator.requests.count("createReservation") < count:
+            await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+
+async def settle(recorder: Recorder, count: int) -> None:
+    """Let the loop run until that many events were told."""
+    async with asyncio.timeout(5):
+        while len(recorder.settled) < count:
+            await asyncio.sleep(0)
+
+
+async def test_a_renewed_reservation_is_charged_long_after_the_first_one_ended(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        first = held.reservation
+        for round_ in range(1, 4):
+            await asyncio.sleep(0)
+            clock.advance(1495)
+            await settle(recorder, round_)
+        assert held.reservation.id != first.id
+        assert held.remaining > 1700
+        await checkout.charge()
+    assert recorder.words == ["renewed"] * 3
+    assert emulator.requests.count("createReservation") == 4
+    assert emulator.balance(voucher.id) == Decimal("3.00")
+
+
+async def test_without_renewal_it_ends(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00")
+        await asyncio.sleep(0)
+        clock.advance(1800)
+        with pytest.raises(ReservationExpired):
+            await checkout.charge()
+
+
+async def test_leaving_the_checkout_ends_the_renewal(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    before = len(asyncio.all_tasks())
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        assert len(asyncio.all_tasks()) > before
+    clock.advance(1495)
+    await asyncio.sleep(0)
+    assert emulator.requests.count("createReservation") == 1
+    assert not [task for task in asyncio.all_tasks() if "keep_alive" in repr(task)]
+
+
+async def test_a_renewal_does_not_take_the_voucher_back_from_a_newer_reservation(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        newer = await client.reservations.create(code=voucher.code, amount="3.00", currency="EUR")
+        await asyncio.sleep(0)
+        clock.advance(1495)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert emulator.requests.count("createReservation") == 2
+        await client.reservations.charge(newer, order_number="A-2")
+        with pytest.raises(ReservationSuperseded):
+            await checkout.charge()
+
+
+async def test_a_refused_renewal_is_told_and_not_repeated(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        emulator.set_status(voucher.id, "inactive")
+        await asyncio.sleep(0)
+        clock.advance(1495)
+        await settle(recorder, 1)
+        clock.advance(60)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert recorder.words == ["renewal failed"]
+    assert emulator.requests.count("createReservation") == 2
+
+
+async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
+) -> None:
+    proxied._transport.settings = type(proxied.settings)(
+        **{**_fields(proxied), "max_attempts": 1}  # type: ignore[arg-type]
+    )
+    voucher = emulator.add_voucher(amount="5.00")
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        proxy.refuse("/reservations", 429)
+        await asyncio.sleep(0)
+        clock.advance(1495)
+        await settle(recorder, 1)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        clock.advance(30)
+        await settle(recorder, 2)
+        assert held.remaining > 1700
+    assert recorder.words == ["renewal failed", "renewed"]
+
+
+def _fields(client: VoucherClient) -> dict[str, object]:
+    settings = client.settings
+    return {name: getattr(settings, name) for name in type(settings).__slots__ if not name.startswith("__")}

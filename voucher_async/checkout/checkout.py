@@ -1,0 +1,192 @@
+"""One order paid with one or more vouchers: all are charged, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from voucher_async.checkout.held import HeldReservation
+from voucher_async.checkout.partial import reserve_partially
+from voucher_async.checkout.renewal import keep_alive
+from voucher_async.checkout.turns import in_turn
+from voucher_async.checkout.undo import failure_of, undo
+from voucher_async.errors import ConfigurationError, VoucherError
+from voucher_async.money import CENT, ZERO, to_amount
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from types import TracebackType
+
+    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Charge, Reservation
+    from voucher_async.money import Amount
+    from voucher_async.resources.book import Entry
+    from voucher_async.sansio import Request
+
+__all__ = ["Checkout"]
+
+
+class Checkout:
+    """One order. Made by `VoucherClient.checkout`, used as `async with`.
+
+    Leaving the block without `charge`, or with an exception, charges nothing; the reservations lapse.
+
+    Args:
+        parts: what it works with.
+        order_number: the order.
+        currency: ISO 4217.
+    """
+
+    def __init__(self, parts: Lifecycle, *, order_number: str, currency: str) -> None:
+        self._parts = parts
+        self._held: list[HeldReservation] = []
+        self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
+        self._charges: tuple[Charge, ...] | None = None
+        self._left = False
+        self.order_number = order_number
+        self.currency = currency
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left = True
+        await self._stop_renewals()
+
+    @property
+    def held(self) -> tuple[HeldReservation, ...]:
+        """The reservations, in the order they were made."""
+        return tuple(self._held)
+
+    @property
+    def reserved(self) -> Decimal:
+        """What all reservations hold together, in currency units; the rest is to be paid otherwise."""
+        return sum((held.amount for held in self._held), ZERO)
+
+    async def reserve(
+        self,
+        *,
+        code: str,
+        amount: Amount,
+        pin: str | None = None,
+        allow_partial: bool = False,
+        renew: bool = False,
+        timeout: float | None = None,
+    ) -> HeldReservation:
+        """Hold an amount of a voucher for this order.
+
+        Reserving a voucher of this checkout again replaces its earlier reservation: the API keeps one.
+
+        Args:
+            code: the voucher's code.
+            amount: how much, in currency units, at least 0.01.
+            pin: an extra check for printed vouchers.
+            allow_partial: hold less when the voucher holds less; see `held.amount` and `held.missing`. One
+                request when the voucher covers the amount, up to five when it does not, and the scope `read`
+                is needed for it: the API cannot look a voucher up by its code. A wrong code or pin is tried
+                twice. Another reservation of the voucher is replaced even when nothing can be held.
+            renew: make the reservation anew before it ends, as long as this block runs.
+            timeout: seconds for the whole call.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            ApiError: refused by the server, for example because the voucher does not hold that much.
+            TransportError: no answer; a reservation may exist, unused it lapses.
+            ConfigurationError: the checkout is over.
+        """
+        self._check_open()
+        deadline = self._parts.sender.deadline(timeout)
+        asked = to_amount(amount, minimum=CENT)
+
+        def request_for(value: Decimal) -> Request[Reservation]:
+            return self._parts.reservations.request(code=code, amount=value, currency=self.currency, pin=pin)
+
+        request_for(asked)
+        key = self._parts.key(code)
+        async with in_turn(self._parts.lock, (key,), deadline):
+            if allow_partial:
+                entry, request = await reserve_partially(
+                    self._parts.sender, self._parts.reservations, request_for, asked, deadline
+                )
+            else:
+                request = request_for(asked)
+                entry = await self._parts.reservations.make(request, deadline)
+        held = self._hold(entry, asked, request, key)
+        if renew:
+            self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
+        return held
+
+    def _hold(self, entry: Entry, asked: Decimal, request: Request[Reservation], key: str) -> HeldReservation:
+        held = HeldReservation(
+            entry, asked=asked, request=request, key=key, book=self._parts.reservations.book
+        )
+        for replaced in [old for old in self._held if old.voucher_id == held.voucher_id]:
+            self._held.remove(replaced)
+            self._stop_renewal(replaced)
+        self._held.append(held)
+        return held
+
+    async def charge(self, *, timeout: float | None = None) -> tuple[Charge, ...]:
+        """Charge every reservation: all, or none.
+
+        When a later voucher fails, those charged before are refunded, which is not cut short by `timeout`.
+        A second call returns the same charges and sends nothing.
+
+        Args:
+            timeout: seconds for charging.
+
+        Returns:
+            The charges, in the order of the reservations.
+
+        Raises:
+            ReservationExpired: one of them cannot be charged any more; nothing was sent.
+            ReservationSuperseded: a newer reservation of this client replaced one; nothing was sent.
+            CheckoutFailed: one was refused; `outcomes` tells what became of each.
+            CheckoutUnknown: the same, and at least one outcome is open.
+            CallTimeout: another call was using one of the vouchers all the time; nothing was sent.
+            ConfigurationError: the checkout is over.
+        """
+        if self._charges is not None:
+            return self._charges
+        self._check_open()
+        deadline = self._parts.sender.deadline(timeout)
+        async with in_turn(self._parts.lock, (held.key for held in self._held), deadline):
+            if self._charges is None:
+                for held in self._held:
+                    self._parts.reservations.book.check(held.reservation)
+                self._charges = await self._charge_all(deadline)
+        await self._stop_renewals()
+        return self._charges
+
+    async def _charge_all(self, deadline: Deadline) -> tuple[Charge, ...]:
+        charges: list[Charge] = []
+        for held in self._held:
+            try:
+                charge = await self._parts.reservations.charge_by(
+                    deadline, held.reservation, order_number=self.order_number
+                )
+            except VoucherError as error:
+                outcomes = await undo(self._parts, self, charges, error)
+                raise failure_of(error, outcomes) from error
+            charges.append(charge)
+        return tuple(charges)
+
+    def _check_open(self) -> None:
+        if self._left:
+            raise ConfigurationError("the checkout is over: its `async with` block was left")
+        if self._charges is not None:
+            raise ConfigurationError("the checkout is over: it was charged")
+
+    def _stop_renewal(self, held: HeldReservation) -> None:
+        task = self._renewals.get(held)
+        if task is not None:
+            task.cancel()
+
+    async def _stop_renewals(self) -> None:
+        tasks, self._renewals = list(self._renewals.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

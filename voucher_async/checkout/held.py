@@ -1,0 +1,91 @@
+"""A reservation in a checkout, and how long it can still be charged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from decimal import Decimal
+
+    from voucher_async.models import Reservation
+    from voucher_async.resources.book import Entry, ReservationBook
+    from voucher_async.sansio import Request
+
+__all__ = ["HeldReservation"]
+
+
+class HeldReservation:
+    """An amount of one voucher, held for a checkout. Made by `Checkout.reserve`.
+
+    Args:
+        entry: the reservation.
+        asked: the amount that was asked for, in currency units.
+        request: how it was made, for making it anew.
+        key: stands for the voucher in a lock.
+        book: what the client knows of its reservations.
+    """
+
+    __slots__ = ("_book", "_entry", "asked", "key", "request")
+
+    def __init__(
+        self, entry: Entry, *, asked: Decimal, request: Request[Reservation], key: str, book: ReservationBook
+    ) -> None:
+        self._entry = entry
+        self._book = book
+        self.asked = asked
+        self.request = request
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"<HeldReservation {self.amount} of voucher {self.voucher_id}, {self.remaining:.0f} s left>"
+
+    @property
+    def reservation(self) -> Reservation:
+        """The reservation as the server answered it, the newest one when it was renewed."""
+        return self._entry.reservation
+
+    @property
+    def voucher_id(self) -> str:
+        """The voucher."""
+        return self._entry.reservation.voucher_id
+
+    @property
+    def amount(self) -> Decimal:
+        """What is held, in currency units."""
+        return self._entry.reservation.amount
+
+    @property
+    def missing(self) -> Decimal:
+        """What was asked for and is not held, in currency units; above 0 only with `allow_partial`."""
+        return self.asked - self.amount
+
+    @property
+    def valid_until(self) -> dt.datetime:
+        """When it ends, by the server's clock; aware."""
+        return self._entry.reservation.valid_until
+
+    @property
+    def remaining(self) -> float:
+        """Seconds in which it can still be charged, the safety margin taken off; 0 when it cannot.
+
+        Counted on the monotonic clock from the moment the reservation was asked for: a local date that is
+        wrong or jumps changes nothing.
+        """
+        if self._entry.superseded or self._entry.charged:
+            return 0.0
+        return max(self._book.left(self._entry), 0.0)
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer reservation of this client replaced it."""
+        return self._entry.superseded
+
+    @property
+    def charged(self) -> bool:
+        """Whether it was charged."""
+        return self._entry.charged
+
+    def renewed(self, entry: Entry) -> None:
+        """Go on with a newer reservation of the same voucher."""
+        self._entry = entry

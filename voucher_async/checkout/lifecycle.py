@@ -1,0 +1,80 @@
+"""Reserve, then charge: in one call, or as a checkout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.checkout.checkout import Checkout
+from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
+from voucher_async.models import ChargeReservationRequest
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Clock
+    from voucher_async.hooks import Hooks
+    from voucher_async.models import Charge
+    from voucher_async.money import Amount
+    from voucher_async.resources.charges import Charges
+    from voucher_async.resources.reservations import Reservations
+    from voucher_async.resources.sender import Sender
+
+__all__ = ["Lifecycle"]
+
+
+class Lifecycle:
+    """What `redeem` and checkouts work with.
+
+    Args:
+        sender: sends the requests.
+        reservations: makes and charges reservations.
+        charges: refunds.
+        lock: who may use a voucher.
+        lock_secret: what voucher codes are turned into lock keys with.
+        clock: waits for the moment to renew.
+        hooks: told about refunds and renewals.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        reservations: Reservations,
+        charges: Charges,
+        lock: VoucherLock,
+        lock_secret: str,
+        clock: Clock,
+        hooks: Hooks,
+    ) -> None:
+        self.sender = sender
+        self.reservations = reservations
+        self.charges = charges
+        self.lock = lock
+        self.clock = clock
+        self.hooks = hooks
+        self._lock_secret = lock_secret
+
+    def key(self, code: str) -> str:
+        """What stands for a voucher code in the lock."""
+        return voucher_key(code, self._lock_secret)
+
+    async def redeem(
+        self,
+        *,
+        code: str,
+        amount: Amount,
+        currency: str,
+        order_number: str,
+        pin: str | None = None,
+        timeout: float | None = None,
+    ) -> Charge:
+        """Reserve and charge; documented at `VoucherClient.redeem`."""
+        deadline = self.sender.deadline(timeout)
+        request = self.reservations.request(code=code, amount=amount, currency=currency, pin=pin)
+        ChargeReservationRequest(order_number=order_number)  # a bad one is refused before anything is sent
+        async with in_turn(self.lock, (self.key(code),), deadline):
+            entry = await self.reservations.make(request, deadline)
+            return await self.reservations.charge_by(deadline, entry.reservation, order_number=order_number)
+
+    def checkout(self, *, order_number: str, currency: str) -> Checkout:
+        """A checkout; documented at `VoucherClient.checkout`."""
+        ChargeReservationRequest(order_number=order_number)
+        return Checkout(self, order_number=order_number, currency=currency)

@@ -1,0 +1,81 @@
+"""Reserving as much of an amount as a voucher holds, for split payment.
+
+The API cannot look a voucher up by its code. A reservation of 0.01 tells the voucher's id, a read tells what
+is left on it, and one more reservation replaces the first: three or four requests more than a plain
+reservation, and only when the whole amount was refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import Conflict, MissingScope, NotFound, ValidationFailed
+from voucher_async.money import CENT
+from voucher_async.operations import GET_VOUCHER
+from voucher_async.sansio import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Reservation
+    from voucher_async.resources.book import Entry
+    from voucher_async.resources.reservations import Reservations
+    from voucher_async.resources.sender import Sender
+    from voucher_async.sansio import Request
+
+__all__ = ["reserve_partially"]
+
+_REFUSALS: Final = (Conflict, ValidationFailed, NotFound, MissingScope)
+
+
+async def reserve_partially(
+    sender: Sender,
+    reservations: Reservations,
+    request_for: Callable[[Decimal], Request[Reservation]],
+    amount: Decimal,
+    deadline: Deadline,
+) -> tuple[Entry, Request[Reservation]]:
+    """Reserve the amount, or what is left on the voucher when that is less.
+
+    Which refusal means "not enough" is not documented, so any refusal of the whole amount is followed up;
+    when even 0.01 is refused the reason is another one, and the server's words about it are raised.
+
+    Args:
+        sender: sends the read.
+        reservations: makes the reservations.
+        request_for: the request that reserves a given amount, in currency units.
+        amount: what is wanted, in currency units.
+        deadline: for all of it together.
+
+    Returns:
+        The reservation, and the request that made it.
+
+    Raises:
+        ApiError: nothing can be reserved; or the read was refused (it needs the scope `read`).
+        TransportError: no answer.
+    """
+
+    async def reserve(value: Decimal) -> tuple[Entry, Request[Reservation]]:
+        request = request_for(value)
+        return await reservations.make(request, deadline), request
+
+    try:
+        return await reserve(amount)
+    except _REFUSALS:
+        if amount == CENT:
+            raise
+    probed = await reserve(CENT)
+    read = build(GET_VOUCHER, ids={"id": probed[0].reservation.voucher_id})
+    left = (await sender.send(read, deadline)).value.remaining_amount
+    # whether an open reservation lowers `remaining_amount` is not documented:
+    # what was read may be the probe's cent short of what there is
+    for value in (min(left + CENT, amount), min(left, amount)):
+        if value <= CENT:
+            return probed
+        try:
+            return await reserve(value)
+        except _REFUSALS as error:
+            refusal = error
+    raise refusal

@@ -1,0 +1,57 @@
+"""Keeping a reservation alive while the customer is still paying elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.checkout.turns import in_turn
+from voucher_async.errors import ApiError, Fate, RateLimited, VoucherError
+from voucher_async.hooks import Settled
+
+if TYPE_CHECKING:
+    from voucher_async.checkout.held import HeldReservation
+    from voucher_async.checkout.lifecycle import Lifecycle
+
+__all__ = ["keep_alive"]
+
+AHEAD: Final = 300.0
+RETRY: Final = 30.0
+
+
+async def keep_alive(parts: Lifecycle, held: HeldReservation, order_number: str) -> None:
+    """Reserve anew five minutes before the reservation cannot be charged any more, again and again.
+
+    Ends when the reservation was charged, when another one of this client replaced it (that one is not
+    killed for the sake of this one), when the server refuses, or when the reservation ended all the same.
+    """
+    pause = max(held.remaining - AHEAD, 0.0)
+    while True:
+        await parts.clock.sleep(pause)
+        if held.remaining <= 0:
+            return
+        error = await _renew(parts, held)
+        if error is None:
+            pause = max(held.remaining - AHEAD, RETRY)
+            _tell(parts, held, order_number, "renewed", None)
+            continue
+        _tell(parts, held, order_number, "renewal failed", error)
+        if isinstance(error, ApiError) and error.fate is Fate.ANSWERED and not isinstance(error, RateLimited):
+            return
+        pause = RETRY
+
+
+async def _renew(parts: Lifecycle, held: HeldReservation) -> VoucherError | None:
+    deadline = parts.sender.deadline()
+    try:
+        async with in_turn(parts.lock, (held.key,), deadline):
+            if held.remaining > 0:
+                held.renewed(await parts.reservations.make(held.request, deadline))
+    except VoucherError as error:
+        return error
+    return None
+
+
+def _tell(
+    parts: Lifecycle, held: HeldReservation, order_number: str, what: str, error: VoucherError | None
+) -> None:
+    parts.hooks.settled(Settled(what=what, amount=held.amount, order_number=order_number, error=error))

@@ -1,0 +1,99 @@
+"""Taking back what a checkout charged before one of its vouchers failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.errors import CheckoutFailed, CheckoutUnknown, OutcomeUnknown, VoucherError
+from voucher_async.hooks import Settled
+from voucher_async.pending import HeldOutcome, HeldState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voucher_async.checkout.checkout import Checkout
+    from voucher_async.checkout.held import HeldReservation
+    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.models import Charge
+
+__all__ = ["failure_of", "undo"]
+
+
+async def undo(
+    parts: Lifecycle, checkout: Checkout, charges: Sequence[Charge], error: VoucherError
+) -> tuple[HeldOutcome, ...]:
+    """Refund what was charged, and say what became of every voucher.
+
+    Args:
+        parts: what to refund with.
+        checkout: whose vouchers.
+        charges: what was charged, in the order of the checkout's reservations.
+        error: why the next one was not charged.
+    """
+    outcomes: list[HeldOutcome] = []
+    for index, held in enumerate(checkout.held):
+        if index < len(charges):
+            outcomes.append(await _refund(parts, checkout, held, charges[index]))
+        elif index == len(charges):
+            state = HeldState.UNKNOWN if isinstance(error, OutcomeUnknown) else HeldState.NOT_CHARGED
+            outcomes.append(_outcome(held, state, error=error))
+        else:
+            outcomes.append(_outcome(held, HeldState.NOT_CHARGED))
+    if isinstance(error, OutcomeUnknown):
+        _tell(parts, checkout, "left open", None, error)
+    return tuple(outcomes)
+
+
+async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:
+    # refunding gets time of its own: the customer's money is worth more than a deadline
+    deadline = parts.sender.deadline()
+    try:
+        refund = await parts.charges.refund_by(deadline, charge, currency=checkout.currency)
+    except VoucherError as error:
+        is_open = isinstance(error, OutcomeUnknown)
+        _tell(parts, checkout, "left open" if is_open else "refund failed", charge, error)
+        return _outcome(held, HeldState.UNKNOWN if is_open else HeldState.CHARGED, charge=charge, error=error)
+    _tell(parts, checkout, "refunded", charge, None)
+    return _outcome(held, HeldState.REFUNDED, charge=charge, refund=refund)
+
+
+def _outcome(
+    held: HeldReservation,
+    state: HeldState,
+    *,
+    charge: Charge | None = None,
+    refund: Charge | None = None,
+    error: VoucherError | None = None,
+) -> HeldOutcome:
+    return HeldOutcome(
+        voucher_id=held.voucher_id,
+        amount=held.amount,
+        state=state,
+        charge=charge,
+        refund=refund,
+        error=error,
+    )
+
+
+def _tell(
+    parts: Lifecycle, checkout: Checkout, what: str, charge: Charge | None, error: VoucherError | None
+) -> None:
+    parts.hooks.settled(
+        Settled(
+            what=what,
+            amount=charge.amount if charge else None,
+            order_number=checkout.order_number,
+            pending=error.pending if isinstance(error, OutcomeUnknown) else None,
+            error=error,
+        )
+    )
+
+
+def failure_of(error: VoucherError, outcomes: Sequence[HeldOutcome]) -> CheckoutFailed:
+    """The error of a checkout whose vouchers came to these ends."""
+    counts = [f"{count} {state}" for state in HeldState if (count := sum(o.state is state for o in outcomes))]
+    message = f"the checkout failed ({', '.join(counts)}): {error.args[0]}"
+    pending = next((o.error.pending for o in outcomes if isinstance(o.error, OutcomeUnknown)), None)
+    if pending is None:
+        return CheckoutFailed(message, outcomes=outcomes, facts=error.facts)
+    return CheckoutUnknown(message, outcomes=outcomes, pending=pending, facts=error.facts)
