@@ -1,0 +1,313 @@
+"""The client: wires the parts together and owns their lifetime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote_plus, urlencode
+
+from voucher_async.auth import TokenGrant, TokenProvider, store_key
+from voucher_async.checkout import Lifecycle, LocalVoucherLock
+from voucher_async.clock import ServerClock, SystemClock
+from voucher_async.config import Settings
+from voucher_async.errors import ConfigurationError
+from voucher_async.hooks import Hooks, TokenRefreshed
+from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.resources.book import ReservationBook
+from voucher_async.resources.charges import Charges
+from voucher_async.resources.clients import Clients
+from voucher_async.resources.reservations import Reservations
+from voucher_async.resources.vouchers import Vouchers
+from voucher_async.sansio import Request
+from voucher_async.transport.sender import Transport
+from voucher_async.transport.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    import aiohttp
+
+    from voucher_async.auth import TokenRefresh, TokenStore
+    from voucher_async.checkout import Checkout, VoucherLock
+    from voucher_async.clock import Clock
+    from voucher_async.config import Environment, Timeout
+    from voucher_async.models import Charge, ConnectedClient
+    from voucher_async.money import Amount
+
+__all__ = ["VoucherClient", "connect"]
+
+
+class VoucherClient:
+    """A client of the JTL-Voucher Cloud API.
+
+    One client serves any number of tasks of one event loop. It can be made outside a loop; it opens its
+    connections at the first call. Use it as `async with`, or call `aclose` when done.
+
+    Args:
+        client_id: the OAuth client id.
+        client_secret: the OAuth client secret.
+        environment: `sandbox` or `production`; or give `base_url`.
+        base_url: where the API lives, version included; goes before `environment`.
+        token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
+        client_type: free text of at most 32 characters for the vendor's statistics.
+        scopes: the scopes to ask for; None asks for all the client has.
+        timeout: seconds for a whole call (default 30), or a `Timeout` with all three limits.
+        max_connections: how many connections may be open at once.
+        session: an aiohttp session to use; it is never closed and never changed.
+        token_store: where tokens are kept; default: in memory.
+        hooks: observers; see `voucher_async.Hook`.
+        voucher_lock: who may use a voucher; default: turns within this client.
+        clock: where the time comes from; for tests.
+        settings: all settings at once, instead of the arguments from `client_id` to `max_connections`.
+
+    Attributes:
+        vouchers: create, read, change, recharge vouchers, list their charges.
+        reservations: reserve amounts and charge them, step by step.
+        charges: refund.
+        clients: connect and disconnect.
+
+    Raises:
+        ConfigurationError: a setting is missing or cannot work.
+    """
+
+    def __init__(
+        self,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        *,
+        environment: Environment | None = None,
+        base_url: str | None = None,
+        token_url: str | None = None,
+        client_type: str | None = None,
+        scopes: Iterable[str] | None = None,
+        timeout: float | Timeout | None = None,
+        max_connections: int = 100,
+        session: aiohttp.ClientSession | None = None,
+        token_store: TokenStore | None = None,
+        hooks: Sequence[object] = (),
+        voucher_lock: VoucherLock | None = None,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        if settings is None:
+            if client_id is None or client_secret is None:
+                raise ConfigurationError("client_id and client_secret are needed, or settings")
+            settings = Settings.make(
+                client_id=client_id,
+                client_secret=client_secret,
+                environment=environment,
+                base_url=base_url,
+                token_url=token_url,
+                client_type=client_type,
+                scopes=scopes,
+                timeout=timeout,
+                max_connections=max_connections,
+            )
+        elif client_id is not None or client_secret is not None:
+            raise ConfigurationError("give either settings or client_id and client_secret")
+        self._settings = settings
+        self._hooks = Hooks(hooks)
+        clock = clock or SystemClock()
+        self._transport = _transport(settings, clock, self._hooks, session)
+        self._tokens = TokenProvider(
+            self._fetch_token,
+            clock=clock,
+            store=token_store,
+            key=store_key(settings.token_url, settings.client_id, settings.scopes),
+            on_refresh=self._token_refreshed,
+        )
+        self._transport.tokens = self._tokens
+        server_clock = self._transport.server_clock
+        book = ReservationBook(clock, server_clock, settings.safety_margin)
+        self.vouchers = Vouchers(self._transport)
+        self.reservations = Reservations(self._transport, book)
+        self.charges = Charges(self._transport)
+        self.clients = Clients(self._transport)
+        self._lifecycle = Lifecycle(
+            self._transport,
+            reservations=self.reservations,
+            charges=self.charges,
+            lock=voucher_lock or LocalVoucherLock(),
+            lock_secret=settings.client_secret,
+            clock=clock,
+            hooks=self._hooks,
+        )
+
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        token_store: TokenStore | None = None,
+        hooks: Sequence[object] = (),
+    ) -> Self:
+        """A client from `VOUCHER_CLIENT_ID`, `VOUCHER_CLIENT_SECRET`, `VOUCHER_ENVIRONMENT` and so on.
+
+        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL` and `VOUCHER_CLIENT_TYPE` are optional.
+
+        Args:
+            environ: the variables; default: the process's.
+            session: as for the constructor.
+            token_store: as for the constructor.
+            hooks: as for the constructor.
+
+        Raises:
+            ConfigurationError: a variable is missing or cannot work; the message names it.
+        """
+        return cls(settings=Settings.from_env(environ), session=session, token_store=token_store, hooks=hooks)
+
+    def __repr__(self) -> str:
+        return f"<VoucherClient {self._settings.client_id} at {self._settings.base_url}>"
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; their repr holds no secret."""
+        return self._settings
+
+    async def redeem(
+        self,
+        *,
+        code: str,
+        amount: Amount,
+        currency: str,
+        order_number: str,
+        pin: str | None = None,
+        timeout: float | None = None,
+    ) -> Charge:
+        """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
+
+        Two of them for one code in one process take turns, because a second reservation kills the first.
+
+        Args:
+            code: the voucher's code.
+            amount: how much, in currency units, at least 0.01.
+            currency: ISO 4217; must be the voucher's.
+            order_number: the order it pays for.
+            pin: an extra check for printed vouchers.
+            timeout: seconds for all of it; None takes the client's.
+
+        Returns:
+            The charge.
+
+        Raises:
+            InvalidInput: refused before anything was sent.
+            OutcomeUnknown: it may or may not have been charged; `pending` says what to look for.
+            ApiError: refused by the server; nothing was charged.
+            ReservationSuperseded: somebody outside this process reserved the voucher meanwhile.
+            TransportError: nothing was charged.
+        """
+        return await self._lifecycle.redeem(
+            code=code, amount=amount, currency=currency, order_number=order_number, pin=pin, timeout=timeout
+        )
+
+    def checkout(self, *, order_number: str, currency: str) -> Checkout:
+        """One order, paid with one or more vouchers: reserve them, take the rest, charge all or none.
+
+        Args:
+            order_number: the order; every charge carries it.
+            currency: ISO 4217; the vouchers' currency.
+
+        Returns:
+            The checkout, for `async with`; nothing is sent yet.
+
+        Raises:
+            InvalidInput: a bad order number.
+        """
+        return self._lifecycle.checkout(order_number=order_number, currency=currency)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections and end what runs in the background; a second call does nothing."""
+        await self._tokens.aclose()
+        await self._transport.session.aclose()
+
+    async def _fetch_token(self) -> TokenGrant:
+        settings = self._settings
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret,
+        }
+        if settings.client_type:
+            form["client_type"] = settings.client_type
+        if settings.scopes:
+            form["scope"] = " ".join(settings.scopes)
+        request = Request(
+            operation=REQUEST_TOKEN,
+            path=REQUEST_TOKEN.path,
+            body=urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded",
+            secrets=(settings.client_secret, quote_plus(settings.client_secret)),
+        )
+        token = (await self._transport.send(request, self._transport.deadline())).value
+        return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
+
+    def _token_refreshed(self, refresh: TokenRefresh) -> None:
+        self._hooks.token_refreshed(
+            TokenRefreshed(
+                succeeded=refresh.succeeded,
+                background=refresh.background,
+                elapsed=refresh.elapsed,
+                error=refresh.error,
+            )
+        )
+
+
+def _transport(
+    settings: Settings, clock: Clock, hooks: Hooks, session: aiohttp.ClientSession | None
+) -> Transport:
+    return Transport(
+        settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks
+    )
+
+
+async def connect(
+    pin: str,
+    *,
+    environment: Environment | None = None,
+    base_url: str | None = None,
+    timeout: float | Timeout | None = None,
+    session: aiohttp.ClientSession | None = None,
+    hooks: Sequence[object] = (),
+) -> ConnectedClient:
+    """Turn a connection PIN into credentials, before there is a client (`connectClient`, no authentication).
+
+    Args:
+        pin: the connection PIN that the Admin UI shows; valid for 30 minutes, works once.
+        environment: `sandbox` or `production`; or give `base_url`.
+        base_url: where the API lives, version included.
+        timeout: seconds for the whole call, or a `Timeout`.
+        session: an aiohttp session to use; it is never closed and never changed.
+        hooks: observers.
+
+    Returns:
+        The client: its `id` and `secret` are the `client_id` and `client_secret` of a `VoucherClient`.
+
+    Raises:
+        InvalidInput: refused before anything was sent.
+        OutcomeUnknown: the PIN may be used up and the secret lost; a new PIN is needed.
+        ApiError: refused by the server.
+        TransportError: nothing was sent.
+        ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
+    """
+    # there are no credentials yet, and this operation asks for none
+    settings = Settings.make(
+        client_id="not-connected",
+        client_secret="not-connected",
+        environment=environment,
+        base_url=base_url,
+        timeout=timeout,
+    )
+    transport = _transport(settings, SystemClock(), Hooks(hooks), session)
+    try:
+        return await Clients(transport).connect(pin)
+    finally:
+        await transport.session.aclose()
