@@ -1,0 +1,154 @@
+"""Two ways to talk to an emulator without the SDK: through its engine, and over a socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import aiohttp
+import attrs
+import pytest
+
+from voucher_async.testing import ManualClock, VoucherEmulator
+from voucher_async.testing._engine import Call
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+@attrs.frozen
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def codes(self) -> set[str]:
+        return {error["code"] for error in self.body["errors"]}
+
+
+class Engine:
+    """Calls an emulator's engine as its server would, in the name of one client."""
+
+    def __init__(self, emulator: VoucherEmulator) -> None:
+        self.emulator = emulator
+        self.engine = emulator._engine
+        self.token = self.new_token()
+
+    def new_token(self, **fields: str) -> str:
+        answer = self.token_answer(**fields)
+        assert answer.status == 200, answer.body
+        return str(answer.body["access_token"])
+
+    def token_answer(self, **fields: str) -> Answer:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.emulator.client_id,
+            "client_secret": self.emulator.client_secret,
+            **fields,
+        }
+        return self.send(
+            Call(
+                method="POST",
+                raw_path="/oauth/token",
+                content_type="application/x-www-form-urlencoded",
+                body=urlencode(form).encode(),
+            )
+        )
+
+    def send(self, call: Call) -> Answer:
+        outcome = self.engine.answer(call)
+        body = json.loads(json.dumps(outcome.body))
+        return Answer(outcome.status, body, outcome.headers)
+
+    def __call__(self, method: str, path: str, body: object = None, **query: str) -> Answer:
+        return self.send(
+            Call(
+                method=method,
+                raw_path=f"/v1{path}",
+                query=query,
+                authorization=f"Bearer {self.token}",
+                content_type="application/json",
+                body=b"" if body is None else json.dumps(body).encode(),
+            )
+        )
+
+    def reserve(self, voucher: Any, amount: str = "10.00", **fields: object) -> Answer:
+        body = {"code": voucher.code, "amount": amount, "currency": "EUR", **fields}
+        return self("POST", "/reservations", body)
+
+    def charge(self, reservation_id: str, order_number: str = "A-1") -> Answer:
+        return self("POST", f"/reservations/{reservation_id}/charge", {"order_number": order_number})
+
+    def refund(self, charge_id: str, amount: str, currency: str = "EUR") -> Answer:
+        return self("POST", f"/charges/{charge_id}/refund", {"amount": amount, "currency": currency})
+
+    def recharge(self, amount: str, **fields: object) -> Answer:
+        body = {"amount": amount, "currency": "EUR", "order_number": "R-1", **fields}
+        return self("POST", "/vouchers/recharge", body)
+
+    def charged(self, voucher: Any, amount: str = "10.00", order_number: str = "A-1") -> str:
+        """The id of a new charge."""
+        reservation = self.reserve(voucher, amount)
+        assert reservation.status == 200, reservation.body
+        charge = self.charge(reservation.body["id"], order_number)
+        assert charge.status == 200, charge.body
+        return str(charge.body["id"])
+
+
+class Wire:
+    """Calls a running emulator over HTTP with a plain aiohttp session."""
+
+    def __init__(self, emulator: VoucherEmulator, session: aiohttp.ClientSession) -> None:
+        self.emulator = emulator
+        self.session = session
+        self.token = ""
+
+    async def log_in(self) -> None:
+        settings = self.emulator.settings()
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": settings["client_id"],
+            "client_secret": settings["client_secret"],
+        }
+        async with self.session.post(self.emulator.token_url, data=form) as response:
+            self.token = (await response.json())["access_token"]
+
+    async def __call__(self, method: str, path: str, **options: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        url = self.emulator.base_url + path
+        async with self.session.request(method, url, headers=headers, **options) as response:
+            text = await response.text()
+            body = json.loads(text) if response.content_type == "application/json" and text else text
+            return Answer(response.status, body, response.headers)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def emulator(clock: ManualClock) -> VoucherEmulator:
+    """An emulator that does not listen, on a clock that stands still."""
+    return VoucherEmulator(clock=clock)
+
+
+@pytest.fixture
+def api(emulator: VoucherEmulator) -> Engine:
+    return Engine(emulator)
+
+
+@pytest.fixture
+def api_of() -> Callable[[VoucherEmulator], Engine]:
+    return Engine
+
+
+@pytest.fixture
+async def wire(emulator: VoucherEmulator) -> AsyncIterator[Wire]:
+    async with emulator, aiohttp.ClientSession() as session:
+        wire = Wire(emulator, session)
+        await wire.log_in()
+        yield wire

@@ -1,0 +1,33 @@
+"""Test code that uses the SDK: an emulator of the API, a clock to move, and pytest fixtures."""
+
+from __future__ import annotations
+
+from voucher_async.clock import ManualClock
+from voucher_async.testing._ledger import Ledger
+from voucher_async.testing._log import RequestEntry, RequestLog
+from voucher_async.testing._records import (
+    ALL_SCOPES,
+    ChargeRecord,
+    ClientRecord,
+    Movement,
+    ReservationRecord,
+    VoucherRecord,
+)
+from voucher_async.testing._routes import Route
+from voucher_async.testing.emulator import EmulatorSettings, VoucherEmulator
+
+__all__ = [
+    "ALL_SCOPES",
+    "ChargeRecord",
+    "ClientRecord",
+    "EmulatorSettings",
+    "Ledger",
+    "ManualClock",
+    "Movement",
+    "RequestEntry",
+    "RequestLog",
+    "ReservationRecord",
+    "Route",
+    "VoucherEmulator",
+    "VoucherRecord",
+]

@@ -1,0 +1,151 @@
+"""From a request to an answer, without any I/O: route, token, scope, body, operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl
+
+import attrs
+
+from voucher_async.testing._json import read_json
+from voucher_async.testing._log import RequestEntry, RequestLog, safe_path
+from voucher_async.testing._oauth import authenticate
+from voucher_async.testing._refusals import OAuthRefusal, Refusal
+from voucher_async.testing._routes import Route, match
+from voucher_async.testing._state import Command, Mint, Options, Outcome, State, commit
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from voucher_async.testing._records import ClientRecord
+
+__all__ = ["Call", "Decision", "Engine"]
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request as it came in; what may be secret stays out of its `repr`.
+
+    Attributes:
+        problem: why the body could not be read, if it could not.
+    """
+
+    method: str
+    raw_path: str = attrs.field(repr=False)
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    authorization: str | None = attrs.field(default=None, repr=False)
+    content_type: str | None = None
+    body: bytes = attrs.field(default=b"", repr=False)
+    problem: Refusal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What a call leads to; nothing has happened before it is committed."""
+
+    route: Route | None
+    ids: Mapping[str, str] = attrs.field(repr=False)
+    client_id: str | None
+    outcome: Outcome = attrs.field(repr=False)
+
+
+class Engine:
+    """The state, and the rules that every request passes.
+
+    Args:
+        options: the choices that the contract leaves open.
+        now: tells the emulator's time.
+        mint: makes identifiers and secrets.
+    """
+
+    def __init__(self, options: Options, now: Callable[[], dt.datetime], mint: Mint | None = None) -> None:
+        self.options = options
+        self.state = State()
+        self.log = RequestLog()
+        self.now = now
+        self._mint = mint or Mint()
+
+    def command(self, **fields: Any) -> Command:
+        """A command at this moment."""
+        return Command(state=self.state, options=self.options, mint=self._mint, now=self.now(), **fields)
+
+    def answer(self, call: Call) -> Outcome:
+        """Decide and commit at once."""
+        decision = self.decide(call)
+        self.commit(call, decision)
+        return decision.outcome
+
+    def decide(self, call: Call) -> Decision:
+        """What the call leads to, without any effect."""
+        route: Route | None = None
+        ids: Mapping[str, str] = {}
+        client: ClientRecord | None = None
+        try:
+            route, ids = match(call.method, call.raw_path)
+            client = self._caller(route, call)
+            if call.problem is not None:
+                raise call.problem
+            body = _read_body(route, call)
+            command = self.command(client=client, ids=ids, query=call.query, body=body)
+            outcome = route.perform(command)
+        except Refusal as refusal:
+            outcome = Outcome(status=refusal.status, body=refusal.body(), headers=refusal.headers)
+        return Decision(route=route, ids=ids, client_id=client.id if client else None, outcome=outcome)
+
+    def commit(self, call: Call, decision: Decision) -> None:
+        """Carry the decision out and write it to the request log."""
+        path = safe_path(decision.route, decision.ids, self.state)
+        commit(self.state, decision.outcome.changes)
+        self.log.add(
+            RequestEntry(
+                operation_id=decision.route.operation_id if decision.route else None,
+                method=call.method,
+                path=path,
+                status=decision.outcome.status,
+                at=self.now(),
+                client_id=decision.client_id,
+            )
+        )
+
+    def _caller(self, route: Route, call: Call) -> ClientRecord | None:
+        if route.public:
+            return None
+        token = authenticate(self.state, call.authorization, self.now())
+        if route.scope is not None and route.scope not in token.scopes:
+            raise Refusal(403, "CLIENT.MISSING_SCOPE", f"This needs the scope '{route.scope}'.")
+        return self.state.clients[token.client_id]
+
+
+def _read_body(route: Route, call: Call) -> dict[str, object]:
+    if route.body == "form":
+        return _read_form(call)
+    if route.body is None or not call.body:
+        return {}
+    if _media_type(call) != "application/json":
+        raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "The body has to be application/json.")
+    try:
+        body = read_json(call.body)
+    except ValueError:
+        raise Refusal(400, "MALFORMED_JSON", "The body is no JSON.") from None
+    if not isinstance(body, dict):
+        raise Refusal(400, "MALFORMED_JSON", "The body has to be a JSON object.")
+    return cast("dict[str, object]", body)
+
+
+def _read_form(call: Call) -> dict[str, object]:
+    if _media_type(call) != "application/x-www-form-urlencoded":
+        raise OAuthRefusal(400, "invalid_request", "The body has to be application/x-www-form-urlencoded.")
+    try:
+        pairs = parse_qsl(call.body.decode(), keep_blank_values=True, strict_parsing=False, errors="strict")
+    except ValueError:
+        raise OAuthRefusal(400, "invalid_request", "The form cannot be read.") from None
+    form: dict[str, object] = dict(pairs)
+    if len(form) < len(pairs):
+        raise OAuthRefusal(400, "invalid_request", "A parameter is there more than once.")
+    return form
+
+
+def _media_type(call: Call) -> str:
+    return (call.content_type or "").partition(";")[0].strip().lower()

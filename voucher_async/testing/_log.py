@@ -1,0 +1,89 @@
+"""The request log: what was asked and answered, without anything secret."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from voucher_async.testing._routes import Route
+    from voucher_async.testing._state import State
+
+__all__ = ["RequestEntry", "RequestLog", "safe_path"]
+
+_MASK = "***"
+
+
+@attrs.frozen(kw_only=True)
+class RequestEntry:
+    """One request.
+
+    Attributes:
+        operation_id: the operation, or None when the path or the method is unknown.
+        path: the path with the identifiers of existing records in it; any other identifier shows as `***`,
+            and so does the whole path when it is unknown.
+        status: the status that was decided.
+        at: the emulator's time.
+        client_id: the client that the token belonged to.
+    """
+
+    operation_id: str | None
+    method: str
+    path: str
+    status: int
+    at: dt.datetime
+    client_id: str | None
+
+
+class RequestLog:
+    """Every request since the emulator started or `clear` was called, oldest first."""
+
+    def __init__(self) -> None:
+        self._entries: list[RequestEntry] = []
+
+    def __iter__(self) -> Iterator[RequestEntry]:
+        return iter(tuple(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> RequestEntry:
+        return self._entries[index]
+
+    def __repr__(self) -> str:
+        return f"<RequestLog: {len(self)} requests>"
+
+    def add(self, entry: RequestEntry) -> None:
+        """Note a request."""
+        self._entries.append(entry)
+
+    def of(self, operation_id: str) -> tuple[RequestEntry, ...]:
+        """The requests of one operation."""
+        return tuple(entry for entry in self._entries if entry.operation_id == operation_id)
+
+    def count(self, operation_id: str | None = None) -> int:
+        """How many requests there were, of one operation or of all."""
+        return len(self) if operation_id is None else len(self.of(operation_id))
+
+    def clear(self) -> None:
+        """Forget what was asked so far."""
+        self._entries.clear()
+
+
+def safe_path(route: Route | None, ids: Mapping[str, str], state: State) -> str:
+    """The path of a request with everything in it masked that is not known to be an identifier."""
+    if route is None:
+        return _MASK
+    shown = {name: value if _is_id(value, state) else _MASK for name, value in ids.items()}
+    return route.path.format(**shown)
+
+
+def _is_id(value: str, state: State) -> bool:
+    voucher = state.vouchers.get(value)
+    if voucher is not None:
+        return value not in state.codes and value != voucher.pin
+    return value in state.reservations or value in state.charges

@@ -1,0 +1,173 @@
+"""What the emulator remembers: frozen records, secrets kept out of their `repr`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Literal
+
+import attrs
+
+__all__ = [
+    "ALL_SCOPES",
+    "ChargeRecord",
+    "ClientRecord",
+    "ConnectPin",
+    "GroupRecord",
+    "Movement",
+    "ReservationRecord",
+    "TokenRecord",
+    "VoucherRecord",
+]
+
+ALL_SCOPES = ("read", "read-lists", "read-secrets", "use", "manage", "update", "recharge")
+ZERO = Decimal("0.00")
+
+
+@attrs.frozen(kw_only=True)
+class GroupRecord:
+    """A client group: what gives a client its scopes."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ClientRecord:
+    """A client of the API.
+
+    Attributes:
+        id: the OAuth `client_id`.
+        secret: the OAuth `client_secret`; None until a connect PIN was redeemed and after a disconnect.
+        connected_at: when the PIN was redeemed, or None.
+    """
+
+    id: str
+    group_id: str
+    name: str
+    scopes: tuple[str, ...]
+    type: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    connected_at: dt.datetime | None = None
+    secret: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class ConnectPin:
+    """The number behind the connect button of the vendor's Admin UI: valid for 30 minutes, used once."""
+
+    pin: str = attrs.field(repr=False)
+    client_id: str
+    valid_until: dt.datetime
+    used: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class TokenRecord:
+    """An access token that was handed out."""
+
+    token: str = attrs.field(repr=False)
+    client_id: str
+    scopes: tuple[str, ...]
+    valid_until: dt.datetime
+
+
+@attrs.frozen(kw_only=True)
+class VoucherRecord:
+    """A voucher with its secrets and its running totals.
+
+    Attributes:
+        amount: what it was issued with, in `currency`.
+        charged: the sum of its charges.
+        refunded: the sum of the refunds of these charges.
+        recharged: the sum of its recharges.
+    """
+
+    id: str
+    client_id: str
+    code: str = attrs.field(repr=False)
+    pin: str | None = attrs.field(repr=False)
+    amount: Decimal
+    currency: str
+    sku: str | None
+    batch: str | None
+    validity_value: int
+    validity_interval: str
+    type: str
+    taxable: bool
+    tax_rate: str | None
+    order_number: str | None
+    data: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    status: Literal["active", "inactive"] = "inactive"
+    valid_until: dt.datetime | None = None
+    charged: Decimal = ZERO
+    refunded: Decimal = ZERO
+    recharged: Decimal = ZERO
+
+    @property
+    def balance(self) -> Decimal:
+        """What is left: amount - charges + refunds + recharges, in `currency`."""
+        return self.amount - self.charged + self.refunded + self.recharged
+
+
+@attrs.frozen(kw_only=True)
+class ReservationRecord:
+    """An amount held on a voucher until `valid_until`, or until a newer reservation of that voucher."""
+
+    id: str
+    voucher_id: str
+    client_id: str
+    amount: Decimal
+    valid_until: dt.datetime
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    charged: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ChargeRecord:
+    """A charge, refund or recharge, with the links that the API does not show.
+
+    Attributes:
+        reservation_id: the reservation a charge took.
+        refund_of: the charge a refund gives back.
+        refunded: for a charge, the sum of its refunds so far.
+    """
+
+    id: str
+    voucher_id: str
+    client_id: str
+    type: Literal["charge", "recharge", "refund"]
+    amount: Decimal
+    order_number: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    reservation_id: str | None = None
+    refund_of: str | None = None
+    refunded: Decimal = ZERO
+
+
+@attrs.frozen(kw_only=True)
+class Movement:
+    """One line of the ledger: money that came to a voucher or left it.
+
+    Attributes:
+        kind: `issue` and `recharge` and `refund` add `amount`, `charge` and `delete` take it.
+        balance: what the voucher held afterwards.
+        charge_id: the charge object that the movement belongs to; None for `issue` and `delete`.
+    """
+
+    kind: Literal["issue", "charge", "refund", "recharge", "delete"]
+    voucher_id: str
+    client_id: str
+    amount: Decimal
+    balance: Decimal
+    at: dt.datetime
+    charge_id: str | None = None
+    refund_of: str | None = None
+    reservation_id: str | None = None
+    order_number: str | None = None

@@ -1,0 +1,298 @@
+"""The emulator of the JTL-Voucher Cloud API, started in the process on a loopback port."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Literal, Self, TypedDict
+
+from voucher_async.clock import Clock, SystemClock
+from voucher_async.testing._clients import connected, new_client, new_pin
+from voucher_async.testing._engine import Engine
+from voucher_async.testing._ledger import Ledger
+from voucher_async.testing._records import ALL_SCOPES, VoucherRecord
+from voucher_async.testing._refusals import Refusal
+from voucher_async.testing._routes import ROUTES
+from voucher_async.testing._state import Options, Revoked, commit
+from voucher_async.testing._vouchers import create_voucher, set_voucher_status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+    from types import TracebackType
+
+    from voucher_async.testing._log import RequestLog
+    from voucher_async.testing._records import ChargeRecord, ClientRecord, ReservationRecord
+    from voucher_async.testing._state import Change, Outcome
+
+__all__ = ["EmulatorSettings", "VoucherEmulator"]
+
+
+class EmulatorSettings(TypedDict):
+    """What a client needs to talk to an emulator, by the names of its arguments."""
+
+    client_id: str
+    client_secret: str
+    base_url: str
+    token_url: str
+
+
+class VoucherEmulator:
+    """A server that behaves like the real API: same paths, rules, codes and dates, but no money.
+
+    Example:
+        ```python
+        async with VoucherEmulator() as emulator, VoucherClient(**emulator.settings()) as client:
+            voucher = emulator.add_voucher(amount="25.00")
+            await client.redeem(code=voucher.code, amount="10.00", currency="EUR", order_number="A-1")
+            assert emulator.balance(voucher.id) == Decimal("15.00")
+        ```
+
+    Args:
+        clock: where the time comes from; the system's by default. `advance` moves the emulator away from it.
+        token_lifetime: seconds; None leaves `expires_in` out of the answer (the token lives for an hour).
+        host: the address to listen on.
+        port: the port to listen on, 0 for any free one.
+        conflict_status: the status of a refusal by a business rule (balance, expired, superseded ...).
+        reservations_lower_balance: whether an open reservation lowers the `remaining_amount` that reads show.
+        allow_double_charge: whether a reservation can be charged again while it lasts.
+        newest_first: the order of lists; oldest first by default.
+        max_per_page: what a greater `per_page` is lowered to.
+
+    Attributes:
+        routes: every operation, with its id, method, path template and scope.
+        clock: where the time comes from.
+    """
+
+    routes = ROUTES
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        token_lifetime: int | None = 3600,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        conflict_status: Literal[409, 422] = 409,
+        reservations_lower_balance: bool = False,
+        allow_double_charge: bool = False,
+        newest_first: bool = False,
+        max_per_page: int = 100,
+    ) -> None:
+        # Pytest imports this package at its start: the web server is loaded when it is used.
+        from voucher_async.testing._server import Server  # noqa: PLC0415
+
+        self.clock: Clock = clock or SystemClock()
+        self._ahead = dt.timedelta()
+        options = Options(
+            token_lifetime=token_lifetime,
+            conflict_status=conflict_status,
+            reservations_lower_balance=reservations_lower_balance,
+            allow_double_charge=allow_double_charge,
+            newest_first=newest_first,
+            max_per_page=max_per_page,
+        )
+        self._engine = Engine(options, self.now)
+        self._server = Server(self._engine, host, port)
+        self._client = self.add_client(name="Default")
+
+    async def __aenter__(self) -> Self:
+        """Start, see `start`."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, see `stop`."""
+        await self.stop()
+
+    def __repr__(self) -> str:
+        return f"<VoucherEmulator {self.url if self._server.running else 'not running'}>"
+
+    async def start(self) -> None:
+        """Listen. After a `stop` the same port is taken and everything is still remembered.
+
+        Raises:
+            RuntimeError: when it is running already.
+            OSError: when the port is taken.
+        """
+        if self._server.running:
+            raise RuntimeError("the emulator is running")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Close the port and every connection; does nothing when it is not running."""
+        await self._server.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path.
+
+        Raises:
+            RuntimeError: when it never started and the port is not known yet.
+        """
+        if not self._server.port:
+            raise RuntimeError("the emulator was not started")
+        host = self._server.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+
+    @property
+    def base_url(self) -> str:
+        """The API's base, `url` with `/v1`."""
+        return f"{self.url}/v1"
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint."""
+        return f"{self.url}/oauth/token"
+
+    @property
+    def client_id(self) -> str:
+        """The id of the default client, which has every scope."""
+        return self._client.id
+
+    @property
+    def client_secret(self) -> str:
+        """The secret that the default client was made with."""
+        return self._client.secret or ""
+
+    def settings(self, client: ClientRecord | None = None) -> EmulatorSettings:
+        """What a client needs to talk to this emulator.
+
+        Args:
+            client: a client made by `add_client`; the default client otherwise.
+        """
+        client = client or self._client
+        return EmulatorSettings(
+            client_id=client.id,
+            client_secret=client.secret or "",
+            base_url=self.base_url,
+            token_url=self.token_url,
+        )
+
+    def now(self) -> dt.datetime:
+        """The emulator's time, which its `Date` headers tell: the clock's, plus what it was advanced."""
+        return self.clock.now() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's time, and not the clock it was given, by that many seconds."""
+        self._ahead += dt.timedelta(seconds=seconds)
+
+    @property
+    def requests(self) -> RequestLog:
+        """Every request, without anything secret."""
+        return self._engine.log
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every movement of money."""
+        return Ledger(self._engine.state, double_charges=self._engine.options.allow_double_charge)
+
+    def add_client(
+        self, *, scopes: Sequence[str] = ALL_SCOPES, name: str = "Client", type: str = "pos"
+    ) -> ClientRecord:
+        """A connected client in a group of its own, with the group's scopes."""
+        command = self._engine.command()
+        group, client = new_client(command, name=name, scopes=tuple(scopes), type=type)
+        client = connected(command, client)
+        self._commit(group, client)
+        return client
+
+    def new_connect_pin(
+        self, *, scopes: Sequence[str] = ALL_SCOPES, name: str = "Shop", type: str = "pos"
+    ) -> str:
+        """The PIN that connects a new client with these scopes; good for 30 minutes and one use."""
+        command = self._engine.command()
+        group, client = new_client(command, name=name, scopes=tuple(scopes), type=type)
+        pin = new_pin(command, client)
+        self._commit(group, client, pin)
+        return pin.pin
+
+    def revoke_tokens(self, client_id: str | None = None) -> None:
+        """Make the tokens of one client, or of all, worthless."""
+        self._commit(Revoked(client_id))
+
+    def add_voucher(
+        self,
+        *,
+        amount: Decimal | str | int,
+        currency: str = "EUR",
+        active: bool = True,
+        **fields: str | int | bool | None,
+    ) -> VoucherRecord:
+        """A voucher out of thin air, owned by the default client.
+
+        Args:
+            amount: in `currency`.
+            currency: ISO 4217.
+            active: whether it can be used at once.
+            **fields: any other property of a create request: `id`, `code`, `pin`, `type`, `sku`, `batch` ...
+
+        Raises:
+            ValueError: naming the codes of the rules that the voucher breaks.
+        """
+        text = amount if isinstance(amount, str) else f"{amount:.2f}"
+        given = {name: value for name, value in fields.items() if value is not None}
+        body = {"amount": text, "currency": currency, **given}
+        command = self._engine.command(client=self._client, body=body)
+        try:
+            outcome = create_voucher(command)
+        except Refusal as refusal:
+            raise ValueError(", ".join(error.code for error in refusal.errors)) from None
+        self._commit(*outcome.changes)
+        voucher = next(change for change in outcome.changes if isinstance(change, VoucherRecord))
+        return self.set_status(voucher.id, "active" if active else "inactive")
+
+    def set_status(self, voucher_id: str, status: Literal["active", "inactive"]) -> VoucherRecord:
+        """Activate or deactivate a voucher, as the Admin UI would."""
+        command = self._engine.command(client=self._client, ids={"id": voucher_id}, body={"status": status})
+        outcome: Outcome = set_voucher_status(command)
+        self._commit(*outcome.changes)
+        return self.voucher(voucher_id)
+
+    def voucher(self, voucher_id: str) -> VoucherRecord:
+        """A voucher as it is now.
+
+        Raises:
+            KeyError: when there is none with that id.
+        """
+        return self._engine.state.vouchers[voucher_id]
+
+    def balance(self, voucher_id: str) -> Decimal:
+        """What a voucher holds: amount - charges + refunds + recharges, in its currency.
+
+        Raises:
+            KeyError: when there is none with that id.
+        """
+        return self.voucher(voucher_id).balance
+
+    def vouchers(self) -> tuple[VoucherRecord, ...]:
+        """Every voucher, oldest first."""
+        return tuple(self._engine.state.vouchers.values())
+
+    def charges(
+        self,
+        order_number: str | None = None,
+        *,
+        voucher_id: str | None = None,
+        type: Literal["charge", "recharge", "refund"] | None = None,
+    ) -> tuple[ChargeRecord, ...]:
+        """Charges, refunds and recharges, oldest first, narrowed down by what is given."""
+        wanted = {"order_number": order_number, "voucher_id": voucher_id, "type": type}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return tuple(
+            charge
+            for charge in self._engine.state.charges.values()
+            if all(getattr(charge, name) == value for name, value in given.items())
+        )
+
+    def reservations(self, voucher_id: str | None = None) -> tuple[ReservationRecord, ...]:
+        """Reservations, oldest first, of one voucher or of all; a voucher's newest is the one that counts."""
+        return tuple(
+            reservation
+            for reservation in self._engine.state.reservations.values()
+            if voucher_id in (None, reservation.voucher_id)
+        )
+
+    def _commit(self, *changes: Change) -> None:
+        commit(self._engine.state, changes)
