@@ -1,8 +1,10 @@
-"""Writes `voucher_async/models/_generated.py` from `openapi/voucher.yaml`; with --check, compares only.
+"""Writes `voucher_async/models/_generated.py` from `openapi/voucher.yaml`.
 
-datamodel-code-generator reads the contract and makes the types; the templates beside this file make frozen
-attrs classes of them. Everything a class checks comes from the contract: adding a field there and running
-this again is all it takes.
+    python -m codegen.generate            write the file
+    python -m codegen.generate --check    compare it, print the difference, exit with 1 if there is one
+
+datamodel-code-generator does the work with the templates in `codegen/templates`. Its output changes between
+releases, so pyproject.toml pins the exact version.
 """
 
 from __future__ import annotations
@@ -10,121 +12,101 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
 
-import yaml
+from codegen.document import Document
 
-HERE: Final = Path(__file__).resolve().parent
-ROOT: Final = HERE.parent
-CONTRACT: Final = ROOT / "openapi" / "voucher.yaml"
-TARGET: Final = ROOT / "voucher_async" / "models" / "_generated.py"
+__all__ = ["difference", "main", "render"]
 
-_RULES: Final = "voucher_async.models._rules"
-_IMPORTS: Final = (
-    "attrs.field",
-    "attrs.frozen",
-    "decimal.Decimal",
-    "voucher_async.money.Amount",
-    "voucher_async.money.to_amount",
-    *(
-        f"{_RULES}.{name}"
-        for name in (
-            "UNSET",
-            "OpenEnum",
-            "Unset",
-            "at_least_one_of",
-            "exactly_one_of",
-            "flag",
-            "known",
-            "moment",
-            "text",
-            "whole",
-        )
-    ),
+ROOT = Path(__file__).resolve().parent.parent
+SPECIFICATION = ROOT / "openapi" / "voucher.yaml"
+OUTPUT = ROOT / "voucher_async" / "models" / "_generated.py"
+TEMPLATES = ROOT / "codegen" / "templates"
+RULES = "voucher_async.models._rules"
+HELPERS = (
+    *("OMITTED", "UNSET", "Amount", "OpenEnum", "Unset", "at_least", "boolean", "choice", "clearable"),
+    *("exactly_one_of", "integer", "moment", "money", "only_with", "optional", "text"),
 )
-_OPTIONS: Final = (
-    "--input-file-type=openapi",
-    "--openapi-scopes=schemas",
-    "--output-model-type=dataclasses.dataclass",
-    f"--custom-template-dir={HERE / 'templates'}",
-    f"--custom-file-header-path={HERE / 'header.txt'}",
-    "--disable-timestamp",
-    "--keyword-only",
-    "--use-field-description",
-    "--use-schema-description",
-    "--output-datetime-class=datetime",
-    "--use-union-operator",
-    "--target-python-version=3.11",
-    "--field-include-all-keys",
-    "--field-constraints",
-    "--strict-nullable",
-    f"--additional-imports={','.join(_IMPORTS)}",
-    f"--type-overrides={json.dumps({'Money': f'{_RULES}.Money'})}",
-)
+RUFF = ("--isolated", "--line-length", "110", "--target-version", "py311")
 
 
-def rules_of_classes(contract: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a template must know of a whole schema: rules that bind several properties together."""
-    rules: dict[str, dict[str, Any]] = {}
-    for name, schema in contract["components"]["schemas"].items():
-        if "x-exactly-one-of" in schema:
-            rules.setdefault(name, {})["exactly_one_of"] = schema["x-exactly-one-of"]
-        if schema.get("minProperties"):
-            rules.setdefault(name, {})["at_least_one"] = True
-    return rules
-
-
-def generate(contract: Path = CONTRACT) -> str:
-    """The text of the generated file.
+def render(specification: Path) -> str:
+    """The source of the models of a specification.
 
     Raises:
-        subprocess.CalledProcessError: the generator or the formatter failed; its words are on stderr.
+        SpecificationError: it holds something that the templates cannot turn into code.
+        subprocess.CalledProcessError: the generator failed; it has said why on stderr.
     """
+    document = Document(specification)
     with tempfile.TemporaryDirectory() as folder:
-        extra, output = Path(folder, "extra.json"), Path(folder, "_generated.py")
-        rules = rules_of_classes(yaml.safe_load(contract.read_text(encoding="utf-8")))
-        extra.write_text(json.dumps(rules), encoding="utf-8")
+        schemas, data, output = (Path(folder, name) for name in ("schemas.json", "data.json", "models.py"))
+        schemas.write_text(json.dumps(document.for_generator()), encoding="utf-8")
+        data.write_text(json.dumps(document.for_templates()), encoding="utf-8")
+        _run("datamodel_code_generator", *_options(schemas, data, output))
+        _run("ruff", "check", *RUFF, "--quiet", "--fix", "--select", "F401,I,UP", str(output))
         _run(
-            "datamodel_code_generator",
-            f"--input={contract}",
-            f"--output={output}",
-            f"--extra-template-data={extra}",
-            "--formatters=builtin",
-            *_OPTIONS,
+            "ruff",
+            "format",
+            *RUFF,
+            "--quiet",
+            "--config",
+            "format.skip-magic-trailing-comma=true",
+            str(output),
         )
-        for arguments in (("check", "--fix", "--quiet"), ("format", "--quiet")):
-            _run("ruff", *arguments, "--config", str(HERE / "ruff.toml"), str(output))
         return output.read_text(encoding="utf-8")
 
 
+def _options(schemas: Path, data: Path, output: Path) -> list[str]:
+    imports = ",".join(["attrs", *(f"{RULES}.{name}" for name in HELPERS)])
+    return [
+        *("--input", str(schemas), "--input-file-type", "openapi", "--output", str(output)),
+        *("--output-model-type", "dataclasses.dataclass", "--target-python-version", "3.11"),
+        *("--custom-template-dir", str(TEMPLATES), "--extra-template-data", str(data)),
+        *("--custom-file-header-path", str(TEMPLATES / "header.txt"), "--additional-imports", imports),
+        *("--keyword-only", "--use-schema-description", "--output-datetime-class", "datetime"),
+        *("--enum-field-as-literal", "one", "--disable-timestamp", "--no-formatters"),
+    ]
+
+
 def _run(module: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", module, *arguments], check=True)
+    # in the temporary folder no pyproject.toml can change what the tools do
+    folder = tempfile.gettempdir()
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True, cwd=folder, env={**os.environ})
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Write the file, or with --check tell whether it is current: 0 yes, 1 no."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail with a diff when out of date")
-    parser.add_argument("--target", type=Path, default=TARGET, help="the generated file")
-    options = parser.parse_args(argv)
-    wanted = generate()
-    target: Path = options.target
-    present = target.read_text(encoding="utf-8") if target.exists() else ""
-    if not options.check:
-        target.write_text(wanted, encoding="utf-8")
-        return 0
-    if wanted == present:
-        return 0
-    diff = difflib.unified_diff(
-        present.splitlines(keepends=True), wanted.splitlines(keepends=True), "as it is", "as generated"
+def difference(specification: Path, output: Path) -> str:
+    """What regenerating would change in the file, as a diff; empty when nothing would."""
+    present = output.read_text(encoding="utf-8") if output.exists() else ""
+    lines = difflib.unified_diff(
+        present.splitlines(keepends=True),
+        render(specification).splitlines(keepends=True),
+        fromfile=f"{output.name} (as it is)",
+        tofile=f"{output.name} (as generated)",
     )
-    sys.stdout.writelines(diff)
-    print(f"{target.name} is not what the contract generates: run `make codegen`")
-    return 1
+    return "".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the file; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m codegen.generate", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if something would change")
+    parser.add_argument("--spec", type=Path, default=SPECIFICATION, help="the specification")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="the file to write")
+    options = parser.parse_args(arguments)
+    if not options.check:
+        options.output.write_text(render(options.spec), encoding="utf-8")
+        return 0
+    changes = difference(options.spec, options.output)
+    if changes:
+        print(changes, end="")
+        print("The models are out of date or were edited: run `make codegen`.", file=sys.stderr)
+    return 1 if changes else 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import attrs
-import orjson
 
 from voucher_async import wire
 from voucher_async.clock import parse_date
@@ -43,6 +42,7 @@ T = TypeVar("T")
 
 MAX_ID = 255
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_NOTHING: Final[Any] = type(None)
 _EXCERPT: Final = 200
 _SAID: Final = 500
 _KIND: Final = 80
@@ -194,8 +194,8 @@ def decode(request: Request[T], response: Response) -> T:
     """
     if response.status not in _OK:
         raise_for_error(request, response)
-    if request.operation.answer is type(None):
-        return None
+    if request.operation.answer is _NOTHING:
+        return cast("T", None)
     if not response.complete:
         raise _bad_answer(request, response, "the body was cut off or is too large")
     try:
@@ -211,24 +211,23 @@ def _read_token(body: bytes) -> Token:
 
     Only the token must be right; `expires_in` may be missing, a text or nonsense (RFC 6749 section 5.1).
     """
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise wire.WireError("", "not JSON") from None
+    content = wire.parse(body)
     if not isinstance(content, dict):
         raise wire.WireError("", "expected an object")
-    value, kind = content.get("access_token"), content.get("token_type", "bearer")
+    said = cast("dict[str, object]", content)
+    value, kind = said.get("access_token"), said.get("token_type", "bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise wire.WireError("access_token", "expected a token of visible ASCII characters")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise wire.WireError("token_type", "expected Bearer")
-    return Token(access_token=value, token_type="Bearer", expires_in=_seconds(content.get("expires_in")))
+    return Token(access_token=value, token_type="Bearer", expires_in=_seconds(said.get("expires_in")))
 
 
 def _seconds(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
     try:
-        known = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-        return int(float(value)) if known else None
+        return int(float(value))
     except (ValueError, OverflowError):
         return None
 
@@ -316,21 +315,23 @@ class _Envelope:
     @classmethod
     def read(cls, request: Request[Any], response: Response) -> _Envelope:
         try:
-            content = orjson.loads(response.body)
-        except orjson.JSONDecodeError:
+            content = wire.parse(response.body)
+        except wire.WireError:
             return cls()
         if not isinstance(content, dict):
             return cls()
 
-        def text(source: dict[str, Any], name: str) -> str | None:
+        def text(source: dict[str, object], name: str) -> str | None:
             value = source.get(name)
             return _masked(request, response, value) if isinstance(value, str) and value else None
 
-        errors = content.get("errors")
-        fields = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
+        said = cast("dict[str, object]", content)
+        errors = said.get("errors")
+        items = cast("list[object]", errors) if isinstance(errors, list) else []
+        fields = [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
         return cls(
-            code=text(content, "code") or text(content, "error"),
-            message=text(content, "message") or text(content, "error_description"),
+            code=text(said, "code") or text(said, "error"),
+            message=text(said, "message") or text(said, "error_description"),
             field_errors=tuple(
                 FieldError(
                     code=text(item, "code"),

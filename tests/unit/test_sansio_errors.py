@@ -324,10 +324,11 @@ def test_no_retry_after_breaks_anything(text: str) -> None:
     assert seconds is None or 0.0 <= seconds < float("inf")
 
 
+names = st.sampled_from(["code", "message", "error", "errors", "rule"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["code", "message", "error", "errors", "rule"]), inner),
-)  # fmt: skip
+    lambda inner: st.lists(inner) | st.dictionaries(names, inner),
+)
 
 
 @given(

@@ -1,6 +1,6 @@
-"""The models: what the API takes and gives, as frozen attrs classes.
+"""The models of the API: what it answers, and what it is asked.
 
-Generated from `openapi/voucher.yaml`; this file is the hand-written list of their public names.
+They are generated from `openapi/voucher.yaml`; this list of names is not.
 """
 
 from voucher_async.models._generated import (
@@ -14,6 +14,9 @@ from voucher_async.models._generated import (
     CreateReservationRequest,
     CreateVoucherRequest,
     DeleteVoucherRequest,
+    Error,
+    FieldError,
+    OAuthError,
     PageLinks,
     PageMeta,
     RechargeRequest,
@@ -21,6 +24,7 @@ from voucher_async.models._generated import (
     Reservation,
     SetStatusRequest,
     Token,
+    TokenRequest,
     UpdateVoucherRequest,
     ValidityInterval,
     Voucher,
@@ -43,6 +47,9 @@ __all__ = [
     "CreateReservationRequest",
     "CreateVoucherRequest",
     "DeleteVoucherRequest",
+    "Error",
+    "FieldError",
+    "OAuthError",
     "OpenEnum",
     "PageLinks",
     "PageMeta",
@@ -51,6 +58,7 @@ __all__ = [
     "Reservation",
     "SetStatusRequest",
     "Token",
+    "TokenRequest",
     "Unset",
     "UpdateVoucherRequest",
     "ValidityInterval",

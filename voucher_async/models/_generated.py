@@ -1,27 +1,29 @@
-"""The models of `openapi/voucher.yaml`.
-
-GENERATED, DO NOT EDIT: change the contract or codegen/templates and run `make codegen`.
-"""
+"""GENERATED from openapi/voucher.yaml by `python -m codegen.generate` (`make codegen`). DO NOT EDIT."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
-from attrs import field, frozen
-
+import attrs
 from voucher_async.models._rules import (
+    OMITTED,
     UNSET,
+    Amount,
     OpenEnum,
     Unset,
-    at_least_one_of,
+    at_least,
+    boolean,
+    choice,
+    clearable,
     exactly_one_of,
-    flag,
-    known,
+    integer,
+    money,
+    only_with,
+    optional,
     text,
-    whole,
 )
-from voucher_async.money import Amount, to_amount
 
 
 class VoucherStatus(OpenEnum):
@@ -32,7 +34,7 @@ class VoucherStatus(OpenEnum):
 
 
 class VoucherType(OpenEnum):
-    """How a voucher is handed over."""
+    """How a voucher reaches the customer."""
 
     digital = "digital"
     print = "print"
@@ -48,395 +50,515 @@ class ValidityInterval(OpenEnum):
 
 
 class ChargeType(OpenEnum):
-    """Which way the money went."""
+    """Whether money was taken from a voucher, added to it, or given back to it."""
 
     charge = "charge"
     recharge = "recharge"
     refund = "refund"
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Voucher:
-    """A voucher, without secrets.
+    """A voucher, without its secrets.
 
     Attributes:
-        id: The voucher's id; unique.
-        client_id: The client that made it.
-        amount: What it was issued for, in currency units.
-        currency: ISO 4217.
-        status: Whether it can be used.
-        type: How it is handed over.
-        taxable: Whether the tax is fixed at the sale (single-purpose voucher).
-        created_at: When it was made.
-        updated_at: When it was last changed.
+        id: Its unique id.
+        client_id: The client that created it.
         sku: Article number.
-        batch: Batch.
-        valid_until: When it ends; null while it was never activated.
-        validity_value: With validity_interval, how long it is valid from its activation.
-        validity_interval: The unit of validity_value.
-        tax_rate: In percent, as text; only with taxable.
+        batch: The batch it was made in.
+        amount: Its value in currency units when it was created.
+        currency: ISO 4217.
+        valid_until: The end of its validity, set at activation; null while it is inactive.
+        validity_value: How many intervals it is valid from its activation.
+        validity_interval: The unit of `validity_value`.
+        status: Whether it can be used; it starts inactive.
+        type: Digital or printed.
+        taxable: Whether the tax was fixed when it was sold (single-purpose voucher).
+        tax_rate: The tax rate in percent, as text; null unless it is taxable.
         order_number: The order it was sold with.
         data: JSON text of the shop's own.
+        created_at: When it was created.
+        updated_at: When it was last changed.
     """
 
     id: str
-    client_id: str
+    client_id: str | None = None
+    sku: str | None = None
+    batch: str | None = None
     amount: Decimal
     currency: str
+    valid_until: datetime | None = None
+    validity_value: int | None = None
+    validity_interval: ValidityInterval | None = attrs.field(default=None, metadata=OMITTED)
     status: VoucherStatus
     type: VoucherType
     taxable: bool
+    tax_rate: str | None = None
+    order_number: str | None = None
+    data: str | None = None
     created_at: datetime
     updated_at: datetime
-    sku: str | None = field(default=None)
-    batch: str | None = field(default=None)
-    valid_until: datetime | None = field(default=None)
-    validity_value: int | None = field(default=None)
-    validity_interval: ValidityInterval | None = field(default=None)
-    tax_rate: str | None = field(default=None)
-    order_number: str | None = field(default=None)
-    data: str | None = field(default=None)
 
 
-@frozen(kw_only=True)
-class VoucherDetails:
-    """A voucher as reads show it, without secrets.
+@attrs.frozen(kw_only=True)
+class VoucherDetails(Voucher):
+    """A voucher with its balance, without its secrets.
 
     Attributes:
-        id: The voucher's id; unique.
-        client_id: The client that made it.
-        amount: What it was issued for, in currency units.
-        currency: ISO 4217.
-        status: Whether it can be used.
-        type: How it is handed over.
-        taxable: Whether the tax is fixed at the sale (single-purpose voucher).
-        created_at: When it was made.
-        updated_at: When it was last changed.
-        remaining_amount: What is left on it, in currency units.
-        deletable: Whether it can be deleted.
-        sku: Article number.
-        batch: Batch.
-        valid_until: When it ends; null while it was never activated.
-        validity_value: With validity_interval, how long it is valid from its activation.
-        validity_interval: The unit of validity_value.
-        tax_rate: In percent, as text; only with taxable.
-        order_number: The order it was sold with.
-        data: JSON text of the shop's own.
+        remaining_amount: What is left on it, in currency units. Whether an open reservation counts is unknown.
+        deletable: Whether it can be deleted now.
     """
 
-    id: str
-    client_id: str
-    amount: Decimal
-    currency: str
-    status: VoucherStatus
-    type: VoucherType
-    taxable: bool
-    created_at: datetime
-    updated_at: datetime
     remaining_amount: Decimal
     deletable: bool
-    sku: str | None = field(default=None)
-    batch: str | None = field(default=None)
-    valid_until: datetime | None = field(default=None)
-    validity_value: int | None = field(default=None)
-    validity_interval: ValidityInterval | None = field(default=None)
-    tax_rate: str | None = field(default=None)
-    order_number: str | None = field(default=None)
-    data: str | None = field(default=None)
 
 
-@frozen(kw_only=True)
-class CompleteVoucher:
+@attrs.frozen(kw_only=True)
+class CompleteVoucher(Voucher):
     """A voucher with its code and pin.
 
     Attributes:
-        id: The voucher's id; unique.
-        client_id: The client that made it.
-        amount: What it was issued for, in currency units.
-        currency: ISO 4217.
-        status: Whether it can be used.
-        type: How it is handed over.
-        taxable: Whether the tax is fixed at the sale (single-purpose voucher).
-        created_at: When it was made.
-        updated_at: When it was last changed.
         code: What a customer types in; unique.
-        sku: Article number.
-        batch: Batch.
-        valid_until: When it ends; null while it was never activated.
-        validity_value: With validity_interval, how long it is valid from its activation.
-        validity_interval: The unit of validity_value.
-        tax_rate: In percent, as text; only with taxable.
-        order_number: The order it was sold with.
-        data: JSON text of the shop's own.
-        pin: An extra check for printed vouchers.
+        pin: An extra check on printed vouchers.
     """
 
-    id: str
-    client_id: str
-    amount: Decimal
-    currency: str
-    status: VoucherStatus
-    type: VoucherType
-    taxable: bool
-    created_at: datetime
-    updated_at: datetime
-    code: str = field(repr=False)
-    sku: str | None = field(default=None)
-    batch: str | None = field(default=None)
-    valid_until: datetime | None = field(default=None)
-    validity_value: int | None = field(default=None)
-    validity_interval: ValidityInterval | None = field(default=None)
-    tax_rate: str | None = field(default=None)
-    order_number: str | None = field(default=None)
-    data: str | None = field(default=None)
-    pin: str | None = field(default=None, repr=False)
+    code: str = attrs.field(repr=False)
+    pin: str | None = attrs.field(default=None, repr=False)
 
 
-def _CreateVoucherRequest_amount(value: Amount) -> Decimal:
-    return to_amount(value, "amount", Decimal("0.00"))
-
-
-def _CreateVoucherRequest_validity_interval(value: ValidityInterval | str | None) -> ValidityInterval | None:
-    return None if value is None else known(ValidityInterval, value, "validity_interval")
-
-
-def _CreateVoucherRequest_type(value: VoucherType | str | None) -> VoucherType | None:
-    return None if value is None else known(VoucherType, value, "type")
-
-
-@frozen(kw_only=True)
-class CreateVoucherRequest:
-    """A voucher to be made.
-
-    Attributes:
-        amount: Its value in currency units; 0.00 is allowed.
-        currency: ISO 4217.
-        id: Its id; unique. Left out, the server makes one.
-        code: What a customer types in; unique. Left out, the server makes one.
-        pin: An extra check for printed vouchers.
-        sku: Article number.
-        batch: Batch.
-        validity_value: With validity_interval, how long it is valid from its activation.
-        validity_interval: The unit of validity_value.
-        type: How it is handed over.
-        taxable: Whether the tax is fixed at the sale (single-purpose voucher).
-        tax_rate: In percent, as text; only with taxable.
-        order_number: The order it is sold with.
-        data: JSON text of the shop's own.
-    """
-
-    amount: Decimal = field(converter=_CreateVoucherRequest_amount)
-    currency: str = field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
-    id: str | None = field(default=None, validator=text(min_length=1, max_length=255, optional=True))
-    code: str | None = field(
-        default=None,
-        repr=False,
-        validator=text(min_length=1, max_length=255, optional=True, secret=True),
-    )
-    pin: str | None = field(
-        default=None,
-        repr=False,
-        validator=text(min_length=1, max_length=255, optional=True, secret=True),
-    )
-    sku: str | None = field(default=None, validator=text(min_length=1, max_length=255, optional=True))
-    batch: str | None = field(default=None, validator=text(min_length=1, max_length=30, optional=True))
-    validity_value: int | None = field(default=None, validator=whole(minimum=1, optional=True))
-    validity_interval: ValidityInterval | None = field(
-        default=None, converter=_CreateVoucherRequest_validity_interval
-    )
-    type: VoucherType | None = field(default=None, converter=_CreateVoucherRequest_type)
-    taxable: bool | None = field(default=None, validator=flag(optional=True))
-    tax_rate: str | None = field(default=None, validator=text(min_length=1, optional=True))
-    order_number: str | None = field(
-        default=None, validator=text(min_length=1, max_length=255, optional=True)
-    )
-    data: str | None = field(default=None, validator=text(min_length=1, optional=True))
-
-
-@frozen(kw_only=True)
-class UpdateVoucherRequest:
-    """What may be changed of an inactive voucher.
-
-    Attributes:
-        sku: Article number; null clears it.
-        batch: Batch; null clears it.
-    """
-
-    sku: str | Unset | None = field(
-        default=UNSET, validator=text(min_length=1, max_length=255, optional=True)
-    )
-    batch: str | Unset | None = field(
-        default=UNSET, validator=text(min_length=1, max_length=30, optional=True)
-    )
-
-    def __attrs_post_init__(self) -> None:
-        at_least_one_of(self)
-
-
-@frozen(kw_only=True)
-class DeleteVoucherRequest:
-    """Why a voucher is deleted.
-
-    Attributes:
-        comment: Why.
-    """
-
-    comment: str = field(validator=text(min_length=1, max_length=255))
-
-
-def _SetStatusRequest_status(value: VoucherStatus | str) -> VoucherStatus:
-    return known(VoucherStatus, value, "status")
-
-
-@frozen(kw_only=True)
-class SetStatusRequest:
-    """A voucher's new status.
-
-    Attributes:
-        status: The new status.
-        comment: Why.
-    """
-
-    status: VoucherStatus = field(converter=_SetStatusRequest_status)
-    comment: str | None = field(default=None, validator=text(min_length=1, max_length=255, optional=True))
-
-
-def _RechargeRequest_amount(value: Amount) -> Decimal:
-    return to_amount(value, "amount", Decimal("0.01"))
-
-
-@frozen(kw_only=True)
-class RechargeRequest:
-    """Credit to be added to a voucher, named by its code or its id.
-
-    Attributes:
-        amount: How much, in currency units.
-        currency: ISO 4217; the voucher's.
-        order_number: The order the credit was bought with.
-        code: The voucher's code.
-        id: The voucher's id.
-    """
-
-    amount: Decimal = field(converter=_RechargeRequest_amount)
-    currency: str = field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
-    order_number: str = field(validator=text(min_length=1, max_length=255))
-    code: str | None = field(
-        default=None,
-        repr=False,
-        validator=text(min_length=1, max_length=255, optional=True, secret=True),
-    )
-    id: str | None = field(default=None, validator=text(min_length=1, max_length=255, optional=True))
-
-    def __attrs_post_init__(self) -> None:
-        exactly_one_of(self, ["code", "id"])
-
-
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Reservation:
-    """An amount held for 30 minutes, or until a newer reservation of the voucher is made.
+    """An amount of a voucher that is held for 30 minutes.
 
     Attributes:
-        id: The reservation's id.
-        voucher_id: The voucher.
-        voucher_taxable: Whether the voucher's tax was fixed at its sale.
+        id: Its id.
+        voucher_id: The voucher it holds an amount of.
+        voucher_taxable: Whether the voucher's tax was fixed when it was sold.
+        voucher_tax_rate: The voucher's tax rate in percent, as text.
         client_id: The client that made it.
-        amount: What is held, in currency units.
-        valid_until: When it ends.
+        amount: The amount that is held, in currency units.
+        valid_until: Its end, unless a newer reservation of the voucher ends it earlier.
         created_at: When it was made.
         updated_at: When it was last changed.
-        voucher_tax_rate: The voucher's tax rate in percent, as text.
     """
 
     id: str
     voucher_id: str
     voucher_taxable: bool
-    client_id: str
+    voucher_tax_rate: str | None = None
+    client_id: str | None = None
     amount: Decimal
     valid_until: datetime
     created_at: datetime
     updated_at: datetime
-    voucher_tax_rate: str | None = field(default=None)
 
 
-def _CreateReservationRequest_amount(value: Amount) -> Decimal:
-    return to_amount(value, "amount", Decimal("0.01"))
-
-
-@frozen(kw_only=True)
-class CreateReservationRequest:
-    """An amount to be held.
-
-    Attributes:
-        amount: How much, in currency units.
-        currency: ISO 4217; the voucher's.
-        code: The voucher's code.
-        pin: An extra check for printed vouchers.
-    """
-
-    amount: Decimal = field(converter=_CreateReservationRequest_amount)
-    currency: str = field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
-    code: str = field(repr=False, validator=text(min_length=1, max_length=255, secret=True))
-    pin: str | None = field(
-        default=None,
-        repr=False,
-        validator=text(min_length=1, max_length=255, optional=True, secret=True),
-    )
-
-
-@frozen(kw_only=True)
-class ChargeReservationRequest:
-    """The order that a reservation pays for.
-
-    Attributes:
-        order_number: The order.
-    """
-
-    order_number: str = field(validator=text(min_length=1, max_length=255))
-
-
-def _RefundRequest_amount(value: Amount) -> Decimal:
-    return to_amount(value, "amount", Decimal("0.01"))
-
-
-@frozen(kw_only=True)
-class RefundRequest:
-    """What is refunded of a charge.
-
-    Attributes:
-        amount: How much, in currency units; at most the charge's amount.
-        currency: ISO 4217; the voucher's.
-    """
-
-    amount: Decimal = field(converter=_RefundRequest_amount)
-    currency: str = field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
-
-
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Charge:
-    """A movement of money on a voucher: a charge, a recharge or a refund.
+    """A movement of money on a voucher. It names no currency, and a refund names no charge.
 
     Attributes:
-        id: The charge's id.
+        id: Its id.
         voucher_id: The voucher.
         client_id: The client that made it.
-        type: Which way the money went.
-        amount: How much, in currency units; never negative.
+        type: Charge, recharge or refund.
+        amount: The amount that was moved, in currency units, without a sign.
+        order_number: The order; a refund has that of the charge it gives back.
         created_at: When it was made.
         updated_at: When it was last changed.
-        order_number: The order; a refund has that of the charge it refunds.
     """
 
     id: str
     voucher_id: str
-    client_id: str
+    client_id: str | None = None
     type: ChargeType
     amount: Decimal
+    order_number: str | None = None
     created_at: datetime
     updated_at: datetime
-    order_number: str | None = field(default=None)
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
+class ConnectedClient:
+    """A client with the credentials it has just been given.
+
+    Attributes:
+        id: The OAuth `client_id`.
+        client_group_id: The client group, which gives the scopes.
+        name: Its name in the Admin UI.
+        secret: The OAuth `client_secret`.
+        scopes: What it may do. The documented values are outdated, so any string may come.
+        type: What kind of client it is, such as `pos`.
+        created_at: When it was created.
+        updated_at: When it was last changed.
+        connected_at: When it was connected.
+    """
+
+    id: str
+    client_group_id: str | None = None
+    name: str | None = None
+    secret: str = attrs.field(repr=False)
+    scopes: tuple[str, ...] = attrs.field(default=(), metadata=OMITTED)
+    type: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    connected_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PageLinks:
+    """Where other pages are. The addresses may name another host, so they are not followed.
+
+    Attributes:
+        first: The first page.
+        last: The last page.
+        prev: The page before.
+        next: The page after.
+    """
+
+    first: str | None = None
+    last: str | None = None
+    prev: str | None = None
+    next: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PageMeta:
+    """Where a page stands in its list.
+
+    Attributes:
+        current_page: The number of the page, from 1.
+        per_page: How many entries a full page has.
+        from_: The number of the page's first entry in the list; null on an empty page.
+        to: The number of the page's last entry in the list; null on an empty page.
+        last_page: The number of the last page.
+        total: How many entries the list has.
+        path: The address of the list.
+    """
+
+    current_page: int
+    per_page: int
+    from_: int | None = attrs.field(default=None, metadata={"name": "from"})
+    to: int | None = None
+    last_page: int
+    total: int
+    path: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class VoucherPage:
+    """A page of a list of vouchers.
+
+    Attributes:
+        data: The vouchers.
+        links: Where other pages are.
+        meta: Where the page stands.
+    """
+
+    data: tuple[VoucherDetails, ...]
+    links: PageLinks
+    meta: PageMeta
+
+
+@attrs.frozen(kw_only=True)
+class ChargePage:
+    """A page of a list of charges.
+
+    Attributes:
+        data: The charges.
+        links: Where other pages are.
+        meta: Where the page stands.
+    """
+
+    data: tuple[Charge, ...]
+    links: PageLinks
+    meta: PageMeta
+
+
+@attrs.frozen(kw_only=True)
+class FieldError:
+    """One complaint about one property of a request.
+
+    Attributes:
+        code: `<ENTITY>.<OPERATION>.<PROPERTY>.<RULE>[:<parameter>]`.
+        property: The property.
+        rule: The rule that was broken.
+        message: A sentence for people.
+    """
+
+    code: str
+    property: str | None = attrs.field(default=None, metadata=OMITTED)
+    rule: str | None = attrs.field(default=None, metadata=OMITTED)
+    message: str | None = attrs.field(default=None, metadata=OMITTED)
+
+
+@attrs.frozen(kw_only=True)
+class OAuthError:
+    """A refused token request (RFC 6749 section 5.2).
+
+    Attributes:
+        error: A code for machines, such as `invalid_client`.
+        error_description: A sentence for people.
+        error_uri: A page about the error.
+    """
+
+    error: str
+    error_description: str | None = attrs.field(default=None, metadata=OMITTED)
+    error_uri: str | None = attrs.field(default=None, metadata=OMITTED)
+
+
+@attrs.frozen(kw_only=True)
+class Token:
+    """An access token (RFC 6749 section 5.1).
+
+    Attributes:
+        access_token: The token.
+        token_type: `Bearer`.
+        expires_in: Its life in seconds; it may be missing.
+        scope: The scopes it has, separated by spaces, when they differ from those asked for.
+    """
+
+    access_token: str = attrs.field(repr=False)
+    token_type: str
+    expires_in: int | None = attrs.field(default=None, metadata=OMITTED)
+    scope: str | None = attrs.field(default=None, metadata=OMITTED)
+
+
+@attrs.frozen(kw_only=True)
+class TokenRequest:
+    """A request for an access token, sent as a form.
+
+    Attributes:
+        grant_type: `client_credentials`.
+        client_id: The client's id.
+        client_secret: The client's secret.
+        client_type: Free text for the vendor's statistics.
+        scope: A subset of the client's scopes, separated by spaces.
+    """
+
+    grant_type: Literal["client_credentials"] = attrs.field(validator=text(choices=["client_credentials"]))
+    client_id: str = attrs.field(validator=text(min_length=1))
+    client_secret: str = attrs.field(repr=False, validator=text(min_length=1, secret=True))
+    client_type: str | None = attrs.field(
+        default=None, validator=optional(text(max_length=32)), metadata=OMITTED
+    )
+    scope: str | None = attrs.field(default=None, validator=optional(text()), metadata=OMITTED)
+
+
+def _amount_of_CreateVoucherRequest(value: Amount) -> Decimal:
+    return money(value, "amount", "0.00")
+
+
+def _validity_interval_of_CreateVoucherRequest(
+    value: ValidityInterval | str | None,
+) -> ValidityInterval | None:
+    if value is None:
+        return value
+    return choice(ValidityInterval, value, "validity_interval")
+
+
+def _type_of_CreateVoucherRequest(value: VoucherType | str | None) -> VoucherType | None:
+    if value is None:
+        return value
+    return choice(VoucherType, value, "type")
+
+
+@attrs.frozen(kw_only=True)
+class CreateVoucherRequest:
+    """A voucher to be created.
+
+    Attributes:
+        id: Its id, unique; left out, the server makes one.
+        code: What a customer types in, unique; left out, the server makes one.
+        pin: An extra check on printed vouchers.
+        sku: Article number.
+        batch: The batch it is made in.
+        amount: Its value in currency units; 0 is allowed.
+        currency: ISO 4217, three capital letters.
+        validity_value: How many intervals it is valid from its activation; left out, the Admin UI's default.
+        validity_interval: The unit of `validity_value`; left out, the Admin UI's default.
+        type: Digital or printed.
+        taxable: Whether the tax is fixed at the sale (single-purpose voucher).
+        tax_rate: The tax rate in percent, as text, such as `19`; only with `taxable`.
+        order_number: The order it is sold with.
+        data: JSON text of the shop's own.
+    """
+
+    id: str | None = attrs.field(
+        default=None, validator=optional(text(min_length=1, max_length=255)), metadata=OMITTED
+    )
+    code: str | None = attrs.field(
+        default=None,
+        repr=False,
+        validator=optional(text(min_length=1, max_length=255, secret=True)),
+        metadata=OMITTED,
+    )
+    pin: str | None = attrs.field(
+        default=None,
+        repr=False,
+        validator=optional(text(min_length=1, max_length=255, secret=True)),
+        metadata=OMITTED,
+    )
+    sku: str | None = attrs.field(default=None, validator=optional(text(max_length=255)), metadata=OMITTED)
+    batch: str | None = attrs.field(default=None, validator=optional(text(max_length=30)), metadata=OMITTED)
+    amount: Decimal = attrs.field(converter=_amount_of_CreateVoucherRequest)
+    currency: str = attrs.field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
+    validity_value: int | None = attrs.field(
+        default=None, validator=optional(integer(minimum=1, maximum=2147483647)), metadata=OMITTED
+    )
+    validity_interval: ValidityInterval | None = attrs.field(
+        default=None, converter=_validity_interval_of_CreateVoucherRequest, metadata=OMITTED
+    )
+    type: VoucherType | None = attrs.field(
+        default=None, converter=_type_of_CreateVoucherRequest, metadata=OMITTED
+    )
+    taxable: bool | None = attrs.field(default=None, validator=optional(boolean()), metadata=OMITTED)
+    tax_rate: str | None = attrs.field(default=None, validator=optional(text()), metadata=OMITTED)
+    order_number: str | None = attrs.field(default=None, validator=optional(text()), metadata=OMITTED)
+    data: str | None = attrs.field(default=None, validator=optional(text(json_text=True)), metadata=OMITTED)
+
+    def __attrs_post_init__(self) -> None:
+        only_with(self, "tax_rate", "taxable")
+
+
+@attrs.frozen(kw_only=True)
+class UpdateVoucherRequest:
+    """A change of an inactive voucher; at least one property.
+
+    Attributes:
+        sku: Article number; null clears it.
+        batch: The batch it is made in; null clears it.
+    """
+
+    sku: str | None | Unset = attrs.field(
+        default=UNSET, validator=clearable(text(max_length=255)), metadata=OMITTED
+    )
+    batch: str | None | Unset = attrs.field(
+        default=UNSET, validator=clearable(text(max_length=30)), metadata=OMITTED
+    )
+
+    def __attrs_post_init__(self) -> None:
+        at_least(self, 1)
+
+
+@attrs.frozen(kw_only=True)
+class DeleteVoucherRequest:
+    """Why a voucher is deleted.
+
+    Attributes:
+        comment: The reason.
+    """
+
+    comment: str = attrs.field(validator=text(min_length=1, max_length=255, not_blank=True))
+
+
+def _status_of_SetStatusRequest(value: VoucherStatus | str) -> VoucherStatus:
+    return choice(VoucherStatus, value, "status")
+
+
+@attrs.frozen(kw_only=True)
+class SetStatusRequest:
+    """The status a voucher is to have.
+
+    Attributes:
+        status: Active or inactive.
+        comment: The reason.
+    """
+
+    status: VoucherStatus = attrs.field(converter=_status_of_SetStatusRequest)
+    comment: str | None = attrs.field(
+        default=None, validator=optional(text(min_length=1, max_length=255, not_blank=True)), metadata=OMITTED
+    )
+
+
+def _amount_of_RechargeRequest(value: Amount) -> Decimal:
+    return money(value, "amount", "0.01")
+
+
+@attrs.frozen(kw_only=True)
+class RechargeRequest:
+    """Credit for a voucher, which is named by its code or by its id.
+
+    Attributes:
+        amount: The credit in currency units, at least 0.01.
+        currency: ISO 4217; the voucher's.
+        order_number: The order the credit was bought with.
+        code: The voucher's code; this or `id`.
+        id: The voucher's id; this or `code`.
+    """
+
+    amount: Decimal = attrs.field(converter=_amount_of_RechargeRequest)
+    currency: str = attrs.field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
+    order_number: str = attrs.field(validator=text(min_length=1, not_blank=True, trimmed=True))
+    code: str | None = attrs.field(
+        default=None,
+        repr=False,
+        validator=optional(text(min_length=1, max_length=255, secret=True)),
+        metadata=OMITTED,
+    )
+    id: str | None = attrs.field(
+        default=None, validator=optional(text(min_length=1, max_length=255)), metadata=OMITTED
+    )
+
+    def __attrs_post_init__(self) -> None:
+        exactly_one_of(self, "code", "id")
+
+
+def _amount_of_CreateReservationRequest(value: Amount) -> Decimal:
+    return money(value, "amount", "0.01")
+
+
+@attrs.frozen(kw_only=True)
+class CreateReservationRequest:
+    """An amount to be held.
+
+    Attributes:
+        amount: The amount in currency units, at least 0.01.
+        currency: ISO 4217; must be the voucher's.
+        code: The voucher's code.
+        pin: The voucher's pin, an extra check on printed vouchers.
+    """
+
+    amount: Decimal = attrs.field(converter=_amount_of_CreateReservationRequest)
+    currency: str = attrs.field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
+    code: str = attrs.field(repr=False, validator=text(min_length=1, max_length=255, secret=True))
+    pin: str | None = attrs.field(
+        default=None,
+        repr=False,
+        validator=optional(text(min_length=1, max_length=255, secret=True)),
+        metadata=OMITTED,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ChargeReservationRequest:
+    """What a reservation is charged for.
+
+    Attributes:
+        order_number: The order that is paid for.
+    """
+
+    order_number: str = attrs.field(validator=text(min_length=1, not_blank=True, trimmed=True))
+
+
+def _amount_of_RefundRequest(value: Amount) -> Decimal:
+    return money(value, "amount", "0.01")
+
+
+@attrs.frozen(kw_only=True)
+class RefundRequest:
+    """How much of a charge is given back.
+
+    Attributes:
+        amount: The amount in currency units, at least 0.01, at most the charge's.
+        currency: ISO 4217; must be the voucher's.
+    """
+
+    amount: Decimal = attrs.field(converter=_amount_of_RefundRequest)
+    currency: str = attrs.field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
+
+
+@attrs.frozen(kw_only=True)
 class ConnectRequest:
     """A connection PIN.
 
@@ -444,194 +566,21 @@ class ConnectRequest:
         pin: The PIN that the Admin UI shows.
     """
 
-    pin: str = field(repr=False, validator=text(min_length=1, max_length=255, secret=True))
+    pin: str = attrs.field(repr=False, validator=text(min_length=1, max_length=255, secret=True))
 
 
-@frozen(kw_only=True)
-class ConnectedClient:
-    """A client and its credentials.
-
-    Attributes:
-        id: The OAuth client_id.
-        secret: The OAuth client_secret.
-        scopes: What it may do; the documented values are outdated, so any text.
-        created_at: When it was made.
-        updated_at: When it was last changed.
-        client_group_id: The group that gives it its scopes.
-        name: Its name.
-        type: What kind of client it is, such as pos.
-        connected_at: When it was connected.
-    """
-
-    id: str
-    secret: str = field(repr=False)
-    scopes: list[str]
-    created_at: datetime
-    updated_at: datetime
-    client_group_id: str | None = field(default=None)
-    name: str | None = field(default=None)
-    type: str | None = field(default=None)
-    connected_at: datetime | None = field(default=None)
-
-
-@frozen(kw_only=True)
-class PageLinks:
-    """Addresses of other pages; they can point at another host and are never followed.
-
-    Attributes:
-        first: The first page.
-        last: The last page.
-        prev: The prev page.
-        next: The next page.
-    """
-
-    first: str | None = field(default=None)
-    last: str | None = field(default=None)
-    prev: str | None = field(default=None)
-    next: str | None = field(default=None)
-
-
-@frozen(kw_only=True)
-class PageMeta:
-    """Where a page stands in its list.
-
-    Attributes:
-        current_page: Its number.
-        per_page: Items a page.
-        last_page: The number of the last page.
-        total: Items in the whole list.
-        from_: The number of its first item; null when it is empty.
-        to: The number of its last item; null when it is empty.
-        path: The list's address.
-    """
-
-    current_page: int
-    per_page: int
-    last_page: int
-    total: int
-    from_: int | None = field(default=None)
-    to: int | None = field(default=None)
-    path: str | None = field(default=None)
-
-
-@frozen(kw_only=True)
-class FieldError:
-    """A complaint about one field; its code reads ENTITY.OPERATION.PROPERTY.RULE[:PARAMETER].
-
-    Attributes:
-        code: What happened, for programs.
-        property: The field.
-        rule: The rule.
-        message: What happened, for people.
-    """
-
-    code: str
-    property: str
-    rule: str
-    message: str
-
-
-class GrantType(OpenEnum):
-    """Always client_credentials."""
-
-    client_credentials = "client_credentials"
-
-
-def _TokenRequest_grant_type(value: GrantType | str) -> GrantType:
-    return known(GrantType, value, "grant_type")
-
-
-@frozen(kw_only=True)
-class TokenRequest:
-    """The client credentials grant.
-
-    Attributes:
-        grant_type: Always client_credentials.
-        client_id: The OAuth client id.
-        client_secret: The OAuth client secret.
-        client_type: Free text, for statistics.
-        scope: Space-separated subset of the client's scopes.
-    """
-
-    grant_type: GrantType = field(converter=_TokenRequest_grant_type)
-    client_id: str = field(validator=text(min_length=1))
-    client_secret: str = field(repr=False, validator=text(min_length=1, secret=True))
-    client_type: str | None = field(default=None, validator=text(min_length=1, max_length=32, optional=True))
-    scope: str | None = field(default=None, validator=text(optional=True))
-
-
-@frozen(kw_only=True)
-class Token:
-    """An access token (RFC 6749 section 5.1).
-
-    Attributes:
-        access_token: The token.
-        token_type: Bearer.
-        expires_in: Seconds it lives; may be missing.
-        scope: What it allows.
-    """
-
-    access_token: str = field(repr=False)
-    token_type: str
-    expires_in: int | None = field(default=None)
-    scope: str | None = field(default=None)
-
-
-@frozen(kw_only=True)
-class OAuthError:
-    """Why no token is given (RFC 6749 section 5.2).
-
-    Attributes:
-        error: The code of RFC 6749.
-        error_description: What happened, for people.
-    """
-
-    error: str
-    error_description: str | None = field(default=None)
-
-
-@frozen(kw_only=True)
-class VoucherPage:
-    """One page of vouchers.
-
-    Attributes:
-        data: The vouchers.
-        links: links.
-        meta: meta.
-    """
-
-    data: list[VoucherDetails]
-    links: PageLinks
-    meta: PageMeta
-
-
-@frozen(kw_only=True)
-class ChargePage:
-    """One page of charges.
-
-    Attributes:
-        data: The charges.
-        links: links.
-        meta: meta.
-    """
-
-    data: list[Charge]
-    links: PageLinks
-    meta: PageMeta
-
-
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Error:
-    """What the API says when it refuses.
+    """The envelope of the API's errors.
 
     Attributes:
-        status: The HTTP status.
-        code: What happened, for programs.
-        message: What happened, for people.
-        errors: Complaints about single fields.
+        status: The HTTP status again.
+        code: A code for machines, such as `VOUCHER.NOT_FOUND`.
+        message: A sentence for people.
+        errors: The complaints about single properties.
     """
 
     status: int
     code: str
     message: str
-    errors: list[FieldError] | None = field(default=None)
+    errors: tuple[FieldError, ...] = attrs.field(default=(), metadata=OMITTED)

@@ -19,6 +19,7 @@ from voucher_async.errors import InvalidInput, InvalidInputType
 from voucher_async.money import Amount, to_amount
 
 __all__ = [
+    "OMITTED",
     "UNSET",
     "Amount",
     "OpenEnum",
@@ -57,6 +58,10 @@ class Unset(enum.Enum):
 
 UNSET: Final = Unset.UNSET
 """Not given: the field is left out of the request. None, in its place, would be sent as null."""
+
+
+OMITTED: Final = {"omit_default": True}
+"""Metadata of a field that is left out of the JSON when it has its default, where null would be wrong."""
 
 
 class OpenEnum(enum.StrEnum):
@@ -125,7 +130,7 @@ def text(
     json_text: bool = False,
     secret: bool = False,
 ) -> Rule:
-    """The rule for a text; lengths in characters, the pattern as JSON Schema has it, values masked if secret."""
+    """The rule for a text; lengths in characters, the pattern in JSON Schema's sense, a secret one masked."""
     checks: list[tuple[Callable[[str], bool], str]] = [(_is_unicode, "must not hold lone surrogates")]
     if min_length:
         checks.append((lambda value: len(value) >= min_length, f"must have at least {_count(min_length)}"))
@@ -193,7 +198,7 @@ def moment() -> Rule:
     return check
 
 
-def at_least(model: object, number: int) -> None:
+def at_least(model: attrs.AttrsInstance, number: int) -> None:
     """At least so many fields must be given.
 
     Raises:
@@ -205,7 +210,7 @@ def at_least(model: object, number: int) -> None:
         raise InvalidInput(", ".join(names), f"at least {number} must be given", given)
 
 
-def exactly_one_of(model: object, *names: str) -> None:
+def exactly_one_of(model: attrs.AttrsInstance, *names: str) -> None:
     """Exactly one of some fields must be given.
 
     Raises:
@@ -216,7 +221,7 @@ def exactly_one_of(model: object, *names: str) -> None:
         raise InvalidInput(", ".join(names), "exactly one must be given", given)
 
 
-def only_with(model: object, name: str, switch: str) -> None:
+def only_with(model: attrs.AttrsInstance, name: str, switch: str) -> None:
     """A field may only be given when another one is True.
 
     Raises:
@@ -226,7 +231,7 @@ def only_with(model: object, name: str, switch: str) -> None:
         raise InvalidInput(name, f"may only be given with {switch}=True", getattr(model, name))
 
 
-def _given(model: object, names: Sequence[str]) -> int:
+def _given(model: attrs.AttrsInstance, names: Sequence[str]) -> int:
     fields = attrs.fields_dict(type(model))
     return sum(getattr(model, name) is not fields[name].default for name in names)
 
