@@ -23,7 +23,12 @@ _QUOTED = re.compile(
 )
 # JSON inside a JSON string or an HTML page: the value ends where its quotation mark closes a member
 _ESCAPED = re.compile(
-    rf"""((\\+"|&quot;|&\#0?3[49];)(?:{_NAMES})\2\s*:\s*)(?:\2.*?(?:\2(?=\s*[,}}\]])|\Z)|-?\d[\w.+-]*)""",
+    rf"""(((?<!\\)\\+"|&quot;|&\#0?3[49];)(?:{_NAMES})\2\s*:\s*)(?:\2.*?(?:\2(?=\s*[,}}\]])|\Z)|-?\d[\w.+-]*)""",
+    re.IGNORECASE | re.DOTALL,
+)
+# a list or an object at a secret name: everything up to the last bracket of its kind, which may be too much
+_NESTED = re.compile(
+    rf"""(((?<!\\)\\*["']|&quot;|&\#0?3[49];)(?:{_NAMES})\2\s*:\s*)(?:\[.*(?:\]|\Z)|\{{.*(?:\}}|\Z))""",
     re.IGNORECASE | re.DOTALL,
 )
 _FORM = re.compile(rf"\b({_NAMES})=([^&\s\"'<>]+)", re.IGNORECASE)
@@ -44,6 +49,7 @@ def mask(text: str, secrets: Iterable[str] = (), *, keep_error_codes: bool = Fal
     text = _hide(text, secrets, cut=cut)
     text = _QUOTED.sub(_mask_unless_error_code if keep_error_codes else rf"\1{MASK}", text)
     text = _ESCAPED.sub(rf"\1{MASK}", text)
+    text = _NESTED.sub(rf"\1{MASK}", text)
     text = _FORM.sub(rf"\1={MASK}", text)
     return _HEADER.sub(rf"\1{MASK}", text)
 
@@ -71,6 +77,7 @@ def _forms(secret: str) -> Iterator[str]:
         yield escaped
         yield escaped.replace("/", r"\/")
     yield quote(secret, safe="", errors="replace")
+    yield quote(secret, errors="replace")
     yield quote_plus(secret, errors="replace")
     yield html.escape(secret)
 

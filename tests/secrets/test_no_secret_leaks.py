@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import json
 import logging
-import pickle
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-import attrs
 import pytest
-import pytest_asyncio
 
 from tests.resources.proxy import Proxy
+from tests.secrets.hostile import Hostile, reply
+from tests.secrets.search import CLIENT_SECRET, CODE, CONNECT_PIN, PIN, PLANTED, TOKEN, Search, forms
 from voucher_async import (
-    ApiError,
     AuthenticationError,
     BadAnswer,
+    CallTimeout,
     CheckoutFailed,
     CheckoutUnknown,
+    ConfigurationError,
+    ConnectFailed,
     InvalidInput,
     ManualClock,
     OutcomeUnknown,
-    Settings,
-    Timeout,
-    TransportError,
+    ReservationSuperseded,
     VoucherClient,
     VoucherError,
     connect,
 )
 from voucher_async.testing import VoucherEmulator
-
-CLIENT_SECRET = "client/planted+sécret1&="
-TOKEN = "token/planted+1=~"
-CODE = "code/planted+gïft 1"
-PIN = "pin/planted+ü1"
-CONNECT_PIN = "connect/planted+ö1"
-PLANTED = (CLIENT_SECRET, TOKEN, CODE, PIN, CONNECT_PIN)
 
 VOUCHER: dict[str, Any] = {
     "id": "v-1",
@@ -66,151 +56,8 @@ VOUCHER: dict[str, Any] = {
 }
 
 
-def forms(secret: str) -> set[str]:
-    """A secret as it may be written: plain, percent-encoded, in JSON, in base64 at each of its offsets."""
-    escaped = json.dumps(secret)[1:-1]
-    found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), escaped}
-    found |= {escaped.replace("/", "\\/"), repr(secret)[1:-1], ascii(secret)[1:-1]}
-    for offset in range(3):
-        text = base64.b64encode(b"x" * offset + secret.encode()).decode().rstrip("=")
-        # what depends on the neighbours is left out at both ends
-        middle = text[(0, 2, 3)[offset] : -2]
-        found |= {middle, middle.replace("+", "-").replace("/", "_")}
-    return found
-
-
-class Search:
-    """Gathers whatever is shown somewhere, and looks for secrets in it."""
-
-    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
-        self._caplog = caplog
-        self.texts: list[str] = []
-
-    def on_attempt_started(self, event: object) -> None:
-        self.show(event)
-
-    on_attempt_ended = on_repeating = on_token_refreshed = on_settled = on_attempt_started
-
-    def show(self, *things: object) -> None:
-        for thing in things:
-            self.texts += [repr(thing), str(thing), f"{thing}"]
-            if isinstance(thing, BaseException):
-                self._error(thing, set())
-            elif attrs.has(type(thing)):
-                self._errors_in(thing)
-
-    def _errors_in(self, thing: Any) -> None:
-        for field in attrs.fields(type(thing)):
-            value = getattr(thing, field.name)
-            if isinstance(value, BaseException):
-                self._error(value, set())
-
-    def _error(self, error: BaseException, seen: set[int]) -> None:
-        if id(error) in seen:
-            return
-        seen.add(id(error))
-        self.texts += traceback.format_exception(error)
-        self.texts += [repr(error), str(error), repr(error.args), repr(vars(error))]
-        self.texts += getattr(error, "__notes__", [])
-        if isinstance(error, VoucherError):
-            self.texts.append(pickle.dumps(error, protocol=0).decode("latin-1"))
-            self.texts.append(pickle.dumps(error).decode("utf-8", errors="replace"))
-            self.texts.append(str(pickle.loads(pickle.dumps(error))))
-        for value in vars(error).values():
-            for item in value if isinstance(value, tuple) else (value,):
-                self.show(item)
-        for other in (error.__cause__, error.__context__):
-            if other is not None:
-                self._error(other, seen)
-
-    def _records(self) -> Iterator[str]:
-        formatter = logging.Formatter()
-        for record in self._caplog.records:
-            yield formatter.format(record)
-            yield f"{record.args!r} {record.msg!r} {record.stack_info}"
-
-    def leaked(self, secrets: tuple[str, ...]) -> list[tuple[str, str]]:
-        texts = [*self.texts, *self._records()]
-        return [(form, text) for secret in secrets for form in forms(secret) for text in texts if form in text]
-
-
-@pytest.fixture
-def search(caplog: pytest.LogCaptureFixture) -> Search:
-    for name in ("", "voucher_async", "aiohttp", "asyncio"):
-        caplog.set_level(logging.DEBUG, logger=name)
-    return Search(caplog)
-
-
-class Hostile:
-    """A server that gives the planted token, and to anything else a scripted answer."""
-
-    def __init__(self) -> None:
-        self.answer = b""
-        self.token = reply(
-            200, json.dumps({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600}).encode()
-        )
-        self.hang = False
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                head = await reader.readuntil(b"\r\n\r\n")
-                lines = head.decode().lower().split("\r\n")
-                lengths = [int(line.split(":")[1]) for line in lines if line.startswith("content-length")]
-                await reader.readexactly(lengths[0] if lengths else 0)
-                is_token = b"/oauth/token" in head
-                if self.hang and not is_token:
-                    await reader.read()
-                writer.write(self.token if is_token else self.answer)
-                await writer.drain()
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    def client(self, search: Search) -> VoucherClient:
-        settings = Settings(
-            client_id="c-1",
-            client_secret=CLIENT_SECRET,
-            base_url=f"{self.url}/v1",
-            token_url=f"{self.url}/oauth/token",
-            timeout=Timeout(total=5.0, connect=2.0, read=1.0),
-        )
-        search.show(settings)
-        return VoucherClient(settings=settings, hooks=[search], clock=ManualClock(skip_sleeps=True))
-
-
-def reply(status: int, body: bytes, *headers: str, kind: str = "application/json", cut: int = 0) -> bytes:
-    lines = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", "Connection: close", *headers]
-    lines.append(f"Content-Length: {len(body) + cut}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-@pytest_asyncio.fixture
-async def hostile() -> AsyncIterator[Hostile]:
-    asyncio.get_running_loop().set_debug(True)
-    server = Hostile()
-    await server.start()
-    yield server
-    await server.stop()
-
-
 Call = Callable[[VoucherClient], Awaitable[object]]
-RECHARGE = {"amount": "1", "currency": "EUR", "order_number": "R"}
+RECHARGE: dict[str, Any] = {"amount": "1", "currency": "EUR", "order_number": "R"}
 CALLS: dict[str, tuple[tuple[str, ...], Call]] = {
     "create": (
         (TOKEN, CODE, PIN),
@@ -235,7 +82,8 @@ CALLS: dict[str, tuple[tuple[str, ...], Call]] = {
 
 def echoes(secrets: tuple[str, ...]) -> dict[str, bytes]:
     """Answers that give back what the request held."""
-    said = " | ".join([*secrets, f"Authorization: Bearer {TOKEN}"])
+    bearer = [f"Authorization: Bearer {TOKEN}"] if TOKEN in secrets else []
+    said = " | ".join([*secrets, *bearer])
     sent = json.dumps(dict.fromkeys(("code", "pin", "x"), said))
     envelope = {
         "status": 422,
@@ -256,13 +104,13 @@ def echoes(secrets: tuple[str, ...]) -> dict[str, bytes]:
         "200 that is cut off": reply(200, f'{{"x": "{said}'.encode()[:-6], cut=500),
         "422 that ends within a secret": reply(422, f"no: {secrets[-1]}".encode()[:-4], kind="text/plain"),
         "302": reply(302, html, f"Location: http://127.0.0.1:1/?code={quote(said)}"),
-        "a strange media type": reply(200, b"{}", kind=f"text/html; x={quote(said)}; {ascii(said)}"),
-        "no HTTP": f"HTTP/9.9 {said}\r\n{said}\r\n\r\n".encode(),
-        "a header that is none": f"HTTP/1.1 200 {ascii(said)}\r\n: {ascii(said)}\r\n\r\n".encode(),
-        "a length that is none": f"HTTP/1.1 200 X\r\nContent-Length: {ascii(said)}\r\n\r\n".encode(),
-        "chunks that are none": (
-            f"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n{ascii(said)}\r\n".encode()
+        "a strange media type": reply(
+            200, b"{}", kind=f"text/html; x={quote(said)}; {quote_plus(said)}; {said}"
         ),
+        "no HTTP": f"HTTP/9.9 {said}\r\n{said}\r\n\r\n".encode(),
+        "a header that is none": f"HTTP/1.1 200 {said}\r\n: {said}\r\n\r\n".encode(),
+        "a length that is none": f"HTTP/1.1 200 X\r\nContent-Length: {said}\r\n\r\n".encode(),
+        "chunks that are none": (f"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n{said}\r\n".encode()),
         "nothing": b"",
     }
 
@@ -275,11 +123,7 @@ async def test_a_server_that_says_what_it_was_sent_is_not_quoted(
     secrets, call = CALLS[name]
     hostile.answer = echoes(secrets)[kind]
     async with hostile.client(search) as client:
-        with contextlib.suppress(VoucherError):
-            await call(client)
-        hostile.answer = b""
         try:
-            hostile.answer = echoes(secrets)[kind]
             search.show(await call(client))
         except VoucherError as error:
             search.show(error)
@@ -317,3 +161,211 @@ async def test_a_client_secret_of_the_wrong_type_is_not_quoted(hostile: Hostile,
             await connect(CONNECT_PIN, base_url=f"{hostile.url}/v1", hooks=[search])
         search.show(caught.value)
     assert search.leaked((*PLANTED, "new-client-secret")) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422, 500, 200])
+async def test_refused_credentials_are_not_quoted(hostile: Hostile, search: Search, status: int) -> None:
+    said = f"{CLIENT_SECRET} | client_secret={quote_plus(CLIENT_SECRET)} | {quote(CLIENT_SECRET)}"
+    body = {"error": "invalid_client", "error_description": said, "message": said, "x": said}
+    hostile.token = reply(status, json.dumps(body).encode())
+    async with hostile.client(search) as client:
+        for _ in range(2):
+            with pytest.raises(VoucherError) as caught:
+                await client.vouchers.get("v-1")
+            search.show(caught.value)
+    assert isinstance(caught.value, AuthenticationError) is (status in {400, 401, 403})
+    assert search.leaked(PLANTED) == []
+
+
+@pytest.mark.parametrize(
+    "token",
+    [f"{TOKEN}\n", f"{TOKEN} {TOKEN}", [TOKEN], {"a": TOKEN}, f"{TOKEN}é"],
+    ids=["line-break", "space", "list", "object", "letter"],
+)
+async def test_a_token_of_the_wrong_kind_is_not_quoted(
+    hostile: Hostile, search: Search, token: object
+) -> None:
+    hostile.token = reply(200, json.dumps({"access_token": token, "token_type": "Bearer"}).encode())
+    async with hostile.client(search) as client:
+        with pytest.raises(VoucherError) as caught:
+            await client.vouchers.get("v-1")
+        search.show(caught.value, client)
+    assert search.leaked(PLANTED) == []
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_calls_that_hang_or_find_nobody_show_nothing(
+    hostile: Hostile, search: Search, name: str
+) -> None:
+    call = CALLS[name][1]
+    hostile.hang = True
+    async with hostile.client(search, total=0.2) as client:
+        with pytest.raises((CallTimeout, OutcomeUnknown)) as caught:
+            await call(client)
+        search.show(caught.value)
+    async with hostile.client(search) as client:
+        await hostile.stop()
+        with pytest.raises(ConnectFailed) as refused:
+            await call(client)
+        search.show(refused.value)
+    assert search.leaked(PLANTED) == []
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(skip_sleeps=True)
+
+
+async def test_success_shows_nothing(search: Search, clock: ManualClock) -> None:
+    async with (
+        VoucherEmulator(clock=clock) as emulator,
+        VoucherClient(**emulator.settings(), clock=clock, hooks=[search]) as client,
+    ):
+        pin = emulator.new_connect_pin()
+        credentials = await client.clients.connect(pin)
+        made = await client.vouchers.create(amount="50", currency="EUR", code=CODE, pin=PIN, type="print")
+        read = await client.vouchers.get_complete(made.id)
+        await client.vouchers.activate(made.id)
+        held = await client.reservations.create(code=CODE, amount="1", currency="EUR", pin=PIN)
+        charge = await client.reservations.charge(held, order_number="A-1")
+        refund = await client.charges.refund(charge, currency="EUR")
+        again = await client.redeem(code=CODE, amount="1", currency="EUR", order_number="A-2", pin=PIN)
+        recharge = await client.vouchers.recharge(amount="1", currency="EUR", order_number="R", code=CODE)
+        async with client.checkout(order_number="A-3", currency="EUR") as checkout:
+            reserved = await checkout.reserve(code=CODE, amount="1", pin=PIN)
+            search.show(checkout, reserved)
+            search.show(*await checkout.charge())
+        emulator.revoke_tokens()
+        page = await client.vouchers.list().first_page()
+        token = client._tokens.current()
+        assert token is not None
+        search.show(credentials, made, read, held, charge, refund, again, recharge, page, token)
+        search.show(client, client.settings, vars(client), client._tokens, client._transport, emulator)
+        search.show(*emulator.requests, emulator.requests, *emulator.vouchers(), *emulator.charges())
+        assert (read.code, read.pin) == (CODE, PIN)
+        planted = (CODE, PIN, pin, emulator.client_secret, credentials.secret, token.value)
+        await client.clients.disconnect()
+        with pytest.raises(AuthenticationError) as caught:
+            await client.vouchers.get(made.id)
+        search.show(caught.value)
+    assert search.leaked(planted) == []
+
+
+async def test_failed_and_unknown_checkouts_show_nothing(search: Search, clock: ManualClock) -> None:
+    async with VoucherEmulator(clock=clock) as emulator, Proxy(emulator) as proxy:
+        settings = emulator.settings()
+        settings["base_url"] = f"{proxy.url}/v1"
+        async with VoucherClient(**settings, clock=clock, hooks=[search]) as client:
+            emulator.add_voucher(amount="9.00", code=CODE, pin=PIN)
+            for number, kind in enumerate((CheckoutFailed, CheckoutUnknown)):
+                other = emulator.add_voucher(amount="9.00", code=f"{CODE} {number}")
+                async with client.checkout(order_number=f"A-{number}", currency="EUR") as checkout:
+                    search.show(await checkout.reserve(code=CODE, amount="1", pin=PIN))
+                    search.show(await checkout.reserve(code=other.code, amount=Decimal(1)))
+                    emulator.set_status(other.id, "inactive")
+                    if kind is CheckoutUnknown:
+                        proxy.lose("POST", "/refund")
+                    with pytest.raises(kind) as caught:
+                        await checkout.charge()
+                    search.show(caught.value, checkout)
+            held = await client.reservations.create(code=CODE, amount="1", currency="EUR", pin=PIN)
+            await client.reservations.create(code=CODE, amount="1", currency="EUR", pin=PIN)
+            with pytest.raises(ReservationSuperseded) as superseded:
+                await client.reservations.charge(held, order_number="A")
+            search.show(superseded.value)
+        planted = (CODE, PIN, emulator.client_secret)
+    assert search.leaked(planted) == []
+
+
+MONEY: dict[str, Any] = {"amount": "1", "currency": "EUR"}
+BAD_CODES: list[Any] = [CODE * 40, [CODE], {CODE}, CODE.encode(), f"{CODE}\ud800", (CODE,)]
+
+
+def calls_with(bad: Any) -> list[Call]:
+    """Every place a code or pin goes to."""
+    return [
+        lambda c: c.vouchers.create(**MONEY, code=bad),
+        lambda c: c.vouchers.create(**MONEY, pin=bad),
+        lambda c: c.vouchers.recharge(**RECHARGE, code=bad),
+        lambda c: c.reservations.create(**MONEY, code=bad),
+        lambda c: c.reservations.create(**MONEY, code=CODE, pin=bad),
+        lambda c: c.redeem(**MONEY, code=bad, order_number="A"),
+        lambda c: c.redeem(**MONEY, code=CODE, pin=bad, order_number="A"),
+        lambda c: c.clients.connect(bad),
+    ]
+
+
+async def test_refused_input_shows_no_secret(search: Search) -> None:
+    calls = [call for code in BAD_CODES for call in calls_with(code)]
+    calls += [
+        lambda c: c.vouchers.recharge(**RECHARGE, code=CODE, id="v-1"),
+        lambda c: c.vouchers.create(amount=1.5, currency="EUR", code=CODE, pin=PIN),  # type: ignore[arg-type]  # the point
+        lambda c: c.redeem(code=CODE, amount="1", currency="EUR", order_number="", pin=PIN),
+    ]
+    async with VoucherClient(
+        "c-1", CLIENT_SECRET, base_url="http://127.0.0.1:1/v1", hooks=[search]
+    ) as client:
+        for call in calls:
+            with pytest.raises(InvalidInput) as caught:
+                await call(client)
+            search.show(caught.value)
+    for wrong in (f"{CLIENT_SECRET} ", f"{CLIENT_SECRET}\n", [CLIENT_SECRET], CLIENT_SECRET.encode()):
+        with pytest.raises(ConfigurationError) as refused:
+            VoucherClient("c-1", wrong, base_url="http://127.0.0.1:1/v1")  # type: ignore[arg-type]  # the point
+        search.show(refused.value)
+    assert search.leaked(PLANTED) == []
+
+
+def leak_by_cause(search: Search) -> None:
+    error = VoucherError("harmless")
+    error.__cause__ = ValueError(CODE)
+    search.show(error)
+
+
+def leak_by_hidden_context(search: Search) -> None:
+    error = VoucherError("harmless")
+    error.__context__ = ValueError(CODE)
+    error.__suppress_context__ = True
+    search.show(error)
+
+
+def leak_by_note(search: Search) -> None:
+    error = VoucherError("harmless")
+    error.add_note(f"sent {CODE}")
+    search.show(error)
+
+
+def leak_by_attribute(search: Search) -> None:
+    error = VoucherError("harmless")
+    error.extra = [CODE]  # type: ignore[attr-defined]  # a leak nobody foresaw
+    search.show(error)
+
+
+LEAKS: dict[str, Callable[[Search], object]] = {
+    "cause": leak_by_cause,
+    "context": leak_by_hidden_context,
+    "note": leak_by_note,
+    "attribute": leak_by_attribute,
+    "repr": lambda search: search.show({"code": CODE}),
+    "debug log": lambda _: logging.getLogger("aiohttp.client").debug("sent %r", {"code": CODE}),
+    "log arguments": lambda _: logging.getLogger("voucher_async").debug("%.3s", CODE),
+    "percent-encoded": lambda search: search.show(f"?code={quote_plus(CODE)}"),
+    "in JSON": lambda search: search.show(json.dumps({"a": CODE})),
+    "hook event": lambda search: search.on_attempt_ended(VoucherError(CODE)),
+    "base64": lambda search: search.show(base64.b64encode(CODE.encode())),
+    "base64, one off": lambda search: search.show(base64.b64encode(f"c{CODE}tail".encode())),
+    "base64, two off": lambda search: search.show(base64.b64encode(f"cc{CODE}tail".encode())),
+    "base64 for URLs": lambda search: search.show(base64.urlsafe_b64encode(f"c-1:{CODE}".encode())),
+}
+
+
+@pytest.mark.parametrize("way", LEAKS)
+def test_the_search_finds_a_leak(search: Search, way: str) -> None:
+    assert search.leaked(PLANTED) == []
+    LEAKS[way](search)
+    assert search.leaked(PLANTED)
+    assert search.leaked((TOKEN, PIN, CONNECT_PIN)) == []
+
+
+def test_no_form_of_a_secret_is_so_short_that_it_is_found_by_chance() -> None:
+    assert min(len(form) for secret in PLANTED for form in forms(secret)) > 10

@@ -287,5 +287,21 @@ def test_the_book_forgets_the_oldest_and_stays_small(monkeypatch: pytest.MonkeyP
     assert desk.book.check("r-0") is None
 
 
+def test_forgetting_one_of_two_that_could_not_be_told_apart_keeps_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    desk = Desk()
+    desk.true.advance(10)
+    desk.note("r-1", sent=1.0, created=5.0)
+    desk.note("r-2", sent=2.0, created=5.0)
+    desk.note("other", voucher="v-2")
+    assert desk.book.find("r-1") is None
+    desk.true.advance(1)
+    assert desk.book.check(reservation("f", created=NOON + seconds(5))) is None
+    with pytest.raises(ReservationSuperseded):
+        desk.book.check(reservation("f", created=NOON + seconds(4)))
+
+
 def test_the_book_remembers_as_many_as_it_says() -> None:
     assert module._REMEMBERED == 16_384

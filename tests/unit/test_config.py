@@ -178,7 +178,7 @@ def test_a_time_span_must_be_positive_and_finite(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["5", None, True, [], 10j])
 def test_a_time_span_must_be_a_number(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="^pause must be a number of seconds, not"):
+    with pytest.raises(ConfigurationError, match=r"^pause must be a number of seconds, not"):
         check_seconds("pause", value)
 
 

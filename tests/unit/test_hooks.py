@@ -12,8 +12,9 @@ from typing import Any
 import attrs
 import pytest
 
+from voucher_async.auth import TokenRefresh
 from voucher_async.errors import ConfigurationError, Fate
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Hooks, Repeating, Settled, TokenRefreshed
+from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Hooks, Repeating, Settled
 
 STARTED = AttemptStarted(operation="getVoucher", method="GET", path="/vouchers/v-1", attempt=1)
 ENDED = AttemptEnded(
@@ -26,7 +27,7 @@ ENDED = AttemptEnded(
     elapsed=0.1,
 )
 REPEATING = Repeating(operation="getVoucher", attempt=1, pause=0.2, reason="HTTP 503")
-REFRESHED = TokenRefreshed(succeeded=True, background=False, elapsed=0.1)
+REFRESHED = TokenRefresh(succeeded=True, background=False, elapsed=0.1)
 SETTLED = Settled(what="refunded", amount=Decimal("2.00"), order_number="A-1")
 EVENTS: list[Any] = [STARTED, ENDED, REPEATING, REFRESHED, SETTLED]
 
@@ -54,7 +55,7 @@ class Everything(Hook):
     def on_repeating(self, event: Repeating) -> None:
         self.heard.append(event)
 
-    def on_token_refreshed(self, event: TokenRefreshed) -> None:
+    def on_token_refreshed(self, event: TokenRefresh) -> None:
         self.heard.append(event)
 
     def on_settled(self, event: Settled) -> None:

@@ -159,6 +159,7 @@ def test_a_secret_that_begins_like_another_leaves_no_rest(secrets: list[str]) ->
 
 def test_secrets_that_overlap_in_the_text_leave_no_rest() -> None:
     assert mask("-abcdefgh-", ["abcdef", "cdefgh"]) == f"-{MASK}-"
+    assert mask("-abcdefgh-", ["abcdefgh", "cdef"]) == f"-{MASK}-"
     assert mask("-aaaaaaa-", ["aaaa"]) == f"-{MASK}-"
     assert mask("abcdwxyz", ["abcd", "wxyz"]) in {MASK, MASK * 2}
 

@@ -179,6 +179,7 @@ def test_the_callers_decimal_context_changes_nothing() -> None:
         "1e2",
         "NaN",
         "\u0663.\u0660\u0660",
+        "\u0663.00",
         "1_0.00",
     ],
 )
