@@ -4,7 +4,7 @@ Start with `VoucherClient`; every error derives from `VoucherError`.
 """
 
 from voucher_async._version import __version__
-from voucher_async.auth import MemoryTokenStore, StoredToken, TokenStore
+from voucher_async.auth import MemoryTokenStore, StoredToken, TokenRefresh, TokenStore
 from voucher_async.checkout import Checkout, HeldReservation, VoucherLock
 from voucher_async.client import VoucherClient, connect
 from voucher_async.clock import Clock, ManualClock, SystemClock
@@ -38,7 +38,7 @@ from voucher_async.errors import (
     ValidationFailed,
     VoucherError,
 )
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled, TokenRefreshed
+from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled
 from voucher_async.models import (
     UNSET,
     Charge,
@@ -111,7 +111,7 @@ __all__ = [
     "StoredToken",
     "SystemClock",
     "Timeout",
-    "TokenRefreshed",
+    "TokenRefresh",
     "TokenStore",
     "TransportError",
     "ValidationFailed",

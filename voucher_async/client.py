@@ -10,7 +10,7 @@ from voucher_async.checkout import Lifecycle, LocalVoucherLock
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.config import Settings
 from voucher_async.errors import ConfigurationError
-from voucher_async.hooks import Hooks, TokenRefreshed
+from voucher_async.hooks import Hooks
 from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.resources.book import ReservationBook
 from voucher_async.resources.charges import Charges
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from voucher_async.auth import TokenRefresh, TokenStore
+    from voucher_async.auth import TokenStore
     from voucher_async.checkout import Checkout, VoucherLock
     from voucher_async.clock import Clock
     from voucher_async.config import Environment, Timeout
@@ -114,7 +114,7 @@ class VoucherClient:
             clock=clock,
             store=token_store,
             key=store_key(settings.token_url, settings.client_id, settings.scopes),
-            on_refresh=self._token_refreshed,
+            on_refresh=self._hooks.token_refreshed,
         )
         self._transport.tokens = self._tokens
         server_clock = self._transport.server_clock
@@ -249,16 +249,6 @@ class VoucherClient:
         )
         token = (await self._transport.send(request, self._transport.deadline())).value
         return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
-
-    def _token_refreshed(self, refresh: TokenRefresh) -> None:
-        self._hooks.token_refreshed(
-            TokenRefreshed(
-                succeeded=refresh.succeeded,
-                background=refresh.background,
-                elapsed=refresh.elapsed,
-                error=refresh.error,
-            )
-        )
 
 
 def _transport(

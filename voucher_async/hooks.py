@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ConfigurationError, Fate, VoucherError
+from voucher_async.errors import ConfigurationError, Fate
 from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled", "TokenRefreshed"]
+    from voucher_async.auth import TokenRefresh
+
+__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled"]
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -87,23 +89,6 @@ class Repeating:
 
 
 @attrs.frozen(kw_only=True)
-class TokenRefreshed:
-    """A token was asked for.
-
-    Attributes:
-        succeeded: whether one was given.
-        background: whether callers went on with the old one meanwhile.
-        elapsed: seconds it took.
-        error: why it failed.
-    """
-
-    succeeded: bool
-    background: bool
-    elapsed: float
-    error: VoucherError | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Settled:
     """Something happened to money that the caller did not ask for word by word.
 
@@ -135,7 +120,7 @@ class Hook:
     def on_repeating(self, event: Repeating) -> None:
         """A request will be made again."""
 
-    def on_token_refreshed(self, event: TokenRefreshed) -> None:
+    def on_token_refreshed(self, event: TokenRefresh) -> None:
         """A token was asked for."""
 
     def on_settled(self, event: Settled) -> None:
@@ -177,7 +162,7 @@ class Hooks:
         """Tell that a request will be made again."""
         _tell(self._repeating, event)
 
-    def token_refreshed(self, event: TokenRefreshed) -> None:
+    def token_refreshed(self, event: TokenRefresh) -> None:
         """Tell that a token was asked for."""
         _tell(self._token_refreshed, event)
 

@@ -79,22 +79,23 @@ async def test_past_the_hard_threshold_everybody_waits_for_the_refresh_under_way
 async def test_a_failed_early_refresh_fails_no_call_and_is_tried_less_and_less_often(
     provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, settle: Settle
 ) -> None:
+    endpoint.expires_in = 86_400
     old = await provider.acquire()
-    clock.advance(SOFT)
+    clock.advance(85_800)
     endpoint.answers.extend(failure() for _ in range(100))
     tries: list[float] = []
-    while clock.monotonic() < 3569:
+    while clock.monotonic() < 86_369:
         before = endpoint.calls
         assert provider.current() is old
         assert await provider.acquire() is old
         await settle()
         if endpoint.calls > before:
             tries.append(clock.monotonic())
-        clock.advance(0.1)
+        clock.advance(0.5)
     gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
-    assert 5 <= len(tries) <= 10
-    for gap, pause in zip(gaps, (1, 2, 4, 8, 16, 32, 60, 60, 60), strict=False):
-        assert pause / 2 <= gap <= pause + 0.3
+    assert len(gaps) >= 9
+    for gap, pause in itertools.zip_longest(gaps, (1, 2, 4, 8, 16, 32), fillvalue=60):
+        assert pause / 2 <= gap <= pause + 0.5
 
 
 async def test_a_success_forgets_the_failures_before_it(

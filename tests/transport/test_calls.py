@@ -211,6 +211,16 @@ async def test_refused_credentials_are_an_authentication_error_and_nothing_else_
         assert emulator.requests.count("getVoucher") == 0
 
 
+async def test_a_delete_resent_silently_stays_in_doubt_through_a_401(
+    raw_server: RawServer, witness: Witness
+) -> None:
+    gone = {"code": "VOUCHER.NOT_FOUND", "message": "no"}
+    raw_server.scripts = [close, reply({"code": "UNAUTHENTICATED", "message": "no"}, 401), reply(gone, 404)]
+    async with patient(raw_server, witness) as client:
+        await client.vouchers.delete("v-1", comment="printed twice")
+    assert len(raw_server.requests) == 3
+
+
 async def test_scopes_and_client_type_are_asked_for() -> None:
     async with VoucherEmulator() as emulator:
         async with VoucherClient(**emulator.settings(), scopes=["read"], client_type="shop") as client:
@@ -229,7 +239,7 @@ async def test_attempts_are_logged_at_debug_level(
             client._transport.hooks.active = False
             await client.vouchers.get("v-1")
     assert "getVoucher" in caplog.text
-    assert "repeating" in caplog.text
+    assert "Repeating" in caplog.text
 
 
 def _long() -> object:

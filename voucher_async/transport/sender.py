@@ -152,9 +152,13 @@ class _Call(Generic[T]):
                 return self._answer(end)
             error = cast("VoucherError", end.error)
             if verdict is Verdict.REAUTHENTICATE and token is not None:
-                self._reauthenticate(token)
+                pause = self._reauthenticate(token)
             else:
-                await self._wait_or_raise(verdict, error)
+                pause = self._pause_or_raise(verdict, error)
+            if error.fate is Fate.UNKNOWN or (end.response is not None and end.response.resent):
+                self._in_doubt += 1
+            if pause:
+                await self._transport.clock.sleep(pause)
 
     async def _token(self) -> Token | None:
         tokens = self._transport.tokens
@@ -228,32 +232,29 @@ class _Call(Generic[T]):
             in_doubt=self._in_doubt > 0,
         )
 
-    def _reauthenticate(self, token: Token) -> None:
+    def _reauthenticate(self, token: Token) -> float:
         self._reauthenticated = True
         cast("TokenProvider", self._transport.tokens).invalidate(token)
+        return 0.0
 
-    async def _wait_or_raise(self, verdict: Verdict, error: VoucherError) -> None:
-        """Wait until the next attempt may be made; raise the error when there is none."""
+    def _pause_or_raise(self, verdict: Verdict, error: VoucherError) -> float:
+        """Seconds until the next attempt; raises the error when there is none."""
         pause = self._pause(error) if verdict is Verdict.REPEAT else None
         if pause is None:
             if self._in_doubt:
                 error.fate = Fate.UNKNOWN
             error.facts = self._facts()
             raise error
-        if error.fate is Fate.UNKNOWN:
-            self._in_doubt += 1
         self._retries += 1
-        transport = self._transport
-        _logger.debug("%s: repeating in %.3f s", self._request.operation.id, pause)
-        transport.hooks.repeating(
-            Repeating(
-                operation=self._request.operation.id,
-                attempt=self._attempts,
-                pause=pause,
-                reason=str(error.args[0]),
-            )
+        event = Repeating(
+            operation=self._request.operation.id,
+            attempt=self._attempts,
+            pause=pause,
+            reason=str(error.args[0]),
         )
-        await transport.clock.sleep(pause)
+        _logger.debug("%s", event)
+        self._transport.hooks.repeating(event)
+        return pause
 
     def _pause(self, error: VoucherError) -> float | None:
         """Seconds until the next attempt; None when there is none."""
