@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from contextlib import closing, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -130,8 +131,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_package_can_be_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["voucher_async", "--version"])
-    runpy.run_module("voucher_async.__main__", run_name="imported")
+    path = str(Path(cli.__file__).with_name("__main__.py"))
+    runpy.run_path(path, run_name="imported")
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("voucher_async", run_name="__main__")
+        runpy.run_path(path, run_name="__main__")
     assert caught.value.code == 0
     assert __version__ in capsys.readouterr().out

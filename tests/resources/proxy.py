@@ -38,6 +38,7 @@ class Fault:
     forward: bool = True
     status: int | None = None
     body: bytes = b""
+    fields: dict[str, Any] = attrs.Factory(dict)
 
     def matches(self, request: web.Request) -> bool:
         return self.times > 0 and request.method == self.method and request.path.endswith(self.path)
@@ -63,6 +64,10 @@ class Proxy:
         """Answer without carrying the request out."""
         fault = Fault(method=method, path=path, times=times, forward=False, status=status, body=body)
         self._faults.append(fault)
+
+    def edit(self, method: str, path: str, **fields: Any) -> None:
+        """Carry the request out and answer with other values in these fields."""
+        self._faults.append(Fault(method=method, path=path, fields=fields))
 
     def drop(self, method: str, path: str, *, times: int = 1) -> None:
         """Read the request and break the connection without carrying it out."""
@@ -102,6 +107,8 @@ class Proxy:
         if fault is None:
             return await self._forward(request, body)
         fault.times -= 1
+        if fault.fields:
+            return await self._edited(request, body, fault.fields)
         if fault.forward:
             await self._forward(request, body)
         if fault.status is None:
@@ -109,6 +116,12 @@ class Proxy:
             request.transport.abort()
             await asyncio.sleep(0)
         return web.Response(status=fault.status or 500, body=fault.body, content_type="application/json")
+
+    async def _edited(self, request: web.Request, body: bytes, fields: dict[str, Any]) -> web.Response:
+        answer = await self._forward(request, body)
+        assert isinstance(answer.body, bytes)
+        answer.text = json.dumps({**json.loads(answer.body), **fields})
+        return answer
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
         url = f"{self._emulator.url}{request.raw_path}"

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from voucher_async import InvalidInput, InvalidInputType, ManualClock, VoucherClient, connect
+from voucher_async import (
+    ConfigurationError,
+    InvalidInput,
+    InvalidInputType,
+    Listing,
+    ManualClock,
+    VoucherClient,
+    connect,
+)
 from voucher_async.testing import VoucherEmulator
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -60,7 +68,7 @@ def text(longest: int) -> list[object]:
     return ["", "x" * (longest + 1), *WRONG_TEXT]
 
 
-ORDERS = [None, *text(255)]
+ORDERS = [None, "", " ", "\t", " A-1", "A-1 ", *WRONG_TEXT]
 
 
 BAD: dict[str, dict[str, list[Any]]] = {
@@ -70,15 +78,15 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "id": ["", "x" * 256, ".", "..", "a\nb", "a\0b", *WRONG_TEXT],
         "code": text(255),
         "pin": text(255),
-        "sku": text(255),
-        "batch": text(30),
+        "sku": ["x" * 256, *WRONG_TEXT],
+        "batch": ["x" * 31, *WRONG_TEXT],
         "validity_value": [0, -1, True, 1.5, "3", HUGE, -HUGE],
         "validity_interval": ["decades", "", "Days", *WRONG_TEXT],
         "type": ["paper", "", "Digital", *WRONG_TEXT],
         "taxable": ["yes", 1, 0, ""],
-        "tax_rate": ["", 19, 19.0, Decimal(19), SURROGATE],
-        "order_number": text(255),
-        "data": ["", {}, b"{}", 5, SURROGATE],
+        "tax_rate": [19, 19.0, Decimal(19), SURROGATE],
+        "order_number": WRONG_TEXT,
+        "data": ["", "not JSON", "{", {}, b"{}", 5, SURROGATE],
     },
     "vouchers.get": {"id": IDS},
     "vouchers.get_complete": {"id": IDS},
@@ -91,17 +99,17 @@ BAD: dict[str, dict[str, list[Any]]] = {
     },
     "vouchers.update": {
         "id": IDS,
-        "sku": text(255),
-        "batch": text(30),
+        "sku": ["x" * 256, *WRONG_TEXT],
+        "batch": ["x" * 31, *WRONG_TEXT],
     },
     "vouchers.set_status": {
         "id": IDS,
         "status": ["paused", "", "Active", None, *WRONG_TEXT],
-        "comment": text(255),
+        "comment": ["  ", *text(255)],
     },
-    "vouchers.activate": {"id": IDS, "comment": text(255)},
-    "vouchers.deactivate": {"id": IDS, "comment": text(255)},
-    "vouchers.delete": {"id": IDS, "comment": [None, *text(255)]},
+    "vouchers.activate": {"id": IDS, "comment": ["  ", *text(255)]},
+    "vouchers.deactivate": {"id": IDS, "comment": ["  ", *text(255)]},
+    "vouchers.delete": {"id": IDS, "comment": [None, "  ", *text(255)]},
     "vouchers.recharge": {
         "amount": [*AMOUNTS, *ZEROES],
         "currency": CURRENCIES,
@@ -148,6 +156,8 @@ def sleeping() -> VoucherEmulator:
 
 async def call(client: VoucherClient, method: str, arguments: dict[str, Any]) -> object:
     result = attrgetter(method)(client)(**arguments)
+    if isinstance(result, Listing):
+        return await result.first_page()
     return await result if inspect.isawaitable(result) else result
 
 
@@ -258,6 +268,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "sku": {"sku": "s" * 255},
     "batch": {"batch": "b" * 30},
     "order_number": {"order_number": "o" * 255},
+    "data": {"data": "[1, 2]"},
     "wide": {"sku": "\U0001f381" * 255, "batch": "ß" * 30},
     "most": {"amount": "999999.99"},
     "least": {"amount": "0.01"},
@@ -283,3 +294,14 @@ async def test_a_comment_of_255_characters_deletes(
     record = emulator.add_voucher(amount="1.00", active=False)
     await client.vouchers.delete(record.id, comment="c" * 255)
     assert emulator.vouchers() == ()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5", True])
+@pytest.mark.parametrize("method", sorted(GOOD))
+async def test_a_timeout_that_cannot_work_is_refused_before_anything_is_sent(
+    client: VoucherClient, emulator: VoucherEmulator, method: str, timeout: Any
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await call(client, method, {**GOOD[method], "timeout": timeout})
+    assert "timeout" in str(caught.value)
+    assert emulator.requests.count() == 0

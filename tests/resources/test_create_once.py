@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,25 @@ async def test_a_lost_answer_does_not_make_a_second_voucher(
     assert len(bodies) == lost + 1
     assert all(body == bodies[0] for body in bodies)
     assert uuid.UUID(bodies[0]["id"])
+
+
+async def test_a_voucher_is_recognised_though_the_server_trimmed_its_texts(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    proxy.lose("POST", "/vouchers")
+    proxy.edit("GET", "/complete", sku="S")
+    voucher = await proxied.vouchers.create(amount="25", currency="EUR", sku=" S ", id="mine")
+    assert len(emulator.vouchers()) == 1
+    assert voucher.sku == "S"
+
+
+async def test_a_made_up_id_is_ours_whatever_the_server_changed_and_whatever_time_it_shows(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    proxy.lose("POST", "/vouchers")
+    proxy.edit("GET", "/complete", sku="changed", created_at="1999-01-01T00:00:00+00:00")
+    voucher = await proxied.vouchers.create(amount="25", currency="EUR", sku="S")
+    assert [record.id for record in emulator.vouchers()] == [voucher.id]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 408, 200, 201])
@@ -121,7 +141,7 @@ async def test_a_taken_id_is_refused_at_the_first_attempt(
 async def test_an_older_different_voucher_of_that_id_is_never_adopted(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, older: dict[str, str]
 ) -> None:
-    wanted = {
+    wanted: dict[str, Any] = {
         "amount": "25.00",
         "currency": "EUR",
         "code": "MY-CODE",
@@ -130,7 +150,7 @@ async def test_an_older_different_voucher_of_that_id_is_never_adopted(
         "batch": "mine",
         "order_number": "A-1",
     }
-    emulator.add_voucher(id="mine", **{**wanted, **older})  # type: ignore[arg-type]  # the amount is among them
+    emulator.add_voucher(id="mine", **{**wanted, **older})
     proxy.drop("POST", "/vouchers")
     with pytest.raises(ValidationFailed) as caught:
         await proxied.vouchers.create(id="mine", **wanted)

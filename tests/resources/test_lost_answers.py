@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -162,22 +164,23 @@ async def test_money_is_moved_at_most_once_and_the_outcome_is_called_unknown(
     charge = await proxied.reservations.charge(reservation, order_number="A-1")
     fresh = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
     path = f"/{name.split(' ', maxsplit=1)[0]}"
-    {
+    faults: dict[str, Callable[[], None]] = {
         "lose": lambda: proxy.lose("POST", path),
         "drop": lambda: proxy.drop("POST", path),
         "error": lambda: proxy.replace("POST", path, 500),
         "html": lambda: proxy.replace("POST", path, 200, HTML),
-    }[fault]()
+    }
+    faults[fault]()
     before = len(proxy.of("POST", path))
-    rest = {"amount": "5", "currency": "EUR", "order_number": "A-2"}
-    call = {
+    rest: dict[str, Any] = {"amount": "5", "currency": "EUR", "order_number": "A-2"}
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         "charge": lambda: proxied.reservations.charge(fresh, order_number="A-2"),
         "refund": lambda: proxied.charges.refund(charge, currency="EUR"),
         "recharge": lambda: proxied.vouchers.recharge(id=record.id, **rest),
         "recharge by code": lambda: proxied.vouchers.recharge(code=record.code, **rest),
-    }[name]
+    }
     with pytest.raises(OutcomeUnknown) as caught:
-        await call()
+        await calls[name]()
     assert len(proxy.of("POST", path)) == before + 1
     assert len(emulator.charges()) == (1 if fault == "drop" else 2)
     pending = caught.value.pending

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from voucher_async.errors import CallTimeout, Fate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
     from voucher_async.clock import Deadline
@@ -97,15 +97,16 @@ class _Holding:
 
 
 @contextlib.asynccontextmanager
-async def in_turn(lock: VoucherLock, keys: Iterable[str], deadline: Deadline) -> AsyncIterator[None]:
+async def in_turn(lock: VoucherLock, keys: Iterable[str], deadline: Deadline) -> AsyncGenerator[None, None]:
     """Hold the turns of some vouchers, taken in one order by everybody so that nobody waits in a circle.
 
     Raises:
         CallTimeout: the deadline passed before it was our turn; nothing was sent.
     """
     async with contextlib.AsyncExitStack() as stack:
+        limit = asyncio.timeout(deadline.left())
         try:
-            async with asyncio.timeout(deadline.left()) as limit:
+            async with limit:
                 for key in sorted(set(keys)):
                     await stack.enter_async_context(lock.hold(key))
         except TimeoutError:

@@ -23,8 +23,16 @@ _TOLERANCE: Final = dt.timedelta(minutes=5)
 _TELLING: Final = ("amount", "currency", "code", "pin", "sku", "batch", "order_number")
 
 
-async def create_voucher(sender: Sender, body: CreateVoucherRequest, deadline: Deadline) -> CompleteVoucher:
+async def create_voucher(
+    sender: Sender, body: CreateVoucherRequest, deadline: Deadline, *, fresh_id: bool
+) -> CompleteVoucher:
     """Create a voucher; with an id, a lost answer is asked for again.
+
+    Args:
+        sender: sends the requests.
+        body: the voucher.
+        deadline: when to give up.
+        fresh_id: the id was just made up, so no other voucher can have it.
 
     Raises:
         OutcomeUnknown: it may or may not have been created.
@@ -46,28 +54,24 @@ async def create_voucher(sender: Sender, body: CreateVoucherRequest, deadline: D
         if body.id is None or not _refused_after_doubt(error):
             raise open_outcome(error, pending) from error
         refused = error
-    return await _read_back(sender, body, refused, pending, deadline)
-
-
-async def _read_back(
-    sender: Sender,
-    body: CreateVoucherRequest,
-    refused: VoucherError,
-    pending: PendingOutcome,
-    deadline: Deadline,
-) -> CompleteVoucher:
-    """A repeat was refused: perhaps because an earlier attempt, whose answer was lost, did it."""
-    request = build(GET_COMPLETE_VOUCHER, ids={"id": body.id or ""})
-    try:
-        answer = await sender.send(request, deadline)
-    except NotFound:
-        answer = None
-    except VoucherError as failure:
-        raise open_outcome(failure, pending) from failure
-    if answer is None or not _is_the_one(answer.value, body) or _is_older(answer, deadline):
+    answer = await _read_back(sender, body, pending, deadline)
+    if answer is None or not (fresh_id or _is_the_one(answer, body, deadline)):
         refused.fate = Fate.ANSWERED
         raise refused
     return answer.value
+
+
+async def _read_back(
+    sender: Sender, body: CreateVoucherRequest, pending: PendingOutcome, deadline: Deadline
+) -> Answer[CompleteVoucher] | None:
+    """A repeat was refused: perhaps because an earlier attempt, whose answer was lost, did it."""
+    request = build(GET_COMPLETE_VOUCHER, ids={"id": body.id or ""})
+    try:
+        return await sender.send(request, deadline)
+    except NotFound:
+        return None
+    except VoucherError as failure:
+        raise open_outcome(failure, pending) from failure
 
 
 def _refused_after_doubt(error: VoucherError) -> bool:
@@ -75,9 +79,16 @@ def _refused_after_doubt(error: VoucherError) -> bool:
     return isinstance(error, ApiError) and error.status in _REFUSALS
 
 
-def _is_the_one(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
+def _is_the_one(answer: Answer[CompleteVoucher], body: CreateVoucherRequest, deadline: Deadline) -> bool:
     """Whether a voucher that has the id is the one that was asked for, not an older one of the caller's."""
-    return all(getattr(body, name) in {None, getattr(voucher, name)} for name in _TELLING)
+    wanted = {name: _kept(getattr(body, name)) for name in _TELLING}
+    same = all(value is None or value == _kept(getattr(answer.value, name)) for name, value in wanted.items())
+    return same and not _is_older(answer, deadline)
+
+
+def _kept(value: object) -> object:
+    """What is left of a value on a server that trims texts and takes an empty one for none."""
+    return (value.strip() or None) if isinstance(value, str) else value
 
 
 def _is_older(answer: Answer[CompleteVoucher], deadline: Deadline) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.errors import InvalidInputType
 from voucher_async.models import Charge, ChargeReservationRequest, CreateReservationRequest, Reservation
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.pending import PendingOutcome
 from voucher_async.resources.sender import Sender, send_or_open
-from voucher_async.sansio import Request, build
+from voucher_async.sansio import Request, build, check_id
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -97,7 +98,7 @@ class Reservations:
     ) -> Charge:
         """The same as `charge`, with a deadline that is already running."""
         body = ChargeReservationRequest(order_number=order_number)
-        reservation_id = reservation if isinstance(reservation, str) else reservation.id
+        reservation_id = _id_of(reservation)
         request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
         entry = self.book.check(reservation)
         known = entry.reservation if entry else reservation
@@ -123,3 +124,12 @@ class Reservations:
             entry.charging = False
         entry.charged = True
         return charge
+
+
+def _id_of(reservation: object) -> str:
+    if isinstance(reservation, Reservation):
+        return reservation.id
+    if not isinstance(reservation, str):
+        kind = type(reservation).__name__
+        raise InvalidInputType("reservation", f"must be a Reservation or its id, not {kind}", kind)
+    return check_id("reservation", reservation)

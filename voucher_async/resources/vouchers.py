@@ -125,7 +125,8 @@ class Vouchers:
             order_number=order_number,
             data=data,
         )
-        return await create_voucher(self._sender, body, self._sender.deadline(timeout))
+        deadline = self._sender.deadline(timeout)
+        return await create_voucher(self._sender, body, deadline, fresh_id=isinstance(id, Unset))
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).
