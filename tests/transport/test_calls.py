@@ -16,11 +16,13 @@ from voucher_async import (
     Fate,
     Hook,
     ManualClock,
+    MissingScope,
     RateLimited,
     Repeating,
     ServerError,
     VoucherClient,
 )
+from voucher_async.hooks import Hooks
 from voucher_async.testing import VoucherEmulator
 
 VOUCHER = {
@@ -221,13 +223,37 @@ async def test_a_delete_resent_silently_stays_in_doubt_through_a_401(
     assert len(raw_server.requests) == 3
 
 
+async def test_a_disconnect_in_doubt_is_done_when_the_credentials_are_refused(
+    raw_server: RawServer, witness: Witness
+) -> None:
+    refusing = RawServer()
+    await refusing.start()
+    refusing.scripts = [reply({"error": "invalid_client"}, 401)]
+    raw_server.scripts = [close]
+    async with patient(raw_server, witness) as client:
+
+        def forget_the_token(_: Repeating) -> None:
+            token = client._tokens.current()
+            assert token is not None
+            client._tokens.invalidate(token)
+            client._transport.settings = raw_server.settings(token_url=f"{refusing.url}/token")
+
+        witness.on_repeating = forget_the_token  # type: ignore[method-assign]
+        client._transport.hooks = Hooks([witness])
+        await client.clients.disconnect()
+    await refusing.stop()
+    assert len(raw_server.requests) == 1
+
+
 async def test_scopes_and_client_type_are_asked_for() -> None:
-    async with VoucherEmulator() as emulator:
-        async with VoucherClient(**emulator.settings(), scopes=["read"], client_type="shop") as client:
-            voucher = emulator.add_voucher(amount="5.00")
-            await client.vouchers.get(voucher.id)
-            with pytest.raises(Exception, match="'manage'"):
-                await client.vouchers.create(amount=1, currency="EUR")
+    async with (
+        VoucherEmulator() as emulator,
+        VoucherClient(**emulator.settings(), scopes=["read"], client_type="shop") as client,
+    ):
+        voucher = emulator.add_voucher(amount="5.00")
+        await client.vouchers.get(voucher.id)
+        with pytest.raises(MissingScope, match="'manage'"):
+            await client.vouchers.create(amount=1, currency="EUR")
 
 
 async def test_attempts_are_logged_at_debug_level(

@@ -14,6 +14,7 @@ from voucher_async import (
     BadAnswer,
     ConfigurationError,
     ConnectionBroken,
+    Fate,
     NotFound,
     OutcomeUnknown,
     VoucherClient,
@@ -263,3 +264,32 @@ async def test_a_read_that_breaks_is_told_as_broken(raw_server: RawServer) -> No
 async def emulator_pin() -> object:
     async with VoucherEmulator() as emulator:
         yield emulator.base_url, emulator.new_connect_pin()
+
+
+@pytest.mark.parametrize("when", ["before it is sent", "after it was answered"])
+async def test_a_middleware_that_breaks_does_not_lose_what_is_known_of_a_charge(
+    raw_server: RawServer, when: str
+) -> None:
+    async def broken(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if "/charge" in str(request.url) and when == "before it is sent":
+            raise LookupError("a mistake of the shop's")
+        answer = await handler(request)
+        if "/charge" in str(request.url):
+            answer.close()
+            raise LookupError("a mistake of the shop's")
+        return answer
+
+    async with (
+        aiohttp.ClientSession(middlewares=(broken,)) as session,
+        VoucherClient(settings=raw_server.settings(max_attempts=2), session=session) as client,
+    ):
+        with pytest.raises(VoucherError, match="LookupError") as caught:
+            await charge(client)
+    if when == "before it is sent":
+        assert caught.value.fate is Fate.NOT_SENT
+        assert raw_server.requests == []
+    else:
+        assert isinstance(caught.value, OutcomeUnknown)
+        assert len(raw_server.requests) == 1

@@ -12,9 +12,17 @@ import attrs
 
 from voucher_async.clock import Deadline
 from voucher_async.config import check_seconds
-from voucher_async.errors import ApiError, BadAnswer, CallTimeout, Fate, TransportError, VoucherError
+from voucher_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadAnswer,
+    CallTimeout,
+    Fate,
+    TransportError,
+    VoucherError,
+)
 from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating
-from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.operations import REQUEST_TOKEN, Retry
 from voucher_async.sansio import Answer, Response, decode
 from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, judge
 from voucher_async.transport.session import Exchange
@@ -145,7 +153,12 @@ class _Call(Generic[T]):
     async def run(self) -> Answer[T]:
         """The attempt loop; there is no other."""
         while True:
-            token = await self._token()
+            try:
+                token = await self._token()
+            except AuthenticationError:
+                if self._in_doubt and self._request.operation.retry is Retry.DISCONNECT:
+                    return self._answer(_End(sent=self._sent or 0.0))  # the credentials are gone: it was done
+                raise
             end = await self._attempt(token)
             verdict = judge(self._request.operation.retry, self._known(end))
             if verdict is Verdict.RETURN or verdict is Verdict.DONE:
@@ -187,6 +200,10 @@ class _Call(Generic[T]):
             end.value = decode(self._request, end.response)
         except (ApiError, TransportError) as failure:
             end.error = failure
+        except VoucherError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever broke, what is known of the request is not lost
+            end.error = exchange.broke(failure)
         if end.response is not None:
             date = end.response.headers.get("Date")
             end.date = transport.server_clock.observe(date, end.sent)

@@ -106,6 +106,10 @@ class Exchange:
             return CallTimeout(f"no answer in time: {_describe(error)}", fate=Fate.UNKNOWN)
         return ConnectionBroken(f"the connection was lost: {_describe(error)}", fate=Fate.UNKNOWN)
 
+    def broke(self, error: Exception) -> ConnectionBroken:
+        """The error of this package for one that nobody foresaw, of a library, a middleware or a trace."""
+        return ConnectionBroken(f"the request failed with an unforeseen {_describe(error)}", fate=self.fate)
+
 
 def _describe(error: BaseException) -> str:
     # aiohttp's texts can quote what the server sent; only its own class and the system's reason are shown
