@@ -119,10 +119,10 @@ class VoucherClient:
         self._transport.tokens = self._tokens
         server_clock = self._transport.server_clock
         book = ReservationBook(clock, server_clock, settings.safety_margin)
-        self.vouchers = Vouchers(self._transport)
-        self.reservations = Reservations(self._transport, book)
-        self.charges = Charges(self._transport)
-        self.clients = Clients(self._transport)
+        self.vouchers: Vouchers = Vouchers(self._transport)
+        self.reservations: Reservations = Reservations(self._transport, book)
+        self.charges: Charges = Charges(self._transport)
+        self.clients: Clients = Clients(self._transport)
         self._lifecycle = Lifecycle(
             self._transport,
             reservations=self.reservations,

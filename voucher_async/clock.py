@@ -39,7 +39,9 @@ class SystemClock:
 
     __slots__ = ()
 
-    monotonic = staticmethod(time.monotonic)
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment; never goes back."""
+        return time.monotonic()
 
     def now(self) -> dt.datetime:
         """The wall clock in UTC."""
@@ -150,7 +152,7 @@ class Deadline:
     def __init__(self, clock: Clock, total: float) -> None:
         self._clock = clock
         self._ends = clock.monotonic() + total
-        self.total = total
+        self.total: float = total
 
     def left(self) -> float:
         """Seconds left; negative when it passed."""

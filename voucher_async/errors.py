@@ -177,7 +177,7 @@ class InvalidInput(VoucherError, ValueError):
     def __init__(self, field: str, rule: str, value: object, *, secret: bool = False) -> None:
         self.field = field
         self.rule = rule
-        self.value = MASK if secret else _show(value)
+        self.value: str = MASK if secret else _show(value)
         super().__init__(f"{field}: {rule} (got {self.value})")
 
 
@@ -221,7 +221,7 @@ class ApiError(VoucherError):
         self.status = status
         self.code = code
         self.message = message
-        self.field_errors = tuple(field_errors)
+        self.field_errors: tuple[FieldError, ...] = tuple(field_errors)
         self.retry_after = retry_after
         self.excerpt = excerpt
 
@@ -275,7 +275,7 @@ class TransportError(VoucherError):
 
     def __init__(self, message: str, *, fate: Fate, facts: CallFacts | None = None) -> None:
         super().__init__(message, facts=facts)
-        self.fate = fate
+        self.fate: Fate | None = fate
 
 
 class ConnectFailed(TransportError):
@@ -341,7 +341,7 @@ class CheckoutFailed(VoucherError):
         self, message: str, *, outcomes: Sequence[HeldOutcome] = (), facts: CallFacts | None = None
     ) -> None:
         super().__init__(message, facts=facts)
-        self.outcomes = tuple(outcomes)
+        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
 
 
 class CheckoutUnknown(CheckoutFailed, OutcomeUnknown):
@@ -361,5 +361,5 @@ class CheckoutUnknown(CheckoutFailed, OutcomeUnknown):
         facts: CallFacts | None = None,
     ) -> None:
         VoucherError.__init__(self, message, facts=facts)
-        self.outcomes = tuple(outcomes)
+        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
         self.pending = pending

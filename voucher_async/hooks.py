@@ -143,7 +143,7 @@ class Hooks:
     def __init__(self, hooks: Sequence[object] = ()) -> None:
         for hook in hooks:
             _check(hook)
-        self.active = bool(hooks)
+        self.active: bool = bool(hooks)
         self._attempt_started = _methods(hooks, "on_attempt_started")
         self._attempt_ended = _methods(hooks, "on_attempt_ended")
         self._repeating = _methods(hooks, "on_repeating")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -74,13 +75,12 @@ async def test_a_checkout_that_is_left_charges_nothing(
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
     checkout = client.checkout(order_number="A-1", currency="EUR")
-    try:
+    expected = pytest.raises(RuntimeError) if raising else contextlib.nullcontext()
+    with expected:
         async with checkout:
             await checkout.reserve(code=voucher.code, amount="2.00")
             if raising:
                 raise RuntimeError("the card was declined")
-    except RuntimeError:
-        assert raising
     assert emulator.balance(voucher.id) == Decimal("5.00")
     with pytest.raises(ConfigurationError, match="left"):
         await checkout.charge()

@@ -30,7 +30,7 @@ async def test_a_voucher_that_covers_the_amount_costs_one_request(
 ) -> None:
     voucher = emulator.add_voucher(amount="20.00")
     held = await hold(client, voucher.code, "20.00")
-    assert (held.amount, held.missing) == (Decimal("20.00"), 0)
+    assert (held.amount, held.missing) == (Decimal("20.00"), Decimal("0.00"))
     assert emulator.requests.count("createReservation") == 1
     assert emulator.requests.count("getVoucher") == 0
 

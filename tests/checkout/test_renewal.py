@@ -5,21 +5,13 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from tests.checkout.conftest import Recorder
 from tests.checkout.proxy import Proxy
 from voucher_async import ManualClock, ReservationExpired, ReservationSuperseded, VoucherClient
 from voucher_async.testing import VoucherEmulator
-
-
-async def until(condition: object, emulator: VoucherEmulator, count: int) -> None:
-    """Let the loop run until the emulator saw that many reservations."""
-    async with asyncio.timeout(5):
-        while emulator.requests.count("createReservation") < count:
-            await asyncio.sleep(0)
-        for _ in range(50):
-            await asyncio.sleep(0)
 
 
 async def settle(recorder: Recorder, count: int) -> None:
@@ -111,9 +103,7 @@ async def test_a_refused_renewal_is_told_and_not_repeated(
 async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
 ) -> None:
-    proxied._transport.settings = type(proxied.settings)(
-        **{**_fields(proxied), "max_attempts": 1}  # type: ignore[arg-type]
-    )
+    proxied._transport.settings = attrs.evolve(proxied.settings, max_attempts=1)
     voucher = emulator.add_voucher(amount="5.00")
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
@@ -127,8 +117,3 @@ async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
         await settle(recorder, 2)
         assert held.remaining > 1700
     assert recorder.words == ["renewal failed", "renewed"]
-
-
-def _fields(client: VoucherClient) -> dict[str, object]:
-    settings = client.settings
-    return {name: getattr(settings, name) for name in type(settings).__slots__ if not name.startswith("__")}

@@ -232,14 +232,14 @@ async def test_a_disconnect_in_doubt_is_done_when_the_credentials_are_refused(
     raw_server.scripts = [close]
     async with patient(raw_server, witness) as client:
 
-        def forget_the_token(_: Repeating) -> None:
-            token = client._tokens.current()
-            assert token is not None
-            client._tokens.invalidate(token)
-            client._transport.settings = raw_server.settings(token_url=f"{refusing.url}/token")
+        class ForgetTheToken(Hook):
+            def on_repeating(self, event: Repeating) -> None:
+                token = client._tokens.current()
+                assert token is not None
+                client._tokens.invalidate(token)
+                client._transport.settings = raw_server.settings(token_url=f"{refusing.url}/token")
 
-        witness.on_repeating = forget_the_token  # type: ignore[method-assign]
-        client._transport.hooks = Hooks([witness])
+        client._transport.hooks = Hooks([ForgetTheToken()])
         await client.clients.disconnect()
     await refusing.stop()
     assert len(raw_server.requests) == 1

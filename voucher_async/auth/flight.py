@@ -44,8 +44,8 @@ class Flight:
     __slots__ = ("_landed", "_task", "_waiters", "_work", "asked", "background", "error", "loop", "token")
 
     def __init__(self, *, background: bool) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.background = background
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.background: bool = background
         self.asked: float | None = None
         self.token: Token | None = None
         self.error: VoucherError | None = None

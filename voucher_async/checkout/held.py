@@ -33,9 +33,9 @@ class HeldReservation:
     ) -> None:
         self._entry = entry
         self._book = book
-        self.asked = asked
-        self.request = request
-        self.key = key
+        self.asked: Decimal = asked
+        self.request: Request[Reservation] = request
+        self.key: str = key
 
     def __repr__(self) -> str:
         return f"<HeldReservation {self.amount} of voucher {self.voucher_id}, {self.remaining:.0f} s left>"

@@ -70,9 +70,9 @@ class Transport:
         self.clock = clock
         self.server_clock = server_clock
         self.hooks = hooks
-        self.rng = rng or random.Random()
-        self.backoff = Backoff()
-        self.budget = Budget()
+        self.rng: random.Random = rng or random.Random()
+        self.backoff: Backoff = Backoff()
+        self.budget: Budget = Budget()
         self.tokens: TokenProvider | None = None
 
     def deadline(self, timeout: float | None = None) -> Deadline:

@@ -53,7 +53,7 @@ _CONNECT_ERRORS = (
 class _CountedBody(BytesPayload):
     """A body that counts how often it was begun to be written."""
 
-    begun = 0
+    begun: int = 0
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         self.begun += 1
@@ -76,14 +76,14 @@ class Exchange:
     __slots__ = ("body", "headers", "method", "secrets", "url")
 
     def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
-        self.method = request.operation.method
-        self.url = URL(url, encoded=True)
-        self.headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        self.method: str = request.operation.method
+        self.url: URL = URL(url, encoded=True)
+        self.headers: dict[str, str] = {"Accept": "application/json", "User-Agent": USER_AGENT}
         self.secrets: tuple[str, ...] = ()
         if token is not None:
             self.headers["Authorization"] = token.authorization
             self.secrets = (token.value,)
-        self.body = (
+        self.body: _CountedBody | None = (
             None if request.body is None else _CountedBody(request.body, content_type=request.content_type)
         )
 

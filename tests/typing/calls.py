@@ -1,0 +1,96 @@
+"""What calls give."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import assert_type
+
+from voucher_async import (
+    Charge,
+    ChargePage,
+    ChargeType,
+    Checkout,
+    CompleteVoucher,
+    ConnectedClient,
+    HeldReservation,
+    Listing,
+    Reservation,
+    Settings,
+    ValidityInterval,
+    Voucher,
+    VoucherClient,
+    VoucherDetails,
+    VoucherStatus,
+    connect,
+)
+
+
+async def vouchers(client: VoucherClient) -> None:
+    made = assert_type(await client.vouchers.create(amount="10.00", currency="EUR"), CompleteVoucher)
+    assert_type(made.amount, Decimal)
+    assert_type(made.code, str)
+    assert_type(made.status, VoucherStatus)
+    assert_type(made.valid_until, dt.datetime | None)
+    read = assert_type(await client.vouchers.get(made.id), VoucherDetails)
+    assert_type(read.remaining_amount, Decimal)
+    assert_type(await client.vouchers.get_complete(made.id), CompleteVoucher)
+    assert_type(await client.vouchers.update(made.id, sku=None), Voucher)
+    assert_type(await client.vouchers.set_status(made.id, VoucherStatus.active), Voucher)
+    assert_type(await client.vouchers.activate(made.id), Voucher)
+    assert_type(await client.vouchers.deactivate(made.id, comment="lost"), Voucher)
+    assert_type(
+        await client.vouchers.recharge(id=made.id, amount=5, currency="EUR", order_number="S"), Charge
+    )
+    assert_type(await client.vouchers.get_charge(made.id, "C-1"), Charge)
+
+
+async def lists(client: VoucherClient) -> None:
+    listing = assert_type(client.vouchers.list(per_page=100), Listing[VoucherDetails])
+    async for voucher in listing:
+        assert_type(voucher, VoucherDetails)
+    async for page in client.vouchers.list_charges("V-1").pages():
+        for charge in page.data:
+            assert_type(charge, Charge)
+            assert_type(charge.type, ChargeType)
+    assert_type((await listing.first_page()).meta.last_page, int)
+
+
+async def money(client: VoucherClient) -> None:
+    reservation = await client.reservations.create(code="C", amount=Decimal(10), currency="EUR", pin=None)
+    assert_type(reservation, Reservation)
+    charge = assert_type(await client.reservations.charge(reservation, order_number="A-1"), Charge)
+    assert_type(await client.charges.refund(charge, currency="EUR"), Charge)
+    assert_type(await client.redeem(code="C", amount="1.00", currency="EUR", order_number="A-1"), Charge)
+
+
+async def checkout(client: VoucherClient) -> None:
+    async with client.checkout(order_number="A-1", currency="EUR") as order:
+        assert_type(order, Checkout)
+        held = assert_type(await order.reserve(code="C", amount="1.00", allow_partial=True), HeldReservation)
+        assert_type(held.missing, Decimal)
+        assert_type(held.remaining, float)
+        assert_type(order.reserved, Decimal)
+        assert_type(await order.charge(), tuple[Charge, ...])
+
+
+async def clients() -> None:
+    credentials = assert_type(await connect("48151623", environment="sandbox"), ConnectedClient)
+    async with VoucherClient(credentials.id, credentials.secret, environment="production") as client:
+        assert_type(client, VoucherClient)
+        assert_type(client.settings, Settings)
+        assert_type(await client.clients.connect("48151623"), ConnectedClient)
+
+
+class ShopClient(VoucherClient):
+    """A subclass stays one."""
+
+
+async def subclasses() -> None:
+    async with ShopClient.from_env() as client:
+        assert_type(client, ShopClient)
+
+
+def closed_and_open(page: ChargePage) -> None:
+    assert_type([charge.order_number for charge in page.data], list[str | None])
+    assert_type(ValidityInterval("fortnights"), ValidityInterval)
