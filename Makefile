@@ -10,7 +10,7 @@ NODE := $(BUILD)/node
 CONSTRAINTS := tests/constraints.txt
 PRISM := tests/contract/prism
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
-PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
+PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,8 @@ HELPERS = (
     *("OMITTED", "UNSET", "Amount", "OpenEnum", "Unset", "at_least", "boolean", "choice", "clearable"),
     *("exactly_one_of", "integer", "moment", "money", "only_with", "optional", "text"),
 )
-RUFF = ("--isolated", "--line-length", "110", "--target-version", "py311")
+RUFF = ("--quiet", "--isolated", "--line-length", "110", "--target-version", "py311")
+COMPACT = ("--config", "format.skip-magic-trailing-comma=true")
 
 
 def render(specification: Path) -> str:
@@ -46,17 +46,9 @@ def render(specification: Path) -> str:
         schemas, data, output = (Path(folder, name) for name in ("schemas.json", "data.json", "models.py"))
         schemas.write_text(json.dumps(document.for_generator()), encoding="utf-8")
         data.write_text(json.dumps(document.for_templates()), encoding="utf-8")
-        _run("datamodel_code_generator", *_options(schemas, data, output))
-        _run("ruff", "check", *RUFF, "--quiet", "--fix", "--select", "F401,I,UP", str(output))
-        _run(
-            "ruff",
-            "format",
-            *RUFF,
-            "--quiet",
-            "--config",
-            "format.skip-magic-trailing-comma=true",
-            str(output),
-        )
+        _run(folder, "datamodel_code_generator", *_options(schemas, data, output))
+        _run(folder, "ruff", "check", *RUFF, "--fix", "--select", "F401,I,UP", str(output))
+        _run(folder, "ruff", "format", *RUFF, *COMPACT, str(output))
         return output.read_text(encoding="utf-8")
 
 
@@ -72,10 +64,9 @@ def _options(schemas: Path, data: Path, output: Path) -> list[str]:
     ]
 
 
-def _run(module: str, *arguments: str) -> None:
-    # in the temporary folder no pyproject.toml can change what the tools do
-    folder = tempfile.gettempdir()
-    subprocess.run([sys.executable, "-m", module, *arguments], check=True, cwd=folder, env={**os.environ})
+def _run(folder: str, module: str, *arguments: str) -> None:
+    # in a folder of its own no pyproject.toml changes what a tool does
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True, cwd=folder)
 
 
 def difference(specification: Path, output: Path) -> str:

@@ -143,7 +143,7 @@ def _twin_of_model(cls: type[Any]) -> Any:
         twin = _twin(field.type)
         if twin is not None:
             name = _json_name(field)
-            fields.append((name, twin) if field.default is attrs.NOTHING else (name, twin, None))
+            fields.append((name, twin) if field.default is attrs.NOTHING else (name, twin | None, None))
     return msgspec.defstruct(cls.__name__, fields, kw_only=True) if fields else None
 
 
@@ -210,8 +210,6 @@ def _converter() -> Converter:
     converter = Converter(detailed_validation=False)
 
     def structure(cls: type[Any], converter: Converter) -> Callable[[Any, Any], Any]:
-        if _native(cls) is cls:
-            return _as_it_is
         return gen.make_dict_structure_fn(cls, converter, **overrides(cls))
 
     def unstructure(cls: type[Any], converter: Converter) -> Callable[[Any], Any]:

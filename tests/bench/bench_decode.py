@@ -127,8 +127,8 @@ def with_cattrs(cls: type[Any], loads: Reader, *, detailed: bool) -> Reader:
 
 
 def plain_readers() -> dict[str, Reader]:
-    """What reads JSON into dicts; orjson is no dependency of anything here, and measured where it is installed."""
-    found = {"msgspec": msgspec.json.decode}
+    """What reads JSON into dicts; orjson is no dependency, and measured where it is installed."""
+    found: dict[str, Reader] = {"msgspec": msgspec.json.decode}
     if importlib.util.find_spec("orjson"):
         found["orjson"] = importlib.import_module("orjson").loads
     return found

@@ -61,6 +61,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     document = specification()
     for name in ("CreateVoucherRequest", "Voucher"):
         document["components"]["schemas"][name]["properties"] |= ADDED
+    document["components"]["schemas"]["Voucher"]["properties"]["charges"] = {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Charge"},
+        "description": "Models in a list that may be missing.",
+    }
     source = folder / "models_with_more.py"
     source.write_text(render(written(document, folder)), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("models_with_more", source)
@@ -254,6 +259,22 @@ def test_new_fields_of_an_answer_are_read_strictly_and_by_their_names(models: Mo
         with pytest.raises(wire.WireError) as caught:
             wire.decode(models.VoucherDetails, json.dumps({**answer, field: wrong}).encode())
         assert caught.value.path == field
+
+
+@pytest.mark.parametrize("charges", [{}, {"charges": None}, {"charges": []}])
+def test_a_new_list_of_an_answer_may_be_missing_or_null(models: ModuleType, charges: dict[str, Any]) -> None:
+    answer = {**specification()["components"]["examples"]["VoucherDetails"]["value"], **charges}
+    assert wire.decode(models.VoucherDetails, json.dumps(answer).encode()).charges == ()
+
+
+def test_the_items_of_a_new_list_of_an_answer_are_read_strictly(models: ModuleType) -> None:
+    examples = specification()["components"]["examples"]
+    answer = {**examples["VoucherDetails"]["value"], "charges": [examples["Charge"]["value"]]}
+    assert wire.decode(models.VoucherDetails, json.dumps(answer).encode()).charges[0].amount == Decimal(10)
+    answer["charges"] = [{**examples["Charge"]["value"], "amount": 10}]
+    with pytest.raises(wire.WireError) as caught:
+        wire.decode(models.VoucherDetails, json.dumps(answer).encode())
+    assert caught.value.path == "charges[0].amount"
 
 
 def test_a_new_field_is_documented_where_editors_look(models: ModuleType) -> None:
