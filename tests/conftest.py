@@ -1,4 +1,4 @@
-"""Every test: no settings from the developer's shell."""
+"""Every test: no settings from the developer's shell, and random failures that can be replayed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# machines are noisy, so no example is failed for its time; a failure prints what replays it
+settings.register_profile("gate", deadline=None, print_blob=True)
+settings.load_profile("gate")
 
 
 @pytest.fixture(autouse=True)

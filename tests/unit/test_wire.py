@@ -424,15 +424,3 @@ assert "cattrs" not in sys.modules
         [sys.executable, "-c", code], input=raw(example("Charge")), capture_output=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-
-
-def test_cattrs_and_msgspec_are_imported_by_the_converter_alone() -> None:
-    importing = {
-        path.name
-        for path in (ROOT / "voucher_async").rglob("*.py")
-        if any(
-            line.strip().startswith(("import cattrs", "from cattrs", "import msgspec", "from msgspec"))
-            for line in path.read_text(encoding="utf-8").splitlines()
-        )
-    }
-    assert importing == {"wire.py"}
