@@ -236,3 +236,60 @@ async def test_a_redeem_waits_for_a_checkout_that_is_charging(
         )
     assert len(charges) == 1
     assert emulator.balance(voucher.id) == 0
+
+
+async def test_a_checkout_whose_outcome_is_open_is_not_charged_again(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    proxy.lose("/charge")
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        with pytest.raises(CheckoutUnknown) as first:
+            await checkout.charge()
+        assert held.remaining == 0
+        await asyncio.sleep(0)
+        clock.advance(1495)  # a renewal would make it chargeable again
+        with pytest.raises(OutcomeUnknown, match="was not sent") as second:
+            await checkout.charge()
+        assert second.value.pending == first.value.pending
+    assert emulator.requests.count("createReservation") == 1
+    assert emulator.requests.count("chargeReservation") == 1
+    assert emulator.balance(voucher.id) == Decimal("3.00")
+
+
+async def test_a_charge_that_was_cancelled_on_its_way_is_not_sent_again(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        held = await checkout.reserve(code=voucher.code, amount="2.00")
+        task = asyncio.create_task(checkout.charge())
+        async with asyncio.timeout(5):
+            while not emulator.requests.count("chargeReservation"):
+                await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(OutcomeUnknown) as caught:
+            await checkout.charge()
+        assert caught.value.pending.reservation_id == held.reservation.id
+    assert emulator.requests.count("chargeReservation") == 1
+
+
+async def test_nothing_is_added_to_a_checkout_that_is_being_charged(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    first, second, third = (emulator.add_voucher(amount="5.00") for _ in range(3))
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="2.00")
+        adding = asyncio.create_task(checkout.reserve(code=second.code, amount="2.00"))
+        await asyncio.sleep(0)
+        charging = asyncio.create_task(checkout.charge())
+        await asyncio.sleep(0)
+        with pytest.raises(ConfigurationError, match="being charged"):
+            await checkout.reserve(code=third.code, amount="2.00")
+        assert len(await charging) == 1
+        with pytest.raises(ConfigurationError, match="charged"):
+            await adding
+    assert emulator.balance(second.id) == Decimal("5.00")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from decimal import Decimal
 from email.utils import format_datetime
@@ -12,11 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voucher_async.clock import ManualClock, ServerClock
-from voucher_async.errors import ReservationAlreadyCharged, ReservationExpired, ReservationSuperseded
+from voucher_async.errors import (
+    OutcomeUnknown,
+    ReservationAlreadyCharged,
+    ReservationExpired,
+    ReservationSuperseded,
+    VoucherError,
+)
 from voucher_async.models import Reservation
+from voucher_async.pending import PendingOutcome
 from voucher_async.resources import book as module
 from voucher_async.resources.book import Entry, ReservationBook, lifetime
 from voucher_async.sansio import Answer
+
+PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r")
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HALF_AN_HOUR = dt.timedelta(minutes=30)
@@ -220,20 +230,57 @@ def test_the_reservation_the_server_holds_is_never_refused(flights: list[tuple[i
 def test_a_charged_reservation_is_refused_and_so_is_one_being_charged() -> None:
     desk = Desk()
     entry = desk.note("r")
-    entry.charging = True
-    with pytest.raises(ReservationAlreadyCharged, match="is being charged") as caught:
-        desk.book.check("r")
-    assert caught.value.reservation_id == "r"
-    entry.charging, entry.charged = False, True
+    with desk.book.charging("r", PENDING):
+        with pytest.raises(ReservationAlreadyCharged, match="is being charged") as caught:
+            desk.book.check("r")
+        assert caught.value.reservation_id == "r"
+        assert not desk.book.is_charged(entry)
+    assert desk.book.is_charged(entry)
+    assert desk.book.left(entry) == 0
     with pytest.raises(ReservationAlreadyCharged, match="was charged already"):
         desk.book.check(entry.reservation)
 
 
 def test_charged_is_said_rather_than_superseded_or_expired() -> None:
     desk = Desk()
-    desk.note("r-1").charged = True
-    desk.note("r-2")
+    desk.note("r-1")
+    with desk.book.charging("r-1", PENDING):
+        desk.note("r-2")
     desk.true.advance(4000)
+    with pytest.raises(ReservationAlreadyCharged):
+        desk.book.check("r-1")
+
+
+def test_a_charge_that_certainly_failed_may_be_made_again() -> None:
+    desk = Desk()
+    entry = desk.note("r")
+    with pytest.raises(VoucherError), desk.book.charging("r", PENDING):
+        raise VoucherError("refused")
+    assert desk.book.check("r") is entry
+
+
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("lost", pending=PENDING), asyncio.CancelledError(), KeyboardInterrupt()]
+)
+@pytest.mark.parametrize("id", ["r", "of another client"])
+def test_a_charge_that_may_have_been_made_is_not_made_again(error: BaseException, id: str) -> None:
+    desk = Desk()
+    entry = desk.note("r")
+    with pytest.raises(type(error)), desk.book.charging(id, PENDING):
+        raise error
+    with pytest.raises(OutcomeUnknown, match="was not sent") as caught:
+        desk.book.check(id)
+    assert caught.value.pending is PENDING
+    assert not desk.book.is_charged(entry)
+    assert desk.book.left(entry) == (0 if id == "r" else pytest.approx(1790))
+
+
+def test_what_became_of_charges_is_not_remembered_for_ever() -> None:
+    desk = Desk()
+    for number in range(16_385):
+        with desk.book.charging(f"r-{number}", PENDING):
+            pass
+    assert desk.book.check("r-0") is None
     with pytest.raises(ReservationAlreadyCharged):
         desk.book.check("r-1")
 

@@ -43,6 +43,7 @@ class Checkout:
         self._held: list[HeldReservation] = []
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
         self._charges: tuple[Charge, ...] | None = None
+        self._charging = False
         self._left = False
         self.order_number = order_number
         self.currency = currency
@@ -114,6 +115,7 @@ class Checkout:
             else:
                 request = request_for(asked)
                 entry = await self._parts.reservations.make(request, deadline)
+        self._check_open()  # it may have been charged meanwhile: what is held now lapses
         held = self._hold(entry, asked, request, key)
         if renew:
             self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
@@ -151,13 +153,17 @@ class Checkout:
         """
         if self._charges is not None:
             return self._charges
-        self._check_open()
+        self._check_left()
         deadline = self._parts.sender.deadline(timeout)
-        async with in_turn(self._parts.lock, (held.key for held in self._held), deadline):
-            if self._charges is None:
-                for held in self._held:
-                    self._parts.reservations.book.check(held.reservation)
-                self._charges = await self._charge_all(deadline)
+        self._charging = True  # from here on nothing is added, so that all is charged, or none
+        try:
+            async with in_turn(self._parts.lock, (held.key for held in self._held), deadline):
+                if self._charges is None:
+                    for held in self._held:
+                        self._parts.reservations.book.check(held.reservation)
+                    self._charges = await self._charge_all(deadline)
+        finally:
+            self._charging = False
         await self._stop_renewals()
         return self._charges
 
@@ -174,11 +180,14 @@ class Checkout:
             charges.append(charge)
         return tuple(charges)
 
-    def _check_open(self) -> None:
+    def _check_left(self) -> None:
         if self._left:
             raise ConfigurationError("the checkout is over: its `async with` block was left")
-        if self._charges is not None:
-            raise ConfigurationError("the checkout is over: it was charged")
+
+    def _check_open(self) -> None:
+        self._check_left()
+        if self._charges is not None or self._charging:
+            raise ConfigurationError("the checkout is over: it was charged, or is just being charged")
 
     def _stop_renewal(self, held: HeldReservation) -> None:
         task = self._renewals.get(held)

@@ -72,8 +72,6 @@ class HeldReservation:
         Counted on the monotonic clock from the moment the reservation was asked for: a local date that is
         wrong or jumps changes nothing.
         """
-        if self._entry.superseded or self._entry.charged:
-            return 0.0
         return max(self._book.left(self._entry), 0.0)
 
     @property
@@ -84,7 +82,7 @@ class HeldReservation:
     @property
     def charged(self) -> bool:
         """Whether it was charged."""
-        return self._entry.charged
+        return self._book.is_charged(self._entry)
 
     def renewed(self, entry: Entry) -> None:
         """Go on with a newer reservation of the same voucher."""

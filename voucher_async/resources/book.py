@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ReservationAlreadyCharged, ReservationExpired, ReservationSuperseded
+from voucher_async.errors import (
+    OutcomeUnknown,
+    ReservationAlreadyCharged,
+    ReservationExpired,
+    ReservationSuperseded,
+    VoucherError,
+)
 from voucher_async.models import Reservation
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Generator
 
     from voucher_async.clock import Clock, ServerClock
+    from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer
 
 __all__ = ["Entry", "ReservationBook", "lifetime"]
@@ -32,7 +41,6 @@ class Entry:
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
         superseded: a newer one of the same voucher replaced it.
-        charged: it was charged; charging: a charge is on its way.
     """
 
     reservation: Reservation
@@ -40,8 +48,6 @@ class Entry:
     sent: float
     answered: float
     superseded: bool = False
-    charged: bool = False
-    charging: bool = False
 
 
 def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
@@ -75,6 +81,8 @@ class ReservationBook:
         self._margin = margin
         self._entries: dict[str, Entry] = {}
         self._newest: dict[str, list[Entry]] = {}  # by voucher; several where nobody can tell
+        self._charging: set[str] = set()
+        self._charged: dict[str, PendingOutcome | None] = {}  # what became of charges; open ones are pending
 
     def note(self, answer: Answer[Reservation]) -> Entry:
         """Write down a reservation that was just made; the one it replaced is superseded."""
@@ -111,12 +119,43 @@ class ReservationBook:
         if left:
             self._newest[voucher_id] = left
 
+    @contextlib.contextmanager
+    def charging(self, reservation_id: str, pending: PendingOutcome) -> Generator[None]:
+        """Around sending a charge: writes down what became of it, also when the caller is cancelled."""
+        self._charging.add(reservation_id)
+        try:
+            yield
+        except OutcomeUnknown as error:
+            self._ended(reservation_id, error.pending)
+            raise
+        except VoucherError:
+            raise  # certainly not carried out: it may be charged again
+        except BaseException:
+            self._ended(reservation_id, pending)
+            raise
+        else:
+            self._ended(reservation_id, None)
+        finally:
+            self._charging.discard(reservation_id)
+
+    def _ended(self, reservation_id: str, pending: PendingOutcome | None) -> None:
+        self._charged[reservation_id] = pending
+        if len(self._charged) > _REMEMBERED:
+            del self._charged[next(iter(self._charged))]
+
+    def is_charged(self, entry: Entry) -> bool:
+        """Whether this client charged the reservation."""
+        reservation_id = entry.reservation.id
+        return reservation_id in self._charged and self._charged[reservation_id] is None
+
     def find(self, reservation_id: str) -> Entry | None:
         """The entry of a reservation; None when this client did not make it, or forgot it."""
         return self._entries.get(reservation_id)
 
     def left(self, entry: Entry) -> float:
-        """Seconds in which the reservation may still be charged; negative when it may not."""
+        """Seconds in which the reservation may still be charged; not above 0 when it may not."""
+        if entry.superseded or entry.reservation.id in self._charged:
+            return 0.0
         return entry.ends - self._margin - self._clock.monotonic()
 
     def check(self, reservation: Reservation | str) -> Entry | None:
@@ -126,8 +165,10 @@ class ReservationBook:
             ReservationSuperseded: a newer reservation of this client replaced it.
             ReservationAlreadyCharged: this client has charged it, or is just doing so.
             ReservationExpired: less than the safety margin is left.
+            OutcomeUnknown: a charge of it was sent before, and what became of that is open.
         """
         reservation_id = reservation if isinstance(reservation, str) else reservation.id
+        self._check_charges(reservation_id)
         entry = self._entries.get(reservation_id)
         if entry is not None:
             self._check_entry(entry, reservation_id)
@@ -135,10 +176,19 @@ class ReservationBook:
             self._check_foreign(reservation)
         return entry
 
-    def _check_entry(self, entry: Entry, reservation_id: str) -> None:
-        if entry.charged or entry.charging:
-            state = "was charged already" if entry.charged else "is being charged"
+    def _check_charges(self, reservation_id: str) -> None:
+        pending = self._charged.get(reservation_id)
+        if pending is not None:
+            raise OutcomeUnknown(
+                "an earlier charge of this reservation may have been carried out, so this one was not sent: "
+                "look for it, and reserve anew if it was not",
+                pending=pending,
+            )
+        if reservation_id in self._charged or reservation_id in self._charging:
+            state = "was charged already" if reservation_id in self._charged else "is being charged"
             raise ReservationAlreadyCharged(f"the reservation {state}", reservation_id=reservation_id)
+
+    def _check_entry(self, entry: Entry, reservation_id: str) -> None:
         if entry.superseded:
             raise ReservationSuperseded(
                 "a newer reservation of the same voucher replaced it", reservation_id=reservation_id

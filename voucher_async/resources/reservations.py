@@ -86,7 +86,8 @@ class Reservations:
             ReservationExpired: less than the safety margin is left; nothing was sent.
             ReservationSuperseded: a newer reservation of this client replaced it; nothing was sent.
             ReservationAlreadyCharged: this client has charged it; nothing was sent.
-            OutcomeUnknown: it may or may not have been charged.
+            OutcomeUnknown: it may or may not have been charged. From then on this client refuses to charge
+                the reservation, with the same `pending`, and sends nothing.
             ApiError: refused by the server; nothing was charged.
             TransportError: nothing was sent.
         """
@@ -109,21 +110,8 @@ class Reservations:
             amount=None if isinstance(known, str) else known.amount,
             order_number=order_number,
         )
-        if entry is None:
+        with self.book.charging(reservation_id, pending):
             return (await send_or_open(self._sender, request, deadline, pending)).value
-        return await self._charge_entry(entry, request, deadline, pending)
-
-    async def _charge_entry(
-        self, entry: Entry, request: Request[Charge], deadline: Deadline, pending: PendingOutcome
-    ) -> Charge:
-        entry.charging = True
-        try:
-            charge = (await send_or_open(self._sender, request, deadline, pending)).value
-        finally:
-            # an open outcome may be charged again once the charges were read and it is not among them
-            entry.charging = False
-        entry.charged = True
-        return charge
 
 
 def _id_of(reservation: object) -> str:
