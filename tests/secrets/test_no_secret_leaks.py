@@ -15,6 +15,7 @@ import pytest
 from tests.resources.proxy import Proxy
 from tests.secrets.hostile import Hostile, reply
 from tests.secrets.search import CLIENT_SECRET, CODE, CONNECT_PIN, PIN, PLANTED, TOKEN, Search, forms
+from tests.transport.rawserver import VOUCHER
 from voucher_async import (
     AuthenticationError,
     BadAnswer,
@@ -33,27 +34,7 @@ from voucher_async import (
 )
 from voucher_async.testing import VoucherEmulator
 
-VOUCHER: dict[str, Any] = {
-    "id": "v-1",
-    "client_id": "c-1",
-    "sku": None,
-    "batch": None,
-    "amount": "10.00",
-    "currency": "EUR",
-    "valid_until": None,
-    "validity_value": 3,
-    "validity_interval": "years",
-    "status": "inactive",
-    "type": "digital",
-    "taxable": False,
-    "tax_rate": None,
-    "order_number": None,
-    "data": None,
-    "created_at": "2026-01-01T12:00:00+00:00",
-    "updated_at": "2026-01-01T12:00:00+00:00",
-    "code": CODE,
-    "pin": PIN,
-}
+COMPLETE: dict[str, Any] = {**VOUCHER, "code": CODE, "pin": PIN}
 
 
 Call = Callable[[VoucherClient], Awaitable[object]]
@@ -146,7 +127,7 @@ WRONG: dict[str, dict[str, Any]] = {
 async def test_secrets_of_the_wrong_type_are_not_quoted(
     hostile: Hostile, search: Search, name: str, kind: str
 ) -> None:
-    hostile.answer = reply(200, json.dumps({**WRONG[kind], **VOUCHER, **WRONG[kind]}).encode())
+    hostile.answer = reply(200, json.dumps({**WRONG[kind], **COMPLETE, **WRONG[kind]}).encode())
     async with hostile.client(search) as client:
         with pytest.raises((BadAnswer, OutcomeUnknown)) as caught:
             await CALLS[name][1](client)

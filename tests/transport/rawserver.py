@@ -26,6 +26,28 @@ CHARGE = {
     "updated_at": "2026-01-01T12:00:00+00:00",
 }
 
+VOUCHER: dict[str, object] = {
+    "id": "v-1",
+    "client_id": "c-1",
+    "sku": None,
+    "batch": None,
+    "amount": "10.00",
+    "currency": "EUR",
+    "valid_until": None,
+    "validity_value": 3,
+    "validity_interval": "years",
+    "status": "inactive",
+    "type": "digital",
+    "taxable": False,
+    "tax_rate": None,
+    "order_number": None,
+    "data": None,
+    "created_at": "2026-01-01T12:00:00+00:00",
+    "updated_at": "2026-01-01T12:00:00+00:00",
+    "remaining_amount": "10.00",
+    "deletable": True,
+}
+
 
 def reply(
     content: object = CHARGE, status: int = 200, *, headers: str = "", body: bytes | None = None

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tests.transport.rawserver import RawServer, close, reply
+from tests.transport.rawserver import VOUCHER, RawServer, close, reply
 from voucher_async import (
     AttemptEnded,
     AttemptStarted,
@@ -24,28 +24,6 @@ from voucher_async import (
 )
 from voucher_async.hooks import Hooks
 from voucher_async.testing import VoucherEmulator
-
-VOUCHER = {
-    "id": "v-1",
-    "client_id": "c-1",
-    "sku": None,
-    "batch": None,
-    "amount": "10.00",
-    "currency": "EUR",
-    "valid_until": None,
-    "validity_value": 3,
-    "validity_interval": "years",
-    "status": "inactive",
-    "type": "digital",
-    "taxable": False,
-    "tax_rate": None,
-    "order_number": None,
-    "data": None,
-    "created_at": "2026-01-01T12:00:00+00:00",
-    "updated_at": "2026-01-01T12:00:00+00:00",
-    "remaining_amount": "10.00",
-    "deletable": True,
-}
 
 
 class Witness(Hook):
