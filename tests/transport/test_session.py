@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
+import re
 import threading
 
 import aiohttp
@@ -23,9 +25,12 @@ from voucher_async import (
 )
 from voucher_async.testing import VoucherEmulator
 
+_numbers = itertools.count(1)
+
 
 async def charge(client: VoucherClient) -> str:
-    return (await client.reservations.charge("r-1", order_number="o-1")).id
+    """Charge a reservation that was not charged before."""
+    return (await client.reservations.charge(f"r-{next(_numbers)}", order_number="o-1")).id
 
 
 def test_one_client_serves_one_loop_after_the_other_without_a_warning() -> None:
@@ -145,7 +150,7 @@ async def test_a_request_says_who_is_asking_and_for_what(raw_server: RawServer) 
     async with raw_server.client() as client:
         await charge(client)
     head, body = raw_server.requests[0]
-    assert head.startswith("POST /v1/reservations/r-1/charge HTTP/1.1\r\n")
+    assert re.match(r"POST /v1/reservations/r-\d+/charge HTTP/1\.1\r\n", head)
     assert "User-Agent: voucher-async/" in head
     assert "Authorization: Bearer t-1\r\n" in head
     assert "Accept: application/json\r\n" in head

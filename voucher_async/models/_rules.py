@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -80,6 +80,10 @@ class OpenEnum(enum.StrEnum):
         return member
 
     __hash__ = str.__hash__
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[type[Self], tuple[str]]:
+        # Python before 3.11.4 looks the name up, which fails for unknown ones
+        return type(self), (self._value_,)
 
 
 def choice(cls: type[E], value: E | str, field: str) -> E:
