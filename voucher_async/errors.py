@@ -22,7 +22,7 @@
     │   ├── ReservationSuperseded
     │   └── ReservationAlreadyCharged
     ├── OutcomeUnknown                  a money-moving call whose outcome is not known; see `pending`
-    └── CheckoutFailed                  a checkout charged nothing in the end; see `outcomes`
+    └── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
         └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
 
 Messages, attributes and reprs hold no secret: whatever the server sent is masked before it gets here.
@@ -78,13 +78,13 @@ class Fate(enum.StrEnum):
     """What is known about a request that was made."""
 
     NOT_SENT = "not sent"
-    """It failed before a connection was handed out: the server did nothing."""
+    """Its body was not even begun to be written: the server did nothing."""
 
     UNKNOWN = "unknown"
     """It may have been written: the server may or may not have acted on it."""
 
     ANSWERED = "answered"
-    """A complete answer arrived."""
+    """The server answered; a status of 4xx proves that it did nothing, with or without a readable body."""
 
 
 @attrs.frozen(kw_only=True)

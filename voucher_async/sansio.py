@@ -36,7 +36,16 @@ from voucher_async.operations import REQUEST_TOKEN, Operation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Answer", "Request", "Response", "build", "decode", "parse_retry_after", "raise_for_error"]
+__all__ = [
+    "Answer",
+    "Request",
+    "Response",
+    "build",
+    "decode",
+    "parse_retry_after",
+    "raise_for_error",
+    "unreadable",
+]
 
 T = TypeVar("T")
 
@@ -109,15 +118,11 @@ class Answer(Generic[T]):
         value: the model.
         date: the server's clock when it answered; None when it did not say.
         sent: the client's monotonic clock just before the request went out, in seconds.
-        attempts: how many requests were made.
-        in_doubt: an earlier attempt of the same call may have been carried out, too.
     """
 
     value: T
     date: dt.datetime | None = None
     sent: float = 0.0
-    attempts: int = 1
-    in_doubt: bool = False
 
 
 def build(
@@ -197,13 +202,13 @@ def decode(request: Request[T], response: Response) -> T:
     if request.operation.answer is _NOTHING:
         return cast("T", None)
     if not response.complete:
-        raise _bad_answer(request, response, "the body was cut off or is too large")
+        raise unreadable(request, response, "the body was cut off or is too large")
     try:
         if request.operation is REQUEST_TOKEN:
             return cast("T", _read_token(response.body))
         return wire.decode(request.operation.answer, response.body)
     except wire.WireError as error:
-        raise _bad_answer(request, response, str(error)) from None
+        raise unreadable(request, response, str(error)) from None
 
 
 def _read_token(body: bytes) -> Token:
@@ -232,7 +237,14 @@ def _seconds(value: object) -> int | None:
         return None
 
 
-def _bad_answer(request: Request[Any], response: Response, problem: str) -> BadAnswer:
+def unreadable(request: Request[Any], response: Response, problem: str) -> BadAnswer:
+    """The error for an answer that says nothing, apart from its status.
+
+    Args:
+        request: what was sent.
+        response: what came.
+        problem: what is wrong with it, without secrets.
+    """
     excerpt = _excerpt(request, response)
     kind = _masked(request, response, response.headers.get("Content-Type", "no content type"))
     error = BadAnswer(
@@ -243,8 +255,14 @@ def _bad_answer(request: Request[Any], response: Response, problem: str) -> BadA
         facts=request.facts(),
     )
     error.problem = problem
-    error.fate = Fate.UNKNOWN
+    error.fate = _fate(response.status)
     return error
+
+
+def _fate(status: int) -> Fate:
+    """What a status proves: a refusal that nothing was done, anything else nothing."""
+    refused = _CLIENT_ERROR_FROM <= status < _SERVER_ERROR_FROM and status != _REQUEST_TIMEOUT
+    return Fate.ANSWERED if refused else Fate.UNKNOWN
 
 
 def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
@@ -259,7 +277,7 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     """
     status = response.status
     if status < _CLIENT_ERROR_FROM:
-        raise _bad_answer(request, response, "a redirect or another status this API never gives")
+        raise unreadable(request, response, "a redirect or another status this API never gives")
     envelope = _Envelope.read(request, response)
     excerpt = _excerpt(request, response)
     cls = _error_class(request, status)
@@ -283,7 +301,7 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     )
     if isinstance(error, MissingScope):
         error.scope = request.operation.scope
-    error.fate = Fate.UNKNOWN if status >= _SERVER_ERROR_FROM or status == _REQUEST_TIMEOUT else Fate.ANSWERED
+    error.fate = _fate(status)
     raise error
 
 

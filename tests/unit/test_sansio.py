@@ -22,7 +22,7 @@ from voucher_async.operations import (
     LIST_VOUCHERS,
     REQUEST_TOKEN,
 )
-from voucher_async.sansio import MAX_ID, Answer, Request, Response, build, check_id, decode
+from voucher_async.sansio import MAX_ID, Request, Response, build, check_id, decode
 
 CODE, PIN = "GIFT-7Q2X-99", "4711-secret"
 TOKEN = "tok-5ecre7.abc-DEF_123"
@@ -321,8 +321,3 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused(token: object) -> None
 def test_a_token_answer_that_is_none_is_refused_without_showing_what_it_holds(body: object) -> None:
     error = refused(build(REQUEST_TOKEN), answer(body))
     assert TOKEN not in f"{error} {vars(error)}"
-
-
-def test_an_answer_knows_how_it_came_about() -> None:
-    understood = Answer(value=None, sent=1.0, attempts=2, in_doubt=True)
-    assert (understood.date, understood.attempts, understood.in_doubt) == (None, 2, True)

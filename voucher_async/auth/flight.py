@@ -12,15 +12,9 @@ if TYPE_CHECKING:
     from voucher_async.auth.token import Token
     from voucher_async.errors import VoucherError
 
-__all__ = ["Flight", "cancelled_from_outside"]
+__all__ = ["Flight"]
 
 _COMPLAIN: Final = "_log_destroy_pending"
-
-
-def cancelled_from_outside() -> bool:
-    """Whether somebody cancelled the running task; False when a CancelledError came up from within it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 class Flight:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.auth.flight import Flight, cancelled_from_outside
+from voucher_async.auth.flight import Flight
 from voucher_async.auth.sharing import StoreVisit, share
 from voucher_async.auth.token import Token
+from voucher_async.cancelling import cancelled_from_outside
 from voucher_async.errors import ApiError, AuthenticationError, ConfigurationError, VoucherError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from voucher_async.auth.flight import cancelled_from_outside
+from voucher_async.cancelling import cancelled_from_outside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

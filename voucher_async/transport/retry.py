@@ -17,7 +17,7 @@ from voucher_async.operations import Retry
 if TYPE_CHECKING:
     import random
 
-__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "judge"]
+__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "is_healthy", "judge"]
 
 _REDIRECT_FROM = 300
 _UNAUTHORIZED = 401
@@ -78,13 +78,21 @@ def judge(retry: Retry, attempt: Attempt) -> Verdict:
         return Verdict.REPEAT
     if _is_in_doubt(attempt):
         return Verdict.REPEAT if _may_repeat(retry, attempt) else Verdict.FAIL
+    if attempt.status is not None and attempt.status < _REDIRECT_FROM:
+        return Verdict.RETURN
+    return _after_refusal(retry, attempt)
+
+
+def _after_refusal(retry: Retry, attempt: Attempt) -> Verdict:
+    if attempt.resent and not _may_repeat(retry, attempt):
+        return Verdict.FAIL  # a refusal of the second request proves nothing about the first
     if attempt.status == _TOO_MANY:
         return Verdict.REPEAT
     if attempt.status == _UNAUTHORIZED:
         return _after_401(retry, attempt)
     if retry is Retry.DELETE and attempt.status == _NOT_FOUND and (attempt.in_doubt or attempt.resent):
         return Verdict.DONE
-    return Verdict.RETURN if attempt.status is not None and attempt.status < _REDIRECT_FROM else Verdict.FAIL
+    return Verdict.FAIL
 
 
 def _is_in_doubt(attempt: Attempt) -> bool:
@@ -108,6 +116,11 @@ def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
     if attempt.secured and not attempt.reauthenticated:
         return Verdict.REAUTHENTICATE
     return Verdict.FAIL
+
+
+def is_healthy(status: int) -> bool:
+    """Whether a status is that of a server that is well: it answered, if only with a refusal."""
+    return status < _SERVER_ERROR_FROM and status != _TOO_MANY
 
 
 @attrs.frozen(kw_only=True)
@@ -139,11 +152,11 @@ class Backoff:
 
 @attrs.define
 class Budget:
-    """Limits what repeats add to a struggling server: a bucket that successes fill and repeats drain.
+    """Limits what repeats add to a struggling server: a bucket that healthy answers fill and repeats drain.
 
     Attributes:
-        capacity: how many repeats may be made in a row while nothing succeeds.
-        refill: what one success gives back.
+        capacity: how many repeats may be made in a row while no call is answered well.
+        refill: what one healthy answer gives back.
     """
 
     capacity: float = 100.0
@@ -161,5 +174,5 @@ class Budget:
         return True
 
     def succeeded(self) -> None:
-        """A call succeeded at its first attempt."""
+        """The first attempt of a call met a server that is well."""
         self.level = min(self.capacity, self.level + self.refill)

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import attrs
 
@@ -23,8 +23,8 @@ from voucher_async.errors import (
 )
 from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating
 from voucher_async.operations import REQUEST_TOKEN, Retry
-from voucher_async.sansio import Answer, Response, decode
-from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, judge
+from voucher_async.sansio import Answer, decode, unreadable
+from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, is_healthy, judge
 from voucher_async.transport.session import Exchange
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.errors import CallFacts
     from voucher_async.hooks import Hooks
-    from voucher_async.sansio import Request
+    from voucher_async.sansio import Request, Response
     from voucher_async.transport.session import Session
 
 __all__ = ["Transport"]
@@ -96,8 +96,10 @@ class Transport:
 
         Raises:
             ApiError: the server answered with an error, or with something that cannot be read.
-            TransportError: no complete answer; `fate` says what is known.
+            TransportError: no complete answer.
             ConfigurationError: the client is closed, or used on a second event loop.
+
+        Whatever is raised: its `fate` says what is known of the call as a whole, every attempt counted.
         """
         call = _Call(self, request, deadline)
         left = deadline.left()
@@ -107,20 +109,20 @@ class Transport:
         try:
             async with asyncio.timeout(left):
                 return await call.run()
-        except CallTimeout:
+        except VoucherError as error:
+            call.stamp(error)
             raise
         except TimeoutError:
             raise call.gave_up() from None
 
 
 @attrs.define(eq=False)
-class _End(Generic[T]):
-    """How one attempt ended."""
+class _Failure:
+    """An attempt that gave no answer to return, and what is known about it."""
 
+    error: VoucherError
+    known: Attempt
     sent: float
-    response: Response | None = None
-    value: T | None = None
-    error: ApiError | TransportError | None = None
     date: dt.datetime | None = None
 
 
@@ -157,21 +159,31 @@ class _Call(Generic[T]):
                 token = await self._token()
             except AuthenticationError:
                 if self._in_doubt and self._request.operation.retry is Retry.DISCONNECT:
-                    return self._answer(_End(sent=self._sent or 0.0))  # the credentials are gone: it was done
+                    return self._done(self._sent or 0.0)  # the credentials are gone: it was done
                 raise
             end = await self._attempt(token)
-            verdict = judge(self._request.operation.retry, self._known(end))
-            if verdict is Verdict.RETURN or verdict is Verdict.DONE:
-                return self._answer(end)
-            error = cast("VoucherError", end.error)
-            if verdict is Verdict.REAUTHENTICATE and token is not None:
-                pause = self._reauthenticate(token)
-            else:
-                pause = self._pause_or_raise(verdict, error)
-            if error.fate is Fate.UNKNOWN or (end.response is not None and end.response.resent):
-                self._in_doubt += 1
-            if pause:
-                await self._transport.clock.sleep(pause)
+            if isinstance(end, Answer):
+                return end
+            verdict = judge(self._request.operation.retry, end.known)
+            if verdict is Verdict.DONE:
+                return self._done(end.sent, end.date)
+            await self._prepare_next(verdict, end, token)
+
+    async def _prepare_next(self, verdict: Verdict, end: _Failure, token: Token | None) -> None:
+        """Do what has to be done before the next attempt; raises the error when there is none."""
+        if end.known.resent:
+            end.error.fate = Fate.UNKNOWN  # the answer says nothing about the request before it
+        pause = 0.0
+        if verdict is Verdict.REAUTHENTICATE and token is not None:
+            self._reauthenticate(token)
+        elif verdict is Verdict.REPEAT:
+            pause = self._pause_or_raise(end.error)
+        else:
+            raise end.error
+        if end.error.fate is Fate.UNKNOWN:
+            self._in_doubt += 1
+        if pause:
+            await self._transport.clock.sleep(pause)
 
     async def _token(self) -> Token | None:
         tokens = self._transport.tokens
@@ -184,32 +196,41 @@ class _Call(Generic[T]):
             return await tokens.acquire()
         except VoucherError as error:
             # what is not known about the token request says nothing about this call, which was not sent
-            error.fate = Fate.UNKNOWN if self._in_doubt else Fate.NOT_SENT
+            error.fate = Fate.NOT_SENT
             raise
 
-    async def _attempt(self, token: Token | None) -> _End[T]:
+    async def _attempt(self, token: Token | None) -> Answer[T] | _Failure:
         self._attempts += 1
         transport = self._transport
         self._exchange = exchange = self._make_exchange(token)
         if transport.hooks.active:
             transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
-        self._sent = transport.clock.monotonic()
-        end = _End[T](sent=self._sent)
+        self._sent = sent = transport.clock.monotonic()
         try:
-            end.response = await transport.session.send(exchange)
-            end.value = decode(self._request, end.response)
-        except (ApiError, TransportError) as failure:
-            end.error = failure
-        except VoucherError:
+            response = await transport.session.send(exchange)
+        except TransportError as error:
+            self._exchange = None
+            self._ended(error.fate, error=error)
+            return _Failure(error, self._known(error.fate), sent)
+        except BaseException as error:
+            self._ended(exchange.fate, error=error)
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever broke, what is known of the request is not lost
-            end.error = exchange.broke(failure)
-        if end.response is not None:
-            date = end.response.headers.get("Date")
-            end.date = transport.server_clock.observe(date, end.sent)
         self._exchange = None
-        self._tell(end)
-        return end
+        if self._attempts == 1 and is_healthy(response.status):
+            transport.budget.succeeded()
+        date = transport.server_clock.observe(response.headers.get("Date"), sent)
+        try:
+            value = decode(self._request, response)
+        except ApiError as error:
+            failure: ApiError = error
+        except Exception as error:  # noqa: BLE001 - the server said something, if only with the status
+            failure = unreadable(self._request, response, f"an unforeseen {type(error).__name__}")
+            failure.__cause__ = error
+        else:
+            self._ended(Fate.ANSWERED, response)
+            return Answer(value=value, date=date, sent=sent)
+        self._ended(Fate.ANSWERED, response, failure)
+        return _Failure(failure, self._known(Fate.ANSWERED, response, failure), sent, date)
 
     def _make_exchange(self, token: Token | None) -> Exchange:
         request, settings = self._request, self._transport.settings
@@ -221,46 +242,33 @@ class _Call(Generic[T]):
             url = f"{settings.base_url}{request.path}"
         return Exchange(request, url, token)
 
-    def _known(self, end: _End[T]) -> Attempt:
-        operation = self._request.operation
-        if end.response is None:
-            return Attempt(
-                fate=cast("Fate", cast("TransportError", end.error).fate), repeatable=self._request.repeatable
-            )
+    def _known(
+        self, fate: Fate | None, response: Response | None = None, error: ApiError | None = None
+    ) -> Attempt:
         return Attempt(
-            fate=Fate.ANSWERED,
-            status=end.response.status,
-            readable=not isinstance(end.error, BadAnswer),
-            resent=end.response.resent,
+            fate=fate or Fate.UNKNOWN,
+            status=response.status if response else None,
+            readable=not isinstance(error, BadAnswer),
+            resent=response.resent if response else False,
             in_doubt=self._in_doubt > 0,
             reauthenticated=self._reauthenticated,
-            secured=operation.secured,
+            secured=self._request.operation.secured,
             repeatable=self._request.repeatable,
         )
 
-    def _answer(self, end: _End[T]) -> Answer[T]:
-        if self._attempts == 1:
-            self._transport.budget.succeeded()
-        return Answer(
-            value=cast("T", end.value),
-            date=end.date,
-            sent=end.sent,
-            attempts=self._attempts,
-            in_doubt=self._in_doubt > 0,
-        )
+    def _done(self, sent: float, date: dt.datetime | None = None) -> Answer[T]:
+        """An earlier attempt did it; the operations of which that can be said answer nothing."""
+        return Answer(value=cast("T", None), date=date, sent=sent)
 
-    def _reauthenticate(self, token: Token) -> float:
+    def _reauthenticate(self, token: Token) -> None:
         self._reauthenticated = True
-        cast("TokenProvider", self._transport.tokens).invalidate(token)
-        return 0.0
+        if self._transport.tokens is not None:
+            self._transport.tokens.invalidate(token)
 
-    def _pause_or_raise(self, verdict: Verdict, error: VoucherError) -> float:
+    def _pause_or_raise(self, error: VoucherError) -> float:
         """Seconds until the next attempt; raises the error when there is none."""
-        pause = self._pause(error) if verdict is Verdict.REPEAT else None
+        pause = self._next_pause(error)
         if pause is None:
-            if self._in_doubt:
-                error.fate = Fate.UNKNOWN
-            error.facts = self._facts()
             raise error
         self._retries += 1
         event = Repeating(
@@ -273,7 +281,7 @@ class _Call(Generic[T]):
         self._transport.hooks.repeating(event)
         return pause
 
-    def _pause(self, error: VoucherError) -> float | None:
+    def _next_pause(self, error: VoucherError) -> float | None:
         """Seconds until the next attempt; None when there is none."""
         transport = self._transport
         if self._retries + 1 >= transport.settings.max_attempts:
@@ -284,6 +292,14 @@ class _Call(Generic[T]):
             return None
         return pause
 
+    def stamp(self, error: VoucherError) -> None:
+        """Say in an error what is known of the call as a whole."""
+        if self._in_doubt:
+            error.fate = Fate.UNKNOWN
+        elif error.fate is None:
+            error.fate = Fate.NOT_SENT  # a ConfigurationError
+        error.facts = self._facts()
+
     def gave_up(self) -> CallTimeout:
         """The error for a deadline that passed."""
         fate = Fate.NOT_SENT if self._exchange is None else self._exchange.fate
@@ -291,10 +307,7 @@ class _Call(Generic[T]):
             fate = Fate.UNKNOWN
         state = "nothing was sent" if fate is Fate.NOT_SENT else "the request may have been carried out"
         message = f"gave up after {self._deadline.total:g} s; {state}"
-        error = CallTimeout(message, fate=fate, facts=self._facts())
-        if self._exchange is not None:
-            self._tell(_End(sent=self._sent or 0.0, error=error))
-        return error
+        return CallTimeout(message, fate=fate, facts=self._facts())
 
     def _facts(self) -> CallFacts:
         sent_at = None
@@ -313,18 +326,26 @@ class _Call(Generic[T]):
         operation = self._request.operation
         return {"operation": operation.id, "method": operation.method, "path": self._request.path}
 
-    def _tell(self, end: _End[Any]) -> None:
-        """Tell the log and the hooks how an attempt ended."""
+    def _ended(
+        self, fate: Fate | None, response: Response | None = None, error: BaseException | None = None
+    ) -> None:
+        """The attempt is over: tell the log and the hooks how it ended."""
         hooks = self._transport.hooks
         if not hooks.active and not _logger.isEnabledFor(logging.DEBUG):
             return
         event = AttemptEnded(
             **self._which(),
             attempt=self._attempts,
-            fate=Fate.ANSWERED if end.response else cast("Fate", cast("VoucherError", end.error).fate),
-            status=end.response.status if end.response else None,
-            elapsed=self._transport.clock.monotonic() - end.sent,
-            error=None if end.error is None else str(end.error.args[0]),
+            fate=fate or Fate.UNKNOWN,
+            status=response.status if response else None,
+            elapsed=self._transport.clock.monotonic() - (self._sent or 0.0),
+            error=_in_words(error),
         )
         _logger.debug("%s", event)
         hooks.attempt_ended(event)
+
+
+def _in_words(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    return str(error.args[0]) if isinstance(error, VoucherError) else "the call was cancelled or timed out"

@@ -2,7 +2,9 @@
 
 What became of a request is proved, not guessed. The body of every call that changes something is handed to
 aiohttp as a payload that counts how often its writing began: never means that the server cannot have acted
-on it, on our own session as on a handed-in one; more than once means that aiohttp sent it again by itself.
+on it; more than once means that aiohttp sent it again by itself. A handed-in session that can put another
+body in its place, by a middleware or a request class of its own, proves nothing: there a request that was
+not answered is always in doubt.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from voucher_async._version import __version__
+from voucher_async.cancelling import cancelled_from_outside
 from voucher_async.errors import (
     CallTimeout,
     ConfigurationError,
@@ -23,6 +26,7 @@ from voucher_async.errors import (
     ConnectionBroken,
     Fate,
     TransportError,
+    VoucherError,
 )
 from voucher_async.sansio import Response
 
@@ -73,7 +77,7 @@ class Exchange:
         token: the token to send it with.
     """
 
-    __slots__ = ("body", "headers", "method", "secrets", "url")
+    __slots__ = ("body", "headers", "method", "provable", "secrets", "url")
 
     def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
         self.method: str = request.operation.method
@@ -86,6 +90,7 @@ class Exchange:
         self.body: _CountedBody | None = (
             None if request.body is None else _CountedBody(request.body, content_type=request.content_type)
         )
+        self.provable: bool = True
 
     @property
     def resent(self) -> bool:
@@ -95,20 +100,25 @@ class Exchange:
     @property
     def fate(self) -> Fate:
         """What is known as long as no answer came and no error says more."""
-        return Fate.NOT_SENT if self.body is not None and not self.body.begun else Fate.UNKNOWN
+        return Fate.NOT_SENT if self.body is not None and self._unwritten else Fate.UNKNOWN
+
+    @property
+    def _unwritten(self) -> bool:
+        return self.provable and (self.body is None or not self.body.begun)
 
     def failed(self, error: BaseException) -> TransportError:
-        """The error of this package for one of aiohttp's."""
-        written = self.body is not None and self.body.begun
-        if isinstance(error, _CONNECT_ERRORS) and not written:
-            return ConnectFailed(f"no connection: {_describe(error)}", fate=Fate.NOT_SENT)
+        """The error of this package for one of aiohttp's, a middleware's, or one that nobody foresaw."""
+        reason = _describe(error)
+        if isinstance(error, _CONNECT_ERRORS) and self._unwritten:
+            return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
+        if isinstance(error, asyncio.CancelledError):
+            return ConnectionBroken("the connection was closed under the request", fate=self.fate)
+        # from here on there was a connection: without an answer nobody knows, whatever the count says
         if isinstance(error, TimeoutError):
-            return CallTimeout(f"no answer in time: {_describe(error)}", fate=Fate.UNKNOWN)
-        return ConnectionBroken(f"the connection was lost: {_describe(error)}", fate=Fate.UNKNOWN)
-
-    def broke(self, error: Exception) -> ConnectionBroken:
-        """The error of this package for one that nobody foresaw, of a library, a middleware or a trace."""
-        return ConnectionBroken(f"the request failed with an unforeseen {_describe(error)}", fate=self.fate)
+            return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
+        if isinstance(error, (aiohttp.ClientError, OSError)):
+            return ConnectionBroken(f"the connection was lost: {reason}", fate=Fate.UNKNOWN)
+        return ConnectionBroken(f"the request failed with an unforeseen {reason}", fate=Fate.UNKNOWN)
 
 
 def _describe(error: BaseException) -> str:
@@ -132,6 +142,7 @@ class Session:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         self._settings = settings
         self._given = session
+        self._provable = session is None or _is_plain(session)
         self._own: aiohttp.ClientSession | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -149,12 +160,31 @@ class Session:
 
         Raises:
             TransportError: no complete answer; `fate` says what is known.
-            ConfigurationError: the session is closed, or belongs to another loop that still runs.
+            ConfigurationError: the session is closed, cannot make this request, or belongs to another loop
+                that still runs.
         """
-        failure: TransportError | None = None
+        exchange.provable = self._provable
+        failure: VoucherError
         try:
             return await self._exchange(await self._session(), exchange)
+        except VoucherError:
+            raise
+        except asyncio.CancelledError as error:
+            if cancelled_from_outside():
+                raise
+            # aiohttp cancels whoever waits for a connection when its connector is closed
+            failure = exchange.failed(error)
         except (aiohttp.ClientError, OSError) as error:
+            failure = exchange.failed(error)
+        except (ValueError, TypeError) as error:
+            if exchange.fate is Fate.NOT_SENT:
+                failure = ConfigurationError(
+                    f"aiohttp refused to make the request ({_describe(error)}): a handed-in session must not "
+                    "add an Authorization of its own"
+                )
+            else:
+                failure = exchange.failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever broke, what is known of the request is not lost
             failure = exchange.failed(error)
         # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
         raise failure
@@ -247,6 +277,16 @@ class Session:
         if keeper is not None and self._loop is asyncio.get_running_loop():
             await keeper.aclose()
         await self._forget()
+
+
+def _is_plain(session: aiohttp.ClientSession) -> bool:
+    """Whether a session sends the body it is given, and nothing in its place, as far as anybody can see."""
+    # neither has a public name; a session of an aiohttp that renames them is not trusted
+    return (
+        type(session) is aiohttp.ClientSession
+        and not getattr(session, "_middlewares", True)
+        and getattr(session, "_request_class", None) is aiohttp.ClientRequest
+    )
 
 
 async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
