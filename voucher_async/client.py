@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote_plus, urlencode
 
 from voucher_async.auth import TokenGrant, TokenProvider, store_key
-from voucher_async.checkout import Lifecycle, LocalVoucherLock
+from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.config import Settings
 from voucher_async.errors import ConfigurationError
@@ -56,7 +56,7 @@ class VoucherClient:
         session: an aiohttp session to use; it is never closed and never changed.
         token_store: where tokens are kept; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
-        voucher_lock: who may use a voucher; default: turns within this client.
+        voucher_lock: who may use a voucher; default: turns within this process.
         clock: where the time comes from; for tests.
         settings: all settings at once, instead of the arguments from `client_id` to `max_connections`.
 
@@ -127,8 +127,9 @@ class VoucherClient:
             self._transport,
             reservations=self.reservations,
             charges=self.charges,
-            lock=voucher_lock or LocalVoucherLock(),
-            lock_secret=settings.client_secret,
+            lock=voucher_lock or PROCESS_LOCK,
+            base_url=settings.base_url,
+            lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
             clock=clock,
             hooks=self._hooks,
         )

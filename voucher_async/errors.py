@@ -21,6 +21,7 @@
     │   ├── ReservationExpired
     │   ├── ReservationSuperseded
     │   └── ReservationAlreadyCharged
+    ├── LockFailed                      the voucher lock failed; nothing was sent
     ├── OutcomeUnknown                  a money-moving call whose outcome is not known; see `pending`
     └── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
         └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
@@ -59,6 +60,7 @@ __all__ = [
     "FieldError",
     "InvalidInput",
     "InvalidInputType",
+    "LockFailed",
     "MissingScope",
     "NotFound",
     "OutcomeUnknown",
@@ -312,6 +314,10 @@ class ReservationSuperseded(ReservationError):
 
 class ReservationAlreadyCharged(ReservationError):
     """This client has charged the reservation already."""
+
+
+class LockFailed(VoucherError):
+    """The voucher lock that was handed in raised an error, which is the `__cause__`; nothing was sent."""
 
 
 class OutcomeUnknown(VoucherError):

@@ -14,6 +14,7 @@ from voucher_async import (
     ChargeType,
     Fate,
     InvalidInput,
+    ManualClock,
     OutcomeUnknown,
     VoucherClient,
 )
@@ -52,6 +53,25 @@ async def test_concurrent_redeems_of_one_code_take_turns_and_all_succeed(
     assert emulator.balance(voucher.id) == Decimal("30.00")
     assert emulator.requests.count("createReservation") == 20
     assert emulator.requests.count("chargeReservation") == 20
+
+
+async def test_redeems_of_one_code_by_two_clients_of_one_process_take_turns(
+    emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    voucher = emulator.add_voucher(amount="50.00")
+    other = emulator.settings(emulator.add_client())
+    async with (
+        VoucherClient(**emulator.settings(), clock=clock) as one,
+        VoucherClient(**other, clock=clock) as two,
+    ):
+        await asyncio.gather(
+            *(
+                client.redeem(code=voucher.code, amount="1.00", currency="EUR", order_number=f"A-{number}")
+                for number, client in enumerate([one, two] * 10)
+            )
+        )
+    assert emulator.balance(voucher.id) == Decimal("30.00")
+    assert emulator.requests.count("createReservation") == 20
 
 
 async def test_redeems_of_different_codes_do_not_wait_for_each_other(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import attrs
@@ -10,7 +12,13 @@ import pytest
 
 from tests.checkout.conftest import Recorder
 from tests.checkout.proxy import Proxy
-from voucher_async import ManualClock, ReservationExpired, ReservationSuperseded, VoucherClient
+from voucher_async import (
+    ConfigurationError,
+    ManualClock,
+    ReservationExpired,
+    ReservationSuperseded,
+    VoucherClient,
+)
 from voucher_async.testing import VoucherEmulator
 
 
@@ -117,3 +125,82 @@ async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
         await settle(recorder, 2)
         assert held.remaining > 1700
     assert recorder.words == ["renewal failed", "renewed"]
+
+
+class FlakyLock:
+    """A shared lock whose server is gone at the second and third try."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    @contextlib.asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        self.tries += 1
+        if self.tries in {2, 3}:
+            raise ConnectionError("redis is gone")
+        yield
+
+
+async def test_a_renewal_whose_lock_fails_is_told_and_tried_again(
+    emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with (
+        VoucherClient(
+            **emulator.settings(), clock=clock, hooks=[recorder], voucher_lock=FlakyLock()
+        ) as client,
+        client.checkout(order_number="A-1", currency="EUR") as checkout,
+    ):
+        held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        for number, seconds in enumerate((1495, 30, 30), start=1):
+            for _ in range(50):
+                await asyncio.sleep(0)
+            clock.advance(seconds)
+            await settle(recorder, number)
+        assert held.remaining > 1700
+    assert recorder.words == ["renewal failed", "renewal failed", "renewed"]
+
+
+async def test_nothing_is_renewed_any_more_once_the_reservation_was_replaced_while_it_waited(
+    client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    lifecycle = client._lifecycle
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        await asyncio.sleep(0)
+        async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
+            clock.advance(1495)
+            await asyncio.sleep(0)
+            await client.reservations.create(code=voucher.code, amount="3.00", currency="EUR")
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert recorder.words == []
+    assert emulator.requests.count("createReservation") == 2
+
+
+async def test_a_renewal_ends_with_its_client(
+    emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    client = VoucherClient(**emulator.settings(), clock=clock, hooks=[recorder])
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+        await asyncio.sleep(0)
+        await client.aclose()
+        for _ in range(5):
+            clock.advance(1495)
+            for _ in range(50):
+                await asyncio.sleep(0)
+        assert len(recorder.settled) <= 1
+        assert not [task for task in asyncio.all_tasks() if "keep_alive" in repr(task)]
+
+
+async def test_a_checkout_that_nobody_would_leave_renews_nothing(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    checkout = client.checkout(order_number="A-1", currency="EUR")
+    with pytest.raises(ConfigurationError, match="async with"):
+        await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+    assert emulator.requests.count("createReservation") == 0

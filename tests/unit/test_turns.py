@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from voucher_async.checkout.turns import LocalVoucherLock, in_turn, voucher_key
 from voucher_async.clock import Deadline, ManualClock, SystemClock
-from voucher_async.errors import CallTimeout, Fate
+from voucher_async.errors import CallTimeout, Fate, LockFailed
 
 CODE = "GIFT-7Q2X-99"
 SECRET = "s3cr3t"
+URL = "https://api.example/v1"
 
 
 def deadline(seconds: float = 30.0) -> Deadline:
@@ -194,11 +196,91 @@ class BrokenLock:
         yield
 
 
-async def test_a_timeout_of_the_lock_itself_is_not_taken_for_somebody_elses_turn() -> None:
-    with pytest.raises(TimeoutError, match="lock server") as caught:
+async def test_an_error_of_the_lock_itself_is_told_as_such_and_not_as_somebody_elses_turn() -> None:
+    with pytest.raises(LockFailed, match="TimeoutError") as caught:
         async with in_turn(BrokenLock(), ["a", "b"], deadline()):
             pytest.fail("there was no turn")
-    assert not isinstance(caught.value, CallTimeout)
+    assert str(caught.value.__cause__) == "the lock server does not answer"
+    assert caught.value.fate is Fate.NOT_SENT
+
+
+class StickyLock:
+    """A shared lock that takes nothing back: it raises, or it hangs."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.hangs = hangs
+        self.left: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        yield
+        self.left.append(key)
+        if self.hangs:
+            await asyncio.Event().wait()
+        raise ConnectionError("redis://:password@host is gone")
+
+
+async def test_a_lock_that_cannot_be_given_back_does_not_undo_what_was_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lock = StickyLock()
+    async with in_turn(lock, ["a", "b"], deadline()):
+        done = True
+    assert done
+    assert sorted(lock.left) == ["a", "b"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "a voucher's turn could not be given back (ConnectionError)"
+    ] * 2
+
+
+async def test_a_lock_that_hangs_when_it_is_given_back_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voucher_async.checkout.turns._PATIENCE", 0.01)
+    lock = StickyLock(hangs=True)
+    async with asyncio.timeout(2), in_turn(lock, ["a", "b"], deadline()):
+        pass
+    assert sorted(lock.left) == ["a", "b"]
+
+
+async def test_a_cancellation_while_turns_are_given_back_gives_all_of_them_back() -> None:
+    lock = StickyLock(hangs=True)
+
+    async def work() -> None:
+        async with in_turn(lock, ["a", "b"], deadline()):
+            pass
+
+    task = asyncio.create_task(work())
+    await settle()
+    assert lock.left == ["b"]
+    task.cancel()
+    await settle()
+    assert lock.left == ["b", "a"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_threads_with_loops_of_their_own_take_turns_too() -> None:
+    lock = LocalVoucherLock()
+    inside: list[int] = []
+    most: list[int] = []
+
+    async def use(number: int) -> None:
+        for _ in range(20):
+            async with in_turn(lock, ["a"], Deadline(SystemClock(), 20)):
+                inside.append(number)
+                most.append(len(inside))
+                await asyncio.sleep(0.0005)
+                inside.remove(number)
+
+    threads = [threading.Thread(target=lambda number=n: asyncio.run(use(number))) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(most), max(most)) == (80, 1)
+    assert lock._turns == {}
 
 
 def test_a_turn_whose_event_loop_died_does_not_block_the_next_loop() -> None:
@@ -225,29 +307,34 @@ async def test_a_turn_that_was_not_taken_is_not_given_back() -> None:
 
 
 def test_a_key_is_the_same_for_the_same_code_and_secret_only() -> None:
-    keys = {voucher_key(code, secret) for code in (CODE, "GIFT-8") for secret in (SECRET, "other")}
-    assert len(keys) == 4
-    assert voucher_key(CODE, SECRET) == voucher_key(CODE, SECRET)
+    keys = {
+        voucher_key(code, url, secret)
+        for code in (CODE, "GIFT-8")
+        for url in (URL, "https://sandbox.example/v1")
+        for secret in (SECRET, "other")
+    }
+    assert len(keys) == 8
+    assert voucher_key(CODE, URL, SECRET) == voucher_key(CODE, URL, SECRET)
 
 
 @pytest.mark.parametrize("spelling", [CODE.lower(), f" {CODE}", f"{CODE}\n"])
 def test_two_spellings_the_server_may_take_for_one_code_wait_for_each_other(spelling: str) -> None:
-    assert voucher_key(spelling, SECRET) == voucher_key(CODE, SECRET)
+    assert voucher_key(spelling, URL, SECRET) == voucher_key(CODE, URL, SECRET)
 
 
 @given(st.text(min_size=2), st.text())
 def test_a_key_never_holds_the_code_and_any_text_has_one(code: str, secret: str) -> None:
-    key = voucher_key(code, secret)
+    key = voucher_key(code, URL, secret)
     assert len(key) == 32
     assert set(key) <= set("0123456789abcdef")
-    assert voucher_key(code, f"{secret}x") != key
+    assert voucher_key(code, URL, f"{secret}x") != key
 
 
 @pytest.mark.parametrize("length", [63, 64, 65, 1000])
 def test_every_character_of_a_long_secret_counts(length: int) -> None:
-    assert voucher_key(CODE, "x" * length) != voucher_key(CODE, "x" * (length - 1) + "y")
-    assert voucher_key(CODE, "x" * length) != voucher_key(CODE, "x" * (length + 1))
+    assert voucher_key(CODE, URL, "x" * length) != voucher_key(CODE, URL, "x" * (length - 1) + "y")
+    assert voucher_key(CODE, URL, "x" * length) != voucher_key(CODE, URL, "x" * (length + 1))
 
 
 def test_a_code_that_cannot_be_encoded_has_a_key_and_is_refused_elsewhere() -> None:
-    assert len(voucher_key("\ud800", SECRET)) == 32
+    assert len(voucher_key("\ud800", URL, SECRET)) == 32

@@ -44,11 +44,13 @@ class Checkout:
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
         self._charges: tuple[Charge, ...] | None = None
         self._charging = False
+        self._entered = False
         self._left = False
         self.order_number = order_number
         self.currency = currency
 
     async def __aenter__(self) -> Self:
+        self._entered = True
         return self
 
     async def __aexit__(
@@ -99,6 +101,8 @@ class Checkout:
             ConfigurationError: the checkout is over.
         """
         self._check_open()
+        if renew and not self._entered:
+            raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
         deadline = self._parts.sender.deadline(timeout)
         asked = to_amount(amount, minimum=CENT)
 

@@ -28,6 +28,7 @@ class Lifecycle:
         reservations: makes and charges reservations.
         charges: refunds.
         lock: who may use a voucher.
+        base_url: whose vouchers they are, for the lock keys.
         lock_secret: what voucher codes are turned into lock keys with.
         clock: waits for the moment to renew.
         hooks: told about refunds and renewals.
@@ -40,6 +41,7 @@ class Lifecycle:
         reservations: Reservations,
         charges: Charges,
         lock: VoucherLock,
+        base_url: str,
         lock_secret: str,
         clock: Clock,
         hooks: Hooks,
@@ -50,11 +52,12 @@ class Lifecycle:
         self.lock = lock
         self.clock = clock
         self.hooks = hooks
+        self._base_url = base_url
         self._lock_secret = lock_secret
 
     def key(self, code: str) -> str:
         """What stands for a voucher code in the lock."""
-        return voucher_key(code, self._lock_secret)
+        return voucher_key(code, self._base_url, self._lock_secret)
 
     async def redeem(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.checkout.turns import in_turn
-from voucher_async.errors import ApiError, Fate, RateLimited, VoucherError
+from voucher_async.errors import ApiError, ConfigurationError, Fate, RateLimited
 from voucher_async.hooks import Settled
 
 if TYPE_CHECKING:
@@ -22,36 +22,35 @@ async def keep_alive(parts: Lifecycle, held: HeldReservation, order_number: str)
     """Reserve anew five minutes before the reservation cannot be charged any more, again and again.
 
     Ends when the reservation was charged, when another one of this client replaced it (that one is not
-    killed for the sake of this one), when the server refuses, or when the reservation ended all the same.
+    killed for the sake of this one), when the server refuses, when the client was closed, or when the
+    reservation ended all the same.
     """
     pause = max(held.remaining - AHEAD, 0.0)
     while True:
         await parts.clock.sleep(pause)
-        if held.remaining <= 0:
-            return
-        error = await _renew(parts, held)
-        if error is None:
-            pause = max(held.remaining - AHEAD, RETRY)
-            _tell(parts, held, order_number, "renewed", None)
-            continue
-        _tell(parts, held, order_number, "renewal failed", error)
-        if isinstance(error, ApiError) and error.fate is Fate.ANSWERED and not isinstance(error, RateLimited):
-            return
-        pause = RETRY
-
-
-async def _renew(parts: Lifecycle, held: HeldReservation) -> VoucherError | None:
-    deadline = parts.sender.deadline()
-    try:
-        async with in_turn(parts.lock, (held.key,), deadline):
-            if held.remaining > 0:
+        deadline = parts.sender.deadline()
+        try:
+            async with in_turn(parts.lock, (held.key,), deadline):
+                if held.remaining <= 0:
+                    return
                 held.renewed(await parts.reservations.make(held.request, deadline))
-    except VoucherError as error:
-        return error
-    return None
+        except Exception as error:  # noqa: BLE001 - whatever it is, the customer is still paying: try again
+            _tell(parts, held, order_number, "renewal failed", error)
+            if _is_final(error):
+                return
+            pause = RETRY
+        else:
+            _tell(parts, held, order_number, "renewed", None)
+            pause = max(held.remaining - AHEAD, RETRY)
+
+
+def _is_final(error: Exception) -> bool:
+    if isinstance(error, ConfigurationError):
+        return True
+    return isinstance(error, ApiError) and error.fate is Fate.ANSWERED and not isinstance(error, RateLimited)
 
 
 def _tell(
-    parts: Lifecycle, held: HeldReservation, order_number: str, what: str, error: VoucherError | None
+    parts: Lifecycle, held: HeldReservation, order_number: str, what: str, error: Exception | None
 ) -> None:
     parts.hooks.settled(Settled(what=what, amount=held.amount, order_number=order_number, error=error))

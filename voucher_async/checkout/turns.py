@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+import logging
+import secrets
+import threading
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from voucher_async.errors import CallTimeout, Fate
+from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -15,85 +19,140 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
 
-__all__ = ["LocalVoucherLock", "VoucherLock", "in_turn", "voucher_key"]
+__all__ = ["PROCESS_LOCK", "PROCESS_SECRET", "LocalVoucherLock", "VoucherLock", "in_turn", "voucher_key"]
+
+_PATIENCE: Final = 2.0  # seconds that giving a turn back may take
+
+_logger: Final = logging.getLogger("voucher_async")
 
 
 class VoucherLock(Protocol):
-    """Lets one holder at a time use a voucher; implement it on what your machines share."""
+    """Lets one holder at a time use a voucher; implement it on what your machines share.
+
+    Give a turn a lease that outlasts a call: a machine that dies must not keep it for ever. Leaving the block
+    decides nothing: money has moved by then, so an error there is logged and dropped, and it is not waited
+    for longer than two seconds. An error on the way in is raised as `LockFailed`, with nothing sent.
+    """
 
     def hold(self, key: str) -> contextlib.AbstractAsyncContextManager[None]:
         """Wait for the turn, keep it inside the block.
 
         Args:
-            key: stands for a voucher code; a keyed digest, so the code itself goes nowhere.
+            key: stands for a voucher code; a keyed digest, so the code itself goes nowhere. Every client with
+                the same secret and base URL makes the same one.
         """
         ...
 
 
-def voucher_key(code: str, secret: str) -> str:
-    """What stands for a voucher code in a lock; it tells nothing to who has not the client's secret."""
+def voucher_key(code: str, base_url: str, secret: str) -> str:
+    """What stands for a voucher code in a lock; it tells nothing to who has not the secret."""
     # the server may trim codes and ignore their case: two spellings of one voucher must wait for each other
-    text = code.strip().casefold().encode(errors="surrogatepass")
+    text = f"{base_url} {code.strip().casefold()}".encode(errors="surrogatepass")
     key = hashlib.blake2b(secret.encode(errors="surrogatepass")).digest()
     return hashlib.blake2b(text, key=key, digest_size=16).hexdigest()
 
 
 class LocalVoucherLock:
-    """Turns within one process, first come, first served."""
+    """Turns within one process, whichever threads and event loops its users run on: first come, first served.
+
+    Clients share one of these unless they are given another lock.
+    """
 
     def __init__(self) -> None:
+        self._guard = threading.Lock()
         self._turns: dict[str, _Turn] = {}
 
     def hold(self, key: str) -> _Holding:
         """Wait for the turn, keep it inside the block."""
-        return _Holding(self._turns, key)
+        return _Holding(self, key)
+
+    def join(self, key: str) -> asyncio.Future[None] | None:
+        """Take the turn, or a place in the line for it."""
+        loop = asyncio.get_running_loop()
+        with self._guard:
+            turn = self._turns.get(key)
+            if turn is None:
+                self._turns[key] = _Turn(loop)
+                return None
+            place: asyncio.Future[None] = loop.create_future()
+            turn.line.append(place)
+            if turn.holder.is_closed():
+                self._pass_on(key, turn)  # whoever held it on a loop that is gone is gone, too
+        return place
+
+    def leave_line(self, key: str, place: asyncio.Future[None]) -> None:
+        """Give up a place in the line; when it was our turn already, the next one has it."""
+        with self._guard:
+            turn = self._turns[key]
+            try:
+                turn.line.remove(place)
+            except ValueError:
+                self._pass_on(key, turn)
+
+    def give_back(self, key: str) -> None:
+        """End the turn."""
+        with self._guard:
+            self._pass_on(key, self._turns[key])
+
+    def _pass_on(self, key: str, turn: _Turn) -> None:
+        while turn.line:
+            place = turn.line.popleft()
+            loop = place.get_loop()
+            with contextlib.suppress(RuntimeError):  # its loop was closed
+                loop.call_soon_threadsafe(_wake, place)
+                turn.holder = loop
+                return
+        del self._turns[key]
 
 
 class _Turn:
-    __slots__ = ("lock", "loop", "users")
+    """Who has a voucher, and who waits for it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.lock = asyncio.Lock()
-        self.users = 0
+    __slots__ = ("holder", "line")
+
+    def __init__(self, holder: asyncio.AbstractEventLoop) -> None:
+        self.holder = holder
+        self.line: collections.deque[asyncio.Future[None]] = collections.deque()
+
+
+def _wake(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_result(None)
 
 
 class _Holding:
-    """One wait for a turn; the turn is forgotten when nobody uses it any more."""
+    """One wait for a turn, and the turn."""
 
-    __slots__ = ("_key", "_turn", "_turns")
+    __slots__ = ("_is_ours", "_key", "_lock")
 
-    def __init__(self, turns: dict[str, _Turn], key: str) -> None:
-        self._turns = turns
+    def __init__(self, lock: LocalVoucherLock, key: str) -> None:
+        self._lock = lock
         self._key = key
-        self._turn: _Turn | None = None
+        self._is_ours = False
 
     async def __aenter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        turn = self._turns.get(self._key)
-        if turn is None or turn.loop is not loop:
-            # whoever held a turn on a loop that is gone is gone, too
-            turn = self._turns[self._key] = _Turn(loop)
-        turn.users += 1
-        try:
-            await turn.lock.acquire()
-        except BaseException:
-            self._leave(turn)
-            raise
-        self._turn = turn
+        place = self._lock.join(self._key)
+        if place is not None:
+            try:
+                await place
+            except BaseException:
+                self._lock.leave_line(self._key, place)
+                raise
+        self._is_ours = True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.lock.release()
-            self._leave(turn)
+        if self._is_ours:
+            self._is_ours = False
+            self._lock.give_back(self._key)
 
-    def _leave(self, turn: _Turn) -> None:
-        turn.users -= 1
-        if not turn.users and self._turns.get(self._key) is turn:
-            del self._turns[self._key]
+
+PROCESS_LOCK: Final = LocalVoucherLock()
+"""The lock of every client that is given no other."""
+
+PROCESS_SECRET: Final = secrets.token_hex()
+"""What its keys are made with: clients of one process wait for each other whatever their credentials are."""
 
 
 @contextlib.asynccontextmanager
@@ -102,18 +161,57 @@ async def in_turn(lock: VoucherLock, keys: Iterable[str], deadline: Deadline) ->
 
     Raises:
         CallTimeout: the deadline passed before it was our turn; nothing was sent.
+        LockFailed: the lock raised an error of its own; nothing was sent.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        limit = asyncio.timeout(deadline.left())
-        try:
-            async with limit:
-                for key in sorted(set(keys)):
-                    await stack.enter_async_context(lock.hold(key))
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the lock's own
-            raise CallTimeout(
+    held: list[contextlib.AbstractAsyncContextManager[Any]] = []
+    try:
+        await _enter(lock, keys, deadline, held)
+        yield
+    finally:
+        await _leave(held)
+
+
+async def _enter(
+    lock: VoucherLock,
+    keys: Iterable[str],
+    deadline: Deadline,
+    held: list[contextlib.AbstractAsyncContextManager[Any]],
+) -> None:
+    limit = asyncio.timeout(deadline.left())
+    try:
+        async with limit:
+            for key in sorted(set(keys)):
+                turn = lock.hold(key)
+                await turn.__aenter__()
+                held.append(turn)
+    except VoucherError:
+        raise
+    except Exception as error:
+        failure: VoucherError = LockFailed(
+            f"the voucher lock failed with a {type(error).__name__}; nothing was sent"
+        )
+        if isinstance(error, TimeoutError) and limit.expired():
+            failure = CallTimeout(
                 f"gave up after {deadline.total:g} s: another call is using the voucher; nothing was sent",
                 fate=Fate.NOT_SENT,
-            ) from None
-        yield
+            )
+            raise failure from None
+        failure.fate = Fate.NOT_SENT
+        raise failure from error
+
+
+async def _leave(held: list[contextlib.AbstractAsyncContextManager[Any]]) -> None:
+    """Give every turn back, whatever happens to one of them."""
+    cancelled: asyncio.CancelledError | None = None
+    while held:
+        turn = held.pop()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await turn.__aexit__(None, None, None)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception as error:  # noqa: BLE001 - what was done is done: it must not look like a failure
+            # the text of a foreign error may hold the address and the password of what it talks to
+            _logger.warning("a voucher's turn could not be given back (%s)", type(error).__name__)
+    if cancelled is not None:
+        raise cancelled
