@@ -178,7 +178,8 @@ class VoucherClient:
     ) -> Charge:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
 
-        Two of them for one code in one process take turns, because a second reservation kills the first.
+        Two of them for one code in one process take turns, because a second reservation kills the first. When
+        another process reserves the voucher in between, the charge is refused, as a rule with `Conflict`.
 
         Args:
             code: the voucher's code.
@@ -195,8 +196,9 @@ class VoucherClient:
             InvalidInput: refused before anything was sent.
             OutcomeUnknown: it may or may not have been charged; `pending` says what to look for.
             ApiError: refused by the server; nothing was charged.
-            ReservationSuperseded: somebody outside this process reserved the voucher meanwhile.
+            ReservationExpired: making the reservation took up its life; nothing was charged.
             TransportError: nothing was charged.
+            LockFailed: the voucher lock that was handed in failed; nothing was sent.
         """
         return await self._lifecycle.redeem(
             code=code, amount=amount, currency=currency, order_number=order_number, pin=pin, timeout=timeout
@@ -226,7 +228,10 @@ class VoucherClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections and end what runs in the background; a second call does nothing."""
+        """Close the connections and end the refreshing of tokens; a second call does nothing.
+
+        Calls that are still running fail. Checkouts end their renewals when their blocks are left.
+        """
         await self._tokens.aclose()
         await self._transport.session.aclose()
 

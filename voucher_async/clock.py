@@ -10,11 +10,23 @@ import asyncio
 import datetime as dt
 import heapq
 import itertools
+import math
 import time
 from email.utils import parsedate_to_datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-__all__ = ["Clock", "Deadline", "ManualClock", "ServerClock", "SystemClock", "parse_date"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Clock",
+    "Deadline",
+    "ManualClock",
+    "ServerClock",
+    "SystemClock",
+    "parse_date",
+    "parse_retry_after",
+]
 
 
 @runtime_checkable
@@ -137,6 +149,22 @@ def parse_date(text: str | None) -> dt.datetime | None:
         return None
     # so close to the end of the calendar nothing can be added any more
     return date if date.year < dt.MAXYEAR else None
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds, from either of its forms; None when there is none or it cannot be read.
+
+    A date is measured against the answer's own `Date`, so a wrong local clock changes nothing.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        date, now = parse_date(text), parse_date(headers.get("Date"))
+        seconds = (date - now).total_seconds() if date and now else math.nan
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 class Deadline:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import attrs
 
 from voucher_async import wire
-from voucher_async.clock import parse_date
+from voucher_async.clock import parse_retry_after
 from voucher_async.errors import (
     ApiError,
     AuthenticationError,
@@ -42,7 +41,6 @@ __all__ = [
     "Response",
     "build",
     "decode",
-    "parse_retry_after",
     "raise_for_error",
     "unreadable",
 ]
@@ -74,6 +72,7 @@ class Request(Generic[T]):
         content_type: the media type of the body.
         secrets: secret values in the body, to be masked in whatever the server says.
         repeatable: False for a creation without an id, which a repeat would do twice.
+        check: says what is wrong with a model that was read, None when it is what was asked for.
     """
 
     operation: Operation[T]
@@ -83,6 +82,7 @@ class Request(Generic[T]):
     content_type: str = "application/json"
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     repeatable: bool = True
+    check: Callable[[T], str | None] | None = None
 
     def facts(self) -> CallFacts:
         """What an error says about the call."""
@@ -133,6 +133,7 @@ def build(
     query: Sequence[tuple[str, str]] = (),
     secrets: Sequence[str | None] = (),
     repeatable: bool = True,
+    check: Callable[[T], str | None] | None = None,
 ) -> Request[T]:
     """Put a request together.
 
@@ -143,6 +144,7 @@ def build(
         query: the query's names and values.
         secrets: the secret values of the body; None and empty ones are left out.
         repeatable: False when a repeat would do the same thing twice.
+        check: says what is wrong with an answer that can be read but is not what was asked for.
 
     Raises:
         InvalidInput: an id cannot stand in a path, or a query value cannot be encoded.
@@ -157,6 +159,7 @@ def build(
         body=None if body is None else wire.encode(body),
         secrets=tuple(secret for secret in secrets if secret),
         repeatable=repeatable,
+        check=check,
     )
 
 
@@ -195,7 +198,7 @@ def decode(request: Request[T], response: Response) -> T:
 
     Raises:
         ApiError: the status is not 2xx; the class says which kind.
-        BadAnswer: 2xx, but cut off, too large, or not what the operation answers.
+        BadAnswer: 2xx, but cut off, too large, not what the operation answers, or not what was asked for.
     """
     if response.status not in _OK:
         raise_for_error(request, response)
@@ -206,9 +209,13 @@ def decode(request: Request[T], response: Response) -> T:
     try:
         if request.operation is REQUEST_TOKEN:
             return cast("T", _read_token(response.body))
-        return wire.decode(request.operation.answer, response.body)
+        value = wire.decode(request.operation.answer, response.body)
     except wire.WireError as error:
         raise unreadable(request, response, str(error)) from None
+    problem = request.check(value) if request.check else None
+    if problem:
+        raise unreadable(request, response, problem)
+    return value
 
 
 def _read_token(body: bytes) -> Token:
@@ -376,19 +383,3 @@ def _masked(request: Request[Any], response: Response, text: str) -> str:
 
 def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
-
-
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` in seconds, from either of its forms; None when there is none or it cannot be read.
-
-    A date is measured against the answer's own `Date`, so a wrong local clock changes nothing.
-    """
-    text = headers.get("Retry-After", "").strip()
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        date, now = parse_date(text), parse_date(headers.get("Date"))
-        seconds = (date - now).total_seconds() if date and now else math.nan
-    return max(seconds, 0.0) if math.isfinite(seconds) else None

@@ -250,9 +250,11 @@ async def test_a_checkout_whose_outcome_is_open_is_not_charged_again(
         assert held.remaining == 0
         await asyncio.sleep(0)
         clock.advance(1495)  # a renewal would make it chargeable again
-        with pytest.raises(OutcomeUnknown, match="was not sent") as second:
+        with pytest.raises(OutcomeUnknown) as second:
             await checkout.charge()
         assert second.value.pending == first.value.pending
+        with pytest.raises(CheckoutUnknown):  # a new reservation would pay the order a second time
+            await checkout.reserve(code=voucher.code, amount="2.00")
     assert emulator.requests.count("createReservation") == 1
     assert emulator.requests.count("chargeReservation") == 1
     assert emulator.balance(voucher.id) == Decimal("3.00")
@@ -274,6 +276,8 @@ async def test_a_charge_that_was_cancelled_on_its_way_is_not_sent_again(
         with pytest.raises(OutcomeUnknown) as caught:
             await checkout.charge()
         assert caught.value.pending.reservation_id == held.reservation.id
+        with pytest.raises(OutcomeUnknown, match="cancelled"):
+            await checkout.reserve(code=voucher.code, amount="2.00")
     assert emulator.requests.count("chargeReservation") == 1
 
 
@@ -293,3 +297,58 @@ async def test_nothing_is_added_to_a_checkout_that_is_being_charged(
         with pytest.raises(ConfigurationError, match="charged"):
             await adding
     assert emulator.balance(second.id) == Decimal("5.00")
+
+
+async def test_a_checkout_whose_charges_were_all_refunded_may_be_tried_again(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="4.00")
+        await checkout.reserve(code=second.code, amount="4.00")
+        emulator.set_status(second.id, "inactive")
+        with pytest.raises(CheckoutFailed):
+            await checkout.charge()
+        emulator.set_status(second.id, "active")
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4.00")
+        assert len(await checkout.charge()) == 2
+    assert emulator.balance(first.id) == emulator.balance(second.id) == Decimal("1.00")
+
+
+async def test_of_two_charges_at_once_the_second_ends_as_the_first(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    proxy.refuse("/charge", 409)
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="4.00")
+        tasks = [asyncio.create_task(checkout.charge()) for _ in range(2)]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(ConfigurationError, match="being charged"):
+            await checkout.reserve(code=second.code, amount="4.00")
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in done] == [CheckoutFailed, tuple]
+    assert emulator.balance(first.id) == Decimal("1.00")
+    assert emulator.balance(second.id) == Decimal("5.00")
+
+
+async def test_a_reservation_that_was_charged_behind_the_back_of_a_checkout_is_not_called_uncharged(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=first.code, amount="4.00")
+        held = await checkout.reserve(code=second.code, amount="3.00")
+        charging = asyncio.create_task(checkout.charge())
+        while not emulator.requests.count("chargeReservation"):
+            await asyncio.sleep(0)
+        await asyncio.gather(
+            proxied.reservations.charge(held.reservation, order_number="B-1"),
+            charging,
+            return_exceptions=True,
+        )
+    error = charging.exception()
+    assert isinstance(error, CheckoutFailed)
+    assert [outcome.state for outcome in error.outcomes] == [HeldState.REFUNDED, HeldState.CHARGED]
+    assert emulator.balance(second.id) == Decimal("2.00")

@@ -227,3 +227,44 @@ async def test_of_two_reservations_after_a_lost_answer_the_newer_one_is_charged(
     assert emulator.reservations(record.id)[-1].id == reservation.id
     await proxied.reservations.charge(reservation, order_number="A-1")
     assert emulator.balance(record.id) == Decimal("20.00")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"type": "refund"}, {"amount": "5.01"}, {"voucher_id": "another"}], ids=lambda f: next(iter(f))
+)
+async def test_an_answer_that_is_not_the_charge_asked_for_leaves_the_outcome_open(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, fields: dict[str, str]
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    reservation = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
+    proxy.edit("POST", "/charge", **fields)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await proxied.reservations.charge(reservation, order_number="A-1")
+    assert caught.value.pending.amount == Decimal("5.00")
+    assert len(proxy.of("POST", "/charge")) == 1
+
+
+@pytest.mark.parametrize("name", ["refund", "recharge"])
+async def test_an_answer_with_another_amount_leaves_a_refund_and_a_recharge_open(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, name: str
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
+    proxy.edit("POST", f"/{name}", amount="0.01")
+    call = (
+        proxied.charges.refund(charge, currency="EUR")
+        if name == "refund"
+        else proxied.vouchers.recharge(amount="5", currency="EUR", order_number="A-2", id=record.id)
+    )
+    with pytest.raises(OutcomeUnknown):
+        await call
+
+
+async def test_a_reservation_of_another_amount_is_never_charged(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    proxy.edit("POST", "/reservations", amount="25.00")
+    await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
+    assert len(proxy.of("POST", "/reservations")) == 2  # it replaces the first one
+    assert emulator.balance(record.id) == Decimal("20.00")

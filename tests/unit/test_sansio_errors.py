@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voucher_async.clock import parse_retry_after
 from voucher_async.errors import (
     ApiError,
     AuthenticationError,
@@ -31,7 +32,7 @@ from voucher_async.operations import (
     GET_VOUCHER,
     REQUEST_TOKEN,
 )
-from voucher_async.sansio import Request, Response, build, decode, parse_retry_after, raise_for_error
+from voucher_async.sansio import Request, Response, build, decode, raise_for_error
 
 CODE, PIN = "GIFT-7Q2X-99", "4711-secret"
 TOKEN = "tok-5ecre7.abc-DEF_123"

@@ -10,10 +10,13 @@ from voucher_async.checkout.partial import reserve_partially
 from voucher_async.checkout.renewal import keep_alive
 from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
-from voucher_async.errors import ConfigurationError, VoucherError
+from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherError
 from voucher_async.money import CENT, ZERO, to_amount
+from voucher_async.pending import HeldState
+from voucher_async.resources.reservations import charge_pending
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
     from types import TracebackType
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge, Reservation
     from voucher_async.money import Amount
+    from voucher_async.pending import HeldOutcome
     from voucher_async.resources.book import Entry
     from voucher_async.sansio import Request
 
@@ -43,7 +47,8 @@ class Checkout:
         self._held: list[HeldReservation] = []
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
         self._charges: tuple[Charge, ...] | None = None
-        self._charging = False
+        self._charging = 0
+        self._broken: VoucherError | None = None
         self._entered = False
         self._left = False
         self.order_number = order_number
@@ -98,6 +103,7 @@ class Checkout:
             InvalidInput: refused before anything was sent.
             ApiError: refused by the server, for example because the voucher does not hold that much.
             TransportError: no answer; a reservation may exist, unused it lapses.
+            OutcomeUnknown, CheckoutFailed: an earlier `charge` left money charged, or left that open.
             ConfigurationError: the checkout is over.
         """
         self._check_open()
@@ -150,8 +156,12 @@ class Checkout:
         Raises:
             ReservationExpired: one of them cannot be charged any more; nothing was sent.
             ReservationSuperseded: a newer reservation of this client replaced one; nothing was sent.
-            CheckoutFailed: one was refused; `outcomes` tells what became of each.
+            ReservationAlreadyCharged: one was charged outside this checkout; nothing was sent.
+            CheckoutFailed: one was refused; `outcomes` tells what became of each. When all that was charged
+                was refunded, the vouchers may be reserved anew, and charged.
             CheckoutUnknown: the same, and at least one outcome is open.
+            OutcomeUnknown: an earlier `charge` was cancelled on its way, or another charge of one of the
+                reservations is open. Nothing was sent.
             CallTimeout: another call was using one of the vouchers all the time; nothing was sent.
             ConfigurationError: the checkout is over.
         """
@@ -159,30 +169,40 @@ class Checkout:
             return self._charges
         self._check_left()
         deadline = self._parts.sender.deadline(timeout)
-        self._charging = True  # from here on nothing is added, so that all is charged, or none
+        self._charging += 1  # from here on nothing is added, so that all is charged, or none
         try:
             async with in_turn(self._parts.lock, (held.key for held in self._held), deadline):
+                self._check_broken()
                 if self._charges is None:
                     for held in self._held:
                         self._parts.reservations.book.check(held.reservation)
                     self._charges = await self._charge_all(deadline)
         finally:
-            self._charging = False
+            self._charging -= 1
         await self._stop_renewals()
         return self._charges
 
     async def _charge_all(self, deadline: Deadline) -> tuple[Charge, ...]:
         charges: list[Charge] = []
         for held in self._held:
+            # until the charge is known, nothing of this order may be charged a second time
+            self._broken = _cancelled(held.reservation, self.order_number)
             try:
                 charge = await self._parts.reservations.charge_by(
                     deadline, held.reservation, order_number=self.order_number
                 )
             except VoucherError as error:
                 outcomes = await undo(self._parts, self, charges, error)
-                raise failure_of(error, outcomes) from error
+                failure = failure_of(error, outcomes)
+                self._broken = failure if _moved_money(outcomes) else None
+                raise failure from error
             charges.append(charge)
+        self._broken = None
         return tuple(charges)
+
+    def _check_broken(self) -> None:
+        if self._broken is not None:
+            raise self._broken
 
     def _check_left(self) -> None:
         if self._left:
@@ -192,6 +212,7 @@ class Checkout:
         self._check_left()
         if self._charges is not None or self._charging:
             raise ConfigurationError("the checkout is over: it was charged, or is just being charged")
+        self._check_broken()
 
     def _stop_renewal(self, held: HeldReservation) -> None:
         task = self._renewals.get(held)
@@ -203,3 +224,14 @@ class Checkout:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _cancelled(reservation: Reservation, order_number: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "the checkout was cancelled while it charged: look for its charges before you pay this order again",
+        pending=charge_pending(reservation, order_number),
+    )
+
+
+def _moved_money(outcomes: Sequence[HeldOutcome]) -> bool:
+    return any(outcome.state in {HeldState.CHARGED, HeldState.UNKNOWN} for outcome in outcomes)

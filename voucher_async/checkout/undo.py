@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voucher_async.errors import CheckoutFailed, CheckoutUnknown, OutcomeUnknown, VoucherError
+from voucher_async.errors import (
+    CheckoutFailed,
+    CheckoutUnknown,
+    OutcomeUnknown,
+    ReservationAlreadyCharged,
+    VoucherError,
+)
 from voucher_async.hooks import Settled
 from voucher_async.pending import HeldOutcome, HeldState
 
@@ -35,13 +41,19 @@ async def undo(
         if index < len(charges):
             outcomes.append(await _refund(parts, checkout, held, charges[index]))
         elif index == len(charges):
-            state = HeldState.UNKNOWN if isinstance(error, OutcomeUnknown) else HeldState.NOT_CHARGED
-            outcomes.append(_outcome(held, state, error=error))
+            outcomes.append(_outcome(held, _state_after(error), error=error))
         else:
             outcomes.append(_outcome(held, HeldState.NOT_CHARGED))
     if isinstance(error, OutcomeUnknown):
         _tell(parts, checkout, "left open", None, error)
     return tuple(outcomes)
+
+
+def _state_after(error: VoucherError) -> HeldState:
+    if isinstance(error, OutcomeUnknown):
+        return HeldState.UNKNOWN
+    # somebody else charged the reservation: not this checkout, and charged all the same
+    return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
 
 
 async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:

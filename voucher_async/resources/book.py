@@ -181,7 +181,7 @@ class ReservationBook:
         if pending is not None:
             raise OutcomeUnknown(
                 "an earlier charge of this reservation may have been carried out, so this one was not sent: "
-                "look for it, and reserve anew if it was not",
+                "look for it before you pay this order in another way",
                 pending=pending,
             )
         if reservation_id in self._charged or reservation_id in self._charging:
@@ -208,7 +208,7 @@ class ReservationBook:
 
     def _check_left(self, seconds: float, reservation_id: str) -> None:
         if seconds < self._margin:
-            state = f"ends in {seconds:.1f} s" if seconds > 0 else f"ended {-seconds:.1f} s ago"
+            state = f"ends in {seconds:.1f} s" if seconds > 0 else f"ended {abs(seconds):.1f} s ago"
             raise ReservationExpired(
                 f"the reservation {state}, the safety margin is {self._margin:g} s: reserve again",
                 reservation_id=reservation_id,

@@ -9,6 +9,7 @@ from voucher_async.models import Charge, ChargeType, RefundRequest
 from voucher_async.money import CENT, to_amount
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.pending import PendingOutcome
+from voucher_async.resources.expected import charge_of
 from voucher_async.resources.sender import Sender, send_or_open
 from voucher_async.sansio import build
 
@@ -65,10 +66,16 @@ class Charges:
         """The same as `refund`, with a deadline that is already running."""
         body = RefundRequest(amount=_amount(charge, amount), currency=currency)
         charge_id = charge.id if isinstance(charge, Charge) else charge
-        request = build(REFUND_CHARGE, body, ids={"id": charge_id})
+        voucher_id = charge.voucher_id if isinstance(charge, Charge) else None
+        request = build(
+            REFUND_CHARGE,
+            body,
+            ids={"id": charge_id},
+            check=charge_of(ChargeType.refund, body.amount, voucher_id),
+        )
         pending = PendingOutcome(
             operation=REFUND_CHARGE.id,
-            voucher_id=charge.voucher_id if isinstance(charge, Charge) else None,
+            voucher_id=voucher_id,
             charge_id=charge_id,
             amount=body.amount,
             currency=currency,

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import InvalidInputType
-from voucher_async.models import Charge, ChargeReservationRequest, CreateReservationRequest, Reservation
+from voucher_async.models import (
+    Charge,
+    ChargeReservationRequest,
+    ChargeType,
+    CreateReservationRequest,
+    Reservation,
+)
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.pending import PendingOutcome
+from voucher_async.resources.expected import charge_of, reservation_of
 from voucher_async.resources.sender import Sender, send_or_open
 from voucher_async.sansio import Request, build, check_id
 
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
     from voucher_async.money import Amount
     from voucher_async.resources.book import Entry, ReservationBook
 
-__all__ = ["Reservations"]
+__all__ = ["Reservations", "charge_pending"]
 
 
 class Reservations:
@@ -62,7 +69,7 @@ class Reservations:
     def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:
         """The request of `create`, checked but not sent."""
         body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
-        return build(CREATE_RESERVATION, body, secrets=(code, pin))
+        return build(CREATE_RESERVATION, body, secrets=(code, pin), check=reservation_of(body.amount))
 
     async def make(self, request: Request[Reservation], deadline: Deadline) -> Entry:
         """Send a request of `request` and write the reservation down."""
@@ -100,23 +107,36 @@ class Reservations:
         """The same as `charge`, with a deadline that is already running."""
         body = ChargeReservationRequest(order_number=order_number)
         reservation_id = _id_of(reservation)
-        request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
         entry = self.book.check(reservation)
-        known = entry.reservation if entry else reservation
-        pending = PendingOutcome(
-            operation=CHARGE_RESERVATION.id,
-            voucher_id=None if isinstance(known, str) else known.voucher_id,
-            reservation_id=reservation_id,
-            amount=None if isinstance(known, str) else known.amount,
-            order_number=order_number,
+        pending = charge_pending(entry.reservation if entry else reservation, order_number)
+        request = build(
+            CHARGE_RESERVATION,
+            body,
+            ids={"id": reservation_id},
+            check=charge_of(ChargeType.charge, pending.amount, pending.voucher_id),
         )
         with self.book.charging(reservation_id, pending):
             return (await send_or_open(self._sender, request, deadline, pending)).value
 
 
+def charge_pending(reservation: Reservation | str, order_number: str) -> PendingOutcome:
+    """What to look for when the answer to a charge is lost."""
+    if isinstance(reservation, str):
+        return PendingOutcome(
+            operation=CHARGE_RESERVATION.id, reservation_id=reservation, order_number=order_number
+        )
+    return PendingOutcome(
+        operation=CHARGE_RESERVATION.id,
+        voucher_id=reservation.voucher_id,
+        reservation_id=reservation.id,
+        amount=reservation.amount,
+        order_number=order_number,
+    )
+
+
 def _id_of(reservation: object) -> str:
     if isinstance(reservation, Reservation):
-        return reservation.id
+        return check_id("reservation", reservation.id)
     if not isinstance(reservation, str):
         kind = type(reservation).__name__
         raise InvalidInputType("reservation", f"must be a Reservation or its id, not {kind}", kind)

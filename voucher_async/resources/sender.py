@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer, Request
 
-__all__ = ["Sender", "send_or_open"]
+__all__ = ["Sender", "open_outcome", "send_or_open"]
 
 T = TypeVar("T")
 

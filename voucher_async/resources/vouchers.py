@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from voucher_async.models import (
     UNSET,
     Charge,
+    ChargeType,
     CompleteVoucher,
     CreateVoucherRequest,
     DeleteVoucherRequest,
@@ -34,6 +35,7 @@ from voucher_async.operations import (
 )
 from voucher_async.pending import PendingOutcome
 from voucher_async.resources.creation import create_voucher
+from voucher_async.resources.expected import charge_of
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.resources.sender import Sender, send_or_open
 from voucher_async.sansio import build, check_id
@@ -307,7 +309,8 @@ class Vouchers:
             TransportError: nothing was sent.
         """
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
-        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
+        check = charge_of(ChargeType.recharge, body.amount, id)
+        request = build(RECHARGE_VOUCHER, body, secrets=(code,), check=check)
         pending = PendingOutcome(
             operation=RECHARGE_VOUCHER.id,
             voucher_id=id,
