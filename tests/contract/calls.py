@@ -36,7 +36,9 @@ Call = Callable[[Api], Awaitable[Any]]
 _FROM: Final = dt.datetime(2026, 1, 1, 8, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
 _TO: Final = dt.datetime(2026, 12, 31, tzinfo=dt.UTC)
 _WHEN: Final[dict[str, Any]] = {"created_from": _FROM, "created_to": _TO}
-_MONEY: Final[dict[str, Any]] = {"amount": "12.50", "currency": "EUR"}
+# the amounts and the voucher of the spec's examples: an answer about other money is none
+_MONEY: Final[dict[str, Any]] = {"amount": "10.00", "currency": "EUR"}
+_VOUCHER: Final = "GIFT-2017-0042"
 _ALL_OF_A_VOUCHER: Final[dict[str, Any]] = {
     "id": "GIFT/1 ü",
     "code": "CODE-1",
@@ -80,7 +82,7 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
     "vouchers.delete": {"least": lambda api: api.vouchers.delete("V-1", comment="printed twice")},
     "vouchers.recharge": {
         "by code": lambda api: api.vouchers.recharge(**_MONEY, order_number="S-2", code="CODE-1"),
-        "by id": lambda api: api.vouchers.recharge(**_MONEY, order_number="S-2", id="V-1"),
+        "by id": lambda api: api.vouchers.recharge(**_MONEY, order_number="S-2", id=_VOUCHER),
     },
     "vouchers.list_charges": {
         "least": lambda api: api.vouchers.list_charges("V-1").first_page(),
@@ -94,7 +96,7 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
         "all": lambda api: api.reservations.create(**_MONEY, code="CODE-1", pin="1234"),
     },
     "reservations.charge": {"least": lambda api: api.reservations.charge("R-1", order_number="A-1")},
-    "charges.refund": {"least": lambda api: api.charges.refund("C-1", "0.01", currency="EUR")},
+    "charges.refund": {"least": lambda api: api.charges.refund("C-1", "4.50", currency="EUR")},
     "clients.connect": {"least": lambda api: api.clients.connect("48151623")},
     "clients.disconnect": {"least": lambda api: api.clients.disconnect()},
 }
