@@ -57,7 +57,7 @@ from voucher_async.models import (
     VoucherType,
 )
 from voucher_async.money import Amount
-from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome
+from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
 from voucher_async.resources.paging import Listing
 
 __all__ = [
@@ -110,6 +110,8 @@ __all__ = [
     "ServerError",
     "Settings",
     "Settled",
+    "Settlement",
+    "SettlementState",
     "StoredToken",
     "SystemClock",
     "Timeout",

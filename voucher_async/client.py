@@ -18,6 +18,7 @@ from voucher_async.resources.clients import Clients
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
 from voucher_async.sansio import Request
+from voucher_async.settlement import Desk, Engine
 from voucher_async.transport.sender import Transport
 from voucher_async.transport.session import Session
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Environment, Timeout
     from voucher_async.models import Charge, ConnectedClient
     from voucher_async.money import Amount
+    from voucher_async.pending import PendingOutcome, Settlement
 
 __all__ = ["VoucherClient", "connect"]
 
@@ -119,14 +121,17 @@ class VoucherClient:
         self._transport.tokens = self._tokens
         server_clock = self._transport.server_clock
         book = ReservationBook(clock, server_clock, settings.safety_margin)
-        self.vouchers: Vouchers = Vouchers(self._transport)
-        self.reservations: Reservations = Reservations(self._transport, book)
-        self.charges: Charges = Charges(self._transport)
+        engine = Engine(self._transport, settings, clock=clock, server_clock=server_clock, hooks=self._hooks)
+        self._desk = Desk(engine, settings.close_wait)
+        self.vouchers: Vouchers = Vouchers(self._transport, self._desk)
+        self.reservations: Reservations = Reservations(self._transport, book, self._desk)
+        self.charges: Charges = Charges(self._transport, self._desk)
         self.clients: Clients = Clients(self._transport)
         self._lifecycle = Lifecycle(
             self._transport,
             reservations=self.reservations,
             charges=self.charges,
+            desk=self._desk,
             lock=voucher_lock or PROCESS_LOCK,
             base_url=settings.base_url,
             lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
@@ -181,6 +186,11 @@ class VoucherClient:
         Two of them for one code in one process take turns, because a second reservation kills the first. When
         another process reserves the voucher in between, the charge is refused, as a rule with `Conflict`.
 
+        When the answer to the charge is lost, it is looked for, and the reservation charged again when it is
+        not there. When the caller is cancelled while money moves, the charge is finished in the background.
+        Asked again for the same payment (code, amount, order number) while that one is open, this raises the
+        same `OutcomeUnknown`; when it was charged meanwhile and nobody was told, it returns that charge.
+
         Args:
             code: the voucher's code.
             amount: how much, in currency units, at least 0.01.
@@ -194,7 +204,7 @@ class VoucherClient:
 
         Raises:
             InvalidInput: refused before anything was sent.
-            OutcomeUnknown: it may or may not have been charged; `pending` says what to look for.
+            OutcomeUnknown: it may or may not have been charged; `settle` its `pending` later.
             ApiError: refused by the server; nothing was charged.
             ReservationExpired: making the reservation took up its life; nothing was charged.
             TransportError: nothing was charged.
@@ -227,13 +237,47 @@ class VoucherClient:
     ) -> None:
         await self.aclose()
 
-    async def aclose(self) -> None:
-        """Close the connections and end the refreshing of tokens; a second call does nothing.
+    @property
+    def pending(self) -> tuple[PendingOutcome, ...]:
+        """The outcomes that are open: being settled, given up for now, or of calls whose callers are gone."""
+        return self._desk.pending
 
-        Calls that are still running fail. Checkouts end their renewals when their blocks are left.
+    async def settle(self, pending: PendingOutcome, *, timeout: float | None = None) -> Settlement:
+        """Find out what became of a call whose outcome is open (`listCharges`, scope `read-lists`).
+
+        It reads, and never repeats the call; only what a repeated charge has charged once too often is
+        refunded. So it can be asked as often as you like, in any process, with the same answer. The outcome
+        of another process is called not done only after the settle window, ten seconds: let it have the time.
+        While that process lives it settles its open outcomes itself.
+
+        Args:
+            pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.
+            timeout: seconds to wait; settling goes on in the background.
+
+        Returns:
+            Whether it was carried out, the charge, and what was carried out once too often.
+
+        Raises:
+            OutcomeUnknown: it cannot be told, or not yet; the message says why.
         """
-        await self._tokens.aclose()
-        await self._transport.session.aclose()
+        return await self._desk.settle(pending, self._transport.deadline(timeout))
+
+    async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
+        """Finish what moves money, then close the connections; a second call does nothing.
+
+        Args:
+            wait: seconds to wait for calls that move money and for open outcomes; None takes
+                `Settings.close_wait`. What takes longer is cut short.
+
+        Returns:
+            What is still open; store it, and `settle` it later.
+        """
+        try:
+            await self._desk.finish(wait)
+        finally:
+            await self._tokens.aclose()
+            await self._transport.session.aclose()
+        return await self._desk.end()
 
     async def _fetch_token(self) -> TokenGrant:
         settings = self._settings

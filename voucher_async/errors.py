@@ -85,6 +85,9 @@ class Fate(enum.StrEnum):
     UNKNOWN = "unknown"
     """It may have been written: the server may or may not have acted on it."""
 
+    NOT_DONE = "not done"
+    """It was sent, and looking afterwards has proved that the server did not act on it."""
+
     ANSWERED = "answered"
     """The server answered; a status of 4xx proves that it did nothing, with or without a readable body."""
 

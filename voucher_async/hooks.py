@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.errors import ConfigurationError, Fate
+from voucher_async.models import Charge
 from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
@@ -93,11 +94,14 @@ class Settled:
     """Something happened to money that the caller did not ask for word by word.
 
     Attributes:
-        what: `refunded` (a checkout took back what it had charged), `refund failed`, `left open` (an outcome
-            is not known), `renewed` (a reservation was made anew), `renewal failed`.
+        what: `done`, `not done`, `left open`: what became of a call whose caller is gone, or was told that it
+            is unknown; `surplus refunded`, `surplus left`: a repeated charge was carried out twice;
+            `refunded`, `refund failed`: a checkout took back what it had charged; `renewed`,
+            `renewal failed`: a reservation was made anew.
         amount: the amount in currency units.
         order_number: the order.
-        pending: the open outcome, when there is one.
+        pending: the call, when its outcome was open or nobody waited for it.
+        charge: the charge, when there is one.
         error: what went wrong, when something did.
     """
 
@@ -105,6 +109,7 @@ class Settled:
     amount: Decimal | None = None
     order_number: str | None = None
     pending: PendingOutcome | None = None
+    charge: Charge | None = None
     error: Exception | None = None
 
 
@@ -123,6 +128,13 @@ class Hook:
     def on_token_refreshed(self, event: TokenRefresh) -> None:
         """A token was asked for."""
 
+    def on_intent(self, event: PendingOutcome) -> None:
+        """A request that moves money is about to be sent.
+
+        Store it durably here, and a process that is killed can be settled by another one: `settle`. A request
+        that is repeated is told again, with the same `id` and one more in `sends`.
+        """
+
     def on_settled(self, event: Settled) -> None:
         """Something happened to money that the caller did not ask for word by word."""
 
@@ -138,7 +150,16 @@ class Hooks:
             `async def`, which nobody would await.
     """
 
-    __slots__ = ("_attempt_ended", "_attempt_started", "_repeating", "_settled", "_token_refreshed", "active")
+    __slots__ = (
+        "_attempt_ended",
+        "_attempt_started",
+        "_intent",
+        "_repeating",
+        "_settled",
+        "_token_refreshed",
+        "active",
+        "wants_intents",
+    )
 
     def __init__(self, hooks: Sequence[object] = ()) -> None:
         for hook in hooks:
@@ -148,7 +169,9 @@ class Hooks:
         self._attempt_ended = _methods(hooks, "on_attempt_ended")
         self._repeating = _methods(hooks, "on_repeating")
         self._token_refreshed = _methods(hooks, "on_token_refreshed")
+        self._intent = _methods(hooks, "on_intent")
         self._settled = _methods(hooks, "on_settled")
+        self.wants_intents: bool = bool(self._intent)
 
     def attempt_started(self, event: AttemptStarted) -> None:
         """Tell that a request is about to be made."""
@@ -166,12 +189,23 @@ class Hooks:
         """Tell that a token was asked for."""
         _tell(self._token_refreshed, event)
 
+    def intent(self, event: PendingOutcome) -> None:
+        """Tell that money is about to be moved."""
+        _tell(self._intent, event)
+
     def settled(self, event: Settled) -> None:
         """Tell what happened to money."""
         _tell(self._settled, event)
 
 
-_NAMES: Final = ("on_attempt_started", "on_attempt_ended", "on_repeating", "on_token_refreshed", "on_settled")
+_NAMES: Final = (
+    "on_attempt_started",
+    "on_attempt_ended",
+    "on_repeating",
+    "on_token_refreshed",
+    "on_intent",
+    "on_settled",
+)
 
 
 def _check(hook: object) -> None:

@@ -1,23 +1,40 @@
-"""What is known about a call whose outcome is open, as plain values."""
+"""What is known about a call whose outcome is open, as plain values that can be stored and sent."""
 
 from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
+import uuid
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import attrs
 
+from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
 
-__all__ = ["HeldOutcome", "HeldState", "PendingOutcome"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["HeldOutcome", "HeldState", "PendingOutcome", "Settlement", "SettlementState"]
+
+_VERSION: Final = 1
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
 
 
 @attrs.frozen(kw_only=True)
 class PendingOutcome:
-    """A call that may or may not have been carried out, with what is needed to find out. Holds no secret.
+    """A call that may or may not have been carried out, with what is needed to find out.
+
+    It holds no secret: ids, the order number and the amount, never a voucher code, a pin or a token. Store it
+    as JSON and settle it whenever you like, also in another process: `VoucherClient.settle`.
 
     Attributes:
+        id: tells pending outcomes apart; the same for every request of one call.
         operation: the operation id, such as `chargeReservation`.
         voucher_id: the voucher; None when only its code is known (a recharge by code).
         reservation_id: the reservation that was charged.
@@ -25,9 +42,14 @@ class PendingOutcome:
         amount: the amount in currency units; None when the call names none.
         currency: ISO 4217.
         order_number: the order the call belongs to.
-        sent_at: when the request went out, by the server's clock as far as it is known; aware.
+        sent_at: when the last request went out, by the server's clock as far as it is known; aware.
+        sends: how many requests were sent that may have moved money.
+        since: what is older than this cannot be the one, by the server's own time stamps; aware.
+        until: what is newer than this cannot be the one; aware. None where that is not known.
+        known: the ids of the charges that were there before; None when they were not read.
     """
 
+    id: str = attrs.field(factory=_new_id)
     operation: str
     voucher_id: str | None = None
     reservation_id: str | None = None
@@ -36,6 +58,133 @@ class PendingOutcome:
     currency: str | None = None
     order_number: str | None = None
     sent_at: dt.datetime | None = None
+    sends: int = 1
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    known: tuple[str, ...] | None = None
+
+    def to_json(self) -> str:
+        """The value as JSON, for a database or a queue."""
+        values = {name: _WRITERS.get(name, _as_it_is)(value) for name, value in attrs.asdict(self).items()}
+        return json.dumps({"version": _VERSION, **values})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The value again. Fields that this version does not know are ignored.
+
+        Args:
+            text: what `to_json` gave.
+
+        Raises:
+            InvalidInput: it is not that; the message says what is wrong.
+        """
+        try:
+            said = json.loads(text)
+        except (ValueError, TypeError):
+            raise InvalidInput("pending", "must be the JSON text of a PendingOutcome", "<text>") from None
+        if not isinstance(said, dict):
+            raise InvalidInput("pending", "must be a JSON object", type(said).__name__)
+        content = cast("dict[str, Any]", said)
+        if content.get("version") != _VERSION:
+            raise InvalidInput("pending.version", f"must be {_VERSION}", content.get("version"))
+        return cls(**{name: _read(name, content.get(name)) for name in _NAMES})
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _write_moment(value: dt.datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _read_text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text")
+    return value
+
+
+def _read_moment(value: Any) -> dt.datetime:
+    moment = dt.datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("must have an offset")
+    return moment
+
+
+def _read_amount(value: Any) -> Decimal:
+    amount = Decimal(_read_text(value))
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("must be an amount")
+    return amount
+
+
+def _read_count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be a number of at least 1")
+    return value
+
+
+def _read_ids(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("must be a list")
+    return tuple(_read_text(each) for each in cast("list[object]", value))
+
+
+_WRITERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "amount": lambda value: None if value is None else str(value),
+    "sent_at": _write_moment,
+    "since": _write_moment,
+    "until": _write_moment,
+}
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "amount": _read_amount,
+    "sent_at": _read_moment,
+    "sends": _read_count,
+    "since": _read_moment,
+    "until": _read_moment,
+    "known": _read_ids,
+}
+_NAMES: Final = tuple(PendingOutcome.__annotations__)
+_REQUIRED: Final = frozenset({"id", "operation", "sends"})
+
+
+def _read(name: str, value: Any) -> Any:
+    if value is None and name not in _REQUIRED:
+        return None
+    reader: Callable[[Any], Any] = _READERS.get(name) or _read_text
+    try:
+        return reader(value)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise InvalidInput(f"pending.{name}", "cannot be read", value) from error
+
+
+class SettlementState(enum.StrEnum):
+    """What became of a call whose outcome was open."""
+
+    DONE = "done"
+    """It was carried out."""
+
+    NOT_DONE = "not done"
+    """It was not carried out, and will not be."""
+
+
+@attrs.frozen(kw_only=True)
+class Settlement:
+    """How an open outcome ended.
+
+    Attributes:
+        pending: the open outcome.
+        state: whether it was carried out.
+        charge: the charge, refund or recharge; None when there is none, and for a voucher's creation.
+        surplus: what was carried out beyond that, when a request was repeated and both arrived.
+        refunds: the refunds of the surplus; only charges are taken back.
+    """
+
+    pending: PendingOutcome
+    state: SettlementState
+    charge: Charge | None = None
+    surplus: tuple[Charge, ...] = ()
+    refunds: tuple[Charge, ...] = ()
 
 
 class HeldState(enum.StrEnum):

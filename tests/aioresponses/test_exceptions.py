@@ -69,7 +69,7 @@ ONCE: dict[str, tuple[str, str, Call]] = {
     "recharge": (
         "POST",
         "/vouchers/recharge",
-        lambda c: c.vouchers.recharge(**BODY, order_number="A", id="v-1"),
+        lambda c: c.vouchers.recharge(**BODY, order_number="A", code="c"),
     ),
     "create": ("POST", "/vouchers", lambda c: c.vouchers.create(**BODY, id=None)),
     "connect": ("POST", "/clients/connect", lambda c: c.clients.connect("4711")),

@@ -24,9 +24,9 @@ class Proxy:
         self._skip = after
         self._lose.append(path)
 
-    def refuse(self, path: str, status: int = 409) -> None:
-        """Answer the next request whose path holds this, without carrying it out."""
-        self._refuse.append((path, status))
+    def refuse(self, path: str, status: int = 409, *, times: int = 1) -> None:
+        """Answer the next request whose path ends in this, without carrying it out."""
+        self._refuse.extend([(path, status)] * times)
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -47,7 +47,7 @@ class Proxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path
         for entry in self._refuse:
-            if entry[0] in path:
+            if path.endswith(entry[0]):
                 self._refuse.remove(entry)
                 return web.json_response({"status": entry[1], "code": "MADE.UP"}, status=entry[1])
         url = f"{self._emulator.url}{request.raw_path}"

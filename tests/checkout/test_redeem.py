@@ -129,12 +129,13 @@ async def test_a_voucher_that_holds_too_little_is_refused_and_nothing_is_charged
     assert emulator.requests.count("chargeReservation") == 0
 
 
-async def test_a_lost_answer_to_a_charge_is_reported_open_and_not_repeated(
+async def test_a_lost_answer_that_cannot_be_looked_for_is_reported_open_and_not_repeated(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
     proxy.lose("/charge")
-    with pytest.raises(OutcomeUnknown) as caught:
+    proxy.refuse("/charges", 403)
+    with pytest.raises(OutcomeUnknown, match="read-lists") as caught:
         await proxied.redeem(code=voucher.code, amount="2.00", currency="EUR", order_number="A-1")
     pending = caught.value.pending
     assert (pending.operation, pending.voucher_id) == ("chargeReservation", voucher.id)

@@ -13,13 +13,17 @@ import yaml
 
 from tests.contract.calls import CALLS, SHORTHANDS, VARIANTS, Api, offered
 from voucher_async.clock import Deadline, ServerClock, SystemClock
-from voucher_async.operations import OPERATIONS, REQUEST_TOKEN
+from voucher_async.config import Settings
+from voucher_async.errors import Fate, MissingScope
+from voucher_async.hooks import Hooks
+from voucher_async.operations import LIST_CHARGES, OPERATIONS, REQUEST_TOKEN
 from voucher_async.resources.book import ReservationBook
 from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
 from voucher_async.sansio import Request
+from voucher_async.settlement import Desk, Engine
 from voucher_async.testing import VoucherEmulator
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
@@ -76,22 +80,32 @@ class Sent(Exception):
 
 
 class Recorder:
-    """A sender that sends nothing."""
+    """A sender that sends nothing; a blind one may not read lists."""
+
+    def __init__(self, *, blind: bool) -> None:
+        self._blind = blind
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         return Deadline(SystemClock(), timeout or 30.0)
 
     async def send(self, request: Request[Any], deadline: Deadline) -> NoReturn:
         assert deadline.left() > 0
+        if self._blind and request.operation is LIST_CHARGES:
+            error = MissingScope("HTTP 403", status=403)
+            error.fate = Fate.ANSWERED
+            raise error
         raise Sent(request.operation.id)
 
 
-def recording_api() -> Api:
-    sender, clock = Recorder(), SystemClock()
+def recording_api(*, blind: bool = False) -> Api:
+    sender, clock = Recorder(blind=blind), SystemClock()
+    server_clock = ServerClock(clock)
+    settings = Settings.make(client_id="c", client_secret="s", environment="sandbox")
+    desk = Desk(Engine(sender, settings, clock=clock, server_clock=server_clock, hooks=Hooks()), 1.0)
     api = SimpleNamespace(
-        vouchers=Vouchers(sender),
-        reservations=Reservations(sender, ReservationBook(clock, ServerClock(clock), 10.0)),
-        charges=Charges(sender),
+        vouchers=Vouchers(sender, desk),
+        reservations=Reservations(sender, ReservationBook(clock, server_clock, 10.0), desk),
+        charges=Charges(sender, desk),
         clients=Clients(sender),
     )
     return cast("Api", api)
@@ -99,7 +113,7 @@ def recording_api() -> Api:
 
 async def sent_by(name: str, variant: str) -> str:
     with pytest.raises(Sent) as caught:
-        await CALLS[name][variant](recording_api())
+        await CALLS[name][variant](recording_api(blind=name == "vouchers.recharge"))  # it looks first
     return str(caught.value)
 
 

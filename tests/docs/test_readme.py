@@ -13,7 +13,7 @@ import pytest
 import voucher_async
 from tests.checkout.proxy import Proxy
 from tests.docs.blocks import Block, of_readme
-from voucher_async import VoucherError
+from voucher_async import SettlementState, VoucherError
 from voucher_async.testing import VoucherEmulator
 
 Runner = Callable[[Block], Awaitable[dict[str, Any]]]
@@ -54,8 +54,19 @@ async def test_what_was_charged_without_an_answer_is_found(
         monkeypatch.setenv("VOUCHER_BASE_URL", proxy.base_url)
         proxy.lose("/charge")
         names = await run(block_with("except OutcomeUnknown"))
-    assert [charge.id for charge in names["found"]] == [charge.id for charge in emulator.charges("A-3")]
-    assert len(names["found"]) == 1
+    assert [names["charge"].id] == [charge.id for charge in emulator.charges("A-3")]
+
+
+async def test_what_could_not_be_looked_for_is_parked_and_settled_later(
+    run: Runner, emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Proxy(emulator) as proxy:
+        monkeypatch.setenv("VOUCHER_BASE_URL", proxy.base_url)
+        proxy.lose("/charge")
+        proxy.refuse("/charges", 403)
+        names = await run(block_with("except OutcomeUnknown"))
+    assert names["settlement"].state is SettlementState.DONE
+    assert [names["settlement"].charge.id] == [charge.id for charge in emulator.charges("A-3")]
 
 
 async def test_fastapi_takes_ten_lines_and_pays(run: Runner, emulator: VoucherEmulator) -> None:

@@ -35,7 +35,7 @@ CALLS: dict[str, tuple[str | None, Call]] = {
     "getCharge": ("read", lambda c: c.vouchers.get_charge("v-1", "c-1")),
     "rechargeVoucher": (
         "recharge",
-        lambda c: c.vouchers.recharge(amount="1", currency="EUR", order_number="R", id="v-1"),
+        lambda c: c.vouchers.recharge(amount="1", currency="EUR", order_number="R", code="c"),
     ),
     "createReservation": (
         "use",

@@ -237,6 +237,7 @@ async def test_the_charges_of_a_voucher_are_paged_too(
             amount="1", currency="EUR", order_number=f"R-{number}", id=record.id
         )
         ids.append(charge.id)
+    emulator.requests.clear()
     listing = client.vouchers.list_charges(record.id, per_page=2)
     assert [charge.id async for charge in listing] == ids
     assert emulator.requests.count("listCharges") == 3

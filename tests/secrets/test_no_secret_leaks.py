@@ -246,6 +246,7 @@ async def test_failed_and_unknown_checkouts_show_nothing(search: Search, clock: 
                     emulator.set_status(other.id, "inactive")
                     if kind is CheckoutUnknown:
                         proxy.lose("POST", "/refund")
+                        proxy.refuse("GET", "/charges", 403, times=9)
                     with pytest.raises(kind) as caught:
                         await checkout.charge()
                     search.show(caught.value, checkout)

@@ -116,7 +116,7 @@ async def test_closing_the_client_under_a_charge_that_waits_for_a_connection_say
         await asyncio.sleep(0.01)
     second = asyncio.create_task(client.reservations.charge("r-2", order_number="o-2"))
     await asyncio.sleep(0.05)
-    await client.aclose()
+    await client.aclose(wait=0)
     failures = await asyncio.gather(first, second, return_exceptions=True)
     assert isinstance(failures[0], OutcomeUnknown)
     assert isinstance(failures[1], ConfigurationError)

@@ -22,6 +22,8 @@ from voucher_async import (
     VoucherError,
 )
 from voucher_async.clock import Deadline
+from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.sansio import build
 
 DEADLINE = 1.0
 GRACE = 0.2
@@ -277,6 +279,6 @@ async def test_a_deadline_that_passed_already_sends_nothing(raw_server: RawServe
         await charge(client, "r-0")  # the token is there, the connection is warm
         deadline = Deadline(client._transport.clock, -1.0)
         with pytest.raises(VoucherError) as caught:
-            await client.reservations.charge_by(deadline, "r-1", order_number="o-1")
+            await client._transport.send(build(CHARGE_RESERVATION, ids={"id": "r-1"}), deadline)
     assert caught.value.fate is Fate.NOT_SENT
     assert len(raw_server.requests) == 1

@@ -25,8 +25,10 @@ from voucher_async.pending import PendingOutcome
 from voucher_async.resources import book as module
 from voucher_async.resources.book import Entry, ReservationBook, lifetime
 from voucher_async.sansio import Answer
+from voucher_async.settlement import Case
 
 PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r")
+CASE = Case(pending=PENDING)
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HALF_AN_HOUR = dt.timedelta(minutes=30)
@@ -230,7 +232,7 @@ def test_the_reservation_the_server_holds_is_never_refused(flights: list[tuple[i
 def test_a_charged_reservation_is_refused_and_so_is_one_being_charged() -> None:
     desk = Desk()
     entry = desk.note("r")
-    with desk.book.charging("r", PENDING):
+    with desk.book.charging("r", CASE):
         with pytest.raises(ReservationAlreadyCharged, match="is being charged") as caught:
             desk.book.check("r")
         assert caught.value.reservation_id == "r"
@@ -244,7 +246,7 @@ def test_a_charged_reservation_is_refused_and_so_is_one_being_charged() -> None:
 def test_charged_is_said_rather_than_superseded_or_expired() -> None:
     desk = Desk()
     desk.note("r-1")
-    with desk.book.charging("r-1", PENDING):
+    with desk.book.charging("r-1", CASE):
         desk.note("r-2")
     desk.true.advance(4000)
     with pytest.raises(ReservationAlreadyCharged):
@@ -254,7 +256,7 @@ def test_charged_is_said_rather_than_superseded_or_expired() -> None:
 def test_a_charge_that_certainly_failed_may_be_made_again() -> None:
     desk = Desk()
     entry = desk.note("r")
-    with pytest.raises(VoucherError), desk.book.charging("r", PENDING):
+    with pytest.raises(VoucherError), desk.book.charging("r", CASE):
         raise VoucherError("refused")
     assert desk.book.check("r") is entry
 
@@ -266,7 +268,7 @@ def test_a_charge_that_certainly_failed_may_be_made_again() -> None:
 def test_a_charge_that_may_have_been_made_is_not_made_again(error: BaseException, id: str) -> None:
     desk = Desk()
     entry = desk.note("r")
-    with pytest.raises(type(error)), desk.book.charging(id, PENDING):
+    with pytest.raises(type(error)), desk.book.charging(id, CASE):
         raise error
     with pytest.raises(OutcomeUnknown, match="was not sent") as caught:
         desk.book.check(id)
@@ -278,7 +280,7 @@ def test_a_charge_that_may_have_been_made_is_not_made_again(error: BaseException
 def test_what_became_of_charges_is_not_remembered_for_ever() -> None:
     desk = Desk()
     for number in range(16_385):
-        with desk.book.charging(f"r-{number}", PENDING):
+        with desk.book.charging(f"r-{number}", CASE):
             pass
     assert desk.book.check("r-0") is None
     with pytest.raises(ReservationAlreadyCharged):

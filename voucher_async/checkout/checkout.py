@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from voucher_async.checkout.lifecycle import Lifecycle
-    from voucher_async.clock import Deadline
     from voucher_async.models import Charge, Reservation
     from voucher_async.money import Amount
     from voucher_async.pending import HeldOutcome
     from voucher_async.resources.book import Entry
     from voucher_async.sansio import Request
+    from voucher_async.settlement import Flow
 
 __all__ = ["Checkout"]
 
@@ -145,7 +145,9 @@ class Checkout:
         """Charge every reservation: all, or none.
 
         When a later voucher fails, those charged before are refunded, which is not cut short by `timeout`.
-        A second call returns the same charges and sends nothing.
+        A second call returns the same charges and sends nothing. When the caller is cancelled meanwhile, the
+        charge under way is finished; with vouchers left to charge everything is refunded then, otherwise the
+        charges stand. The hooks are told which.
 
         Args:
             timeout: seconds for charging.
@@ -170,35 +172,43 @@ class Checkout:
         self._check_left()
         deadline = self._parts.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
-        try:
-            async with in_turn(self._parts.lock, (held.key for held in self._held), deadline):
-                self._check_broken()
-                if self._charges is None:
-                    for held in self._held:
-                        self._parts.reservations.book.check(held.reservation)
-                    self._charges = await self._charge_all(deadline)
-        finally:
-            self._charging -= 1
+        charges = await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
         await self._stop_renewals()
+        return charges
+
+    def _end_charging(self, _: object) -> None:
+        self._charging -= 1
+
+    async def _charge_in_turn(self, flow: Flow) -> tuple[Charge, ...]:
+        async with in_turn(self._parts.lock, (held.key for held in self._held), flow.deadline):
+            self._check_broken()
+            if self._charges is None:
+                for held in self._held:
+                    self._parts.reservations.book.check(held.reservation)
+                self._charges = await self._charge_all(flow)
         return self._charges
 
-    async def _charge_all(self, deadline: Deadline) -> tuple[Charge, ...]:
+    async def _charge_all(self, flow: Flow) -> tuple[Charge, ...]:
         charges: list[Charge] = []
         for held in self._held:
             # until the charge is known, nothing of this order may be charged a second time
-            self._broken = _cancelled(held.reservation, self.order_number)
+            self._broken = _cut_short(held.reservation, self.order_number)
             try:
-                charge = await self._parts.reservations.charge_by(
-                    deadline, held.reservation, order_number=self.order_number
-                )
+                charges.append(await self._charge_one(flow, held))
             except VoucherError as error:
                 outcomes = await undo(self._parts, self, charges, error)
                 failure = failure_of(error, outcomes)
                 self._broken = failure if _moved_money(outcomes) else None
                 raise failure from error
-            charges.append(charge)
         self._broken = None
         return tuple(charges)
+
+    async def _charge_one(self, flow: Flow, held: HeldReservation) -> Charge:
+        if flow.abandoned:
+            raise ConfigurationError("the checkout was cancelled before this voucher was charged")
+        return await self._parts.reservations.charge_by(
+            flow, held.reservation, order_number=self.order_number, currency=self.currency
+        )
 
     def _check_broken(self) -> None:
         if self._broken is not None:
@@ -226,9 +236,9 @@ class Checkout:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _cancelled(reservation: Reservation, order_number: str) -> OutcomeUnknown:
+def _cut_short(reservation: Reservation, order_number: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        "the checkout was cancelled while it charged: look for its charges before you pay this order again",
+        "the checkout was cut short while it charged: look for its charges before you pay this order again",
         pending=charge_pending(reservation, order_number),
     )
 

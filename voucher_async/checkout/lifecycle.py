@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
 from voucher_async.models import ChargeReservationRequest
+from voucher_async.money import to_amount
 
 if TYPE_CHECKING:
     from voucher_async.clock import Clock
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from voucher_async.money import Amount
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
-    from voucher_async.resources.sender import Sender
+    from voucher_async.settlement import Desk, Flow, Sender
 
 __all__ = ["Lifecycle"]
 
@@ -27,6 +28,7 @@ class Lifecycle:
         sender: sends the requests.
         reservations: makes and charges reservations.
         charges: refunds.
+        desk: runs what moves money.
         lock: who may use a voucher.
         base_url: whose vouchers they are, for the lock keys.
         lock_secret: what voucher codes are turned into lock keys with.
@@ -40,6 +42,7 @@ class Lifecycle:
         *,
         reservations: Reservations,
         charges: Charges,
+        desk: Desk,
         lock: VoucherLock,
         base_url: str,
         lock_secret: str,
@@ -49,6 +52,7 @@ class Lifecycle:
         self.sender = sender
         self.reservations = reservations
         self.charges = charges
+        self.desk = desk
         self.lock = lock
         self.clock = clock
         self.hooks = hooks
@@ -73,9 +77,20 @@ class Lifecycle:
         deadline = self.sender.deadline(timeout)
         request = self.reservations.request(code=code, amount=amount, currency=currency, pin=pin)
         ChargeReservationRequest(order_number=order_number)  # a bad one is refused before anything is sent
-        async with in_turn(self.lock, (self.key(code),), deadline):
-            entry = await self.reservations.make(request, deadline)
-            return await self.reservations.charge_by(deadline, entry.reservation, order_number=order_number)
+        key, value = self.key(code), to_amount(amount)
+
+        async def work(flow: Flow) -> Charge:
+            flow.key = (key, str(value), currency, order_number)
+            async with in_turn(self.lock, (key,), deadline):
+                charged = self.desk.recall(flow.key)
+                if charged is not None:
+                    return charged
+                entry = await self.reservations.make(request, deadline)
+                return await self.reservations.charge_by(
+                    flow, entry.reservation, order_number=order_number, currency=currency
+                )
+
+        return await self.desk.run(deadline, work)
 
     def checkout(self, *, order_number: str, currency: str) -> Checkout:
         """A checkout; documented at `VoucherClient.checkout`."""

@@ -13,6 +13,7 @@ from voucher_async.errors import (
 )
 from voucher_async.hooks import Settled
 from voucher_async.pending import HeldOutcome, HeldState
+from voucher_async.settlement import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +45,6 @@ async def undo(
             outcomes.append(_outcome(held, _state_after(error), error=error))
         else:
             outcomes.append(_outcome(held, HeldState.NOT_CHARGED))
-    if isinstance(error, OutcomeUnknown):
-        _tell(parts, checkout, "left open", None, error)
     return tuple(outcomes)
 
 
@@ -58,13 +57,14 @@ def _state_after(error: VoucherError) -> HeldState:
 
 async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:
     # refunding gets time of its own: the customer's money is worth more than a deadline
-    deadline = parts.sender.deadline()
+    flow = Flow(parts.sender.deadline())
     try:
-        refund = await parts.charges.refund_by(deadline, charge, currency=checkout.currency)
+        refund = await parts.charges.refund_by(flow, charge, currency=checkout.currency)
+    except OutcomeUnknown as error:
+        return _outcome(held, HeldState.UNKNOWN, charge=charge, error=error)
     except VoucherError as error:
-        is_open = isinstance(error, OutcomeUnknown)
-        _tell(parts, checkout, "left open" if is_open else "refund failed", charge, error)
-        return _outcome(held, HeldState.UNKNOWN if is_open else HeldState.CHARGED, charge=charge, error=error)
+        _tell(parts, checkout, "refund failed", charge, error)
+        return _outcome(held, HeldState.CHARGED, charge=charge, error=error)
     _tell(parts, checkout, "refunded", charge, None)
     return _outcome(held, HeldState.REFUNDED, charge=charge, refund=refund)
 
@@ -88,14 +88,14 @@ def _outcome(
 
 
 def _tell(
-    parts: Lifecycle, checkout: Checkout, what: str, charge: Charge | None, error: VoucherError | None
+    parts: Lifecycle, checkout: Checkout, what: str, charge: Charge, error: VoucherError | None
 ) -> None:
     parts.hooks.settled(
         Settled(
             what=what,
-            amount=charge.amount if charge else None,
+            amount=charge.amount,
             order_number=checkout.order_number,
-            pending=error.pending if isinstance(error, OutcomeUnknown) else None,
+            charge=charge,
             error=error,
         )
     )

@@ -15,14 +15,16 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.models import Reservation
+from voucher_async.pending import PendingOutcome, SettlementState
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Generator
 
     from voucher_async.clock import Clock, ServerClock
-    from voucher_async.pending import PendingOutcome
+    from voucher_async.pending import Settlement
     from voucher_async.sansio import Answer
+    from voucher_async.settlement import Case
 
 __all__ = ["Entry", "ReservationBook", "lifetime"]
 
@@ -82,7 +84,7 @@ class ReservationBook:
         self._entries: dict[str, Entry] = {}
         self._newest: dict[str, list[Entry]] = {}  # by voucher; several where nobody can tell
         self._charging: set[str] = set()
-        self._charged: dict[str, PendingOutcome | None] = {}  # what became of charges; open ones are pending
+        self._charged: dict[str, PendingOutcome | SettlementState] = {}  # what became of charges
 
     def note(self, answer: Answer[Reservation]) -> Entry:
         """Write down a reservation that was just made; the one it replaced is superseded."""
@@ -120,8 +122,8 @@ class ReservationBook:
             self._newest[voucher_id] = left
 
     @contextlib.contextmanager
-    def charging(self, reservation_id: str, pending: PendingOutcome) -> Generator[None]:
-        """Around sending a charge: writes down what became of it, also when the caller is cancelled."""
+    def charging(self, reservation_id: str, case: Case) -> Generator[None]:
+        """Around sending a charge: writes down what became of it, also when it is cut short."""
         self._charging.add(reservation_id)
         try:
             yield
@@ -131,26 +133,33 @@ class ReservationBook:
         except VoucherError:
             raise  # certainly not carried out: it may be charged again
         except BaseException:
-            self._ended(reservation_id, pending)
+            self._ended(reservation_id, case.pending)
             raise
         else:
-            self._ended(reservation_id, None)
+            self._ended(reservation_id, SettlementState.DONE)
         finally:
             self._charging.discard(reservation_id)
 
-    def _ended(self, reservation_id: str, pending: PendingOutcome | None) -> None:
-        self._charged[reservation_id] = pending
+    def settled(self, reservation_id: str, settlement: Settlement) -> None:
+        """Write down what became of a charge whose outcome was open."""
+        self._ended(reservation_id, settlement.state)
+
+    def _ended(self, reservation_id: str, state: PendingOutcome | SettlementState) -> None:
+        self._charged[reservation_id] = state
         if len(self._charged) > _REMEMBERED:
             del self._charged[next(iter(self._charged))]
 
     def is_charged(self, entry: Entry) -> bool:
         """Whether this client charged the reservation."""
-        reservation_id = entry.reservation.id
-        return reservation_id in self._charged and self._charged[reservation_id] is None
+        return self._charged.get(entry.reservation.id) is SettlementState.DONE
 
     def find(self, reservation_id: str) -> Entry | None:
         """The entry of a reservation; None when this client did not make it, or forgot it."""
         return self._entries.get(reservation_id)
+
+    def lives(self, entry: Entry) -> bool:
+        """Whether the reservation is there to be charged, charges of it left aside."""
+        return not entry.superseded and entry.ends - self._margin > self._clock.monotonic()
 
     def left(self, entry: Entry) -> float:
         """Seconds in which the reservation may still be charged; not above 0 when it may not."""
@@ -164,11 +173,12 @@ class ReservationBook:
         Raises:
             ReservationSuperseded: a newer reservation of this client replaced it.
             ReservationAlreadyCharged: this client has charged it, or is just doing so.
-            ReservationExpired: less than the safety margin is left.
+            ReservationExpired: less than the safety margin is left; or an earlier charge of it got lost,
+                which is final.
             OutcomeUnknown: a charge of it was sent before, and what became of that is open.
         """
         reservation_id = reservation if isinstance(reservation, str) else reservation.id
-        self._check_charges(reservation_id)
+        self.check_charges(reservation_id)
         entry = self._entries.get(reservation_id)
         if entry is not None:
             self._check_entry(entry, reservation_id)
@@ -176,16 +186,26 @@ class ReservationBook:
             self._check_foreign(reservation)
         return entry
 
-    def _check_charges(self, reservation_id: str) -> None:
-        pending = self._charged.get(reservation_id)
-        if pending is not None:
+    def check_charges(self, reservation_id: str) -> None:
+        """Refuse to charge a reservation a second time.
+
+        Raises:
+            ReservationAlreadyCharged, ReservationExpired, OutcomeUnknown: as `check` says.
+        """
+        charged = self._charged.get(reservation_id)
+        if isinstance(charged, PendingOutcome):
             raise OutcomeUnknown(
                 "an earlier charge of this reservation may have been carried out, so this one was not sent: "
-                "look for it before you pay this order in another way",
-                pending=pending,
+                "settle that one before you pay this order in another way",
+                pending=charged,
             )
-        if reservation_id in self._charged or reservation_id in self._charging:
-            state = "was charged already" if reservation_id in self._charged else "is being charged"
+        if charged is SettlementState.NOT_DONE:
+            raise ReservationExpired(
+                "an earlier charge of this reservation got lost, it is not charged any more: reserve again",
+                reservation_id=reservation_id,
+            )
+        if charged is not None or reservation_id in self._charging:
+            state = "was charged already" if charged else "is being charged"
             raise ReservationAlreadyCharged(f"the reservation {state}", reservation_id=reservation_id)
 
     def _check_entry(self, entry: Entry, reservation_id: str) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import InvalidInput
-from voucher_async.models import Charge, ChargeType, RefundRequest
+from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, to_amount
-from voucher_async.operations import REFUND_CHARGE
-from voucher_async.pending import PendingOutcome
-from voucher_async.resources.expected import charge_of
-from voucher_async.resources.sender import Sender, send_or_open
-from voucher_async.sansio import build
+from voucher_async.settlement.refunds import perform_knowing, refund_case
 
 if TYPE_CHECKING:
-    from voucher_async.clock import Deadline
     from voucher_async.money import Amount
+    from voucher_async.sansio import Request
+    from voucher_async.settlement import Case, Desk, Flow, Sender
 
 __all__ = ["Charges"]
 
@@ -27,10 +24,12 @@ class Charges:
 
     Args:
         sender: sends the requests.
+        desk: sends what moves money, and settles it.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, desk: Desk) -> None:
         self._sender = sender
+        self._desk = desk
 
     async def refund(
         self,
@@ -41,6 +40,11 @@ class Charges:
         timeout: float | None = None,
     ) -> Charge:
         """Refund a charge, fully or in part (`refundCharge`, scope `use`).
+
+        Two equal partial refunds look alike in the list of charges, so with the charge itself at hand the
+        refunds that are there already are read first (`listCharges`, scope `read-lists`): should the answer
+        get lost, they tell the new one apart. With the id alone nothing can be read, and a lost answer stays
+        open.
 
         Args:
             charge: the charge, or its id.
@@ -54,34 +58,24 @@ class Charges:
 
         Raises:
             InvalidInput: refused before anything was sent.
-            OutcomeUnknown: it may or may not have been refunded.
+            OutcomeUnknown: it may or may not have been refunded; see `VoucherClient.settle`.
             ApiError: refused by the server; nothing was refunded.
-            TransportError: nothing was sent.
+            TransportError: nothing was refunded.
         """
-        return await self.refund_by(self._sender.deadline(timeout), charge, amount, currency=currency)
+        case, request = refund_case(charge, _amount(charge, amount), currency)
 
-    async def refund_by(
-        self, deadline: Deadline, charge: Charge | str, amount: Amount | None = None, *, currency: str
-    ) -> Charge:
-        """The same as `refund`, with a deadline that is already running."""
-        body = RefundRequest(amount=_amount(charge, amount), currency=currency)
-        charge_id = charge.id if isinstance(charge, Charge) else charge
-        voucher_id = charge.voucher_id if isinstance(charge, Charge) else None
-        request = build(
-            REFUND_CHARGE,
-            body,
-            ids={"id": charge_id},
-            check=charge_of(ChargeType.refund, body.amount, voucher_id),
-        )
-        pending = PendingOutcome(
-            operation=REFUND_CHARGE.id,
-            voucher_id=voucher_id,
-            charge_id=charge_id,
-            amount=body.amount,
-            currency=currency,
-            order_number=charge.order_number if isinstance(charge, Charge) else None,
-        )
-        return (await send_or_open(self._sender, request, deadline, pending)).value
+        async def work(flow: Flow) -> Charge:
+            return await self._perform(flow, case, request)
+
+        return await self._desk.run(self._sender.deadline(timeout), work)
+
+    async def refund_by(self, flow: Flow, charge: Charge, *, currency: str) -> Charge:
+        """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
+        return await self._perform(flow, *refund_case(charge, charge.amount, currency))
+
+    async def _perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
+        async with self._desk.line(f"refund {case.pending.charge_id}", flow.deadline):
+            return await perform_knowing(self._desk.engine, flow, case, request)
 
 
 def _amount(charge: Charge | str, amount: Amount | None) -> Amount:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from voucher_async.errors import ApiError, Fate, NotFound, VoucherError
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.pending import PendingOutcome
-from voucher_async.resources.sender import Sender, open_outcome
 from voucher_async.sansio import build
+from voucher_async.settlement.sender import Sender, open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline

@@ -14,9 +14,9 @@ from voucher_async.models import (
 )
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.pending import PendingOutcome
-from voucher_async.resources.expected import charge_of, reservation_of
-from voucher_async.resources.sender import Sender, send_or_open
 from voucher_async.sansio import Request, build, check_id
+from voucher_async.settlement import Case, Desk, Flow, Sender
+from voucher_async.settlement.expected import charge_of, reservation_of
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -32,10 +32,12 @@ class Reservations:
     Args:
         sender: sends the requests.
         book: where this client's reservations are written down.
+        desk: sends what moves money, and settles it.
     """
 
-    def __init__(self, sender: Sender, book: ReservationBook) -> None:
+    def __init__(self, sender: Sender, book: ReservationBook, desk: Desk) -> None:
         self._sender = sender
+        self._desk = desk
         self.book = book
 
     async def create(
@@ -93,44 +95,74 @@ class Reservations:
             ReservationExpired: less than the safety margin is left; nothing was sent.
             ReservationSuperseded: a newer reservation of this client replaced it; nothing was sent.
             ReservationAlreadyCharged: this client has charged it; nothing was sent.
-            OutcomeUnknown: it may or may not have been charged. From then on this client refuses to charge
-                the reservation, with the same `pending`, and sends nothing.
+            OutcomeUnknown: it may or may not have been charged; see `VoucherClient.settle`. From then on this
+                client refuses to charge the reservation, with the same `pending`, and sends nothing.
             ApiError: refused by the server; nothing was charged.
-            TransportError: nothing was sent.
+            TransportError: nothing was charged.
         """
-        deadline = self._sender.deadline(timeout)
-        return await self.charge_by(deadline, reservation, order_number=order_number)
+        case, request = self._case(reservation, order_number, None)
+
+        async def work(flow: Flow) -> Charge:
+            return await self._perform(flow, case, request)
+
+        return await self._desk.run(self._sender.deadline(timeout), work)
 
     async def charge_by(
-        self, deadline: Deadline, reservation: Reservation | str, *, order_number: str
+        self, flow: Flow, reservation: Reservation, *, order_number: str, currency: str
     ) -> Charge:
-        """The same as `charge`, with a deadline that is already running."""
+        """The same as `charge`, inside a call that is already running."""
+        return await self._perform(flow, *self._case(reservation, order_number, currency))
+
+    async def _perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
+        reservation_id = case.pending.reservation_id or ""
+        self.book.check_charges(reservation_id)
+        with self.book.charging(reservation_id, case):
+            return await self._desk.engine.perform(flow, case, request)
+
+    def _case(
+        self, reservation: Reservation | str, order_number: str, currency: str | None
+    ) -> tuple[Case, Request[Charge]]:
+        """A charge, checked but not sent."""
         body = ChargeReservationRequest(order_number=order_number)
         reservation_id = _id_of(reservation)
         entry = self.book.check(reservation)
-        pending = charge_pending(entry.reservation if entry else reservation, order_number)
+        pending = charge_pending(entry.reservation if entry else reservation, order_number, currency)
         request = build(
             CHARGE_RESERVATION,
             body,
             ids={"id": reservation_id},
             check=charge_of(ChargeType.charge, pending.amount, pending.voucher_id),
         )
-        with self.book.charging(reservation_id, pending):
-            return (await send_or_open(self._sender, request, deadline, pending)).value
+        if entry is None:
+            return Case(pending=pending), request
+        case = Case(
+            pending=pending,
+            anchor=(entry.reservation.created_at, entry.sent),
+            may_repeat=lambda: self.book.lives(entry),
+            on_end=lambda settlement: self.book.settled(reservation_id, settlement),
+        )
+        return case, request
 
 
-def charge_pending(reservation: Reservation | str, order_number: str) -> PendingOutcome:
+def charge_pending(
+    reservation: Reservation | str, order_number: str, currency: str | None = None
+) -> PendingOutcome:
     """What to look for when the answer to a charge is lost."""
     if isinstance(reservation, str):
         return PendingOutcome(
-            operation=CHARGE_RESERVATION.id, reservation_id=reservation, order_number=order_number
+            operation=CHARGE_RESERVATION.id,
+            reservation_id=reservation,
+            currency=currency,
+            order_number=order_number,
         )
     return PendingOutcome(
         operation=CHARGE_RESERVATION.id,
         voucher_id=reservation.voucher_id,
         reservation_id=reservation.id,
         amount=reservation.amount,
+        currency=currency,
         order_number=order_number,
+        since=reservation.created_at,
     )
 
 

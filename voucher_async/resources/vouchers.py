@@ -35,10 +35,11 @@ from voucher_async.operations import (
 )
 from voucher_async.pending import PendingOutcome
 from voucher_async.resources.creation import create_voucher
-from voucher_async.resources.expected import charge_of
 from voucher_async.resources.paging import Listing, Page, list_query
-from voucher_async.resources.sender import Sender, send_or_open
 from voucher_async.sansio import build, check_id
+from voucher_async.settlement import Case, Desk, Flow, Sender
+from voucher_async.settlement.expected import charge_of
+from voucher_async.settlement.refunds import perform_knowing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -53,10 +54,12 @@ class Vouchers:
 
     Args:
         sender: sends the requests.
+        desk: sends what moves money, and settles it.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, desk: Desk) -> None:
         self._sender = sender
+        self._desk = desk
 
     async def create(
         self,
@@ -296,7 +299,9 @@ class Vouchers:
             currency: ISO 4217; the voucher's.
             order_number: the order the credit was bought with.
             code: the voucher's code; either this or `id`.
-            id: the voucher's id. With it, a lost answer can be settled; with the code alone it stays open.
+            id: the voucher's id. With it, a lost answer can be settled: what this order has recharged before
+                is read first (`listCharges`, scope `read-lists`), to tell the new one apart. With the code
+                alone a lost answer stays open.
             timeout: seconds for the whole call.
 
         Returns:
@@ -304,9 +309,9 @@ class Vouchers:
 
         Raises:
             InvalidInput: refused before anything was sent; also for both or neither of `code` and `id`.
-            OutcomeUnknown: it may or may not have been recharged.
+            OutcomeUnknown: it may or may not have been recharged; see `VoucherClient.settle`.
             ApiError: refused by the server; nothing was recharged.
-            TransportError: nothing was sent.
+            TransportError: nothing was recharged.
         """
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
         check = charge_of(ChargeType.recharge, body.amount, id)
@@ -318,7 +323,15 @@ class Vouchers:
             currency=currency,
             order_number=order_number,
         )
-        return (await send_or_open(self._sender, request, self._sender.deadline(timeout), pending)).value
+        case = Case(pending=pending, may_repeat=lambda: True)
+
+        async def work(flow: Flow) -> Charge:
+            if id is None:
+                return await self._desk.engine.perform(flow, case, request)
+            async with self._desk.line(f"recharge {id}", flow.deadline):
+                return await perform_knowing(self._desk.engine, flow, case, request)
+
+        return await self._desk.run(self._sender.deadline(timeout), work)
 
     def list_charges(
         self,

@@ -1,4 +1,4 @@
-"""What resources need of the world, and what they do when an outcome is not known."""
+"""What calls need of the world, and the error for one whose outcome is not known."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from voucher_async.errors import Fate, OutcomeUnknown, VoucherError
+from voucher_async.errors import Fate, OutcomeUnknown
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.errors import VoucherError
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer, Request
 
-__all__ = ["Sender", "open_outcome", "send_or_open"]
+__all__ = ["Sender", "open_outcome"]
 
 T = TypeVar("T")
 
@@ -28,29 +29,6 @@ class Sender(Protocol):
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         """Send a request and read its answer."""
         ...
-
-
-async def send_or_open(
-    sender: Sender, request: Request[T], deadline: Deadline, pending: PendingOutcome
-) -> Answer[T]:
-    """Send a request that must not be repeated blindly.
-
-    Args:
-        sender: sends it.
-        request: what to send.
-        deadline: when to give up.
-        pending: what to hand to the caller when the outcome stays open.
-
-    Raises:
-        OutcomeUnknown: it may or may not have been carried out; the error that left it open is the cause.
-        VoucherError: it was certainly not carried out.
-    """
-    try:
-        return await sender.send(request, deadline)
-    except VoucherError as error:
-        if error.fate is not Fate.UNKNOWN:
-            raise
-        raise open_outcome(error, pending) from error
 
 
 def open_outcome(error: VoucherError, pending: PendingOutcome, advice: str = "") -> OutcomeUnknown:

@@ -1,0 +1,149 @@
+"""One call that moves money: what was sent, what is known of it, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import Fate, RateLimited, VoucherError
+from voucher_async.models import Charge
+from voucher_async.pending import PendingOutcome, Settlement
+from voucher_async.settlement.rules import Finding
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+
+__all__ = ["Case", "Flow"]
+
+_REPEATS: Final = 2
+_SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
+
+
+def _never() -> bool:
+    return False
+
+
+@attrs.define(eq=False, kw_only=True)
+class Case:
+    """One request that moves money, from before it is sent until what became of it is known.
+
+    Attributes:
+        pending: the facts, as they are handed out.
+        foreign: it is of another process, and only looked at.
+        anchor: a stamp of the server, and the monotonic time in seconds when the request for it went out.
+        may_repeat: whether the state of things still allows to send the request again.
+        on_end: told how it ended, once.
+        doubts: how many requests may have been carried out although no answer said so.
+        answered: whether a request was answered with the charge.
+        repeats: how many requests followed the first.
+        absences: how many looks in a row have found nothing.
+        last: monotonic time in seconds when the last request in doubt ended.
+        finding: what the last look found.
+        charge: what the caller was told, or will be.
+        error: why the first request is in doubt.
+        refusal: why a later one was refused.
+        reason: why it is still open, in words.
+        hopeless: looking again will not help.
+        task: looks after it in the background.
+        running: the task of the call itself, once its caller is gone.
+        key: what tells equal payments; None for a call that does not ask.
+        seen: the charges that the last look read.
+        taken_back: what became of each surplus charge: its refund, or None when that could not be had.
+        tries: how often refunding a surplus has failed.
+    """
+
+    pending: PendingOutcome
+    foreign: bool = False
+    anchor: tuple[dt.datetime, float] | None = None
+    may_repeat: Callable[[], bool] = _never
+    on_end: Callable[[Settlement], None] | None = None
+    doubts: int = 0
+    answered: bool = False
+    repeats: int = 0
+    absences: int = 0
+    last: float = 0.0
+    finding: Finding = attrs.Factory(Finding)
+    charge: Charge | None = None
+    error: VoucherError | None = None
+    refusal: VoucherError | None = None
+    reason: str = "its answer was lost"
+    hopeless: bool = False
+    task: asyncio.Task[None] | None = None
+    running: asyncio.Task[object] | None = None
+    key: tuple[str, ...] | None = None
+    seen: Sequence[Charge] = ()
+    taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
+    tries: int = 0
+
+    def bound(self, now: float, left: float, window: float) -> None:
+        """Note until when the request that is sent now can be carried out, by the server's stamps.
+
+        Args:
+            now: monotonic time in seconds.
+            left: seconds that the request may take.
+            window: seconds within which it is carried out afterwards.
+        """
+        if self.anchor is not None:
+            stamp, sent = self.anchor
+            seconds = now - sent + max(left, 0.0) + window + _SLACK
+            self.pending = attrs.evolve(self.pending, until=stamp + dt.timedelta(seconds=seconds))
+
+    def doubted(self, error: VoucherError, now: float) -> None:
+        """A request may have been carried out: its answer was lost."""
+        self.doubts += 1
+        self.absences = 0
+        self.last = now
+        self.error = self.error or error
+
+    def refused(self, error: VoucherError) -> None:
+        """A repeated request was certainly not carried out; that says nothing about those before it."""
+        self.absences = 0
+        if error.fate is Fate.ANSWERED and not isinstance(error, RateLimited):
+            self.refusal = error
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the request may be sent again, as far as the case itself goes."""
+        return self.refusal is None and self.repeats < _REPEATS and self.may_repeat()
+
+    @property
+    def cause(self) -> VoucherError:
+        """Why it is in doubt."""
+        return self.error or VoucherError(self.reason)
+
+    @property
+    def effects(self) -> int:
+        """How many requests can have been carried out."""
+        return self.doubts + self.answered
+
+
+class Flow:
+    """A call that may move money, run by a task of its own so that it outlives its caller.
+
+    Args:
+        deadline: when to give up.
+
+    Attributes:
+        deadline: when to give up.
+        begun: money may be moving: from here on it is finished, whatever happens to the caller.
+        abandoned: the caller is gone: nothing new is begun.
+        case: what is being sent.
+        finished: what was carried out.
+        key: what tells equal payments; None for a call that does not ask.
+        task: runs it.
+    """
+
+    __slots__ = ("abandoned", "begun", "case", "deadline", "finished", "key", "task")
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.begun = False
+        self.abandoned = False
+        self.case: Case | None = None
+        self.finished: list[Case] = []
+        self.key: tuple[str, ...] | None = None
+        self.task: asyncio.Task[object] | None = None

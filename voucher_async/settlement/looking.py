@@ -1,0 +1,87 @@
+"""Looking at a voucher for what a request may have left there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import BadAnswer, NotFound
+from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
+from voucher_async.sansio import build
+from voucher_async.settlement.rules import RULES
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Charge, VoucherDetails
+    from voucher_async.pending import PendingOutcome
+    from voucher_async.settlement.sender import Sender
+
+__all__ = ["find_voucher", "known_ids", "read_charges", "read_currency"]
+
+_PER_PAGE: Final = 100
+_PAGES: Final = 100
+
+
+async def read_charges(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> list[Charge]:
+    """Read those charges of a voucher among which the request's must be, if it was carried out.
+
+    Raises:
+        VoucherError: they could not be read, or not all of them.
+    """
+    narrow = _filter(pending)
+    charges: dict[str, Charge] = {}
+    for number in range(1, _PAGES + 1):
+        query = [("page", str(number)), ("per_page", str(_PER_PAGE)), *narrow]
+        request = build(LIST_CHARGES, ids={"id": pending.voucher_id or ""}, query=query)
+        page = (await sender.send(request, deadline)).value
+        charges.update((charge.id, charge) for charge in page.data)
+        if not page.data or number >= page.meta.last_page:
+            return list(charges.values())
+    error = BadAnswer("HTTP 200 with a list that does not end", status=200)
+    error.problem = "a list that does not end"
+    raise error
+
+
+def _filter(pending: PendingOutcome) -> list[tuple[str, str]]:
+    order_number = pending.order_number or ""
+    # a server that trims what it stores may not trim what it looks for
+    if RULES[pending.operation].by_order and order_number == order_number.strip():
+        return [("filter[order_number]", order_number)]
+    if pending.since is not None:
+        return [("filter[created_from]", pending.since.isoformat(timespec="seconds"))]
+    return []
+
+
+async def known_ids(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> tuple[str, ...]:
+    """The ids of what looks like the request's effect before it was sent.
+
+    Raises:
+        VoucherError: they could not be read.
+    """
+    kind = RULES[pending.operation].kind
+    charges = await read_charges(sender, pending, deadline)
+    return tuple(charge.id for charge in charges if charge.type == kind and charge.amount == pending.amount)
+
+
+async def find_voucher(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> VoucherDetails | None:
+    """The voucher; None when there is none.
+
+    Raises:
+        VoucherError: it could not be read.
+    """
+    request = build(GET_VOUCHER, ids={"id": pending.voucher_id or ""})
+    try:
+        return (await sender.send(request, deadline)).value
+    except NotFound:
+        return None
+
+
+async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> str | None:
+    """The currency of the voucher, read only when the call did not name it.
+
+    Raises:
+        VoucherError: it could not be read.
+    """
+    if pending.currency is not None:
+        return pending.currency
+    voucher = await find_voucher(sender, pending, deadline)
+    return voucher.currency if voucher else None

@@ -1,0 +1,87 @@
+"""Taking back what was charged once too often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
+from voucher_async.models import ChargeType
+from voucher_async.settlement.case import Flow
+from voucher_async.settlement.looking import read_currency
+from voucher_async.settlement.refunds import refund
+from voucher_async.settlement.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Charge
+    from voucher_async.settlement.case import Case
+    from voucher_async.settlement.engine import Engine
+
+__all__ = ["take_back"]
+
+_TRIES: Final = 3
+
+
+async def take_back(
+    engine: Engine, case: Case, surplus: Sequence[Charge], deadline: Deadline
+) -> tuple[Charge, ...] | None:
+    """Refund what was carried out beyond the one that counts.
+
+    Returns:
+        The refunds; None when it has to be tried again later.
+    """
+    if not RULES[case.pending.operation].take_back:
+        return _leave(engine, case, surplus, None)
+    before = _refunded_before(case, surplus) if case.foreign else ()
+    if len(before) == len(surplus):
+        return before  # whoever looked at it before has done so
+    try:
+        currency = await read_currency(engine.sender, case.pending, deadline)
+    except MissingScope as error:
+        return _leave(engine, case, surplus, error)
+    except VoucherError:
+        return None
+    for charge in surplus:
+        if charge.id not in case.taken_back and not await _refund(engine, case, charge, currency or ""):
+            return None
+    done = (case.taken_back[charge.id] for charge in surplus)
+    return tuple(refunded for refunded in done if refunded is not None)
+
+
+async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> bool:
+    """Refund one charge; False when it has to be tried again later."""
+    flow = Flow(engine.sender.deadline())
+    try:
+        refunded = await refund(engine, flow, charge, charge.amount, currency)
+    except VoucherError as error:
+        case.tries += 1
+        # a refund that is in doubt is an open outcome of its own from now on
+        if case.tries < _TRIES and not isinstance(error, OutcomeUnknown):
+            return False
+        case.taken_back[charge.id] = None
+        engine.tell("surplus left", case, charge=charge, error=error)
+        return True
+    case.taken_back[charge.id] = refunded
+    engine.tell("surplus refunded", case, charge=charge)
+    return True
+
+
+def _leave(
+    engine: Engine, case: Case, surplus: Sequence[Charge], error: VoucherError | None
+) -> tuple[Charge, ...]:
+    for charge in surplus:
+        engine.tell("surplus left", case, charge=charge, error=error)
+    return ()
+
+
+def _refunded_before(case: Case, surplus: Sequence[Charge]) -> tuple[Charge, ...]:
+    """Refunds that are there already: another process may have settled the same outcome."""
+    return tuple(
+        entry
+        for entry in case.seen
+        if entry.type == ChargeType.refund
+        and entry.amount == case.pending.amount
+        and entry.created_at >= surplus[0].created_at
+    )[: len(surplus)]
