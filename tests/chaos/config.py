@@ -52,7 +52,7 @@ class Storm:
             access: what the server gave out.
         """
         made = Settings.make(**access, timeout=Timeout(total=6.0, connect=1.0, read=0.8))
-        return attrs.evolve(made, settle_window=self.window, settle_for=40.0, close_wait=10.0)
+        return attrs.evolve(made, settle_window=self.window, settle_for=30.0, close_wait=10.0)
 
     def to_json(self) -> str:
         """As an argument for another process."""

@@ -85,6 +85,7 @@ class Index:
             self.intents_in[slot_of_intent(intent)].append(intent)
         self._said: dict[str, set[Said]] = collections.defaultdict(set)
         self.heard: set[str] = set()  # pending ids of which a hook was told the end
+        self.given_up: set[str] = set()  # pending ids that a hook was told are left open
         self.surplus: set[str] = set()  # charge ids that were called a surplus
         self.reported_back: dict[str, bool] = {}  # charge id -> whether it was said to be refunded by the SDK
         for word in self.words:
@@ -125,6 +126,8 @@ class Index:
         if word.what in {DONE, NOT_DONE}:
             self.heard.add(word.pending)
             self._said[word.pending].add(Said(word.what, word.charge))
+        elif word.what == "left open":
+            self.given_up.add(word.pending)
         elif word.what in {"refunded", "refund failed"}:
             self.reported_back[word.charge] = word.what == "refunded"
             self._say_of_charge(word.charge, heard=True)

@@ -96,7 +96,8 @@ def _settled_by_themselves(index: Index) -> set[str]:
         is_told = told is not None and told.what in {DONE, NOT_DONE} and not index.is_own_refund(intent)
         by_hook = intent.pending in index.heard
         back = index.is_own_refund(intent) and intent.charge in index.reported_back
-        if not (is_told or by_hook or back or _told_of_voucher(index, intent)):
+        is_clear = by_hook or (is_told and intent.pending not in index.given_up)
+        if not (is_clear or back or _told_of_voucher(index, intent)):
             open_ones.add(intent.call)
     return set(index.told) - open_ones
 

@@ -32,6 +32,7 @@ _OFTEN: Final = (
     faults.BreakBefore(),
     faults.BreakAfter(),
     faults.CommitLate(seconds=LATE / 10),
+    faults.CommitLate(seconds=LATE / 2),
     faults.CommitLate(seconds=LATE),
     faults.ServerError(status=500, acted=False),
     faults.ServerError(status=500, acted=True),
@@ -46,7 +47,7 @@ _OFTEN: Final = (
     faults.SlowBody(seconds=1.0),
     faults.WrongContentType(),
 )
-KINDS: Final = _RARE + _OFTEN * 6
+KINDS: Final = _RARE + _OFTEN * 12
 
 
 def populate(emulator: VoucherEmulator, storm: Storm) -> None:
@@ -101,7 +102,7 @@ class Weather:
         """The token endpoint goes down with every token revoked, and the date goes wrong, now and then."""
         rng = random.Random(f"{self._storm.seed}/weather")
         while True:
-            await asyncio.sleep(rng.uniform(2.0, 6.0))
+            await asyncio.sleep(rng.uniform(4.0, 12.0))
             down = (faults.Unavailable(retry_after=1), faults.BreakBefore(), faults.ServerError())
             self._emulator.faults.script("requestToken", *rng.choices(down, k=3))
             self._emulator.revoke_tokens()
