@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import attrs
+
 from tests.chaos import report as reports
 from tests.chaos.conductor import Conductor, Report
 from tests.chaos.config import VARIANTS, Storm
@@ -22,13 +24,15 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--lanes", type=int, default=40, help="pieces of work that a worker does at once")
     parser.add_argument("--share", type=float, default=0.3, help="share of the requests that meet a fault")
     parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
+    parser.add_argument("--kills", type=int, help="how often each worker is killed; 5 for the variant `kill`")
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")
     parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")
     given = vars(parser.parse_args(arguments))
     keep = given.pop("keep")
-    variant = given.pop("variant")
+    variant, kills = given.pop("variant"), given.pop("kills")
     names = VARIANTS if variant == "all" else (variant,)
-    return [Storm(**given, variant=name, kills=_KILLS if name == "kill" else 0) for name in names], keep
+    storms = [Storm(**given, variant=name, kills=_KILLS if name == "kill" else 0) for name in names]
+    return [storm if kills is None else attrs.evolve(storm, kills=kills) for storm in storms], keep
 
 
 def _run(storm: Storm, keep: Path | None) -> Report:

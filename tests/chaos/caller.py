@@ -110,7 +110,7 @@ class Caller:
                 unit=number,
                 payment=call.payment,
                 kind=call.kind,
-                order=target.charge.order_number if target else call.order,
+                order=(target.charge.order_number or "") if target else call.order,
                 things=(target.charge.id,) if target else call.vouchers,
                 amounts=(str(amount),) if is_refund else call.amounts,
             )

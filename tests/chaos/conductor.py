@@ -24,7 +24,7 @@ from tests.chaos.worker import journal_of
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class StormFailed(Exception):  # noqa: N818 - the storm, not the SDK: one of its own processes went wrong
+class StormFailed(Exception):
     """A process of the storm itself failed; nothing was judged."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self, get_args
 import attrs
 
 from voucher_async import Settings, Timeout
+from voucher_async.testing import EmulatorSettings
 
 Variant = Literal["default", "double", "lag", "kill"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
@@ -26,8 +27,8 @@ class Storm:
         workers: processes.
         share: the share of all requests that meet a fault.
         seed: what the work, the faults and the kills are drawn from.
-        variant: `double`: the server charges a reservation twice; `lag`: its lists lag behind; `kill`: workers
-            are killed and started again.
+        variant: `double`: the server charges a reservation twice; `lag`: its lists lag behind; `kill`:
+            workers are killed and started again.
         lanes: how many pieces of work a worker does at once.
         kills: how often each worker is killed.
     """
@@ -45,7 +46,7 @@ class Storm:
         """Seconds within which a request is carried out and shows in lists, if at all."""
         return LATE + SLACK + (LAG if self.variant == "lag" else 0.0)
 
-    def settings(self, access: dict[str, str]) -> Settings:
+    def settings(self, access: EmulatorSettings) -> Settings:
         """The settings of the workers' clients.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import attrs
 
@@ -123,36 +123,22 @@ def unit(seed: int, worker: int, number: int) -> Unit:
     """
     draw = _Draw(random.Random(f"{seed}/{worker}/{number}"), worker, number)
     what = draw.rng.choices(list(_MIX), weights=list(_MIX.values()))[0]
-    kind, _, how = what.partition(", ")
-    match what:
-        case "redeem, asked again":
-            first = draw.call("redeem", cancel=draw.cancel() if draw.rng.random() < 0.5 else None)
-            first = attrs.evolve(first, timeout=draw.rng.uniform(0.2, 1.5))
-            again = attrs.evolve(first, id=f"{first.id}a", timeout=None, cancel=None)
-            return Unit(number=number, way="again", calls=(first, again))
-        case "two equal refunds":
-            one = draw.call("refund", part=draw.rng.uniform(0.05, 0.5))
-            other = attrs.evolve(one, id=f"{one.id}b", payment=f"{one.id}b")
-            return Unit(number=number, way="together", calls=(one, other))
-        case "one voucher":
-            voucher = (draw.voucher(),)
-            calls = tuple(draw.call("redeem", vouchers=voucher) for _ in range(3))
-            return Unit(number=number, way="together", calls=calls)
-        case "one order":
-            return Unit(number=number, way="together", calls=draw.of_one_order())
-        case "checkout, failing":
-            return Unit(number=number, way="failing", calls=(draw.checkout(fragile=True),))
-        case "checkout" | "checkout, cancelled":
-            cancel = draw.cancel() if how else None
-            return Unit(number=number, way="one", calls=(draw.checkout(cancel=cancel),))
-        case _:
-            cancel = draw.cancel() if how else None
-            return Unit(number=number, way="one", calls=(draw.call(_kind(kind), cancel=cancel),))
-
-
-def _kind(text: str) -> Kind:
-    kinds: tuple[Kind, ...] = ("redeem", "charge", "refund", "recharge", "checkout")
-    return next(kind for kind in kinds if kind == text)
+    way: Way = "one"
+    if what == "redeem, asked again":
+        way, calls = "again", draw.twice()
+    elif what == "two equal refunds":
+        one = draw.call("refund", part=draw.rng.uniform(0.05, 0.5))
+        way, calls = "together", (one, attrs.evolve(one, id=f"{one.id}b", payment=f"{one.id}b"))
+    elif what == "one voucher":
+        voucher = (draw.voucher(),)
+        way, calls = "together", tuple(draw.call("redeem", vouchers=voucher) for _ in range(3))
+    elif what == "one order":
+        way, calls = "together", draw.of_one_order()
+    elif what == "checkout, failing":
+        way, calls = "failing", (draw.checkout(fragile=True),)
+    else:
+        calls = (draw.single(what),)
+    return Unit(number=number, way=way, calls=calls)
 
 
 class _Draw:
@@ -208,6 +194,20 @@ class _Draw:
             pick=self.rng.random(),
             part=part,
         )
+
+    def single(self, what: str) -> Call:
+        """One call, cancelled or not."""
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        name, _, how = what.partition(", ")
+        kind = next(kind for kind in kinds if kind == name)
+        cancel = self.cancel() if how else None
+        return self.checkout(cancel=cancel) if kind == "checkout" else self.call(kind, cancel=cancel)
+
+    def twice(self) -> tuple[Call, ...]:
+        """A payment whose caller leaves, or has little time, and asks for it again."""
+        first = self.call("redeem", cancel=self.cancel() if self.rng.random() < 0.5 else None)
+        first = attrs.evolve(first, timeout=self.rng.uniform(0.2, 1.5))
+        return first, attrs.evolve(first, id=f"{first.id}a", timeout=None, cancel=None)
 
     def checkout(self, *, cancel: Cancel | None = None, fragile: bool = False) -> Call:
         vouchers = self.rng.sample(range(OWN), 2 if fragile or self.rng.random() < 0.6 else 3)

@@ -18,7 +18,7 @@ def command_of(storm: Storm) -> str:
     """The command that runs a storm again."""
     return (
         f"python -m tests.chaos --calls {storm.calls} --workers {storm.workers} --share {storm.share:g} "
-        f"--lanes {storm.lanes} --seed {storm.seed} --variant {storm.variant}"
+        f"--lanes {storm.lanes} --kills {storm.kills} --seed {storm.seed} --variant {storm.variant}"
     )
 
 
@@ -33,9 +33,15 @@ def problems_of(report: Report) -> list[str]:
         problems.append(
             f"void: the server was {report.late:.1f} s late, this machine is too busy for a storm"
         )
-    if "Traceback" in report.noise or "never retrieved" in report.noise or "Warning" in report.noise:
-        problems.append(f"standard error: {report.noise[-2000:]}")
+    if noise := noise_of(report):
+        problems.append(f"standard error: {noise}")
     return problems
+
+
+def noise_of(report: Report) -> str:
+    """The end of what the processes had to complain about: a task nobody looked after, a socket left open."""
+    bad = ("Traceback", "never retrieved", "never awaited", "Warning", "a hook failed")
+    return report.noise[-2_000:] if any(word in report.noise for word in bad) else ""
 
 
 def rows(report: Report) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import collections
 import json
 import random
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -152,7 +153,7 @@ async def serve(storm: Storm) -> None:
         populate(emulator, storm)
         weather = Weather(emulator, storm)
         weather.begin()
-        _answer(dict(emulator.settings()))
+        _answer(emulator.settings())
         while line := await asyncio.to_thread(sys.stdin.readline):
             command, _, argument = line.strip().partition(" ")
             if command == "calm":
@@ -164,7 +165,7 @@ async def serve(storm: Storm) -> None:
         weather.end()
 
 
-def _answer(values: dict[str, str]) -> None:
+def _answer(values: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
 

@@ -15,9 +15,10 @@ from tests.chaos.records import Ended, Journal
 from tests.chaos.settling import settle_all, unresolved_in
 from tests.chaos.watcher import Watcher
 from voucher_async import VoucherClient
+from voucher_async.testing import EmulatorSettings
 
 
-async def run(storm: Storm, access: dict[str, str], folder: Path, names: list[str]) -> None:
+async def run(storm: Storm, access: EmulatorSettings, folder: Path, names: list[str]) -> None:
     """Settle what is open in the journals of these names, and again with another client."""
     pendings = unresolved_in(folder / name for name in names)
     for by in ("stranger", "second stranger"):

@@ -1,4 +1,4 @@
-"""A worker of a storm: one client, many callers. `python -m tests.chaos.worker STORM ACCESS FOLDER NUMBERS...`.
+"""A worker of a storm: one client, many callers. `python -m tests.chaos.worker STORM ACCESS FOLDER NUMBERS`.
 
 It says `at N` while it works, `worked` when all calls are over; then it waits for the word `calm` on its
 standard input, settles what is open, and ends.
@@ -22,6 +22,7 @@ from tests.chaos.records import Ended, Journal
 from tests.chaos.settling import settle_all, unresolved_in
 from tests.chaos.watcher import Watcher
 from voucher_async import VoucherClient, VoucherError
+from voucher_async.testing import EmulatorSettings
 
 _STEP: Final = 20
 
@@ -117,7 +118,9 @@ async def _wait_until_quiet(client: VoucherClient, seconds: float) -> None:
         await asyncio.sleep(0.2)
 
 
-async def run(storm: Storm, access: dict[str, str], folder: Path, numbers: tuple[int, int, int, int]) -> None:
+async def run(
+    storm: Storm, access: EmulatorSettings, folder: Path, numbers: tuple[int, int, int, int]
+) -> None:
     """Work, wait for the calm, settle, end.
 
     Args:
