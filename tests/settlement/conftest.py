@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -71,6 +71,13 @@ class Shop:
                 await asyncio.sleep(REST)
                 self.clock.advance(STEP)
         return await task
+
+    async def until(self, moment: Callable[[], object]) -> None:
+        """Let time pass until something is the case."""
+        async with asyncio.timeout(30):
+            while not moment():
+                await asyncio.sleep(REST)
+                self.clock.advance(STEP)
 
     async def passes(self, seconds: float) -> None:
         """Let time pass."""

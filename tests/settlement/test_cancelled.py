@@ -94,7 +94,7 @@ async def test_a_refusal_after_the_caller_left_is_told_as_not_done(shop: Shop) -
     shop.emulator.set_status(voucher.id, "inactive")
     work = shop.client.reservations.charge(reservation, order_number="A-1")
     await cancelled_when(shop, work, lambda: shop.count(CHARGE))
-    await shop.passes(0.2)
+    await shop.until(lambda: shop.told.words)
     assert shop.told.words == ["not done"]
     (intent,) = shop.told.intents
     assert (await shop.client.settle(intent)).state is SettlementState.NOT_DONE
@@ -107,7 +107,7 @@ async def test_a_refund_and_a_recharge_under_way_are_finished(shop: Shop) -> Non
     await cancelled_when(shop, refund, lambda: shop.count("refundCharge"))
     recharge = shop.client.vouchers.recharge(amount="1", currency="EUR", order_number="R-1", id=voucher.id)
     await cancelled_when(shop, recharge, lambda: shop.count("rechargeVoucher"))
-    await shop.passes(0.2)
+    await shop.until(lambda: len(shop.told.words) == 2)
     assert shop.told.words == ["done", "done"]
     assert shop.emulator.balance(voucher.id) == Decimal("26.00")
 
@@ -118,7 +118,7 @@ async def test_a_checkout_cancelled_between_charges_refunds_what_it_charged(shop
         for voucher in (first, second):
             await checkout.reserve(code=voucher.code, amount="4")
         await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE))
-        await shop.passes(0.2)
+        await shop.until(lambda: shop.told.words)
         assert shop.told.words == ["refunded"]
         with pytest.raises(ReservationAlreadyCharged):
             await checkout.charge()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import cancelled_from_outside
 from voucher_async.errors import CallTimeout, ConfigurationError, Fate, OutcomeUnknown, VoucherError
@@ -24,7 +24,7 @@ __all__ = ["Desk"]
 
 T = TypeVar("T")
 
-_GRACE: Final = 0.1
+_GRACE: Final = 0.5  # seconds
 _CLOCKS: Final = 300.0  # seconds that the date of an answer may be off: a proxy may have written it
 
 
@@ -39,6 +39,7 @@ class Desk:
     def __init__(self, engine: Engine, close_wait: float) -> None:
         self.engine = engine
         self._close_wait = close_wait
+        self._calls: set[asyncio.Task[Any]] = set()
         self._lines: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     @property
@@ -62,7 +63,8 @@ class Desk:
         flow = Flow(deadline)
         task = asyncio.create_task(self._work(flow, work))
         flow.task = task
-        self.engine.keep(task)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
         if ended is not None:
             task.add_done_callback(ended)
         try:
@@ -195,22 +197,25 @@ class Desk:
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""
         limit = self._close_wait if wait is None else wait
-        if self._tasks() and limit > 0:
-            await asyncio.wait(self._tasks(), timeout=limit)
+        tasks = _ours(self._calls | self.engine.watches)
+        if tasks and limit > 0:
+            await asyncio.wait(tasks, timeout=limit)
 
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        if self._tasks():
-            await asyncio.wait(self._tasks(), timeout=_GRACE)  # it fails by itself, and says what is known
-        while self._tasks():
-            for task in self._tasks():
+        calls = _ours(self._calls)
+        if calls:
+            await asyncio.wait(calls, timeout=_GRACE)  # they fail by themselves, and say what is known
+        while tasks := _ours(self._calls | self.engine.watches):
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks())
+            await asyncio.wait(tasks)
         return self.pending
 
-    def _tasks(self) -> set[asyncio.Task[object]]:
-        loop = asyncio.get_running_loop()  # tasks of a loop that is gone are gone with it
-        return {task for task in self.engine.tasks if task.get_loop() is loop}
+
+def _ours(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    loop = asyncio.get_running_loop()  # tasks of a loop that is gone are gone with it
+    return {task for task in tasks if task.get_loop() is loop}
 
 
 async def _wait_for(task: asyncio.Task[object], deadline: Deadline) -> None:
