@@ -114,7 +114,7 @@ async def test_not_done_takes_the_whole_window_and_calls_may_share_it(shop: Shop
     pending = await lost(shop, shop.voucher(), faults.BreakBefore())
     begun = shop.clock.monotonic()
     for _ in range(3):
-        with pytest.raises(OutcomeUnknown, match="on its way"):
+        with pytest.raises(OutcomeUnknown, match="still open"):
             await shop.during(shop.client.settle(pending, timeout=0.01))
         assert shop.client.pending == (pending,)
     settlement = await shop.during(shop.client.settle(pending))

@@ -90,6 +90,7 @@ class Desk:
 
     def _abandon(self, flow: Flow, task: asyncio.Task[T]) -> None:
         flow.abandoned = True
+        task.add_done_callback(_read)  # nobody else will
         if not flow.begun:
             task.cancel()
         elif not task.done():
@@ -211,6 +212,11 @@ class Desk:
                 task.cancel()
             await asyncio.wait(tasks)
         return self.pending
+
+
+def _read(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _ours(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
