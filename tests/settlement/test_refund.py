@@ -71,6 +71,7 @@ async def test_a_refund_that_is_carried_out_late_is_not_made_twice(shop: Shop) -
     charge = await paid(shop)
     shop.script(REFUND, faults.CommitLate(8.0))
     made = await refund(shop, charge)
+    await shop.during(shop.emulator.faults.settled())
     assert [made.id] == shop.refunded()
     assert shop.count(REFUND) == 1
 
@@ -165,6 +166,7 @@ async def test_a_recharge_by_id_is_made_once(shop: Shop, fault: faults.Fault) ->
     first = await shop.client.vouchers.recharge(**body)
     shop.script(RECHARGE, fault)
     second = await shop.during(shop.client.vouchers.recharge(**body))
+    await shop.during(shop.emulator.faults.settled())
     assert [first.id, second.id] == [charge.id for charge in shop.emulator.charges("R-1")]
     assert shop.emulator.balance(voucher.id) == Decimal("35.00")
 
