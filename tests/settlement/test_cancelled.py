@@ -197,3 +197,48 @@ async def test_a_caller_that_waits_for_its_turn_when_the_client_is_closed_has_ch
         with pytest.raises(ConfigurationError, match="closed"):
             await waiting
     assert shop.count("createReservation") == 0
+
+
+class Leaver:
+    """A hook through which a caller goes away at one exact moment."""
+
+    def __init__(self, moment: str) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        setattr(self, moment, self._leave)
+
+    def _leave(self, event: object) -> None:
+        if self.task is not None and getattr(event, "operation", "") == self.operation:
+            self.task.cancel()
+
+    operation = CHARGE
+
+
+@pytest.mark.parametrize("moment", ["on_intent", "on_attempt_ended"])
+@pytest.mark.parametrize("word", ["done", "not done"])
+async def test_a_caller_that_leaves_at_the_worst_moment_is_still_spoken_for(
+    shop: Shop, moment: str, word: str
+) -> None:
+    voucher = shop.voucher()
+    leaver = Leaver(moment)
+    client = shop.another(hooks=[leaver, shop.told])
+    reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    if word == "not done":
+        shop.emulator.set_status(voucher.id, "inactive")
+    leaver.task = asyncio.create_task(client.reservations.charge(reservation, order_number="A-1"))
+    await asyncio.wait({leaver.task})
+    assert leaver.task.cancelled()
+    await shop.until(lambda: shop.told.words)
+    assert shop.told.words == [word]
+    assert await client.aclose(wait=0) == ()
+
+
+async def test_what_can_never_be_settled_is_told_as_left_open(shop: Shop) -> None:
+    voucher = shop.voucher()
+    recharge = shop.client.vouchers.recharge(
+        amount="1", currency="EUR", order_number="R-1", code=voucher.code
+    )
+    shop.script("rechargeVoucher", faults.BreakAfter())
+    await cancelled_when(shop, recharge, lambda: shop.told.intents)
+    await shop.until(lambda: shop.told.words)
+    assert shop.told.words == ["left open"]
+    assert len(shop.client.pending) == 1

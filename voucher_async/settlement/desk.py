@@ -78,14 +78,12 @@ class Desk:
     async def _work(self, flow: Flow, work: Callable[[Flow], Awaitable[T]]) -> T:
         try:
             result = await work(flow)
-        except OutcomeUnknown:
-            raise  # it is looked after in the background, and the hooks are told there
         except VoucherError as error:
             if flow.abandoned:
-                self._not_done_for_nobody(flow, error)
+                self._tell_hooks(flow, error)
             raise
         if flow.abandoned:
-            self._done_for_nobody(flow)
+            self._tell_hooks(flow, None)
         return result
 
     def _abandon(self, flow: Flow, task: asyncio.Task[T]) -> None:
@@ -97,10 +95,20 @@ class Desk:
             if flow.case is not None:
                 flow.case.running = task
                 self.engine.archive.open(flow.case)
-        elif not task.cancelled() and task.exception() is None:
-            self._done_for_nobody(flow)
+        elif not task.cancelled():
+            self._tell_hooks(flow, task.exception())
 
-    def _done_for_nobody(self, flow: Flow) -> None:
+    def _tell_hooks(self, flow: Flow, error: BaseException | None) -> None:
+        """The call is over and its caller gone: only the hooks are left to be told."""
+        if error is None:
+            self._tell_done(flow)
+        elif isinstance(error, OutcomeUnknown):
+            if flow.case is not None and flow.case.task is None:  # else it is told when that one is over
+                self.engine.tell("left open", flow.case, error=error)
+        elif isinstance(error, VoucherError):
+            self._tell_not_done(flow, error)
+
+    def _tell_done(self, flow: Flow) -> None:
         for case in flow.finished:
             if case.task is None:  # else it is watched for a surplus, and settled then
                 done = Settlement(pending=case.pending, state=SettlementState.DONE, charge=case.charge)
@@ -108,7 +116,7 @@ class Desk:
             self.engine.archive.deliver_later(flow.key, case.charge)
             self.engine.tell("done", case, charge=case.charge)
 
-    def _not_done_for_nobody(self, flow: Flow, error: VoucherError) -> None:
+    def _tell_not_done(self, flow: Flow, error: VoucherError) -> None:
         for finished in flow.finished:  # a checkout has refunded them, and told
             if finished.task is None:
                 self.engine.archive.close(finished)
