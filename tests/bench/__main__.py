@@ -11,12 +11,17 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import reserve
+from tests.bench import crowd, decode, imports, reserve, tokens
 from tests.bench.environments import prepare
-from tests.bench.report import Table, write
+from tests.bench.report import Figure, Part, Table, summary, write
 
-Part = Callable[[int, Mapping[str, str]], list[Table]]
-PARTS: dict[str, Part] = {"reserve": reserve.measure}
+PARTS: dict[str, Callable[[int, Mapping[str, str]], Part]] = {
+    "reserve": reserve.measure,
+    "decode": decode.measure,
+    "imports": imports.measure,
+    "crowd": crowd.measure,
+    "tokens": tokens.measure,
+}
 
 
 def main() -> None:
@@ -30,13 +35,21 @@ def main() -> None:
         sys.stdout.write(reserve.profile())
         return
     tables: list[Table] = []
+    figures: list[Figure] = []
     for name in options.only or PARTS:
-        for table in PARTS[name](options.rounds, missing):
-            sys.stdout.write(f"{table.text()}\n")
-            sys.stdout.flush()
-            tables.append(table)
+        part = PARTS[name](options.rounds, missing)
+        for table in part.tables:
+            show(table)
+        tables += part.tables
+        figures += part.figures
+    show(summary(figures))
     if not options.only:
-        write(tables)
+        write([summary(figures), *tables])
+
+
+def show(table: Table) -> None:
+    sys.stdout.write(f"{table.text()}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

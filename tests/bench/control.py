@@ -43,6 +43,7 @@ class Control:
     """
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.origin = f"http://127.0.0.1:{port}"
         self.base_url = f"{self.origin}/v1"
 

@@ -50,6 +50,15 @@ def answer_of(process: subprocess.Popen[str]) -> Any:
     return json.loads(line)
 
 
+def fresh(environment: str, module: str, function: str, *options: str, **arguments: Any) -> Any:
+    """What a function gives in a fresh process; see `child.py`."""
+    process = start(environment, "tests.bench.child", module, function, json.dumps(arguments), *options)
+    try:
+        return answer_of(process)
+    finally:
+        stop(process)
+
+
 def stop(process: subprocess.Popen[str]) -> None:
     """Close a process's standard input, which ends it, and wait."""
     if process.stdin:

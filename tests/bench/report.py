@@ -57,6 +57,38 @@ class Table:
         return "\n".join([f"## {self.title}", "", lines[0], rule, *lines[1:], "", *notes])
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure to reach.
+
+    Attributes:
+        what: what was to be reached.
+        bar: the bar.
+        measured: what was measured.
+        met: whether that is within the bar.
+    """
+
+    what: str
+    bar: str
+    measured: str
+    met: bool
+
+
+@dataclass
+class Part:
+    """What one measurement gives."""
+
+    tables: list[Table]
+    figures: list[Figure] = field(default_factory=list)
+
+
+def summary(figures: list[Figure]) -> Table:
+    made = Table("Figures to reach", ("what", "bar", "measured", "met"))
+    for figure in figures:
+        made.rows.append((figure.what, figure.bar, figure.measured, "yes" if figure.met else "**no**"))
+    return made
+
+
 def versions() -> dict[str, str]:
     """The pinned versions worth naming."""
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ from subprocess import Popen
 from tests.bench.calls import all_calls
 from tests.bench.control import Control, server
 from tests.bench.places import ROOT, answer_of, start, stop
-from tests.bench.report import Table
+from tests.bench.report import Figure, Part, Table
 
 IN_FLIGHT = 50
 CALLS = 2_000
@@ -68,7 +68,7 @@ def ask(process: Popen[str], *words: object) -> dict[str, float]:
     return made
 
 
-def measure(rounds: int, missing: Mapping[str, str], calls: int = CALLS) -> list[Table]:
+def measure(rounds: int, missing: Mapping[str, str], calls: int = CALLS) -> Part:
     """All contenders, taking turns."""
     racing = [contender for contender in CONTENDERS if contender.module not in missing]
     results: dict[Contender, list[dict[str, float]]] = {contender: [] for contender in racing}
@@ -93,7 +93,41 @@ def measure(rounds: int, missing: Mapping[str, str], calls: int = CALLS) -> list
             row(results[contender], floor) if contender in results else (missing[contender.module], *[""] * 5)
         )
         made.rows.append((contender.name, *rest))
-    return [made]
+    return Part([made], figures(results))
+
+
+def figures(results: Mapping[Contender, list[dict[str, float]]]) -> list[Figure]:
+    """Ours against the floor, and both generated clients against ours."""
+    cpu = {
+        contender.module: [one["cpu_us"] for one in rounds]
+        for contender, rounds in results.items()
+        if not contender.options
+    }
+    against = ratio(cpu["sdk"], cpu["floor"])
+    made = [
+        Figure(
+            "CPU of a warm `reservations.create` against the floor",
+            "at most 1.25x",
+            f"{against:.2f}x",
+            against <= 1.25,
+        )
+    ]
+    for module, name, bar in (
+        ("httpx_by_hand", "httpx by hand", 5.0),
+        ("openapi_python_client", "openapi-python-client", 5.0),
+        ("openapi_generator", "openapi-generator", 1.0),
+    ):
+        if module in cpu:
+            times = ratio(cpu[module], cpu["sdk"])
+            made.append(
+                Figure(f"CPU of {name} against ours", f"at least {bar:g}x", f"{times:.1f}x", times >= bar)
+            )
+    return made
+
+
+def ratio(times: list[float], others: list[float]) -> float:
+    """The median of the rounds' ratios: what else the machine did meets both."""
+    return statistics.median(one / other for one, other in zip(times, others, strict=True))
 
 
 def row(results: list[dict[str, float]], floor: list[dict[str, float]]) -> tuple[str, ...]:
