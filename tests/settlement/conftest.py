@@ -102,11 +102,23 @@ def allow_double_charge() -> bool:
     return False
 
 
+@pytest.fixture
+def max_per_page() -> int:
+    return 100
+
+
 @pytest_asyncio.fixture
-async def shop(clock: ManualClock, allow_double_charge: bool) -> AsyncIterator[Shop]:  # noqa: FBT001
+async def shop(
+    clock: ManualClock,
+    allow_double_charge: bool,  # noqa: FBT001
+    max_per_page: int,
+) -> AsyncIterator[Shop]:
     told = Recorder()
     async with VoucherEmulator(
-        clock=clock, token_lifetime=86_400, allow_double_charge=allow_double_charge
+        clock=clock,
+        token_lifetime=86_400,
+        allow_double_charge=allow_double_charge,
+        max_per_page=max_per_page,
     ) as emulator:
         client = VoucherClient(settings=settings(emulator), clock=clock, hooks=[told])
         yield Shop(client, emulator, clock, told)

@@ -120,6 +120,58 @@ async def test_requests_that_were_lost_and_all_carried_out_leave_one_charge(shop
     assert shop.told.words == ["surplus refunded"] * 2
 
 
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(shop: Shop) -> None:
+    shop.emulator.faults.list_lag = 4.0
+    shop.script(CHARGE, faults.BreakAfter(), faults.SlowHeaders(2.0))
+    voucher = shop.voucher()
+    # without the currency, which is read then
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    charge = await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+    (pending,) = shop.client.pending
+    assert pending.currency is None
+    settlement = await shop.during(shop.client.settle(pending))
+    assert settlement.charge == charge
+    assert [charge.id for charge in (*settlement.surplus, charge)] == shop.charged()
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_surplus_that_cannot_be_refunded_is_told(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.emulator.faults.chance(1.0, seed=1, operations=["refundCharge"], kinds=[faults.TooMany(0)])
+    charge = await redeem(shop, shop.voucher())
+    (pending,) = shop.client.pending
+    settlement = await shop.during(shop.client.settle(pending, timeout=60.0))
+    assert settlement.charge == charge
+    assert (len(settlement.surplus), settlement.refunds) == (1, ())
+    assert shop.told.words == ["surplus left"]
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_surplus_whose_refund_is_in_doubt_is_an_open_outcome_of_its_own(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.script("refundCharge", faults.CommitLate(5.0))
+    voucher = shop.voucher()
+    await redeem(shop, voucher)
+    await shop.until(lambda: not shop.client.pending)
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words[-1] in {"surplus refunded", "done"}
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_without_the_scope_for_reading_a_voucher_its_surplus_stays(shop: Shop) -> None:
+    blind = shop.emulator.add_client(scopes=["use", "read-lists"])
+    client = shop.another(hooks=[shop.told], client_id=blind.id, client_secret=blind.secret)
+    voucher = shop.voucher()
+    reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    await shop.during(client.reservations.charge(reservation, order_number="A-1"))
+    await shop.until(lambda: not client.pending)
+    assert shop.told.words == ["surplus left"]
+    await client.aclose(wait=0)
+
+
 async def test_what_is_absent_after_the_window_was_not_charged(shop: Shop) -> None:
     shop.script(CHARGE, *[faults.BreakBefore()] * 3)
     voucher = shop.voucher()
@@ -261,6 +313,18 @@ async def test_redeeming_again_gives_the_charge_that_nobody_was_told_of(shop: Sh
     assert [charge.id] == shop.charged()
     again = await redeem(shop, voucher)  # delivered once: this is a new payment
     assert [charge.id, again.id] == shop.charged()
+
+
+async def test_what_settle_has_delivered_is_not_delivered_again(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.emulator.faults.list_lag = 6.0
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await redeem(shop, voucher, timeout=3.0)
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    another = await redeem(shop, voucher)
+    assert settlement.charge is not None
+    assert [settlement.charge.id, another.id] == shop.charged()
 
 
 @pytest.mark.parametrize("fault", [faults.TooMany(0), faults.ServerError(), faults.BreakBefore()])

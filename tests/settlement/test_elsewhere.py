@@ -166,10 +166,21 @@ async def test_a_creation_is_settled_by_its_id(shop: Shop, made: bool) -> None: 
     shop.script("createVoucher", fault)
     with pytest.raises(OutcomeUnknown) as caught:
         await client.vouchers.create(amount="5", currency="EUR")
+    begun = shop.clock.monotonic()
     settlement = await shop.during(client.settle(caught.value.pending))
     assert settlement.state is (SettlementState.DONE if made else SettlementState.NOT_DONE)
     assert settlement.charge is None
+    assert made or shop.clock.monotonic() - begun >= 10.0  # it may be carried out late
     await client.aclose(wait=0)
+
+
+async def test_a_voucher_of_another_amount_is_not_the_one_that_was_to_be_created(shop: Shop) -> None:
+    voucher = shop.voucher()
+    for amount, state in (("25.00", SettlementState.DONE), ("26.00", SettlementState.NOT_DONE)):
+        pending = PendingOutcome(
+            operation="createVoucher", voucher_id=voucher.id, amount=Decimal(amount), currency="EUR"
+        )
+        assert (await shop.during(shop.client.settle(pending))).state is state
 
 
 async def test_a_connection_is_never_settled(shop: Shop) -> None:

@@ -178,3 +178,15 @@ async def test_a_recharge_by_code_is_open(shop: Shop) -> None:
         await shop.client.vouchers.recharge(amount="5", currency="EUR", order_number="R-1", code=voucher.code)
     assert voucher.code not in caught.value.pending.to_json()
     assert shop.count(RECHARGE) == 1
+
+
+@pytest.mark.parametrize("max_per_page", [2])
+async def test_all_pages_of_the_list_are_read(shop: Shop) -> None:
+    voucher = shop.voucher()
+    body: dict[str, Any] = {"amount": "5", "currency": "EUR", "order_number": "R-1", "id": voucher.id}
+    for _ in range(4):
+        await shop.client.vouchers.recharge(**body)
+    shop.script(RECHARGE, faults.BreakAfter())
+    last = await shop.during(shop.client.vouchers.recharge(**body))
+    assert last.id == shop.emulator.charges("R-1")[-1].id
+    assert shop.count(RECHARGE) == 5

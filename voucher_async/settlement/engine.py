@@ -107,7 +107,7 @@ class Engine:
             VoucherError: it was certainly not carried out.
         """
         pause = _PAUSE
-        while obstacle(case.pending) is None and not flow.abandoned and flow.deadline.left() > 0:
+        while obstacle(case.pending) is None and flow.deadline.left() > 0:
             move = await self._look(case, flow.deadline, can_repeat=True)
             if flow.abandoned or move is Move.OPEN or case.hopeless:
                 break
