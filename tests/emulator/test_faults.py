@@ -136,6 +136,23 @@ async def test_an_answer_is_slow_and_the_server_has_acted(
     assert call.result()[0] == 200
 
 
+@pytest.mark.parametrize("fault", [faults.SlowHeaders(30.0), faults.SlowBody(30.0)])
+async def test_a_client_that_does_not_wait_for_a_slow_answer_is_no_error(
+    shop: Shop, clock: ManualClock, fault: faults.Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.emulator.faults.script(RECHARGE, fault)
+    call = asyncio.create_task(shop.recharge())
+    await shop.until(1)
+    await asyncio.sleep(0.01)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await asyncio.sleep(0.01)
+    clock.advance(30.0)
+    await asyncio.sleep(0.01)
+    assert caplog.records == []
+    assert (await shop.recharge("A-2"))[0] == 200
+
+
 async def test_a_request_is_carried_out_late(shop: Shop, clock: ManualClock) -> None:
     shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
     with pytest.raises(aiohttp.ClientError):

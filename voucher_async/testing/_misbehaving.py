@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -106,12 +107,13 @@ async def _answer_badly(
     if outcome.body is not None:
         response.content_type = "application/json"
         response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if isinstance(fault, kinds.SlowBody):
-        await server.clock.sleep(fault.seconds)
-        await response.write(body[len(body) // 2 :])
-    elif request.transport is not None:
-        request.transport.close()
-        await asyncio.sleep(0)
+    with contextlib.suppress(ConnectionResetError):  # a client that is gone was as impatient as it should be
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        if isinstance(fault, kinds.SlowBody):
+            await server.clock.sleep(fault.seconds)
+            await response.write(body[len(body) // 2 :])
+        elif request.transport is not None:
+            request.transport.close()
+            await asyncio.sleep(0)
     return response
