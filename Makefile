@@ -97,8 +97,8 @@ demo: $(RUNTIME) ## a voucher's life against the emulator, step by step
 emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 	@$(BIN)/python -m voucher_async emulator --port $(PORT)
 
-bench: setup ## run the benchmarks in tests/bench
-	@for script in $(sort $(wildcard tests/bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH="--only reserve" for a part)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 chaos: setup ## the fault storm: what callers are told under 30 % faults, against the server's ledger (about 15 minutes)
 	@$(BIN)/python -m tests.chaos

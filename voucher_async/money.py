@@ -38,6 +38,11 @@ def to_amount(value: Amount, field: str = "amount", minimum: Decimal = ZERO) -> 
         InvalidInputType: a float, a bool or any other type.
         InvalidInput: not a finite number, more than two decimals, below `minimum` or above 999999.99.
     """
+    if type(value) is str and _WIRE.match(value):
+        # as the API writes it: only the smallest amount is left to be looked at
+        amount = Decimal(value)
+        if amount >= minimum:
+            return amount
     amount = _to_decimal(value, field)
     if not amount.is_finite():
         raise InvalidInput(field, "must be a finite number", value)

@@ -60,7 +60,7 @@ _SERVER_ERROR_FROM = 500
 _REQUEST_TIMEOUT = 408
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class Request(Generic[T]):
     """One call, ready to be sent.
 
@@ -89,7 +89,7 @@ class Request(Generic[T]):
         return CallFacts(operation=self.operation.id, method=self.operation.method, path=self.path)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class Response:
     """An answer as it came.
 
@@ -110,7 +110,7 @@ class Response:
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class Answer(Generic[T]):
     """An answer that was understood.
 
@@ -150,14 +150,15 @@ def build(
         InvalidInput: an id cannot stand in a path, or a query value cannot be encoded.
     """
     path = operation.path
-    for name, value in (ids or {}).items():
-        path = path.replace(f"{{{name}}}", _encode_id(name, value))
+    if ids:
+        for name, value in ids.items():
+            path = path.replace(f"{{{name}}}", _encode_id(name, value))
     return Request(
         operation=operation,
         path=path,
-        query=_encode_query(query),
+        query=_encode_query(query) if query else "",
         body=None if body is None else wire.encode(body),
-        secrets=tuple(secret for secret in secrets if secret),
+        secrets=tuple(filter(None, secrets)),
         repeatable=repeatable,
         check=check,
     )

@@ -1,21 +1,19 @@
 """How fast answers are read, by the converter and by what it might have been made of.
 
-    python tests/bench/bench_decode.py
-
-Prints microseconds for one reservation and for a page of 1,000 vouchers, and each as a multiple of the
-converter's own time. A set-up that lets wrong values pass says so in its name.
+One reservation, and a page of 1,000 vouchers. A set-up that lets wrong values pass says so in its name.
+`python -m tests.bench --only decode` prints the table.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import importlib
 import importlib.util
 import json
 import operator
 import re
-import sys
 import time
 import typing
 from collections.abc import Callable
@@ -29,55 +27,14 @@ import pydantic
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
+from tests.bench.bodies import PAGE, RESERVATION
+from tests.bench.decode import MANY, OURS, PYDANTIC
 from voucher_async import wire
 from voucher_async.models import OpenEnum, Reservation, VoucherPage
 
-RESERVATION = {
-    "id": "2b1f3c9e-53d8-4a6c-9b6c-0d7c5d1f8e21",
-    "voucher_id": "GIFT-2017-0042",
-    "voucher_taxable": True,
-    "voucher_tax_rate": "19",
-    "client_id": "b2a4c1de-0f6b-4f3e-9d43-2b0a5f1f7c11",
-    "amount": "10.00",
-    "valid_until": "2017-07-22T10:30:00+00:00",
-    "created_at": "2017-07-22T10:00:00+00:00",
-    "updated_at": "2017-07-22T10:00:00+00:00",
-}
-VOUCHER = {
-    "client_id": "b2a4c1de-0f6b-4f3e-9d43-2b0a5f1f7c11",
-    "sku": "GIFT-25",
-    "batch": None,
-    "currency": "EUR",
-    "valid_until": "2020-07-21T17:45:00+00:00",
-    "validity_value": 3,
-    "validity_interval": "years",
-    "status": "active",
-    "type": "digital",
-    "taxable": False,
-    "tax_rate": None,
-    "order_number": None,
-    "data": None,
-    "created_at": "2017-07-21T17:32:28+00:00",
-    "updated_at": "2017-07-21T17:45:00+00:00",
-    "remaining_amount": "15.00",
-    "deletable": False,
-}
-PAGE = {
-    "data": [{**VOUCHER, "id": f"GIFT-{n:04}", "amount": f"{n % 90 + 10}.{n % 100:02}"} for n in range(1000)],
-    "links": {"first": "http://domain/1", "last": "http://domain/9", "prev": None, "next": None},
-    "meta": {
-        "current_page": 1,
-        "per_page": 1000,
-        "from": 1,
-        "to": 1000,
-        "last_page": 1,
-        "total": 1000,
-        "path": "http://domain",
-    },
-}
 CASES: list[tuple[str, type[Any], bytes, int]] = [
     ("one reservation", Reservation, json.dumps(RESERVATION).encode(), 20_000),
-    ("1,000 vouchers", VoucherPage, json.dumps(PAGE).encode(), 20),
+    (MANY, VoucherPage, json.dumps(PAGE).encode(), 20),
 ]
 AMOUNT = re.compile(r"[0-9]{1,6}\.[0-9]{2}")
 Reader = Callable[[bytes], Any]
@@ -163,44 +120,34 @@ def pydantic_twin(hint: Any) -> Any:
 
 
 def readers(cls: Any) -> dict[str, Reader]:
-    found: dict[str, Reader] = {"voucher_async.wire": lambda body: wire.decode(cls, body)}
+    found: dict[str, Reader] = {OURS: lambda body: wire.decode(cls, body)}
     for name, loads in plain_readers().items():
         found[f"{name} + cattrs"] = with_cattrs(cls, loads, detailed=False)
         found[f"{name} + cattrs, detailed validation"] = with_cattrs(cls, loads, detailed=True)
     return found | {
         "cattrs' msgspec preconf": with_preconf(cls),
         "msgspec alone (amounts, offsets, `from` unchecked)": msgspec.json.Decoder(cls).decode,
-        "pydantic v2 (amounts unchecked)": pydantic_twin(cls).model_validate_json,
+        PYDANTIC: pydantic_twin(cls).model_validate_json,
     }
 
 
 def microseconds(reader: Reader, body: bytes, times: int) -> float:
-    reader(body)
-    best = float("inf")
-    for _ in range(7):
-        start = time.perf_counter()
-        for _ in range(times):
-            reader(body)
-        best = min(best, time.perf_counter() - start)
-    return best / times * 1e6
+    start = time.perf_counter()
+    for _ in range(times):
+        reader(body)
+    return (time.perf_counter() - start) / times * 1e6
 
 
-def main(scale: float = 1.0) -> dict[str, dict[str, float]]:
-    """Measure, print the table, return the microseconds by case and set-up."""
-    results: dict[str, dict[str, float]] = {}
+def measure(rounds: int = 9, scale: float = 1.0) -> dict[str, dict[str, list[float]]]:
+    """The microseconds by case and reader, of rounds in which all readers take turns."""
+    results: dict[str, dict[str, list[float]]] = {}
     for case, cls, body, times in CASES:
-        count = max(1, int(times * scale))
-        results[case] = {name: microseconds(read, body, count) for name, read in readers(cls).items()}
-    lines = [f"{'':52}" + "".join(f"{case:>18}{'ratio':>8}" for case in results)]
-    for name in results[CASES[0][0]]:
-        cells = "".join(
-            f"{times[name]:15.1f} us{times[name] / times['voucher_async.wire']:8.2f}"
-            for times in results.values()
-        )
-        lines.append(f"{name:52}{cells}")
-    sys.stdout.write("\n".join(lines) + "\n")
+        racing = readers(cls)
+        results[case] = {name: [] for name in racing}
+        for reader in racing.values():
+            reader(body)
+        for _ in range(rounds):
+            for name, reader in racing.items():
+                gc.collect()
+                results[case][name].append(microseconds(reader, body, max(1, int(times * scale))))
     return results
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)

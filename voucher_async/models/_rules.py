@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -102,22 +103,27 @@ def choice(cls: type[E], value: E | str, field: str) -> E:
 
 def money(value: Amount, field: str, minimum: str) -> Decimal:
     """An amount in currency units, see `voucher_async.money.to_amount`."""
-    return to_amount(value, field, Decimal(minimum))
+    return to_amount(value, field, _decimal(minimum))
+
+
+_decimal: Final = functools.cache(Decimal)
 
 
 def optional(rule: Rule) -> Rule:
     """The rule, for a field that may be None."""
-    return _unless(rule, None)
+
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None:
+            rule(instance, attribute, value)
+
+    return check
 
 
 def clearable(rule: Rule) -> Rule:
     """The rule, for a field that may be None, which clears it, or UNSET."""
-    return _unless(rule, None, UNSET)
 
-
-def _unless(rule: Rule, *passed: object) -> Rule:
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not any(value is one for one in passed):
+        if value is not None and value is not UNSET:
             rule(instance, attribute, value)
 
     return check
@@ -155,7 +161,15 @@ def text(
 
 
 def _text_rule(checks: Sequence[tuple[Callable[[str], bool], str]], *, secret: bool) -> Rule:
+    conditions = tuple(holds for holds, _ in checks)
+
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if type(value) is str:
+            for holds in conditions:
+                if not holds(value):
+                    break
+            else:
+                return
         field = wire_name(attribute)
         given = _check_type(field, value, str, secret=secret)
         for holds, words in checks:
@@ -262,6 +276,8 @@ def _count(number: int) -> str:
 
 
 def _is_unicode(value: str) -> bool:
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:

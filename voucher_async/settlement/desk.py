@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import cancelled_from_outside
 from voucher_async.errors import CallTimeout, ConfigurationError, Fate, OutcomeUnknown, VoucherError
@@ -24,7 +24,7 @@ __all__ = ["Desk"]
 
 T = TypeVar("T")
 
-_GRACE: Final = 0.1
+_GRACE: Final = 0.5  # seconds
 _CLOCKS: Final = 300.0  # seconds that the date of an answer may be off: a proxy may have written it
 
 
@@ -39,6 +39,7 @@ class Desk:
     def __init__(self, engine: Engine, close_wait: float) -> None:
         self.engine = engine
         self._close_wait = close_wait
+        self._calls: set[asyncio.Task[Any]] = set()
         self._lines: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     @property
@@ -62,7 +63,8 @@ class Desk:
         flow = Flow(deadline)
         task = asyncio.create_task(self._work(flow, work))
         flow.task = task
-        self.engine.keep(task)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
         if ended is not None:
             task.add_done_callback(ended)
         try:
@@ -76,28 +78,37 @@ class Desk:
     async def _work(self, flow: Flow, work: Callable[[Flow], Awaitable[T]]) -> T:
         try:
             result = await work(flow)
-        except OutcomeUnknown:
-            raise  # it is looked after in the background, and the hooks are told there
         except VoucherError as error:
             if flow.abandoned:
-                self._not_done_for_nobody(flow, error)
+                self._tell_hooks(flow, error)
             raise
         if flow.abandoned:
-            self._done_for_nobody(flow)
+            self._tell_hooks(flow, None)
         return result
 
     def _abandon(self, flow: Flow, task: asyncio.Task[T]) -> None:
         flow.abandoned = True
+        task.add_done_callback(_read)  # nobody else will
         if not flow.begun:
             task.cancel()
         elif not task.done():
             if flow.case is not None:
                 flow.case.running = task
                 self.engine.archive.open(flow.case)
-        elif not task.cancelled() and task.exception() is None:
-            self._done_for_nobody(flow)
+        elif not task.cancelled():
+            self._tell_hooks(flow, task.exception())
 
-    def _done_for_nobody(self, flow: Flow) -> None:
+    def _tell_hooks(self, flow: Flow, error: BaseException | None) -> None:
+        """The call is over and its caller gone: only the hooks are left to be told."""
+        if error is None:
+            self._tell_done(flow)
+        elif isinstance(error, OutcomeUnknown):
+            if flow.case is not None and flow.case.task is None:  # else it is told when that one is over
+                self.engine.tell("left open", flow.case, error=error)
+        elif isinstance(error, VoucherError):
+            self._tell_not_done(flow, error)
+
+    def _tell_done(self, flow: Flow) -> None:
         for case in flow.finished:
             if case.task is None:  # else it is watched for a surplus, and settled then
                 done = Settlement(pending=case.pending, state=SettlementState.DONE, charge=case.charge)
@@ -105,7 +116,7 @@ class Desk:
             self.engine.archive.deliver_later(flow.key, case.charge)
             self.engine.tell("done", case, charge=case.charge)
 
-    def _not_done_for_nobody(self, flow: Flow, error: VoucherError) -> None:
+    def _tell_not_done(self, flow: Flow, error: VoucherError) -> None:
         for finished in flow.finished:  # a checkout has refunded them, and told
             if finished.task is None:
                 self.engine.archive.close(finished)
@@ -195,22 +206,30 @@ class Desk:
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""
         limit = self._close_wait if wait is None else wait
-        if self._tasks() and limit > 0:
-            await asyncio.wait(self._tasks(), timeout=limit)
+        tasks = _ours(self._calls | self.engine.watches)
+        if tasks and limit > 0:
+            await asyncio.wait(tasks, timeout=limit)
 
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        if self._tasks():
-            await asyncio.wait(self._tasks(), timeout=_GRACE)  # it fails by itself, and says what is known
-        while self._tasks():
-            for task in self._tasks():
+        calls = _ours(self._calls)
+        if calls:
+            await asyncio.wait(calls, timeout=_GRACE)  # they fail by themselves, and say what is known
+        while tasks := _ours(self._calls | self.engine.watches):
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks())
+            await asyncio.wait(tasks)
         return self.pending
 
-    def _tasks(self) -> set[asyncio.Task[object]]:
-        loop = asyncio.get_running_loop()  # tasks of a loop that is gone are gone with it
-        return {task for task in self.engine.tasks if task.get_loop() is loop}
+
+def _read(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def _ours(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    loop = asyncio.get_running_loop()  # tasks of a loop that is gone are gone with it
+    return {task for task in tasks if task.get_loop() is loop}
 
 
 async def _wait_for(task: asyncio.Task[object], deadline: Deadline) -> None:

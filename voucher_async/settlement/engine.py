@@ -44,7 +44,7 @@ class Engine:
 
     Attributes:
         archive: what is open, and what was.
-        tasks: what runs in the background.
+        watches: what looks after cases in the background.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Engine:
         self.server_clock = server_clock
         self.hooks = hooks
         self.archive: Archive = Archive()
-        self.tasks: set[asyncio.Task[object]] = set()
+        self.watches: set[asyncio.Task[None]] = set()
         self._settings = settings
 
     async def perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
@@ -107,7 +107,7 @@ class Engine:
             VoucherError: it was certainly not carried out.
         """
         pause = _PAUSE
-        while obstacle(case.pending) is None and not flow.abandoned and flow.deadline.left() > 0:
+        while obstacle(case.pending) is None and flow.deadline.left() > 0:
             move = await self._look(case, flow.deadline, can_repeat=True)
             if flow.abandoned or move is Move.OPEN or case.hopeless:
                 break
@@ -201,13 +201,9 @@ class Engine:
         if case.task is None:
             case.hopeless = False
             case.task = asyncio.create_task(self._look_after(case))
-            self.keep(case.task)
+            self.watches.add(case.task)
+            case.task.add_done_callback(self.watches.discard)
         return case.task
-
-    def keep(self, task: asyncio.Task[object]) -> None:
-        """Hold on to a task until it is over."""
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
     async def _look_after(self, case: Case) -> None:
         ends = self.clock.monotonic() + self._settings.settle_for

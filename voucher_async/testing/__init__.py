@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voucher_async.clock import ManualClock
+from voucher_async.testing import faults
 from voucher_async.testing._ledger import Ledger
 from voucher_async.testing._log import RequestEntry, RequestLog
 from voucher_async.testing._records import (
@@ -15,12 +16,15 @@ from voucher_async.testing._records import (
 )
 from voucher_async.testing._routes import Route
 from voucher_async.testing.emulator import EmulatorSettings, VoucherEmulator
+from voucher_async.testing.faults import Faults, Injected
 
 __all__ = [
     "ALL_SCOPES",
     "ChargeRecord",
     "ClientRecord",
     "EmulatorSettings",
+    "Faults",
+    "Injected",
     "Ledger",
     "ManualClock",
     "Movement",
@@ -30,4 +34,5 @@ __all__ = [
     "Route",
     "VoucherEmulator",
     "VoucherRecord",
+    "faults",
 ]

@@ -94,7 +94,7 @@ class Engine:
             outcome = Outcome(status=refusal.status, body=refusal.body(), headers=refusal.headers)
         return Decision(route=route, ids=ids, client_id=client.id if client else None, outcome=outcome)
 
-    def commit(self, call: Call, decision: Decision) -> None:
+    def commit(self, call: Call, decision: Decision, fault: object = None) -> None:
         """Carry the decision out and write it to the request log."""
         path = safe_path(decision.route, decision.ids, self.state)
         commit(self.state, decision.outcome.changes)
@@ -106,6 +106,29 @@ class Engine:
                 status=decision.outcome.status,
                 at=self.now(),
                 client_id=decision.client_id,
+                fault=repr(fault) if fault else None,
+            )
+        )
+
+    def operation_of(self, call: Call) -> str | None:
+        """The operation that a call asks for; None when there is none."""
+        try:
+            return match(call.method, call.raw_path)[0].operation_id
+        except Refusal:
+            return None
+
+    def note(self, call: Call, fault: object) -> None:
+        """Write a call to the request log that is not looked at."""
+        route, ids = match(call.method, call.raw_path)
+        self.log.add(
+            RequestEntry(
+                operation_id=route.operation_id,
+                method=call.method,
+                path=safe_path(route, ids, self.state),
+                status=0,
+                at=self.now(),
+                client_id=None,
+                fault=repr(fault),
             )
         )
 

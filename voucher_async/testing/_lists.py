@@ -58,7 +58,9 @@ def list_charges(command: Command) -> Outcome:
     voucher = find_voucher(command)
     filters = _read(command, "CHARGE.LIST")
     path = f"/v1/vouchers/{quote(voucher.id, safe='', errors='replace')}/charges"
-    return _page(command, filters, command.state.charges_of(voucher.id), charge_view, path)
+    shown = command.now - dt.timedelta(seconds=command.options.list_lag)
+    charges = (charge for charge in command.state.charges_of(voucher.id) if charge.created_at <= shown)
+    return _page(command, filters, charges, charge_view, path)
 
 
 def _read(command: Command, prefix: str) -> _Filters:

@@ -26,9 +26,10 @@ class RequestEntry:
         operation_id: the operation, or None when the path or the method is unknown.
         path: the path with the identifiers of existing records in it; any other identifier shows as `***`,
             and so does the whole path when it is unknown.
-        status: the status that was decided.
+        status: the status that was decided; 0 when a fault kept the request from being looked at.
         at: the emulator's time.
         client_id: the client that the token belonged to.
+        fault: the fault that the request met, if any; see `voucher_async.testing.faults`.
     """
 
     operation_id: str | None
@@ -37,6 +38,7 @@ class RequestEntry:
     status: int
     at: dt.datetime
     client_id: str | None
+    fault: str | None = None
 
 
 class RequestLog:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import json
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -10,13 +12,18 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from voucher_async.testing._engine import Call
+from voucher_async.testing._misbehaving import misbehave
 from voucher_async.testing._refusals import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiohttp.typedefs import Handler
 
+    from voucher_async.clock import Clock
     from voucher_async.testing._engine import Engine
     from voucher_async.testing._state import Outcome
+    from voucher_async.testing.faults import Faults
 
 __all__ = ["Server"]
 
@@ -29,15 +36,21 @@ class Server:
 
     Args:
         engine: what answers.
+        clock: measures how slow or late it is.
+        faults: what goes wrong.
         host: the address to listen on.
         port: the port to listen on, 0 for any free one.
     """
 
-    def __init__(self, engine: Engine, host: str, port: int) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, clock: Clock, faults: Faults, host: str, port: int) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.faults = faults
         self.host = host
         self.port = port
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> bool:
@@ -51,30 +64,70 @@ class Server:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self.host, self.port).start()
+            await self._listen(runner)
         except BaseException:
             await runner.cleanup()
             raise
         self.port = int(runner.addresses[0][1])
         self._runner = runner
 
+    async def _listen(self, runner: web.AppRunner) -> None:
+        site = web.TCPSite(runner, self.host, self.port)
+        await site.start()
+        self._site = site
+
     async def stop(self) -> None:
-        """Close the port and every connection; does nothing when it does not listen."""
+        """Close the port and every connection; does nothing when it does not listen.
+
+        What was to be carried out late is not carried out any more.
+        """
         runner, self._runner = self._runner, None
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if runner is not None:
             await runner.cleanup()
+
+    def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Do something beside the requests, until it is done or the server stops."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def refuse(self, seconds: float) -> None:
+        """Refuse new connections for so many seconds."""
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()
+            self.start_task(self._listen_again(seconds))
+
+    async def _listen_again(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        if self._runner is not None:
+            await self._listen(self._runner)
 
     @web.middleware
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The one way from a request to its answer: read, decide, commit, respond."""
         del handler  # there is no route behind this
         call = await _receive(request)
-        decision = self._engine.decide(call)
-        self._engine.commit(call, decision)
-        return self._respond(decision.outcome)
+        fault = self.faults.next(self.engine.operation_of(call)) if self.faults.active else None
+        if fault is not None:
+            return await misbehave(self, request, call, fault)
+        decision = self.engine.decide(call)
+        self.engine.commit(call, decision)
+        return self.respond(decision.outcome)
 
-    def _respond(self, outcome: Outcome) -> web.Response:
-        headers = {**outcome.headers, "Date": format_datetime(self._engine.now(), usegmt=True)}
+    def headers(self, outcome: Outcome) -> dict[str, str]:
+        """The headers of an answer."""
+        shown = self.engine.now() + dt.timedelta(seconds=self.faults.date_offset)
+        return {**outcome.headers, "Date": format_datetime(shown, usegmt=True)}
+
+    def respond(self, outcome: Outcome) -> web.Response:
+        """An outcome as an answer."""
+        headers = self.headers(outcome)
         if outcome.body is None:
             return web.Response(status=outcome.status, headers=headers)
         body = json.dumps(outcome.body).encode()

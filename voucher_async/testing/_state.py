@@ -36,6 +36,7 @@ class Options:
         conflict_status: the status of a refusal by a business rule, 409 or 422.
         reservations_lower_balance: whether an open reservation lowers the `remaining_amount` that is shown.
         allow_double_charge: whether a reservation can be charged again while it lasts.
+        list_lag: seconds that the list of charges lags behind.
         newest_first: the order of lists; oldest first by default.
         max_per_page: more entries than that do not fit on a page; a greater `per_page` is lowered to it.
         validity_value: how long a voucher is valid when its creator does not say, in `validity_interval`.
@@ -46,6 +47,7 @@ class Options:
     conflict_status: int = 409
     reservations_lower_balance: bool = False
     allow_double_charge: bool = False
+    list_lag: float = 0.0
     newest_first: bool = False
     max_per_page: int = 100
     validity_value: int = 3

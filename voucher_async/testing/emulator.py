@@ -14,6 +14,7 @@ from voucher_async.testing._refusals import Refusal
 from voucher_async.testing._routes import ROUTES
 from voucher_async.testing._state import Options, Revoked, commit
 from voucher_async.testing._vouchers import create_voucher, set_voucher_status
+from voucher_async.testing.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,7 @@ class VoucherEmulator:
     Attributes:
         routes: every operation, with its id, method, path template and scope.
         clock: where the time comes from.
+        faults: what goes wrong; nothing, until it is told.
     """
 
     routes = ROUTES
@@ -92,7 +94,8 @@ class VoucherEmulator:
             max_per_page=max_per_page,
         )
         self._engine = Engine(options, self.now)
-        self._server = Server(self._engine, host, port)
+        self.faults: Faults = Faults(self._engine)
+        self._server = Server(self._engine, self.clock, self.faults, host, port)
         self._client = self.add_client(name="Default")
 
     async def __aenter__(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
 import random
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import attrs
 
+from voucher_async.cancelling import within
 from voucher_async.clock import Deadline
 from voucher_async.config import check_seconds
 from voucher_async.errors import (
@@ -107,8 +107,7 @@ class Transport:
             # a time-out of nothing would still let the request be written before it strikes
             raise call.gave_up()
         try:
-            async with asyncio.timeout(left):
-                return await call.run()
+            return await within(left, call.run())
         except VoucherError as error:
             call.stamp(error)
             raise

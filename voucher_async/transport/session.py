@@ -10,6 +10,7 @@ not answered is always in doubt.
 from __future__ import annotations
 
 import asyncio
+import functools
 import platform
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,7 @@ USER_AGENT: Final = (
     f"voucher-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 )
 
+_HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _BAD_REQUEST = 400
 _NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
 _CONNECT_ERRORS = (
@@ -68,6 +70,11 @@ class _CountedBody(BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
+@functools.lru_cache(maxsize=256)
+def _fixed_url(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
 class Exchange:
     """One request on the wire, and what is known about it at any moment.
 
@@ -81,8 +88,9 @@ class Exchange:
 
     def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
         self.method: str = request.operation.method
-        self.url: URL = URL(url, encoded=True)
-        self.headers: dict[str, str] = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        is_fixed = request.path is request.operation.path and not request.query
+        self.url: URL = _fixed_url(url) if is_fixed else URL(url, encoded=True)
+        self.headers: dict[str, str] = {}
         self.secrets: tuple[str, ...] = ()
         if token is not None:
             self.headers["Authorization"] = token.authorization
@@ -193,7 +201,7 @@ class Session:
         answer = await session.request(
             exchange.method,
             exchange.url,
-            headers=exchange.headers,
+            headers=exchange.headers if self._given is None else {**_HEADERS, **exchange.headers},
             data=exchange.body,
             allow_redirects=False,
             raise_for_status=False,
@@ -257,6 +265,7 @@ class Session:
                 keepalive_timeout=settings.keepalive,
                 timeout_ceil_threshold=_NO_ROUNDING,
             ),
+            headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=settings.trust_env,
         )

@@ -1,0 +1,106 @@
+"""Calls in rounds: what a contender offers, and how one round of it is measured.
+
+    python -m tests.bench.calls CONTENDER BASE_URL [--uvloop]
+
+Runs in a process of its own, in the contender's environment, and needs nothing but the standard library.
+Every line on its standard input, `CALLS IN_FLIGHT [PROFILE]`, is one round and is answered by one line of
+JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import gc
+import importlib
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+TOKEN = "bench-token-0"
+
+Call = Callable[[str], Awaitable[object]]
+"""Reserves 10.00 EUR of the voucher with that code, and gives what it makes of the answer."""
+
+
+async def worker(call: Call, numbers: Iterator[int], seconds: list[float]) -> None:
+    clock = time.perf_counter
+    for number in numbers:
+        start = clock()
+        await call(f"CODE-{number:08}")
+        seconds.append(clock() - start)
+
+
+async def run(call: Call, calls: int, in_flight: int) -> list[float]:
+    """Make the calls, so many at a time; the seconds each took."""
+    numbers = iter(range(calls))
+    seconds: list[float] = []
+    await asyncio.gather(*(worker(call, numbers, seconds) for _ in range(in_flight)))
+    return seconds
+
+
+def warm_up(calls: int, in_flight: int) -> int:
+    return max(in_flight * 4, calls // 10)
+
+
+def all_calls(calls: int, in_flight: int) -> int:
+    """How many calls a round makes, those that are not measured included."""
+    return warm_up(calls, in_flight) + calls
+
+
+async def measure(call: Call, calls: int, in_flight: int, profile: str | None = None) -> dict[str, float]:
+    """One round, on connections that are open."""
+    await run(call, warm_up(calls, in_flight), in_flight)
+    gc.collect()
+    profiler = cProfile.Profile() if profile else None
+    wall, cpu = time.perf_counter(), time.process_time()
+    if profiler:
+        profiler.enable()
+    seconds = await run(call, calls, in_flight)
+    if profiler:
+        profiler.disable()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if profiler and profile:
+        profiler.dump_stats(profile)
+    seconds.sort()
+    return {
+        "cpu_us": cpu / calls * 1e6,
+        "per_second": calls / wall,
+        "p50_ms": seconds[calls // 2] * 1e3,
+        "p99_ms": seconds[calls * 99 // 100] * 1e3,
+    }
+
+
+def check(made: object) -> None:
+    """A contender that decodes nothing, or loses an error, must not win."""
+    made_id = made["id"] if isinstance(made, dict) else getattr(made, "id", None)
+    if not isinstance(made_id, str) or not made_id.startswith("2b1f3c9e-"):
+        raise TypeError(f"no reservation: {made!r}")
+
+
+async def rounds(contender: Any, base_url: str) -> None:
+    async with contender.connect(base_url) as call:
+        check(await call("CODE-FIRST"))
+        say({"ready": True})
+        # between rounds this process is to do nothing, so nothing is lost by blocking its loop
+        for line in sys.stdin:
+            calls, in_flight, *profile = line.split()
+            say(await measure(call, int(calls), int(in_flight), *profile))
+
+
+def say(line: object) -> None:
+    sys.stdout.write(f"{json.dumps(line)}\n")
+    sys.stdout.flush()
+
+
+def main(name: str, base_url: str, *options: str) -> None:
+    contender = importlib.import_module(f"tests.bench.contenders.{name}")
+    factory = importlib.import_module("uvloop").new_event_loop if "--uvloop" in options else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(rounds(contender, base_url))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

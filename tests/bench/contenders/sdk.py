@@ -1,0 +1,19 @@
+"""voucher_async, with its defaults."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from tests.bench.calls import Call
+from voucher_async import VoucherClient
+
+
+@contextlib.asynccontextmanager
+async def connect(base_url: str) -> AsyncGenerator[Call]:
+    async with VoucherClient("bench", "bench-secret", base_url=base_url) as client:
+
+        async def reserve(code: str) -> object:
+            return await client.reservations.create(code=code, amount="10.00", currency="EUR")
+
+        yield reserve

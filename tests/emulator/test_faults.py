@@ -1,0 +1,290 @@
+"""What goes wrong on request: what a client sees, and whether the emulator acted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+import pytest_asyncio
+
+from tests.emulator.conftest import Engine
+from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord, faults
+
+RECHARGE = "rechargeVoucher"
+
+
+@attrs.define
+class Shop:
+    """Talks to an emulator over a socket, without the SDK."""
+
+    emulator: VoucherEmulator
+    session: aiohttp.ClientSession
+    voucher: VoucherRecord
+    token: str
+
+    async def recharge(self, order_number: str = "A-1") -> tuple[int, Any, aiohttp.ClientResponse]:
+        body = {"amount": "1.00", "currency": "EUR", "order_number": order_number, "id": self.voucher.id}
+        url, headers = (
+            f"{self.emulator.base_url}/vouchers/recharge",
+            {"Authorization": f"Bearer {self.token}"},
+        )
+        async with self.session.post(url, json=body, headers=headers) as answer:
+            text = await answer.text()
+            return answer.status, text, answer
+
+    def renew_token(self) -> None:
+        self.token = Engine(self.emulator).token
+
+    async def listed(self) -> int:
+        url = f"{self.emulator.base_url}/vouchers/{self.voucher.id}/charges"
+        async with self.session.get(url, headers={"Authorization": f"Bearer {self.token}"}) as answer:
+            return len((await answer.json())["data"])
+
+    @property
+    def recharges(self) -> int:
+        return len(self.emulator.charges())
+
+    async def until(self, recharges: int) -> None:
+        async with asyncio.timeout(5):
+            while self.recharges < recharges:
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest_asyncio.fixture
+async def shop(clock: ManualClock) -> AsyncIterator[Shop]:
+    async with VoucherEmulator(clock=clock) as emulator, aiohttp.ClientSession() as session:
+        yield Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)
+
+
+@pytest.mark.parametrize(
+    ("fault", "acted"),
+    [
+        (faults.Refuse(1.0), 0),
+        (faults.BreakBefore(), 0),
+        (faults.BreakAfter(), 1),
+        (faults.CommitLate(1.0), 0),
+    ],
+)
+async def test_a_connection_breaks(shop: Shop, fault: faults.Fault, acted: int) -> None:
+    shop.emulator.faults.script(RECHARGE, fault)
+    with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+        await shop.recharge()
+    assert shop.recharges == acted
+    (injected,) = shop.emulator.faults.injected
+    assert (injected.operation, injected.fault, injected.at) == (RECHARGE, fault, shop.emulator.now())
+    if not isinstance(fault, faults.CommitLate):
+        (entry,) = shop.emulator.requests.of(RECHARGE)
+        assert entry.fault == repr(fault)
+        assert entry.status == (200 if acted else 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "acted"),
+    [
+        (faults.ServerError(), 500, 0),
+        (faults.ServerError(503, acted=True), 503, 1),
+        (faults.BadGateway(), 502, 0),
+        (faults.BadGateway(acted=True), 502, 1),
+        (faults.Unavailable(7), 503, 0),
+        (faults.TooMany(7), 429, 0),
+        (faults.WrongContentType(), 200, 1),
+        (faults.Revoked(), 401, 0),
+    ],
+)
+async def test_an_answer_is_wrong(shop: Shop, fault: faults.Fault, status: int, acted: int) -> None:
+    shop.emulator.faults.script(RECHARGE, fault)
+    got, text, answer = await shop.recharge()
+    assert (got, shop.recharges) == (status, acted)
+    is_html = isinstance(fault, (faults.BadGateway, faults.WrongContentType))
+    assert answer.content_type == ("text/html" if is_html else "application/json")
+    assert text.startswith("<!doctype html>" if is_html else '{"')
+    waits = isinstance(fault, (faults.Unavailable, faults.TooMany))
+    assert answer.headers.get("Retry-After") == ("7" if waits else None)
+    if isinstance(fault, faults.Revoked):
+        shop.renew_token()
+    assert (await shop.recharge("A-2"))[0] == 200
+
+
+async def test_a_body_is_cut_off_after_acting(shop: Shop) -> None:
+    shop.emulator.faults.script(RECHARGE, faults.CutOff())
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await shop.recharge()
+    assert shop.recharges == 1
+
+
+@pytest.mark.parametrize("fault", [faults.SlowHeaders(30.0), faults.SlowBody(30.0)])
+async def test_an_answer_is_slow_and_the_server_has_acted(
+    shop: Shop, clock: ManualClock, fault: faults.Fault
+) -> None:
+    shop.emulator.faults.script(RECHARGE, fault)
+    call = asyncio.create_task(shop.recharge())
+    await shop.until(1)
+    await asyncio.sleep(0.01)
+    assert not call.done()
+    while not call.done():
+        clock.advance(30.0)
+        await asyncio.sleep(0)
+    assert call.result()[0] == 200
+
+
+@pytest.mark.parametrize("fault", [faults.SlowHeaders(30.0), faults.SlowBody(30.0)])
+async def test_a_client_that_does_not_wait_for_a_slow_answer_is_no_error(
+    shop: Shop, clock: ManualClock, fault: faults.Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.emulator.faults.script(RECHARGE, fault)
+    call = asyncio.create_task(shop.recharge())
+    await shop.until(1)
+    await asyncio.sleep(0.01)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await asyncio.sleep(0.01)
+    clock.advance(30.0)
+    await asyncio.sleep(0.01)
+    assert caplog.records == []
+    assert (await shop.recharge("A-2"))[0] == 200
+
+
+async def test_a_request_is_carried_out_late(shop: Shop, clock: ManualClock) -> None:
+    shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
+    with pytest.raises(aiohttp.ClientError):
+        await shop.recharge()
+    clock.advance(4.9)
+    await asyncio.sleep(0)
+    assert shop.recharges == 0
+    settled = asyncio.create_task(shop.emulator.faults.settled())
+    await asyncio.sleep(0)
+    assert not settled.done()
+    clock.advance(0.1)
+    await settled
+    assert shop.recharges == 1
+    assert shop.emulator.charges()[0].created_at == clock.now()
+
+
+async def test_new_connections_are_refused_for_a_while(shop: Shop, clock: ManualClock) -> None:
+    shop.emulator.faults.script("*", faults.Refuse(2.0))
+    url = shop.emulator.url
+    with pytest.raises(aiohttp.ClientError):
+        await shop.recharge()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await shop.recharge()
+    clock.advance(2.0)
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert (await shop.recharge())[0] == 200
+            except aiohttp.ClientConnectorError:
+                await asyncio.sleep(0)
+            else:
+                break
+    assert shop.emulator.url == url
+
+
+async def test_the_token_endpoint_is_down(shop: Shop) -> None:
+    shop.emulator.faults.script("requestToken", faults.Unavailable())
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": shop.emulator.client_id,
+        "client_secret": shop.emulator.client_secret,
+    }
+    statuses = []
+    for _ in range(2):
+        async with shop.session.post(shop.emulator.token_url, data=form) as answer:
+            statuses.append(answer.status)
+    assert statuses == [503, 200]
+
+
+async def test_scripts_go_in_order_and_leave_alone_what_is_none(shop: Shop) -> None:
+    shop.emulator.faults.script("*", faults.BadGateway())
+    shop.emulator.faults.script(RECHARGE, faults.ServerError(), None, faults.TooMany())
+    assert [(await shop.recharge())[0] for _ in range(5)] == [500, 200, 429, 502, 200]
+
+
+async def test_a_list_lags_behind_and_the_charge_itself_does_not(shop: Shop, clock: ManualClock) -> None:
+    shop.emulator.faults.list_lag = 3.0
+    await shop.recharge()
+    clock.advance(2.0)
+    assert (await shop.listed(), shop.recharges) == (0, 1)
+    clock.advance(1.0)
+    assert await shop.listed() == 1
+
+
+async def test_the_date_of_answers_is_wrong(shop: Shop) -> None:
+    shop.emulator.faults.date_offset = 7200.0
+    _, _, answer = await shop.recharge()
+    assert answer.headers["Date"] == "Thu, 01 Jan 2026 14:00:00 GMT"
+    assert shop.emulator.charges()[0].created_at == shop.emulator.now()
+
+
+async def test_the_same_seed_gives_the_same_faults(shop: Shop) -> None:
+    kinds: list[faults.Fault] = [faults.ServerError(), faults.TooMany(), faults.BadGateway()]
+
+    async def statuses(seed: int) -> list[int]:
+        shop.emulator.faults.chance(0.5, seed=seed, operations=[RECHARGE], kinds=kinds)
+        assert shop.emulator.faults.seed == seed
+        return [(await shop.recharge())[0] for _ in range(30)]
+
+    first = await statuses(7)
+    assert first == await statuses(7) != await statuses(8)
+    assert set(first) == {200, 429, 500, 502}
+    assert await shop.listed() == min(shop.recharges, 25)  # other operations are left alone
+
+
+async def test_every_kind_can_be_chosen_and_nothing_leaks_when_it_stops(shop: Shop) -> None:
+    shop.emulator.faults.chance(1.0, seed=3)
+    for number in range(200):
+        call = asyncio.create_task(shop.recharge(f"A-{number}"))
+        await asyncio.wait({call}, timeout=0.005)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    assert len({type(injected.fault) for injected in shop.emulator.faults.injected}) >= 2
+    await shop.emulator.stop()
+    await shop.emulator.start()
+    shop.emulator.faults.clear()
+    assert shop.emulator.faults.seed is None
+    shop.renew_token()
+    assert (await shop.recharge())[0] == 200
+
+
+async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
+    shop: Shop, clock: ManualClock
+) -> None:
+    shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
+    with pytest.raises(aiohttp.ClientError):
+        await shop.recharge()
+    await shop.emulator.stop()
+    clock.advance(10.0)
+    await shop.emulator.faults.settled()
+    assert shop.recharges == 0
+
+
+async def test_clear_ends_everything(shop: Shop) -> None:
+    shop.emulator.faults.script(RECHARGE, faults.BadGateway())
+    shop.emulator.faults.chance(1.0, seed=1, kinds=[faults.ServerError()])
+    shop.emulator.faults.list_lag = shop.emulator.faults.date_offset = 9.0
+    shop.emulator.faults.clear()
+    assert (await shop.recharge())[0] == 200
+    assert await shop.listed() == 1
+    assert repr(shop.emulator.faults) == "<Faults: 0 injected>"
+
+
+def test_what_cannot_work_is_refused() -> None:
+    broken = VoucherEmulator().faults
+    with pytest.raises(ValueError, match="no operation 'charge'; there are "):
+        broken.script("charge", faults.BreakAfter())
+    with pytest.raises(ValueError, match="no operation 'x'"):
+        broken.chance(0.1, seed=1, operations=["x"])
+    with pytest.raises(ValueError, match="share"):
+        broken.chance(1.1, seed=1)
+    with pytest.raises(ValueError, match="kinds"):
+        broken.chance(0.1, seed=1, kinds=[])
+    with pytest.raises(ValueError, match="list_lag"):
+        broken.list_lag = -1.0

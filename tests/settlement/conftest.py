@@ -1,0 +1,125 @@
+"""The emulator, its faults and a client on one clock, which runs while something is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from voucher_async import ManualClock, PendingOutcome, Settings, Settled, VoucherClient
+from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
+
+T = TypeVar("T")
+
+STEP = 0.05  # seconds the clock moves at once
+REST = 0.001  # real seconds in between, for the sockets
+
+
+class Recorder:
+    """A hook that keeps what it is told about money."""
+
+    def __init__(self) -> None:
+        self.settled: list[Settled] = []
+        self.intents: list[PendingOutcome] = []
+
+    def on_intent(self, event: PendingOutcome) -> None:
+        self.intents.append(event)
+
+    def on_settled(self, event: Settled) -> None:
+        self.settled.append(event)
+
+    @property
+    def words(self) -> list[str]:
+        return [event.what for event in self.settled]
+
+
+@attrs.define
+class Shop:
+    """What a test needs: a client, the emulator it talks to, and their clock."""
+
+    client: VoucherClient
+    emulator: VoucherEmulator
+    clock: ManualClock
+    told: Recorder
+
+    def voucher(self, amount: str = "25.00") -> VoucherRecord:
+        return self.emulator.add_voucher(amount=amount)
+
+    def script(self, operation: str, *kinds: faults.Fault | None) -> None:
+        self.emulator.faults.script(operation, *kinds)
+
+    def count(self, operation: str) -> int:
+        return self.emulator.requests.count(operation)
+
+    def charged(self, order_number: str = "A-1") -> list[str]:
+        """The ids of what was charged."""
+        return [charge.id for charge in self.emulator.charges(order_number, type="charge")]
+
+    def refunded(self, order_number: str = "A-1") -> list[str]:
+        """The ids of what was refunded."""
+        return [charge.id for charge in self.emulator.charges(order_number, type="refund")]
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let time pass until something is over."""
+        task = asyncio.create_task(work)
+        async with asyncio.timeout(30):
+            while not task.done():
+                await asyncio.sleep(REST)
+                self.clock.advance(STEP)
+        return await task
+
+    async def until(self, moment: Callable[[], object]) -> None:
+        """Let time pass until something is the case."""
+        async with asyncio.timeout(30):
+            while not moment():
+                await asyncio.sleep(REST)
+                self.clock.advance(STEP)
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass."""
+        await self.during(self.clock.sleep(seconds))
+
+    def another(self, hooks: Sequence[object] = (), **changes: Any) -> VoucherClient:
+        """A client in another process, as far as it knows."""
+        return VoucherClient(settings=settings(self.emulator, **changes), clock=self.clock, hooks=hooks)
+
+
+def settings(emulator: VoucherEmulator, **changes: Any) -> Settings:
+    return attrs.evolve(Settings.make(**emulator.settings()), **changes)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def allow_double_charge() -> bool:
+    return False
+
+
+@pytest.fixture
+def max_per_page() -> int:
+    return 100
+
+
+@pytest_asyncio.fixture
+async def shop(
+    clock: ManualClock,
+    allow_double_charge: bool,  # noqa: FBT001
+    max_per_page: int,
+) -> AsyncIterator[Shop]:
+    told = Recorder()
+    async with VoucherEmulator(
+        clock=clock,
+        token_lifetime=86_400,
+        allow_double_charge=allow_double_charge,
+        max_per_page=max_per_page,
+    ) as emulator:
+        client = VoucherClient(settings=settings(emulator), clock=clock, hooks=[told])
+        yield Shop(client, emulator, clock, told)
+        await client.aclose(wait=0)

@@ -1,0 +1,244 @@
+"""Callers that go away while money moves, and clients that are closed under it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.settlement.conftest import Shop
+from voucher_async import (
+    Charge,
+    ConfigurationError,
+    OutcomeUnknown,
+    ReservationAlreadyCharged,
+    SettlementState,
+    VoucherClient,
+)
+from voucher_async.testing import VoucherRecord, faults
+
+CHARGE = "chargeReservation"
+
+
+def redeem(client: VoucherClient, voucher: VoucherRecord) -> Coroutine[Any, Any, Charge]:
+    return client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
+
+
+async def cancelled_when(shop: Shop, work: Coroutine[Any, Any, Any], moment: Callable[[], object]) -> None:
+    """Cancel a call as soon as something is the case; it must be over at once."""
+    task = asyncio.create_task(work)
+    async with asyncio.timeout(5):
+        while not moment():
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.5)
+    assert task.cancelled()
+
+
+async def test_a_charge_under_way_is_finished_and_told(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.SlowHeaders(1.0))
+    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.count(CHARGE))
+    (pending,) = shop.client.pending
+    settlement = await shop.during(shop.client.settle(pending))
+    assert settlement.charge is not None
+    assert [settlement.charge.id] == shop.charged()
+    assert shop.told.words == ["done"]
+    assert shop.told.settled[0].charge == settlement.charge
+    assert shop.client.pending == ()
+
+
+async def test_a_timeout_around_a_redeem_and_then_the_same_again_charge_once(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.SlowHeaders(3.0))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await redeem(shop.client, voucher)
+    charge = await shop.during(redeem(shop.client, voucher))
+    assert [charge.id] == shop.charged()
+    assert shop.count("createReservation") == 1
+
+
+async def test_a_caller_that_leaves_before_the_charge_has_charged_nothing(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script("createReservation", faults.SlowHeaders(3.0))
+    work = redeem(shop.client, voucher)
+    await cancelled_when(shop, work, lambda: shop.count("createReservation"))
+    await shop.passes(5.0)
+    assert (shop.count(CHARGE), shop.client.pending, shop.told.words) == (0, (), [])
+
+
+@pytest.mark.parametrize("fault", [faults.BreakAfter(), faults.BreakBefore(), faults.CommitLate(3.0)])
+async def test_a_lost_answer_after_the_caller_left_is_settled_without_sending_again(
+    shop: Shop, fault: faults.Fault
+) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, fault)
+    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.emulator.faults.injected)
+    (pending,) = shop.client.pending
+    settlement = await shop.during(shop.client.settle(pending))
+    assert settlement.state is (
+        SettlementState.NOT_DONE if isinstance(fault, faults.BreakBefore) else SettlementState.DONE
+    )
+    assert len(shop.charged()) == (settlement.state is SettlementState.DONE)
+    assert shop.count(CHARGE) == 1
+    assert shop.told.words == [str(settlement.state)]
+
+
+async def test_a_refusal_after_the_caller_left_is_told_as_not_done(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    voucher = shop.voucher()
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.emulator.set_status(voucher.id, "inactive")
+    work = shop.client.reservations.charge(reservation, order_number="A-1")
+    await cancelled_when(shop, work, lambda: shop.count(CHARGE))
+    await shop.until(lambda: shop.told.words)
+    assert shop.told.words == ["not done"]
+    gc.collect()
+    assert caplog.records == []  # nor does asyncio miss somebody who reads the task's exception
+    (intent,) = shop.told.intents
+    assert (await shop.client.settle(intent)).state is SettlementState.NOT_DONE
+
+
+async def test_a_refund_and_a_recharge_under_way_are_finished(shop: Shop) -> None:
+    voucher = shop.voucher()
+    charge = await redeem(shop.client, voucher)
+    refund = shop.client.charges.refund(charge, currency="EUR")
+    await cancelled_when(shop, refund, lambda: shop.count("refundCharge"))
+    recharge = shop.client.vouchers.recharge(amount="1", currency="EUR", order_number="R-1", id=voucher.id)
+    await cancelled_when(shop, recharge, lambda: shop.count("rechargeVoucher"))
+    await shop.until(lambda: len(shop.told.words) == 2)
+    assert shop.told.words == ["done", "done"]
+    assert shop.emulator.balance(voucher.id) == Decimal("26.00")
+
+
+async def test_a_checkout_cancelled_between_charges_refunds_what_it_charged(shop: Shop) -> None:
+    first, second = shop.voucher(), shop.voucher()
+    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4")
+        await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE))
+        await shop.until(lambda: shop.told.words)
+        assert shop.told.words == ["refunded"]
+        with pytest.raises(ReservationAlreadyCharged):
+            await checkout.charge()
+    assert shop.emulator.balance(first.id) == shop.emulator.balance(second.id) == Decimal("25.00")
+    assert (shop.count(CHARGE), shop.client.pending) == (1, ())
+
+
+async def test_a_checkout_cancelled_during_its_last_charge_keeps_them(shop: Shop) -> None:
+    first, second = shop.voucher(), shop.voucher()
+    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4")
+        await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE) == 2)
+        charges = await checkout.charge()
+    assert [charge.id for charge in charges] == shop.charged()
+    assert shop.told.words == ["done", "done"]
+
+
+async def test_a_checkout_whose_body_raises_charges_nothing(shop: Shop) -> None:
+    voucher = shop.voucher()
+
+    async def checkout() -> None:
+        async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+            await checkout.reserve(code=voucher.code, amount="4")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await checkout()
+    assert shop.count(CHARGE) == 0
+
+
+async def test_closing_waits_for_a_charge_under_way(shop: Shop) -> None:
+    voucher = shop.voucher()
+    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.count(CHARGE))
+    assert await shop.client.aclose() == ()
+    assert shop.told.words == ["done"]
+
+
+async def test_closing_hands_back_what_is_still_open_for_another_process(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.SlowHeaders(60.0))
+    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.count(CHARGE))
+    (pending,) = await shop.client.aclose(wait=0.01)
+    assert shop.client.pending == (pending,)
+    async with shop.another() as another:
+        settlement = await shop.during(another.settle(pending))
+    assert settlement.charge is not None
+    assert [settlement.charge.id] == shop.charged()
+
+
+async def test_a_caller_whose_client_is_closed_is_told_that_it_is_unknown(shop: Shop) -> None:
+    shop.script(CHARGE, faults.SlowHeaders(60.0))
+    charging = asyncio.create_task(redeem(shop.client, shop.voucher()))
+    while not shop.count(CHARGE):
+        await asyncio.sleep(0)
+    (pending,) = await shop.client.aclose(wait=0)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await charging
+    assert caught.value.pending.id == pending.id
+
+
+async def test_a_caller_that_waits_for_its_turn_when_the_client_is_closed_has_charged_nothing(
+    shop: Shop,
+) -> None:
+    voucher = shop.voucher()
+    lifecycle = shop.client._lifecycle
+    async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
+        waiting = asyncio.create_task(redeem(shop.client, voucher))
+        await asyncio.sleep(0.01)
+        await shop.client.aclose(wait=0)
+        with pytest.raises(ConfigurationError, match="closed"):
+            await waiting
+    assert shop.count("createReservation") == 0
+
+
+class Leaver:
+    """A hook through which a caller goes away at one exact moment."""
+
+    def __init__(self, moment: str) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        setattr(self, moment, self._leave)
+
+    def _leave(self, event: object) -> None:
+        if self.task is not None and getattr(event, "operation", "") == self.operation:
+            self.task.cancel()
+
+    operation = CHARGE
+
+
+@pytest.mark.parametrize("moment", ["on_intent", "on_attempt_ended"])
+@pytest.mark.parametrize("word", ["done", "not done"])
+async def test_a_caller_that_leaves_at_the_worst_moment_is_still_spoken_for(
+    shop: Shop, moment: str, word: str
+) -> None:
+    voucher = shop.voucher()
+    leaver = Leaver(moment)
+    client = shop.another(hooks=[leaver, shop.told])
+    reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    if word == "not done":
+        shop.emulator.set_status(voucher.id, "inactive")
+    leaver.task = asyncio.create_task(client.reservations.charge(reservation, order_number="A-1"))
+    await asyncio.wait({leaver.task})
+    assert leaver.task.cancelled()
+    await shop.until(lambda: shop.told.words)
+    assert shop.told.words == [word]
+    assert await client.aclose(wait=0) == ()
+
+
+async def test_what_can_never_be_settled_is_told_as_left_open(shop: Shop) -> None:
+    voucher = shop.voucher()
+    recharge = shop.client.vouchers.recharge(
+        amount="1", currency="EUR", order_number="R-1", code=voucher.code
+    )
+    shop.script("rechargeVoucher", faults.BreakAfter())
+    await cancelled_when(shop, recharge, lambda: shop.told.intents)
+    await shop.until(lambda: shop.told.words)
+    assert shop.told.words == ["left open"]
+    assert len(shop.client.pending) == 1

@@ -1,0 +1,387 @@
+"""A charge whose answer is lost: looked for, repeated, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from tests.settlement.conftest import Shop
+from voucher_async import (
+    Charge,
+    Conflict,
+    ConnectionBroken,
+    Fate,
+    OutcomeUnknown,
+    ReservationExpired,
+    SettlementState,
+    VoucherError,
+)
+from voucher_async.testing import VoucherRecord, faults
+
+CHARGE = "chargeReservation"
+LIST = "listCharges"
+DONE_AND_LOST: list[faults.Fault] = [
+    faults.BreakAfter(),
+    faults.ServerError(acted=True),
+    faults.BadGateway(acted=True),
+    faults.CutOff(),
+    faults.WrongContentType(),
+]
+LOST: list[faults.Fault] = [faults.BreakBefore(), faults.ServerError(), faults.BadGateway()]
+
+
+async def redeem(
+    shop: Shop, voucher: VoucherRecord, amount: str = "4.00", timeout: float | None = None
+) -> Charge:
+    return await shop.during(
+        shop.client.redeem(
+            code=voucher.code, amount=amount, currency="EUR", order_number="A-1", timeout=timeout
+        )
+    )
+
+
+@pytest.mark.parametrize("fault", DONE_AND_LOST)
+async def test_what_was_charged_is_found_and_not_sent_again(shop: Shop, fault: faults.Fault) -> None:
+    shop.script(CHARGE, fault)
+    charge = await redeem(shop, shop.voucher())
+    assert [charge.id] == shop.charged()
+    assert (shop.count(CHARGE), shop.count(LIST)) == (1, 1)
+    assert (shop.told.words, shop.client.pending) == ([], ())
+
+
+@pytest.mark.parametrize("fault", LOST)
+async def test_what_was_lost_is_charged_with_the_same_reservation(shop: Shop, fault: faults.Fault) -> None:
+    shop.script(CHARGE, fault)
+    charge = await redeem(shop, shop.voucher())
+    assert [charge.id] == shop.charged()
+    assert (shop.count(CHARGE), shop.count("createReservation")) == (2, 1)
+    assert shop.count(LIST) >= 2
+    assert [intent.sends for intent in shop.told.intents] == [1, 2]
+    assert len({intent.id for intent in shop.told.intents}) == 1
+
+
+async def test_a_request_that_is_carried_out_late_is_found(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(0.2))
+    charge = await redeem(shop, shop.voucher())
+    assert [charge.id] == shop.charged()
+    assert shop.count(CHARGE) == 1
+
+
+async def test_a_refusal_after_a_lost_answer_means_look_again(shop: Shop) -> None:
+    # the list lags, so the charge seems to be missing, and the second request is refused
+    shop.emulator.faults.list_lag = 4.0
+    shop.script(CHARGE, faults.BreakAfter())
+    charge = await redeem(shop, shop.voucher())
+    assert [charge.id] == shop.charged()
+    assert [entry.status for entry in shop.emulator.requests.of(CHARGE)] == [200, 409]
+
+
+async def test_a_request_that_arrives_after_its_repetition_is_refused_by_the_server(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(5.0))
+    charge = await redeem(shop, shop.voucher())
+    await shop.until(lambda: not shop.client.pending)
+    assert [charge.id] == shop.charged()
+    assert [entry.status for entry in shop.emulator.requests.of(CHARGE)] == [200, 409]
+    assert shop.told.words == []
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("late", [1.0, 8.0])
+async def test_a_surplus_is_refunded_and_told(shop: Shop, late: float) -> None:
+    shop.script(CHARGE, faults.CommitLate(late))
+    voucher = shop.voucher()
+    charge = await redeem(shop, voucher)
+    (open_still,) = shop.client.pending
+    assert open_still.sends == 2
+    settlement = await shop.during(shop.client.settle(open_still))
+    assert settlement.charge == charge
+    (surplus,) = settlement.surplus
+    assert {charge.id, surplus.id} == set(shop.charged())
+    assert [refund.id for refund in settlement.refunds] == shop.refunded()
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words == ["surplus refunded"]
+    assert shop.told.settled[0].charge == surplus
+    assert shop.client.pending == ()
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_requests_that_were_lost_and_all_carried_out_leave_one_charge(shop: Shop) -> None:
+    shop.emulator.faults.list_lag = 2.0
+    shop.script(CHARGE, faults.BreakAfter(), faults.BreakAfter())
+    voucher = shop.voucher()
+    charge = await redeem(shop, voucher)
+    await shop.until(lambda: not shop.client.pending)
+    assert charge.id in shop.charged()
+    assert len(shop.charged()) == shop.count(CHARGE) == 3  # the list lags: the third was answered
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words == ["surplus refunded"] * 2
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(shop: Shop) -> None:
+    shop.emulator.faults.list_lag = 4.0
+    shop.script(CHARGE, faults.BreakAfter())
+    shop.script(LIST, faults.SlowHeaders(2.0))  # so that the second one is younger by seconds
+    voucher = shop.voucher()
+    # without the currency, which is read then
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    charge = await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+    (pending,) = shop.client.pending
+    assert pending.currency is None
+    settlement = await shop.during(shop.client.settle(pending))
+    assert settlement.charge == charge
+    assert [charge.id for charge in (*settlement.surplus, charge)] == shop.charged()
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_surplus_that_cannot_be_refunded_is_told(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.emulator.faults.chance(1.0, seed=1, operations=["refundCharge"], kinds=[faults.TooMany(0)])
+    charge = await redeem(shop, shop.voucher())
+    (pending,) = shop.client.pending
+    settlement = await shop.during(shop.client.settle(pending, timeout=60.0))
+    assert settlement.charge == charge
+    assert (len(settlement.surplus), settlement.refunds) == (1, ())
+    assert shop.told.words == ["surplus left"]
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_surplus_whose_refund_is_in_doubt_is_an_open_outcome_of_its_own(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.script("refundCharge", faults.CommitLate(5.0))
+    voucher = shop.voucher()
+    await redeem(shop, voucher)
+    await shop.until(lambda: not shop.client.pending)
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words[-1] in {"surplus refunded", "done"}
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_without_the_scope_for_reading_a_voucher_its_surplus_stays(shop: Shop) -> None:
+    blind = shop.emulator.add_client(scopes=["use", "read-lists"])
+    client = shop.another(hooks=[shop.told], client_id=blind.id, client_secret=blind.secret)
+    voucher = shop.voucher()
+    reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    await shop.during(client.reservations.charge(reservation, order_number="A-1"))
+    await shop.until(lambda: not client.pending)
+    assert shop.told.words == ["surplus left"]
+    await client.aclose(wait=0)
+
+
+async def test_what_is_absent_after_the_window_was_not_charged(shop: Shop) -> None:
+    shop.script(CHARGE, *[faults.BreakBefore()] * 3)
+    voucher = shop.voucher()
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    begun = shop.clock.monotonic()
+    with pytest.raises(ConnectionBroken) as caught:
+        await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+    assert caught.value.fate is Fate.NOT_DONE
+    assert shop.clock.monotonic() - begun >= 10.0
+    assert shop.charged() == []
+    assert shop.count(CHARGE) == 3
+    with pytest.raises(ReservationExpired, match="got lost"):
+        await shop.client.reservations.charge(reservation, order_number="A-1")
+
+
+async def test_a_reservation_that_ended_meanwhile_is_not_charged_again(shop: Shop) -> None:
+    voucher = shop.voucher()
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.clock.advance(1789.95)
+    shop.script(CHARGE, faults.BreakBefore())
+    with pytest.raises(ConnectionBroken) as caught:
+        await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+    assert caught.value.fate is Fate.NOT_DONE
+    assert shop.count(CHARGE) == 1
+
+
+async def test_the_refusal_of_the_repetition_is_what_the_caller_is_told(shop: Shop) -> None:
+    voucher = shop.voucher()
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.script(CHARGE, faults.BreakBefore())
+    shop.script("listCharges", None)
+    charging = asyncio.create_task(shop.client.reservations.charge(reservation, order_number="A-1"))
+    while not shop.count(LIST):
+        await asyncio.sleep(0)
+    shop.emulator.set_status(voucher.id, "inactive")
+    with pytest.raises(Conflict) as caught:
+        await shop.during(wait(charging))
+    assert caught.value.fate is Fate.NOT_DONE
+    assert [entry.status for entry in shop.emulator.requests.of(CHARGE)] == [0, 409]
+
+
+async def wait(task: asyncio.Task[Charge]) -> Charge:
+    return await task
+
+
+async def test_an_earlier_charge_of_the_same_order_and_amount_is_not_taken_for_this_one(shop: Shop) -> None:
+    voucher = shop.voucher()
+    earlier = await redeem(shop, voucher)
+    shop.clock.advance(5.0)
+    shop.script(CHARGE, faults.BreakBefore())
+    later = await redeem(shop, voucher)
+    assert [earlier.id, later.id] == shop.charged()
+    assert shop.count(CHARGE) == 3
+
+
+async def test_a_charge_of_the_same_second_that_this_client_made_is_not_taken_for_this_one(
+    shop: Shop,
+) -> None:
+    voucher = shop.voucher()
+    earlier = await shop.client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
+    shop.script(CHARGE, faults.BreakBefore())
+    later = await redeem(shop, voucher)
+    assert [earlier.id, later.id] == shop.charged()
+
+
+@pytest.mark.parametrize(("amount", "order_number"), [("3.00", "A-1"), ("4.00", "A-2")])
+async def test_charges_of_another_amount_or_order_are_not_taken_for_this_one(
+    shop: Shop, amount: str, order_number: str
+) -> None:
+    voucher = shop.voucher()
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    async with shop.another() as another:
+        await another.redeem(code=voucher.code, amount=amount, currency="EUR", order_number=order_number)
+    shop.script(CHARGE, faults.BreakBefore())
+    with pytest.raises(VoucherError) as caught:
+        await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+    assert caught.value.fate is Fate.NOT_DONE
+
+
+async def test_more_charges_than_were_sent_stay_open(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.CommitLate(0.1))
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    charging = asyncio.create_task(shop.client.reservations.charge(reservation, order_number="A-1"))
+    while not shop.count(LIST):
+        await asyncio.sleep(0)
+    await shop.until(shop.charged)
+    async with shop.another() as another:
+        await another.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
+    with pytest.raises(OutcomeUnknown, match="another call"):
+        await shop.during(wait(charging))
+
+
+async def test_a_deadline_that_passes_leaves_it_open_and_the_background_settles_it(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.emulator.faults.list_lag = 6.0
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await redeem(shop, voucher, timeout=3.0)
+    pending = caught.value.pending
+    assert shop.client.pending == (pending,)
+    assert isinstance(caught.value.__cause__, ConnectionBroken)
+    sent = shop.count(CHARGE)
+    settlement = await shop.during(shop.client.settle(pending))
+    assert settlement.state is SettlementState.DONE
+    assert settlement.charge is not None
+    assert [settlement.charge.id] == shop.charged()
+    assert await shop.client.settle(pending) == settlement
+    assert shop.told.words == ["done"]
+    assert len(shop.client.pending) == 0
+    assert shop.count(CHARGE) == sent
+
+
+async def test_nothing_is_sent_again_after_the_caller_was_told_that_it_is_unknown(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, *[faults.BreakBefore()] * 9)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await redeem(shop, voucher, timeout=2.0)
+    sent = shop.count(CHARGE)
+    assert sent == caught.value.pending.sends
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    assert settlement.state is SettlementState.NOT_DONE
+    assert settlement.charge is None
+    assert shop.count(CHARGE) == sent
+    assert shop.told.words == ["not done"]
+
+
+async def test_redeeming_again_gives_the_charge_that_nobody_was_told_of(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.emulator.faults.list_lag = 6.0
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as first:
+        await redeem(shop, voucher, timeout=3.0)
+    with pytest.raises(OutcomeUnknown, match="earlier payment") as second:
+        await redeem(shop, voucher)
+    assert second.value.pending == first.value.pending
+    await shop.until(lambda: not shop.client.pending)
+    charge = await redeem(shop, voucher)
+    assert [charge.id] == shop.charged()
+    again = await redeem(shop, voucher)  # delivered once: this is a new payment
+    assert [charge.id, again.id] == shop.charged()
+
+
+async def test_what_settle_has_delivered_is_not_delivered_again(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.emulator.faults.list_lag = 6.0
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await redeem(shop, voucher, timeout=3.0)
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    another = await redeem(shop, voucher)
+    assert settlement.charge is not None
+    assert [settlement.charge.id, another.id] == shop.charged()
+
+
+@pytest.mark.parametrize("fault", [faults.TooMany(0), faults.ServerError(), faults.BreakBefore()])
+async def test_a_list_that_cannot_be_read_for_long_leaves_it_open(shop: Shop, fault: faults.Fault) -> None:
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.BreakAfter())
+    shop.emulator.faults.chance(1.0, seed=1, operations=[LIST], kinds=[fault])
+    with pytest.raises(OutcomeUnknown, match="looking for it failed") as caught:
+        await redeem(shop, voucher, timeout=8.0)
+    shop.emulator.faults.clear()
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    assert settlement.charge is not None
+    assert [settlement.charge.id] == shop.charged()
+
+
+async def test_without_the_scope_for_reading_it_is_open_and_says_so(shop: Shop) -> None:
+    blind = shop.emulator.add_client(scopes=["use"])
+    client = shop.another(client_id=blind.id, client_secret=blind.secret)
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown, match="read-lists") as caught:
+        await shop.during(
+            client.redeem(code=shop.voucher().code, amount="1", currency="EUR", order_number="A-1")
+        )
+    with pytest.raises(OutcomeUnknown, match="read-lists"):
+        await shop.during(client.settle(caught.value.pending))
+    assert await client.aclose(wait=0) == client.pending == (caught.value.pending,)
+    async with shop.another() as another:
+        settlement = await shop.during(another.settle(caught.value.pending))
+    assert settlement.state is SettlementState.DONE
+    assert shop.count(CHARGE) == 1
+
+
+async def test_a_charge_by_the_reservations_id_alone_is_open(shop: Shop) -> None:
+    async with shop.another() as another:
+        reservation = await another.reservations.create(code=shop.voucher().code, amount="4", currency="EUR")
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown, match="voucher's id is not known") as caught:
+        await shop.during(shop.client.reservations.charge(reservation.id, order_number="A-1"))
+    with pytest.raises(OutcomeUnknown, match="voucher's id is not known"):
+        await shop.client.settle(caught.value.pending)
+    assert shop.count(CHARGE) == 1
+
+
+async def test_a_date_that_is_hours_off_changes_nothing(shop: Shop) -> None:
+    for offset, fault in ((-7200.0, faults.BreakAfter()), (7200.0, faults.BreakBefore())):
+        shop.emulator.faults.date_offset = offset
+        shop.script(CHARGE, fault)
+        await redeem(shop, shop.voucher())
+    assert len(shop.charged()) == 2
+    assert shop.count(CHARGE) == 3
+
+
+async def test_the_bounds_in_time_are_those_of_the_servers_stamps(shop: Shop) -> None:
+    shop.emulator.faults.date_offset = -7200.0
+    await redeem(shop, shop.voucher())
+    (intent,) = shop.told.intents
+    assert intent.since == shop.emulator.reservations()[0].created_at
+    assert intent.until is not None
+    assert intent.since + dt.timedelta(seconds=30) < intent.until < intent.since + dt.timedelta(seconds=60)

@@ -1,0 +1,192 @@
+"""Refunds and recharges whose answer is lost: told apart by the ids that were there before."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.settlement.conftest import Shop
+from voucher_async import (
+    CallTimeout,
+    Charge,
+    ConnectionBroken,
+    Fate,
+    OutcomeUnknown,
+    ServerError,
+    SettlementState,
+    VoucherClient,
+)
+from voucher_async.testing import faults
+
+REFUND = "refundCharge"
+RECHARGE = "rechargeVoucher"
+LIST = "listCharges"
+DONE_AND_LOST: list[faults.Fault] = [faults.BreakAfter(), faults.ServerError(acted=True), faults.CutOff()]
+
+
+async def paid(shop: Shop) -> Charge:
+    voucher = shop.voucher()
+    return await shop.client.redeem(code=voucher.code, amount="9", currency="EUR", order_number="A-1")
+
+
+async def refund(shop: Shop, charge: Charge, amount: str | None = "3", **more: Any) -> Charge:
+    return await shop.during(shop.client.charges.refund(charge, amount, currency="EUR", **more))
+
+
+@pytest.mark.parametrize("fault", DONE_AND_LOST)
+async def test_a_refund_that_was_made_is_found(shop: Shop, fault: faults.Fault) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, fault)
+    made = await refund(shop, charge)
+    assert [made.id] == shop.refunded()
+    assert shop.count(REFUND) == 1
+
+
+async def test_two_equal_refunds_are_told_apart_by_the_ids_known_before(shop: Shop) -> None:
+    charge = await paid(shop)
+    first = await refund(shop, charge)
+    shop.script(REFUND, faults.BreakAfter())
+    second = await refund(shop, charge)
+    assert [first.id, second.id] == shop.refunded()
+    shop.script(REFUND, faults.BreakBefore())
+    third = await refund(shop, charge)
+    assert [first.id, second.id, third.id] == shop.refunded()
+    assert shop.told.intents[-1].known == (first.id, second.id)
+
+
+async def test_a_refund_is_sent_again_only_when_the_first_is_certainly_lost(shop: Shop) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, faults.BreakBefore())
+    begun = shop.clock.monotonic()
+    made = await refund(shop, charge)
+    assert shop.clock.monotonic() - begun >= 10.0
+    assert [made.id] == shop.refunded()
+    assert shop.count(REFUND) == 2
+
+
+async def test_a_refund_that_is_carried_out_late_is_not_made_twice(shop: Shop) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, faults.CommitLate(8.0))
+    made = await refund(shop, charge)
+    await shop.during(shop.emulator.faults.settled())
+    assert [made.id] == shop.refunded()
+    assert shop.count(REFUND) == 1
+
+
+async def test_a_refund_that_got_lost_again_and_again_was_not_made(shop: Shop) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, *[faults.BreakBefore()] * 9)
+    with pytest.raises(ConnectionBroken) as caught:
+        await refund(shop, charge, timeout=60.0)
+    assert caught.value.fate is Fate.NOT_DONE
+    assert shop.refunded() == []
+    assert shop.count(REFUND) == 3
+
+
+async def test_equal_refunds_at_once_wait_for_each_other(shop: Shop) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, faults.BreakAfter(), faults.BreakBefore(), faults.BreakAfter())
+    made = await shop.during(wait_all([refund_of(shop.client, charge) for _ in range(3)]))
+    assert {each.id for each in made} == set(shop.refunded())
+    assert len(shop.refunded()) == 3
+
+
+async def refund_of(client: VoucherClient, charge: Charge) -> Charge:
+    return await client.charges.refund(charge, "3", currency="EUR", timeout=60.0)
+
+
+async def wait_all(calls: list[Any]) -> list[Charge]:
+    return list(await asyncio.gather(*calls))
+
+
+async def test_a_deadline_that_passes_in_the_line_sends_nothing(shop: Shop) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, faults.SlowHeaders(5.0))
+    first = asyncio.create_task(refund_of(shop.client, charge))
+    while not shop.count(REFUND):
+        await asyncio.sleep(0)
+    with pytest.raises(CallTimeout) as caught:
+        await shop.client.charges.refund(charge, "3", currency="EUR", timeout=0.01)
+    assert caught.value.fate is Fate.NOT_SENT
+    await shop.during(wait_all([first]))
+    assert shop.count(REFUND) == 1
+
+
+async def test_a_refund_by_the_charges_id_alone_is_open(shop: Shop) -> None:
+    charge = await paid(shop)
+    shop.script(REFUND, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown, match="voucher's id is not known"):
+        await shop.during(shop.client.charges.refund(charge.id, "3", currency="EUR"))
+    assert shop.count(LIST) == 0
+
+
+async def test_without_the_ids_known_before_what_is_found_may_be_anybodys(shop: Shop) -> None:
+    charge = await paid(shop)
+    blind = shop.emulator.add_client(scopes=["use"])
+    client = shop.another(client_id=blind.id, client_secret=blind.secret)
+    shop.script(REFUND, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(client.charges.refund(charge, "3", currency="EUR"))
+    await client.aclose(wait=0)
+    pending = caught.value.pending
+    assert pending.known is None
+    with pytest.raises(OutcomeUnknown, match="another call"):
+        await shop.during(shop.client.settle(pending, timeout=15.0))
+
+
+async def test_without_the_ids_known_before_what_is_absent_was_not_done(shop: Shop) -> None:
+    charge = await paid(shop)
+    blind = shop.emulator.add_client(scopes=["use"])
+    client = shop.another(client_id=blind.id, client_secret=blind.secret)
+    shop.script(REFUND, faults.BreakBefore())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(client.charges.refund(charge, "3", currency="EUR"))
+    await client.aclose(wait=0)
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    assert settlement.state is SettlementState.NOT_DONE
+
+
+async def test_a_refund_that_was_refused_was_not_made(shop: Shop) -> None:
+    charge = await paid(shop)
+    await refund(shop, charge, "9")
+    shop.script(LIST, faults.ServerError(), faults.ServerError(), faults.ServerError(), faults.ServerError())
+    with pytest.raises(ServerError) as caught:
+        await refund(shop, charge, "9")
+    assert caught.value.fate is Fate.NOT_SENT  # reading beforehand failed
+    assert shop.count(REFUND) == 1
+
+
+@pytest.mark.parametrize("fault", [*DONE_AND_LOST, faults.BreakBefore(), faults.CommitLate(8.0)])
+async def test_a_recharge_by_id_is_made_once(shop: Shop, fault: faults.Fault) -> None:
+    voucher = shop.voucher()
+    body: dict[str, Any] = {"amount": "5", "currency": "EUR", "order_number": "R-1", "id": voucher.id}
+    first = await shop.client.vouchers.recharge(**body)
+    shop.script(RECHARGE, fault)
+    second = await shop.during(shop.client.vouchers.recharge(**body))
+    await shop.during(shop.emulator.faults.settled())
+    assert [first.id, second.id] == [charge.id for charge in shop.emulator.charges("R-1")]
+    assert shop.emulator.balance(voucher.id) == Decimal("35.00")
+
+
+async def test_a_recharge_by_code_is_open(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.script(RECHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown, match="voucher's id is not known") as caught:
+        await shop.client.vouchers.recharge(amount="5", currency="EUR", order_number="R-1", code=voucher.code)
+    assert voucher.code not in caught.value.pending.to_json()
+    assert shop.count(RECHARGE) == 1
+
+
+@pytest.mark.parametrize("max_per_page", [2])
+async def test_all_pages_of_the_list_are_read(shop: Shop) -> None:
+    voucher = shop.voucher()
+    body: dict[str, Any] = {"amount": "5", "currency": "EUR", "order_number": "R-1", "id": voucher.id}
+    for _ in range(4):
+        await shop.client.vouchers.recharge(**body)
+    shop.script(RECHARGE, faults.BreakAfter())
+    last = await shop.during(shop.client.vouchers.recharge(**body))
+    assert last.id == shop.emulator.charges("R-1")[-1].id
+    assert shop.count(RECHARGE) == 5

@@ -1,0 +1,119 @@
+"""Carrying faults out: the one place where a request is not simply decided, committed and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from voucher_async.testing import faults as kinds
+from voucher_async.testing._state import Outcome, Revoked, commit
+
+if TYPE_CHECKING:
+    from voucher_async.testing._engine import Call
+    from voucher_async.testing._server import Server
+
+__all__ = ["misbehave"]
+
+_HTML = "<!doctype html><title>Error</title><h1>Something went wrong</h1>"
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a reset
+
+
+async def misbehave(
+    server: Server, request: web.Request, call: Call, fault: kinds.Fault
+) -> web.StreamResponse:
+    """Answer a request, or do not, as a fault has it."""
+    match fault:
+        case kinds.Refuse() | kinds.BreakBefore() | kinds.BreakAfter() | kinds.CommitLate():
+            await _break(server, call, fault)
+            return _reset(request)
+        case kinds.Revoked():
+            commit(server.engine.state, (Revoked(None),))
+            return server.respond(_act(server, call, fault))
+        case kinds.CutOff() | kinds.SlowHeaders() | kinds.SlowBody():
+            return await _answer_badly(server, request, _act(server, call, fault), fault)
+        case _:
+            return _answer_wrongly(server, call, fault)
+
+
+async def _break(server: Server, call: Call, fault: kinds.Fault) -> None:
+    """What happens behind a connection that breaks."""
+    if isinstance(fault, kinds.BreakAfter):
+        _act(server, call, fault)
+    elif isinstance(fault, kinds.CommitLate):
+        server.faults.is_late(server.start_task(_act_late(server, call, fault)))
+    else:
+        server.engine.note(call, fault)
+    if isinstance(fault, kinds.Refuse):
+        await server.refuse(fault.seconds)
+
+
+def _act(server: Server, call: Call, fault: kinds.Fault) -> Outcome:
+    decision = server.engine.decide(call)
+    server.engine.commit(call, decision, fault)
+    return decision.outcome
+
+
+async def _act_late(server: Server, call: Call, fault: kinds.CommitLate) -> None:
+    await server.clock.sleep(fault.seconds)
+    _act(server, call, fault)
+
+
+def _reset(request: web.Request) -> web.Response:
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+    return web.Response()  # nobody gets it
+
+
+def _answer_wrongly(server: Server, call: Call, fault: kinds.Fault) -> web.Response:
+    acted = isinstance(fault, kinds.WrongContentType) or getattr(fault, "acted", False)
+    outcome = _act(server, call, fault) if acted else None
+    if outcome is None:
+        server.engine.note(call, fault)
+    match fault:
+        case kinds.ServerError(status=status):
+            return server.respond(_refusal(status, "SERVER_ERROR"))
+        case kinds.Unavailable(retry_after=seconds):
+            return server.respond(_refusal(503, "SERVICE_UNAVAILABLE", seconds))
+        case kinds.TooMany(retry_after=seconds):
+            return server.respond(_refusal(429, "TOO_MANY_REQUESTS", seconds))
+        case _:
+            status = outcome.status if outcome and isinstance(fault, kinds.WrongContentType) else 502
+            return web.Response(status=status, text=_HTML, content_type="text/html")
+
+
+def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    body = {"status": status, "code": code, "message": "This is a fault that was asked for."}
+    return Outcome(status=status, body=body, headers=headers)
+
+
+async def _answer_badly(
+    server: Server, request: web.Request, outcome: Outcome, fault: kinds.Fault
+) -> web.StreamResponse:
+    if isinstance(fault, kinds.SlowHeaders):
+        await server.clock.sleep(fault.seconds)
+        return server.respond(outcome)
+    body = b"" if outcome.body is None else json.dumps(outcome.body).encode()
+    response = web.StreamResponse(status=outcome.status, headers=server.headers(outcome))
+    if outcome.body is not None:
+        response.content_type = "application/json"
+        response.content_length = len(body)
+    with contextlib.suppress(ConnectionResetError):  # a client that is gone was as impatient as it should be
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        if isinstance(fault, kinds.SlowBody):
+            await server.clock.sleep(fault.seconds)
+            await response.write(body[len(body) // 2 :])
+        elif request.transport is not None:
+            request.transport.close()
+            await asyncio.sleep(0)
+    return response

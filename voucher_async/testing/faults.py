@@ -1,0 +1,319 @@
+"""Faults that the emulator commits on request: what networks, proxies and servers do on a bad day.
+
+    emulator.faults.script("chargeReservation", faults.BreakAfter())
+    emulator.faults.chance(0.3, seed=7)
+
+Each kind says what the client sees, and whether the server acts on the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import datetime as dt
+import math
+import random
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+
+from voucher_async.testing._routes import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from voucher_async.testing._engine import Engine
+
+__all__ = [
+    "KINDS",
+    "BadGateway",
+    "BreakAfter",
+    "BreakBefore",
+    "CommitLate",
+    "CutOff",
+    "Fault",
+    "Faults",
+    "Injected",
+    "Refuse",
+    "Revoked",
+    "ServerError",
+    "SlowBody",
+    "SlowHeaders",
+    "TooMany",
+    "Unavailable",
+    "WrongContentType",
+]
+
+_ANY: Final = "*"
+_OPERATIONS: Final = frozenset(route.operation_id for route in ROUTES)
+
+
+@attrs.frozen
+class Refuse:
+    """The connection is reset, and new ones are refused for a while; the server does not act.
+
+    Connections that are open already are served on.
+    """
+
+    seconds: float = 0.2
+
+
+@attrs.frozen
+class BreakBefore:
+    """The connection is reset; the server has not acted."""
+
+
+@attrs.frozen
+class BreakAfter:
+    """The server acts, then the connection is reset: no answer."""
+
+
+@attrs.frozen
+class CommitLate:
+    """The connection is reset at once; the server looks at the request and acts so many seconds later."""
+
+    seconds: float = 1.0
+
+
+@attrs.frozen
+class ServerError:
+    """A 5xx with an error body; the server acts on it, or does not."""
+
+    status: int = 500
+    acted: bool = False
+
+
+@attrs.frozen
+class BadGateway:
+    """A 502 with a page of HTML, as from a proxy; the server acts, or does not."""
+
+    acted: bool = False
+
+
+@attrs.frozen
+class Unavailable:
+    """A 503 with `Retry-After`; the server does not act."""
+
+    retry_after: int = 1
+
+
+@attrs.frozen
+class TooMany:
+    """A 429 with `Retry-After`; the server does not act."""
+
+    retry_after: int = 1
+
+
+@attrs.frozen
+class CutOff:
+    """The server acts; its answer breaks off in the middle of the body."""
+
+
+@attrs.frozen
+class SlowHeaders:
+    """The server acts at once, and answers so many seconds later."""
+
+    seconds: float = 1.0
+
+
+@attrs.frozen
+class SlowBody:
+    """The server acts; half of its answer comes at once, the other half so many seconds later."""
+
+    seconds: float = 1.0
+
+
+@attrs.frozen
+class WrongContentType:
+    """The server acts; the answer has the status of a success and is a page of HTML."""
+
+
+@attrs.frozen
+class Revoked:
+    """Every token is revoked before the request is looked at: 401 where one is needed."""
+
+
+Fault: TypeAlias = (
+    Refuse
+    | BreakBefore
+    | BreakAfter
+    | CommitLate
+    | ServerError
+    | BadGateway
+    | Unavailable
+    | TooMany
+    | CutOff
+    | SlowHeaders
+    | SlowBody
+    | WrongContentType
+    | Revoked
+)
+
+KINDS: Final[tuple[Fault, ...]] = (
+    Refuse(),
+    BreakBefore(),
+    BreakAfter(),
+    CommitLate(),
+    ServerError(),
+    ServerError(acted=True),
+    BadGateway(),
+    BadGateway(acted=True),
+    Unavailable(),
+    TooMany(),
+    CutOff(),
+    SlowHeaders(),
+    SlowBody(),
+    WrongContentType(),
+    Revoked(),
+)
+"""What `Faults.chance` chooses from when it is not told otherwise."""
+
+
+@attrs.frozen
+class Injected:
+    """A fault that was committed.
+
+    Attributes:
+        operation: the operation whose request met it.
+        fault: what happened.
+        at: the emulator's time.
+    """
+
+    operation: str
+    fault: Fault
+    at: dt.datetime
+
+
+class Faults:
+    """What goes wrong on an emulator: `emulator.faults`. Scripts go before chance.
+
+    Args:
+        engine: whose answers are affected.
+
+    Attributes:
+        date_offset: seconds that the `Date` header is wrong by, as from a proxy whose clock is off.
+        seed: what `chance` was seeded with; None without it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._scripts: dict[str, collections.deque[Fault | None]] = {}
+        self._choose: Callable[[str], Fault | None] | None = None
+        self._injected: list[Injected] = []
+        self._late: set[asyncio.Task[None]] = set()
+        self.date_offset: float = 0.0
+        self.seed: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Faults: {len(self._injected)} injected>"
+
+    def script(self, operation: str, *faults: Fault | None) -> None:
+        """What happens to the next requests of an operation, in this order.
+
+        Args:
+            operation: its id, such as `chargeReservation` or `requestToken`; `*` for any.
+            *faults: one per request; None leaves that one alone.
+
+        Raises:
+            ValueError: there is no such operation.
+        """
+        _check_operation(operation, {_ANY, *_OPERATIONS})
+        self._scripts.setdefault(operation, collections.deque()).extend(faults)
+
+    def chance(
+        self,
+        share: float,
+        *,
+        seed: int,
+        operations: Sequence[str] | None = None,
+        kinds: Sequence[Fault] | None = None,
+    ) -> None:
+        """Let each request meet a fault with this probability, the same in the same order for a seed.
+
+        Args:
+            share: from 0 to 1.
+            seed: of the random choices.
+            operations: only requests of these; None for all.
+            kinds: what to choose from, one as likely as the other; None for all of `KINDS`.
+
+        Raises:
+            ValueError: a share that is none, no kinds, or an operation that does not exist.
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"share must be from 0 to 1, not {share}")
+        choices = KINDS if kinds is None else tuple(kinds)
+        if not choices:
+            raise ValueError("kinds must not be empty")
+        for operation in operations or ():
+            _check_operation(operation, _OPERATIONS)
+        rng = random.Random(seed)
+
+        def choose(operation: str) -> Fault | None:
+            if operations is not None and operation not in operations:
+                return None
+            return rng.choice(choices) if rng.random() < share else None
+
+        self._choose = choose
+        self.seed = seed
+
+    def clear(self) -> None:
+        """No more faults, no lag, no offset. What was to be carried out late still is."""
+        self._scripts.clear()
+        self._choose = self.seed = None
+        self.date_offset = 0.0
+        self.list_lag = 0.0
+
+    @property
+    def list_lag(self) -> float:
+        """Seconds that `listCharges` lags behind: younger charges are there, but it does not show them."""
+        return self._engine.options.list_lag
+
+    @list_lag.setter
+    def list_lag(self, seconds: float) -> None:
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"list_lag must be a number of seconds, not {seconds}")
+        self._engine.options = attrs.evolve(self._engine.options, list_lag=seconds)
+
+    @property
+    def injected(self) -> tuple[Injected, ...]:
+        """What was committed, oldest first."""
+        return tuple(self._injected)
+
+    async def settled(self) -> None:
+        """Wait until every request that is to be carried out late was carried out."""
+        while self._late:
+            await asyncio.wait(tuple(self._late))
+
+    @property
+    def active(self) -> bool:
+        """Whether anything may go wrong."""
+        return bool(self._scripts) or self._choose is not None
+
+    def next(self, operation: str | None) -> Fault | None:
+        """The fault that a request of an operation meets, noted as committed."""
+        if operation is None:
+            return None
+        fault = self._take(operation)
+        if fault is not None:
+            self._injected.append(Injected(operation, fault, self._engine.now()))
+        return fault
+
+    def _take(self, operation: str) -> Fault | None:
+        for name in (operation, _ANY):
+            script = self._scripts.get(name)
+            if script:
+                fault = script.popleft()
+                if not script:
+                    del self._scripts[name]
+                return fault
+        return self._choose(operation) if self._choose else None
+
+    def is_late(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a request that is carried out late."""
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+
+def _check_operation(operation: str, known: set[str] | frozenset[str]) -> None:
+    if operation not in known:
+        raise ValueError(f"there is no operation {operation!r}; there are {', '.join(sorted(known))}")
