@@ -70,8 +70,8 @@ class Caller:
 
     async def make(
         self, number: int, call: Call, *, target: Refundable | None = None, meddle: Meddle | None = None
-    ) -> bool:
-        """Make a call, and say whether the caller was told that it is done.
+    ) -> str:
+        """Make a call, and say what the caller was told.
 
         Args:
             number: the piece of work it belongs to.
@@ -100,7 +100,7 @@ class Caller:
             going.cancel()
         elif call.cancel is not None:
             self._watcher.leavers.pop((call.id, call.cancel.at), None)
-        return not task.cancelled() and task.result()
+        return CANCELLED if task.cancelled() else task.result()
 
     def _begin(self, number: int, call: Call, target: Refundable | None, amount: Decimal | None) -> None:
         is_refund = target is not None
@@ -116,8 +116,8 @@ class Caller:
             )
         )
 
-    async def _tell(self, call: Call, work: Awaitable[Sequence[Charge]]) -> bool:
-        """Write down what the caller is told; whether that is that it is done."""
+    async def _tell(self, call: Call, work: Awaitable[Sequence[Charge]]) -> str:
+        """Write down what the caller is told, and say it."""
         CALL.set(call.id)
         try:
             charges = await work
@@ -132,7 +132,7 @@ class Caller:
             if call.kind in {"redeem", "charge", "checkout"}:
                 self.refundable.extend(Refundable(charge, charge.amount) for charge in charges)
         self._journal.write(told)
-        return told.what == DONE
+        return told.what
 
     def _of_error(self, call: Call, error: VoucherError) -> Told:
         pendings: dict[str, PendingOutcome] = {}

@@ -23,7 +23,7 @@ from tests.chaos.plan import COMMON, FRAGILE, OWN, POOR, code_of, common, fragil
 from tests.chaos.records import Entry
 from voucher_async.testing import VoucherEmulator, faults
 
-_OFFSETS: Final = (0.0, 120.0, -120.0)
+_OFFSETS: Final = (0.0, 3600.0, -3600.0)
 _BEAT: Final = 0.05
 
 # Closing the port and revoking all tokens hit every caller at once: they are drawn less often than the rest,

@@ -24,7 +24,7 @@ class Watcher(Hook):
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.leavers: dict[tuple[str, str], asyncio.Task[bool]] = {}  # (call, event) -> the caller
+        self.leavers: dict[tuple[str, str], asyncio.Task[str]] = {}  # (call, event) -> the caller
         self.heard: set[str] = set()  # pending ids whose end was told
 
     def on_intent(self, event: PendingOutcome) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +20,14 @@ import attrs
 from tests.chaos.caller import Caller
 from tests.chaos.config import Storm
 from tests.chaos.plan import FRAGILE, Unit, fragile, unit
-from tests.chaos.records import Ended, Journal
+from tests.chaos.records import DONE, NOT_DONE, Ended, Journal
 from tests.chaos.settling import settle_all, unresolved_in
 from tests.chaos.watcher import Watcher
 from voucher_async import VoucherClient, VoucherError
 from voucher_async.testing import EmulatorSettings
 
 _STEP: Final = 20
+_PAUSE: Final = 0.5
 
 
 def journal_of(folder: Path, worker: int, generation: int) -> Path:
@@ -65,30 +68,34 @@ class Worker:
             plan = unit(self._storm.seed, self._number, self._next)
             self._next += 1
             before = self._caller.made // _STEP
-            await self._do(plan)
+            told = await self._do(plan)
             if before != self._caller.made // _STEP:
                 say(f"at {self._caller.made}")
+            if NOT_DONE in told:
+                # who is turned away comes back later: else an outage would see all the work
+                await asyncio.sleep(_PAUSE)
 
-    async def _do(self, plan: Unit) -> None:
+    async def _do(self, plan: Unit) -> Sequence[str]:
+        """Do a piece of work; what its callers were told."""
         if plan.way == "failing":
-            await self._fail_checkout(plan)
-            return
-        target = self._caller.pick(plan.calls[0].pick) if plan.calls[0].kind == "refund" else None
+            return await self._fail_checkout(plan)
         calls = plan.calls
+        target = self._caller.pick(calls[0].pick) if calls[0].kind == "refund" else None
         if calls[0].kind == "refund" and target is None:
-            return  # nothing was charged yet
+            return ()  # nothing was charged yet
         if plan.way == "together":
             make = (self._caller.make(plan.number, call, target=target) for call in calls)
-            await asyncio.gather(*make)
-            return
+            return await asyncio.gather(*make)
+        told: list[str] = []
         for call in calls:
-            if await self._caller.make(plan.number, call, target=target):
-                return  # only who was not told that it is done asks again
+            if DONE not in told:  # only who was not told that it is done asks again
+                told.append(await self._caller.make(plan.number, call, target=target))
+        return told
 
-    async def _fail_checkout(self, plan: Unit) -> None:
+    async def _fail_checkout(self, plan: Unit) -> Sequence[str]:
         """A checkout one of whose vouchers is deactivated before it is charged."""
         if not self._fragile:
-            return
+            return ()
         voucher = self._fragile.popleft()
         (call,) = plan.calls
         call = attrs.evolve(call, vouchers=tuple(name or voucher for name in call.vouchers))
@@ -96,12 +103,11 @@ class Worker:
         async def deactivate() -> None:
             await self._client.vouchers.deactivate(voucher)
 
-        await self._caller.make(plan.number, call, meddle=deactivate)
-        try:
+        told = await self._caller.make(plan.number, call, meddle=deactivate)
+        with contextlib.suppress(VoucherError):  # else it is not used any more
             await self._client.vouchers.activate(voucher)
-        except VoucherError:
-            return  # it is not used any more
-        self._fragile.append(voucher)
+            self._fragile.append(voucher)
+        return (told,)
 
 
 def say(word: str) -> None:
