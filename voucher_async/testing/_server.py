@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import socket
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Server:
         self.host = host
         self.port = port
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._listening: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -62,19 +63,16 @@ class Server:
         # A middleware sees what no route would match, such as a line break in a path.
         application = web.Application(middlewares=[self._handle], client_max_size=_LARGEST_BODY)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN)
+        bound = _bind(self.host, self.port)
+        self.port = int(bound.getsockname()[1])
         await runner.setup()
-        try:
-            await self._listen(runner)
-        except BaseException:
-            await runner.cleanup()
-            raise
-        self.port = int(runner.addresses[0][1])
         self._runner = runner
+        await self._listen(bound)
 
-    async def _listen(self, runner: web.AppRunner) -> None:
-        site = web.TCPSite(runner, self.host, self.port)
-        await site.start()
-        self._site = site
+    async def _listen(self, bound: socket.socket) -> None:
+        if self._runner is not None:
+            await web.SockSite(self._runner, bound).start()
+            self._listening = bound
 
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it does not listen.
@@ -86,6 +84,7 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stop_accepting()
         if runner is not None:
             await runner.cleanup()
 
@@ -98,15 +97,31 @@ class Server:
 
     async def refuse(self, seconds: float) -> None:
         """Refuse new connections for so many seconds."""
-        site, self._site = self._site, None
-        if site is not None:
+        runner = self._runner
+        if runner is None or self._listening is None:
+            return  # it refuses already
+        await self._stop_accepting()
+        for site in tuple(runner.sites):
             await site.stop()
-            self.start_task(self._listen_again(seconds))
+        # bound and not listening: connections are refused, and no client is given the port for its own end of
+        # a connection, which would then be one to itself
+        self.start_task(self._listen_again(_bind(self.host, self.port), seconds))
 
-    async def _listen_again(self, seconds: float) -> None:
-        await self.clock.sleep(seconds)
-        if self._runner is not None:
-            await self._listen(self._runner)
+    async def _listen_again(self, bound: socket.socket, seconds: float) -> None:
+        try:
+            await self.clock.sleep(seconds)
+        except BaseException:
+            bound.close()
+            raise
+        await self._listen(bound)
+
+    async def _stop_accepting(self) -> None:
+        """Let connections that were just accepted get through: asyncio loses them when it closes."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            asyncio.get_running_loop().remove_reader(listening)
+            for _ in range(3):
+                await asyncio.sleep(0)
 
     @web.middleware
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -134,6 +149,17 @@ class Server:
         return web.Response(
             status=outcome.status, headers=headers, body=body, content_type="application/json"
         )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 async def _receive(request: web.Request) -> Call:
