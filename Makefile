@@ -100,7 +100,7 @@ emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH="--only reserve" for a part)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-chaos: setup ## the fault storm: what callers are told under 30 % faults, against the server's ledger (about 15 minutes)
+chaos: setup ## the fault storm: what callers were told, against the server's ledger (10 minutes)
 	@$(BIN)/python -m tests.chaos
 
 lock: ## renew tests/constraints.txt and the lock file of the mock server

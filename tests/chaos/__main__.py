@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     for storm in storms:
         report = _run(storm, keep)
         done.append(report)
-        print(f"   {reports.faults(report)}; the server was {report.late:.2f} s late at worst", flush=True)  # noqa: T201
+        print(f"   {report.seconds:.0f} s; the server was {report.late:.2f} s late at worst", flush=True)  # noqa: T201
         print(reports.problems(report) or "   nothing is wrong", flush=True)  # noqa: T201
     print(f"\n{reports.table(done)}")  # noqa: T201
     failed = [report for report in done if reports.problems_of(report)]

@@ -13,10 +13,6 @@ from voucher_async.testing import EmulatorSettings
 Variant = Literal["default", "double", "lag", "kill"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
 
-LATE: Final = 1.0  # seconds after which a request is carried out at the latest, its connection long gone
-LAG: Final = 1.0  # seconds that a list lags behind
-SLACK: Final = 1.5  # seconds that a busy machine may delay things; the storm is void when it took longer
-
 
 @attrs.frozen(kw_only=True)
 class Storm:
@@ -31,6 +27,9 @@ class Storm:
             workers are killed and started again.
         lanes: how many pieces of work a worker does at once.
         kills: how often each worker is killed.
+        delay: seconds after which a request is carried out at the latest, its connection long gone, and by
+            which lists lag behind, if they do.
+        slack: seconds that a busy machine may be late; what is found when it was later is void.
     """
 
     calls: int = 20_000
@@ -40,11 +39,13 @@ class Storm:
     variant: Variant = "default"
     lanes: int = 40
     kills: int = 0
+    delay: float = 1.0
+    slack: float = 2.0
 
     @property
     def window(self) -> float:
         """Seconds within which a request is carried out and shows in lists, if at all."""
-        return LATE + SLACK + (LAG if self.variant == "lag" else 0.0)
+        return self.slack + self.delay * (2 if self.variant == "lag" else 1)
 
     def settings(self, access: EmulatorSettings) -> Settings:
         """The settings of the workers' clients.

@@ -46,6 +46,7 @@ class Verdict:
         doubted: how many calls had a request in doubt, those of killed workers left aside.
         automatic: how many of these were settled in the call or in the background, without being asked to.
         surplus: how many charges were made once too often, and called so.
+        taken_back: how many of these were refunded.
     """
 
     violations: tuple[Violation, ...]
@@ -54,6 +55,7 @@ class Verdict:
     doubted: int
     automatic: int
     surplus: int
+    taken_back: int
 
     @property
     def share(self) -> float:
@@ -85,6 +87,7 @@ def judge(records: Iterable[Record], entries: Sequence[Entry]) -> Verdict:
         doubted=len(doubted),
         automatic=len(doubted & _settled_by_themselves(index)),
         surplus=len(index.surplus),
+        taken_back=len(index.surplus & taken_back),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import attrs
 
-from tests.chaos.config import LAG, LATE, Storm
+from tests.chaos.config import Storm
 from tests.chaos.plan import COMMON, FRAGILE, OWN, POOR, code_of, common, fragile, own
 from tests.chaos.records import Entry
 from voucher_async.testing import VoucherEmulator, faults
@@ -26,29 +26,32 @@ from voucher_async.testing import VoucherEmulator, faults
 _OFFSETS: Final = (0.0, 3600.0, -3600.0)
 _BEAT: Final = 0.05
 
-# Closing the port and revoking all tokens hit every caller at once: they are drawn less often than the rest,
-# or nothing else would ever happen.
-_RARE: Final = (faults.Refuse(seconds=0.05), faults.Revoked())
-_OFTEN: Final = (
-    faults.BreakBefore(),
-    faults.BreakAfter(),
-    faults.CommitLate(seconds=LATE / 10),
-    faults.CommitLate(seconds=LATE / 2),
-    faults.CommitLate(seconds=LATE),
-    faults.ServerError(status=500, acted=False),
-    faults.ServerError(status=500, acted=True),
-    faults.BadGateway(acted=False),
-    faults.BadGateway(acted=True),
-    faults.Unavailable(retry_after=1),
-    faults.TooMany(retry_after=1),
-    faults.CutOff(),
-    faults.SlowHeaders(seconds=0.3),
-    faults.SlowHeaders(seconds=1.0),
-    faults.SlowBody(seconds=0.3),
-    faults.SlowBody(seconds=1.0),
-    faults.WrongContentType(),
-)
-KINDS: Final = _RARE + _OFTEN * 12
+
+def kinds(delay: float) -> tuple[faults.Fault, ...]:
+    """What goes wrong, one as likely as the other; `delay` is the longest that the server takes, in seconds."""
+    # Closing the port and revoking all tokens hit every caller at once: they are drawn less often than the
+    # rest, or nothing else would ever happen.
+    rare = (faults.Refuse(seconds=0.05), faults.Revoked())
+    often = (
+        faults.BreakBefore(),
+        faults.BreakAfter(),
+        faults.CommitLate(seconds=delay / 10),
+        faults.CommitLate(seconds=delay / 2),
+        faults.CommitLate(seconds=delay),
+        faults.ServerError(status=500, acted=False),
+        faults.ServerError(status=500, acted=True),
+        faults.BadGateway(acted=False),
+        faults.BadGateway(acted=True),
+        faults.Unavailable(retry_after=1),
+        faults.TooMany(retry_after=1),
+        faults.CutOff(),
+        faults.SlowHeaders(seconds=delay / 3),
+        faults.SlowHeaders(seconds=delay),
+        faults.SlowBody(seconds=delay / 3),
+        faults.SlowBody(seconds=delay),
+        faults.WrongContentType(),
+    )
+    return rare + often * 12
 
 
 def populate(emulator: VoucherEmulator, storm: Storm) -> None:
@@ -82,9 +85,9 @@ class Weather:
         """Let it blow."""
         storm, injected = self._storm, self._emulator.faults
         if storm.variant == "lag":
-            injected.list_lag = LAG
+            injected.list_lag = storm.delay
         if storm.share:
-            injected.chance(storm.share, seed=storm.seed, kinds=KINDS)
+            injected.chance(storm.share, seed=storm.seed, kinds=kinds(storm.delay))
             self._task = asyncio.create_task(self._shake())
 
     async def calm(self) -> None:

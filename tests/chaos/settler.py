@@ -19,14 +19,17 @@ from voucher_async.testing import EmulatorSettings
 
 
 async def run(storm: Storm, access: EmulatorSettings, folder: Path, names: list[str]) -> None:
-    """Settle what is open in the journals of these names, and again with another client."""
+    """Settle what is open in the journals of these names, by two clients that know nothing of each other."""
     pendings = unresolved_in(folder / name for name in names)
-    for by in ("stranger", "second stranger"):
-        with Journal(folder / "settler.jsonl") as journal:
+
+    async def settle(by: str) -> None:
+        with Journal(folder / f"{by}.jsonl") as journal:
             client = VoucherClient(settings=storm.settings(access), hooks=[Watcher(journal)])
             await settle_all(client, pendings, journal, by)
             left = await client.aclose()
             journal.write(Ended(open=tuple(pending.id for pending in left)))
+
+    await asyncio.gather(settle("stranger"), settle("another stranger"))
 
 
 if __name__ == "__main__":

@@ -337,3 +337,11 @@ def test_killed_calls_count_neither_way() -> None:
     doubt = Doubt(call="1", operation="chargeReservation")
     verdict = judge([began(), intent(), doubt, SETTLED], [CHARGED])
     assert (verdict.killed, verdict.doubted, verdict.share) == (1, 0, 1.0)
+
+
+def test_a_surplus_is_counted_and_so_is_its_refund() -> None:
+    records: list[Record] = [began(), intent(sends=2), DONE, SURPLUS]
+    left = judge(records, [CHARGED, AGAIN])
+    refunded = judge([*records, refunding(charge="c2")], [CHARGED, AGAIN, BACK_AGAIN])
+    assert (left.surplus, left.taken_back) == (1, 0)
+    assert (refunded.surplus, refunded.taken_back) == (1, 1)

@@ -8,7 +8,7 @@ from tests.chaos import report as reports
 from tests.chaos.conductor import Conductor
 from tests.chaos.config import Storm
 
-STORM = Storm(calls=300, workers=2, lanes=30, seed=20, variant="double", kills=1)
+STORM = Storm(calls=300, workers=2, lanes=30, seed=20, kills=1, delay=0.6, slack=1.2)
 
 
 async def test_a_storm_leaves_nobody_with_a_wrong_answer(tmp_path: Path) -> None:
