@@ -74,7 +74,7 @@ def judge(records: Iterable[Record], entries: Sequence[Entry]) -> Verdict:
     """
     index = Index(records, entries)
     taken_back = index.taken_back
-    checks = (_crashes(index), _told_done(index, taken_back), _slots(index, taken_back))
+    checks = (_crashes(index), _told_done(index, taken_back), _slots(index))
     more = (_twice(index, taken_back), _unannounced(index), _unnamed(index), _left_open(index))
     violations = tuple(violation for check in (*checks, *more) for violation in check)
     doubted = {call for call in index.doubts if call in index.told}
@@ -185,13 +185,13 @@ class _Statement:
     said: frozenset[Said]
 
 
-def _slots(index: Index, taken_back: set[str]) -> Iterator[Violation]:
+def _slots(index: Index) -> Iterator[Violation]:
     for slot, intents in index.intents_in.items():
         own = [intent for intent in intents if index.is_own_refund(intent)]
         statements = [_statement(index, intent) for intent in intents if not index.is_own_refund(intent)]
         if own:
             statements.append(_of_own_refunds(index, own))
-        yield from _match(index, slot, statements, taken_back)
+        yield from _match(index, slot, statements)
 
 
 def _blame(index: Index, call: str) -> Kind:
@@ -236,9 +236,7 @@ def _of_own_refunds(index: Index, intents: Sequence[Intent]) -> _Statement:
     return _Statement(call=intent.call, blame=blame, said=said)
 
 
-def _match(
-    index: Index, slot: Slot, statements: Sequence[_Statement], taken_back: set[str]
-) -> Iterator[Violation]:
+def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterator[Violation]:
     """What was said to be done is there, and what is there was said to be done."""
     left = [entry.id for entry in index.in_slot.get(slot, ()) if entry.id not in index.surplus]
     nots: list[_Statement] = []
@@ -263,17 +261,13 @@ def _match(
             left.pop()
         else:
             yield Violation(statement.blame, statement.call, f"nothing is in {slot}")
-    yield from _left_over(slot, left, nots, taken_back)
+    yield from _left_over(slot, left, nots)
 
 
-def _left_over(
-    slot: Slot, left: Sequence[str], nots: Sequence[_Statement], taken_back: set[str]
-) -> Iterator[Violation]:
+def _left_over(slot: Slot, left: Sequence[str], nots: Sequence[_Statement]) -> Iterator[Violation]:
     for number, charge_id in enumerate(left):
         if number < len(nots):
             statement = nots[number]
             yield Violation(statement.blame, statement.call, f"{charge_id} of {slot} was said not to be")
-        elif charge_id in taken_back:
-            yield Violation(Kind.UNREPORTED, "", f"{charge_id} of {slot} was made and refunded unsaid")
         elif slot[0] == REFUND:
             yield Violation(Kind.TWICE, "", f"{charge_id} of {slot}: nobody was told")

@@ -2,68 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from tests.chaos.judge import Kind, Verdict, judge
-from tests.chaos.records import Began, Doubt, Ended, Entry, Intent, Outcome, Record, Settled, Told, Word
-
-CHARGED = Entry(id="c1", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
-AGAIN = Entry(id="c2", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
-OTHER = Entry(id="c3", kind="charge", voucher="W", amount="2.00", order="O", reservation="r2")
-BACK = Entry(id="b1", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1")
-BACK_AGAIN = Entry(id="b2", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c2")
-
-
-def began(call: str = "1", *, kind: str = "redeem", payment: str = "", **fields: Sequence[str]) -> Began:
-    things, amounts = tuple(fields.get("things", ("V",))), tuple(fields.get("amounts", ("5.00",)))
-    return Began(
-        call=call, unit=0, payment=payment or call, kind=kind, order="O", things=things, amounts=amounts
-    )
-
-
-def intent(pending: str = "p1", call: str = "1", *, reservation: str = "r1", sends: int = 1) -> Intent:
-    voucher, amount = ("V", "5.00") if reservation == "r1" else ("W", "2.00")
-    return Intent(
-        call=call,
-        pending=pending,
-        operation="chargeReservation",
-        voucher=voucher,
-        reservation=reservation,
-        charge="",
-        amount=amount,
-        order="O",
-        sends=sends,
-        text="{}",
-    )
-
-
-def refunding(pending: str = "p2", call: str = "1", *, charge: str = "c1", amount: str = "5.00") -> Intent:
-    return Intent(
-        call=call,
-        pending=pending,
-        operation="refundCharge",
-        voucher="V",
-        reservation="",
-        charge=charge,
-        amount=amount,
-        order="O",
-        sends=1,
-        text="{}",
-    )
-
-
-def told(what: str, call: str = "1", **fields: Sequence[object]) -> Told:
-    return Told(call=call, what=what, **fields)  # type: ignore[arg-type]
+from tests.chaos.records import Doubt, Ended, Entry, Outcome, Record, Settled, Word
+from tests.chaos.samples import (
+    AGAIN,
+    BACK,
+    BACK_AGAIN,
+    CANCELLED,
+    CHARGED,
+    CHECKOUT,
+    DONE,
+    HOOK_DONE,
+    HOOK_NOT_DONE,
+    OTHER,
+    SETTLED,
+    SETTLED_NOT_DONE,
+    SURPLUS,
+    UNKNOWN,
+    began,
+    intent,
+    refunding,
+    told,
+)
 
 
 def kinds(verdict: Verdict) -> list[Kind]:
     return [violation.kind for violation in verdict.violations]
-
-
-DONE = told("done", charges=("c1",))
-CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
 
 
 @pytest.mark.parametrize(
@@ -72,45 +38,15 @@ CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
         pytest.param([began(), intent(), DONE], [CHARGED], id="told done"),
         pytest.param([began(), intent(), told("not done")], [], id="told not done"),
         pytest.param([began(), told("not done")], [], id="nothing was sent"),
+        pytest.param([began(), intent(), UNKNOWN, SETTLED_NOT_DONE], [], id="unknown, settled as not done"),
         pytest.param(
-            [
-                began(),
-                intent(),
-                told("unknown", pendings=("p1",)),
-                Settled(pending="p1", by="", state="not done"),
-            ],
-            [],
-            id="unknown, settled as not done",
+            [began(), intent(), UNKNOWN, HOOK_DONE], [CHARGED], id="unknown, done in the background"
         ),
+        pytest.param([began(), CANCELLED], [], id="cancelled before money moved"),
+        pytest.param([began(), intent(), CANCELLED, HOOK_DONE], [CHARGED], id="cancelled, done all the same"),
+        pytest.param([began(), intent(), SETTLED], [CHARGED], id="killed, settled by another"),
         pytest.param(
-            [
-                began(),
-                intent(),
-                told("unknown", pendings=("p1",)),
-                Word(call="1", what="done", pending="p1", charge="c1"),
-            ],
-            [CHARGED],
-            id="unknown, done in the background",
-        ),
-        pytest.param([began(), told("cancelled")], [], id="cancelled before money moved"),
-        pytest.param(
-            [began(), intent(), told("cancelled"), Word(call="1", what="done", pending="p1", charge="c1")],
-            [CHARGED],
-            id="cancelled, done all the same",
-        ),
-        pytest.param(
-            [began(), intent(), Settled(pending="p1", by="stranger", state="done", charge="c1")],
-            [CHARGED],
-            id="killed, settled by another",
-        ),
-        pytest.param(
-            [
-                began(),
-                intent(sends=2),
-                DONE,
-                refunding(charge="c2"),
-                Word(call="1", what="surplus refunded", pending="p1", charge="c2"),
-            ],
+            [began(), intent(sends=2), DONE, refunding(charge="c2"), SURPLUS],
             [CHARGED, AGAIN, BACK_AGAIN],
             id="charged twice, and the surplus was refunded",
         ),
@@ -118,8 +54,8 @@ CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
             [
                 began(),
                 intent(),
-                told("cancelled"),
-                Word(call="1", what="done", pending="p1", charge="c1"),
+                CANCELLED,
+                HOOK_DONE,
                 began("2", payment="1"),
                 told("done", "2", charges=("c1",)),
             ],
@@ -149,7 +85,7 @@ CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
                 intent(),
                 intent("p3", reservation="r2"),
                 refunding(),
-                told("cancelled"),
+                CANCELLED,
                 Word(call="1", what="refunded", charge="c1"),
                 Word(call="1", what="not done", pending="p3"),
             ],
@@ -171,13 +107,49 @@ CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
             [CHARGED, Entry(id="b1", kind="refund", voucher="V", amount="2.00", order="O", refund_of="c1")],
             id="one of two equal refunds",
         ),
+        pytest.param(
+            [
+                CHECKOUT,
+                intent(),
+                intent("p3", reservation="r2"),
+                told(
+                    "not done",
+                    outcomes=(
+                        Outcome(voucher="V", state="charged", charge="c1"),
+                        Outcome(voucher="W", state="not charged"),
+                    ),
+                ),
+            ],
+            [CHARGED],
+            id="a checkout that failed, and could not refund",
+        ),
+        pytest.param(
+            [
+                CHECKOUT,
+                intent(),
+                refunding(),
+                SETTLED,
+                Settled(pending="p2", by="stranger", state="done", charge="b1"),
+            ],
+            [CHARGED, BACK],
+            id="a checkout that was killed while it refunded",
+        ),
+        pytest.param(
+            [
+                began(),
+                intent(sends=2),
+                UNKNOWN,
+                refunding(charge="c2"),
+                Settled(pending="p1", by="stranger", state="done", charge="c1", surplus=("c2",)),
+                Settled(pending="p2", by="stranger", state="done", charge="b2"),
+            ],
+            [CHARGED, AGAIN, BACK_AGAIN],
+            id="a surplus that a settlement refunded",
+        ),
     ],
 )
 def test_the_truth_is_found_to_be_the_truth(records: list[Record], entries: list[Entry]) -> None:
     assert judge(records, entries).violations == ()
-
-
-SURPLUS = Word(call="1", what="surplus refunded", pending="p1", charge="c2")
 
 
 @pytest.mark.parametrize(
@@ -223,65 +195,57 @@ SURPLUS = Word(call="1", what="surplus refunded", pending="p1", charge="c2")
             id="a checkout that gives one charge for two vouchers",
         ),
         pytest.param(
-            [
-                began(),
-                intent(),
-                told("unknown", pendings=("p1",)),
-                Settled(pending="p1", by="", state="not done"),
-            ],
+            [began(), intent(), UNKNOWN, SETTLED_NOT_DONE],
             [CHARGED],
             Kind.OPEN,
             id="unknown, settled as not done, was done",
         ),
         pytest.param(
-            [
-                began(),
-                intent(),
-                told("unknown", pendings=("p1",)),
-                Settled(pending="p1", by="", state="done", charge="c1"),
-            ],
+            [began(), intent(), UNKNOWN, SETTLED],
             [],
             Kind.OPEN,
             id="unknown, settled as done, was not done",
         ),
         pytest.param(
-            [
-                began(),
-                intent(),
-                told("unknown", pendings=("p1",)),
-                Settled(pending="p1", by="", state="done", charge="c1"),
-                Settled(pending="p1", by="another", state="not done"),
-            ],
+            [began(), intent(), UNKNOWN, SETTLED, SETTLED_NOT_DONE],
             [CHARGED],
             Kind.OPEN,
             id="two settlements, two answers",
         ),
-        pytest.param(
-            [began(), intent(), told("unknown", pendings=("p1",))], [], Kind.OPEN, id="unknown, never settled"
-        ),
+        pytest.param([began(), intent(), UNKNOWN], [], Kind.OPEN, id="unknown, never settled"),
         pytest.param([began(), intent(), DONE, Ended(open=("p1",))], [CHARGED], Kind.OPEN, id="left open"),
         pytest.param(
-            [began(), intent(), told("cancelled"), Word(call="1", what="not done", pending="p1")],
+            [began(), intent(), CANCELLED, HOOK_NOT_DONE],
             [CHARGED],
             Kind.CANCELLED,
             id="cancelled, the hook denies it",
         ),
         pytest.param(
-            [began(), intent(), told("cancelled"), Word(call="1", what="done", pending="p1", charge="c1")],
+            [began(), intent(), CANCELLED, HOOK_DONE],
             [],
             Kind.CANCELLED,
             id="cancelled, the hook invents it",
         ),
+        pytest.param([began(), intent(), CANCELLED], [], Kind.CANCELLED, id="cancelled without a word"),
         pytest.param(
-            [began(), intent(), told("cancelled")], [], Kind.CANCELLED, id="cancelled without a word"
-        ),
-        pytest.param(
-            [began(), intent(), Settled(pending="p1", by="stranger", state="not done")],
+            [began(), intent(), SETTLED_NOT_DONE],
             [CHARGED],
             Kind.KILLED,
             id="killed, and denied by the heir",
         ),
         pytest.param([began(), intent()], [], Kind.KILLED, id="killed, and never settled"),
+        pytest.param(
+            [CHECKOUT, intent(), refunding(), CANCELLED, HOOK_DONE],
+            [CHARGED],
+            Kind.CANCELLED,
+            id="cancelled, and no word of a refund that was tried",
+        ),
+        pytest.param(
+            [intent(), SETTLED],
+            [CHARGED],
+            Kind.UNANNOUNCED,
+            id="money moved for an order that nobody placed",
+        ),
         pytest.param([began(), DONE], [CHARGED], Kind.UNANNOUNCED, id="money moved without an intent"),
         pytest.param([], [CHARGED], Kind.UNANNOUNCED, id="money moved without a call"),
         pytest.param(
@@ -346,9 +310,6 @@ def test_each_lie_is_found(records: list[Record], entries: list[Entry], kind: Ki
 
 def test_doubt_that_was_settled_in_the_call_or_told_to_a_hook_was_settled_automatically() -> None:
     doubt = Doubt(call="1", operation="chargeReservation")
-    settled = Settled(pending="p1", by="worker", state="done", charge="c1")
-    unknown = told("unknown", pendings=("p1",))
-    word = Word(call="1", what="done", pending="p1", charge="c1")
 
     def share(*records: Record) -> float:
         verdict = judge([began(), intent(), doubt, *records], [CHARGED])
@@ -357,12 +318,22 @@ def test_doubt_that_was_settled_in_the_call_or_told_to_a_hook_was_settled_automa
         return verdict.share
 
     assert share(DONE) == 1.0
-    assert share(unknown, word, settled) == 1.0
-    assert share(unknown, settled) == 0.0
+    assert share(UNKNOWN, HOOK_DONE, SETTLED) == 1.0
+    assert share(UNKNOWN, SETTLED) == 0.0
+    assert share(DONE, Word(call="1", what="left open", pending="p1"), SETTLED) == 0.0
+
+
+def test_a_refund_that_a_hook_was_told_of_says_that_the_charge_was_made() -> None:
+    doubt = Doubt(call="1", operation="chargeReservation")
+    records: list[Record] = [CHECKOUT, intent(), refunding(), CANCELLED, doubt]
+    by_hook = [*records, Word(call="1", what="refunded", charge="c1")]
+    by_hand = [*records, Settled(pending="p2", by="worker", state="done", charge="b1")]
+    assert judge(by_hook, [CHARGED, BACK]).violations == judge(by_hand, [CHARGED, BACK]).violations == ()
+    assert judge(by_hook, [CHARGED, BACK]).share == 1.0
+    assert judge(by_hand, [CHARGED, BACK]).share == 0.0
 
 
 def test_killed_calls_count_neither_way() -> None:
     doubt = Doubt(call="1", operation="chargeReservation")
-    settled = Settled(pending="p1", by="stranger", state="done", charge="c1")
-    verdict = judge([began(), intent(), doubt, settled], [CHARGED])
+    verdict = judge([began(), intent(), doubt, SETTLED], [CHARGED])
     assert (verdict.killed, verdict.doubted, verdict.share) == (1, 0, 1.0)

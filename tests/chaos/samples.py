@@ -1,0 +1,72 @@
+"""Records of one payment by a voucher, and of what else may happen to it, for the tests of the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.chaos.records import Began, Entry, Intent, Settled, Told, Word
+
+CHARGED = Entry(id="c1", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
+AGAIN = Entry(id="c2", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
+OTHER = Entry(id="c3", kind="charge", voucher="W", amount="2.00", order="O", reservation="r2")
+BACK = Entry(id="b1", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1")
+BACK_AGAIN = Entry(id="b2", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c2")
+
+
+def began(call: str = "1", *, kind: str = "redeem", payment: str = "", **fields: Sequence[str]) -> Began:
+    things, amounts = tuple(fields.get("things", ("V",))), tuple(fields.get("amounts", ("5.00",)))
+    return Began(
+        call=call, unit=0, payment=payment or call, kind=kind, order="O", things=things, amounts=amounts
+    )
+
+
+def intent(
+    pending: str = "p1", call: str = "1", *, reservation: str = "r1", sends: int = 1, text: str = "{}"
+) -> Intent:
+    voucher, amount = ("V", "5.00") if reservation == "r1" else ("W", "2.00")
+    return Intent(
+        call=call,
+        pending=pending,
+        operation="chargeReservation",
+        voucher=voucher,
+        reservation=reservation,
+        charge="",
+        amount=amount,
+        order="O",
+        sends=sends,
+        text=text,
+    )
+
+
+def refunding(
+    pending: str = "p2", call: str = "1", *, charge: str = "c1", amount: str = "5.00", text: str = "{}"
+) -> Intent:
+    return Intent(
+        call=call,
+        pending=pending,
+        operation="refundCharge",
+        voucher="V",
+        reservation="",
+        charge=charge,
+        amount=amount,
+        order="O",
+        sends=1,
+        text=text,
+    )
+
+
+def told(what: str, call: str = "1", **fields: Sequence[object]) -> Told:
+    return Told(call=call, what=what, **fields)  # type: ignore[arg-type]
+
+
+DONE = told("done", charges=("c1",))
+CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
+
+
+UNKNOWN = told("unknown", pendings=("p1",))
+CANCELLED = told("cancelled")
+HOOK_DONE = Word(call="1", what="done", pending="p1", charge="c1")
+HOOK_NOT_DONE = Word(call="1", what="not done", pending="p1")
+SURPLUS = Word(call="1", what="surplus refunded", pending="p1", charge="c2")
+SETTLED = Settled(pending="p1", by="worker", state="done", charge="c1")
+SETTLED_NOT_DONE = Settled(pending="p1", by="worker", state="not done")

@@ -1,0 +1,94 @@
+"""What a killed process leaves: records that can be read, and what it had not heard the end of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.records import Doubt, Ended, Journal, Outcome, Record, Told, Word, read
+from tests.chaos.samples import (
+    CANCELLED,
+    CHECKOUT,
+    DONE,
+    HOOK_DONE,
+    SETTLED,
+    SURPLUS,
+    UNKNOWN,
+    began,
+    intent,
+    refunding,
+    told,
+)
+from tests.chaos.settling import unresolved
+from voucher_async import PendingOutcome
+
+TEXT = PendingOutcome(id="p1", operation="chargeReservation").to_json()
+REFUND = PendingOutcome(id="p2", operation="refundCharge").to_json()
+
+
+def test_every_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    outcome = Outcome(voucher="V", state="unknown", pending="p1")
+    failed = Told(call="1", what="unknown", pendings=("p1",), outcomes=(outcome,))
+    records: list[Record] = [began(), intent(), failed, HOOK_DONE, SETTLED, Ended(open=("p1",))]
+    records.append(Doubt(call="1", operation="chargeReservation"))
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        for record in records:
+            journal.write(record)
+    assert list(read(path)) == records
+
+
+def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.write(began())
+    with path.open("a", encoding="utf-8") as lines:
+        lines.write('{"record": "Told", "ca')
+    assert list(read(path)) == [began()]
+
+
+@pytest.mark.parametrize(
+    ("records", "left"),
+    [
+        pytest.param([began(), intent(text=TEXT)], ["p1"], id="nobody was told"),
+        pytest.param([began(), intent(text=TEXT), UNKNOWN], ["p1"], id="told unknown"),
+        pytest.param([began(), intent(text=TEXT), CANCELLED], ["p1"], id="cancelled"),
+        pytest.param([began(), intent(text=TEXT), DONE], [], id="told done"),
+        pytest.param([began(), intent(text=TEXT), told("not done")], [], id="told not done"),
+        pytest.param([began(), intent(text=TEXT), UNKNOWN, HOOK_DONE], [], id="a hook heard the end"),
+        pytest.param(
+            [began(), intent(text=TEXT), DONE, refunding(charge="c2", text=REFUND)], ["p2"], id="a surplus"
+        ),
+        pytest.param(
+            [began(), intent(text=TEXT), DONE, refunding(charge="c2", text=REFUND), SURPLUS],
+            [],
+            id="a surplus that was refunded",
+        ),
+        pytest.param(
+            [
+                CHECKOUT,
+                intent(text=TEXT),
+                refunding(text=REFUND),
+                Word(call="1", what="refunded", charge="c1"),
+            ],
+            ["p1"],
+            id="a checkout that refunded",
+        ),
+        pytest.param(
+            [began(kind="refund", things=("c1",)), refunding(text=REFUND), told("not done")],
+            [],
+            id="a refund that a caller asked for",
+        ),
+    ],
+)
+def test_what_a_killed_process_had_not_heard_the_end_of_is_unresolved(
+    records: list[Record], left: list[str]
+) -> None:
+    assert [pending.id for pending in unresolved(records)] == left
+
+
+def test_the_latest_intent_of_a_call_counts() -> None:
+    later = PendingOutcome(id="p1", operation="chargeReservation", sends=2).to_json()
+    (pending,) = unresolved([began(), intent(text=TEXT), intent(text=later, sends=2)])
+    assert pending.sends == 2
