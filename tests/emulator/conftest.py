@@ -1,7 +1,8 @@
-"""Two ways to talk to an emulator without the SDK: through its engine, and over a socket."""
+"""Ways to talk to an emulator without the SDK: through its engine, and over a socket."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import aiohttp
 import attrs
 import pytest
 
-from voucher_async.testing import ManualClock, VoucherEmulator
+from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord
 from voucher_async.testing._engine import Call
 
 if TYPE_CHECKING:
@@ -125,6 +126,43 @@ class Wire:
             return Answer(response.status, body, response.headers)
 
 
+@attrs.define
+class Shop:
+    """Talks to an emulator over a socket, without the SDK."""
+
+    emulator: VoucherEmulator
+    session: aiohttp.ClientSession
+    voucher: VoucherRecord
+    token: str
+
+    async def recharge(self, order_number: str = "A-1") -> tuple[int, Any, aiohttp.ClientResponse]:
+        body = {"amount": "1.00", "currency": "EUR", "order_number": order_number, "id": self.voucher.id}
+        url, headers = (
+            f"{self.emulator.base_url}/vouchers/recharge",
+            {"Authorization": f"Bearer {self.token}"},
+        )
+        async with self.session.post(url, json=body, headers=headers) as answer:
+            text = await answer.text()
+            return answer.status, text, answer
+
+    def renew_token(self) -> None:
+        self.token = Engine(self.emulator).token
+
+    async def listed(self) -> int:
+        url = f"{self.emulator.base_url}/vouchers/{self.voucher.id}/charges"
+        async with self.session.get(url, headers={"Authorization": f"Bearer {self.token}"}) as answer:
+            return len((await answer.json())["data"])
+
+    @property
+    def recharges(self) -> int:
+        return len(self.emulator.charges())
+
+    async def until(self, recharges: int) -> None:
+        async with asyncio.timeout(5):
+            while self.recharges < recharges:
+                await asyncio.sleep(0)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -152,3 +190,9 @@ async def wire(emulator: VoucherEmulator) -> AsyncIterator[Wire]:
         wire = Wire(emulator, session)
         await wire.log_in()
         yield wire
+
+
+@pytest.fixture
+async def shop(emulator: VoucherEmulator) -> AsyncIterator[Shop]:
+    async with emulator, aiohttp.ClientSession() as session:
+        yield Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)

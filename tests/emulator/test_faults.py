@@ -3,66 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
-import attrs
 import pytest
-import pytest_asyncio
 
-from tests.emulator.conftest import Engine
-from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord, faults
+from tests.emulator.conftest import Shop
+from voucher_async.testing import ManualClock, VoucherEmulator, faults
 
 RECHARGE = "rechargeVoucher"
-
-
-@attrs.define
-class Shop:
-    """Talks to an emulator over a socket, without the SDK."""
-
-    emulator: VoucherEmulator
-    session: aiohttp.ClientSession
-    voucher: VoucherRecord
-    token: str
-
-    async def recharge(self, order_number: str = "A-1") -> tuple[int, Any, aiohttp.ClientResponse]:
-        body = {"amount": "1.00", "currency": "EUR", "order_number": order_number, "id": self.voucher.id}
-        url, headers = (
-            f"{self.emulator.base_url}/vouchers/recharge",
-            {"Authorization": f"Bearer {self.token}"},
-        )
-        async with self.session.post(url, json=body, headers=headers) as answer:
-            text = await answer.text()
-            return answer.status, text, answer
-
-    def renew_token(self) -> None:
-        self.token = Engine(self.emulator).token
-
-    async def listed(self) -> int:
-        url = f"{self.emulator.base_url}/vouchers/{self.voucher.id}/charges"
-        async with self.session.get(url, headers={"Authorization": f"Bearer {self.token}"}) as answer:
-            return len((await answer.json())["data"])
-
-    @property
-    def recharges(self) -> int:
-        return len(self.emulator.charges())
-
-    async def until(self, recharges: int) -> None:
-        async with asyncio.timeout(5):
-            while self.recharges < recharges:
-                await asyncio.sleep(0)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest_asyncio.fixture
-async def shop(clock: ManualClock) -> AsyncIterator[Shop]:
-    async with VoucherEmulator(clock=clock) as emulator, aiohttp.ClientSession() as session:
-        yield Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)
 
 
 @pytest.mark.parametrize(
@@ -219,22 +167,6 @@ async def test_the_same_seed_gives_the_same_faults(shop: Shop) -> None:
     assert first == await statuses(7) != await statuses(8)
     assert set(first) == {200, 429, 500, 502}
     assert await shop.listed() == min(shop.recharges, 25)  # other operations are left alone
-
-
-async def test_every_kind_can_be_chosen_and_nothing_leaks_when_it_stops(shop: Shop) -> None:
-    shop.emulator.faults.chance(1.0, seed=3)
-    for number in range(200):
-        call = asyncio.create_task(shop.recharge(f"A-{number}"))
-        await asyncio.wait({call}, timeout=0.005)
-        call.cancel()
-        await asyncio.gather(call, return_exceptions=True)
-    assert len({type(injected.fault) for injected in shop.emulator.faults.injected}) >= 2
-    await shop.emulator.stop()
-    await shop.emulator.start()
-    shop.emulator.faults.clear()
-    assert shop.emulator.faults.seed is None
-    shop.renew_token()
-    assert (await shop.recharge())[0] == 200
 
 
 async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -34,8 +35,10 @@ async def misbehave(
         case kinds.Revoked():
             commit(server.engine.state, (Revoked(None),))
             return server.respond(_act(server, call, fault))
-        case kinds.CutOff() | kinds.SlowHeaders() | kinds.SlowBody():
-            return await _answer_badly(server, request, _act(server, call, fault), fault)
+        case kinds.CutOff():
+            return await _cut_off(server, request, _act(server, call, fault))
+        case kinds.SlowHeaders() | kinds.SlowBody():
+            return await _answer_slowly(server, request, _act(server, call, fault), fault)
         case _:
             return _answer_wrongly(server, call, fault)
 
@@ -74,8 +77,9 @@ def _reset(request: web.Request) -> web.Response:
 
 def _answer_wrongly(server: Server, call: Call, fault: kinds.Fault) -> web.Response:
     acted = isinstance(fault, kinds.WrongContentType) or getattr(fault, "acted", False)
-    outcome = _act(server, call, fault) if acted else None
-    if outcome is None:
+    if acted:
+        _act(server, call, fault)
+    else:
         server.engine.note(call, fault)
     match fault:
         case kinds.ServerError(status=status):
@@ -85,8 +89,9 @@ def _answer_wrongly(server: Server, call: Call, fault: kinds.Fault) -> web.Respo
         case kinds.TooMany(retry_after=seconds):
             return server.respond(_refusal(429, "TOO_MANY_REQUESTS", seconds))
         case _:
-            status = outcome.status if outcome and isinstance(fault, kinds.WrongContentType) else 502
-            return web.Response(status=status, text=_HTML, content_type="text/html")
+            status = 200 if isinstance(fault, kinds.WrongContentType) else 502
+            headers = server.headers(Outcome(status=status))
+            return web.Response(status=status, text=_HTML, content_type="text/html", headers=headers)
 
 
 def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
@@ -95,23 +100,37 @@ def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
     return Outcome(status=status, body=body, headers=headers)
 
 
-async def _answer_badly(
-    server: Server, request: web.Request, outcome: Outcome, fault: kinds.Fault
+async def _answer_slowly(
+    server: Server, request: web.Request, outcome: Outcome, fault: kinds.SlowHeaders | kinds.SlowBody
 ) -> web.StreamResponse:
-    if isinstance(fault, kinds.SlowHeaders):
+    if isinstance(fault, kinds.SlowHeaders) or outcome.body is None:
         await server.clock.sleep(fault.seconds)
         return server.respond(outcome)
-    body = b"" if outcome.body is None else json.dumps(outcome.body).encode()
-    response = web.StreamResponse(status=outcome.status, headers=server.headers(outcome))
+    response, rest = await _start(server, request, outcome)
+    await server.clock.sleep(fault.seconds)
+    with contextlib.suppress(ConnectionError):  # a client that is gone does not miss the rest
+        await response.write(rest)
+    return response
+
+
+async def _cut_off(server: Server, request: web.Request, outcome: Outcome) -> web.StreamResponse:
+    response: web.StreamResponse = web.Response()  # nobody gets it
     if outcome.body is not None:
-        response.content_type = "application/json"
-        response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if isinstance(fault, kinds.SlowBody):
-        await server.clock.sleep(fault.seconds)
-        await response.write(body[len(body) // 2 :])
-    elif request.transport is not None:
+        response, _ = await _start(server, request, outcome)
+    if request.transport is not None:
         request.transport.close()
         await asyncio.sleep(0)
     return response
+
+
+async def _start(server: Server, request: web.Request, outcome: Outcome) -> tuple[web.StreamResponse, bytes]:
+    """Send the headers and half of the body; returns the other half, too."""
+    body = json.dumps(outcome.body).encode()
+    half = len(body) // 2
+    response = web.StreamResponse(status=outcome.status, headers=server.headers(outcome))
+    response.content_type = "application/json"
+    response.content_length = len(body)
+    with contextlib.suppress(ConnectionError):  # a client that is gone does not miss it
+        await response.prepare(request)
+        await response.write(body[:half])
+    return response, body[half:]

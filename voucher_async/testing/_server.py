@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import math
+import os
+import socket
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -49,13 +52,20 @@ class Server:
         self.host = host
         self.port = port
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._sites: list[web.BaseSite] = []
+        self._held: list[socket.socket] = []  # keep the port for us while it is refused
+        self._refused_until = -math.inf  # by the clock's monotonic time
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> bool:
         """Whether it listens."""
         return self._runner is not None
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where it listens at the moment: host and port of each socket."""
+        return tuple(address[:2] for address in self._runner.addresses) if self._runner else ()
 
     async def start(self) -> None:
         """Listen; `port` is then the port it listens on, and taken again by the next start."""
@@ -64,17 +74,16 @@ class Server:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
         try:
-            await self._listen(runner)
+            await self._listen(web.TCPSite(runner, self.host, self.port))
         except BaseException:
             await runner.cleanup()
             raise
-        self.port = int(runner.addresses[0][1])
         self._runner = runner
+        self.port = self.addresses[0][1]
 
-    async def _listen(self, runner: web.AppRunner) -> None:
-        site = web.TCPSite(runner, self.host, self.port)
+    async def _listen(self, site: web.BaseSite) -> None:
         await site.start()
-        self._site = site
+        self._sites.append(site)
 
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it does not listen.
@@ -82,12 +91,22 @@ class Server:
         What was to be carried out late is not carried out any more.
         """
         runner, self._runner = self._runner, None
+        await self._end_tasks()  # first, so that nothing listens again behind the runner's back
+        try:
+            if runner is not None:
+                await runner.cleanup()
+        finally:
+            await self._end_tasks()  # again: requests under way may have left some
+            self._sites.clear()
+            self._refused_until = -math.inf
+            while self._held:
+                self._held.pop().close()
+
+    async def _end_tasks(self) -> None:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if runner is not None:
-            await runner.cleanup()
 
     def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Do something beside the requests, until it is done or the server stops."""
@@ -97,16 +116,30 @@ class Server:
         return task
 
     async def refuse(self, seconds: float) -> None:
-        """Refuse new connections for so many seconds."""
-        site, self._site = self._site, None
-        if site is not None:
+        """Refuse new connections for at least so many seconds from now."""
+        self._refused_until = max(self._refused_until, self.clock.monotonic() + seconds)
+        runner, sites = self._runner, self._sites
+        if runner is None or not sites:
+            return  # it stops, or refuses already
+        addresses, self._sites = self.addresses, []
+        for site in sites:
             await site.stop()
-            self.start_task(self._listen_again(seconds))
+        # Nobody else may get the port, which another server or an outgoing connection would otherwise.
+        self._held.extend(_bound(address) for address in addresses)
+        self.start_task(self._listen_again(runner))
 
-    async def _listen_again(self, seconds: float) -> None:
-        await self.clock.sleep(seconds)
-        if self._runner is not None:
-            await self._listen(self._runner)
+    async def _listen_again(self, runner: web.AppRunner) -> None:
+        while (left := self._refused_until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(left)
+        opening = asyncio.create_task(self._open_again(runner))
+        try:
+            await asyncio.shield(opening)
+        finally:
+            await opening  # given up half-way, there would be a site that nobody closes
+
+    async def _open_again(self, runner: web.AppRunner) -> None:
+        while self._held:
+            await self._listen(web.SockSite(runner, self._held.pop()))
 
     @web.middleware
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -134,6 +167,22 @@ class Server:
         return web.Response(
             status=outcome.status, headers=headers, body=body, content_type="application/json"
         )
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    """A socket that has the address, and does not listen."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it means that others may have the address, too
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 async def _receive(request: web.Request) -> Call:
