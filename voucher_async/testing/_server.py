@@ -155,7 +155,9 @@ class Server:
 
     def headers(self, outcome: Outcome) -> dict[str, str]:
         """The headers of an answer."""
-        shown = self.engine.now() + dt.timedelta(seconds=self.faults.date_offset)
+        shown = self.engine.now()
+        if self.faults.date_offset:
+            shown += dt.timedelta(seconds=self.faults.date_offset)
         return {**outcome.headers, "Date": format_datetime(shown, usegmt=True)}
 
     def respond(self, outcome: Outcome) -> web.Response:
