@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,10 @@ from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord
 from voucher_async.testing._engine import Call
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+
+
+RESET = "a reset"  # what `Connection.rest` tells in place of bytes
 
 
 @attrs.frozen
@@ -161,6 +165,90 @@ class Shop:
         async with asyncio.timeout(5):
             while self.recharges < recharges:
                 await asyncio.sleep(0)
+
+
+@attrs.frozen
+class Connection:
+    """One connection, without any HTTP client on it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        async with asyncio.timeout(5):
+            lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines[1:] if line)
+        return int(lines[0].split(" ")[1]), headers
+
+    async def some(self, size: int) -> bytes:
+        async with asyncio.timeout(5):
+            return await self.reader.readexactly(size)
+
+    async def rest(self) -> bytes | str:
+        """Everything until the other side closes."""
+        try:
+            async with asyncio.timeout(5):
+                return await self.reader.read()
+        except ConnectionResetError:
+            return RESET
+
+    async def nothing_comes(self) -> bool:
+        waiting = asyncio.create_task(self.reader.read(1))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        came = waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        return not came
+
+
+@contextlib.asynccontextmanager
+async def connected(shop: Shop) -> AsyncIterator[Connection]:
+    port = int(shop.emulator.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def request(shop: Shop, path: str = "/vouchers/recharge") -> bytes:
+    body = {"amount": "1.00", "currency": "EUR", "order_number": "A-1", "id": shop.voucher.id}
+    sent = json.dumps(body).encode()
+    lines = (
+        f"POST /v1{path} HTTP/1.1",
+        "Host: emulator",
+        f"Authorization: Bearer {shop.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(sent)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + sent
+
+
+def others() -> set[asyncio.Task[object]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+async def until_injected(shop: Shop, number: int = 1) -> None:
+    async with asyncio.timeout(5):
+        while len(shop.emulator.faults.injected) < number:
+            await asyncio.sleep(0)
+
+
+async def until_it_listens(shop: Shop) -> None:
+    async with asyncio.timeout(5):
+        while not await listens(shop):
+            await asyncio.sleep(0)
+
+
+async def listens(shop: Shop) -> bool:
+    try:
+        async with connected(shop):
+            return True
+    except ConnectionRefusedError:
+        return False
 
 
 @pytest.fixture

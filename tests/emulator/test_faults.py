@@ -133,6 +133,13 @@ async def test_the_token_endpoint_is_down(shop: Shop) -> None:
     assert statuses == [503, 200]
 
 
+async def test_what_is_no_operation_meets_no_fault_and_uses_none_up(shop: Shop) -> None:
+    shop.emulator.faults.script("*", faults.BadGateway())
+    async with shop.session.get(f"{shop.emulator.base_url}/nothing") as answer:
+        assert answer.status == 404
+    assert (await shop.recharge())[0] == 502
+
+
 async def test_scripts_go_in_order_and_leave_alone_what_is_none(shop: Shop) -> None:
     shop.emulator.faults.script("*", faults.BadGateway())
     shop.emulator.faults.script(RECHARGE, faults.ServerError(), None, faults.TooMany())
@@ -141,6 +148,7 @@ async def test_scripts_go_in_order_and_leave_alone_what_is_none(shop: Shop) -> N
 
 async def test_a_list_lags_behind_and_the_charge_itself_does_not(shop: Shop, clock: ManualClock) -> None:
     shop.emulator.faults.list_lag = 3.0
+    assert shop.emulator.faults.list_lag == 3.0
     await shop.recharge()
     clock.advance(2.0)
     assert (await shop.listed(), shop.recharges) == (0, 1)
@@ -181,6 +189,18 @@ async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
     assert shop.recharges == 0
 
 
+async def test_a_late_request_is_carried_out_though_faults_were_cleared(
+    shop: Shop, clock: ManualClock
+) -> None:
+    shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
+    with pytest.raises(aiohttp.ClientError):
+        await shop.recharge()
+    shop.emulator.faults.clear()
+    clock.advance(5.0)
+    await shop.emulator.faults.settled()
+    assert shop.recharges == 1
+
+
 async def test_clear_ends_everything(shop: Shop) -> None:
     shop.emulator.faults.script(RECHARGE, faults.BadGateway())
     shop.emulator.faults.chance(1.0, seed=1, kinds=[faults.ServerError()])
@@ -203,3 +223,34 @@ def test_what_cannot_work_is_refused() -> None:
         broken.chance(0.1, seed=1, kinds=[])
     with pytest.raises(ValueError, match="list_lag"):
         broken.list_lag = -1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (faults.Refuse, -1.0),
+        (faults.CommitLate, float("nan")),
+        (faults.SlowBody, float("inf")),
+        (faults.SlowHeaders, -0.1),
+        (faults.ServerError, 200),
+        (faults.Unavailable, -1),
+        (faults.TooMany, -1),
+    ],
+)
+def test_a_fault_with_an_absurd_value_is_refused(kind: type, value: float) -> None:
+    with pytest.raises(ValueError, match=r"^(seconds|status|retry_after) must be from "):
+        kind(value)
+
+
+def test_what_is_no_fault_is_refused_when_it_is_asked_for() -> None:
+    broken = VoucherEmulator().faults
+    with pytest.raises(TypeError, match=r"BreakAfter'>; faults are made like BreakAfter\(\)"):
+        broken.script(RECHARGE, faults.BreakAfter)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not a fault: 'x'"):
+        broken.chance(0.5, seed=1, kinds=["x"])  # type: ignore[list-item]
+    broken.script(RECHARGE)
+    assert not broken.active
+    with pytest.raises(ValueError, match="date_offset"):
+        broken.date_offset = float("inf")
+    with pytest.raises(ValueError, match="list_lag"):
+        broken.list_lag = 1e300

@@ -123,7 +123,8 @@ async def test_requests_that_were_lost_and_all_carried_out_leave_one_charge(shop
 @pytest.mark.parametrize("allow_double_charge", [True])
 async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(shop: Shop) -> None:
     shop.emulator.faults.list_lag = 4.0
-    shop.script(CHARGE, faults.BreakAfter(), faults.SlowHeaders(2.0))
+    shop.script(CHARGE, faults.BreakAfter())
+    shop.script(LIST, faults.SlowHeaders(2.0))  # so that the second one is younger by seconds
     voucher = shop.voucher()
     # without the currency, which is read then
     reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")

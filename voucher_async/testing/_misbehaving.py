@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import socket
 import struct
@@ -48,7 +49,7 @@ async def _break(server: Server, call: Call, fault: kinds.Fault) -> None:
     if isinstance(fault, kinds.BreakAfter):
         _act(server, call, fault)
     elif isinstance(fault, kinds.CommitLate):
-        server.faults.is_late(server.start_task(_act_late(server, call, fault)))
+        server.later(fault.seconds, functools.partial(_act, server, call, fault))
     else:
         server.engine.note(call, fault)
     if isinstance(fault, kinds.Refuse):
@@ -59,11 +60,6 @@ def _act(server: Server, call: Call, fault: kinds.Fault) -> Outcome:
     decision = server.engine.decide(call)
     server.engine.commit(call, decision, fault)
     return decision.outcome
-
-
-async def _act_late(server: Server, call: Call, fault: kinds.CommitLate) -> None:
-    await server.clock.sleep(fault.seconds)
-    _act(server, call, fault)
 
 
 def _reset(request: web.Request) -> web.Response:
@@ -104,10 +100,11 @@ async def _answer_slowly(
     server: Server, request: web.Request, outcome: Outcome, fault: kinds.SlowHeaders | kinds.SlowBody
 ) -> web.StreamResponse:
     if isinstance(fault, kinds.SlowHeaders) or outcome.body is None:
-        await server.clock.sleep(fault.seconds)
-        return server.respond(outcome)
+        in_time = await server.wait(fault.seconds)
+        return server.respond(outcome) if in_time else _reset(request)
     response, rest = await _start(server, request, outcome)
-    await server.clock.sleep(fault.seconds)
+    if not await server.wait(fault.seconds):
+        return _reset(request)
     with contextlib.suppress(ConnectionError):  # a client that is gone does not miss the rest
         await response.write(rest)
     return response

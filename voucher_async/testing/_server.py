@@ -19,7 +19,7 @@ from voucher_async.testing._misbehaving import misbehave
 from voucher_async.testing._refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from aiohttp.typedefs import Handler
 
@@ -91,12 +91,12 @@ class Server:
         What was to be carried out late is not carried out any more.
         """
         runner, self._runner = self._runner, None
-        await self._end_tasks()  # first, so that nothing listens again behind the runner's back
+        await self._end_tasks()  # first: slow answers end now, and nothing listens again
         try:
             if runner is not None:
                 await runner.cleanup()
         finally:
-            await self._end_tasks()  # again: requests under way may have left some
+            await self._end_tasks()  # again: a request that was cancelled leaves what it waited for
             self._sites.clear()
             self._refused_until = -math.inf
             while self._held:
@@ -108,8 +108,25 @@ class Server:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Do something beside the requests, until it is done or the server stops."""
+    async def wait(self, seconds: float) -> bool:
+        """Let so many seconds pass; False when the server stops before they are over."""
+        if not self.running:
+            return False
+        waiting = self._start_task(self.clock.sleep(seconds))
+        await asyncio.wait({waiting})  # waits for a task: the server ends that, and no request is cancelled
+        return not waiting.cancelled()
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something so many seconds later, unless the server stops before."""
+
+        async def work() -> None:
+            await self.clock.sleep(seconds)
+            act()
+
+        if self.running:
+            self.faults.is_late(self._start_task(work()))
+
+    def _start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -126,7 +143,7 @@ class Server:
             await site.stop()
         # Nobody else may get the port, which another server or an outgoing connection would otherwise.
         self._held.extend(_bound(address) for address in addresses)
-        self.start_task(self._listen_again(runner))
+        self._start_task(self._listen_again(runner))
 
     async def _listen_again(self, runner: web.AppRunner) -> None:
         while (left := self._refused_until - self.clock.monotonic()) > 0:
