@@ -21,7 +21,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed test demo emulator bench lock clean
+.PHONY: help setup codegen codegen-check lint format types unit installed test demo emulator bench chaos lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,9 @@ emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 
 bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH="--only reserve" for a part)
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+chaos: setup ## the fault storm: what callers are told under 30 % faults, against the server's ledger (about 15 minutes)
+	@$(BIN)/python -m tests.chaos
 
 lock: ## renew tests/constraints.txt and the lock file of the mock server
 	@rm -rf $(BUILD)/lock

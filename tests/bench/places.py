@@ -29,15 +29,22 @@ def variables() -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(GENERATED)))}
 
 
-def start(environment: str, module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a module in an environment, with pipes for its standard input and output."""
+def start(environment: str, module: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """Start a module in an environment, with pipes for its standard input and output.
+
+    Args:
+        environment: the environment's name.
+        module: the module's name.
+        arguments: what it is given on the command line.
+        more: variables to add to what processes find in their environment.
+    """
     return subprocess.Popen(
         [python_of(environment), "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=variables(),
+        env=variables() | more,
     )
 
 

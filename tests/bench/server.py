@@ -36,6 +36,7 @@ class Behaviour:
         self.token_delay = 0.0
         self.token_fails = False
         self.expires_in = 86_400
+        self.awake = False  # never sleep: waking a sleeping process is work for whoever sends to it
         self.held: list[str] = []  # operations that get no answer until they are taken off this list
 
 
@@ -124,7 +125,13 @@ class Server:
                 raise AttributeError(name)
             setattr(self.behaviour, name, value)
         self.release()
+        if self.behaviour.awake:
+            asyncio.get_running_loop().call_soon(self.stay_awake)
         return answer(b"{}")
+
+    def stay_awake(self) -> None:
+        if self.behaviour.awake:
+            asyncio.get_running_loop().call_soon(self.stay_awake)
 
     def release(self) -> None:
         waiting, self.waiting = self.waiting, []

@@ -23,11 +23,11 @@ IN_FIRST_WINDOW = (
 WAITERS = 20
 PATIENCE = 2.0
 NOTE = """\
-{callers} callers, one each millisecond, while a token server that takes {delay:.0f} ms is asked for a
-new token in the old one's first window; the same callers with a fresh token before that; medians of
-{rounds} rounds. The wait is the time from the call to the moment its request is handed to aiohttp, seen
-by a hook, and so holds whatever a caller waits for a token; the call is all of it. Token requests are
-counted by the server and asserted."""
+{callers} callers, spread over the time that a slow token server ({delay:.0f} ms) takes to give a new
+token in the old one's first window; the same callers with a fresh token, and with one that is over, to
+show that a wait is seen; medians of {rounds} rounds. The wait is the time from the call to the moment
+its request is handed to aiohttp, told by a hook; the call is all of it. Token requests are counted by
+the server and asserted."""
 
 started: contextvars.ContextVar[float] = contextvars.ContextVar("started")
 
@@ -97,7 +97,10 @@ async def refresh(port: int, *, fails: bool) -> dict[str, dict[str, float]]:
         await asyncio.sleep(DELAY * 2)
         seen = control.counts().requests.get("token", 0)
         assert seen == 1 or (fails and seen > 1), f"{seen} token requests"
-    return {"fresh": fresh_token, "refreshing": in_window}
+        control.set(token_fails=False)
+        clock.ahead += LIFE
+        over = await crowd(client, waits)
+    return {"fresh": fresh_token, "refreshing": in_window, "over": over}
 
 
 async def cancelled(port: int) -> int:
@@ -153,6 +156,7 @@ def measure(rounds: int, _missing: Mapping[str, str]) -> Part:
         ("the token is fresh", window, "fresh"),
         ("a new one is asked for", window, "refreshing"),
         ("the token server fails", failing, "refreshing"),
+        ("the token is over: they have to wait", window, "over"),
     ):
         wait, call = (statistics.median(one[key][what] for one in results) for what in ("wait_ms", "call_ms"))
         failed = max(one[key]["failed"] for one in results)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 import attrs
 import pytest
+from yarl import URL
 
 from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord
 from voucher_async.testing._engine import Call
@@ -204,8 +205,8 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connected(shop: Shop) -> AsyncIterator[Connection]:
-    port = int(shop.emulator.url.rpartition(":")[2])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    url = URL(shop.emulator.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
     try:
         yield Connection(reader, writer)
     finally:

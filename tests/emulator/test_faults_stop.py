@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import socket
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.emulator.conftest import (
     RESET,
@@ -17,6 +20,7 @@ from tests.emulator.conftest import (
     others,
     request,
     until_injected,
+    until_it_listens,
 )
 from voucher_async.testing import ManualClock, VoucherEmulator, faults
 
@@ -90,3 +94,32 @@ async def test_nothing_waits_for_a_server_that_stopped(shop: Shop) -> None:
     await shop.emulator.stop()
     async with asyncio.timeout(5):
         assert not await shop.emulator._server.wait(1.0)
+
+
+async def test_a_stop_ends_a_refusal(shop: Shop, clock: ManualClock) -> None:
+    for seconds in (60.0, 1.0):
+        shop.emulator.faults.script(RECHARGE, faults.Refuse(seconds))
+        async with connected(shop) as wire:
+            wire.writer.write(request(shop))
+            assert await wire.rest() == RESET
+        if seconds > 1.0:
+            await shop.emulator.stop()
+            await shop.emulator.start()
+    clock.advance(1.0)
+    await until_it_listens(shop)
+
+
+async def test_who_connects_at_the_moment_of_a_stop_leaves_nothing(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = others()
+    url = URL(shop.emulator.url)
+    for turns in range(8):  # of the event loop, between the connection and the stop
+        with socket.create_connection((url.host, url.port)):  # known to the kernel, and not to asyncio yet
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await shop.emulator.stop()
+        assert others() == before, turns
+        await shop.emulator.start()
+    gc.collect()  # a connection that was lost would warn now
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import math
@@ -52,8 +53,8 @@ class Server:
         self.host = host
         self.port = port
         self._runner: web.AppRunner | None = None
-        self._sites: list[web.BaseSite] = []
-        self._held: list[socket.socket] = []  # keep the port for us while it is refused
+        self._listening: socket.socket | None = None
+        self._held: socket.socket | None = None  # keeps the port while it is refused
         self._refused_until = -math.inf  # by the clock's monotonic time
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,45 +63,42 @@ class Server:
         """Whether it listens."""
         return self._runner is not None
 
-    @property
-    def addresses(self) -> tuple[tuple[str, int], ...]:
-        """Where it listens at the moment: host and port of each socket."""
-        return tuple(address[:2] for address in self._runner.addresses) if self._runner else ()
-
     async def start(self) -> None:
         """Listen; `port` is then the port it listens on, and taken again by the next start."""
         # A middleware sees what no route would match, such as a line break in a path.
         application = web.Application(middlewares=[self._handle], client_max_size=_LARGEST_BODY)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN)
-        await runner.setup()
+        bound = _bind(self.host, self.port)
+        self.port = int(bound.getsockname()[1])
         try:
-            await self._listen(web.TCPSite(runner, self.host, self.port))
+            await runner.setup()
+            await self._listen(runner, bound)
         except BaseException:
+            bound.close()
             await runner.cleanup()
             raise
         self._runner = runner
-        self.port = self.addresses[0][1]
 
-    async def _listen(self, site: web.BaseSite) -> None:
-        await site.start()
-        self._sites.append(site)
+    async def _listen(self, runner: web.AppRunner, bound: socket.socket) -> None:
+        await web.SockSite(runner, bound).start()
+        self._listening = bound
 
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it does not listen.
 
         What was to be carried out late is not carried out any more.
         """
-        runner, self._runner = self._runner, None
+        runner, self._runner = self._runner, None  # from now on nothing is begun
         await self._end_tasks()  # first: slow answers end now, and nothing listens again
+        await self._stop_accepting()
         try:
             if runner is not None:
                 await runner.cleanup()
         finally:
-            await self._end_tasks()  # again: a request that was cancelled leaves what it waited for
-            self._sites.clear()
             self._refused_until = -math.inf
-            while self._held:
-                self._held.pop().close()
+            held, self._held = self._held, None
+            if held is not None:
+                held.close()
 
     async def _end_tasks(self) -> None:
         tasks = tuple(self._tasks)
@@ -135,28 +133,37 @@ class Server:
     async def refuse(self, seconds: float) -> None:
         """Refuse new connections for at least so many seconds from now."""
         self._refused_until = max(self._refused_until, self.clock.monotonic() + seconds)
-        runner, sites = self._runner, self._sites
-        if runner is None or not sites:
+        runner = self._runner
+        if runner is None or self._listening is None:
             return  # it stops, or refuses already
-        addresses, self._sites = self.addresses, []
-        for site in sites:
+        await self._stop_accepting()
+        if self._runner is None:
+            return  # it stopped meanwhile
+        for site in tuple(runner.sites):
             await site.stop()
-        # Nobody else may get the port, which another server or an outgoing connection would otherwise.
-        self._held.extend(_bound(address) for address in addresses)
-        self._start_task(self._listen_again(runner))
+        # Bound and not listening: connections are refused, and nobody else is given the port, no client for
+        # its own end of a connection, which would then be one to itself.
+        self._held = _bind(self.host, self.port)
+        self._start_task(self._listen_again(runner, self._held))
 
-    async def _listen_again(self, runner: web.AppRunner) -> None:
+    async def _listen_again(self, runner: web.AppRunner, held: socket.socket) -> None:
         while (left := self._refused_until - self.clock.monotonic()) > 0:
             await self.clock.sleep(left)
-        opening = asyncio.create_task(self._open_again(runner))
+        self._held = None
+        opening = asyncio.create_task(self._listen(runner, held))
         try:
             await asyncio.shield(opening)
         finally:
-            await opening  # given up half-way, there would be a site that nobody closes
+            await opening  # given up half-way, it would listen and nobody close it
 
-    async def _open_again(self, runner: web.AppRunner) -> None:
-        while self._held:
-            await self._listen(web.SockSite(runner, self._held.pop()))
+    async def _stop_accepting(self) -> None:
+        """Let connections that were just accepted get through: asyncio loses them when it closes."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            with contextlib.suppress(NotImplementedError):  # the loop of Windows has no readers
+                asyncio.get_running_loop().remove_reader(listening)
+            for _ in range(3):
+                await asyncio.sleep(0)
 
     @web.middleware
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -188,16 +195,12 @@ class Server:
         )
 
 
-def _bound(address: tuple[str, int]) -> socket.socket:
-    """A socket that has the address, and does not listen."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        if os.name == "posix":  # elsewhere it means that others may have the address, too
+        if os.name == "posix":  # elsewhere it means that others may have the port, too
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind(address)
+        bound.bind((host, port))
     except BaseException:
         bound.close()
         raise

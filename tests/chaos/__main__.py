@@ -1,0 +1,65 @@
+"""The fault storm: `python -m tests.chaos --help`, or `make chaos`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+import attrs
+
+from tests.chaos import report as reports
+from tests.chaos.conductor import Conductor, Report
+from tests.chaos.config import VARIANTS, Storm
+
+_KILLS = 5
+
+
+def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--calls", type=int, default=20_000, help="calls that move money, of all workers")
+    parser.add_argument("--workers", type=int, default=4, help="processes")
+    parser.add_argument("--lanes", type=int, default=40, help="pieces of work that a worker does at once")
+    parser.add_argument("--share", type=float, default=0.3, help="share of the requests that meet a fault")
+    parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
+    parser.add_argument("--kills", type=int, help="how often each worker is killed; 5 for the variant `kill`")
+    parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")
+    parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")
+    given = vars(parser.parse_args(arguments))
+    keep = given.pop("keep")
+    variant, kills = given.pop("variant"), given.pop("kills")
+    names = VARIANTS if variant == "all" else (variant,)
+    storms = [Storm(**given, variant=name, kills=_KILLS if name == "kill" else 0) for name in names]
+    return [storm if kills is None else attrs.evolve(storm, kills=kills) for storm in storms], keep
+
+
+def _run(storm: Storm, keep: Path | None) -> Report:
+    print(f"== {reports.command_of(storm)}", flush=True)  # noqa: T201
+    if keep is not None:
+        folder = keep / storm.variant
+        folder.mkdir(parents=True)
+        return asyncio.run(Conductor(storm, folder).run())
+    with tempfile.TemporaryDirectory() as folder_name:
+        return asyncio.run(Conductor(storm, Path(folder_name)).run())
+
+
+def main(arguments: list[str]) -> int:
+    """Run the storms that are asked for, and print what came of them."""
+    storms, keep = _storms(arguments)
+    done: list[Report] = []
+    for storm in storms:
+        report = _run(storm, keep)
+        done.append(report)
+        print(f"   {reports.faults(report)}; the server was {report.late:.2f} s late at worst", flush=True)  # noqa: T201
+        print(reports.problems(report) or "   nothing is wrong", flush=True)  # noqa: T201
+    print(f"\n{reports.table(done)}")  # noqa: T201
+    failed = [report for report in done if reports.problems_of(report)]
+    for report in failed:
+        print(f"failed; run it again: {reports.command_of(report.storm)}")  # noqa: T201
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

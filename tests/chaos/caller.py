@@ -1,0 +1,197 @@
+"""A caller: makes one call of the plan, and writes down what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+
+import attrs
+
+from tests.chaos.plan import CURRENCY, Call, code_of
+from tests.chaos.records import (
+    CANCELLED,
+    CRASHED,
+    DONE,
+    NOT_DONE,
+    UNKNOWN,
+    Began,
+    Journal,
+    Outcome,
+    Told,
+)
+from tests.chaos.watcher import CALL, Watcher
+from voucher_async import (
+    Charge,
+    CheckoutFailed,
+    OutcomeUnknown,
+    PendingOutcome,
+    VoucherClient,
+    VoucherError,
+)
+
+Meddle = Callable[[], Awaitable[None]]
+
+
+@attrs.define
+class Refundable:
+    """A charge that a caller was told, and what is left of it to refund."""
+
+    charge: Charge
+    left: Decimal
+
+
+class Caller:
+    """Makes calls.
+
+    Args:
+        client: what they are made with.
+        journal: where they are written down.
+        watcher: the client's hook.
+
+    Attributes:
+        refundable: the charges that can be refunded.
+        open: the outcomes that callers were told are unknown, by id.
+        made: how many calls were begun.
+    """
+
+    def __init__(self, client: VoucherClient, journal: Journal, watcher: Watcher) -> None:
+        self._client = client
+        self._journal = journal
+        self._watcher = watcher
+        self.refundable: list[Refundable] = []
+        self.open: dict[str, PendingOutcome] = {}
+        self.made = 0
+
+    def pick(self, where: float) -> Refundable | None:
+        """One of the refundable charges; `where` is between 0 and 1."""
+        return self.refundable[int(where * len(self.refundable))] if self.refundable else None
+
+    async def make(
+        self, number: int, call: Call, *, target: Refundable | None = None, meddle: Meddle | None = None
+    ) -> str:
+        """Make a call, and say what the caller was told.
+
+        Args:
+            number: the piece of work it belongs to.
+            call: the call.
+            target: the charge that is refunded.
+            meddle: done between reserving and charging, in a checkout.
+        """
+        amount: Decimal | None = None
+        if target is not None:
+            amount = (target.left * Decimal(str(call.part))).quantize(Decimal("0.01"))
+            amount = max(amount, Decimal("0.01"))
+            target.left -= amount
+            if target.left <= 0 and target in self.refundable:
+                self.refundable.remove(target)
+        self.made += 1
+        self._begin(number, call, target, amount)
+        task = asyncio.create_task(self._tell(call, self._do(call, target, amount, meddle)))
+        going: asyncio.TimerHandle | None = None
+        if call.cancel is not None and call.cancel.after is not None:
+            going = asyncio.get_running_loop().call_later(call.cancel.after, task.cancel)
+        elif call.cancel is not None:
+            self._watcher.leavers[call.id, call.cancel.at] = task
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        if going is not None:
+            going.cancel()
+        elif call.cancel is not None:
+            self._watcher.leavers.pop((call.id, call.cancel.at), None)
+        return CANCELLED if task.cancelled() else task.result()
+
+    def _begin(self, number: int, call: Call, target: Refundable | None, amount: Decimal | None) -> None:
+        is_refund = target is not None
+        self._journal.write(
+            Began(
+                call=call.id,
+                unit=number,
+                payment=call.payment,
+                kind=call.kind,
+                order=(target.charge.order_number or "") if target else call.order,
+                things=(target.charge.id,) if target else call.vouchers,
+                amounts=(str(amount),) if is_refund else call.amounts,
+            )
+        )
+
+    async def _tell(self, call: Call, work: Awaitable[Sequence[Charge]]) -> str:
+        """Write down what the caller is told, and say it."""
+        CALL.set(call.id)
+        try:
+            charges = await work
+        except asyncio.CancelledError:
+            told = Told(call=call.id, what=CANCELLED)
+        except VoucherError as error:
+            told = self._of_error(call, error)
+        except Exception as error:  # noqa: BLE001 - whatever else is raised is a finding, not the storm's end
+            told = Told(call=call.id, what=CRASHED, error=repr(error))
+        else:
+            told = Told(call=call.id, what=DONE, charges=tuple(charge.id for charge in charges))
+            if call.kind in {"redeem", "charge", "checkout"}:
+                self.refundable.extend(Refundable(charge, charge.amount) for charge in charges)
+        self._journal.write(told)
+        return told.what
+
+    def _of_error(self, call: Call, error: VoucherError) -> Told:
+        pendings: dict[str, PendingOutcome] = {}
+        outcomes: list[Outcome] = []
+        if isinstance(error, OutcomeUnknown):
+            pendings[error.pending.id] = error.pending
+        if isinstance(error, CheckoutFailed):
+            for held in error.outcomes:
+                pending = held.error.pending if isinstance(held.error, OutcomeUnknown) else None
+                if pending is not None:
+                    pendings[pending.id] = pending
+                outcomes.append(
+                    Outcome(
+                        voucher=held.voucher_id,
+                        state=str(held.state),
+                        charge=held.charge.id if held.charge else "",
+                        pending=pending.id if pending else "",
+                    )
+                )
+        self.open.update(pendings)
+        return Told(
+            call=call.id,
+            what=UNKNOWN if isinstance(error, OutcomeUnknown) else NOT_DONE,
+            error=type(error).__name__,
+            pendings=tuple(pendings),
+            outcomes=tuple(outcomes),
+        )
+
+    async def _do(
+        self, call: Call, target: Refundable | None, amount: Decimal | None, meddle: Meddle | None
+    ) -> Sequence[Charge]:
+        client, timeout = self._client, call.timeout
+        if target is not None:
+            # the whole charge by default, as most callers do it
+            part = None if amount == target.charge.amount else amount
+            refund = client.charges.refund(target.charge, part, currency=CURRENCY, timeout=timeout)
+            return [await refund]
+        if call.kind == "checkout":
+            return await self._check_out(call, meddle)
+        voucher, value, order = call.vouchers[0], call.amounts[0], call.order
+        code = code_of(voucher)
+        if call.kind == "recharge":
+            recharge = client.vouchers.recharge(
+                id=voucher, amount=value, currency=CURRENCY, order_number=order, timeout=timeout
+            )
+            return [await recharge]
+        if call.kind == "charge":
+            reservation = await client.reservations.create(code=code, amount=value, currency=CURRENCY)
+            charge = client.reservations.charge(reservation, order_number=order, timeout=timeout)
+            return [await charge]
+        redeem = client.redeem(
+            code=code, amount=value, currency=CURRENCY, order_number=order, timeout=timeout
+        )
+        return [await redeem]
+
+    async def _check_out(self, call: Call, meddle: Meddle | None) -> Sequence[Charge]:
+        async with self._client.checkout(order_number=call.order, currency=CURRENCY) as checkout:
+            for voucher, amount in zip(call.vouchers, call.amounts, strict=True):
+                await checkout.reserve(code=code_of(voucher), amount=amount)
+            if meddle is not None:
+                await meddle()
+            return await checkout.charge(timeout=call.timeout)

@@ -1,0 +1,211 @@
+"""Runs a storm: starts the server and the workers, kills some, calms it down, and has it judged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tests.chaos.config import Storm
+from tests.chaos.judge import Verdict, judge
+from tests.chaos.records import Began, Entry, Record, read
+from tests.chaos.worker import journal_of
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class StormFailed(Exception):
+    """A process of the storm itself failed; nothing was judged."""
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What came of a storm.
+
+    Attributes:
+        storm: the storm.
+        verdict: what the judge found.
+        calls: how many calls that move money were begun.
+        requests: how many requests the server answered.
+        injected: how many faults it injected, by kind.
+        outages: how often the token endpoint went down.
+        kills: how many workers were killed.
+        late: seconds that the server was late at worst.
+        seconds: how long it all took.
+        noise: what the processes wrote to their standard error.
+    """
+
+    storm: Storm
+    verdict: Verdict
+    calls: int
+    requests: int
+    injected: dict[str, int]
+    outages: int
+    kills: int
+    late: float
+    seconds: float
+    noise: str
+
+
+class Conductor:
+    """Runs one storm.
+
+    Args:
+        storm: the storm.
+        folder: where everything is written; empty.
+    """
+
+    def __init__(self, storm: Storm, folder: Path) -> None:
+        self._storm = storm
+        self._folder = folder
+        self._access = ""
+        self._noise = folder / "noise.txt"
+        self._calm = asyncio.Event()
+        self._working = storm.workers
+        self._all_worked = asyncio.Event()
+        self._killed: list[str] = []
+        self._rng = random.Random(f"{storm.seed}/kills")
+
+    async def run(self) -> Report:
+        """Run it, and have it judged.
+
+        Raises:
+            StormFailed: one of its processes failed.
+        """
+        began = time.monotonic()
+        async with self._started("server", self._storm.to_json()) as server:
+            self._access = await _line(server)
+            async with asyncio.TaskGroup() as workers:
+                plans = [self._kill_points() for _ in range(self._storm.workers)]
+                for number, kill_points in enumerate(plans):
+                    workers.create_task(self._work(number, kill_points))
+                workers.create_task(self._calm_down(server))
+            await self._settle_for_the_killed()
+            path = self._folder / "ledger.json"
+            await _ask(server, f"ledger {path}")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        records = [record for each in sorted(self._folder.glob("*.jsonl")) for record in read(each)]
+        return self._report(records, found, time.monotonic() - began)
+
+    def _report(self, records: Sequence[Record], found: dict[str, Any], seconds: float) -> Report:
+        entries = [Entry(**entry) for entry in found.pop("entries")]
+        return Report(
+            storm=self._storm,
+            verdict=judge(records, entries),
+            calls=sum(isinstance(record, Began) for record in records),
+            kills=len(self._killed),
+            seconds=seconds,
+            noise=self._noise.read_text(encoding="utf-8"),
+            **found,
+        )
+
+    def _kill_points(self) -> list[int]:
+        """After how many calls a worker is killed, each time."""
+        share = self._storm.calls // self._storm.workers
+        return sorted(self._rng.randint(share // 10, share * 8 // 10) for _ in range(self._storm.kills))
+
+    @contextlib.asynccontextmanager
+    async def _started(self, module: str, *arguments: str) -> AsyncIterator[Process]:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
+        # what the workers leave open is theirs to answer for; the server throws connections away on purpose
+        warn = "ignore" if module == "server" else "default"
+        with self._noise.open("a", encoding="utf-8") as noise:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-W", warn, "-m", f"tests.chaos.{module}", *arguments),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=noise,
+                cwd=_ROOT,
+                env=environment,
+            )
+        try:
+            yield process
+            if process.stdin is not None:
+                process.stdin.close()
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode not in {0, -9}:
+            raise StormFailed(f"{module} ended with {process.returncode}: {self._noise.read_text('utf-8')}")
+
+    async def _work(self, number: int, kill_points: list[int]) -> None:
+        """See a worker through, starting it again when it was killed."""
+        share = -(-self._storm.calls // self._storm.workers)
+        for generation in range(len(kill_points) + 1):
+            made, following = self._so_far(number, generation)
+            numbers = [str(each) for each in (number, generation, following, max(share - made, 0))]
+            arguments = (self._storm.to_json(), self._access, str(self._folder), *numbers)
+            async with self._started("worker", *arguments) as worker:
+                kill_at = kill_points[generation] - made if generation < len(kill_points) else None
+                if await self._watch(worker, kill_at):
+                    self._killed.append(journal_of(self._folder, number, generation).name)
+                    continue
+                self._working -= 1
+                if not self._working:
+                    self._all_worked.set()
+                await self._calm.wait()
+                _send(worker, "calm")
+                return
+
+    def _so_far(self, number: int, generations: int) -> tuple[int, int]:
+        """How many calls a worker has begun, and the number of its next piece of work."""
+        made, following = 0, 0
+        for generation in range(generations):
+            for record in read(journal_of(self._folder, number, generation)):
+                if isinstance(record, Began):
+                    made += 1
+                    following = max(following, record.unit + 1)
+        return made, following
+
+    async def _watch(self, worker: Process, kill_at: int | None) -> bool:
+        """Wait until a worker has done its work, or kill it; whether it was killed."""
+        while (said := await _line(worker)) != "worked":
+            count = int(said.removeprefix("at "))
+            if kill_at is not None and count >= kill_at:
+                await asyncio.sleep(self._rng.uniform(0.0, 0.3))
+                worker.kill()
+                await worker.wait()
+                return True
+        return False
+
+    async def _calm_down(self, server: Process) -> None:
+        await self._all_worked.wait()
+        await _ask(server, "calm")
+        self._calm.set()
+
+    async def _settle_for_the_killed(self) -> None:
+        if self._killed:
+            arguments = (self._storm.to_json(), self._access, str(self._folder), *self._killed)
+            async with self._started("settler", *arguments):
+                pass
+
+
+async def _line(process: Process) -> str:
+    if process.stdout is None:
+        raise StormFailed("no output to read")
+    line = (await process.stdout.readline()).decode().strip()
+    if not line:
+        raise StormFailed("a process ended before it should have")
+    return line
+
+
+def _send(process: Process, word: str) -> None:
+    if process.stdin is not None:
+        process.stdin.write(f"{word}\n".encode())
+
+
+async def _ask(process: Process, command: str) -> None:
+    _send(process, command)
+    await _line(process)

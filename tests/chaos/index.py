@@ -1,0 +1,187 @@
+"""The records of a storm beside the server's ledger, put in order for judging."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from tests.chaos.records import (
+    DONE,
+    NOT_DONE,
+    Began,
+    Doubt,
+    Ended,
+    Entry,
+    Intent,
+    Outcome,
+    Record,
+    Settled,
+    Told,
+    Word,
+)
+
+Slot: TypeAlias = tuple[str, ...]
+"""What tells the effects of requests apart in the ledger: a charge by its reservation, a recharge by voucher,
+order and amount, a refund by its charge and amount, which equal refunds share."""
+
+CHARGE: Final = "chargeReservation"
+RECHARGE: Final = "rechargeVoucher"
+REFUND: Final = "refundCharge"
+
+
+def slot_of(entry: Entry) -> Slot:
+    """Where an entry of the ledger belongs."""
+    if entry.kind == "charge":
+        return (CHARGE, entry.reservation)
+    if entry.kind == "recharge":
+        return (RECHARGE, entry.voucher, entry.order, entry.amount)
+    return (REFUND, entry.refund_of, entry.amount)
+
+
+def slot_of_intent(intent: Intent) -> Slot:
+    """Where the effect of a request belongs."""
+    if intent.operation == CHARGE:
+        return (CHARGE, intent.reservation)
+    if intent.operation == RECHARGE:
+        return (RECHARGE, intent.voucher, intent.order, intent.amount)
+    return (REFUND, intent.charge, intent.amount)
+
+
+@attrs.frozen
+class Said:
+    """What was said of a request: done, with the charge's id, or not done."""
+
+    what: str
+    charge: str = ""
+
+
+class Index:
+    """Looks things up.
+
+    Args:
+        records: what callers and hooks were told, in any order.
+        entries: the ledger.
+    """
+
+    def __init__(self, records: Iterable[Record], entries: Sequence[Entry]) -> None:
+        self.entries = {entry.id: entry for entry in entries}
+        self.began: dict[str, Began] = {}
+        self.told: dict[str, Told] = {}
+        self.intents: dict[str, Intent] = {}
+        self.words: list[Word] = []
+        self.settled: list[Settled] = []
+        self.doubts: set[str] = set()
+        self.left_open: list[str] = []
+        for record in records:
+            self._file(record)
+        self.in_slot: dict[Slot, list[Entry]] = collections.defaultdict(list)
+        for entry in entries:
+            self.in_slot[slot_of(entry)].append(entry)
+        self.intents_in: dict[Slot, list[Intent]] = collections.defaultdict(list)
+        for intent in self.intents.values():
+            self.intents_in[slot_of_intent(intent)].append(intent)
+        self._said: dict[str, set[Said]] = collections.defaultdict(set)
+        self.heard: set[str] = set()  # pending ids of which a hook was told the end
+        self.given_up: set[str] = set()  # pending ids that a hook was told are left open
+        self.surplus: set[str] = set()  # charge ids that were called a surplus
+        self.reported_back: dict[str, bool] = {}  # charge id -> whether it was said to be refunded by the SDK
+        for word in self.words:
+            self._hear(word)
+        for settled in self.settled:
+            self._read(settled)
+        for outcome in self._outcomes():
+            if outcome.charge and outcome.state in {"refunded", "charged"}:
+                self.reported_back[outcome.charge] = outcome.state == "refunded"
+        for intent in self.intents.values():
+            if self.is_own_refund(intent):
+                self._follow_refund(intent)
+
+    def _file(self, record: Record) -> None:
+        match record:
+            case Began():
+                self.began[record.call] = record
+            case Told():
+                self.told[record.call] = record
+            case Intent():
+                known = self.intents.get(record.pending)
+                if known is None or known.sends <= record.sends:
+                    self.intents[record.pending] = record
+            case Word():
+                self.words.append(record)
+            case Settled():
+                self.settled.append(record)
+            case Doubt():
+                self.doubts.add(record.call)
+            case Ended():
+                self.left_open.extend(record.open)
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        for told in self.told.values():
+            yield from told.outcomes
+
+    def _hear(self, word: Word) -> None:
+        if word.what in {DONE, NOT_DONE}:
+            self.heard.add(word.pending)
+            self._said[word.pending].add(Said(word.what, word.charge))
+        elif word.what == "left open":
+            self.given_up.add(word.pending)
+        elif word.what in {"refunded", "refund failed"}:
+            self.reported_back[word.charge] = word.what == "refunded"
+            self._say_of_charge(word.charge, heard=True)
+        elif word.what in {"surplus refunded", "surplus left"}:
+            self.surplus.add(word.charge)
+            self.reported_back[word.charge] = word.what == "surplus refunded"
+
+    def _read(self, settled: Settled) -> None:
+        self.surplus.update(settled.surplus)
+        if settled.state in {DONE, NOT_DONE}:
+            self._said[settled.pending].add(Said(settled.state, settled.charge))
+
+    def _say_of_charge(self, charge: str, *, heard: bool = False) -> None:
+        """A charge that was refunded, or was to be, had been made."""
+        entry = self.entries.get(charge)
+        if entry is None or charge in self.surplus:
+            return
+        for intent in self.intents_in[slot_of(entry)]:
+            self._said[intent.pending].add(Said(DONE, charge))
+            if heard:
+                self.heard.add(intent.pending)
+
+    def _follow_refund(self, intent: Intent) -> None:
+        ends = {said.what for said in self.said(intent)}
+        if ends:
+            was_back = self.reported_back.get(intent.charge, False)
+            self.reported_back[intent.charge] = was_back or DONE in ends
+        self._say_of_charge(intent.charge, heard=intent.pending in self.heard)
+
+    def said(self, intent: Intent) -> set[Said]:
+        """All that hooks and settlements said of a request."""
+        return self._said.get(intent.pending, set())
+
+    def is_own_refund(self, intent: Intent) -> bool:
+        """Whether the SDK refunds by itself: a surplus, or what a checkout had charged."""
+        began = self.began.get(intent.call)
+        return intent.operation == REFUND and (began is None or began.kind != "refund")
+
+    @property
+    def taken_back(self) -> set[str]:
+        """The ids of the charges that the SDK has refunded by itself, by the ledger."""
+        asked = {told_id for told in self.told.values() for told_id in told.charges}
+        asked |= {said.charge for intent in self.intents.values() for said in self._user_refunds(intent)}
+        return {
+            intent.charge
+            for intent in self.intents.values()
+            if self.is_own_refund(intent)
+            and any(entry.id not in asked for entry in self.in_slot.get(slot_of_intent(intent), ()))
+        }
+
+    def _user_refunds(self, intent: Intent) -> set[Said]:
+        return self.said(intent) if intent.operation == REFUND and not self.is_own_refund(intent) else set()
+
+    def payment_of(self, call: str) -> str:
+        """The id of the first call for the same payment."""
+        began = self.began.get(call)
+        return began.payment if began else call

@@ -1,0 +1,279 @@
+"""The judge of a storm: what callers were told, against the server's ledger. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import collections
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from tests.chaos.index import REFUND, Index, Said, Slot, slot_of, slot_of_intent
+from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record
+
+
+class Kind(enum.StrEnum):
+    """What can be wrong."""
+
+    TWICE = "charged twice, net of reported refunds"
+    DENIED = "told not done, but it was done"
+    INVENTED = "told done, but it was not done"
+    OPEN = "open outcome not settled to the truth"
+    CANCELLED = "cancelled call whose hook's word is not the truth"
+    KILLED = "saved outcome of a killed worker not settled to the truth"
+    UNREPORTED = "refund by the SDK not reported as it was"
+    UNANNOUNCED = "money moved that no intent had announced"
+    CRASHED = "a call that raised what it must not raise"
+
+
+@attrs.frozen
+class Violation:
+    """Something that is wrong."""
+
+    kind: Kind
+    call: str
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What the judge found.
+
+    Attributes:
+        violations: all that is wrong.
+        told: how many calls were told what.
+        killed: how many calls were cut off by the end of their process.
+        doubted: how many calls had a request in doubt, those of killed workers left aside.
+        automatic: how many of these were settled in the call or in the background, without being asked to.
+        surplus: how many charges were made once too often, and called so.
+    """
+
+    violations: tuple[Violation, ...]
+    told: dict[str, int]
+    killed: int
+    doubted: int
+    automatic: int
+    surplus: int
+
+    @property
+    def share(self) -> float:
+        """The share of the calls in doubt that was settled automatically."""
+        return self.automatic / self.doubted if self.doubted else 1.0
+
+    def count(self, kind: Kind) -> int:
+        """How many violations there are of a kind."""
+        return sum(violation.kind is kind for violation in self.violations)
+
+
+def judge(records: Iterable[Record], entries: Sequence[Entry]) -> Verdict:
+    """Compare what was told with what happened.
+
+    Args:
+        records: of all workers, in any order.
+        entries: the server's ledger, oldest first.
+    """
+    index = Index(records, entries)
+    taken_back = index.taken_back
+    checks = (_crashes(index), _told_done(index, taken_back), _slots(index, taken_back))
+    more = (_twice(index, taken_back), _unannounced(index), _unnamed(index), _left_open(index))
+    violations = tuple(violation for check in (*checks, *more) for violation in check)
+    doubted = {call for call in index.doubts if call in index.told}
+    return Verdict(
+        violations=violations,
+        told=dict(collections.Counter(told.what for told in index.told.values())),
+        killed=sum(call not in index.told for call in index.began),
+        doubted=len(doubted),
+        automatic=len(doubted & _settled_by_themselves(index)),
+        surplus=len(index.surplus),
+    )
+
+
+def _settled_by_themselves(index: Index) -> set[str]:
+    """The calls of which the caller, or a hook, was told the end of every request without asking."""
+    open_ones: set[str] = set()
+    for intent in index.intents.values():
+        told = index.told.get(intent.call)
+        is_told = told is not None and told.what in {DONE, NOT_DONE} and not index.is_own_refund(intent)
+        by_hook = intent.pending in index.heard
+        back = index.is_own_refund(intent) and intent.charge in index.reported_back
+        is_clear = by_hook or (is_told and intent.pending not in index.given_up)
+        if not (is_clear or back or _told_of_voucher(index, intent)):
+            open_ones.add(intent.call)
+    return set(index.told) - open_ones
+
+
+def _told_of_voucher(index: Index, intent: Intent) -> bool:
+    told = index.told.get(intent.call)
+    outcomes = told.outcomes if told else ()
+    return any(o.voucher == intent.voucher and (o.charge or not o.pending) for o in outcomes)
+
+
+def _crashes(index: Index) -> Iterator[Violation]:
+    for told in index.told.values():
+        if told.what == CRASHED:
+            yield Violation(Kind.CRASHED, told.call, told.error)
+
+
+def _told_done(index: Index, taken_back: set[str]) -> Iterator[Violation]:
+    """Who was told that it is done finds it in the ledger, as asked for, and for himself alone."""
+    owners: dict[str, str] = {}
+    for told in index.told.values():
+        if told.what != DONE:
+            continue
+        began = index.began[told.call]
+        if len(told.charges) != len(began.things):
+            yield Violation(Kind.INVENTED, told.call, f"{len(told.charges)} of {len(began.things)} charges")
+        for charge_id, thing, amount in zip(told.charges, began.things, began.amounts, strict=False):
+            entry = index.entries.get(charge_id)
+            if entry is None:
+                yield Violation(Kind.INVENTED, told.call, f"{charge_id} is not in the ledger")
+                continue
+            asked = (thing, amount, began.order)
+            made = (entry.refund_of or entry.voucher, entry.amount, entry.order)
+            if made != asked:
+                yield Violation(Kind.INVENTED, told.call, f"{charge_id} is {made}, asked for was {asked}")
+            if charge_id in taken_back:
+                yield Violation(Kind.INVENTED, told.call, f"{charge_id} was refunded by the SDK")
+            if owners.setdefault(charge_id, began.payment) != began.payment:
+                yield Violation(Kind.INVENTED, told.call, f"{charge_id} is that of {owners[charge_id]}, too")
+
+
+def _twice(index: Index, taken_back: set[str]) -> Iterator[Violation]:
+    """By the orders and the ledger alone: what was asked for once was done once at most."""
+    asked: dict[tuple[str, str, str, str], set[str]] = collections.defaultdict(set)
+    for began in index.began.values():
+        kind = "recharge" if began.kind == "recharge" else "charge"
+        for thing, amount in zip(began.things, began.amounts, strict=True):
+            asked[kind, began.order, thing, amount].add(began.payment)
+    made: dict[tuple[str, str, str, str], list[str]] = collections.defaultdict(list)
+    for entry in index.entries.values():
+        if entry.kind != "refund" and entry.id not in taken_back:
+            made[entry.kind, entry.order, entry.voucher, entry.amount].append(entry.id)
+    for key, ids in made.items():
+        payments = asked[key]
+        if not payments:
+            yield Violation(Kind.UNANNOUNCED, "", f"{ids} of {key}: nobody asked for it")
+        elif len(ids) > len(payments):
+            yield Violation(Kind.TWICE, min(payments), f"{ids} of {key}")
+
+
+def _unannounced(index: Index) -> Iterator[Violation]:
+    for slot, entries in index.in_slot.items():
+        if slot not in index.intents_in:
+            yield Violation(Kind.UNANNOUNCED, "", f"{[entry.id for entry in entries]} of {slot}")
+
+
+def _unnamed(index: Index) -> Iterator[Violation]:
+    for told in index.told.values():
+        for pending in told.pendings:
+            if pending not in index.intents:
+                yield Violation(Kind.UNANNOUNCED, told.call, f"{pending} is open, and no intent was told")
+
+
+def _left_open(index: Index) -> Iterator[Violation]:
+    for pending in index.left_open:
+        call = index.intents[pending].call if pending in index.intents else ""
+        yield Violation(Kind.OPEN, call, f"{pending} was open when the client was closed")
+
+
+@attrs.frozen(kw_only=True)
+class _Statement:
+    """What was said of one request in the end, and what it is called when that is wrong."""
+
+    call: str
+    blame: Kind
+    said: frozenset[Said]
+
+
+def _slots(index: Index, taken_back: set[str]) -> Iterator[Violation]:
+    for slot, intents in index.intents_in.items():
+        own = [intent for intent in intents if index.is_own_refund(intent)]
+        statements = [_statement(index, intent) for intent in intents if not index.is_own_refund(intent)]
+        if own:
+            statements.append(_of_own_refunds(index, own))
+        yield from _match(index, slot, statements, taken_back)
+
+
+def _blame(index: Index, call: str) -> Kind:
+    told = index.told.get(call)
+    if told is None:
+        return Kind.KILLED
+    return {UNKNOWN: Kind.OPEN, CANCELLED: Kind.CANCELLED, DONE: Kind.INVENTED}.get(told.what, Kind.DENIED)
+
+
+def _statement(index: Index, intent: Intent) -> _Statement:
+    """What the caller, or in his absence the hooks and settlements, said of a request."""
+    told = index.told.get(intent.call)
+    blame = _blame(index, intent.call)
+    said = index.said(intent)
+    if told is not None and told.what == DONE:
+        ids = [id for id in told.charges if _is_in(index, id, intent)]
+        said = said | {Said(DONE, id) for id in ids} if ids else said | {Said(NOT_DONE)}
+    elif told is not None and told.outcomes:
+        outcome = next((o for o in told.outcomes if o.voucher == intent.voucher), None)
+        if outcome is None or outcome.state == "not charged":
+            said = said | {Said(NOT_DONE)}
+        elif outcome.charge:
+            said = said | {Said(DONE, outcome.charge)}
+    elif told is not None and told.what == NOT_DONE:
+        said = said | {Said(NOT_DONE)}
+    return _Statement(call=intent.call, blame=blame, said=frozenset(said))
+
+
+def _is_in(index: Index, charge_id: str, intent: Intent) -> bool:
+    entry = index.entries.get(charge_id)
+    return entry is not None and slot_of(entry) == slot_of_intent(intent)
+
+
+def _of_own_refunds(index: Index, intents: Sequence[Intent]) -> _Statement:
+    """A refund may have been tried more than once: what counts is whether it was said to have worked."""
+    intent = intents[-1]
+    blame = _blame(index, intent.call)
+    if blame in {Kind.INVENTED, Kind.DENIED}:
+        blame = Kind.UNREPORTED
+    back = index.reported_back.get(intent.charge)
+    said = frozenset() if back is None else frozenset({Said(DONE if back else NOT_DONE)})
+    return _Statement(call=intent.call, blame=blame, said=said)
+
+
+def _match(
+    index: Index, slot: Slot, statements: Sequence[_Statement], taken_back: set[str]
+) -> Iterator[Violation]:
+    """What was said to be done is there, and what is there was said to be done."""
+    left = [entry.id for entry in index.in_slot.get(slot, ()) if entry.id not in index.surplus]
+    nots: list[_Statement] = []
+    somes: list[_Statement] = []
+    for statement in statements:
+        if len(statement.said) != 1:
+            words = sorted((said.what, said.charge) for said in statement.said)
+            yield Violation(statement.blame, statement.call, f"said of {slot}: {words or 'nothing'}")
+            left = [id for id in left if id not in {charge for _, charge in words}]
+            continue
+        (said,) = statement.said
+        if said.what == NOT_DONE:
+            nots.append(statement)
+        elif not said.charge:
+            somes.append(statement)
+        elif said.charge in left:
+            left.remove(said.charge)
+        else:
+            yield Violation(statement.blame, statement.call, f"{said.charge} is not in {slot}")
+    for statement in somes:
+        if left:
+            left.pop()
+        else:
+            yield Violation(statement.blame, statement.call, f"nothing is in {slot}")
+    yield from _left_over(slot, left, nots, taken_back)
+
+
+def _left_over(
+    slot: Slot, left: Sequence[str], nots: Sequence[_Statement], taken_back: set[str]
+) -> Iterator[Violation]:
+    for number, charge_id in enumerate(left):
+        if number < len(nots):
+            statement = nots[number]
+            yield Violation(statement.blame, statement.call, f"{charge_id} of {slot} was said not to be")
+        elif charge_id in taken_back:
+            yield Violation(Kind.UNREPORTED, "", f"{charge_id} of {slot} was made and refunded unsaid")
+        elif slot[0] == REFUND:
+            yield Violation(Kind.TWICE, "", f"{charge_id} of {slot}: nobody was told")

@@ -1,0 +1,226 @@
+"""What a worker does, drawn from the seed alone: the same seed, worker and number give the same work."""
+
+from __future__ import annotations
+
+import random
+from typing import Final, Literal, get_args
+
+import attrs
+
+CURRENCY: Final = "EUR"
+OWN: Final = 100  # vouchers that one worker alone uses
+COMMON: Final = 8  # vouchers that all workers use, so that they supersede each other's reservations
+FRAGILE: Final = 12  # vouchers of a worker that are deactivated in the middle of a checkout
+POOR: Final = 3  # of a worker's own, how many hold too little for most payments
+
+Kind = Literal["redeem", "charge", "refund", "recharge", "checkout"]
+Way = Literal["one", "again", "together", "failing"]
+
+
+def own(worker: int, number: int) -> str:
+    """The id of a worker's own voucher."""
+    return f"V-{worker}-{number}"
+
+
+def common(number: int) -> str:
+    """The id of a voucher that all use."""
+    return f"C-{number}"
+
+
+def fragile(worker: int, number: int) -> str:
+    """The id of a voucher that is deactivated now and then."""
+    return f"F-{worker}-{number}"
+
+
+def code_of(voucher: str) -> str:
+    """The code of a voucher, which is made with it."""
+    return f"code-of-{voucher}"
+
+
+@attrs.frozen(kw_only=True)
+class Cancel:
+    """When the caller goes away.
+
+    Attributes:
+        after: seconds from the call's begin; None when an event decides.
+        at: the event: `intent`, just before money moves, or `answer`, just after the request ended.
+    """
+
+    after: float | None = None
+    at: Literal["intent", "answer"] = "intent"
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One call that moves money.
+
+    Attributes:
+        id: tells calls apart.
+        payment: the id of the first call for the same payment.
+        kind: which method is called.
+        order: the order number.
+        vouchers: the vouchers it uses; of a refund none.
+        amounts: one for each; of a refund none.
+        timeout: seconds for the call; None takes the client's.
+        cancel: when the caller goes away; None when it stays.
+        pick: between 0 and 1, which of the charges that are there is refunded.
+        part: how much of it, between 0 and 1.
+    """
+
+    id: str
+    payment: str
+    kind: Kind
+    order: str
+    vouchers: tuple[str, ...] = ()
+    amounts: tuple[str, ...] = ()
+    timeout: float | None = None
+    cancel: Cancel | None = None
+    pick: float = 0.0
+    part: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Unit:
+    """One piece of work.
+
+    Attributes:
+        number: its place in the worker's work.
+        way: one call; the same payment asked for again; all at once; a checkout one of whose vouchers fails.
+        calls: the calls.
+    """
+
+    number: int
+    way: Way
+    calls: tuple[Call, ...]
+
+
+_MIX: Final = {
+    "redeem": 30,
+    "redeem, cancelled": 13,
+    "redeem, asked again": 6,
+    "charge": 12,
+    "charge, cancelled": 4,
+    "refund": 11,
+    "refund, cancelled": 3,
+    "two equal refunds": 2,
+    "recharge": 8,
+    "recharge, cancelled": 2,
+    "checkout": 7,
+    "checkout, cancelled": 4,
+    "checkout, failing": 4,
+    "one voucher": 4,
+    "one order": 4,
+}
+
+
+def unit(seed: int, worker: int, number: int) -> Unit:
+    """A piece of work.
+
+    Args:
+        seed: of the storm.
+        worker: whose work.
+        number: its place in that.
+    """
+    draw = _Draw(random.Random(f"{seed}/{worker}/{number}"), worker, number)
+    what = draw.rng.choices(list(_MIX), weights=list(_MIX.values()))[0]
+    way: Way = "one"
+    if what == "redeem, asked again":
+        way, calls = "again", draw.twice()
+    elif what == "two equal refunds":
+        one = draw.call("refund", part=draw.rng.uniform(0.05, 0.5))
+        way, calls = "together", (one, attrs.evolve(one, id=f"{one.id}b", payment=f"{one.id}b"))
+    elif what == "one voucher":
+        voucher = (draw.voucher(),)
+        way, calls = "together", tuple(draw.call("redeem", vouchers=voucher) for _ in range(3))
+    elif what == "one order":
+        way, calls = "together", draw.of_one_order()
+    elif what == "checkout, failing":
+        way, calls = "failing", (draw.checkout(fragile=True),)
+    else:
+        calls = (draw.single(what),)
+    return Unit(number=number, way=way, calls=calls)
+
+
+class _Draw:
+    def __init__(self, rng: random.Random, worker: int, number: int) -> None:
+        self.rng = rng
+        self._worker = worker
+        self._number = number
+        self._count = 0
+
+    def id(self) -> str:
+        return f"{self._worker}.{self._number}.{self._count}"
+
+    def voucher(self) -> str:
+        if self.rng.random() < 0.04:
+            return common(self.rng.randrange(COMMON))
+        return own(self._worker, self.rng.randrange(OWN))
+
+    def amount(self) -> str:
+        cents = self.rng.randint(1, 1_999)
+        return f"{cents // 100}.{cents % 100:02}"
+
+    def cancel(self) -> Cancel:
+        if self.rng.random() < 0.4:
+            return Cancel(at="intent" if self.rng.random() < 0.5 else "answer")
+        # most calls take some hundredths of a second, those in doubt some seconds
+        return Cancel(after=self.rng.uniform(0.0, 0.1 if self.rng.random() < 0.6 else 2.0))
+
+    def timeout(self) -> float | None:
+        return self.rng.uniform(0.3, 2.0) if self.rng.random() < 0.15 else None
+
+    def call(
+        self,
+        kind: Kind,
+        *,
+        vouchers: tuple[str, ...] = (),
+        cancel: Cancel | None = None,
+        part: float | None = None,
+    ) -> Call:
+        self._count += 1
+        if kind != "refund":
+            vouchers = vouchers or (self.voucher(),)
+        if part is None:
+            part = 1.0 if self.rng.random() < 0.3 else self.rng.uniform(0.05, 0.9)
+        return Call(
+            id=self.id(),
+            payment=self.id(),
+            kind=kind,
+            order=f"O-{self.id()}",
+            vouchers=vouchers,
+            amounts=tuple(self.amount() for _ in vouchers),
+            timeout=self.timeout(),
+            cancel=cancel,
+            pick=self.rng.random(),
+            part=part,
+        )
+
+    def single(self, what: str) -> Call:
+        """One call, cancelled or not."""
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        name, _, how = what.partition(", ")
+        kind = next(kind for kind in kinds if kind == name)
+        cancel = self.cancel() if how else None
+        return self.checkout(cancel=cancel) if kind == "checkout" else self.call(kind, cancel=cancel)
+
+    def twice(self) -> tuple[Call, ...]:
+        """A payment whose caller leaves, or has little time, and asks for it again."""
+        first = self.call("redeem", cancel=self.cancel() if self.rng.random() < 0.5 else None)
+        first = attrs.evolve(first, timeout=self.rng.uniform(0.2, 1.5))
+        return first, attrs.evolve(first, id=f"{first.id}a", timeout=None, cancel=None)
+
+    def checkout(self, *, cancel: Cancel | None = None, fragile: bool = False) -> Call:
+        vouchers = self.rng.sample(range(OWN), 2 if fragile or self.rng.random() < 0.6 else 3)
+        names = [own(self._worker, number) for number in vouchers]
+        if fragile:
+            names[self.rng.randrange(2)] = ""  # whichever of the fragile ones is free then
+        return self.call("checkout", vouchers=tuple(names), cancel=cancel)
+
+    def of_one_order(self) -> tuple[Call, ...]:
+        """Two payments of one order: by two vouchers, or of two amounts by one voucher."""
+        first = self.call("redeem", vouchers=(own(self._worker, 1 + self.rng.randrange(OWN - 1)),))
+        second = attrs.evolve(self.call("redeem"), order=first.order)
+        if self.rng.random() < 0.5:
+            other = f"2{first.amounts[0]}"
+            return first, attrs.evolve(second, vouchers=first.vouchers, amounts=(other,))
+        return first, attrs.evolve(second, vouchers=(own(self._worker, 0),), amounts=first.amounts)

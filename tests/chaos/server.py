@@ -1,0 +1,174 @@
+"""The server of a storm, in a process of its own: `python -m tests.chaos.server STORM`.
+
+It prints a line of JSON with what clients need to reach it, then answers each line on its standard input:
+`calm` ends the faults and waits for everything that is still to be carried out; `ledger PATH` writes the
+ledger and what happened; the end of the input ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import json
+import random
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from tests.chaos.config import LAG, LATE, Storm
+from tests.chaos.plan import COMMON, FRAGILE, OWN, POOR, code_of, common, fragile, own
+from tests.chaos.records import Entry
+from voucher_async.testing import VoucherEmulator, faults
+
+_OFFSETS: Final = (0.0, 3600.0, -3600.0)
+_BEAT: Final = 0.05
+
+# Closing the port and revoking all tokens hit every caller at once: they are drawn less often than the rest,
+# or nothing else would ever happen.
+_RARE: Final = (faults.Refuse(seconds=0.05), faults.Revoked())
+_OFTEN: Final = (
+    faults.BreakBefore(),
+    faults.BreakAfter(),
+    faults.CommitLate(seconds=LATE / 10),
+    faults.CommitLate(seconds=LATE / 2),
+    faults.CommitLate(seconds=LATE),
+    faults.ServerError(status=500, acted=False),
+    faults.ServerError(status=500, acted=True),
+    faults.BadGateway(acted=False),
+    faults.BadGateway(acted=True),
+    faults.Unavailable(retry_after=1),
+    faults.TooMany(retry_after=1),
+    faults.CutOff(),
+    faults.SlowHeaders(seconds=0.3),
+    faults.SlowHeaders(seconds=1.0),
+    faults.SlowBody(seconds=0.3),
+    faults.SlowBody(seconds=1.0),
+    faults.WrongContentType(),
+)
+KINDS: Final = _RARE + _OFTEN * 12
+
+
+def populate(emulator: VoucherEmulator, storm: Storm) -> None:
+    """Make the vouchers of all workers."""
+    names = [common(number) for number in range(COMMON)]
+    for worker in range(storm.workers):
+        names += [own(worker, number) for number in range(OWN)]
+        names += [fragile(worker, number) for number in range(FRAGILE)]
+    for name in names:
+        is_poor = name.startswith("V-") and int(name.rpartition("-")[2]) >= OWN - POOR
+        emulator.add_voucher(id=name, code=code_of(name), amount="30.00" if is_poor else "99999.00")
+
+
+class Weather:
+    """Makes the storm and the calm.
+
+    Args:
+        emulator: the server.
+        storm: the storm.
+    """
+
+    def __init__(self, emulator: VoucherEmulator, storm: Storm) -> None:
+        self._emulator = emulator
+        self._storm = storm
+        self._outages = 0
+        self._task: asyncio.Task[None] | None = None
+        self._pulse = asyncio.create_task(self._measure())
+        self.late = 0.0  # seconds that this process was late with what was due, at worst
+
+    def begin(self) -> None:
+        """Let it blow."""
+        storm, injected = self._storm, self._emulator.faults
+        if storm.variant == "lag":
+            injected.list_lag = LAG
+        if storm.share:
+            injected.chance(storm.share, seed=storm.seed, kinds=KINDS)
+            self._task = asyncio.create_task(self._shake())
+
+    async def calm(self) -> None:
+        """End it, and wait for what is still to be carried out."""
+        if self._task is not None:
+            self._task.cancel()
+        self._emulator.faults.clear()
+        self._emulator.faults.date_offset = 0.0
+        await self._emulator.faults.settled()
+
+    def end(self) -> None:
+        """Stop measuring."""
+        self._pulse.cancel()
+
+    async def _shake(self) -> None:
+        """The token endpoint goes down with every token revoked, and the date goes wrong, now and then."""
+        rng = random.Random(f"{self._storm.seed}/weather")
+        while True:
+            await asyncio.sleep(rng.uniform(4.0, 12.0))
+            down = (faults.Unavailable(retry_after=1), faults.BreakBefore(), faults.ServerError())
+            self._emulator.faults.script("requestToken", *rng.choices(down, k=3))
+            self._emulator.revoke_tokens()
+            self._emulator.faults.date_offset = rng.choice(_OFFSETS)
+            self._outages += 1
+
+    async def _measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _BEAT
+            await asyncio.sleep(_BEAT)
+            self.late = max(self.late, loop.time() - due)
+
+    def report(self) -> dict[str, Any]:
+        """What happened, and the ledger."""
+        emulator = self._emulator
+        emulator.ledger.check()
+        injected = collections.Counter(type(each.fault).__name__ for each in emulator.faults.injected)
+        return {
+            "requests": len(emulator.requests),
+            "injected": dict(injected),
+            "outages": self._outages,
+            "late": self.late,
+            "entries": [attrs.asdict(entry) for entry in entries_of(emulator)],
+        }
+
+
+def entries_of(emulator: VoucherEmulator) -> list[Entry]:
+    """The emulator's charges, recharges and refunds as plain records."""
+    return [
+        Entry(
+            id=charge.id,
+            kind=charge.type,
+            voucher=charge.voucher_id,
+            amount=str(charge.amount),
+            order=charge.order_number,
+            reservation=charge.reservation_id or "",
+            refund_of=charge.refund_of or "",
+        )
+        for charge in emulator.charges()
+    ]
+
+
+async def serve(storm: Storm) -> None:
+    """Serve until the standard input ends."""
+    async with VoucherEmulator(allow_double_charge=storm.variant == "double", token_lifetime=600) as emulator:
+        populate(emulator, storm)
+        weather = Weather(emulator, storm)
+        weather.begin()
+        _answer(emulator.settings())
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            command, _, argument = line.strip().partition(" ")
+            if command == "calm":
+                await weather.calm()
+                _answer({})
+            elif command == "ledger":
+                await asyncio.to_thread(Path(argument).write_text, json.dumps(weather.report()), "utf-8")
+                _answer({})
+        weather.end()
+
+
+def _answer(values: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Storm.from_json(sys.argv[1])))

@@ -1,0 +1,168 @@
+"""A worker of a storm: one client, many callers. `python -m tests.chaos.worker STORM ACCESS FOLDER NUMBERS`.
+
+It says `at N` while it works, `worked` when all calls are over; then it waits for the word `calm` on its
+standard input, settles what is open, and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from tests.chaos.caller import Caller
+from tests.chaos.config import Storm
+from tests.chaos.plan import FRAGILE, Unit, fragile, unit
+from tests.chaos.records import DONE, NOT_DONE, Ended, Journal
+from tests.chaos.settling import settle_all, unresolved_in
+from tests.chaos.watcher import Watcher
+from voucher_async import VoucherClient, VoucherError
+from voucher_async.testing import EmulatorSettings
+
+_STEP: Final = 20
+_PAUSE: Final = 0.5
+
+
+def journal_of(folder: Path, worker: int, generation: int) -> Path:
+    """Where a worker writes; each process that follows a killed one has the next generation."""
+    return folder / f"worker-{worker}-{generation}.jsonl"
+
+
+class Worker:
+    """One worker.
+
+    Args:
+        storm: the storm.
+        number: which of its workers.
+        client: what calls are made with.
+        caller: who makes them.
+    """
+
+    def __init__(self, storm: Storm, number: int, client: VoucherClient, caller: Caller) -> None:
+        self._storm = storm
+        self._number = number
+        self._client = client
+        self._caller = caller
+        self._fragile = collections.deque(fragile(number, each) for each in range(FRAGILE))
+        self._next = 0
+
+    async def work(self, first: int, calls: int) -> None:
+        """Make calls, from a piece of work on, until there were enough.
+
+        Args:
+            first: the number of the first piece of work.
+            calls: how many calls.
+        """
+        self._next = first
+        await asyncio.gather(*(self._lane(calls) for _ in range(self._storm.lanes)))
+
+    async def _lane(self, calls: int) -> None:
+        while self._caller.made < calls:
+            plan = unit(self._storm.seed, self._number, self._next)
+            self._next += 1
+            before = self._caller.made // _STEP
+            told = await self._do(plan)
+            if before != self._caller.made // _STEP:
+                say(f"at {self._caller.made}")
+            if NOT_DONE in told:
+                # who is turned away comes back later: else an outage would see all the work
+                await asyncio.sleep(_PAUSE)
+
+    async def _do(self, plan: Unit) -> Sequence[str]:
+        """Do a piece of work; what its callers were told."""
+        if plan.way == "failing":
+            return await self._fail_checkout(plan)
+        calls = plan.calls
+        target = self._caller.pick(calls[0].pick) if calls[0].kind == "refund" else None
+        if calls[0].kind == "refund" and target is None:
+            return ()  # nothing was charged yet
+        if plan.way == "together":
+            make = (self._caller.make(plan.number, call, target=target) for call in calls)
+            return await asyncio.gather(*make)
+        told: list[str] = []
+        for call in calls:
+            if DONE not in told:  # only who was not told that it is done asks again
+                told.append(await self._caller.make(plan.number, call, target=target))
+        return told
+
+    async def _fail_checkout(self, plan: Unit) -> Sequence[str]:
+        """A checkout one of whose vouchers is deactivated before it is charged."""
+        if not self._fragile:
+            return ()
+        voucher = self._fragile.popleft()
+        (call,) = plan.calls
+        call = attrs.evolve(call, vouchers=tuple(name or voucher for name in call.vouchers))
+
+        async def deactivate() -> None:
+            await self._client.vouchers.deactivate(voucher)
+
+        told = await self._caller.make(plan.number, call, meddle=deactivate)
+        with contextlib.suppress(VoucherError):  # else it is not used any more
+            await self._client.vouchers.activate(voucher)
+            self._fragile.append(voucher)
+        return (told,)
+
+
+def say(word: str) -> None:
+    """Tell whoever started this process."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def _wait_until_quiet(client: VoucherClient, seconds: float) -> None:
+    """Let the background do its work: nothing is settled by hand yet."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    while client.pending and loop.time() < ends:
+        await asyncio.sleep(0.2)
+
+
+async def run(
+    storm: Storm, access: EmulatorSettings, folder: Path, numbers: tuple[int, int, int, int]
+) -> None:
+    """Work, wait for the calm, settle, end.
+
+    Args:
+        storm: the storm.
+        access: how to reach the server.
+        folder: where records go.
+        numbers: the worker, its generation, the first piece of work, and how many calls to make.
+    """
+    number, generation, first, calls = numbers
+    settings = storm.settings(access)
+    with Journal(journal_of(folder, number, generation)) as journal:
+        watcher = Watcher(journal)
+        client = VoucherClient(settings=settings, hooks=[watcher])
+        caller = Caller(client, journal, watcher)
+        worker = Worker(storm, number, client, caller)
+        inherited = unresolved_in(journal_of(folder, number, each) for each in range(generation))
+        settling = asyncio.create_task(settle_all(client, inherited, journal, "heir"))
+        await worker.work(first, calls)
+        await settling
+        await _wait_until_quiet(client, settings.settle_for + 10.0)
+        say("worked")
+        await asyncio.to_thread(sys.stdin.readline)
+        still_open = {**caller.open, **{pending.id: pending for pending in client.pending}}
+        await settle_all(client, still_open.values(), journal, "worker")
+        left = await client.aclose()
+        journal.write(Ended(open=tuple(pending.id for pending in left)))
+
+
+def main(arguments: list[str]) -> None:
+    """The entry point."""
+    storm, access, folder, *numbers = arguments
+    worker, generation, first, calls = (int(number) for number in numbers)
+    asyncio.run(
+        run(Storm.from_json(storm), json.loads(access), Path(folder), (worker, generation, first, calls))
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

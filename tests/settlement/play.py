@@ -1,0 +1,332 @@
+"""What a shop does with the SDK, step by step, while an adversary has the network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import attrs
+
+from tests.settlement.adversary import Adversary, VirtualClock, Wire
+from tests.settlement.story import (
+    Checkout,
+    Close,
+    Intrude,
+    Kill,
+    Pay,
+    Recharge,
+    Redeem,
+    Refund,
+    Settle,
+    Step,
+    Wait,
+)
+from voucher_async.checkout import Lifecycle, LocalVoucherLock
+from voucher_async.clock import ServerClock
+from voucher_async.config import Settings
+from voucher_async.errors import OutcomeUnknown, VoucherError
+from voucher_async.hooks import Hooks, Settled
+from voucher_async.models import Charge, ChargeType
+from voucher_async.pending import PendingOutcome, Settlement
+from voucher_async.resources.book import ReservationBook
+from voucher_async.resources.charges import Charges
+from voucher_async.resources.reservations import Reservations
+from voucher_async.resources.vouchers import Vouchers
+from voucher_async.settlement import Desk, Engine
+from voucher_async.testing import VoucherRecord
+
+__all__ = ["WINDOW", "Call", "Process", "World"]
+
+WINDOW = 10.0
+_CALL: contextvars.ContextVar[Call] = contextvars.ContextVar("call")
+
+
+@attrs.define(eq=False)
+class Call:
+    """One call of the shop, and what came of it.
+
+    Attributes:
+        intents: the pending ids that the hooks were told for it.
+        result: what it returned; the first and the second time for a checkout that was charged again.
+    """
+
+    step: Step
+    process: Process
+    began: float
+    ended: float | None = None
+    intents: list[str] = attrs.Factory(list)
+    result: Charge | tuple[Charge, ...] | Settlement | None = None
+    error: VoucherError | None = None
+    cancelled: bool = False
+    task: asyncio.Task[None] | None = None
+    settled: str | None = None
+
+
+class Process:
+    """A client with its own memory."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.server_clock = ServerClock(world.clock)
+        self.wire = Wire(world.adversary, self.server_clock)
+        self.lock = LocalVoucherLock()
+        self.events: list[Settled] = []
+        self.alive = True
+        hooks = Hooks([self])
+        settings = attrs.evolve(
+            Settings.make(client_id="c", client_secret="s", environment="sandbox"), settle_window=WINDOW
+        )
+        clock, server_clock = world.clock, self.server_clock
+        engine = Engine(self.wire, settings, clock=clock, server_clock=server_clock, hooks=hooks)
+        self.desk = Desk(engine, settings.close_wait)
+        book = ReservationBook(clock, server_clock, settings.safety_margin)
+        self.reservations = Reservations(self.wire, book, self.desk)
+        self.charges = Charges(self.wire, self.desk)
+        self.vouchers = Vouchers(self.wire, self.desk)
+        self.lifecycle = Lifecycle(
+            self.wire,
+            reservations=self.reservations,
+            charges=self.charges,
+            desk=self.desk,
+            lock=self.lock,
+            base_url=settings.base_url,
+            lock_secret="s",
+            clock=clock,
+            hooks=hooks,
+        )
+
+    def on_intent(self, pending: PendingOutcome) -> None:
+        self.world.saved[pending.id] = pending
+        self.world.adversary.intent = pending.id
+        call = _CALL.get()
+        if pending.id not in self.world.caller:
+            self.world.caller[pending.id] = call
+            call.intents.append(pending.id)
+
+    def on_settled(self, event: Settled) -> None:
+        if not self.wire.dead:
+            self.events.append(event)
+
+    async def close(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
+        """As `VoucherClient.aclose`."""
+        self.alive = False
+        await self.desk.finish(wait)
+        self.wire.close()
+        return await self.desk.end()
+
+    async def settle(self, pending: PendingOutcome, timeout: float) -> Settlement:
+        return await self.desk.settle(pending, self.wire.deadline(timeout))
+
+
+@attrs.define(eq=False)
+class World:
+    """Everything that goes on in one run.
+
+    Attributes:
+        saved: what the hooks were told before each request, by pending id.
+        caller: which call a pending id belongs to.
+        unknown: what callers were told to be open, by pending id.
+        known: what somebody was told to be charged, in that order, for refunds.
+    """
+
+    clock: VirtualClock
+    adversary: Adversary
+    vouchers: list[VoucherRecord]
+    may_read: bool = True
+    calls: list[Call] = attrs.Factory(list)
+    saved: dict[str, PendingOutcome] = attrs.Factory(dict)
+    caller: dict[str, Call] = attrs.Factory(dict)
+    unknown: dict[str, PendingOutcome] = attrs.Factory(dict)
+    known: dict[str, Charge] = attrs.Factory(dict)
+    processes: list[Process] = attrs.Factory(list)
+    others: list[Process] = attrs.Factory(list)
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        double_charges: bool = False,
+        may_read: bool = True,
+        offset: float = 0.0,
+        per_page: int = 100,
+        newest_first: bool = False,
+        balance: str = "50.00",
+    ) -> World:
+        clock = VirtualClock()
+        adversary = Adversary.make(
+            clock,
+            double_charges=double_charges,
+            may_read=may_read,
+            offset=offset,
+            per_page=per_page,
+            newest_first=newest_first,
+        )
+        vouchers = [adversary.emulator.add_voucher(amount=balance) for _ in range(3)]
+        return cls(clock, adversary, vouchers, may_read)
+
+    @property
+    def process(self) -> Process:
+        if not self.processes or not self.processes[-1].alive:
+            self.processes.append(Process(self))
+        return self.processes[-1]
+
+    async def play(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            busy = any(call.ended is None for call in self.calls)
+            self.adversary.script(step.lots, replace=not busy)
+            match step:
+                case Wait():
+                    await self.clock.sleep(step.seconds)
+                case Close():
+                    self.told_open(*await self.process.close(step.wait))
+                case Kill():
+                    await self._kill(self.process)
+                case Intrude():
+                    await self._intrude(step)
+                case _:
+                    await self._call(step)
+
+    def other(self) -> Process:
+        """A process that only settles, and never ends."""
+        process = Process(self)
+        self.others.append(process)
+        return process
+
+    def told_open(self, *pending: PendingOutcome) -> None:
+        self.unknown.update((each.id, each) for each in pending)
+
+    def told_charged(self, *charges: Charge) -> None:
+        self.known.update((charge.id, charge) for charge in charges if charge.type == ChargeType.charge)
+
+    async def _kill(self, process: Process) -> None:
+        process.wire.dead = True
+        process.alive = False
+        mine = [call for call in self.calls if call.process is process and call.ended is None]
+        for call in mine:
+            assert call.task is not None
+            call.task.cancel()
+        process.wire.close()
+        await process.desk.end()
+        self.told_open(
+            *(self.saved[id] for call in self.calls for id in call.intents if self._is_lost(call, process))
+        )
+
+    def _is_lost(self, call: Call, process: Process) -> bool:
+        """Whether a call died with its process: nobody was told what came of it."""
+        return call.process is process and (call.ended is None or call.cancelled)
+
+    async def _intrude(self, step: Intrude) -> None:
+        other = Process(self)
+        with contextlib.suppress(VoucherError):
+            code = self.vouchers[step.voucher].code
+            await other.reservations.create(code=code, amount="0.01", currency="EUR")
+
+    async def _call(self, step: Step) -> None:
+        work = self._work(step)
+        if work is None:
+            return
+        call = Call(step, self.process, self.clock.monotonic())
+        self.calls.append(call)
+        context = contextvars.copy_context()
+        context.run(_CALL.set, call)
+        loop = asyncio.get_running_loop()
+        call.task = task = loop.create_task(self._watch(call, work), context=context)
+        if step.cancel is not None:
+            loop.create_task(self._cancel(task, *step.cancel)).add_done_callback(lambda _: None)
+        await asyncio.wait({task}, timeout=step.alone)
+
+    async def _cancel(self, task: asyncio.Task[None], seconds: float, turns: int) -> None:
+        await asyncio.wait({task}, timeout=seconds)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+
+    async def _watch(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, Any]]) -> None:
+        try:
+            call.result = await work(call)
+            if isinstance(call.result, Charge):
+                self.told_charged(call.result)
+            elif isinstance(call.result, tuple):
+                self.told_charged(*call.result)
+        except asyncio.CancelledError:
+            call.cancelled = True
+        except VoucherError as error:
+            call.error = error
+            self.told_open(*open_in(error))
+        call.ended = self.clock.monotonic()
+
+    def _work(self, step: Step) -> Callable[[Call], Coroutine[Any, Any, Any]] | None:
+        match step:
+            case Redeem():
+                return lambda call: self._redeem(call, step)
+            case Pay():
+                return lambda call: self._pay(call, step)
+            case Refund():
+                return (lambda call: self._refund(call, step)) if self.known else None
+            case Recharge():
+                return lambda call: self._recharge(call, step)
+            case Checkout():
+                return lambda call: self._check_out(call, step)
+            case Settle():
+                return (lambda call: self._settle(call, step)) if self.unknown else None
+        raise NotImplementedError(step)
+
+    async def _redeem(self, call: Call, step: Redeem) -> Charge:
+        return await call.process.lifecycle.redeem(
+            code=self.vouchers[step.voucher].code,
+            amount=step.amount,
+            currency="EUR",
+            order_number=step.order,
+            timeout=step.timeout,
+        )
+
+    async def _pay(self, call: Call, step: Pay) -> Charge:
+        process = Process(self) if step.foreign else call.process
+        code = self.vouchers[step.voucher].code
+        reservation = await process.reservations.create(code=code, amount=step.amount, currency="EUR")
+        return await call.process.reservations.charge(
+            reservation.id if step.by_id else reservation, order_number=step.order, timeout=step.timeout
+        )
+
+    async def _refund(self, call: Call, step: Refund) -> Charge:
+        charge = list(self.known.values())[step.which % len(self.known)]
+        amount = step.amount or (charge.amount if step.by_id else None)
+        return await call.process.charges.refund(
+            charge.id if step.by_id else charge, amount, currency="EUR", timeout=step.timeout
+        )
+
+    async def _recharge(self, call: Call, step: Recharge) -> Charge:
+        voucher = self.vouchers[step.voucher]
+        key = {"code": voucher.code} if step.by_code else {"id": voucher.id}
+        return await call.process.vouchers.recharge(
+            amount=step.amount, currency="EUR", order_number=step.order, timeout=step.timeout, **key
+        )
+
+    async def _check_out(self, call: Call, step: Checkout) -> tuple[Charge, ...]:
+        async with call.process.lifecycle.checkout(order_number=step.order, currency="EUR") as checkout:
+            for number in step.vouchers:
+                await checkout.reserve(code=self.vouchers[number].code, amount=step.amount)
+            try:
+                return await checkout.charge(timeout=step.timeout)
+            except VoucherError:
+                if not step.again:
+                    raise
+                return await checkout.charge(timeout=step.timeout)
+
+    async def _settle(self, call: Call, step: Settle) -> Settlement:
+        pending = list(self.unknown.values())[step.which % len(self.unknown)]
+        call.settled = pending.id
+        settlement = await (self.other() if step.fresh else call.process).settle(pending, step.timeout)
+        if settlement.charge is not None:
+            self.told_charged(settlement.charge)
+        return settlement
+
+
+def open_in(error: VoucherError) -> list[PendingOutcome]:
+    """The open outcomes that an error tells of."""
+    outcomes = getattr(error, "outcomes", ())
+    found = [outcome.error.pending for outcome in outcomes if isinstance(outcome.error, OutcomeUnknown)]
+    return found or ([error.pending] if isinstance(error, OutcomeUnknown) else [])

@@ -1,0 +1,385 @@
+"""The promise, held against what the server's ledger says in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from tests.settlement.adversary import VirtualLoop
+from tests.settlement.play import WINDOW, Call, Process, World
+from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
+from voucher_async.errors import CheckoutFailed, OutcomeUnknown
+from voucher_async.models import Charge
+from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
+from voucher_async.testing import ChargeRecord
+
+__all__ = ["run"]
+
+
+def run(steps: Sequence[Step], *, strict: bool = True, **options: Any) -> World:
+    """Play the steps, let the faults end, and hold everything against the promise.
+
+    Args:
+        steps: what the shop does.
+        strict: see `Judge`.
+        **options: see `World.make`.
+
+    Raises:
+        AssertionError: naming what was promised and is not so.
+    """
+    world = World.make(**options)
+    loop = VirtualLoop(world.clock)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop().set_debug(False)  # the stacks it keeps are never looked at
+        runner.run(_run(world, steps, strict=strict))
+    assert loop.complaints == []
+    return world
+
+
+async def _run(world: World, steps: Sequence[Step], *, strict: bool) -> None:
+    await world.play(steps)
+    world.adversary.script((), replace=True)
+    await asyncio.wait_for(_calls_end(world), 600)
+    await world.clock.sleep(150)
+    assert world.adversary.waiting == 0
+    judge = Judge(world, strict)
+    await judge.settle_everything()
+    judge.judge()
+    for process in (*world.processes, *world.others):
+        await process.close(0)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert left == set()
+
+
+async def _calls_end(world: World) -> None:
+    for call in world.calls:
+        assert call.task is not None
+        await asyncio.wait({call.task})
+        call.task.result()  # what is no VoucherError is a bug
+
+
+@attrs.define(eq=False)
+class Judge:
+    """Holds what the callers and the hooks were told against the ledger.
+
+    Attributes:
+        strict: another process must not take an equal call's effect for that of an open one either.
+        ends: what settling each open outcome gave in the end, from every process that was asked.
+    """
+
+    world: World
+    strict: bool = True
+    ends: dict[str, list[Settlement | OutcomeUnknown]] = attrs.Factory(dict)
+
+    async def settle_everything(self) -> None:
+        """No more faults: every open outcome is settled in its own process, and twice in a fresh one."""
+        for pending in tuple(self.world.unknown.values()):
+            own = self.world.caller[pending.id].process
+            fresh = self.world.other()
+            askers = [own] if own.alive else []
+            if not self.strict and self._is_beside_another(pending.id):
+                self.ends[pending.id] = [await self._settle(process, pending) for process in askers]
+                continue
+            self.ends[pending.id] = [
+                await self._settle(process, pending)
+                for process in (*askers, fresh, fresh, self.world.other())
+            ]
+
+    async def _settle(self, process: Process, pending: PendingOutcome) -> Settlement | OutcomeUnknown:
+        text = pending.to_json()
+        pending = PendingOutcome.from_json(text)
+        assert pending.to_json() == text
+        try:
+            return await process.settle(pending, 3 * WINDOW)
+        except OutcomeUnknown as error:
+            return error
+
+    def judge(self) -> None:
+        self.world.adversary.emulator.ledger.check()
+        problems = [
+            problem for call in self.world.calls for problem in (*self._call(call), *self._time(call))
+        ]
+        problems += [problem for id in self.ends for problem in self._ends(id)]
+        problems += [*self._intents(), *self._hooks(), *self._accounts(), *self._left_open()]
+        assert not problems, "\n".join(problems)
+
+    # what the ledger says
+
+    def _charge(self, id: str) -> ChargeRecord:
+        return self.world.adversary.emulator._engine.state.charges[id]
+
+    def _effects(self, pending_id: str) -> list[ChargeRecord]:
+        return [self._charge(id) for id in self.world.adversary.effects.get(pending_id, ())]
+
+    def _made_by(self, call: Call) -> list[ChargeRecord]:
+        """What the call itself did, refunds of its own charges left aside."""
+        wanted = "refund" if isinstance(call.step, Refund) else None
+        made = [charge for id in call.intents for charge in self._effects(id)]
+        return [charge for charge in made if wanted or charge.type != "refund"]
+
+    def _undone(self, charge: ChargeRecord) -> bool:
+        """Whether the SDK took a charge back of its own accord."""
+        refunds = [
+            entry
+            for id, call in self.world.caller.items()
+            if not isinstance(call.step, Refund)
+            for entry in self._effects(id)
+            if entry.refund_of == charge.id
+        ]
+        return bool(refunds) and sum(refund.amount for refund in refunds) == charge.amount
+
+    def _standing(self, call: Call) -> list[ChargeRecord]:
+        return [charge for charge in self._made_by(call) if not self._undone(charge)]
+
+    # what each call was told
+
+    def _call(self, call: Call) -> Iterator[str]:
+        if isinstance(call.step, Settle):
+            is_excused = call.step.fresh and not self.strict
+            if isinstance(call.result, Settlement) and not (
+                is_excused and self._is_beside_another(call.result.pending.id)
+            ):
+                yield from self._settlement(call.result)
+        elif call.cancelled:
+            yield from self._cancelled(call)
+        elif call.error is None:
+            yield from self._done(call)
+        elif isinstance(call.error, CheckoutFailed):
+            for outcome in call.error.outcomes:
+                yield from self._outcome(call, outcome)
+        elif not isinstance(call.error, OutcomeUnknown):
+            for charge in self._standing(call):
+                yield f"{call.step} raised {call.error!r}, and made {charge}"
+
+    def _done(self, call: Call) -> Iterator[str]:
+        charges = (call.result,) if isinstance(call.result, Charge) else call.result
+        assert isinstance(charges, tuple)
+        mine = {charge.id for charge in self._sources(call)}
+        for charge in charges:
+            if charge.id not in mine:
+                yield f"{call.step} returned {charge}, which it did not make"
+            elif self._undone(self._charge(charge.id)):
+                yield f"{call.step} returned {charge}, which was taken back"
+        if isinstance(call.step, Checkout) and len(charges) != len(set(call.step.vouchers)):
+            yield f"{call.step} returned {charges}"
+
+    def _sources(self, call: Call) -> list[ChargeRecord]:
+        """What a call may return: its own, or what an equal payment before it charged and told nobody."""
+        made = self._made_by(call)
+        for other in self._equal_before(call):
+            if other.result is None:
+                made += self._made_by(other)
+        return made
+
+    def _equal_before(self, call: Call) -> list[Call]:
+        if not isinstance(call.step, Redeem):
+            return []
+        return [
+            other
+            for other in self.world.calls[: self.world.calls.index(call)]
+            if isinstance(other.step, Redeem)
+            and other.process is call.process
+            and _payment(other.step) == _payment(call.step)
+        ]
+
+    def _outcome(self, call: Call, outcome: HeldOutcome) -> Iterator[str]:
+        made = [charge for charge in self._made_by(call) if charge.voucher_id == outcome.voucher_id]
+        standing = [charge for charge in made if not self._undone(charge)]
+        problem = f"{call.step}: {outcome} was told, {made} is there, {standing} stands"
+        match outcome.state:
+            case HeldState.NOT_CHARGED:
+                if standing:
+                    yield problem
+            case HeldState.REFUNDED:
+                if standing or not made:
+                    yield problem
+            case HeldState.CHARGED:
+                if len(standing) != 1:
+                    yield problem
+            case HeldState.UNKNOWN:
+                if not isinstance(outcome.error, OutcomeUnknown):
+                    yield problem
+
+    def _cancelled(self, call: Call) -> Iterator[str]:
+        told = {event.charge.id for event in call.process.events if event.what == "done" and event.charge}
+        told |= {charge.id for charge in self._told_at_the_end()}
+        returned = {charge.id for other in self.world.calls for charge in _charges(other)}
+        for charge in self._standing(call):
+            if charge.id not in told | returned and not self._is_open(charge):
+                yield f"{call.step} was cancelled, and nobody was told of {charge}"
+        if isinstance(call.step, Checkout):
+            standing = self._standing(call)
+            doubted = self.world.adversary.doubted & set(call.intents)
+            failed = [event for event in call.process.events if event.what == "refund failed"]
+            killed = call.process.wire.dead
+            if (
+                not doubted
+                and not failed
+                and not killed
+                and len(standing) not in {0, len(call.step.vouchers)}
+            ):
+                yield f"{call.step} was cancelled, and left {standing}"
+
+    def _time(self, call: Call) -> Iterator[str]:
+        assert call.ended is not None
+        taken = call.ended - call.began
+        slack = 30.0 * (1 + len(call.step.vouchers)) if isinstance(call.step, Checkout) else 0.0
+        allowed = call.step.timeout + slack + 30.0 * hasattr(call.step, "foreign")
+        if taken > allowed + 0.001:
+            yield f"{call.step} took {taken} s"
+
+    # what settling gave
+
+    def _told_at_the_end(self) -> list[Charge]:
+        settlements = [end for ends in self.ends.values() for end in ends if isinstance(end, Settlement)]
+        settlements += [call.result for call in self.world.calls if isinstance(call.result, Settlement)]
+        return [each.charge for each in settlements if each.charge is not None]
+
+    def _ends(self, pending_id: str) -> Iterator[str]:
+        ends = self.ends[pending_id]
+        for end in ends:
+            if isinstance(end, Settlement):
+                yield from self._settlement(end)
+            elif not self._may_stay_open(pending_id):
+                yield f"{self.world.saved[pending_id]} stays open: {end}"
+        answers = {(end.state, end.charge and end.charge.id) for end in ends if isinstance(end, Settlement)}
+        if len(answers) > 1:
+            yield f"{self.world.saved[pending_id]} was settled in several ways: {answers}"
+
+    def _settlement(self, end: Settlement) -> Iterator[str]:
+        truth = self._effects(end.pending.id)
+        said = [charge for charge in (end.charge, *end.surplus) if charge is not None]
+        if {charge.id for charge in truth} != {charge.id for charge in said}:
+            yield f"{end} is not the truth: {truth}"
+        if (end.state is SettlementState.DONE) != bool(truth):
+            yield f"{end.state} is not the truth: {truth}"
+
+    def _may_stay_open(self, pending_id: str) -> bool:
+        pending = self.world.saved[pending_id]
+        if pending.voucher_id is None or not self.world.may_read:
+            return True
+        if pending.operation != CHARGE_RESERVATION.id and pending.known is None:
+            return True  # reading what was there before was refused
+        return self._is_beside_another(pending_id)
+
+    def _is_beside_another(self, pending_id: str) -> bool:
+        """Whether something looks like the effect of a call, and is that of another one."""
+        pending = self.world.saved[pending_id]
+        others = [other for other in self.world.saved.values() if other.id != pending_id]
+        rivals = [other for other in others if _look(other) == _look(pending) and self._stays_open(other.id)]
+        return bool(rivals) or any(
+            pending.id != id and _looks_like(pending, charge)
+            for id in self.world.saved
+            for charge in self._effects(id)
+        )
+
+    # what holds for all of them
+
+    def _intents(self) -> Iterator[str]:
+        """Nothing is done twice: what was charged twice is taken back, the rest never is."""
+        for id, call in self.world.caller.items():
+            pending, made = self.world.saved[id], self._effects(id)
+            standing = [charge for charge in made if not self._undone(charge)]
+            if pending.operation == CHARGE_RESERVATION.id:
+                left = [e for e in self._all_events() if e.what == "surplus left" and e.pending.id == id]
+                if len(standing) > 1 and not left:
+                    yield f"{call.step} charged {len(standing)} times: {standing}"
+            elif len(made) > 1:
+                yield f"{call.step} moved money {len(made)} times: {made}"
+        for call in self.world.calls:
+            yield from self._paid_again(call)
+
+    def _paid_again(self, call: Call) -> Iterator[str]:
+        for other in self._equal_before(call):
+            if other.ended is None or other.ended > call.began or other.result is not None:
+                continue
+            settled = {c.settled for c in self.world.calls if c.began < (call.ended or 0.0)}
+            untold = self._standing(other) if not settled & set(other.intents) else []
+            delivered = {charge.id for c in self.world.calls for charge in _charges(c)}
+            mine = self._standing(call)
+            for charge in untold:
+                if mine and charge.id not in delivered:
+                    yield f"{other.step} charged {charge}, and {call.step} once more: {mine}"
+
+    def _all_events(self) -> list[Any]:
+        return [event for p in (*self.world.processes, *self.world.others) for event in p.events]
+
+    def _hooks(self) -> Iterator[str]:
+        for event in self._all_events():
+            if event.pending is None:
+                continue
+            truth = {charge.id for charge in self._effects(event.pending.id)}
+            if event.what == "done" and (event.charge is None or event.charge.id not in truth):
+                yield f"{event} was told, and is not the truth: {truth}"
+            if event.what == "not done" and truth:
+                yield f"{event} was told, and is not the truth: {truth}"
+
+    def _accounts(self) -> Iterator[str]:
+        """Every movement of money was told to somebody."""
+        told = {charge.id for charge in self._told_at_the_end()}
+        told |= {charge.id for call in self.world.calls for charge in _charges(call)}
+        told |= {event.charge.id for event in self._all_events() if event.charge is not None}
+        told |= {outcome.charge.id for outcome in self._outcomes() if outcome.charge is not None}
+        for id, call in self.world.caller.items():
+            for charge in self._effects(id):
+                of_own_accord = charge.type == "refund" and not isinstance(call.step, Refund)
+                told_by = charge.refund_of if of_own_accord else charge.id
+                if told_by not in told and not self._stays_open(id):
+                    yield f"nobody was told of {charge}, made by {call.step}"
+
+    def _outcomes(self) -> list[HeldOutcome]:
+        errors = [call.error for call in self.world.calls if isinstance(call.error, CheckoutFailed)]
+        return [outcome for error in errors for outcome in error.outcomes]
+
+    def _is_open(self, charge: ChargeRecord) -> bool:
+        """Whether the call that made a charge is known to be open, for a reason that is documented."""
+        effects = self.world.adversary.effects
+        return any(charge.id in effects[id] and self._stays_open(id) for id in list(effects))
+
+    def _stays_open(self, pending_id: str) -> bool:
+        ends = self.ends.get(pending_id)
+        if ends is not None and (not ends or any(isinstance(end, OutcomeUnknown) for end in ends)):
+            return True
+        process = self.world.caller[pending_id].process
+        return pending_id in {pending.id for pending in process.desk.pending}
+
+    def _left_open(self) -> Iterator[str]:
+        for process in self.world.processes:
+            if not process.alive:
+                continue
+            for pending in process.desk.pending:
+                if not self._may_stay_open(pending.id):
+                    yield f"{pending} is still open in its process"
+
+
+def _payment(step: Redeem) -> tuple[object, ...]:
+    return step.voucher, step.amount, step.order
+
+
+def _charges(call: Call) -> tuple[Charge, ...]:
+    if isinstance(call.result, Charge):
+        return (call.result,)
+    return call.result if isinstance(call.result, tuple) else ()
+
+
+def _look(pending: PendingOutcome) -> tuple[object, ...]:
+    order = None if pending.operation == REFUND_CHARGE.id else pending.order_number
+    return pending.operation, pending.voucher_id, pending.amount, order
+
+
+def _looks_like(pending: PendingOutcome, charge: ChargeRecord) -> bool:
+    kinds = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}
+    kind = kinds[pending.operation]
+    order = charge.order_number if kind != "refund" else None
+    look = (pending.operation, charge.voucher_id, charge.amount, order)
+    return (
+        charge.type == kind
+        and look == _look(pending)
+        and charge.id not in (pending.known or ())
+        and (pending.since is None or pending.since <= charge.created_at)
+        and (pending.until is None or charge.created_at <= pending.until)
+    )
