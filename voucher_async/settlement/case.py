@@ -142,9 +142,9 @@ class Flow:
     __slots__ = ("abandoned", "begun", "case", "deadline", "finished", "key", "task")
 
     def __init__(self, deadline: Deadline) -> None:
-        self.deadline = deadline
-        self.begun = False
-        self.abandoned = False
+        self.deadline: Deadline = deadline
+        self.begun: bool = False
+        self.abandoned: bool = False
         self.case: Case | None = None
         self.finished: list[Case] = []
         self.key: tuple[str, ...] | None = None
