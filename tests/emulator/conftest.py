@@ -1,21 +1,27 @@
-"""Two ways to talk to an emulator without the SDK: through its engine, and over a socket."""
+"""Ways to talk to an emulator without the SDK: through its engine, and over a socket."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import aiohttp
 import attrs
 import pytest
+from yarl import URL
 
-from voucher_async.testing import ManualClock, VoucherEmulator
+from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord
 from voucher_async.testing._engine import Call
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+
+
+RESET = "a reset"  # what `Connection.rest` tells in place of bytes
 
 
 @attrs.frozen
@@ -125,6 +131,127 @@ class Wire:
             return Answer(response.status, body, response.headers)
 
 
+@attrs.define
+class Shop:
+    """Talks to an emulator over a socket, without the SDK."""
+
+    emulator: VoucherEmulator
+    session: aiohttp.ClientSession
+    voucher: VoucherRecord
+    token: str
+
+    async def recharge(self, order_number: str = "A-1") -> tuple[int, Any, aiohttp.ClientResponse]:
+        body = {"amount": "1.00", "currency": "EUR", "order_number": order_number, "id": self.voucher.id}
+        url, headers = (
+            f"{self.emulator.base_url}/vouchers/recharge",
+            {"Authorization": f"Bearer {self.token}"},
+        )
+        async with self.session.post(url, json=body, headers=headers) as answer:
+            text = await answer.text()
+            return answer.status, text, answer
+
+    def renew_token(self) -> None:
+        self.token = Engine(self.emulator).token
+
+    async def listed(self) -> int:
+        url = f"{self.emulator.base_url}/vouchers/{self.voucher.id}/charges"
+        async with self.session.get(url, headers={"Authorization": f"Bearer {self.token}"}) as answer:
+            return len((await answer.json())["data"])
+
+    @property
+    def recharges(self) -> int:
+        return len(self.emulator.charges())
+
+    async def until(self, recharges: int) -> None:
+        async with asyncio.timeout(5):
+            while self.recharges < recharges:
+                await asyncio.sleep(0)
+
+
+@attrs.frozen
+class Connection:
+    """One connection, without any HTTP client on it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        async with asyncio.timeout(5):
+            lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines[1:] if line)
+        return int(lines[0].split(" ")[1]), headers
+
+    async def some(self, size: int) -> bytes:
+        async with asyncio.timeout(5):
+            return await self.reader.readexactly(size)
+
+    async def rest(self) -> bytes | str:
+        """Everything until the other side closes."""
+        try:
+            async with asyncio.timeout(5):
+                return await self.reader.read()
+        except ConnectionResetError:
+            return RESET
+
+    async def nothing_comes(self) -> bool:
+        waiting = asyncio.create_task(self.reader.read(1))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        came = waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        return not came
+
+
+@contextlib.asynccontextmanager
+async def connected(shop: Shop) -> AsyncIterator[Connection]:
+    url = URL(shop.emulator.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def request(shop: Shop, path: str = "/vouchers/recharge") -> bytes:
+    body = {"amount": "1.00", "currency": "EUR", "order_number": "A-1", "id": shop.voucher.id}
+    sent = json.dumps(body).encode()
+    lines = (
+        f"POST /v1{path} HTTP/1.1",
+        "Host: emulator",
+        f"Authorization: Bearer {shop.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(sent)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + sent
+
+
+def others() -> set[asyncio.Task[object]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+async def until_injected(shop: Shop, number: int = 1) -> None:
+    async with asyncio.timeout(5):
+        while len(shop.emulator.faults.injected) < number:
+            await asyncio.sleep(0)
+
+
+async def until_it_listens(shop: Shop) -> None:
+    async with asyncio.timeout(5):
+        while not await listens(shop):
+            await asyncio.sleep(0)
+
+
+async def listens(shop: Shop) -> bool:
+    try:
+        async with connected(shop):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -152,3 +279,9 @@ async def wire(emulator: VoucherEmulator) -> AsyncIterator[Wire]:
         wire = Wire(emulator, session)
         await wire.log_in()
         yield wire
+
+
+@pytest.fixture
+async def shop(emulator: VoucherEmulator) -> AsyncIterator[Shop]:
+    async with emulator, aiohttp.ClientSession() as session:
+        yield Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)

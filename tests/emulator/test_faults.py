@@ -3,66 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
-import attrs
 import pytest
-import pytest_asyncio
 
-from tests.emulator.conftest import Engine
-from voucher_async.testing import ManualClock, VoucherEmulator, VoucherRecord, faults
+from tests.emulator.conftest import Shop
+from voucher_async.testing import ManualClock, VoucherEmulator, faults
 
 RECHARGE = "rechargeVoucher"
-
-
-@attrs.define
-class Shop:
-    """Talks to an emulator over a socket, without the SDK."""
-
-    emulator: VoucherEmulator
-    session: aiohttp.ClientSession
-    voucher: VoucherRecord
-    token: str
-
-    async def recharge(self, order_number: str = "A-1") -> tuple[int, Any, aiohttp.ClientResponse]:
-        body = {"amount": "1.00", "currency": "EUR", "order_number": order_number, "id": self.voucher.id}
-        url, headers = (
-            f"{self.emulator.base_url}/vouchers/recharge",
-            {"Authorization": f"Bearer {self.token}"},
-        )
-        async with self.session.post(url, json=body, headers=headers) as answer:
-            text = await answer.text()
-            return answer.status, text, answer
-
-    def renew_token(self) -> None:
-        self.token = Engine(self.emulator).token
-
-    async def listed(self) -> int:
-        url = f"{self.emulator.base_url}/vouchers/{self.voucher.id}/charges"
-        async with self.session.get(url, headers={"Authorization": f"Bearer {self.token}"}) as answer:
-            return len((await answer.json())["data"])
-
-    @property
-    def recharges(self) -> int:
-        return len(self.emulator.charges())
-
-    async def until(self, recharges: int) -> None:
-        async with asyncio.timeout(5):
-            while self.recharges < recharges:
-                await asyncio.sleep(0)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest_asyncio.fixture
-async def shop(clock: ManualClock) -> AsyncIterator[Shop]:
-    async with VoucherEmulator(clock=clock) as emulator, aiohttp.ClientSession() as session:
-        yield Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)
 
 
 @pytest.mark.parametrize(
@@ -136,23 +84,6 @@ async def test_an_answer_is_slow_and_the_server_has_acted(
     assert call.result()[0] == 200
 
 
-@pytest.mark.parametrize("fault", [faults.SlowHeaders(30.0), faults.SlowBody(30.0)])
-async def test_a_client_that_does_not_wait_for_a_slow_answer_is_no_error(
-    shop: Shop, clock: ManualClock, fault: faults.Fault, caplog: pytest.LogCaptureFixture
-) -> None:
-    shop.emulator.faults.script(RECHARGE, fault)
-    call = asyncio.create_task(shop.recharge())
-    await shop.until(1)
-    await asyncio.sleep(0.01)
-    call.cancel()
-    await asyncio.gather(call, return_exceptions=True)
-    await asyncio.sleep(0.01)
-    clock.advance(30.0)
-    await asyncio.sleep(0.01)
-    assert caplog.records == []
-    assert (await shop.recharge("A-2"))[0] == 200
-
-
 async def test_a_request_is_carried_out_late(shop: Shop, clock: ManualClock) -> None:
     shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
     with pytest.raises(aiohttp.ClientError):
@@ -202,6 +133,13 @@ async def test_the_token_endpoint_is_down(shop: Shop) -> None:
     assert statuses == [503, 200]
 
 
+async def test_what_is_no_operation_meets_no_fault_and_uses_none_up(shop: Shop) -> None:
+    shop.emulator.faults.script("*", faults.BadGateway())
+    async with shop.session.get(f"{shop.emulator.base_url}/nothing") as answer:
+        assert answer.status == 404
+    assert (await shop.recharge())[0] == 502
+
+
 async def test_scripts_go_in_order_and_leave_alone_what_is_none(shop: Shop) -> None:
     shop.emulator.faults.script("*", faults.BadGateway())
     shop.emulator.faults.script(RECHARGE, faults.ServerError(), None, faults.TooMany())
@@ -210,6 +148,7 @@ async def test_scripts_go_in_order_and_leave_alone_what_is_none(shop: Shop) -> N
 
 async def test_a_list_lags_behind_and_the_charge_itself_does_not(shop: Shop, clock: ManualClock) -> None:
     shop.emulator.faults.list_lag = 3.0
+    assert shop.emulator.faults.list_lag == 3.0
     await shop.recharge()
     clock.advance(2.0)
     assert (await shop.listed(), shop.recharges) == (0, 1)
@@ -238,22 +177,6 @@ async def test_the_same_seed_gives_the_same_faults(shop: Shop) -> None:
     assert await shop.listed() == min(shop.recharges, 25)  # other operations are left alone
 
 
-async def test_every_kind_can_be_chosen_and_nothing_leaks_when_it_stops(shop: Shop) -> None:
-    shop.emulator.faults.chance(1.0, seed=3)
-    for number in range(200):
-        call = asyncio.create_task(shop.recharge(f"A-{number}"))
-        await asyncio.wait({call}, timeout=0.005)
-        call.cancel()
-        await asyncio.gather(call, return_exceptions=True)
-    assert len({type(injected.fault) for injected in shop.emulator.faults.injected}) >= 2
-    await shop.emulator.stop()
-    await shop.emulator.start()
-    shop.emulator.faults.clear()
-    assert shop.emulator.faults.seed is None
-    shop.renew_token()
-    assert (await shop.recharge())[0] == 200
-
-
 async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
     shop: Shop, clock: ManualClock
 ) -> None:
@@ -264,6 +187,18 @@ async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
     clock.advance(10.0)
     await shop.emulator.faults.settled()
     assert shop.recharges == 0
+
+
+async def test_a_late_request_is_carried_out_though_faults_were_cleared(
+    shop: Shop, clock: ManualClock
+) -> None:
+    shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
+    with pytest.raises(aiohttp.ClientError):
+        await shop.recharge()
+    shop.emulator.faults.clear()
+    clock.advance(5.0)
+    await shop.emulator.faults.settled()
+    assert shop.recharges == 1
 
 
 async def test_clear_ends_everything(shop: Shop) -> None:
@@ -288,3 +223,34 @@ def test_what_cannot_work_is_refused() -> None:
         broken.chance(0.1, seed=1, kinds=[])
     with pytest.raises(ValueError, match="list_lag"):
         broken.list_lag = -1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (faults.Refuse, -1.0),
+        (faults.CommitLate, float("nan")),
+        (faults.SlowBody, float("inf")),
+        (faults.SlowHeaders, -0.1),
+        (faults.ServerError, 200),
+        (faults.Unavailable, -1),
+        (faults.TooMany, -1),
+    ],
+)
+def test_a_fault_with_an_absurd_value_is_refused(kind: type, value: float) -> None:
+    with pytest.raises(ValueError, match=r"^(seconds|status|retry_after) must be from "):
+        kind(value)
+
+
+def test_what_is_no_fault_is_refused_when_it_is_asked_for() -> None:
+    broken = VoucherEmulator().faults
+    with pytest.raises(TypeError, match=r"BreakAfter'>; faults are made like BreakAfter\(\)"):
+        broken.script(RECHARGE, faults.BreakAfter)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not a fault: 'x'"):
+        broken.chance(0.5, seed=1, kinds=["x"])  # type: ignore[list-item]
+    broken.script(RECHARGE)
+    assert not broken.active
+    with pytest.raises(ValueError, match="date_offset"):
+        broken.date_offset = float("inf")
+    with pytest.raises(ValueError, match="list_lag"):
+        broken.list_lag = 1e300

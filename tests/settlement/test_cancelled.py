@@ -17,6 +17,7 @@ from voucher_async import (
     OutcomeUnknown,
     ReservationAlreadyCharged,
     SettlementState,
+    Timeout,
     VoucherClient,
 )
 from voucher_async.testing import VoucherRecord, faults
@@ -129,6 +130,21 @@ async def test_a_checkout_cancelled_between_charges_refunds_what_it_charged(shop
             await checkout.charge()
     assert shop.emulator.balance(first.id) == shop.emulator.balance(second.id) == Decimal("25.00")
     assert (shop.count(CHARGE), shop.client.pending) == (1, ())
+
+
+async def test_a_cancelled_checkout_whose_refund_is_open_leaves_nothing_else_open(shop: Shop) -> None:
+    first, second = shop.voucher(), shop.voucher()
+    shop.script("refundCharge", faults.BreakAfter())
+    shop.emulator.faults.list_lag = 60.0
+    client = shop.another(hooks=[shop.told], timeout=Timeout(total=2.0), settle_for=2.0)
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4")
+        await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE))
+        await shop.until(lambda: shop.told.words)
+    assert shop.told.words == ["left open"]
+    assert [pending.operation for pending in client.pending] == ["refundCharge"]
+    await client.aclose(wait=0)
 
 
 async def test_a_checkout_cancelled_during_its_last_charge_keeps_them(shop: Shop) -> None:

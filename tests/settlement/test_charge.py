@@ -138,6 +138,21 @@ async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(sh
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_look_that_began_before_the_window_was_over_does_not_end_the_watch(shop: Shop) -> None:
+    # the first request is carried out while the answer to a look is on its way, which ends after the window
+    shop.script(CHARGE, faults.CommitLate(9.5))
+    voucher = shop.voucher()
+    await redeem(shop, voucher)
+    await shop.until(lambda: shop.clock.monotonic() >= 8.0)
+    shop.emulator.faults.chance(1.0, seed=1, operations=[LIST], kinds=[faults.SlowHeaders(6.0)])
+    await shop.until(lambda: shop.clock.monotonic() >= 12.0)
+    shop.emulator.faults.clear()
+    await shop.until(lambda: not shop.client.pending)
+    assert len(shop.charged()) == 2
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
 async def test_a_surplus_that_cannot_be_refunded_is_told(shop: Shop) -> None:
     shop.script(CHARGE, faults.CommitLate(1.0))
     shop.emulator.faults.chance(1.0, seed=1, operations=["refundCharge"], kinds=[faults.TooMany(0)])

@@ -42,6 +42,7 @@ class Case:
         repeats: how many requests followed the first.
         absences: how many looks in a row have found nothing.
         last: monotonic time in seconds when the last request in doubt ended.
+        quiet: seconds from `last` to the beginning of the last look.
         finding: what the last look found.
         charge: what the caller was told, or will be.
         error: why the first request is in doubt.
@@ -66,6 +67,7 @@ class Case:
     repeats: int = 0
     absences: int = 0
     last: float = 0.0
+    quiet: float = 0.0
     finding: Finding = attrs.Factory(Finding)
     charge: Charge | None = None
     error: VoucherError | None = None
@@ -140,9 +142,9 @@ class Flow:
     __slots__ = ("abandoned", "begun", "case", "deadline", "finished", "key", "task")
 
     def __init__(self, deadline: Deadline) -> None:
-        self.deadline = deadline
-        self.begun = False
-        self.abandoned = False
+        self.deadline: Deadline = deadline
+        self.begun: bool = False
+        self.abandoned: bool = False
         self.case: Case | None = None
         self.finished: list[Case] = []
         self.key: tuple[str, ...] | None = None

@@ -25,7 +25,6 @@ __all__ = ["Desk"]
 T = TypeVar("T")
 
 _GRACE: Final = 0.5  # seconds
-_CLOCKS: Final = 300.0  # seconds that the date of an answer may be off: a proxy may have written it
 
 
 class Desk:
@@ -100,30 +99,26 @@ class Desk:
 
     def _tell_hooks(self, flow: Flow, error: BaseException | None) -> None:
         """The call is over and its caller gone: only the hooks are left to be told."""
-        if error is None:
-            self._tell_done(flow)
-        elif isinstance(error, OutcomeUnknown):
-            if flow.case is not None and flow.case.task is None:  # else it is told when that one is over
-                self.engine.tell("left open", flow.case, error=error)
-        elif isinstance(error, VoucherError):
-            self._tell_not_done(flow, error)
-
-    def _tell_done(self, flow: Flow) -> None:
-        for case in flow.finished:
-            if case.task is None:  # else it is watched for a surplus, and settled then
-                done = Settlement(pending=case.pending, state=SettlementState.DONE, charge=case.charge)
-                self.engine.archive.settled(done)
-            self.engine.archive.deliver_later(flow.key, case.charge)
-            self.engine.tell("done", case, charge=case.charge)
-
-    def _tell_not_done(self, flow: Flow, error: VoucherError) -> None:
-        for finished in flow.finished:  # a checkout has refunded them, and told
-            if finished.task is None:
-                self.engine.archive.close(finished)
+        for finished in flow.finished:
+            if finished.task is None:  # else it is watched for a surplus, and settled then
+                self._settled(finished, SettlementState.DONE)
+            if error is None:  # else a checkout has refunded it, and told
+                self.engine.archive.deliver_later(flow.key, finished.charge)
+                self.engine.tell("done", finished, charge=finished.charge)
         case = flow.case
-        if case is not None and case.charge is None:
-            self.engine.archive.settled(Settlement(pending=case.pending, state=SettlementState.NOT_DONE))
+        if case is not None and case.charge is None and isinstance(error, VoucherError):
+            self._tell_end(case, error)
+
+    def _tell_end(self, case: Case, error: VoucherError) -> None:
+        """What became of the last charge of a call that failed."""
+        if not case.doubts or self.engine.archive.settlement(case.pending.id) is not None:
+            self._settled(case, SettlementState.NOT_DONE)
             self.engine.tell("not done", case, error=error)
+        elif case.task is None:  # else it is told when that one is over
+            self.engine.tell("left open", case, error=error)
+
+    def _settled(self, case: Case, state: SettlementState) -> None:
+        self.engine.archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
 
     def _closed(self, flow: Flow) -> VoucherError:
         error: VoucherError = ConfigurationError("the client was closed; nothing was sent")
@@ -197,11 +192,9 @@ class Desk:
 
     def _adopt(self, pending: PendingOutcome) -> Case:
         """Take over an open outcome of another process."""
-        case = Case(pending=pending, foreign=True, doubts=pending.sends, last=self.engine.clock.monotonic())
-        if pending.sent_at is not None:
-            age = (self.engine.server_clock.now() - pending.sent_at).total_seconds()
-            case.last -= max(age - _CLOCKS, 0.0)
-        return case
+        # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
+        # have written, so the whole window is waited for
+        return Case(pending=pending, foreign=True, doubts=pending.sends, last=self.engine.clock.monotonic())
 
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""

@@ -147,10 +147,10 @@ class Engine:
 
     async def _look(self, case: Case, deadline: Deadline, *, can_repeat: bool = False) -> Move:
         """Look once, and decide."""
-        quiet = self.clock.monotonic() - case.last
+        case.quiet = self.clock.monotonic() - case.last
         try:
             if case.pending.operation == CREATE_VOUCHER.id:
-                return await self._look_for_voucher(case, deadline, quiet)
+                return await self._look_for_voucher(case, deadline)
             charges = await read_charges(self.sender, case.pending, deadline)
         except VoucherError as error:
             case.reason = f"looking for it failed: {error.args[0]}"
@@ -163,7 +163,7 @@ class Engine:
             finding=case.finding,
             sends=case.pending.sends,
             absences=case.absences,
-            quiet=quiet,
+            quiet=case.quiet,
             window=self._settings.settle_window,
             rivals=self.archive.rivals(case),
             repeatable=can_repeat and case.repeatable,
@@ -186,10 +186,10 @@ class Engine:
         others = [charge for charge in finding.certain if charge.id != told.id]
         return attrs.evolve(finding, certain=(told, *others))
 
-    async def _look_for_voucher(self, case: Case, deadline: Deadline, quiet: float) -> Move:
+    async def _look_for_voucher(self, case: Case, deadline: Deadline) -> Move:
         voucher = await find_voucher(self.sender, case.pending, deadline)
         if voucher is None:
-            return Move.NOT_DONE if quiet >= self._settings.settle_window else Move.WAIT
+            return Move.NOT_DONE if case.quiet >= self._settings.settle_window else Move.WAIT
         is_ours = (voucher.amount, voucher.currency) == (case.pending.amount, case.pending.currency)
         return Move.DONE if is_ours else Move.NOT_DONE
 
@@ -241,9 +241,9 @@ class Engine:
         return True
 
     def _may_grow(self, case: Case) -> bool:
-        """Whether another of the requests may be carried out yet."""
-        is_quiet = self.clock.monotonic() - case.last >= self._settings.settle_window
-        return case.effects > max(len(case.finding.certain), 1) and not is_quiet
+        """Whether another of the requests may be carried out yet, or was after the look began."""
+        missing = case.effects > max(len(case.finding.certain), 1)
+        return missing and case.quiet < self._settings.settle_window
 
     def _ended(self, case: Case, settlement: Settlement, *, aloud: bool = False) -> None:
         self.archive.settled(settlement)

@@ -62,8 +62,8 @@ class Engine:
 
     def __init__(self, options: Options, now: Callable[[], dt.datetime], mint: Mint | None = None) -> None:
         self.options = options
-        self.state = State()
-        self.log = RequestLog()
+        self.state: State = State()
+        self.log: RequestLog = RequestLog()
         self.now = now
         self._mint = mint or Mint()
 

@@ -58,8 +58,10 @@ def list_charges(command: Command) -> Outcome:
     voucher = find_voucher(command)
     filters = _read(command, "CHARGE.LIST")
     path = f"/v1/vouchers/{quote(voucher.id, safe='', errors='replace')}/charges"
-    shown = command.now - dt.timedelta(seconds=command.options.list_lag)
-    charges = (charge for charge in command.state.charges_of(voucher.id) if charge.created_at <= shown)
+    charges: Iterable[ChargeRecord] = command.state.charges_of(voucher.id)
+    if command.options.list_lag:
+        shown = command.now - dt.timedelta(seconds=command.options.list_lag)
+        charges = (charge for charge in charges if charge.created_at <= shown)
     return _page(command, filters, charges, charge_view, path)
 
 

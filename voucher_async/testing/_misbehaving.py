@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import socket
 import struct
@@ -35,8 +36,10 @@ async def misbehave(
         case kinds.Revoked():
             commit(server.engine.state, (Revoked(None),))
             return server.respond(_act(server, call, fault))
-        case kinds.CutOff() | kinds.SlowHeaders() | kinds.SlowBody():
-            return await _answer_badly(server, request, _act(server, call, fault), fault)
+        case kinds.CutOff():
+            return await _cut_off(server, request, _act(server, call, fault))
+        case kinds.SlowHeaders() | kinds.SlowBody():
+            return await _answer_slowly(server, request, _act(server, call, fault), fault)
         case _:
             return _answer_wrongly(server, call, fault)
 
@@ -46,7 +49,7 @@ async def _break(server: Server, call: Call, fault: kinds.Fault) -> None:
     if isinstance(fault, kinds.BreakAfter):
         _act(server, call, fault)
     elif isinstance(fault, kinds.CommitLate):
-        server.faults.is_late(server.start_task(_act_late(server, call, fault)))
+        server.later(fault.seconds, functools.partial(_act, server, call, fault))
     else:
         server.engine.note(call, fault)
     if isinstance(fault, kinds.Refuse):
@@ -57,11 +60,6 @@ def _act(server: Server, call: Call, fault: kinds.Fault) -> Outcome:
     decision = server.engine.decide(call)
     server.engine.commit(call, decision, fault)
     return decision.outcome
-
-
-async def _act_late(server: Server, call: Call, fault: kinds.CommitLate) -> None:
-    await server.clock.sleep(fault.seconds)
-    _act(server, call, fault)
 
 
 def _reset(request: web.Request) -> web.Response:
@@ -75,8 +73,9 @@ def _reset(request: web.Request) -> web.Response:
 
 def _answer_wrongly(server: Server, call: Call, fault: kinds.Fault) -> web.Response:
     acted = isinstance(fault, kinds.WrongContentType) or getattr(fault, "acted", False)
-    outcome = _act(server, call, fault) if acted else None
-    if outcome is None:
+    if acted:
+        _act(server, call, fault)
+    else:
         server.engine.note(call, fault)
     match fault:
         case kinds.ServerError(status=status):
@@ -86,8 +85,9 @@ def _answer_wrongly(server: Server, call: Call, fault: kinds.Fault) -> web.Respo
         case kinds.TooMany(retry_after=seconds):
             return server.respond(_refusal(429, "TOO_MANY_REQUESTS", seconds))
         case _:
-            status = outcome.status if outcome and isinstance(fault, kinds.WrongContentType) else 502
-            return web.Response(status=status, text=_HTML, content_type="text/html")
+            status = 200 if isinstance(fault, kinds.WrongContentType) else 502
+            headers = server.headers(Outcome(status=status))
+            return web.Response(status=status, text=_HTML, content_type="text/html", headers=headers)
 
 
 def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
@@ -96,24 +96,38 @@ def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
     return Outcome(status=status, body=body, headers=headers)
 
 
-async def _answer_badly(
-    server: Server, request: web.Request, outcome: Outcome, fault: kinds.Fault
+async def _answer_slowly(
+    server: Server, request: web.Request, outcome: Outcome, fault: kinds.SlowHeaders | kinds.SlowBody
 ) -> web.StreamResponse:
-    if isinstance(fault, kinds.SlowHeaders):
-        await server.clock.sleep(fault.seconds)
-        return server.respond(outcome)
-    body = b"" if outcome.body is None else json.dumps(outcome.body).encode()
-    response = web.StreamResponse(status=outcome.status, headers=server.headers(outcome))
-    if outcome.body is not None:
-        response.content_type = "application/json"
-        response.content_length = len(body)
-    with contextlib.suppress(ConnectionResetError):  # a client that is gone was as impatient as it should be
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        if isinstance(fault, kinds.SlowBody):
-            await server.clock.sleep(fault.seconds)
-            await response.write(body[len(body) // 2 :])
-        elif request.transport is not None:
-            request.transport.close()
-            await asyncio.sleep(0)
+    if isinstance(fault, kinds.SlowHeaders) or outcome.body is None:
+        in_time = await server.wait(fault.seconds)
+        return server.respond(outcome) if in_time else _reset(request)
+    response, rest = await _start(server, request, outcome)
+    if not await server.wait(fault.seconds):
+        return _reset(request)
+    with contextlib.suppress(ConnectionError):  # a client that is gone does not miss the rest
+        await response.write(rest)
     return response
+
+
+async def _cut_off(server: Server, request: web.Request, outcome: Outcome) -> web.StreamResponse:
+    response: web.StreamResponse = web.Response()  # nobody gets it
+    if outcome.body is not None:
+        response, _ = await _start(server, request, outcome)
+    if request.transport is not None:
+        request.transport.close()
+        await asyncio.sleep(0)
+    return response
+
+
+async def _start(server: Server, request: web.Request, outcome: Outcome) -> tuple[web.StreamResponse, bytes]:
+    """Send the headers and half of the body; returns the other half, too."""
+    body = json.dumps(outcome.body).encode()
+    half = len(body) // 2
+    response = web.StreamResponse(status=outcome.status, headers=server.headers(outcome))
+    response.content_type = "application/json"
+    response.content_length = len(body)
+    with contextlib.suppress(ConnectionError):  # a client that is gone does not miss it
+        await response.prepare(request)
+        await response.write(body[:half])
+    return response, body[half:]

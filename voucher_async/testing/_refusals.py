@@ -81,7 +81,7 @@ class Refusal(Exception):
         self.code = code
         self.message = message
         self.errors = errors
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
     def body(self) -> dict[str, object]:
         """The JSON body of the answer."""

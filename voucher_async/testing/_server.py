@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
+import math
+import os
 import socket
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -17,7 +20,7 @@ from voucher_async.testing._misbehaving import misbehave
 from voucher_async.testing._refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from aiohttp.typedefs import Handler
 
@@ -51,6 +54,8 @@ class Server:
         self.port = port
         self._runner: web.AppRunner | None = None
         self._listening: socket.socket | None = None
+        self._held: socket.socket | None = None  # keeps the port while it is refused
+        self._refused_until = -math.inf  # by the clock's monotonic time
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -65,61 +70,98 @@ class Server:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN)
         bound = _bind(self.host, self.port)
         self.port = int(bound.getsockname()[1])
-        await runner.setup()
+        try:
+            await runner.setup()
+            await self._listen(runner, bound)
+        except BaseException:
+            bound.close()
+            await runner.cleanup()
+            raise
         self._runner = runner
-        await self._listen(bound)
 
-    async def _listen(self, bound: socket.socket) -> None:
-        if self._runner is not None:
-            await web.SockSite(self._runner, bound).start()
-            self._listening = bound
+    async def _listen(self, runner: web.AppRunner, bound: socket.socket) -> None:
+        await web.SockSite(runner, bound).start()
+        self._listening = bound
 
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it does not listen.
 
         What was to be carried out late is not carried out any more.
         """
-        runner, self._runner = self._runner, None
+        runner, self._runner = self._runner, None  # from now on nothing is begun
+        await self._end_tasks()  # first: slow answers end now, and nothing listens again
+        await self._stop_accepting()
+        try:
+            if runner is not None:
+                await runner.cleanup()
+        finally:
+            self._refused_until = -math.inf
+            held, self._held = self._held, None
+            if held is not None:
+                held.close()
+
+    async def _end_tasks(self) -> None:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._stop_accepting()
-        if runner is not None:
-            await runner.cleanup()
 
-    def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Do something beside the requests, until it is done or the server stops."""
+    async def wait(self, seconds: float) -> bool:
+        """Let so many seconds pass; False when the server stops before they are over."""
+        if not self.running:
+            return False
+        waiting = self._start_task(self.clock.sleep(seconds))
+        await asyncio.wait({waiting})  # waits for a task: the server ends that, and no request is cancelled
+        return not waiting.cancelled()
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something so many seconds later, unless the server stops before."""
+
+        async def work() -> None:
+            await self.clock.sleep(seconds)
+            act()
+
+        if self.running:
+            self.faults.is_late(self._start_task(work()))
+
+    def _start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def refuse(self, seconds: float) -> None:
-        """Refuse new connections for so many seconds."""
+        """Refuse new connections for at least so many seconds from now."""
+        self._refused_until = max(self._refused_until, self.clock.monotonic() + seconds)
         runner = self._runner
         if runner is None or self._listening is None:
-            return  # it refuses already
+            return  # it stops, or refuses already
         await self._stop_accepting()
+        if self._runner is None:
+            return  # it stopped meanwhile
         for site in tuple(runner.sites):
             await site.stop()
-        # bound and not listening: connections are refused, and no client is given the port for its own end of
-        # a connection, which would then be one to itself
-        self.start_task(self._listen_again(_bind(self.host, self.port), seconds))
+        # Bound and not listening: connections are refused, and nobody else is given the port, no client for
+        # its own end of a connection, which would then be one to itself.
+        self._held = _bind(self.host, self.port)
+        self._start_task(self._listen_again(runner, self._held))
 
-    async def _listen_again(self, bound: socket.socket, seconds: float) -> None:
+    async def _listen_again(self, runner: web.AppRunner, held: socket.socket) -> None:
+        while (left := self._refused_until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(left)
+        self._held = None
+        opening = asyncio.create_task(self._listen(runner, held))
         try:
-            await self.clock.sleep(seconds)
-        except BaseException:
-            bound.close()
-            raise
-        await self._listen(bound)
+            await asyncio.shield(opening)
+        finally:
+            await opening  # given up half-way, it would listen and nobody close it
 
     async def _stop_accepting(self) -> None:
         """Let connections that were just accepted get through: asyncio loses them when it closes."""
         listening, self._listening = self._listening, None
         if listening is not None:
-            asyncio.get_running_loop().remove_reader(listening)
+            with contextlib.suppress(NotImplementedError):  # the loop of Windows has no readers
+                asyncio.get_running_loop().remove_reader(listening)
             for _ in range(3):
                 await asyncio.sleep(0)
 
@@ -137,7 +179,9 @@ class Server:
 
     def headers(self, outcome: Outcome) -> dict[str, str]:
         """The headers of an answer."""
-        shown = self.engine.now() + dt.timedelta(seconds=self.faults.date_offset)
+        shown = self.engine.now()
+        if self.faults.date_offset:
+            shown += dt.timedelta(seconds=self.faults.date_offset)
         return {**outcome.headers, "Date": format_datetime(shown, usegmt=True)}
 
     def respond(self, outcome: Outcome) -> web.Response:
@@ -154,7 +198,8 @@ class Server:
 def _bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it means that others may have the port, too
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
     except BaseException:
         bound.close()

@@ -124,7 +124,10 @@ class VoucherEmulator:
         await self._server.start()
 
     async def stop(self) -> None:
-        """Close the port and every connection; does nothing when it is not running."""
+        """Close the port and every connection; does nothing when it is not running.
+
+        What a fault wanted carried out late is dropped.
+        """
         await self._server.stop()
 
     @property

@@ -3,7 +3,9 @@
     emulator.faults.script("chargeReservation", faults.BreakAfter())
     emulator.faults.chance(0.3, seed=7)
 
-Each kind says what the client sees, and whether the server acts on the request.
+Each kind says what the client sees, and whether the server acts on the request. Seconds pass on the clock
+that the emulator was given: with a `ManualClock`, when that is advanced. `VoucherEmulator.advance` shortens
+no wait.
 """
 
 from __future__ import annotations
@@ -11,16 +13,15 @@ from __future__ import annotations
 import asyncio
 import collections
 import datetime as dt
-import math
 import random
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
 from voucher_async.testing._routes import ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from voucher_async.testing._engine import Engine
 
@@ -46,16 +47,38 @@ __all__ = [
 
 _ANY: Final = "*"
 _OPERATIONS: Final = frozenset(route.operation_id for route in ROUTES)
+_LONGEST: Final = 1e9  # seconds, about 30 years; dates stay within the calendar
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least:g} to {most:g}, not {value}")
+
+
+def _within(least: float, most: float) -> Callable[[object, attrs.Attribute[Any], float], None]:
+    def check(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
+        _check_range(attribute.name, value, least, most)
+
+    return check
+
+
+def _seconds(default: float) -> float:
+    return attrs.field(default=default, validator=_within(0, _LONGEST))
+
+
+def _retry_after() -> int:
+    return attrs.field(default=1, validator=_within(0, _LONGEST))
 
 
 @attrs.frozen
 class Refuse:
     """The connection is reset, and new ones are refused for a while; the server does not act.
 
-    Connections that are open already are served on.
+    The listening socket is closed, and opened again on the same port. Connections that are open already are
+    served on. A second one meanwhile makes it last until the later end.
     """
 
-    seconds: float = 0.2
+    seconds: float = _seconds(0.2)
 
 
 @attrs.frozen
@@ -70,16 +93,20 @@ class BreakAfter:
 
 @attrs.frozen
 class CommitLate:
-    """The connection is reset at once; the server looks at the request and acts so many seconds later."""
+    """The connection is reset at once; the server looks at the request and acts so many seconds later.
 
-    seconds: float = 1.0
+    By then it may refuse what it would have done at first, and only then is the request in the request log.
+    When the emulator stops earlier, the request is dropped.
+    """
+
+    seconds: float = _seconds(1.0)
 
 
 @attrs.frozen
 class ServerError:
     """A 5xx with an error body; the server acts on it, or does not."""
 
-    status: int = 500
+    status: int = attrs.field(default=500, validator=_within(500, 599))
     acted: bool = False
 
 
@@ -94,38 +121,44 @@ class BadGateway:
 class Unavailable:
     """A 503 with `Retry-After`; the server does not act."""
 
-    retry_after: int = 1
+    retry_after: int = _retry_after()
 
 
 @attrs.frozen
 class TooMany:
     """A 429 with `Retry-After`; the server does not act."""
 
-    retry_after: int = 1
+    retry_after: int = _retry_after()
 
 
 @attrs.frozen
 class CutOff:
-    """The server acts; its answer breaks off in the middle of the body."""
+    """The server acts; its answer breaks off in the middle of the body, and the connection is closed.
+
+    Where an answer has no body, the connection is closed without an answer.
+    """
 
 
 @attrs.frozen
 class SlowHeaders:
-    """The server acts at once, and answers so many seconds later."""
+    """The server acts at once, and answers so many seconds later: whoever does not wait cannot know."""
 
-    seconds: float = 1.0
+    seconds: float = _seconds(1.0)
 
 
 @attrs.frozen
 class SlowBody:
-    """The server acts; half of its answer comes at once, the other half so many seconds later."""
+    """The server acts; headers and half of the body come at once, the other half so many seconds later.
 
-    seconds: float = 1.0
+    Where an answer has no body, all of it comes late.
+    """
+
+    seconds: float = _seconds(1.0)
 
 
 @attrs.frozen
 class WrongContentType:
-    """The server acts; the answer has the status of a success and is a page of HTML."""
+    """The server acts; the answer is a page of HTML with status 200, even where the API refuses."""
 
 
 @attrs.frozen
@@ -191,7 +224,6 @@ class Faults:
         engine: whose answers are affected.
 
     Attributes:
-        date_offset: seconds that the `Date` header is wrong by, as from a proxy whose clock is off.
         seed: what `chance` was seeded with; None without it.
     """
 
@@ -201,7 +233,7 @@ class Faults:
         self._choose: Callable[[str], Fault | None] | None = None
         self._injected: list[Injected] = []
         self._late: set[asyncio.Task[None]] = set()
-        self.date_offset: float = 0.0
+        self._date_offset = 0.0
         self.seed: int | None = None
 
     def __repr__(self) -> str:
@@ -216,9 +248,12 @@ class Faults:
 
         Raises:
             ValueError: there is no such operation.
+            TypeError: something is no fault, such as `BreakAfter` without its brackets.
         """
         _check_operation(operation, {_ANY, *_OPERATIONS})
-        self._scripts.setdefault(operation, collections.deque()).extend(faults)
+        _check_faults(fault for fault in faults if fault is not None)
+        if faults:
+            self._scripts.setdefault(operation, collections.deque()).extend(faults)
 
     def chance(
         self,
@@ -238,18 +273,20 @@ class Faults:
 
         Raises:
             ValueError: a share that is none, no kinds, or an operation that does not exist.
+            TypeError: something is no fault.
         """
-        if not 0 <= share <= 1:
-            raise ValueError(f"share must be from 0 to 1, not {share}")
+        _check_range("share", share, 0, 1)
         choices = KINDS if kinds is None else tuple(kinds)
         if not choices:
             raise ValueError("kinds must not be empty")
+        _check_faults(choices)
+        affected = _OPERATIONS if operations is None else frozenset(operations)
         for operation in operations or ():
             _check_operation(operation, _OPERATIONS)
         rng = random.Random(seed)
 
         def choose(operation: str) -> Fault | None:
-            if operations is not None and operation not in operations:
+            if operation not in affected:
                 return None
             return rng.choice(choices) if rng.random() < share else None
 
@@ -264,14 +301,34 @@ class Faults:
         self.list_lag = 0.0
 
     @property
+    def date_offset(self) -> float:
+        """Seconds that the `Date` header is ahead, as from a proxy whose clock is off; nothing else is wrong.
+
+        Raises:
+            ValueError: when it is set to more than 30 years.
+        """
+        return self._date_offset
+
+    @date_offset.setter
+    def date_offset(self, seconds: float) -> None:
+        _check_range("date_offset", seconds, -_LONGEST, _LONGEST)
+        self._date_offset = seconds
+
+    @property
     def list_lag(self) -> float:
-        """Seconds that `listCharges` lags behind: younger charges are there, but it does not show them."""
+        """Seconds that `listCharges` lags behind: it does not show younger charges, refunds and recharges.
+
+        Only the list does that; `getCharge` and balances tell the truth. An age is counted from `created_at`,
+        which has whole seconds, and so the lag may be up to a second shorter.
+
+        Raises:
+            ValueError: when it is set to less than 0 or to more than 30 years.
+        """
         return self._engine.options.list_lag
 
     @list_lag.setter
     def list_lag(self, seconds: float) -> None:
-        if not 0 <= seconds < math.inf:
-            raise ValueError(f"list_lag must be a number of seconds, not {seconds}")
+        _check_range("list_lag", seconds, 0, _LONGEST)
         self._engine.options = attrs.evolve(self._engine.options, list_lag=seconds)
 
     @property
@@ -280,7 +337,7 @@ class Faults:
         return tuple(self._injected)
 
     async def settled(self) -> None:
-        """Wait until every request that is to be carried out late was carried out."""
+        """Wait until every request that is to be carried out late was carried out, or dropped by a stop."""
         while self._late:
             await asyncio.wait(tuple(self._late))
 
@@ -314,6 +371,12 @@ class Faults:
         task.add_done_callback(self._late.discard)
 
 
-def _check_operation(operation: str, known: set[str] | frozenset[str]) -> None:
+def _check_faults(faults: Iterable[object]) -> None:
+    for fault in faults:
+        if not isinstance(fault, Fault):
+            raise TypeError(f"not a fault: {fault!r}; faults are made like BreakAfter()")
+
+
+def _check_operation(operation: str, known: Collection[str]) -> None:
     if operation not in known:
         raise ValueError(f"there is no operation {operation!r}; there are {', '.join(sorted(known))}")
