@@ -23,6 +23,10 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--workers", type=int, default=4, help="processes")
     parser.add_argument("--lanes", type=int, default=40, help="pieces of work that a worker does at once")
     parser.add_argument("--share", type=float, default=0.3, help="share of the requests that meet a fault")
+    parser.add_argument(
+        "--delay", type=float, default=1.0, help="seconds that the server takes at the longest"
+    )
+    parser.add_argument("--slack", type=float, default=2.0, help="seconds that this machine may be late")
     parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
     parser.add_argument("--kills", type=int, help="how often each worker is killed; 5 for the variant `kill`")
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")

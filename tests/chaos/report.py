@@ -18,7 +18,8 @@ def command_of(storm: Storm) -> str:
     """The command that runs a storm again."""
     return (
         f"python -m tests.chaos --calls {storm.calls} --workers {storm.workers} --share {storm.share:g} "
-        f"--lanes {storm.lanes} --kills {storm.kills} --seed {storm.seed} --variant {storm.variant}"
+        f"--lanes {storm.lanes} --kills {storm.kills} --delay {storm.delay:g} "
+        f"--slack {storm.slack:g} --seed {storm.seed} --variant {storm.variant}"
     )
 
 

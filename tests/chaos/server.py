@@ -28,7 +28,7 @@ _BEAT: Final = 0.05
 
 
 def kinds(delay: float) -> tuple[faults.Fault, ...]:
-    """What goes wrong, one as likely as the other; `delay` is the longest that the server takes, in seconds."""
+    """What goes wrong, one as likely as the other; the server takes `delay` seconds at the longest."""
     # Closing the port and revoking all tokens hit every caller at once: they are drawn less often than the
     # rest, or nothing else would ever happen.
     rare = (faults.Refuse(seconds=0.05), faults.Revoked())
