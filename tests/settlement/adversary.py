@@ -141,7 +141,8 @@ class Adversary:
 
     Attributes:
         clock: the one clock.
-        lots: what becomes of the next requests; when there are none left, they are answered.
+        money: what becomes of the next requests that move money; when there are none left, they are answered.
+        rest: what becomes of the next others: reservations and looks.
         intent: the pending id of the request that is just about to be sent.
         effects: by pending id, the ids of the charges that its requests made.
         made: by charge id, when it was made, in seconds of the clock.
@@ -152,7 +153,8 @@ class Adversary:
     clock: VirtualClock
     emulator: VoucherEmulator
     token: str = ""
-    lots: deque[Lot] = attrs.Factory(deque)
+    money: deque[Lot] = attrs.Factory(deque)
+    rest: deque[Lot] = attrs.Factory(deque)
     intent: str | None = None
     effects: dict[str, list[str]] = attrs.Factory(lambda: defaultdict(list))
     made: dict[str, float] = attrs.Factory(dict)
@@ -191,13 +193,16 @@ class Adversary:
         body: Any = emulator._engine.answer(call).body
         return cls(clock=clock, emulator=emulator, token=body["access_token"])
 
-    def script(self, lots: Iterable[Lot], *, replace: bool) -> None:
+    def script(self, money: Iterable[Lot] = (), rest: Iterable[Lot] = (), *, replace: bool = True) -> None:
         if replace:
-            self.lots.clear()
-        self.lots.extend(lots)
+            self.money.clear()
+            self.rest.clear()
+        self.money.extend(money)
+        self.rest.extend(rest)
 
-    def next(self) -> Lot:
-        return self.lots.popleft() if self.lots else Lot()
+    def next(self, request: Request[Any]) -> Lot:
+        lots = self.money if request.operation.retry is Retry.SETTLE else self.rest
+        return lots.popleft() if lots else Lot()
 
     def act(self, request: Request[Any], intent: str | None, lag: float = 0.0) -> Response:
         """The server carries a request out, now."""
@@ -276,7 +281,7 @@ class Wire:
             raise error
         if deadline.left() <= 0:
             raise CallTimeout("no time is left", fate=Fate.NOT_SENT)
-        lot = self._adversary.next()
+        lot = self._adversary.next(request)
         way = HOW[lot.how]
         try:
             async with asyncio.timeout(deadline.left()):

@@ -41,7 +41,8 @@ from voucher_async.testing import VoucherRecord
 __all__ = ["WINDOW", "Call", "Process", "World"]
 
 WINDOW = 10.0
-_CALL: contextvars.ContextVar[Call] = contextvars.ContextVar("call")
+RESTART = 2.0
+_CALL: contextvars.ContextVar[Call | None] = contextvars.ContextVar("call")
 
 
 @attrs.define(eq=False)
@@ -101,7 +102,7 @@ class Process:
     def on_intent(self, pending: PendingOutcome) -> None:
         self.world.saved[pending.id] = pending
         self.world.adversary.intent = pending.id
-        call = _CALL.get()
+        call = _CALL.get(None) or self.world.judging
         if pending.id not in self.world.caller:
             self.world.caller[pending.id] = call
             call.intents.append(pending.id)
@@ -143,6 +144,10 @@ class World:
     known: dict[str, Charge] = attrs.Factory(dict)
     processes: list[Process] = attrs.Factory(list)
     others: list[Process] = attrs.Factory(list)
+    judging: Call = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.judging = Call(Settle(), self.other(), 0.0)
 
     @classmethod
     def make(
@@ -176,12 +181,13 @@ class World:
     async def play(self, steps: Sequence[Step]) -> None:
         for step in steps:
             busy = any(call.ended is None for call in self.calls)
-            self.adversary.script(step.lots, replace=not busy)
+            self.adversary.script(step.money, step.rest, replace=not busy)
             match step:
                 case Wait():
                     await self.clock.sleep(step.seconds)
                 case Close():
                     self.told_open(*await self.process.close(step.wait))
+                    await self.clock.sleep(RESTART)
                 case Kill():
                     await self._kill(self.process)
                 case Intrude():
@@ -210,6 +216,7 @@ class World:
             call.task.cancel()
         process.wire.close()
         await process.desk.end()
+        await self.clock.sleep(RESTART)
         self.told_open(
             *(self.saved[id] for call in self.calls for id in call.intents if self._is_lost(call, process))
         )

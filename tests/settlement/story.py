@@ -26,13 +26,15 @@ class Step:
     """One thing the shop does.
 
     Attributes:
-        lots: what becomes of the requests that follow; those beyond are answered.
+        money: what becomes of the requests that follow and move money; those beyond are answered.
+        rest: what becomes of the others.
         timeout: seconds for the call.
         cancel: seconds and turns of the event loop after which the caller is cancelled; None lets it be.
         alone: None waits until the call is over; a number goes on with the next step after so many seconds.
     """
 
-    lots: tuple[Lot, ...] = ()
+    money: tuple[Lot, ...] = ()
+    rest: tuple[Lot, ...] = ()
     timeout: float = 30.0
     cancel: tuple[float, int] | None = None
     alone: float | None = None

@@ -1,0 +1,42 @@
+"""What the model check has found, each in its smallest form."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.settlement.adversary import Lot
+from tests.settlement.promise import run
+from tests.settlement.story import Pay, Recharge, Redeem, Refund, Step
+
+in_flight = pytest.mark.xfail(
+    reason="a call that is under way is no rival of an equal one that is open", raises=AssertionError
+)
+
+
+@in_flight
+def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
+    run([Redeem(money=(Lot("lost"),)), Redeem(money=(Lot("answered", wait=2.0),))])
+
+
+@in_flight
+@pytest.mark.parametrize("way", ["answered", "lost answer"])
+def test_an_open_charge_does_not_claim_what_an_equal_call_is_just_charging(way: str) -> None:
+    run([Pay(money=(Lot("lost"),), timeout=0.2), Redeem(money=(Lot(way, wait=1.0),))])
+
+
+@in_flight
+@pytest.mark.parametrize(
+    "story",
+    [
+        (
+            Redeem(),
+            Refund(amount="0.50", money=(Lot("lost"),), timeout=5.0),
+            Refund(amount="0.50", money=(Lot("lost answer", wait=2.0),)),
+        ),
+        (Recharge(money=(Lot("lost"),), timeout=5.0), Recharge(money=(Lot("lost answer", wait=2.0),))),
+    ],
+)
+def test_of_two_equal_calls_in_doubt_neither_is_sent_again_because_of_the_other(
+    story: tuple[Step, ...],
+) -> None:
+    run(story)
