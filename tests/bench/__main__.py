@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 
 from tests.bench import crowd, decode, imports, reserve, tokens
 from tests.bench.environments import prepare
-from tests.bench.report import Figure, Part, Table, summary, write
+from tests.bench.report import Figure, Part, Table, busy, summary, write
 
+QUIET = 0.3
 PARTS: dict[str, Callable[[int, Mapping[str, str]], Part]] = {
     "reserve": reserve.measure,
     "decode": decode.measure,
@@ -34,6 +35,9 @@ def main() -> None:
     if options.profile:
         sys.stdout.write(reserve.profile())
         return
+    load = busy()
+    if load > QUIET:
+        sys.stderr.write(f"== this machine is {load:.0%} busy with other things: do not trust the figures\n")
     tables: list[Table] = []
     figures: list[Figure] = []
     for name in options.only or PARTS:
@@ -44,7 +48,7 @@ def main() -> None:
         figures += part.figures
     show(summary(figures))
     if not options.only:
-        write([summary(figures), *tables])
+        write([summary(figures), *tables], load)
 
 
 def show(table: Table) -> None:

@@ -115,23 +115,32 @@ def python() -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def machine() -> list[str]:
+def busy() -> float:
+    """How much the processors had to do in the last minute, from 0 to 1 and beyond."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
+
+
+def machine(load: float) -> list[str]:
     """The facts of this machine; no names and no paths."""
-    load = f", load {os.getloadavg()[0]:.1f} when it ended" if hasattr(os, "getloadavg") else ""
     pins = ", ".join(f"{name} {version}" for name, version in versions().items())
-    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {processor()}{load}"
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {processor()}, {load:.0%} busy when it began"
     return [f"* {dt.datetime.now(dt.UTC):%Y-%m-%d}, {python()}, {system}", f"* {pins}"]
 
 
-def write(tables: list[Table]) -> None:
-    """Write RESULTS.md."""
+def write(tables: list[Table], load: float) -> None:
+    """Write RESULTS.md.
+
+    Args:
+        tables: what was measured.
+        load: what `busy` said before that.
+    """
     head = [
         "# Results",
         "",
         "Written by `make bench`. Every ratio is of figures from one run, medians of rounds that took turns,",
         "each contender in a process of its own and the server in another.",
         "",
-        *machine(),
+        *machine(load),
         "",
     ]
     RESULTS.write_text("\n".join([*head, *(table.markdown() for table in tables)]).rstrip() + "\n")

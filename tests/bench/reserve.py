@@ -81,6 +81,11 @@ def running(contender: Contender, control: Control) -> Generator[Popen[str]]:
         stop(process)
 
 
+def stay_awake(control: Control) -> None:
+    """A server that sleeps has to be woken: work for the client, and more of it for a slow one."""
+    control.set(awake=(os.cpu_count() or 1) > 1)
+
+
 def ask(process: Popen[str], *words: object) -> dict[str, float]:
     assert process.stdin is not None
     process.stdin.write(f"{' '.join(map(str, words))}\n")
@@ -94,8 +99,7 @@ def measure(rounds: int, missing: Mapping[str, str], calls: int = CALLS) -> Part
     racing = [contender for contender in CONTENDERS if contender.module not in missing]
     results: dict[Contender, list[dict[str, float]]] = {contender: [] for contender in racing}
     with server() as control, contextlib.ExitStack() as stack:
-        # a server that sleeps has to be woken: work for the client, and more of it for a slow one
-        control.set(awake=(os.cpu_count() or 1) > 1)
+        stay_awake(control)
         processes = {one: stack.enter_context(running(one, control)) for one in racing}
         control.set(reset=True)
         for _ in range(rounds):
@@ -172,8 +176,10 @@ def row(results: list[dict[str, float]], floor: list[dict[str, float]]) -> tuple
 
 def profile(top: int = 25, calls: int = 5_000) -> str:
     """The functions of voucher_async's call that take the most time of their own."""
-    with tempfile.NamedTemporaryFile() as file, server() as control, running(OURS, control) as process:
-        ask(process, calls, IN_FLIGHT, file.name)
+    with tempfile.NamedTemporaryFile() as file, server() as control:
+        stay_awake(control)
+        with running(OURS, control) as process:
+            ask(process, calls, IN_FLIGHT, file.name)
         stats = pstats.Stats(file.name)
     lines = [f"{'us / call':>9}  {'calls':>6}  function"]
     rows = sorted(stats.stats.items(), key=lambda row: -row[1][2])  # type: ignore[attr-defined]  # not in typeshed
