@@ -245,10 +245,10 @@ class VoucherClient:
     async def settle(self, pending: PendingOutcome, *, timeout: float | None = None) -> Settlement:
         """Find out what became of a call whose outcome is open (`listCharges`, scope `read-lists`).
 
-        It reads, and never repeats the call; only what a repeated charge has charged once too often is
-        refunded. So it can be asked as often as you like, in any process, with the same answer. The outcome
-        of another process is called not done only after the settle window, ten seconds: let it have the time.
-        While that process lives it settles its open outcomes itself.
+        It reads, and never repeats the call; only what this client's own repeated charge has charged once too
+        often is refunded, that of another process is reported. So it can be asked as often as you like, in
+        any process, with the same answer. The outcome of another process is called not done only after the
+        settle window, ten seconds: let it have the time. While that process lives it settles its own.
 
         Args:
             pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.

@@ -176,8 +176,9 @@ class Settlement:
         pending: the open outcome.
         state: whether it was carried out.
         charge: the charge, refund or recharge; None when there is none, and for a voucher's creation.
-        surplus: what was carried out beyond that, when a request was repeated and both arrived.
-        refunds: the refunds of the surplus; only charges are taken back.
+        surplus: what was carried out beyond that, when a request was repeated and both arrived. Found by
+            another process, it may belong to an equal payment: look before you refund it.
+        refunds: the refunds of the surplus; only charges are taken back, by the client that made them.
     """
 
     pending: PendingOutcome

@@ -8,23 +8,16 @@ from tests.settlement.adversary import Lot
 from tests.settlement.promise import run
 from tests.settlement.story import Pay, Recharge, Redeem, Refund, Step
 
-in_flight = pytest.mark.xfail(
-    reason="a call that is under way is no rival of an equal one that is open", raises=AssertionError
-)
 
-
-@in_flight
 def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
     run([Redeem(money=(Lot("lost"),)), Redeem(money=(Lot("answered", wait=2.0),))])
 
 
-@in_flight
 @pytest.mark.parametrize("way", ["answered", "lost answer"])
 def test_an_open_charge_does_not_claim_what_an_equal_call_is_just_charging(way: str) -> None:
     run([Pay(money=(Lot("lost"),), timeout=0.2), Redeem(money=(Lot(way, wait=1.0),))])
 
 
-@in_flight
 @pytest.mark.parametrize(
     "story",
     [

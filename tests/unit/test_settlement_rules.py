@@ -126,14 +126,13 @@ def test_what_is_found_was_done_however_often_it_was_looked_for(rule: Any) -> No
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
-@pytest.mark.parametrize(
-    "given", [evidence(0, 1), evidence(1, 1), evidence(2), evidence(1, rivals=1)], ids=range(4)
-)
+@pytest.mark.parametrize("given", [evidence(0, 1), evidence(1, 1), evidence(2)], ids=range(3))
 def test_what_may_be_somebody_elses_is_never_guessed(rule: Any, given: Evidence) -> None:
     assert decide(rule, attrs.evolve(given, quiet=99.0, repeatable=True)) is Move.OPEN
 
 
-def test_a_rival_does_not_matter_as_long_as_nothing_is_found() -> None:
+def test_what_may_be_a_rivals_is_waited_for() -> None:
+    assert decide(CHARGE, evidence(1, rivals=1, quiet=99.0, repeatable=True)) is Move.WAIT
     assert decide(CHARGE, evidence(rivals=1)) is Move.WAIT
 
 

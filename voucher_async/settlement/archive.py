@@ -21,22 +21,44 @@ class Archive:
 
     def __init__(self) -> None:
         self._open: dict[str, Case] = {}
+        self._under_way: set[str] = set()
+        self._alike: dict[
+            tuple[object, ...], set[str]
+        ] = {}  # what is open or under way, by what it looks like
         self._settlements: dict[str, Settlement] = {}
         self._owners: dict[str, str] = {}  # charge id -> id of the call that made it
         self._undelivered: dict[tuple[str, ...], Charge] = {}
 
+    def begin(self, case: Case) -> None:
+        """A case is about to be sent: from now on what it does may be found by others."""
+        self._under_way.add(case.pending.id)
+        self._alike.setdefault(_look_of(case.pending), set()).add(case.pending.id)
+
+    def end(self, case: Case) -> None:
+        """The call of a case is over; what it left is known, or open."""
+        self._under_way.discard(case.pending.id)
+        self._forget(case.pending)
+
     def open(self, case: Case) -> None:
         """A case is not clear yet."""
         self._open[case.pending.id] = case
+        self._alike.setdefault(_look_of(case.pending), set()).add(case.pending.id)
 
-    def close(self, case: Case) -> None:
-        """A case is clear."""
-        self._open.pop(case.pending.id, None)
+    def _forget(self, pending: PendingOutcome) -> None:
+        if pending.id in self._open or pending.id in self._under_way:
+            return
+        look = _look_of(pending)
+        alike = self._alike.get(look)
+        if alike is not None:
+            alike.discard(pending.id)
+            if not alike:
+                del self._alike[look]
 
     def settled(self, settlement: Settlement) -> None:
         """Remember how a call ended."""
         pending_id = settlement.pending.id
         self._open.pop(pending_id, None)
+        self._forget(settlement.pending)
         _remember(self._settlements, pending_id, settlement)
         for charge in (settlement.charge, *settlement.surplus):
             if charge is not None:
@@ -64,10 +86,9 @@ class Archive:
         return self._owners.get(charge_id, pending_id) != pending_id
 
     def rivals(self, case: Case) -> int:
-        """How many other open cases look the same in a list of charges."""
-        mine = _look_of(case.pending)
-        others = (other for other in self._open.values() if other is not case)
-        return sum(_look_of(other.pending) == mine for other in others)
+        """How many other cases, open or under way, look the same in a list of charges."""
+        alike = self._alike.get(_look_of(case.pending), set())
+        return len(alike - {case.pending.id})
 
     def deliver_later(self, key: tuple[str, ...] | None, charge: Charge | None) -> None:
         """Keep a charge that nobody was told about for the next call that asks for the same payment."""

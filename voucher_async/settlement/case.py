@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -52,7 +52,6 @@ class Case:
         task: looks after it in the background.
         running: the task of the call itself, once its caller is gone.
         key: what tells equal payments; None for a call that does not ask.
-        seen: the charges that the last look read.
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
         tries: how often refunding a surplus has failed.
     """
@@ -77,7 +76,6 @@ class Case:
     task: asyncio.Task[None] | None = None
     running: asyncio.Task[object] | None = None
     key: tuple[str, ...] | None = None
-    seen: Sequence[Charge] = ()
     taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
     tries: int = 0
 

@@ -68,6 +68,7 @@ class Engine:
         flow.begun = True
         flow.case = case
         case.key = flow.key
+        self.archive.begin(case)
         try:
             while True:
                 charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
@@ -77,6 +78,8 @@ class Engine:
         except asyncio.CancelledError:
             self.archive.open(case)  # the client was closed under it, or the loop ends
             raise
+        finally:
+            self.archive.end(case)
 
     async def _send(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge | None:
         """The answer to a request; None when it, or one before it, is in doubt."""
@@ -156,7 +159,6 @@ class Engine:
             case.reason = f"looking for it failed: {error.args[0]}"
             case.hopeless = isinstance(error, (MissingScope, ConfigurationError))
             return Move.WAIT
-        case.seen = charges
         case.finding = self._find(case, charges)
         case.absences = 0 if case.finding.certain else case.absences + 1
         evidence = Evidence(
@@ -172,7 +174,8 @@ class Engine:
         if move is Move.OPEN:
             case.reason = "what was found may belong to another call"
         elif move is Move.WAIT:
-            case.reason = "it may still be on its way"
+            found = "what was found may belong to an equal call beside it"
+            case.reason = found if case.finding.certain else "it may still be on its way"
         return move
 
     def _find(self, case: Case, charges: list[Charge]) -> Finding:

@@ -145,7 +145,7 @@ class Evidence:
         absences: how many looks in a row have found nothing since the last of them.
         quiet: seconds from the end of the last one to the beginning of the look.
         window: seconds within which a request is carried out and shows, if at all.
-        rivals: how many other open outcomes of this client look the same.
+        rivals: how many other calls of this client, open or under way, look the same.
         repeatable: whether the request may be sent again.
     """
 
@@ -166,10 +166,10 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
         evidence: what is known.
     """
     found = evidence.finding.certain
-    if evidence.finding.unclear or len(found) > evidence.sends or (found and evidence.rivals):
+    if evidence.finding.unclear or len(found) > evidence.sends:
         return Move.OPEN  # some of it is somebody else's, and nothing tells which
     if found:
-        return Move.DONE
+        return Move.WAIT if evidence.rivals else Move.DONE  # when the rival is clear, its charge is its own
     is_lost = evidence.quiet >= evidence.window
     if evidence.repeatable and (is_lost or (rule.repeat_early and evidence.absences >= _LOOKS)):
         return Move.REPEAT

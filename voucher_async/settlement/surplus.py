@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
-from voucher_async.models import ChargeType
 from voucher_async.settlement.case import Flow
 from voucher_async.settlement.looking import read_currency
 from voucher_async.settlement.refunds import refund
@@ -32,11 +31,9 @@ async def take_back(
     Returns:
         The refunds; None when it has to be tried again later.
     """
-    if not RULES[case.pending.operation].take_back:
+    # of another process's outcome nobody here knows what equal payments were made beside it
+    if case.foreign or not RULES[case.pending.operation].take_back:
         return _leave(engine, case, surplus, None)
-    before = _refunded_before(case, surplus) if case.foreign else ()
-    if len(before) == len(surplus):
-        return before  # whoever looked at it before has done so
     try:
         currency = await read_currency(engine.sender, case.pending, deadline)
     except MissingScope as error:
@@ -53,6 +50,7 @@ async def take_back(
 async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> bool:
     """Refund one charge; False when it has to be tried again later."""
     flow = Flow(engine.sender.deadline())
+    engine.archive.take(charge.id, case.pending.id)  # no other call may return what is being refunded
     try:
         refunded = await refund(engine, flow, charge, charge.amount, currency)
     except VoucherError as error:
@@ -74,14 +72,3 @@ def _leave(
     for charge in surplus:
         engine.tell("surplus left", case, charge=charge, error=error)
     return ()
-
-
-def _refunded_before(case: Case, surplus: Sequence[Charge]) -> tuple[Charge, ...]:
-    """Refunds that are there already: another process may have settled the same outcome."""
-    return tuple(
-        entry
-        for entry in case.seen
-        if entry.type == ChargeType.refund
-        and entry.amount == case.pending.amount
-        and entry.created_at >= surplus[0].created_at
-    )[: len(surplus)]
