@@ -20,12 +20,11 @@ from voucher_async.testing import ChargeRecord
 __all__ = ["run"]
 
 
-def run(steps: Sequence[Step], *, spared: bool = False, **options: Any) -> World:
+def run(steps: Sequence[Step], **options: Any) -> World:
     """Play the steps, let the faults end, and hold everything against the promise.
 
     Args:
         steps: what the shop does.
-        spared: see `Judge`.
         **options: see `World.make`.
 
     Raises:
@@ -35,18 +34,18 @@ def run(steps: Sequence[Step], *, spared: bool = False, **options: Any) -> World
     loop = VirtualLoop(world.clock)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop().set_debug(False)  # the stacks it keeps are never looked at
-        runner.run(_run(world, steps, spared=spared))
+        runner.run(_run(world, steps))
     assert loop.complaints == []
     return world
 
 
-async def _run(world: World, steps: Sequence[Step], *, spared: bool) -> None:
+async def _run(world: World, steps: Sequence[Step]) -> None:
     await world.play(steps)
     world.adversary.script()
     await asyncio.wait_for(_calls_end(world), 600)
     await world.clock.sleep(150)
     assert world.adversary.waiting == 0
-    judge = Judge(world, spared)
+    judge = Judge(world)
     await judge.settle_everything()
     judge.judge()
     for process in (*world.processes, *world.others):
@@ -67,12 +66,10 @@ class Judge:
     """Holds what the callers and the hooks were told against the ledger.
 
     Attributes:
-        spared: what is known to go wrong is not looked at: an equal charge beside one in doubt.
         ends: what settling each open outcome gave in the end, from every process that was asked.
     """
 
     world: World
-    spared: bool = False
     ends: dict[str, list[Settlement | OutcomeUnknown]] = attrs.Factory(dict)
 
     async def settle_everything(self) -> None:
@@ -100,7 +97,7 @@ class Judge:
 
     def judge(self) -> None:
         self.world.adversary.emulator.ledger.check()
-        if self._is_muddled() or (self.spared and self._is_beside_an_open_one()):
+        if self._is_muddled():
             return
         problems = [
             problem for call in self.world.calls for problem in (*self._call(call), *self._time(call))
@@ -290,19 +287,6 @@ class Judge:
             for id, other in self.world.caller.items()
             for charge in self._effects(id)
         )
-
-    def _is_beside_an_open_one(self) -> bool:
-        """Whether an equal charge was made beside one in doubt, to which the SDK may ascribe it."""
-        return any(
-            _looks_like(pending, charge)
-            for pending in self.world.saved.values()
-            if pending.id in self.world.adversary.doubted
-            for id in self.world.saved
-            if id != pending.id
-            for charge in self._effects(id)
-        )
-
-    # what holds for all of them
 
     def _intents(self) -> Iterator[str]:
         """Nothing is done twice: what was charged twice is taken back, the rest never is."""
