@@ -123,9 +123,9 @@ def busy() -> float:
 def machine(load: float) -> list[str]:
     """The facts of this machine; no names and no paths."""
     pins = ", ".join(f"{name} {version}" for name, version in versions().items())
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {processor()}"
-    system = f"{machine}, {load:.0%} busy when it began"
-    return [f"* {dt.datetime.now(dt.UTC):%Y-%m-%d}, {python()}, {system}", f"* {pins}"]
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {processor()}"
+    date = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    return [f"* {date}, {python()}, {system}, {load:.0%} busy when it began", f"* {pins}"]
 
 
 def write(tables: list[Table], load: float) -> None:
