@@ -147,6 +147,23 @@ async def test_a_cancelled_checkout_whose_refund_is_open_leaves_nothing_else_ope
     await client.aclose(wait=0)
 
 
+async def test_a_checkout_that_is_refunding_when_its_open_charge_is_settled_tells_that_once(
+    shop: Shop,
+) -> None:
+    first, second = shop.voucher(), shop.voucher()
+    shop.script(CHARGE, None, faults.BreakAfter())
+    shop.script("refundCharge", faults.SlowHeaders(8.0))
+    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4")
+        await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE) == 2)
+        await shop.until(lambda: len(shop.told.words) == 2)
+        await shop.until(lambda: not shop.client.pending)
+    assert sorted(shop.told.words) == ["done", "refunded"]
+    assert len(shop.charged()) == 2
+    assert len(shop.refunded()) == 1
+
+
 async def test_a_checkout_cancelled_during_its_last_charge_keeps_them(shop: Shop) -> None:
     first, second = shop.voucher(), shop.voucher()
     async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:

@@ -35,9 +35,6 @@ def test_of_two_equal_calls_in_doubt_neither_is_sent_again_because_of_the_other(
     run(story)
 
 
-@pytest.mark.xfail(
-    reason="a settlement that is there already is taken for one that says not done", raises=AssertionError
-)
 def test_a_charge_settled_while_its_cancelled_checkout_was_undone_keeps_its_end() -> None:
     money = (Lot("answered"), Lot("lost answer", wait=1.0), Lot("answered", wait=10.0))
     run([Checkout(money=money, cancel=(0.5, 0))])

@@ -54,6 +54,7 @@ class Case:
         key: what tells equal payments; None for a call that does not ask.
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
         tries: how often refunding a surplus has failed.
+        is_told: the hooks were told what became of it.
     """
 
     pending: PendingOutcome
@@ -78,6 +79,7 @@ class Case:
     key: tuple[str, ...] | None = None
     taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
     tries: int = 0
+    is_told: bool = False
 
     def bound(self, now: float, left: float, window: float) -> None:
         """Note until when the request that is sent now can be carried out, by the server's stamps.

@@ -110,7 +110,9 @@ class Desk:
             self._tell_end(case, error)
 
     def _tell_end(self, case: Case, error: VoucherError) -> None:
-        """What became of the last charge of a call that failed."""
+        """What became of the last charge of a call that failed, unless that was told in the background."""
+        if case.is_told:
+            return
         if not case.doubts or self.engine.archive.settlement(case.pending.id) is not None:
             self._settled(case, SettlementState.NOT_DONE)
             self.engine.tell("not done", case, error=error)

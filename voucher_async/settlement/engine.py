@@ -260,6 +260,7 @@ class Engine:
         self, what: str, case: Case, *, charge: Charge | None = None, error: VoucherError | None = None
     ) -> None:
         """Tell the hooks what became of a case."""
+        case.is_told = True
         self.hooks.settled(
             Settled(
                 what=what,

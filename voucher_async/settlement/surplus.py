@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["take_back"]
 
-_TRIES: Final = 3
+_TRIES: Final = 8
 
 
 async def take_back(
