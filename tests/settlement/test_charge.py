@@ -17,6 +17,7 @@ from voucher_async import (
     OutcomeUnknown,
     ReservationExpired,
     SettlementState,
+    Timeout,
     VoucherError,
 )
 from voucher_async.testing import VoucherRecord, faults
@@ -173,6 +174,22 @@ async def test_a_surplus_whose_refund_is_in_doubt_is_an_open_outcome_of_its_own(
     await shop.until(lambda: not shop.client.pending)
     assert shop.emulator.balance(voucher.id) == Decimal("21.00")
     assert shop.told.words[-1] in {"surplus refunded", "done"}
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("fault", [faults.BreakBefore(), faults.CommitLate(5.0)])
+async def test_a_surplus_whose_refund_got_lost_is_refunded_again(shop: Shop, fault: faults.Fault) -> None:
+    client = shop.another(hooks=[shop.told], timeout=Timeout(total=2.0))
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.script("refundCharge", fault)
+    await shop.during(client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1"))
+    await shop.until(lambda: not client.pending)
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert len(shop.refunded()) == 1
+    assert "surplus refunded" in shop.told.words
+    assert "surplus left" not in shop.told.words
+    await client.aclose(wait=0)
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])

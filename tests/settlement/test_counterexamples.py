@@ -38,3 +38,18 @@ def test_of_two_equal_calls_in_doubt_neither_is_sent_again_because_of_the_other(
 def test_a_charge_settled_while_its_cancelled_checkout_was_undone_keeps_its_end() -> None:
     money = (Lot("answered"), Lot("lost answer", wait=1.0), Lot("answered", wait=10.0))
     run([Checkout(money=money, cancel=(0.5, 0))])
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        (
+            Redeem(),
+            Refund(amount="0.50", money=(Lot("lost"),) * 3),
+            Refund(amount="0.50", money=(Lot("lost answer"),), by_id=True),
+        ),
+        (Recharge(money=(Lot("lost"),), timeout=5.0), Recharge(money=(Lot("lost answer"),), by_code=True)),
+    ],
+)
+def test_a_call_in_doubt_whose_voucher_is_not_known_may_be_any_vouchers(story: tuple[Step, ...]) -> None:
+    run(story)

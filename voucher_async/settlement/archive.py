@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import attrs
+
+from voucher_async.settlement.rules import RULES
+
 if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.pending import PendingOutcome, Settlement
@@ -88,7 +92,9 @@ class Archive:
     def rivals(self, case: Case) -> int:
         """How many other cases, open or under way, look the same in a list of charges."""
         alike = self._alike.get(_look_of(case.pending), set())
-        return len(alike - {case.pending.id})
+        # those whose voucher is not known may be of any
+        unknown = self._alike.get(_look_of(attrs.evolve(case.pending, voucher_id=None)), set())
+        return len((alike | unknown) - {case.pending.id})
 
     def deliver_later(self, key: tuple[str, ...] | None, charge: Charge | None) -> None:
         """Keep a charge that nobody was told about for the next call that asks for the same payment."""
@@ -105,7 +111,9 @@ class Archive:
 
 
 def _look_of(pending: PendingOutcome) -> tuple[object, ...]:
-    order = (pending.order_number or "").strip()
+    rule = RULES.get(pending.operation)
+    # what is found under another order number may be ours where that is not known for sure
+    order = (pending.order_number or "").strip() if rule is None or rule.by_order else ""
     return pending.operation, pending.voucher_id, pending.amount, order
 
 

@@ -53,6 +53,7 @@ class Case:
         running: the task of the call itself, once its caller is gone.
         key: what tells equal payments; None for a call that does not ask.
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
+        refunding: the refund of a surplus charge that is in doubt, by its pending id.
         tries: how often refunding a surplus has failed.
         is_told: the hooks were told what became of it.
     """
@@ -78,6 +79,7 @@ class Case:
     running: asyncio.Task[object] | None = None
     key: tuple[str, ...] | None = None
     taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
+    refunding: dict[str, str] = attrs.Factory(dict[str, str])
     tries: int = 0
     is_told: bool = False
 

@@ -49,18 +49,32 @@ async def take_back(
 
 async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> bool:
     """Refund one charge; False when it has to be tried again later."""
+    before = case.refunding.get(charge.id)
+    if before is not None:
+        settlement = engine.archive.settlement(before)
+        if settlement is None:
+            return False  # its refund is in doubt, and looked after by itself
+        del case.refunding[charge.id]
+        if settlement.charge is not None:
+            return _taken_back(engine, case, charge, settlement.charge)
     flow = Flow(engine.sender.deadline())
     engine.archive.take(charge.id, case.pending.id)  # no other call may return what is being refunded
     try:
         refunded = await refund(engine, flow, charge, charge.amount, currency)
+    except OutcomeUnknown as error:
+        case.refunding[charge.id] = error.pending.id
+        return False
     except VoucherError as error:
         case.tries += 1
-        # a refund that is in doubt is an open outcome of its own from now on
-        if case.tries < _TRIES and not isinstance(error, OutcomeUnknown):
+        if case.tries < _TRIES:
             return False
         case.taken_back[charge.id] = None
         engine.tell("surplus left", case, charge=charge, error=error)
         return True
+    return _taken_back(engine, case, charge, refunded)
+
+
+def _taken_back(engine: Engine, case: Case, charge: Charge, refunded: Charge) -> bool:
     case.taken_back[charge.id] = refunded
     engine.tell("surplus refunded", case, charge=charge)
     return True
