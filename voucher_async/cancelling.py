@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from types import TracebackType
 
-__all__ = ["cancelled_from_outside", "within"]
+__all__ = ["Limit", "Limits", "cancelled_from_outside"]
 
-T = TypeVar("T")
+_GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
 
 
 def cancelled_from_outside() -> bool:
@@ -19,41 +19,144 @@ def cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-class _Strike:
-    """Cancels a task when it is called."""
+class Limits:
+    """Makes limits that share one timer: nearly every call ends long before it may.
 
-    __slots__ = ("_task", "struck")
+    What `asyncio.timeout` does, without setting and cancelling a timer for each call.
+    """
 
-    def __init__(self, task: asyncio.Task[object]) -> None:
-        self._task = task
-        self.struck = False
+    __slots__ = ("_alarm",)
 
-    def __call__(self) -> None:
-        self.struck = True
+    def __init__(self) -> None:
+        self._alarm: _Alarm | None = None
+
+    def limit(self, seconds: float) -> Limit:
+        """A limit for `with`, in the running task.
+
+        Args:
+            seconds: how long from now on.
+        """
+        loop = asyncio.get_running_loop()
+        alarm = self._alarm
+        if alarm is None or alarm.loop is not loop:
+            # what is under way on another loop keeps the alarm of that one
+            self._alarm = alarm = _Alarm(loop)
+        return Limit(alarm, loop.time() + seconds)
+
+    def close(self) -> None:
+        """Take back the timer when nothing needs it any more."""
+        if self._alarm is not None:
+            self._alarm.close()
+
+
+class _Alarm:
+    """The timer, on one loop."""
+
+    __slots__ = ("_timer", "_watched", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._watched: set[Limit] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, limit: Limit) -> None:
+        self._watched.add(limit)
+        self.be_there(limit.next)
+
+    def forget(self, limit: Limit) -> None:
+        self._watched.discard(limit)
+
+    def be_there(self, when: float) -> None:
+        """Look at the limits no later than at that time."""
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self.loop.time()
+        for limit in [limit for limit in self._watched if limit.next <= now]:
+            limit.strike(now)
+        if self._watched:
+            self.be_there(max(min(limit.next for limit in self._watched), now + _GRAIN))
+
+    def close(self) -> None:
+        if self._timer is not None and not self._watched:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Limit:
+    """Ends what is awaited inside `with` when its time is up: the task is cancelled, TimeoutError raised.
+
+    A part of it can have a shorter limit of its own, see `silence`.
+
+    Args:
+        alarm: watches it.
+        ends: when its time is up, by the loop's clock in seconds.
+    """
+
+    __slots__ = ("_alarm", "_cancelling", "_ended", "_silenced", "_task", "ends", "next")
+
+    def __init__(self, alarm: _Alarm, ends: float) -> None:
+        self._alarm = alarm
+        self._cancelling = 0
+        self._ended = False
+        self._silenced = False
+        self._task: asyncio.Task[object] | None = None
+        self.ends: float = ends
+        self.next: float = ends
+
+    def silence(self, seconds: float) -> None:
+        """From now on, for so many seconds, nothing has to be heard; then the task is cancelled.
+
+        Whoever says so calls `heard` when that no longer matters, and asks `fell_silent` when cancelled.
+        """
+        silent = self._alarm.loop.time() + seconds
+        if silent < self.ends:
+            self.next = silent
+            self._alarm.be_there(silent)
+
+    def heard(self) -> None:
+        """Silence is no longer limited."""
+        self.next = self.ends
+        self.fell_silent()
+
+    def fell_silent(self) -> bool:
+        """Whether the CancelledError just caught was for the silence; it is taken back then."""
+        if not self._silenced or self._task is None:
+            return False
+        self._silenced = False
+        # when others cancelled the task, too, that is what counts
+        return self._task.uncancel() <= self._cancelling
+
+    def strike(self, now: float) -> None:
+        """The time is up, all of it or that of the silence."""
+        if self._task is None:
+            return
+        if now >= self.ends:
+            self._ended = True
+            self._alarm.forget(self)
+        else:
+            self._silenced = True
+            self.next = self.ends
         self._task.cancel()
 
+    def __enter__(self) -> Self:
+        self._task = task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._cancelling = task.cancelling()
+        self._alarm.watch(self)
+        return self
 
-async def within(seconds: float, work: Awaitable[T]) -> T:
-    """Await something, for no longer than so many seconds.
-
-    What `asyncio.timeout` does, at half its price: it is around every call.
-
-    Raises:
-        TimeoutError: the time is up; what was awaited was cancelled.
-    """
-    task = cast("asyncio.Task[object]", asyncio.current_task())
-    strike = _Strike(task)
-    cancelling = task.cancelling()
-    timer = asyncio.get_running_loop().call_later(seconds, strike)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if strike.struck and task.uncancel() <= cancelling:
-            strike.struck = False
-            raise TimeoutError from None
-        strike.struck = False
-        raise
-    finally:
-        timer.cancel()
-        if strike.struck:
-            task.uncancel()  # it ended in another way, with the cancellation under way
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._alarm.forget(self)
+        self.fell_silent()
+        if self._ended and self._task is not None:
+            self._ended = False
+            # when others cancelled the task, too, or it ended in another way, that is what counts
+            if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+                raise TimeoutError from None

@@ -277,6 +277,7 @@ class VoucherClient:
         finally:
             await self._tokens.aclose()
             await self._transport.session.aclose()
+            self._transport.close()
         return await self._desk.end()
 
     async def _fetch_token(self) -> TokenGrant:
@@ -351,3 +352,4 @@ async def connect(
         return await Clients(transport).connect(pin)
     finally:
         await transport.session.aclose()
+        transport.close()

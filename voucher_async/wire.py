@@ -80,7 +80,7 @@ def parse(body: bytes) -> Any:
 
 def encode(model: object) -> bytes:
     """Write a model as JSON; what was not given is left out."""
-    return msgspec.json.encode(_converter().unstructure(model))
+    return msgspec.json.encode(_writer(cast("Any", type(model)))(model))
 
 
 def _read(reader: Callable[[bytes], T], body: bytes) -> T:
@@ -122,6 +122,12 @@ def _reader(cls: type[Any]) -> Callable[[bytes], Any]:
         return read(body) if structure is None else structure(read(body), cls)
 
     return reader
+
+
+@cache
+def _writer(cls: type[Any]) -> Callable[[Any], Any]:
+    """The function that makes a model what msgspec can write."""
+    return _converter().get_unstructure_hook(cls)
 
 
 def _twin(hint: Any) -> Any:

@@ -126,7 +126,7 @@ def test_a_reservation_is_refused_from_the_safety_margin_on_whatever_the_local_c
     entry = desk.note("r")
     desk.true.advance(1790)
     assert desk.book.check("r") is entry
-    assert desk.book.check(entry.reservation) is entry
+    assert desk.book.check(reservation("r")) is entry
     assert desk.book.left(entry) == 0.0
     desk.true.advance(0.5)
     with pytest.raises(
@@ -137,7 +137,7 @@ def test_a_reservation_is_refused_from_the_safety_margin_on_whatever_the_local_c
     assert desk.book.left(entry) == -0.5
     desk.true.advance(60)
     with pytest.raises(ReservationExpired, match=r"ended 50\.5 s ago"):
-        desk.book.check(entry.reservation)
+        desk.book.check(reservation("r"))
 
 
 def test_the_time_an_answer_took_counts_against_the_reservation() -> None:
@@ -148,11 +148,12 @@ def test_the_time_an_answer_took_counts_against_the_reservation() -> None:
 
 def test_a_newer_reservation_of_the_voucher_replaces_the_older_and_no_other() -> None:
     desk = Desk()
-    first, other = desk.note("r-1"), desk.note("o-1", voucher="v-2")
+    desk.note("r-1")
+    other = desk.note("o-1", voucher="v-2")
     desk.true.advance(1)
     second = desk.note("r-2")
     with pytest.raises(ReservationSuperseded, match="a newer reservation of the same voucher") as caught:
-        desk.book.check(first.reservation)
+        desk.book.check(reservation("r-1"))
     assert caught.value.reservation_id == "r-1"
     assert (desk.book.check("r-2"), desk.book.check("o-1")) == (second, other)
 
@@ -240,7 +241,7 @@ def test_a_charged_reservation_is_refused_and_so_is_one_being_charged() -> None:
     assert desk.book.is_charged(entry)
     assert desk.book.left(entry) == 0
     with pytest.raises(ReservationAlreadyCharged, match="was charged already"):
-        desk.book.check(entry.reservation)
+        desk.book.check(reservation("r"))
 
 
 def test_charged_is_said_rather_than_superseded_or_expired() -> None:
@@ -251,6 +252,18 @@ def test_charged_is_said_rather_than_superseded_or_expired() -> None:
     desk.true.advance(4000)
     with pytest.raises(ReservationAlreadyCharged):
         desk.book.check("r-1")
+
+
+def test_of_a_charged_reservation_no_more_is_kept_than_that_it_was_charged() -> None:
+    desk = Desk()
+    desk.note("r-0")
+    entry = desk.note("r-1")
+    with desk.book.charging("r-1", CASE):
+        pass
+    assert desk.book.find("r-1") is None
+    assert not desk.book._newest
+    assert desk.book.is_charged(entry)
+    assert desk.refused("r-0")  # it was replaced, and stays so
 
 
 def test_a_charge_that_certainly_failed_may_be_made_again() -> None:

@@ -119,21 +119,23 @@ class Checkout:
         key = self._parts.key(code)
         async with in_turn(self._parts.lock, (key,), deadline):
             if allow_partial:
-                entry, request = await reserve_partially(
+                made, request = await reserve_partially(
                     self._parts.sender, self._parts.reservations, request_for, asked, deadline
                 )
             else:
                 request = request_for(asked)
-                entry = await self._parts.reservations.make(request, deadline)
+                made = await self._parts.reservations.make(request, deadline)
         self._check_open()  # it may have been charged meanwhile: what is held now lapses
-        held = self._hold(entry, asked, request, key)
+        held = self._hold(made, asked, request, key)
         if renew:
             self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
         return held
 
-    def _hold(self, entry: Entry, asked: Decimal, request: Request[Reservation], key: str) -> HeldReservation:
+    def _hold(
+        self, made: tuple[Reservation, Entry], asked: Decimal, request: Request[Reservation], key: str
+    ) -> HeldReservation:
         held = HeldReservation(
-            entry, asked=asked, request=request, key=key, book=self._parts.reservations.book
+            made, asked=asked, request=request, key=key, book=self._parts.reservations.book
         )
         for replaced in [old for old in self._held if old.voucher_id == held.voucher_id]:
             self._held.remove(replaced)

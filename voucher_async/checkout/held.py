@@ -19,19 +19,25 @@ class HeldReservation:
     """An amount of one voucher, held for a checkout. Made by `Checkout.reserve`.
 
     Args:
-        entry: the reservation.
+        made: the reservation, and what the client wrote down of it.
         asked: the amount that was asked for, in currency units.
         request: how it was made, for making it anew.
         key: stands for the voucher in a lock.
         book: what the client knows of its reservations.
     """
 
-    __slots__ = ("_book", "_entry", "asked", "key", "request")
+    __slots__ = ("_book", "_entry", "_reservation", "asked", "key", "request")
 
     def __init__(
-        self, entry: Entry, *, asked: Decimal, request: Request[Reservation], key: str, book: ReservationBook
+        self,
+        made: tuple[Reservation, Entry],
+        *,
+        asked: Decimal,
+        request: Request[Reservation],
+        key: str,
+        book: ReservationBook,
     ) -> None:
-        self._entry = entry
+        self._reservation, self._entry = made
         self._book = book
         self.asked: Decimal = asked
         self.request: Request[Reservation] = request
@@ -43,17 +49,17 @@ class HeldReservation:
     @property
     def reservation(self) -> Reservation:
         """The reservation as the server answered it, the newest one when it was renewed."""
-        return self._entry.reservation
+        return self._reservation
 
     @property
     def voucher_id(self) -> str:
         """The voucher."""
-        return self._entry.reservation.voucher_id
+        return self._reservation.voucher_id
 
     @property
     def amount(self) -> Decimal:
         """What is held, in currency units."""
-        return self._entry.reservation.amount
+        return self._reservation.amount
 
     @property
     def missing(self) -> Decimal:
@@ -63,7 +69,7 @@ class HeldReservation:
     @property
     def valid_until(self) -> dt.datetime:
         """When it ends, by the server's clock; aware."""
-        return self._entry.reservation.valid_until
+        return self._reservation.valid_until
 
     @property
     def remaining(self) -> float:
@@ -84,6 +90,6 @@ class HeldReservation:
         """Whether it was charged."""
         return self._book.is_charged(self._entry)
 
-    def renewed(self, entry: Entry) -> None:
+    def renewed(self, made: tuple[Reservation, Entry]) -> None:
         """Go on with a newer reservation of the same voucher."""
-        self._entry = entry
+        self._reservation, self._entry = made

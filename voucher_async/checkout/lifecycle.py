@@ -85,9 +85,9 @@ class Lifecycle:
                 charged = self.desk.recall(flow.key)
                 if charged is not None:
                     return charged
-                entry = await self.reservations.make(request, deadline)
+                reservation, _ = await self.reservations.make(request, deadline)
                 return await self.reservations.charge_by(
-                    flow, entry.reservation, order_number=order_number, currency=currency
+                    flow, reservation, order_number=order_number, currency=currency
                 )
 
         return await self.desk.run(deadline, work)

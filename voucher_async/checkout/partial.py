@@ -36,7 +36,7 @@ async def reserve_partially(
     request_for: Callable[[Decimal], Request[Reservation]],
     amount: Decimal,
     deadline: Deadline,
-) -> tuple[Entry, Request[Reservation]]:
+) -> tuple[tuple[Reservation, Entry], Request[Reservation]]:
     """Reserve the amount, or what is left on the voucher when that is less.
 
     Which refusal means "not enough" is not documented, so any refusal of the whole amount is followed up;
@@ -50,14 +50,14 @@ async def reserve_partially(
         deadline: for all of it together.
 
     Returns:
-        The reservation, and the request that made it.
+        The reservation with what was written down of it, and the request that made it.
 
     Raises:
         ApiError: nothing can be reserved; or the read was refused (it needs the scope `read`).
         TransportError: no answer.
     """
 
-    async def reserve(value: Decimal) -> tuple[Entry, Request[Reservation]]:
+    async def reserve(value: Decimal) -> tuple[tuple[Reservation, Entry], Request[Reservation]]:
         request = request_for(value)
         return await reservations.make(request, deadline), request
 
@@ -67,7 +67,8 @@ async def reserve_partially(
         if amount == CENT:
             raise
     probed = await reserve(CENT)
-    read = build(GET_VOUCHER, ids={"id": probed[0].reservation.voucher_id})
+    (probe, _), _ = probed
+    read = build(GET_VOUCHER, ids={"id": probe.voucher_id})
     left = (await sender.send(read, deadline)).value.remaining_amount
     # whether an open reservation lowers `remaining_amount` is not documented:
     # what was read may be the probe's cent short of what there is

@@ -10,6 +10,7 @@ import enum
 import functools
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -40,6 +41,9 @@ __all__ = [
 
 Rule: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 """An attrs validator: raises `InvalidInput` with the API's name of the field."""
+
+_Check: TypeAlias = tuple[Callable[[str], bool], str]
+"""A condition, and what it demands, in words."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound="OpenEnum")
@@ -141,35 +145,39 @@ def text(
     secret: bool = False,
 ) -> Rule:
     """The rule for a text; lengths in characters, the pattern in JSON Schema's sense, a secret one masked."""
-    checks: list[tuple[Callable[[str], bool], str]] = [(_is_unicode, "must not hold lone surrogates")]
+    lengths: list[_Check] = [(_is_unicode, "must not hold lone surrogates")]
+    longest = sys.maxsize if max_length is None else max_length
     if min_length:
-        checks.append((lambda value: len(value) >= min_length, f"must have at least {_count(min_length)}"))
+        lengths.append((lambda value: len(value) >= min_length, f"must have at least {_count(min_length)}"))
     if max_length is not None:
-        checks.append((lambda value: len(value) <= max_length, f"must have at most {_count(max_length)}"))
+        lengths.append((lambda value: len(value) <= longest, f"must have at most {_count(max_length)}"))
+    others: list[_Check] = []
     if pattern is not None:
         compiled = re.compile(_python_pattern(pattern), re.ASCII)
-        checks.append((lambda value: compiled.search(value) is not None, f"must match {pattern}"))
+        others.append((lambda value: compiled.search(value) is not None, f"must match {pattern}"))
     if choices:
-        checks.append((lambda value: value in choices, f"must be one of {', '.join(choices)}"))
+        others.append((lambda value: value in choices, f"must be one of {', '.join(choices)}"))
     if not_blank:
-        checks.append((lambda value: bool(value.strip()), "must not be blank"))
+        others.append((lambda value: bool(value.strip()), "must not be blank"))
     if trimmed:
-        checks.append((lambda value: value == value.strip(), "must not begin or end with white space"))
+        others.append((lambda value: value == value.strip(), "must not begin or end with white space"))
     if json_text:
-        checks.append((_is_json, "must be JSON text"))
-    return _text_rule(checks, secret=secret)
+        others.append((_is_json, "must be JSON text"))
+    conditions = tuple(holds for holds, _ in others)
+
+    def fits(value: str) -> bool:
+        """All at once: nearly every text does."""
+        if not min_length <= len(value) <= longest or not _is_unicode(value):
+            return False
+        return all(holds(value) for holds in conditions) if conditions else True
+
+    return _text_rule((*lengths, *others), fits, secret=secret)
 
 
-def _text_rule(checks: Sequence[tuple[Callable[[str], bool], str]], *, secret: bool) -> Rule:
-    conditions = tuple(holds for holds, _ in checks)
-
+def _text_rule(checks: Sequence[_Check], fits: Callable[[str], bool], *, secret: bool) -> Rule:
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if type(value) is str:
-            for holds in conditions:
-                if not holds(value):
-                    break
-            else:
-                return
+        if type(value) is str and fits(value):
+            return
         field = wire_name(attribute)
         given = _check_type(field, value, str, secret=secret)
         for holds, words in checks:

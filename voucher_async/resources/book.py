@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+from collections import OrderedDict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -14,14 +17,13 @@ from voucher_async.errors import (
     ReservationSuperseded,
     VoucherError,
 )
-from voucher_async.models import Reservation
 from voucher_async.pending import PendingOutcome, SettlementState
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Generator
 
     from voucher_async.clock import Clock, ServerClock
+    from voucher_async.models import Reservation
     from voucher_async.pending import Settlement
     from voucher_async.sansio import Answer
     from voucher_async.settlement import Case
@@ -35,17 +37,23 @@ _REMEMBERED: Final = 16_384
 
 @attrs.define(eq=False)
 class Entry:
-    """One reservation of this client.
+    """One reservation of this client: not all of it, since many are kept.
 
     Attributes:
-        reservation: as the server answered it.
+        id: its id.
+        voucher_id: the voucher it is of.
+        amount: in currency units.
+        created_at: when the server made it; aware.
         ends: monotonic time in seconds when it ends on the server.
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
         superseded: a newer one of the same voucher replaced it.
     """
 
-    reservation: Reservation
+    id: str
+    voucher_id: str
+    amount: Decimal
+    created_at: dt.datetime
     ends: float
     sent: float
     answered: float
@@ -81,45 +89,38 @@ class ReservationBook:
         self._clock = clock
         self._server_clock = server_clock
         self._margin = margin
-        self._entries: dict[str, Entry] = {}
-        self._newest: dict[str, list[Entry]] = {}  # by voucher; several where nobody can tell
+        # ordered dicts: taking the oldest out of a dict takes ever longer
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
         self._charging: set[str] = set()
-        self._charged: dict[str, PendingOutcome | SettlementState] = {}  # what became of charges
+        # what became of charges
+        self._charged: OrderedDict[str, PendingOutcome | SettlementState] = OrderedDict()
 
     def note(self, answer: Answer[Reservation]) -> Entry:
         """Write down a reservation that was just made; the one it replaced is superseded."""
         reservation = answer.value
         entry = Entry(
-            reservation=reservation,
-            ends=answer.sent + lifetime(reservation, answer.date),
-            sent=answer.sent,
-            answered=self._clock.monotonic(),
+            reservation.id,
+            reservation.voucher_id,
+            reservation.amount,
+            reservation.created_at,
+            answer.sent + lifetime(reservation, answer.date),
+            answer.sent,
+            self._clock.monotonic(),
         )
-        self._supersede(entry)
-        self._entries[reservation.id] = entry
-        while len(self._entries) > _REMEMBERED:
-            self._drop_oldest()
+        newest = self._newest.get(entry.voucher_id)
+        self._newest[entry.voucher_id] = (entry,) if newest is None else _superseding(entry, newest)
+        self._entries[entry.id] = entry
+        if len(self._entries) > _REMEMBERED:
+            self._forget(next(iter(self._entries)))
         return entry
 
-    def _supersede(self, entry: Entry) -> None:
-        made = entry.reservation.created_at
-        newest = self._newest.get(entry.reservation.voucher_id, [])
-        for before in newest:
-            # of two requests under way at once nobody here knows which the server took first: its date
-            # tells, or else the server has to
-            if before.answered <= entry.sent or before.reservation.created_at < made:
-                before.superseded = True
-            elif made < before.reservation.created_at:
-                entry.superseded = True
-        left = [other for other in (*newest, entry) if not other.superseded]
-        self._newest[entry.reservation.voucher_id] = left
-
-    def _drop_oldest(self) -> None:
-        entry = self._entries.pop(next(iter(self._entries)))
-        voucher_id = entry.reservation.voucher_id
-        left = [other for other in self._newest.pop(voucher_id, ()) if other is not entry]
-        if left:
-            self._newest[voucher_id] = left
+    def _forget(self, reservation_id: str) -> None:
+        entry = self._entries.pop(reservation_id, None)
+        if entry is not None:
+            left = tuple(other for other in self._newest.pop(entry.voucher_id, ()) if other is not entry)
+            if left:
+                self._newest[entry.voucher_id] = left
 
     @contextlib.contextmanager
     def charging(self, reservation_id: str, case: Case) -> Generator[None]:
@@ -146,12 +147,14 @@ class ReservationBook:
 
     def _ended(self, reservation_id: str, state: PendingOutcome | SettlementState) -> None:
         self._charged[reservation_id] = state
+        if state is SettlementState.DONE:
+            self._forget(reservation_id)  # nothing more is to be known of it
         if len(self._charged) > _REMEMBERED:
-            del self._charged[next(iter(self._charged))]
+            self._charged.popitem(last=False)
 
     def is_charged(self, entry: Entry) -> bool:
         """Whether this client charged the reservation."""
-        return self._charged.get(entry.reservation.id) is SettlementState.DONE
+        return self._charged.get(entry.id) is SettlementState.DONE
 
     def find(self, reservation_id: str) -> Entry | None:
         """The entry of a reservation; None when this client did not make it, or forgot it."""
@@ -163,7 +166,7 @@ class ReservationBook:
 
     def left(self, entry: Entry) -> float:
         """Seconds in which the reservation may still be charged; not above 0 when it may not."""
-        if entry.superseded or entry.reservation.id in self._charged:
+        if entry.superseded or entry.id in self._charged:
             return 0.0
         return entry.ends - self._margin - self._clock.monotonic()
 
@@ -217,7 +220,7 @@ class ReservationBook:
 
     def _check_foreign(self, reservation: Reservation) -> None:
         newest = self._newest.get(reservation.voucher_id, ())
-        if any(entry.reservation.created_at > reservation.created_at for entry in newest):
+        if any(entry.created_at > reservation.created_at for entry in newest):
             raise ReservationSuperseded(
                 "a newer reservation of the same voucher replaced it", reservation_id=reservation.id
             )
@@ -233,3 +236,15 @@ class ReservationBook:
                 f"the reservation {state}, the safety margin is {self._margin:g} s: reserve again",
                 reservation_id=reservation_id,
             )
+
+
+def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What is newest of a voucher with one more reservation; the others are superseded."""
+    for before in newest:
+        # of two requests under way at once nobody here knows which the server took first: its date
+        # tells, or else the server has to
+        if before.answered <= entry.sent or before.created_at < entry.created_at:
+            before.superseded = True
+        elif entry.created_at < before.created_at:
+            entry.superseded = True
+    return tuple(other for other in (*newest, entry) if not other.superseded)

@@ -66,16 +66,18 @@ class Reservations:
             TransportError: no answer, also after repeating it; a reservation may exist, unused it lapses.
         """
         request = self.request(code=code, amount=amount, currency=currency, pin=pin)
-        return (await self.make(request, self._sender.deadline(timeout))).reservation
+        reservation, _ = await self.make(request, self._sender.deadline(timeout))
+        return reservation
 
     def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:
         """The request of `create`, checked but not sent."""
         body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
         return build(CREATE_RESERVATION, body, secrets=(code, pin), check=reservation_of(body.amount))
 
-    async def make(self, request: Request[Reservation], deadline: Deadline) -> Entry:
+    async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         """Send a request of `request` and write the reservation down."""
-        return self.book.note(await self._sender.send(request, deadline))
+        answer = await self._sender.send(request, deadline)
+        return answer.value, self.book.note(answer)
 
     async def charge(
         self, reservation: Reservation | str, *, order_number: str, timeout: float | None = None
@@ -126,7 +128,7 @@ class Reservations:
         body = ChargeReservationRequest(order_number=order_number)
         reservation_id = _id_of(reservation)
         entry = self.book.check(reservation)
-        pending = charge_pending(entry.reservation if entry else reservation, order_number, currency)
+        pending = charge_pending(entry or reservation, order_number, currency)
         request = build(
             CHARGE_RESERVATION,
             body,
@@ -137,7 +139,7 @@ class Reservations:
             return Case(pending=pending), request
         case = Case(
             pending=pending,
-            anchor=(entry.reservation.created_at, entry.sent),
+            anchor=(entry.created_at, entry.sent),
             may_repeat=lambda: self.book.lives(entry),
             on_end=lambda settlement: self.book.settled(reservation_id, settlement),
         )
@@ -145,7 +147,7 @@ class Reservations:
 
 
 def charge_pending(
-    reservation: Reservation | str, order_number: str, currency: str | None = None
+    reservation: Reservation | Entry | str, order_number: str, currency: str | None = None
 ) -> PendingOutcome:
     """What to look for when the answer to a charge is lost."""
     if isinstance(reservation, str):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import attrs
 
-from voucher_async.cancelling import within
+from voucher_async.cancelling import Limits
 from voucher_async.clock import Deadline
 from voucher_async.config import check_seconds
 from voucher_async.errors import (
@@ -29,6 +29,7 @@ from voucher_async.transport.session import Exchange
 
 if TYPE_CHECKING:
     from voucher_async.auth import Token, TokenProvider
+    from voucher_async.cancelling import Limit
     from voucher_async.clock import Clock, ServerClock
     from voucher_async.config import Settings
     from voucher_async.errors import CallFacts
@@ -74,6 +75,11 @@ class Transport:
         self.backoff: Backoff = Backoff()
         self.budget: Budget = Budget()
         self.tokens: TokenProvider | None = None
+        self._limits = Limits()
+
+    def close(self) -> None:
+        """Take back the timer."""
+        self._limits.close()
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         """The deadline of a call that begins now.
@@ -107,7 +113,8 @@ class Transport:
             # a time-out of nothing would still let the request be written before it strikes
             raise call.gave_up()
         try:
-            return await within(left, call.run())
+            with self._limits.limit(left) as limit:
+                return await call.run(limit)
         except VoucherError as error:
             call.stamp(error)
             raise
@@ -151,16 +158,17 @@ class _Call(Generic[T]):
         self._in_doubt = 0
         self._reauthenticated = False
 
-    async def run(self) -> Answer[T]:
+    async def run(self, limit: Limit) -> Answer[T]:
         """The attempt loop; there is no other."""
+        tokens = self._transport.tokens if self._request.operation.secured else None
         while True:
             try:
-                token = await self._token()
+                token = None if tokens is None else (tokens.current() or await _acquire(tokens))
             except AuthenticationError:
                 if self._in_doubt and self._request.operation.retry is Retry.DISCONNECT:
                     return self._done(self._sent or 0.0)  # the credentials are gone: it was done
                 raise
-            end = await self._attempt(token)
+            end = await self._attempt(token, limit)
             if isinstance(end, Answer):
                 return end
             verdict = judge(self._request.operation.retry, end.known)
@@ -184,21 +192,7 @@ class _Call(Generic[T]):
         if pause:
             await self._transport.clock.sleep(pause)
 
-    async def _token(self) -> Token | None:
-        tokens = self._transport.tokens
-        if tokens is None or not self._request.operation.secured:
-            return None
-        token = tokens.current()
-        if token is not None:
-            return token
-        try:
-            return await tokens.acquire()
-        except VoucherError as error:
-            # what is not known about the token request says nothing about this call, which was not sent
-            error.fate = Fate.NOT_SENT
-            raise
-
-    async def _attempt(self, token: Token | None) -> Answer[T] | _Failure:
+    async def _attempt(self, token: Token | None, limit: Limit) -> Answer[T] | _Failure:
         self._attempts += 1
         transport = self._transport
         self._exchange = exchange = self._make_exchange(token)
@@ -206,7 +200,7 @@ class _Call(Generic[T]):
             transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
         self._sent = sent = transport.clock.monotonic()
         try:
-            response = await transport.session.send(exchange)
+            response = await transport.session.send(exchange, limit)
         except TransportError as error:
             self._exchange = None
             self._ended(error.fate, error=error)
@@ -342,6 +336,15 @@ class _Call(Generic[T]):
         )
         _logger.debug("%s", event)
         hooks.attempt_ended(event)
+
+
+async def _acquire(tokens: TokenProvider) -> Token:
+    try:
+        return await tokens.acquire()
+    except VoucherError as error:
+        # what is not known about the token request says nothing about this call, which was not sent
+        error.fate = Fate.NOT_SENT
+        raise
 
 
 def _in_words(error: BaseException | None) -> str | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from voucher_async.auth import Token
+    from voucher_async.cancelling import Limit
     from voucher_async.config import Settings
     from voucher_async.sansio import Request
 
@@ -57,17 +58,24 @@ _CONNECT_ERRORS = (
 
 
 class _CountedBody(BytesPayload):
-    """A body that counts how often it was begun to be written."""
+    """A body that counts how often it was begun to be written, and limits the silence from then on."""
 
     begun: int = 0
+    limit: Limit | None = None
+    silence: float = 0.0
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        self.begun += 1
+        self._begin()
         await super().write(writer)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self.begun += 1
+        self._begin()
         await super().write_with_length(writer, content_length)
+
+    def _begin(self) -> None:
+        self.begun += 1
+        if self.limit is not None:
+            self.limit.silence(self.silence)
 
 
 @functools.lru_cache(maxsize=256)
@@ -155,16 +163,18 @@ class Session:
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._silence = settings.timeout.read
         # waiting for a free connection and for DNS is limited by the deadline of the whole call
-        self._timeout = aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=settings.timeout.connect,
-            sock_read=settings.timeout.read,
-            ceil_threshold=_NO_ROUNDING,
-        )
+        self._timeout = _timeout(settings, settings.timeout.read)
+        # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
+        self._timeout_counted = _timeout(settings, None)
 
-    async def send(self, exchange: Exchange) -> Response:
+    async def send(self, exchange: Exchange, limit: Limit) -> Response:
         """Make the request and read the whole answer.
+
+        Args:
+            exchange: the request.
+            limit: of the call, entered.
 
         Raises:
             TransportError: no complete answer; `fate` says what is known.
@@ -174,14 +184,17 @@ class Session:
         exchange.provable = self._provable
         failure: VoucherError
         try:
-            return await self._exchange(await self._session(), exchange)
+            return await self._exchange(self._at_hand() or await self._opened(), exchange, limit)
         except VoucherError:
             raise
         except asyncio.CancelledError as error:
-            if cancelled_from_outside():
+            if limit.fell_silent():
+                failure = exchange.failed(TimeoutError())
+            elif cancelled_from_outside():
                 raise
-            # aiohttp cancels whoever waits for a connection when its connector is closed
-            failure = exchange.failed(error)
+            else:
+                # aiohttp cancels whoever waits for a connection when its connector is closed
+                failure = exchange.failed(error)
         except (aiohttp.ClientError, OSError) as error:
             failure = exchange.failed(error)
         except (ValueError, TypeError) as error:
@@ -194,56 +207,74 @@ class Session:
                 failure = exchange.failed(error)
         except Exception as error:  # noqa: BLE001 - whatever broke, what is known of the request is not lost
             failure = exchange.failed(error)
+        finally:
+            if exchange.body is not None:
+                exchange.body.limit = None  # it may yet be written, by a task of aiohttp's
+            limit.heard()
         # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
         raise failure
 
-    async def _exchange(self, session: aiohttp.ClientSession, exchange: Exchange) -> Response:
+    async def _exchange(self, session: aiohttp.ClientSession, exchange: Exchange, limit: Limit) -> Response:
+        body, timeout = exchange.body, self._timeout
+        if body is not None and self._provable:
+            body.limit, body.silence, timeout = limit, self._silence, self._timeout_counted
         answer = await session.request(
             exchange.method,
             exchange.url,
             headers=exchange.headers if self._given is None else {**_HEADERS, **exchange.headers},
-            data=exchange.body,
+            data=body,
             allow_redirects=False,
             raise_for_status=False,
-            timeout=self._timeout,
+            timeout=timeout,
         )
         try:
-            body, complete = await self._read(answer)
-        except (aiohttp.ClientError, OSError):
+            content, complete = await self._read(answer, limit)
+        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
             if answer.status < _BAD_REQUEST:
                 raise
-            body, complete = b"", False  # the status alone says that it was refused
+            if isinstance(error, asyncio.CancelledError) and not limit.fell_silent():
+                raise
+            content, complete = b"", False  # the status alone says that it was refused
         finally:
             answer.release()
         return Response(
             status=answer.status,
             headers=answer.headers,
-            body=body,
+            body=content,
             complete=complete,
             resent=exchange.resent,
             secrets=exchange.secrets,
         )
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-        limit = self._settings.max_answer_bytes
+    async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
+        most = self._settings.max_answer_bytes
+        stream = answer.content
         chunks: list[bytes] = []
         size = 0
-        while chunk := await answer.content.readany():
+        while True:
+            limit.silence(self._silence)
+            chunk = await stream.readany()
             size += len(chunk)
-            if size > limit:
+            if size > most:
                 answer.close()
                 return b"".join(chunks), False
             chunks.append(chunk)
-        return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), True
+            if not chunk or stream.at_eof():
+                return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), True
 
-    async def _session(self) -> aiohttp.ClientSession:
+    def _at_hand(self) -> aiohttp.ClientSession | None:
+        """The session of our own, when it is open on this loop."""
+        own = self._own
+        if own is None or own.closed or self._loop is not asyncio.get_running_loop():
+            return None
+        return own
+
+    async def _opened(self) -> aiohttp.ClientSession:
         if self._given is not None:
             if self._given.closed:
                 raise ConfigurationError("the session that was handed in is closed")
             return self._given
         loop = asyncio.get_running_loop()
-        if self._own is not None and self._loop is loop and not self._own.closed:
-            return self._own
         if self._closed:
             raise ConfigurationError("the client is closed")
         if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
@@ -286,6 +317,12 @@ class Session:
         if keeper is not None and self._loop is asyncio.get_running_loop():
             await keeper.aclose()
         await self._forget()
+
+
+def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=None, sock_connect=settings.timeout.connect, sock_read=read, ceil_threshold=_NO_ROUNDING
+    )
 
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:

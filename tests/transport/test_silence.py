@@ -1,0 +1,108 @@
+"""How long a server may be silent: from the writing of a request on, and between two pieces of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from tests.transport.rawserver import CHARGE, HEAD, VOUCHER, RawServer, Script, hang, reply, send_then
+from voucher_async import CallTimeout, Conflict, Fate, OutcomeUnknown, Timeout, VoucherClient
+
+Call = Callable[[VoucherClient], Awaitable[object]]
+
+READ = 0.25
+LIMITS = Timeout(total=5.0, connect=1.0, read=READ)
+
+
+def dribble(content: object, pause: float) -> Script:
+    """An answer in pieces, the headers at once, the body with a pause before each."""
+    body = json.dumps(content).encode()
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        for start in range(0, len(body), len(body) // 6):
+            await asyncio.sleep(pause)
+            writer.write(body[start : start + len(body) // 6])
+            await writer.drain()
+
+    return script
+
+
+async def read(client: VoucherClient) -> object:
+    return await client.vouchers.get("v-1")
+
+
+async def reserve(client: VoucherClient) -> object:
+    return await client.reservations.create(code="CODE-1", amount=1, currency="EUR")
+
+
+async def charge(client: VoucherClient) -> object:
+    return await client.reservations.charge("r-1", order_number="o-1")
+
+
+@pytest.mark.parametrize(("call", "content"), [(read, VOUCHER), (charge, CHARGE)])
+async def test_an_answer_that_takes_long_but_is_never_silent_is_read(
+    raw_server: RawServer, call: Call, content: object
+) -> None:
+    raw_server.scripts = [dribble(content, READ / 2)]
+    async with raw_server.client(timeout=LIMITS) as client:
+        begun = time.perf_counter()
+        await call(client)
+    assert time.perf_counter() - begun > 2 * READ
+    assert len(raw_server.requests) == 1
+
+
+@pytest.mark.parametrize("call", [read, reserve])
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("script", [hang, send_then(HEAD, hang), send_then(HEAD + b'\r\n{"i', hang)])
+async def test_a_silent_server_is_left_after_that_time_and_not_before(
+    raw_server: RawServer, script: Script, call: Call, *, given: bool
+) -> None:
+    raw_server.scripts = [script]
+    async with aiohttp.ClientSession() as session:
+        settings = raw_server.settings(timeout=LIMITS, max_attempts=1)
+        async with VoucherClient(settings=settings, session=session if given else None) as client:
+            begun = time.perf_counter()
+            with pytest.raises(CallTimeout, match="no answer in time") as caught:
+                await call(client)
+            taken = time.perf_counter() - begun
+    assert caught.value.fate is Fate.UNKNOWN
+    assert READ <= taken < READ + 1.0
+
+
+async def test_a_silent_charge_is_unknown_long_before_its_deadline(raw_server: RawServer) -> None:
+    raw_server.scripts = [hang]
+    async with raw_server.client(timeout=LIMITS) as client:
+        begun = time.perf_counter()
+        with pytest.raises(OutcomeUnknown):
+            await charge(client)
+        assert READ <= time.perf_counter() - begun < READ + 1.0
+
+
+async def test_a_refusal_whose_body_never_comes_is_a_refusal(raw_server: RawServer) -> None:
+    raw_server.scripts = [send_then(HEAD.replace(b"200 OK", b"409 X") + b'\r\n{"code', hang)]
+    async with raw_server.client(timeout=LIMITS) as client:
+        with pytest.raises(Conflict):
+            await charge(client)
+        assert client.pending == ()
+    assert len(raw_server.requests) == 1
+
+
+async def test_waiting_for_a_connection_is_no_silence(raw_server: RawServer) -> None:
+    raw_server.scripts = [dribble(CHARGE, READ / 2), reply(CHARGE)]
+    async with raw_server.client(timeout=LIMITS, max_connections=1) as client:
+        begun = time.perf_counter()
+        first = asyncio.create_task(charge(client))
+        await asyncio.sleep(READ / 5)
+        second = asyncio.create_task(client.reservations.charge("r-2", order_number="o-1"))
+        await asyncio.gather(first, second)
+        assert time.perf_counter() - begun > 2 * READ
+    assert len(raw_server.requests) == 2

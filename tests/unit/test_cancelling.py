@@ -1,0 +1,240 @@
+"""Limits: one timer for all, and whose cancellation it was."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from voucher_async.cancelling import Limit, Limits
+
+SOON = 0.05
+NEVER = 60.0
+
+
+class Counting(asyncio.SelectorEventLoop):
+    """A loop that tells how many timers it was asked for, and when the last one is due."""
+
+    timers: int = 0
+
+    def call_at(self, when: float, *args: object, **kwargs: object) -> asyncio.TimerHandle:
+        self.timers += 1
+        return super().call_at(when, *args, **kwargs)  # type: ignore[arg-type]
+
+
+async def wait(limits: Limits, seconds: float, asleep: float = NEVER) -> str:
+    try:
+        with limits.limit(seconds):
+            await asyncio.sleep(asleep)
+    except TimeoutError:
+        return "timed out"
+    return "done"
+
+
+async def test_what_takes_too_long_is_ended_and_what_does_not_is_not() -> None:
+    limits = Limits()
+    assert await wait(limits, SOON) == "timed out"
+    assert await wait(limits, NEVER, 0.0) == "done"
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+def test_a_thousand_limits_take_one_timer() -> None:
+    loop = Counting()
+
+    async def main() -> None:
+        limits = Limits()
+        futures = [loop.create_future() for _ in range(1000)]
+
+        async def one(future: asyncio.Future[None]) -> None:
+            with limits.limit(NEVER):
+                await future
+
+        tasks = [asyncio.create_task(one(future)) for future in futures]
+        await asyncio.sleep(0)
+        for future in futures:
+            future.set_result(None)
+        await asyncio.gather(*tasks)
+        assert loop.timers == 1
+        limits.close()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
+
+
+async def test_each_limit_is_kept_whichever_was_set_first() -> None:
+    limits = Limits()
+    begun = time.perf_counter()
+
+    async def one(seconds: float) -> float:
+        assert await wait(limits, seconds) == "timed out"
+        return time.perf_counter() - begun
+
+    asked = [0.2, 0.05, 0.1, 0.05, 0.15, 0.102]
+    taken = await asyncio.gather(*map(one, asked))
+    assert all(got >= limit for got, limit in zip(taken, asked, strict=True))
+    assert sorted(taken) == [got for _, got in sorted(zip(asked, taken, strict=True))]
+
+
+async def test_a_cancellation_from_outside_stays_one() -> None:
+    limits = Limits()
+    task = asyncio.create_task(wait(limits, NEVER))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_cancellation_from_outside_counts_more_than_a_limit_that_ends_with_it() -> None:
+    limits = Limits()
+    ends: list[Limit] = []
+
+    async def one() -> None:
+        with limits.limit(NEVER) as limit:
+            ends.append(limit)
+            await asyncio.sleep(NEVER)
+
+    task = asyncio.create_task(one())
+    await asyncio.sleep(0)
+    ends[0].strike(ends[0].ends)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelling() == 1
+
+
+async def test_a_cancellation_that_something_else_swallowed_is_taken_back() -> None:
+    limits = Limits()
+    task = asyncio.current_task()
+    assert task is not None
+    with limits.limit(SOON), pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(NEVER)
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_an_error_that_comes_with_the_end_is_the_one_that_is_raised() -> None:
+    async def break_when_cancelled() -> None:
+        with Limits().limit(SOON):
+            try:
+                await asyncio.sleep(NEVER)
+            except asyncio.CancelledError:
+                raise ValueError("broken") from None
+
+    with pytest.raises(ValueError, match="broken"):
+        await break_when_cancelled()
+
+
+async def test_silence_is_told_apart_from_the_end() -> None:
+    limits = Limits()
+    with limits.limit(NEVER) as limit:
+        limit.silence(SOON)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(NEVER)
+        assert limit.fell_silent()
+        assert not limit.fell_silent()  # it was taken back
+        await asyncio.sleep(0)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_after_a_silence_the_limit_itself_is_still_kept() -> None:
+    heard: list[bool] = []
+
+    async def go_on_after_a_silence() -> None:
+        with Limits().limit(3 * SOON) as limit:
+            limit.silence(SOON)
+            try:
+                await asyncio.sleep(NEVER)
+            except asyncio.CancelledError:
+                heard.append(limit.fell_silent())
+            await asyncio.sleep(NEVER)
+
+    with pytest.raises(TimeoutError):
+        await go_on_after_a_silence()
+    assert heard == [True]
+
+
+async def test_whatever_is_heard_moves_the_end_of_the_silence() -> None:
+    limits = Limits()
+    with limits.limit(NEVER) as limit:
+        for _ in range(6):
+            limit.silence(2 * SOON)
+            await asyncio.sleep(SOON / 2)
+        limit.heard()
+        await asyncio.sleep(3 * SOON)
+    assert not limit.fell_silent()
+
+
+async def test_a_silence_longer_than_the_limit_changes_nothing() -> None:
+    async def be_patient() -> None:
+        with Limits().limit(SOON) as limit:
+            limit.silence(NEVER)
+            await asyncio.sleep(NEVER)
+
+    with pytest.raises(TimeoutError):
+        await be_patient()
+
+
+async def test_a_silence_that_is_limited_after_the_end_harms_nobody() -> None:
+    limits = Limits()
+    with limits.limit(NEVER) as limit:
+        pass
+    limit.silence(SOON / 10)
+    await asyncio.sleep(SOON)
+
+
+async def test_a_cancellation_in_the_same_moment_as_a_silence_is_not_taken_for_it() -> None:
+    limits = Limits()
+    seen: list[bool] = []
+
+    async def one() -> None:
+        with limits.limit(NEVER) as limit:
+            limit.silence(SOON)
+            limit.strike(limit.next)
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            try:
+                await asyncio.sleep(NEVER)
+            except asyncio.CancelledError:
+                seen.append(limit.fell_silent())
+                raise
+
+    task = asyncio.create_task(one())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == [False]
+
+
+def test_two_loops_in_two_threads_do_not_lose_each_others_limits() -> None:
+    limits = Limits()
+    results: list[str] = []
+
+    def run() -> None:
+        results.append(asyncio.run(wait(limits, 4 * SOON)))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(SOON)
+    for thread in threads:
+        thread.join()
+    assert results == ["timed out"] * 3
+
+
+async def test_closing_takes_the_timer_back_unless_it_is_needed() -> None:
+    limits = Limits()
+    limits.close()
+    waiting = asyncio.create_task(wait(limits, SOON))
+    await asyncio.sleep(0)
+    limits.close()
+    assert await waiting == "timed out"
+    assert await wait(limits, NEVER, 0.0) == "done"
+    alarm = limits._alarm
+    assert alarm is not None
+    assert alarm._timer is not None
+    limits.close()
+    assert alarm._timer is None
