@@ -3,62 +3,67 @@
 Start with `VoucherClient`; every error derives from `VoucherError`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from voucher_async._version import __version__
-from voucher_async.auth import MemoryTokenStore, StoredToken, TokenRefresh, TokenStore
-from voucher_async.checkout import Checkout, HeldReservation, VoucherLock
-from voucher_async.client import VoucherClient, connect
-from voucher_async.clock import Clock, ManualClock, SystemClock
-from voucher_async.config import Settings, Timeout
-from voucher_async.errors import (
-    ApiError,
-    AuthenticationError,
-    BadAnswer,
-    CallFacts,
-    CallTimeout,
-    CheckoutFailed,
-    CheckoutUnknown,
-    ConfigurationError,
-    Conflict,
-    ConnectFailed,
-    ConnectionBroken,
-    Fate,
-    FieldError,
-    InvalidInput,
-    InvalidInputType,
-    LockFailed,
-    MissingScope,
-    NotFound,
-    OutcomeUnknown,
-    RateLimited,
-    ReservationAlreadyCharged,
-    ReservationError,
-    ReservationExpired,
-    ReservationSuperseded,
-    ServerError,
-    TransportError,
-    ValidationFailed,
-    VoucherError,
-)
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled
-from voucher_async.models import (
-    UNSET,
-    Charge,
-    ChargePage,
-    ChargeType,
-    CompleteVoucher,
-    ConnectedClient,
-    PageMeta,
-    Reservation,
-    ValidityInterval,
-    Voucher,
-    VoucherDetails,
-    VoucherPage,
-    VoucherStatus,
-    VoucherType,
-)
-from voucher_async.money import Amount
-from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
-from voucher_async.resources.paging import Listing
+
+if TYPE_CHECKING:
+    from voucher_async.auth import MemoryTokenStore, StoredToken, TokenRefresh, TokenStore
+    from voucher_async.checkout import Checkout, HeldReservation, VoucherLock
+    from voucher_async.client import VoucherClient, connect
+    from voucher_async.clock import Clock, ManualClock, SystemClock
+    from voucher_async.config import Settings, Timeout
+    from voucher_async.errors import (
+        ApiError,
+        AuthenticationError,
+        BadAnswer,
+        CallFacts,
+        CallTimeout,
+        CheckoutFailed,
+        CheckoutUnknown,
+        ConfigurationError,
+        Conflict,
+        ConnectFailed,
+        ConnectionBroken,
+        Fate,
+        FieldError,
+        InvalidInput,
+        InvalidInputType,
+        LockFailed,
+        MissingScope,
+        NotFound,
+        OutcomeUnknown,
+        RateLimited,
+        ReservationAlreadyCharged,
+        ReservationError,
+        ReservationExpired,
+        ReservationSuperseded,
+        ServerError,
+        TransportError,
+        ValidationFailed,
+        VoucherError,
+    )
+    from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled
+    from voucher_async.models import (
+        UNSET,
+        Charge,
+        ChargePage,
+        ChargeType,
+        CompleteVoucher,
+        ConnectedClient,
+        PageMeta,
+        Reservation,
+        ValidityInterval,
+        Voucher,
+        VoucherDetails,
+        VoucherPage,
+        VoucherStatus,
+        VoucherType,
+    )
+    from voucher_async.money import Amount
+    from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
+    from voucher_async.resources.paging import Listing
 
 __all__ = [
     "UNSET",
@@ -131,3 +136,39 @@ __all__ = [
     "__version__",
     "connect",
 ]
+
+# a name's module is loaded when the name is used first (PEP 562): most programs use few of them
+_HOMES: Final = {
+    "voucher_async.auth": "MemoryTokenStore StoredToken TokenRefresh TokenStore",
+    "voucher_async.checkout": "Checkout HeldReservation VoucherLock",
+    "voucher_async.client": "VoucherClient connect",
+    "voucher_async.clock": "Clock ManualClock SystemClock",
+    "voucher_async.config": "Settings Timeout",
+    "voucher_async.errors": (
+        "ApiError AuthenticationError BadAnswer CallFacts CallTimeout CheckoutFailed CheckoutUnknown "
+        "ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError InvalidInput "
+        "InvalidInputType LockFailed MissingScope NotFound OutcomeUnknown RateLimited "
+        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded ServerError "
+        "TransportError ValidationFailed VoucherError"
+    ),
+    "voucher_async.hooks": "AttemptEnded AttemptStarted Hook Repeating Settled",
+    "voucher_async.models": (
+        "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
+        "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
+    ),
+    "voucher_async.money": "Amount",
+    "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
+    "voucher_async.resources.paging": "Listing",
+}
+_MODULES: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # a type checker would take any name for an existing one
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -55,7 +55,7 @@ class _Alarm:
     __slots__ = ("_timer", "_watched", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self.loop: asyncio.AbstractEventLoop = loop
         self._watched: set[Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
 

@@ -1,32 +1,17 @@
-"""The client: wires the parts together and owns their lifetime."""
+"""The client: the door to everything, and the owner of its lifetime."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
-from urllib.parse import quote_plus, urlencode
 
-from voucher_async.auth import TokenGrant, TokenProvider, store_key
-from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
-from voucher_async.clock import ServerClock, SystemClock
+import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left until a client is made
+
 from voucher_async.config import Settings
 from voucher_async.errors import ConfigurationError
-from voucher_async.hooks import Hooks
-from voucher_async.operations import REQUEST_TOKEN
-from voucher_async.resources.book import ReservationBook
-from voucher_async.resources.charges import Charges
-from voucher_async.resources.clients import Clients
-from voucher_async.resources.reservations import Reservations
-from voucher_async.resources.vouchers import Vouchers
-from voucher_async.sansio import Request
-from voucher_async.settlement import Desk, Engine
-from voucher_async.transport.sender import Transport
-from voucher_async.transport.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
-
-    import aiohttp
 
     from voucher_async.auth import TokenStore
     from voucher_async.checkout import Checkout, VoucherLock
@@ -35,6 +20,10 @@ if TYPE_CHECKING:
     from voucher_async.models import Charge, ConnectedClient
     from voucher_async.money import Amount
     from voucher_async.pending import PendingOutcome, Settlement
+    from voucher_async.resources.charges import Charges
+    from voucher_async.resources.clients import Clients
+    from voucher_async.resources.reservations import Reservations
+    from voucher_async.resources.vouchers import Vouchers
 
 __all__ = ["VoucherClient", "connect"]
 
@@ -107,37 +96,26 @@ class VoucherClient:
             )
         elif client_id is not None or client_secret is not None:
             raise ConfigurationError("give either settings or client_id and client_secret")
+        # loaded when it is needed first, see there
+        from voucher_async.assembly import Parts  # noqa: PLC0415
+
+        parts = Parts(
+            settings,
+            session=session,
+            token_store=token_store,
+            hooks=hooks,
+            voucher_lock=voucher_lock,
+            clock=clock,
+        )
         self._settings = settings
-        self._hooks = Hooks(hooks)
-        clock = clock or SystemClock()
-        self._transport = _transport(settings, clock, self._hooks, session)
-        self._tokens = TokenProvider(
-            self._fetch_token,
-            clock=clock,
-            store=token_store,
-            key=store_key(settings.token_url, settings.client_id, settings.scopes),
-            on_refresh=self._hooks.token_refreshed,
-        )
-        self._transport.tokens = self._tokens
-        server_clock = self._transport.server_clock
-        book = ReservationBook(clock, server_clock, settings.safety_margin)
-        engine = Engine(self._transport, settings, clock=clock, server_clock=server_clock, hooks=self._hooks)
-        self._desk = Desk(engine, settings.close_wait)
-        self.vouchers: Vouchers = Vouchers(self._transport, self._desk)
-        self.reservations: Reservations = Reservations(self._transport, book, self._desk)
-        self.charges: Charges = Charges(self._transport, self._desk)
-        self.clients: Clients = Clients(self._transport)
-        self._lifecycle = Lifecycle(
-            self._transport,
-            reservations=self.reservations,
-            charges=self.charges,
-            desk=self._desk,
-            lock=voucher_lock or PROCESS_LOCK,
-            base_url=settings.base_url,
-            lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
-            clock=clock,
-            hooks=self._hooks,
-        )
+        self._transport = parts.transport
+        self._tokens = parts.tokens
+        self._desk = parts.desk
+        self._lifecycle = parts.lifecycle
+        self.vouchers: Vouchers = parts.vouchers
+        self.reservations: Reservations = parts.reservations
+        self.charges: Charges = parts.charges
+        self.clients: Clients = parts.clients
 
     @classmethod
     def from_env(
@@ -276,38 +254,8 @@ class VoucherClient:
             await self._desk.finish(wait)
         finally:
             await self._tokens.aclose()
-            await self._transport.session.aclose()
-            self._transport.close()
+            await self._transport.aclose()
         return await self._desk.end()
-
-    async def _fetch_token(self) -> TokenGrant:
-        settings = self._settings
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": settings.client_id,
-            "client_secret": settings.client_secret,
-        }
-        if settings.client_type:
-            form["client_type"] = settings.client_type
-        if settings.scopes:
-            form["scope"] = " ".join(settings.scopes)
-        request = Request(
-            operation=REQUEST_TOKEN,
-            path=REQUEST_TOKEN.path,
-            body=urlencode(form).encode(),
-            content_type="application/x-www-form-urlencoded",
-            secrets=(settings.client_secret, quote_plus(settings.client_secret)),
-        )
-        token = (await self._transport.send(request, self._transport.deadline())).value
-        return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
-
-
-def _transport(
-    settings: Settings, clock: Clock, hooks: Hooks, session: aiohttp.ClientSession | None
-) -> Transport:
-    return Transport(
-        settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks
-    )
 
 
 async def connect(
@@ -347,9 +295,6 @@ async def connect(
         base_url=base_url,
         timeout=timeout,
     )
-    transport = _transport(settings, SystemClock(), Hooks(hooks), session)
-    try:
-        return await Clients(transport).connect(pin)
-    finally:
-        await transport.session.aclose()
-        transport.close()
+    from voucher_async import assembly  # noqa: PLC0415 - as for a client
+
+    return await assembly.connect(pin, settings, session, hooks)

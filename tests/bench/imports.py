@@ -14,6 +14,7 @@ AT_LEAST = 15
 FLOOR = "import aiohttp"
 OURS = "import voucher_async"
 NAMED = "from voucher_async import VoucherClient"
+MADE = "from voucher_async import VoucherClient; VoucherClient('id', 'secret', environment='sandbox')"
 PROGRAM = """\
 import time
 start = time.perf_counter()
@@ -24,14 +25,18 @@ pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
 print(json.dumps([taken * 1e3, pages * resource.getpagesize() / 1024**2]))
 """
 NOTE = """\
-Fresh processes, taking turns, medians of {rounds}; the time of the import statement alone, compiled
-files in place. MiB is the resident size of the process after it."""
+Fresh processes, taking turns, medians of {rounds}; the time of the statement alone, compiled files in
+place. MiB is the resident size of the process after it. The bare import loads names when they are used;
+the class of the client loads aiohttp; the first client loads the rest, which is the last row: no less work
+than before, but not for those who only name an error or a type."""
 
 
 def measure(rounds: int, _missing: Mapping[str, str]) -> Part:
     """Fresh processes, taking turns; the first of each only compiles."""
     rounds = max(rounds, AT_LEAST)
-    results: dict[str, list[tuple[float, float]]] = {statement: [] for statement in (FLOOR, OURS, NAMED)}
+    results: dict[str, list[tuple[float, float]]] = {
+        statement: [] for statement in (FLOOR, OURS, NAMED, MADE)
+    }
     for number in range(rounds + 1):
         for statement, taken in results.items():
             made = once(statement)
@@ -45,7 +50,8 @@ def measure(rounds: int, _missing: Mapping[str, str]) -> Part:
         milliseconds, size = (statistics.median(one[index] for one in taken) for index in (0, 1))
         cells = (f"{milliseconds:.0f}", f"{ratios[statement]:.2f}", f"{size:.1f}")
         table.rows.append((f"`{statement}`", *cells))
-    ratio = ratios[OURS]
+    # the bare import loads nearly nothing: it is the client's class that a shop imports
+    ratio = max(ratios[OURS], ratios[NAMED])
     figure = Figure("import against aiohttp alone", "at most 1.1x", f"{ratio:.2f}x", ratio <= 1.1)
     return Part([table], [figure])
 

@@ -1,9 +1,8 @@
-"""Importing the package loads what a call needs, and nothing else."""
+"""Importing the package loads little, making a client what a call needs, and neither anything else."""
 
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,16 +18,36 @@ OPTIONAL = {
 NOT_AT_IMPORT = {"testing", "cli", "__main__", "integrations"}
 
 
+def loaded_by(program: str) -> set[str]:
+    """The modules that a program loads in a fresh interpreter."""
+    command = [sys.executable, "-c", f"{program}\nimport sys\nprint(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    """The modules that `import voucher_async` loads in a fresh interpreter."""
-    command = [sys.executable, "-X", "importtime", "-c", "import voucher_async"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
+    """What is loaded once there is a client."""
+    return loaded_by(
+        "from voucher_async import VoucherClient; VoucherClient('id', 'secret', environment='sandbox')"
+    )
 
 
 def test_the_report_is_understood(loaded: set[str]) -> None:
-    assert {"voucher_async", "voucher_async.client", "aiohttp"} <= loaded
+    assert {"voucher_async", "voucher_async.client", "voucher_async.transport.sender", "aiohttp"} <= loaded
+
+
+@pytest.mark.parametrize("program", ["import voucher_async", "from voucher_async import OutcomeUnknown"])
+def test_what_needs_no_client_does_not_wait_for_aiohttp(program: str) -> None:
+    assert not {"aiohttp", "msgspec", "voucher_async.models"} & loaded_by(program)
+
+
+def test_the_class_of_the_client_waits_for_aiohttp_and_little_else(loaded: set[str]) -> None:
+    """The rest waits for the first client; aiohttp, which takes longest, is not left for that moment."""
+    named = loaded_by("from voucher_async import OutcomeUnknown, Settings, VoucherClient, VoucherError")
+    own = {name for name in named if name.startswith("voucher_async.")}
+    assert own == {f"voucher_async.{name}" for name in ("_version", "client", "config", "errors", "masking")}
+    assert "aiohttp" in named
+    assert "msgspec" in loaded - named
 
 
 def test_no_optional_library_is_loaded(loaded: set[str]) -> None:

@@ -77,8 +77,9 @@ class Transport:
         self.tokens: TokenProvider | None = None
         self._limits = Limits()
 
-    def close(self) -> None:
-        """Take back the timer."""
+    async def aclose(self) -> None:
+        """Close the connections; further calls are refused."""
+        await self.session.aclose()
         self._limits.close()
 
     def deadline(self, timeout: float | None = None) -> Deadline:

@@ -1,0 +1,133 @@
+"""How the parts of a client are put together.
+
+Loading them takes a third as long as loading aiohttp, so that is left until the first client is made: what
+only names the package's errors or its types, or makes its client later, does not wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus, urlencode
+
+from voucher_async.auth import TokenGrant, TokenProvider, store_key
+from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
+from voucher_async.clock import ServerClock, SystemClock
+from voucher_async.hooks import Hooks
+from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.resources.book import ReservationBook
+from voucher_async.resources.charges import Charges
+from voucher_async.resources.clients import Clients
+from voucher_async.resources.reservations import Reservations
+from voucher_async.resources.vouchers import Vouchers
+from voucher_async.sansio import Request
+from voucher_async.settlement import Desk, Engine
+from voucher_async.transport.sender import Transport
+from voucher_async.transport.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aiohttp
+
+    from voucher_async.auth import TokenStore
+    from voucher_async.checkout import VoucherLock
+    from voucher_async.clock import Clock
+    from voucher_async.config import Settings
+    from voucher_async.models import ConnectedClient
+
+__all__ = ["Parts", "connect"]
+
+
+class Parts:
+    """The parts of one client, wired to each other.
+
+    Args:
+        settings: all settings.
+        session: an aiohttp session to use; None opens one.
+        token_store: where tokens are kept; None keeps them in memory.
+        hooks: observers.
+        voucher_lock: who may use a voucher; None: turns within this process.
+        clock: where the time comes from; None: the operating system.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        session: aiohttp.ClientSession | None,
+        token_store: TokenStore | None,
+        hooks: Sequence[object],
+        voucher_lock: VoucherLock | None,
+        clock: Clock | None,
+    ) -> None:
+        self._settings = settings
+        clock = clock or SystemClock()
+        listeners = Hooks(hooks)
+        self.transport: Transport = _transport(settings, clock, listeners, session)
+        self.tokens: TokenProvider = TokenProvider(
+            self._fetch_token,
+            clock=clock,
+            store=token_store,
+            key=store_key(settings.token_url, settings.client_id, settings.scopes),
+            on_refresh=listeners.token_refreshed,
+        )
+        self.transport.tokens = self.tokens
+        server_clock = self.transport.server_clock
+        book = ReservationBook(clock, server_clock, settings.safety_margin)
+        engine = Engine(self.transport, settings, clock=clock, server_clock=server_clock, hooks=listeners)
+        self.desk: Desk = Desk(engine, settings.close_wait)
+        self.vouchers: Vouchers = Vouchers(self.transport, self.desk)
+        self.reservations: Reservations = Reservations(self.transport, book, self.desk)
+        self.charges: Charges = Charges(self.transport, self.desk)
+        self.clients: Clients = Clients(self.transport)
+        self.lifecycle: Lifecycle = Lifecycle(
+            self.transport,
+            reservations=self.reservations,
+            charges=self.charges,
+            desk=self.desk,
+            lock=voucher_lock or PROCESS_LOCK,
+            base_url=settings.base_url,
+            lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
+            clock=clock,
+            hooks=listeners,
+        )
+
+    async def _fetch_token(self) -> TokenGrant:
+        settings = self._settings
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret,
+        }
+        if settings.client_type:
+            form["client_type"] = settings.client_type
+        if settings.scopes:
+            form["scope"] = " ".join(settings.scopes)
+        request = Request(
+            operation=REQUEST_TOKEN,
+            path=REQUEST_TOKEN.path,
+            body=urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded",
+            secrets=(settings.client_secret, quote_plus(settings.client_secret)),
+        )
+        token = (await self.transport.send(request, self.transport.deadline())).value
+        return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
+
+
+async def connect(
+    pin: str, settings: Settings, session: aiohttp.ClientSession | None, hooks: Sequence[object]
+) -> ConnectedClient:
+    """Connect without a client; documented at `voucher_async.connect`."""
+    transport = _transport(settings, SystemClock(), Hooks(hooks), session)
+    try:
+        return await Clients(transport).connect(pin)
+    finally:
+        await transport.aclose()
+
+
+def _transport(
+    settings: Settings, clock: Clock, hooks: Hooks, session: aiohttp.ClientSession | None
+) -> Transport:
+    return Transport(
+        settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks
+    )
