@@ -72,6 +72,10 @@ class _CountedBody(BytesPayload):
         self._begin()
         await super().write_with_length(writer, content_length)
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
+        # who records requests, as aioresponses does, copies them: the limit and its loop stay here
+        return BytesPayload(self._value, content_type=self.content_type)
+
     def _begin(self) -> None:
         self.begun += 1
         if self.limit is not None:
