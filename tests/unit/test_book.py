@@ -21,7 +21,7 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.models import Reservation
-from voucher_async.pending import PendingOutcome
+from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.resources import book as module
 from voucher_async.resources.book import Entry, ReservationBook, lifetime
 from voucher_async.sansio import Answer
@@ -298,6 +298,21 @@ def test_what_became_of_charges_is_not_remembered_for_ever() -> None:
     assert desk.book.check("r-0") is None
     with pytest.raises(ReservationAlreadyCharged):
         desk.book.check("r-1")
+
+
+def test_a_charge_in_doubt_is_remembered_until_it_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    desk = Desk()
+    with pytest.raises(OutcomeUnknown), desk.book.charging("in doubt", CASE):
+        raise OutcomeUnknown("lost", pending=PENDING)
+    for number in range(9):
+        with desk.book.charging(f"r-{number}", CASE):
+            pass
+    with pytest.raises(OutcomeUnknown, match="was not sent"):
+        desk.book.check("in doubt")
+    desk.book.settled("in doubt", Settlement(pending=PENDING, state=SettlementState.NOT_DONE))
+    with pytest.raises(ReservationExpired, match="got lost"):
+        desk.book.check("in doubt")
 
 
 def test_an_unknown_id_is_left_to_the_server() -> None:

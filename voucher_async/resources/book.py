@@ -17,14 +17,14 @@ from voucher_async.errors import (
     ReservationSuperseded,
     VoucherError,
 )
-from voucher_async.pending import PendingOutcome, SettlementState
+from voucher_async.pending import SettlementState
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from voucher_async.clock import Clock, ServerClock
     from voucher_async.models import Reservation
-    from voucher_async.pending import Settlement
+    from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.sansio import Answer
     from voucher_async.settlement import Case
 
@@ -77,7 +77,7 @@ def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
 
 
 class ReservationBook:
-    """Remembers the latest 16,384 reservations; what it does not know, the server decides.
+    """Remembers the latest 16,384 reservations, and charges in doubt for ever; the rest the server decides.
 
     Args:
         clock: measures how long they have lived.
@@ -94,7 +94,8 @@ class ReservationBook:
         self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
         self._charging: set[str] = set()
         # what became of charges
-        self._charged: OrderedDict[str, PendingOutcome | SettlementState] = OrderedDict()
+        self._in_doubt: dict[str, PendingOutcome] = {}
+        self._charged: OrderedDict[str, SettlementState] = OrderedDict()
 
     def note(self, answer: Answer[Reservation]) -> Entry:
         """Write down a reservation that was just made; the one it replaced is superseded."""
@@ -129,12 +130,12 @@ class ReservationBook:
         try:
             yield
         except OutcomeUnknown as error:
-            self._ended(reservation_id, error.pending)
+            self._in_doubt[reservation_id] = error.pending
             raise
         except VoucherError:
             raise  # certainly not carried out: it may be charged again
         except BaseException:
-            self._ended(reservation_id, case.pending)
+            self._in_doubt[reservation_id] = case.pending
             raise
         else:
             self._ended(reservation_id, SettlementState.DONE)
@@ -145,7 +146,8 @@ class ReservationBook:
         """Write down what became of a charge whose outcome was open."""
         self._ended(reservation_id, settlement.state)
 
-    def _ended(self, reservation_id: str, state: PendingOutcome | SettlementState) -> None:
+    def _ended(self, reservation_id: str, state: SettlementState) -> None:
+        self._in_doubt.pop(reservation_id, None)
         self._charged[reservation_id] = state
         if state is SettlementState.DONE:
             self._forget(reservation_id)  # nothing more is to be known of it
@@ -166,7 +168,7 @@ class ReservationBook:
 
     def left(self, entry: Entry) -> float:
         """Seconds in which the reservation may still be charged; not above 0 when it may not."""
-        if entry.superseded or entry.id in self._charged:
+        if entry.superseded or entry.id in self._charged or entry.id in self._in_doubt:
             return 0.0
         return entry.ends - self._margin - self._clock.monotonic()
 
@@ -195,13 +197,14 @@ class ReservationBook:
         Raises:
             ReservationAlreadyCharged, ReservationExpired, OutcomeUnknown: as `check` says.
         """
-        charged = self._charged.get(reservation_id)
-        if isinstance(charged, PendingOutcome):
+        pending = self._in_doubt.get(reservation_id)
+        if pending is not None:
             raise OutcomeUnknown(
                 "an earlier charge of this reservation may have been carried out, so this one was not sent: "
                 "settle that one before you pay this order in another way",
-                pending=charged,
+                pending=pending,
             )
+        charged = self._charged.get(reservation_id)
         if charged is SettlementState.NOT_DONE:
             raise ReservationExpired(
                 "an earlier charge of this reservation got lost, it is not charged any more: reserve again",
