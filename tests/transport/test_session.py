@@ -107,6 +107,26 @@ async def test_a_closed_client_refuses_calls_and_closing_twice_does_nothing(raw_
         await charge(client)
 
 
+async def test_a_session_that_others_closed_is_opened_again(raw_server: RawServer) -> None:
+    async with raw_server.client() as client:
+        await charge(client)
+        own = client._transport.session._own
+        assert own is not None
+        await own.close()
+        assert await charge(client) == "ch-1"
+    assert len(raw_server.requests) == 2
+
+
+async def test_a_closed_client_leaves_no_timer_behind(raw_server: RawServer) -> None:
+    client = raw_server.client()
+    await charge(client)
+    alarm = client._transport._limits._alarm
+    assert alarm is not None
+    assert alarm._timer is not None
+    await client.aclose()
+    assert alarm._timer is None
+
+
 async def test_closing_a_client_that_was_never_used_does_nothing(raw_server: RawServer) -> None:
     client = raw_server.client()
     await client.aclose()

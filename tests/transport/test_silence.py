@@ -12,6 +12,9 @@ import pytest
 
 from tests.transport.rawserver import CHARGE, HEAD, VOUCHER, RawServer, Script, hang, reply, send_then
 from voucher_async import CallTimeout, Conflict, Fate, OutcomeUnknown, Timeout, VoucherClient
+from voucher_async.cancelling import Limit
+from voucher_async.sansio import Response
+from voucher_async.transport.session import Exchange, Session, _CountedBody
 
 Call = Callable[[VoucherClient], Awaitable[object]]
 
@@ -106,3 +109,62 @@ async def test_waiting_for_a_connection_is_no_silence(raw_server: RawServer) -> 
         await asyncio.gather(first, second)
         assert time.perf_counter() - begun > 2 * READ
     assert len(raw_server.requests) == 2
+
+
+async def test_a_caller_cancelled_while_a_refusal_is_read_is_cancelled(raw_server: RawServer) -> None:
+    raw_server.scripts = [send_then(HEAD.replace(b"200 OK", b"404 X") + b'\r\n{"code', hang)]
+    async with raw_server.client(timeout=Timeout(read=5.0)) as client:
+        task = asyncio.create_task(read(client))
+        while not raw_server.requests:
+            await asyncio.sleep(0)
+        await asyncio.sleep(READ / 2)  # the head arrives
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_the_pause_before_a_repeated_request_is_no_silence(raw_server: RawServer) -> None:
+    busy = reply({"code": "X", "message": "busy"}, 503, headers="Retry-After: 1\r\n")
+    raw_server.scripts = [busy, reply(VOUCHER)]
+    async with raw_server.client(timeout=LIMITS) as client:
+        assert await read(client)
+    assert len(raw_server.requests) == 2
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_a_silent_server_is_left_by_a_session_that_sends_another_body(
+    raw_server: RawServer, *, replaced: bool
+) -> None:
+    async def rewrite(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if replaced and "/charge" in str(request.url):
+            await request.update_body(b'{"order_number":"o-1"}')
+        return await handler(request)
+
+    raw_server.scripts = [hang]
+    async with (
+        aiohttp.ClientSession(middlewares=(rewrite,)) as session,
+        VoucherClient(settings=raw_server.settings(timeout=LIMITS), session=session) as client,
+    ):
+        begun = time.perf_counter()
+        with pytest.raises(OutcomeUnknown):
+            await charge(client)
+        assert READ <= time.perf_counter() - begun < READ + 1.0
+
+
+async def test_a_body_that_is_written_after_its_call_ended_limits_nothing(raw_server: RawServer) -> None:
+    bodies: list[_CountedBody] = []
+
+    class Remembering(Session):
+        async def send(self, exchange: Exchange, limit: Limit) -> Response:
+            try:
+                return await super().send(exchange, limit)
+            finally:
+                assert exchange.body is not None
+                bodies.append(exchange.body)
+
+    async with raw_server.client() as client:
+        client._transport.session.__class__ = Remembering
+        await charge(client)
+    assert [(body.begun, body.limit) for body in bodies] == [(1, None)] * 2  # of the token, and of the charge

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
+from collections.abc import Coroutine
 
 import pytest
 
-from voucher_async.cancelling import Limit, Limits
+from voucher_async.cancelling import _GRAIN, Limit, Limits
 
 SOON = 0.05
 NEVER = 60.0
 
 
 class Counting(asyncio.SelectorEventLoop):
-    """A loop that tells how many timers it was asked for, and when the last one is due."""
+    """A loop that remembers the timers it was asked for."""
 
-    timers: int = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.timers: list[asyncio.TimerHandle] = []
 
     def call_at(self, when: float, *args: object, **kwargs: object) -> asyncio.TimerHandle:
-        self.timers += 1
-        return super().call_at(when, *args, **kwargs)  # type: ignore[arg-type]
+        self.timers.append(super().call_at(when, *args, **kwargs))  # type: ignore[arg-type]
+        return self.timers[-1]
+
+    @property
+    def live(self) -> list[asyncio.TimerHandle]:
+        return [timer for timer in self.timers if not timer.cancelled() and timer.when() > self.time()]
+
+
+def run(loop: Counting, main: Coroutine[object, object, None]) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main)
 
 
 async def wait(limits: Limits, seconds: float, asleep: float = NEVER) -> str:
@@ -58,11 +71,38 @@ def test_a_thousand_limits_take_one_timer() -> None:
         for future in futures:
             future.set_result(None)
         await asyncio.gather(*tasks)
-        assert loop.timers == 1
+        assert len(loop.timers) == 1
         limits.close()
+        assert not loop.live
 
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(main())
+    run(loop, main())
+
+
+def test_an_earlier_limit_takes_the_place_of_the_timer() -> None:
+    loop = Counting()
+
+    async def main() -> None:
+        limits = Limits()
+        with limits.limit(NEVER), limits.limit(NEVER / 2), limits.limit(NEVER / 4):
+            assert len(loop.timers) == 3
+            assert len(loop.live) == 1
+
+    run(loop, main())
+
+
+def test_limits_that_end_close_together_are_looked_at_together() -> None:
+    loop = Counting()
+
+    async def main() -> None:
+        limits = Limits()
+        ends = await asyncio.gather(*(wait(limits, SOON + number / 1000) for number in range(50)))
+        assert ends == ["timed out"] * 50
+        # the sleeps set timers of their own, for NEVER
+        looks = [timer.when() for timer in loop.timers if timer.when() < loop.time()]
+        assert len(looks) > 2
+        assert all(later - sooner > _GRAIN * 0.99 for sooner, later in itertools.pairwise(looks))
+
+    run(loop, main())
 
 
 async def test_each_limit_is_kept_whichever_was_set_first() -> None:
@@ -114,6 +154,63 @@ async def test_a_cancellation_that_something_else_swallowed_is_taken_back() -> N
         await asyncio.sleep(NEVER)
     assert task.cancelling() == 0
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_a_silence_that_something_else_swallowed_is_taken_back(*, heard: bool) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with Limits().limit(NEVER) as limit:
+        limit.silence(SOON)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(NEVER)
+        if heard:
+            limit.heard()
+            assert task.cancelling() == 0
+    assert task.cancelling() == 0
+
+
+async def test_what_has_to_be_done_after_the_end_is_not_cancelled_again() -> None:
+    cleaned: list[bool] = []
+
+    async def clean_up_slowly() -> None:
+        with Limits().limit(SOON):
+            try:
+                await asyncio.sleep(NEVER)
+            finally:
+                await asyncio.sleep(5 * _GRAIN)
+                cleaned.append(True)
+
+    with pytest.raises(TimeoutError):
+        await clean_up_slowly()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    assert cleaned == [True]
+
+
+async def test_in_a_task_that_was_cancelled_before_limits_are_told_apart_all_the_same() -> None:
+    seen: list[str | bool] = []
+
+    async def clean_up() -> None:
+        try:
+            await asyncio.sleep(NEVER)
+        finally:
+            seen.append(await wait(Limits(), SOON))
+            with Limits().limit(NEVER) as limit:
+                limit.silence(SOON)
+                try:
+                    await asyncio.sleep(NEVER)
+                except asyncio.CancelledError:
+                    seen.append(limit.fell_silent())
+
+    task = asyncio.create_task(clean_up())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == ["timed out", True]
+    assert task.cancelling() == 1
 
 
 async def test_an_error_that_comes_with_the_end_is_the_one_that_is_raised() -> None:
@@ -235,6 +332,8 @@ async def test_closing_takes_the_timer_back_unless_it_is_needed() -> None:
     assert await wait(limits, NEVER, 0.0) == "done"
     alarm = limits._alarm
     assert alarm is not None
-    assert alarm._timer is not None
+    timer = alarm._timer
+    assert timer is not None
     limits.close()
     assert alarm._timer is None
+    assert timer.cancelled()
