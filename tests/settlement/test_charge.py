@@ -11,10 +11,12 @@ import pytest
 from tests.settlement.conftest import Shop
 from voucher_async import (
     Charge,
+    CheckoutFailed,
     Conflict,
     ConnectionBroken,
     Fate,
     OutcomeUnknown,
+    PendingOutcome,
     ReservationExpired,
     SettlementState,
     Timeout,
@@ -190,6 +192,37 @@ async def test_a_surplus_whose_refund_got_lost_is_refunded_again(shop: Shop, fau
     assert "surplus refunded" in shop.told.words
     assert "surplus left" not in shop.told.words
     await client.aclose(wait=0)
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("fault", [faults.BreakBefore(), faults.BreakAfter(), faults.CommitLate(5.0)])
+async def test_a_checkout_and_its_surplus_are_refunded_one_after_the_other(
+    shop: Shop, fault: faults.Fault
+) -> None:
+    client = shop.another(hooks=[shop.told], timeout=Timeout(total=2.0))
+    good, broken = shop.voucher(), shop.voucher()
+
+    async def check_out() -> None:
+        async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+            await checkout.reserve(code=good.code, amount="4")
+            await checkout.reserve(code=broken.code, amount="4")
+            await client.vouchers.deactivate(broken.id)
+            shop.script(CHARGE, faults.CommitLate(1.0))
+            shop.script("refundCharge", fault, faults.BreakAfter())
+            await checkout.charge()
+
+    with pytest.raises(CheckoutFailed):
+        await shop.during(check_out())
+    await shop.until(lambda: not client.pending)
+    assert len(shop.charged()) == 2
+    assert shop.emulator.balance(good.id) == Decimal("25.00") - 4 * len(unrefunded(shop))
+    assert [event.charge for event in shop.told.settled if event.what == "surplus refunded"]
+    await client.aclose(wait=0)
+
+
+def unrefunded(shop: Shop) -> list[PendingOutcome]:
+    """The refunds of which a hook was told that they were not made."""
+    return [event.pending for event in shop.told.settled if event.what == "not done" and event.pending]
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])

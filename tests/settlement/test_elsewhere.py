@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.settlement.conftest import Recorder, Shop
-from voucher_async import InvalidInput, OutcomeUnknown, PendingOutcome, SettlementState
+from voucher_async import Charge, InvalidInput, OutcomeUnknown, PendingOutcome, SettlementState
 from voucher_async.testing import VoucherRecord, faults
 
 CHARGE = "chargeReservation"
@@ -139,6 +139,55 @@ async def test_a_payment_made_anew_is_not_taken_for_the_lost_one(shop: Shop) -> 
         await another.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.state is SettlementState.NOT_DONE
+
+
+async def lost_refund(
+    shop: Shop, charge: Charge, fault: faults.Fault, *, age: float | None
+) -> PendingOutcome:
+    """The refund of a process that was killed after it sent its request: what its hook had stored."""
+    killed = Recorder()
+    client = shop.another(hooks=[killed])
+    if age is not None:  # what was made last, and when, tells the time of the server
+        await client.reservations.create(code=shop.voucher().code, amount="1", currency="EUR")
+        await shop.passes(age)
+    shop.script("refundCharge", fault)
+    with pytest.raises(OutcomeUnknown):
+        await shop.during(client.charges.refund(charge, "2", currency="EUR", timeout=1.0))
+    await client.aclose(wait=0)
+    return PendingOutcome.from_json(killed.intents[-1].to_json())
+
+
+@pytest.mark.parametrize("fault", [faults.BreakBefore(), faults.CommitLate(5.0)])
+async def test_an_equal_refund_made_later_is_not_taken_for_the_lost_one(
+    shop: Shop, fault: faults.Fault
+) -> None:
+    voucher = shop.voucher()
+    payment: dict[str, Any] = {"code": voucher.code, "amount": "4", "currency": "EUR"}
+    first, second = [await shop.client.redeem(order_number=order, **payment) for order in ("A-1", "A-2")]
+    pending = await lost_refund(shop, first, fault, age=30.0)
+    await shop.passes(60.0)
+    async with shop.another() as another:
+        for charge in (first, second):
+            await another.charges.refund(charge, "2", currency="EUR")
+    settlement = await shop.during(shop.client.settle(pending))
+    is_done = isinstance(fault, faults.CommitLate)
+    assert settlement.state is (SettlementState.DONE if is_done else SettlementState.NOT_DONE)
+    assert [settlement.charge.id if settlement.charge else ""] == (shop.refunded()[:1] if is_done else [""])
+
+
+@pytest.mark.parametrize("age", [None, 61.0])
+async def test_without_a_fresh_stamp_of_the_server_an_equal_refund_made_later_leaves_it_open(
+    shop: Shop, age: float | None
+) -> None:
+    voucher = shop.voucher()
+    charge = await shop.client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
+    pending = await lost_refund(shop, charge, faults.CommitLate(5.0), age=age)
+    assert pending.until is None
+    await shop.passes(60.0)
+    async with shop.another() as another:
+        await another.charges.refund(charge, "2", currency="EUR")
+    with pytest.raises(OutcomeUnknown, match="another call"):
+        await shop.during(shop.client.settle(pending, timeout=15.0))
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])

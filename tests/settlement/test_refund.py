@@ -115,6 +115,66 @@ async def test_a_deadline_that_passes_in_the_line_sends_nothing(shop: Shop) -> N
     assert shop.count(REFUND) == 1
 
 
+async def twice_paid(shop: Shop) -> tuple[Charge, Charge]:
+    """Two equal charges of one order."""
+    voucher = shop.voucher()
+    payment: dict[str, Any] = {"code": voucher.code, "amount": "3", "currency": "EUR", "order_number": "A-1"}
+    return await shop.client.redeem(**payment), await shop.client.redeem(**payment)
+
+
+@pytest.mark.parametrize("lost", [(faults.BreakBefore(), faults.BreakAfter()), (faults.BreakAfter(),) * 2])
+async def test_refunds_of_two_equal_charges_are_never_in_doubt_at_once(
+    shop: Shop, lost: tuple[faults.Fault, ...]
+) -> None:
+    shop.script(REFUND, *lost)
+
+    async def give_back(charge: Charge) -> Charge | None:
+        try:
+            return await shop.client.charges.refund(charge, currency="EUR", timeout=5.0)
+        except OutcomeUnknown:
+            return None
+        except CallTimeout:  # in the line
+            return await shop.client.charges.refund(charge, currency="EUR", timeout=60.0)
+
+    first, second = await twice_paid(shop)
+    made = await shop.during(wait_all([give_back(first), give_back(second)]))
+    await shop.until(lambda: not shop.client.pending)
+    told = [each.id for each in made if each is not None]
+    settled = [event.charge.id for event in shop.told.settled if event.charge is not None]
+    assert sorted(told + settled) == sorted(shop.refunded())
+    assert made[1] is not None
+    assert shop.count(REFUND) == 2
+
+
+async def test_a_refund_waits_until_an_equal_one_that_is_open_is_clear(shop: Shop) -> None:
+    first, second = await twice_paid(shop)
+    shop.script(REFUND, faults.CommitLate(8.0))
+    with pytest.raises(OutcomeUnknown):
+        await refund(shop, first, None, timeout=1.0)
+    with pytest.raises(CallTimeout, match="nothing was sent") as caught:
+        await shop.during(shop.client.charges.refund(second, currency="EUR", timeout=1.0))
+    assert caught.value.fate is Fate.NOT_SENT
+    assert shop.count(REFUND) == 1
+    shop.script(REFUND, faults.BreakAfter())
+    made = await refund(shop, second, None)
+    assert shop.told.words == ["done"]
+    assert shop.told.settled[0].charge is not None
+    assert [shop.told.settled[0].charge.id, made.id] == shop.refunded()
+    assert shop.client.pending == ()
+
+
+async def test_a_refund_does_not_wait_for_an_equal_one_that_stays_open(shop: Shop) -> None:
+    first, second = await twice_paid(shop)
+    blind = shop.emulator.add_client(scopes=["use"])
+    async with shop.another(client_id=blind.id, client_secret=blind.secret) as client:
+        shop.script(REFUND, faults.BreakAfter())
+        with pytest.raises(OutcomeUnknown):
+            await shop.during(client.charges.refund(first, currency="EUR"))
+        made = await shop.during(client.charges.refund(second, currency="EUR"))
+        assert made.id == shop.refunded()[1]
+        assert len(client.pending) == 1
+
+
 async def test_a_refund_by_the_charges_id_alone_is_open(shop: Shop) -> None:
     charge = await paid(shop)
     shop.script(REFUND, faults.BreakAfter())

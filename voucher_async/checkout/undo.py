@@ -13,7 +13,6 @@ from voucher_async.errors import (
 )
 from voucher_async.hooks import Settled
 from voucher_async.pending import HeldOutcome, HeldState
-from voucher_async.settlement import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +55,8 @@ def _state_after(error: VoucherError) -> HeldState:
 
 
 async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:
-    # refunding gets time of its own: the customer's money is worth more than a deadline
-    flow = Flow(parts.sender.deadline())
     try:
-        refund = await parts.charges.refund_by(flow, charge, currency=checkout.currency)
+        refund = await parts.charges.take_back(charge, currency=checkout.currency)
     except OutcomeUnknown as error:
         return _outcome(held, HeldState.UNKNOWN, charge=charge, error=error)
     except VoucherError as error:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, to_amount
-from voucher_async.settlement.refunds import perform_knowing, refund_case
+from voucher_async.settlement.refunds import perform_in_turn, refund, refund_case
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
-    from voucher_async.sansio import Request
-    from voucher_async.settlement import Case, Desk, Flow, Sender
+    from voucher_async.settlement import Desk, Flow, Sender
 
 __all__ = ["Charges"]
 
@@ -43,8 +42,8 @@ class Charges:
 
         Two equal partial refunds look alike in the list of charges, so with the charge itself at hand the
         refunds that are there already are read first (`listCharges`, scope `read-lists`): should the answer
-        get lost, they tell the new one apart. With the id alone nothing can be read, and a lost answer stays
-        open.
+        get lost, they tell the new one apart. An equal refund (voucher, amount) that is under way or in doubt
+        is waited for. With the id alone nothing can be read, and a lost answer stays open.
 
         Args:
             charge: the charge, or its id.
@@ -65,17 +64,13 @@ class Charges:
         case, request = refund_case(charge, _amount(charge, amount), currency)
 
         async def work(flow: Flow) -> Charge:
-            return await self._perform(flow, case, request)
+            return await perform_in_turn(self._desk.engine, flow, case, request)
 
         return await self._desk.run(self._sender.deadline(timeout), work)
 
-    async def refund_by(self, flow: Flow, charge: Charge, *, currency: str) -> Charge:
+    async def take_back(self, charge: Charge, *, currency: str) -> Charge:
         """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
-        return await self._perform(flow, *refund_case(charge, charge.amount, currency))
-
-    async def _perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
-        async with self._desk.line(f"refund {case.pending.charge_id}", flow.deadline):
-            return await perform_knowing(self._desk.engine, flow, case, request)
+        return await refund(self._desk.engine, charge, currency)
 
 
 def _amount(charge: Charge | str, amount: Amount | None) -> Amount:

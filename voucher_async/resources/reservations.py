@@ -77,6 +77,7 @@ class Reservations:
     async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         """Send a request of `request` and write the reservation down."""
         answer = await self._sender.send(request, deadline)
+        self._desk.engine.stamps.note(answer.value.created_at, answer.sent)
         return answer.value, self.book.note(answer)
 
     async def charge(

@@ -39,7 +39,7 @@ from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.sansio import build, check_id
 from voucher_async.settlement import Case, Desk, Flow, Sender
 from voucher_async.settlement.expected import charge_of
-from voucher_async.settlement.refunds import perform_knowing
+from voucher_async.settlement.refunds import perform_in_turn
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -328,8 +328,7 @@ class Vouchers:
         async def work(flow: Flow) -> Charge:
             if id is None:
                 return await self._desk.engine.perform(flow, case, request)
-            async with self._desk.line(f"recharge {id}", flow.deadline):
-                return await perform_knowing(self._desk.engine, flow, case, request)
+            return await perform_in_turn(self._desk.engine, flow, case, request)
 
         return await self._desk.run(self._sender.deadline(timeout), work)
 

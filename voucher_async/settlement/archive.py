@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.settlement.case import Case
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "look_of"]
 
 KeyT = TypeVar("KeyT")
 
@@ -36,7 +36,7 @@ class Archive:
     def begin(self, case: Case) -> None:
         """A case is about to be sent: from now on what it does may be found by others."""
         self._under_way.add(case.pending.id)
-        self._alike.setdefault(_look_of(case.pending), set()).add(case.pending.id)
+        self._alike.setdefault(look_of(case.pending), set()).add(case.pending.id)
 
     def end(self, case: Case) -> None:
         """The call of a case is over; what it left is known, or open."""
@@ -46,12 +46,12 @@ class Archive:
     def open(self, case: Case) -> None:
         """A case is not clear yet."""
         self._open[case.pending.id] = case
-        self._alike.setdefault(_look_of(case.pending), set()).add(case.pending.id)
+        self._alike.setdefault(look_of(case.pending), set()).add(case.pending.id)
 
     def _forget(self, pending: PendingOutcome) -> None:
         if pending.id in self._open or pending.id in self._under_way:
             return
-        look = _look_of(pending)
+        look = look_of(pending)
         alike = self._alike.get(look)
         if alike is not None:
             alike.discard(pending.id)
@@ -91,10 +91,15 @@ class Archive:
 
     def rivals(self, case: Case) -> int:
         """How many other cases, open or under way, look the same in a list of charges."""
-        alike = self._alike.get(_look_of(case.pending), set())
+        alike = self._alike.get(look_of(case.pending), set())
         # those whose voucher is not known may be of any
-        unknown = self._alike.get(_look_of(attrs.evolve(case.pending, voucher_id=None)), set())
+        unknown = self._alike.get(look_of(attrs.evolve(case.pending, voucher_id=None)), set())
         return len((alike | unknown) - {case.pending.id})
+
+    def open_rivals(self, case: Case) -> list[Case]:
+        """The other open cases of the same voucher that look the same in a list of charges."""
+        alike = self._alike.get(look_of(case.pending), set()) if case.pending.voucher_id else set[str]()
+        return [self._open[each] for each in alike if each in self._open and each != case.pending.id]
 
     def deliver_later(self, key: tuple[str, ...] | None, charge: Charge | None) -> None:
         """Keep a charge that nobody was told about for the next call that asks for the same payment."""
@@ -110,7 +115,8 @@ class Archive:
         return next((case for case in self._open.values() if case.key == key and case.charge is None), None)
 
 
-def _look_of(pending: PendingOutcome) -> tuple[object, ...]:
+def look_of(pending: PendingOutcome) -> tuple[object, ...]:
+    """What its effect looks like in a list of charges."""
     rule = RULES.get(pending.operation)
     # what is found under another order number may be ours where that is not known for sure
     order = (pending.order_number or "").strip() if rule is None or rule.by_order else ""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import cancelled_from_outside
-from voucher_async.errors import CallTimeout, ConfigurationError, Fate, OutcomeUnknown, VoucherError
+from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, VoucherError
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.rules import obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
@@ -39,7 +37,6 @@ class Desk:
         self.engine = engine
         self._close_wait = close_wait
         self._calls: set[asyncio.Task[Any]] = set()
-        self._lines: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
@@ -132,25 +129,6 @@ class Desk:
             error.fate = Fate.UNKNOWN
             self.engine.archive.open(flow.case)
         return error
-
-    @contextlib.asynccontextmanager
-    async def line(self, key: str, deadline: Deadline) -> AsyncGenerator[None]:
-        """Wait in line: of two calls whose effects look alike the second is sent when the first is clear.
-
-        Raises:
-            CallTimeout: the deadline passed before; nothing was sent.
-        """
-        lock = self._lines.setdefault(key, asyncio.Lock())
-        try:
-            async with asyncio.timeout(deadline.left()):
-                await lock.acquire()
-        except TimeoutError:
-            text = f"gave up after {deadline.total:g} s: an equal call is under way; nothing was sent"
-            raise CallTimeout(text, fate=Fate.NOT_SENT) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def recall(self, key: tuple[str, ...]) -> Charge | None:
         """What an earlier payment with the same key has charged without anybody being told.

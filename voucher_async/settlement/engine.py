@@ -12,9 +12,11 @@ from voucher_async.hooks import Settled
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
+from voucher_async.settlement.lines import Lines
 from voucher_async.settlement.looking import find_voucher, read_charges
 from voucher_async.settlement.rules import RULES, Evidence, Finding, Move, decide, find, obstacle
 from voucher_async.settlement.sender import open_outcome
+from voucher_async.settlement.stamps import Stamps
 from voucher_async.settlement.surplus import take_back
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Engine:
 
     Attributes:
         archive: what is open, and what was.
+        stamps: what time it is by the server.
+        lines: where calls that look alike wait for each other.
         watches: what looks after cases in the background.
     """
 
@@ -55,8 +59,15 @@ class Engine:
         self.server_clock = server_clock
         self.hooks = hooks
         self.archive: Archive = Archive()
+        self.stamps: Stamps = Stamps(clock)
+        self.lines: Lines = Lines(self.archive)
         self.watches: set[asyncio.Task[None]] = set()
         self._settings = settings
+
+    @property
+    def patience(self) -> float:
+        """Seconds that what nobody waits for may wait for its turn."""
+        return self._settings.settle_for or self._settings.timeout.total
 
     async def perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
         """Send a request that moves money, and find out what became of it.
@@ -90,7 +101,7 @@ class Engine:
             case.pending = attrs.evolve(case.pending, sent_at=self.server_clock.now())
             self.hooks.intent(case.pending)
         try:
-            charge = (await self.sender.send(request, flow.deadline)).value
+            answer = await self.sender.send(request, flow.deadline)
         except VoucherError as error:
             if error.fate is Fate.UNKNOWN:
                 case.doubted(error, self.clock.monotonic())
@@ -100,7 +111,9 @@ class Engine:
                 raise
             return None
         case.answered = True
-        return charge
+        if not RULES[case.pending.operation].repeat_early:  # else it may be answered with an older one
+            self.stamps.note(answer.value.created_at, answer.sent)
+        return answer.value
 
     async def _look_until_clear(self, flow: Flow, case: Case) -> Charge | None:
         """What was found; None when the request is to be sent again.

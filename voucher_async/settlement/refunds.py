@@ -11,7 +11,7 @@ from voucher_async.models import Charge, ChargeType, RefundRequest
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement.case import Case
+from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.expected import charge_of
 from voucher_async.settlement.looking import known_ids
 from voucher_async.settlement.rules import obstacle
@@ -19,10 +19,9 @@ from voucher_async.settlement.rules import obstacle
 if TYPE_CHECKING:
     from voucher_async.money import Amount
     from voucher_async.sansio import Request
-    from voucher_async.settlement.case import Flow
     from voucher_async.settlement.engine import Engine
 
-__all__ = ["perform_knowing", "refund", "refund_case"]
+__all__ = ["perform_in_turn", "refund", "refund_case"]
 
 
 def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Case, Request[Charge]]:
@@ -56,24 +55,33 @@ def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Ca
     return case, request
 
 
-async def refund(engine: Engine, flow: Flow, charge: Charge, amount: Amount, currency: str) -> Charge:
-    """Refund a charge, and find out what became of it.
-
-    Raises:
-        OutcomeUnknown: that could not be found out in time.
-        VoucherError: it was certainly not refunded.
-    """
-    return await perform_knowing(engine, flow, *refund_case(charge, amount, currency))
-
-
-async def perform_knowing(engine: Engine, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
-    """Read what is there, then send: two equal refunds look alike, only the ids tell the new one apart.
-
-    When reading is refused it is sent all the same; should its answer get lost then, it stays open.
+async def refund(engine: Engine, charge: Charge, currency: str) -> Charge:
+    """Refund a whole charge in time of its own: the customer's money is worth more than a deadline.
 
     Raises:
         OutcomeUnknown: what became of it could not be found out in time.
-        VoucherError: it was certainly not carried out; also when reading failed.
+        VoucherError: it was certainly not refunded.
+    """
+    case, request = refund_case(charge, charge.amount, currency)
+    async with engine.lines.turn(case, engine.sender.deadline(engine.patience)):
+        return await _perform_knowing(engine, Flow(engine.sender.deadline()), case, request)
+
+
+async def perform_in_turn(engine: Engine, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
+    """Wait until no equal call is in doubt, read what is there, then send.
+
+    Raises:
+        OutcomeUnknown: what became of it could not be found out in time.
+        VoucherError: it was certainly not carried out; also when an equal call took too long.
+    """
+    async with engine.lines.turn(case, flow.deadline):
+        return await _perform_knowing(engine, flow, case, request)
+
+
+async def _perform_knowing(engine: Engine, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
+    """Read what is there, then send: two equal refunds look alike, only the ids tell the new one apart.
+
+    When reading is refused it is sent all the same; should its answer get lost then, it stays open.
     """
     if obstacle(case.pending) is None:
         try:
@@ -84,6 +92,7 @@ async def perform_knowing(engine: Engine, flow: Flow, case: Case, request: Reque
                 raise
             known = None
         case.pending = attrs.evolve(case.pending, known=known)
+    case.anchor = engine.stamps.latest
     return await engine.perform(flow, case, request)
 
 

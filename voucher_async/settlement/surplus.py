@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
-from voucher_async.settlement.case import Flow
 from voucher_async.settlement.looking import read_currency
 from voucher_async.settlement.refunds import refund
 from voucher_async.settlement.rules import RULES
@@ -57,10 +56,9 @@ async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> 
         del case.refunding[charge.id]
         if settlement.charge is not None:
             return _taken_back(engine, case, charge, settlement.charge)
-    flow = Flow(engine.sender.deadline())
     engine.archive.take(charge.id, case.pending.id)  # no other call may return what is being refunded
     try:
-        refunded = await refund(engine, flow, charge, charge.amount, currency)
+        refunded = await refund(engine, charge, currency)
     except OutcomeUnknown as error:
         case.refunding[charge.id] = error.pending.id
         return False
