@@ -65,6 +65,13 @@ def test_a_declined_card_leaves_the_vouchers_alone(root: Path) -> None:
     assert printed.endswith("left:     25.00, 40.00 EUR\n")
 
 
+def test_what_a_killed_worker_left_is_settled(root: Path) -> None:
+    assert run_example(root, "settle_after_crash.py").splitlines() == [
+        "worker:   killed, 15.00 EUR are left on the voucher",
+        "sweeper:  chargeReservation of A-3001: done, 10.00 EUR",
+    ]
+
+
 @pytest.mark.parametrize(
     ("amount", "status", "answer"),
     [
