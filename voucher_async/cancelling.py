@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Limit", "Limits", "cancelled_from_outside"]
+__all__ = ["Limit", "Limits", "cancelled_from_outside", "goes_on"]
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
 
@@ -17,6 +17,11 @@ def cancelled_from_outside() -> bool:
     """Whether somebody cancelled the running task; False when a CancelledError came up from within it."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def goes_on(future: asyncio.Future[Any]) -> bool:
+    """Whether something is to be waited for: what belongs to a loop that is gone is over."""
+    return not future.done() and future.get_loop() is asyncio.get_running_loop()
 
 
 class Limits:

@@ -167,7 +167,8 @@ class VoucherClient:
         When the answer to the charge is lost, it is looked for, and the reservation charged again when it is
         not there. When the caller is cancelled while money moves, the charge is finished in the background.
         Asked again for the same payment (code, amount, order number) while that one is open, this raises the
-        same `OutcomeUnknown`; when it was charged meanwhile and nobody was told, it returns that charge.
+        same `OutcomeUnknown`; when it was charged meanwhile and nobody was told, it returns that charge. Who
+        gets it, from here or from `settle`, or refunds it, was told: after that it is another payment.
 
         Args:
             code: the voucher's code.
@@ -225,8 +226,9 @@ class VoucherClient:
 
         It reads, and never repeats the call; only what this client's own repeated charge has charged once too
         often is refunded, that of another process is reported. So it can be asked as often as you like, in
-        any process, with the same answer. The outcome of another process is called not done only after the
-        settle window, ten seconds: let it have the time. While that process lives it settles its own.
+        any process, with the same answer (which of two equal charges is called the surplus may differ). A
+        call of this client that is under way is waited for. The outcome of another process is called not done
+        only after the settle window, ten seconds: let it have the time. While it lives it settles its own.
 
         Args:
             pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.
@@ -240,12 +242,23 @@ class VoucherClient:
         """
         return await self._desk.settle(pending, self._transport.deadline(timeout))
 
+    def forget(self, pending: PendingOutcome) -> None:
+        """Take an open outcome off the list of `pending`, once you know by other means what became of it.
+
+        For those that nothing can settle, such as a recharge by code alone. Nothing is sent.
+
+        Args:
+            pending: the open outcome; one that is not open here is ignored.
+        """
+        self._desk.forget(pending)
+
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
         """Finish what moves money, then close the connections; a second call does nothing.
 
         Args:
             wait: seconds to wait for calls that move money and for open outcomes; None takes
-                `Settings.close_wait`. What takes longer is cut short.
+                `Settings.close_wait`. What takes longer is cut short: its callers and the hooks are told
+                what is known.
 
         Returns:
             What is still open; store it, and `settle` it later.

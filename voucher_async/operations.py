@@ -50,7 +50,7 @@ class Retry(enum.StrEnum):
     """What it used up cannot be used again: never repeat after an unknown outcome."""
 
     DISCONNECT = "disconnect"
-    """401 the second time: repeat, and 401 after an unknown outcome means done."""
+    """401 the second time: repeat, and 401 after an unknown outcome, also to a new token, means done."""
 
 
 @attrs.frozen(eq=False)

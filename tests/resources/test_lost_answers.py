@@ -20,7 +20,7 @@ from voucher_async import (
     VoucherStatus,
     connect,
 )
-from voucher_async.testing import VoucherEmulator
+from voucher_async.testing import VoucherEmulator, faults
 
 HTML = b"<html>Bad Gateway</html>"
 
@@ -108,7 +108,17 @@ async def test_a_disconnect_whose_answer_was_lost_is_done(
     proxy.lose("POST", "/disconnect", times=lost)
     await proxied.clients.disconnect()
     assert [entry.status for entry in emulator.requests.of("disconnectClient")] == [204, *[401] * lost]
-    assert emulator.requests.count("requestToken") == 1
+    # the 401 could be the token's alone: that no new one is to be had tells
+    assert [entry.status for entry in emulator.requests.of("requestToken")] == [200, 401]
+
+
+async def test_a_disconnect_that_failed_and_then_met_a_revoked_token_is_made_again(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    await client.vouchers.list().first_page()
+    emulator.faults.script("disconnectClient", faults.ServerError(), faults.Revoked())
+    await client.clients.disconnect()
+    assert [entry.status for entry in emulator.requests.of("disconnectClient")][-1] == 204
 
 
 async def test_a_disconnect_with_a_revoked_token_is_made_again_and_not_taken_for_done(
@@ -269,3 +279,14 @@ async def test_a_reservation_of_another_amount_is_never_charged(
     await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
     assert len(proxy.of("POST", "/reservations")) == 2  # it replaces the first one
     assert emulator.balance(record.id) == Decimal("20.00")
+
+
+async def test_a_list_that_refuses_pages_of_a_hundred_is_read_in_pages_of_its_own(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    record = emulator.add_voucher(amount="25.00")
+    proxy.lose("POST", "/charge")
+    proxy.refuse("GET", "/charges", 422)
+    charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
+    assert [entry.id for entry in emulator.charges("A-1")] == [charge.id]
+    assert [seen.query.get("per_page") for seen in proxy.of("GET", "/charges")] == ["100", None]

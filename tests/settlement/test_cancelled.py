@@ -265,6 +265,48 @@ async def test_a_caller_that_leaves_at_the_worst_moment_is_still_spoken_for(
     assert await client.aclose(wait=0) == ()
 
 
+class LateLeaver(Leaver):
+    """A hook through which a caller goes away some turns of the event loop after its charge was answered."""
+
+    def __init__(self, turns: int) -> None:
+        super().__init__("on_attempt_ended")
+        self._turns = turns
+
+    def _leave(self, event: object) -> None:
+        if getattr(event, "operation", "") == self.operation:
+            self._wait(self._turns)
+
+    def _wait(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._wait, turns - 1)
+        elif self.task is not None:
+            self.task.cancel()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_checkout_with_renewal_that_is_cancelled_just_after_its_charge_is_spoken_for(
+    shop: Shop, turns: int
+) -> None:
+    leaver = LateLeaver(turns)
+    client = shop.another(hooks=[leaver, shop.told])
+
+    async def pay() -> tuple[Charge, ...]:
+        async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+            await checkout.reserve(code=shop.voucher().code, amount="4", renew=True)
+            charges = await checkout.charge()
+            leaver.task = None
+            return charges
+
+    leaver.task = asyncio.create_task(pay())
+    await asyncio.wait({paying := leaver.task})
+    if paying.cancelled():
+        await shop.until(lambda: shop.told.words)
+    told = [charge.id for charge in paying.result()] if not paying.cancelled() else []
+    told += [event.charge.id for event in shop.told.settled if event.charge]
+    assert told == shop.charged()
+    await client.aclose()
+
+
 async def test_what_can_never_be_settled_is_told_as_left_open(shop: Shop) -> None:
     voucher = shop.voucher()
     recharge = shop.client.vouchers.recharge(

@@ -35,6 +35,11 @@ def test_of_two_equal_calls_in_doubt_neither_is_sent_again_because_of_the_other(
     run(story)
 
 
+def test_two_equal_calls_that_have_their_own_charges_do_not_wait_for_each_other_with_a_surplus() -> None:
+    story = [Redeem(), Redeem(money=(Lot("lost"),)), Redeem(money=(Lot("late", late=1.0),))]
+    run(story, double_charges=True)
+
+
 def test_a_charge_settled_while_its_cancelled_checkout_was_undone_keeps_its_end() -> None:
     money = (Lot("answered"), Lot("lost answer", wait=1.0), Lot("answered", wait=10.0))
     run([Checkout(money=money, cancel=(0.5, 0))])

@@ -68,7 +68,6 @@ def test_what_fits_in_everything_is_found(operation: str) -> None:
         {"type": ChargeType("transfer")},
         {"amount": Decimal("5.01")},
         {"voucher_id": "W"},
-        {"created_at": NOON - dt.timedelta(seconds=1)},
         {"created_at": NOON + dt.timedelta(seconds=61)},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -76,6 +75,12 @@ def test_what_fits_in_everything_is_found(operation: str) -> None:
 def test_what_differs_in_one_thing_is_not_found(operation: str, changes: dict[str, Any]) -> None:
     entry = attrs.evolve(charge(type=ChargeType(KINDS[operation])), **changes)
     assert find(pending(operation), [entry]) == Finding()
+
+
+@pytest.mark.parametrize("operation", KINDS)
+def test_what_is_older_by_more_than_two_clocks_are_apart_is_not_found(operation: str) -> None:
+    entry = charge(type=ChargeType(KINDS[operation]), created_at=NOON - dt.timedelta(seconds=3.1))
+    assert find(pending(operation, known=None), [entry]) == Finding()
 
 
 @pytest.mark.parametrize("operation", KINDS)
@@ -100,6 +105,18 @@ def test_another_order_number_is_another_charge_but_perhaps_our_refund() -> None
 def test_an_order_number_that_the_server_trimmed_is_the_same() -> None:
     assert find(pending(order_number=" A-1 "), [charge()]).certain
     assert find(pending(), [charge(order_number=None)]) == Finding()
+
+
+def test_spaces_that_the_server_kept_make_no_other_order_number() -> None:
+    assert find(pending(order_number=" A-1 "), [charge(order_number=" A-1 ")]).certain
+    assert find(pending(), [charge(order_number=" A-1 ")]).certain
+
+
+@pytest.mark.parametrize("ours", [None, "", " "])
+@pytest.mark.parametrize("theirs", [None, ""])
+def test_no_order_number_and_an_empty_one_are_the_same(ours: str | None, theirs: str | None) -> None:
+    assert find(pending(order_number=ours), [charge(order_number=theirs)]).certain
+    assert find(pending(order_number=ours), [charge()]) == Finding()
 
 
 @pytest.mark.parametrize("operation", ["refundCharge", "rechargeVoucher"])
@@ -198,3 +215,19 @@ def test_a_new_doubt_begins_looking_anew() -> None:
     case.doubted(second, 7.0)
     assert (case.doubts, case.absences, case.last, case.cause) == (2, 0, 7.0, first)
     assert case.effects == 2
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.999])
+def test_a_request_is_bound_by_the_last_moment_at_which_it_can_be_carried_out(fraction: float) -> None:
+    # the server stamped NOON, and cut the fraction of a second off
+    case = Case(pending=pending(until=None), anchor=(NOON, 100.0))
+    case.bound(now=705.0, left=30.0, window=10.0)
+    last = NOON + dt.timedelta(seconds=fraction + 605.0 + 30.0 + 10.0)
+    assert case.pending.until is not None
+    assert dt.timedelta(0) <= case.pending.until - last <= dt.timedelta(seconds=2)
+
+
+def test_without_a_stamp_of_the_server_a_request_is_not_bound() -> None:
+    case = Case(pending=pending(until=None))
+    case.bound(now=705.0, left=30.0, window=10.0)
+    assert case.pending.until is None

@@ -174,9 +174,7 @@ class Checkout:
         self._check_left()
         deadline = self._parts.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
-        charges = await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
-        await self._stop_renewals()
-        return charges
+        return await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1
@@ -188,6 +186,8 @@ class Checkout:
                 for held in self._held:
                     self._parts.reservations.book.check(held.reservation)
                 self._charges = await self._charge_all(flow)
+                for renewal in self._renewals.values():
+                    renewal.cancel()
         return self._charges
 
     async def _charge_all(self, flow: Flow) -> tuple[Charge, ...]:
@@ -198,6 +198,7 @@ class Checkout:
             try:
                 charges.append(await self._charge_one(flow, held))
             except VoucherError as error:
+                flow.undoing = True
                 outcomes = await undo(self._parts, self, charges, error)
                 failure = failure_of(error, outcomes)
                 self._broken = failure if _moved_money(outcomes) else None

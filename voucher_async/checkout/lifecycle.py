@@ -82,7 +82,7 @@ class Lifecycle:
         async def work(flow: Flow) -> Charge:
             flow.key = (key, str(value), currency, order_number)
             async with in_turn(self.lock, (key,), deadline):
-                charged = self.desk.recall(flow.key)
+                charged = self.desk.recall(flow)
                 if charged is not None:
                     return charged
                 reservation, _ = await self.reservations.make(request, deadline)

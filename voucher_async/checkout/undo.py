@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import (
@@ -39,7 +40,11 @@ async def undo(
     outcomes: list[HeldOutcome] = []
     for index, held in enumerate(checkout.held):
         if index < len(charges):
-            outcomes.append(await _refund(parts, checkout, held, charges[index]))
+            try:
+                outcomes.append(await _refund(parts, checkout, held, charges[index]))
+            except asyncio.CancelledError:
+                _leave(parts, checkout, charges[index:])
+                raise
         elif index == len(charges):
             outcomes.append(_outcome(held, _state_after(error), error=error))
         else:
@@ -52,6 +57,14 @@ def _state_after(error: VoucherError) -> HeldState:
         return HeldState.UNKNOWN
     # somebody else charged the reservation: not this checkout, and charged all the same
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
+
+
+def _leave(parts: Lifecycle, checkout: Checkout, charges: Sequence[Charge]) -> None:
+    """Nothing can be refunded any more: the client was closed, or the loop ends."""
+    under_way = {pending.charge_id for pending in parts.desk.pending}
+    for charge in charges:
+        if charge.id not in under_way:  # what is in doubt is open, and listed as such
+            _tell(parts, checkout, "refund failed", charge, None)
 
 
 async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from voucher_async.errors import ApiError, Fate, NotFound, VoucherError
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.pending import PendingOutcome
@@ -52,8 +54,9 @@ async def create_voucher(
         if error.fate is not Fate.UNKNOWN:
             raise
         if body.id is None or not _refused_after_doubt(error):
-            raise open_outcome(error, pending) from error
+            raise open_outcome(error, _since(pending, error, deadline, fresh_id=fresh_id)) from error
         refused = error
+    pending = _since(pending, refused, deadline, fresh_id=fresh_id)
     answer = await _read_back(sender, body, pending, deadline)
     if answer is None or not (fresh_id or _is_the_one(answer, body, deadline)):
         refused.fate = Fate.ANSWERED
@@ -72,6 +75,16 @@ async def _read_back(
         return None
     except VoucherError as failure:
         raise open_outcome(failure, pending) from failure
+
+
+def _since(
+    pending: PendingOutcome, error: VoucherError, deadline: Deadline, *, fresh_id: bool
+) -> PendingOutcome:
+    """The outcome with a bound in time, so that an older voucher with the caller's id is not taken for it."""
+    sent_at = error.facts.sent_at if error.facts else None
+    if fresh_id or sent_at is None:
+        return pending
+    return attrs.evolve(pending, since=sent_at - dt.timedelta(seconds=deadline.elapsed) - _TOLERANCE)
 
 
 def _refused_after_doubt(error: VoucherError) -> bool:

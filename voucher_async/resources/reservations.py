@@ -136,14 +136,10 @@ class Reservations:
             ids={"id": reservation_id},
             check=charge_of(ChargeType.charge, pending.amount, pending.voucher_id),
         )
-        if entry is None:
-            return Case(pending=pending), request
-        case = Case(
-            pending=pending,
-            anchor=(entry.created_at, entry.sent),
-            may_repeat=lambda: self.book.lives(entry),
-            on_end=lambda settlement: self.book.settled(reservation_id, settlement),
-        )
+        case = Case(pending=pending, on_end=lambda settlement: self.book.settled(reservation_id, settlement))
+        if entry is not None:
+            case.anchor = (entry.created_at, entry.sent)
+            case.may_repeat = lambda: self.book.lives(entry)
         return case, request
 
 

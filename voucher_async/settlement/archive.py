@@ -25,7 +25,8 @@ class Archive:
 
     def __init__(self) -> None:
         self._open: dict[str, Case] = {}
-        self._under_way: set[str] = set()
+        self._open_by_key: dict[tuple[str, ...], list[Case]] = {}
+        self._under_way: dict[str, Case] = {}
         self._alike: dict[
             tuple[object, ...], set[str]
         ] = {}  # what is open or under way, by what it looks like
@@ -35,20 +36,38 @@ class Archive:
 
     def begin(self, case: Case) -> None:
         """A case is about to be sent: from now on what it does may be found by others."""
-        self._under_way.add(case.pending.id)
+        self._under_way[case.pending.id] = case
         self._alike.setdefault(look_of(case.pending), set()).add(case.pending.id)
 
     def end(self, case: Case) -> None:
         """The call of a case is over; what it left is known, or open."""
-        self._under_way.discard(case.pending.id)
-        self._forget(case.pending)
+        self._under_way.pop(case.pending.id, None)
+        self._forget_look(case.pending)
 
     def open(self, case: Case) -> None:
-        """A case is not clear yet."""
-        self._open[case.pending.id] = case
-        self._alike.setdefault(look_of(case.pending), set()).add(case.pending.id)
+        """A case is not clear yet; one that was settled meanwhile stays so."""
+        pending_id = case.pending.id
+        if pending_id in self._settlements:
+            return
+        if case.key is not None and pending_id not in self._open:
+            self._open_by_key.setdefault(case.key, []).append(case)
+        self._open[pending_id] = case
+        self._alike.setdefault(look_of(case.pending), set()).add(pending_id)
 
-    def _forget(self, pending: PendingOutcome) -> None:
+    def close(self, pending_id: str) -> Case | None:
+        """A case is not open any more: settled, or given up by who knows better."""
+        case = self._open.pop(pending_id, None)
+        if case is None:
+            return None
+        self._forget_look(case.pending)
+        cases = self._open_by_key.get(case.key or ())
+        if cases is not None and case in cases:
+            cases.remove(case)
+            if not cases:
+                del self._open_by_key[case.key or ()]
+        return case
+
+    def _forget_look(self, pending: PendingOutcome) -> None:
         if pending.id in self._open or pending.id in self._under_way:
             return
         look = look_of(pending)
@@ -61,8 +80,8 @@ class Archive:
     def settled(self, settlement: Settlement) -> None:
         """Remember how a call ended."""
         pending_id = settlement.pending.id
-        self._open.pop(pending_id, None)
-        self._forget(settlement.pending)
+        self.close(pending_id)
+        self._forget_look(settlement.pending)
         _remember(self._settlements, pending_id, settlement)
         for charge in (settlement.charge, *settlement.surplus):
             if charge is not None:
@@ -75,6 +94,10 @@ class Archive:
     def case(self, pending_id: str) -> Case | None:
         """An open case."""
         return self._open.get(pending_id)
+
+    def under_way(self, pending_id: str) -> Case | None:
+        """A case whose call is not over."""
+        return self._under_way.get(pending_id)
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
@@ -90,11 +113,30 @@ class Archive:
         return self._owners.get(charge_id, pending_id) != pending_id
 
     def rivals(self, case: Case) -> int:
-        """How many other cases, open or under way, look the same in a list of charges."""
-        alike = self._alike.get(look_of(case.pending), set())
-        # those whose voucher is not known may be of any
-        unknown = self._alike.get(look_of(attrs.evolve(case.pending, voucher_id=None)), set())
-        return len((alike | unknown) - {case.pending.id})
+        """How many other cases, open or under way, look the same in a list of charges.
+
+        Where it is known what a case did, only those count of which it is not: two that have their own charge
+        each do not contend for more than a surplus, and whose that is does not matter.
+        """
+        beside = self._beside(case)
+        return len(beside) if case.charge is None else sum(other.charge is None for other in beside)
+
+    def surplus_beside(self, case: Case) -> int:
+        """How many charges too many may be those of cases beside it that have their own charge, as it has."""
+        if case.charge is None:
+            return 0
+        return sum(max(other.effects - 1, 0) for other in self._beside(case) if other.charge is not None)
+
+    def _beside(self, case: Case) -> list[Case]:
+        pending = case.pending
+        # those whose voucher is not known may be of any, those whose amount is not known of any amount
+        nowhere = attrs.evolve(pending, voucher_id=None)
+        nothing = attrs.evolve(nowhere, amount=None)
+        ids = set[str]().union(
+            *(self._alike.get(look_of(each), set()) for each in (pending, nowhere, nothing))
+        )
+        cases = (self._open.get(each) or self._under_way.get(each) for each in ids - {pending.id})
+        return [each for each in cases if each is not None]
 
     def open_rivals(self, case: Case) -> list[Case]:
         """The other open cases of the same voucher that look the same in a list of charges."""
@@ -107,12 +149,17 @@ class Archive:
             _remember(self._undelivered, key, charge)
 
     def undelivered(self, key: tuple[str, ...]) -> Charge | None:
-        """Take out what an earlier call with the same key charged without telling anybody."""
-        return self._undelivered.pop(key, None)
+        """What an earlier call with the same key charged without telling anybody."""
+        return self._undelivered.get(key)
+
+    def delivered(self, charge_id: str) -> None:
+        """Somebody knows of a charge: who asks for the same payment from now on means another one."""
+        for key in [key for key, charge in self._undelivered.items() if charge.id == charge_id]:
+            del self._undelivered[key]
 
     def open_payment(self, key: tuple[str, ...]) -> Case | None:
         """The open case of an earlier call with the same key."""
-        return next((case for case in self._open.values() if case.key == key and case.charge is None), None)
+        return next((case for case in self._open_by_key.get(key, ()) if case.charge is None), None)
 
 
 def look_of(pending: PendingOutcome) -> tuple[object, ...]:

@@ -51,6 +51,7 @@ class Case:
         hopeless: looking again will not help.
         task: looks after it in the background.
         running: the task of the call itself, once its caller is gone.
+        over: done when the call is over.
         key: what tells equal payments; None for a call that does not ask.
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
         refunding: the refund of a surplus charge that is in doubt, by its pending id.
@@ -77,6 +78,7 @@ class Case:
     hopeless: bool = False
     task: asyncio.Task[None] | None = None
     running: asyncio.Task[object] | None = None
+    over: asyncio.Future[None] | None = None
     key: tuple[str, ...] | None = None
     taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
     refunding: dict[str, str] = attrs.Factory(dict[str, str])
@@ -96,8 +98,8 @@ class Case:
             seconds = now - sent + max(left, 0.0) + window + _SLACK
             self.pending = attrs.evolve(self.pending, until=stamp + dt.timedelta(seconds=seconds))
 
-    def doubted(self, error: VoucherError, now: float) -> None:
-        """A request may have been carried out: its answer was lost."""
+    def doubted(self, error: VoucherError | None, now: float) -> None:
+        """A request may have been carried out: its answer was lost, or not waited for."""
         self.doubts += 1
         self.absences = 0
         self.last = now
@@ -138,10 +140,11 @@ class Flow:
         case: what is being sent.
         finished: what was carried out.
         key: what tells equal payments; None for a call that does not ask.
-        task: runs it.
+        recalled: what an earlier call charged, which this one is about to return.
+        undoing: what was carried out is being taken back, and that is told one by one.
     """
 
-    __slots__ = ("abandoned", "begun", "case", "deadline", "finished", "key", "task")
+    __slots__ = ("abandoned", "begun", "case", "deadline", "finished", "key", "recalled", "undoing")
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline: Deadline = deadline
@@ -150,4 +153,5 @@ class Flow:
         self.case: Case | None = None
         self.finished: list[Case] = []
         self.key: tuple[str, ...] | None = None
-        self.task: asyncio.Task[object] | None = None
+        self.recalled: Charge | None = None
+        self.undoing: bool = False

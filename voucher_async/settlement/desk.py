@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from voucher_async.cancelling import cancelled_from_outside
+from voucher_async.cancelling import cancelled_from_outside, goes_on
 from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, VoucherError
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.rules import obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
@@ -58,18 +58,20 @@ class Desk:
         """
         flow = Flow(deadline)
         task = asyncio.create_task(self._work(flow, work))
-        flow.task = task
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         if ended is not None:
             task.add_done_callback(ended)
         try:
-            return await asyncio.shield(task)
+            result = await asyncio.shield(task)
         except asyncio.CancelledError:
             if not cancelled_from_outside():
                 raise self._closed(flow) from None
             self._abandon(flow, task)
             raise
+        if flow.recalled is not None:
+            self.engine.archive.delivered(flow.recalled.id)
+        return result
 
     async def _work(self, flow: Flow, work: Callable[[Flow], Awaitable[T]]) -> T:
         try:
@@ -77,6 +79,10 @@ class Desk:
         except VoucherError as error:
             if flow.abandoned:
                 self._tell_hooks(flow, error)
+            raise
+        except asyncio.CancelledError:
+            if not flow.undoing:  # the client was closed, or the loop ends
+                self._tell_finished(flow)
             raise
         if flow.abandoned:
             self._tell_hooks(flow, None)
@@ -88,36 +94,48 @@ class Desk:
         if not flow.begun:
             task.cancel()
         elif not task.done():
-            if flow.case is not None:
-                flow.case.running = task
-                self.engine.archive.open(flow.case)
+            case = flow.case
+            if case is not None and self.engine.archive.under_way(case.pending.id) is not None:
+                case.running = task
+                self.engine.archive.open(case)
         elif not task.cancelled():
             self._tell_hooks(flow, task.exception())
 
     def _tell_hooks(self, flow: Flow, error: BaseException | None) -> None:
         """The call is over and its caller gone: only the hooks are left to be told."""
-        for finished in flow.finished:
-            if finished.task is None:  # else it is watched for a surplus, and settled then
-                self._settled(finished, SettlementState.DONE)
-            if error is None:  # else a checkout has refunded it, and told
-                self.engine.archive.deliver_later(flow.key, finished.charge)
-                self.engine.tell("done", finished, charge=finished.charge)
+        if error is None:
+            self._tell_finished(flow)
+        for finished in flow.finished:  # with an error, a checkout has refunded it, and told
+            self._settled(finished, SettlementState.DONE)
         case = flow.case
         if case is not None and case.charge is None and isinstance(error, VoucherError):
             self._tell_end(case, error)
+
+    def _tell_finished(self, flow: Flow) -> None:
+        """What was carried out stands, and its caller will not be told."""
+        for finished in flow.finished:
+            self._settled(finished, SettlementState.DONE)
+            self.engine.archive.deliver_later(flow.key, finished.charge)
+            self.engine.tell("done", finished, charge=finished.charge)
 
     def _tell_end(self, case: Case, error: VoucherError) -> None:
         """What became of the last charge of a call that failed, unless that was told in the background."""
         if case.is_told:
             return
-        if not case.doubts or self.engine.archive.settlement(case.pending.id) is not None:
+        settlement = self.engine.archive.settlement(case.pending.id)
+        if settlement is not None:
+            self.engine.tell(str(settlement.state), case, charge=settlement.charge, error=error)
+        elif not case.doubts:
             self._settled(case, SettlementState.NOT_DONE)
-            self.engine.tell("not done", case, error=error)
+            self.engine.tell(str(SettlementState.NOT_DONE), case, error=error)
         elif case.task is None:  # else it is told when that one is over
             self.engine.tell("left open", case, error=error)
 
     def _settled(self, case: Case, state: SettlementState) -> None:
-        self.engine.archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
+        """Note how a case ended, unless it is watched for a surplus or more is known of it."""
+        archive = self.engine.archive
+        if case.task is None and archive.settlement(case.pending.id) is None:
+            archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
 
     def _closed(self, flow: Flow) -> VoucherError:
         error: VoucherError = ConfigurationError("the client was closed; nothing was sent")
@@ -127,18 +145,19 @@ class Desk:
                 "the client was closed before the outcome was known", pending=flow.case.pending
             )
             error.fate = Fate.UNKNOWN
-            self.engine.archive.open(flow.case)
         return error
 
-    def recall(self, key: tuple[str, ...]) -> Charge | None:
+    def recall(self, flow: Flow) -> Charge | None:
         """What an earlier payment with the same key has charged without anybody being told.
 
         Raises:
             OutcomeUnknown: what became of the earlier payment is open.
         """
+        key = flow.key or ()
         case = self.engine.archive.open_payment(key)
         if case is None:
-            return self.engine.archive.undelivered(key)
+            flow.recalled = self.engine.archive.undelivered(key)
+            return flow.recalled
         error = OutcomeUnknown(
             "an earlier payment of the same amount for the same order is open, so this one was not sent: "
             "settle that one first",
@@ -154,21 +173,33 @@ class Desk:
             OutcomeUnknown: that cannot be told, or not yet.
         """
         archive = self.engine.archive
-        case = archive.case(pending.id)
-        if case is not None and case.running is not None:
-            await _wait_for(case.running, deadline)
-        if archive.settlement(pending.id) is None:
+        case = archive.under_way(pending.id) or archive.case(pending.id)
+        if case is not None:
+            await _wait_for((case.over, case.running), deadline)
+        if archive.settlement(pending.id) is None and archive.under_way(pending.id) is None:
             case = archive.case(pending.id) or self._adopt(pending)
-            if case.running is None or case.running.done():
-                task = self.engine.watch(case)
-                if task is not None:
-                    await _wait_for(task, deadline)
+            if case.running is None or not goes_on(case.running):
+                await _wait_for((self.engine.watch(case),), deadline)
         settlement = archive.settlement(pending.id)
         if settlement is None:
-            raise _still_open(pending, case)
-        if case is not None and case.key is not None:
-            archive.undelivered(case.key)  # it is delivered herewith
+            raise self._still_open(pending, case)
+        if settlement.charge is not None:
+            archive.delivered(settlement.charge.id)
         return settlement
+
+    def _still_open(self, pending: PendingOutcome, case: Case | None) -> OutcomeUnknown:
+        reason = obstacle(pending) or (case.reason if case else None)
+        if self.engine.archive.under_way(pending.id) is not None:
+            reason = "its call is under way"
+        error = OutcomeUnknown(f"the outcome of {pending.operation} is still open: {reason}", pending=pending)
+        error.fate = Fate.UNKNOWN
+        return error
+
+    def forget(self, pending: PendingOutcome) -> None:
+        """Keep an open outcome no longer: somebody knows by other means, or does not care."""
+        case = self.engine.archive.close(pending.id)
+        if case is not None and case.task is not None:
+            case.task.cancel()
 
     def _adopt(self, pending: PendingOutcome) -> Case:
         """Take over an open outcome of another process."""
@@ -176,19 +207,26 @@ class Desk:
         # have written, so the whole window is waited for
         return Case(pending=pending, foreign=True, doubts=pending.sends, last=self.engine.clock.monotonic())
 
+    def _tasks(self) -> set[asyncio.Future[Any]]:
+        return set(filter(goes_on, self._calls | self.engine.watches))
+
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""
-        limit = self._close_wait if wait is None else wait
-        tasks = _ours(self._calls | self.engine.watches)
-        if tasks and limit > 0:
-            await asyncio.wait(tasks, timeout=limit)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + (self._close_wait if wait is None else wait)
+        # a call that ends may leave something behind that is looked after
+        while (tasks := self._tasks()) and (left := ends - loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=left)
 
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        calls = _ours(self._calls)
-        if calls:
-            await asyncio.wait(calls, timeout=_GRACE)  # they fail by themselves, and say what is known
-        while tasks := _ours(self._calls | self.engine.watches):
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + _GRACE
+        # they fail by themselves now, and say what is known
+        while (tasks := self._tasks()) and (left := ends - loop.time()) > 0:
+            self.engine.pauses.end()
+            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        while tasks := self._tasks():
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -200,18 +238,8 @@ def _read(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _ours(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
-    loop = asyncio.get_running_loop()  # tasks of a loop that is gone are gone with it
-    return {task for task in tasks if task.get_loop() is loop}
-
-
-async def _wait_for(task: asyncio.Task[object], deadline: Deadline) -> None:
-    """Wait until a task is over, but not for longer than the deadline; the task goes on."""
-    await asyncio.wait({task}, timeout=max(deadline.left(), 0.0))
-
-
-def _still_open(pending: PendingOutcome, case: Case | None) -> OutcomeUnknown:
-    reason = obstacle(pending) or (case.reason if case else None)
-    error = OutcomeUnknown(f"the outcome of {pending.operation} is still open: {reason}", pending=pending)
-    error.fate = Fate.UNKNOWN
-    return error
+async def _wait_for(ends: Iterable[asyncio.Future[Any] | None], deadline: Deadline) -> None:
+    """Wait until all of this is over, but not for longer than the deadline; it goes on all the same."""
+    waiting = {end for end in ends if end is not None and goes_on(end)}
+    if waiting:
+        await asyncio.wait(waiting, timeout=max(deadline.left(), 0.0))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.cancelling import goes_on
 from voucher_async.errors import ConfigurationError, Fate, MissingScope, OutcomeUnknown, VoucherError
 from voucher_async.hooks import Settled
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
 from voucher_async.settlement.lines import Lines
-from voucher_async.settlement.looking import find_voucher, read_charges
+from voucher_async.settlement.looking import find_voucher, is_what_was_asked, read_charges
+from voucher_async.settlement.pauses import Pauses
 from voucher_async.settlement.rules import RULES, Evidence, Finding, Move, decide, find, obstacle
 from voucher_async.settlement.sender import open_outcome
 from voucher_async.settlement.stamps import Stamps
@@ -48,6 +50,7 @@ class Engine:
         archive: what is open, and what was.
         stamps: what time it is by the server.
         lines: where calls that look alike wait for each other.
+        pauses: between two looks.
         watches: what looks after cases in the background.
     """
 
@@ -61,6 +64,7 @@ class Engine:
         self.archive: Archive = Archive()
         self.stamps: Stamps = Stamps(clock)
         self.lines: Lines = Lines(self.archive)
+        self.pauses: Pauses = Pauses(clock)
         self.watches: set[asyncio.Task[None]] = set()
         self._settings = settings
 
@@ -79,7 +83,10 @@ class Engine:
         flow.begun = True
         flow.case = case
         case.key = flow.key
+        case.over = over = asyncio.get_running_loop().create_future()
         self.archive.begin(case)
+        if case.pending.charge_id is not None:
+            self.archive.delivered(case.pending.charge_id)  # who refunds a charge knows of it
         try:
             while True:
                 charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
@@ -91,6 +98,7 @@ class Engine:
             raise
         finally:
             self.archive.end(case)
+            over.set_result(None)
 
     async def _send(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge | None:
         """The answer to a request; None when it, or one before it, is in doubt."""
@@ -102,11 +110,15 @@ class Engine:
             self.hooks.intent(case.pending)
         try:
             answer = await self.sender.send(request, flow.deadline)
+        except asyncio.CancelledError:
+            case.doubted(None, self.clock.monotonic())
+            raise
         except VoucherError as error:
             if error.fate is Fate.UNKNOWN:
                 case.doubted(error, self.clock.monotonic())
             elif case.doubts:
                 case.refused(error)
+                case.pending = attrs.evolve(case.pending, sends=case.effects)
             else:
                 raise
             return None
@@ -133,7 +145,7 @@ class Engine:
                 return None
             if move is Move.DONE:
                 return case.finding.certain[0]
-            await self.clock.sleep(min(pause, max(flow.deadline.left(), 0.0)))
+            await self.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
             pause = min(pause * 2, _LONGEST_PAUSE)
         raise self._left_open(case)
 
@@ -176,7 +188,7 @@ class Engine:
         case.absences = 0 if case.finding.certain else case.absences + 1
         evidence = Evidence(
             finding=case.finding,
-            sends=case.pending.sends,
+            sends=case.effects + self.archive.surplus_beside(case),
             absences=case.absences,
             quiet=case.quiet,
             window=self._settings.settle_window,
@@ -206,20 +218,25 @@ class Engine:
         voucher = await find_voucher(self.sender, case.pending, deadline)
         if voucher is None:
             return Move.NOT_DONE if case.quiet >= self._settings.settle_window else Move.WAIT
-        is_ours = (voucher.amount, voucher.currency) == (case.pending.amount, case.pending.currency)
-        return Move.DONE if is_ours else Move.NOT_DONE
+        if not is_what_was_asked(voucher, case.pending):
+            return Move.NOT_DONE
+        if case.pending.since is not None and voucher.created_at < case.pending.since:
+            case.reason = "a voucher with this id was there before, by the server's date"
+            return Move.OPEN
+        return Move.DONE
 
     def watch(self, case: Case) -> asyncio.Task[None] | None:
         """Look after a case in the background until it is clear; None when looking cannot help."""
         self.archive.open(case)
         if obstacle(case.pending):
             return None
-        if case.task is None:
+        task = case.task
+        if task is None or not goes_on(task):
             case.hopeless = False
-            case.task = asyncio.create_task(self._look_after(case))
-            self.watches.add(case.task)
-            case.task.add_done_callback(self.watches.discard)
-        return case.task
+            case.task = task = asyncio.create_task(self._look_after(case))
+            self.watches.add(task)
+            task.add_done_callback(self.watches.discard)
+        return task
 
     async def _look_after(self, case: Case) -> None:
         ends = self.clock.monotonic() + self._settings.settle_for
@@ -229,7 +246,7 @@ class Engine:
                 if case.hopeless or self.clock.monotonic() >= ends:
                     self.tell("left open", case, error=case.error)
                     return
-                await self.clock.sleep(pause)
+                await self.pauses.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             case.task = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from voucher_async.cancelling import goes_on
 from voucher_async.errors import CallTimeout, Fate
 from voucher_async.settlement.archive import look_of
 
@@ -64,12 +65,10 @@ class Lines:
                 raise _gave_up(deadline)
             await asyncio.wait(tasks, timeout=deadline.left())
 
-    def _looked_after(self, case: Case) -> set[asyncio.Task[object]]:
-        loop = asyncio.get_running_loop()
-        tasks: set[asyncio.Task[object]] = set()
-        for rival in self._archive.open_rivals(case):
-            tasks.update(task for task in (rival.running, rival.task) if task is not None)
-        return {task for task in tasks if not task.done() and task.get_loop() is loop}
+    def _looked_after(self, case: Case) -> set[asyncio.Task[Any]]:
+        rivals = self._archive.open_rivals(case)
+        tasks = {task for rival in rivals for task in (rival.running, rival.task) if task is not None}
+        return set(filter(goes_on, tasks))
 
 
 def _gave_up(deadline: Deadline) -> CallTimeout:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import BadAnswer, NotFound
+from voucher_async.errors import BadAnswer, NotFound, ValidationFailed
 from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
 from voucher_async.sansio import build
 from voucher_async.settlement.rules import RULES
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome
     from voucher_async.settlement.sender import Sender
 
-__all__ = ["find_voucher", "known_ids", "read_charges", "read_currency"]
+__all__ = ["find_voucher", "is_what_was_asked", "known_ids", "read_charges", "read_currency"]
 
-_PER_PAGE: Final = 100
+_PER_PAGE: Final = ("per_page", "100")
 _PAGES: Final = 100
+_BEFORE: Final = dt.timedelta(days=1)
 
 
 async def read_charges(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> list[Charge]:
@@ -28,9 +30,19 @@ async def read_charges(sender: Sender, pending: PendingOutcome, deadline: Deadli
         VoucherError: they could not be read, or not all of them.
     """
     narrow = _filter(pending)
+    try:
+        return await _read_pages(sender, pending, [_PER_PAGE, *narrow], deadline)
+    except ValidationFailed:
+        # how many a page may hold is not documented: leave that to the server
+        return await _read_pages(sender, pending, narrow, deadline)
+
+
+async def _read_pages(
+    sender: Sender, pending: PendingOutcome, fixed: list[tuple[str, str]], deadline: Deadline
+) -> list[Charge]:
     charges: dict[str, Charge] = {}
     for number in range(1, _PAGES + 1):
-        query = [("page", str(number)), ("per_page", str(_PER_PAGE)), *narrow]
+        query = [("page", str(number)), *fixed]
         request = build(LIST_CHARGES, ids={"id": pending.voucher_id or ""}, query=query)
         page = (await sender.send(request, deadline)).value
         charges.update((charge.id, charge) for charge in page.data)
@@ -47,7 +59,8 @@ def _filter(pending: PendingOutcome) -> list[tuple[str, str]]:
     if RULES[pending.operation].by_order and order_number == order_number.strip():
         return [("filter[order_number]", order_number)]
     if pending.since is not None:
-        return [("filter[created_from]", pending.since.isoformat(timespec="seconds"))]
+        # only to read less: whether the bound itself is included, nobody knows
+        return [("filter[created_from]", (pending.since - _BEFORE).isoformat(timespec="seconds"))]
     return []
 
 
@@ -73,6 +86,13 @@ async def find_voucher(sender: Sender, pending: PendingOutcome, deadline: Deadli
         return (await sender.send(request, deadline)).value
     except NotFound:
         return None
+
+
+def is_what_was_asked(voucher: VoucherDetails, pending: PendingOutcome) -> bool:
+    """Whether a voucher is the one that was to be created, as far as the outcome says what that was."""
+    order = (voucher.order_number or "").strip()
+    asked = (pending.amount, pending.currency, (pending.order_number or "").strip())
+    return (voucher.amount, voucher.currency, order) == asked
 
 
 async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> str | None:

@@ -6,6 +6,7 @@ the one assumption; everything else here is counted.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Evidence", "Finding", "Move", "Rule", "decide", "find", "obstacle"]
 
 _LOOKS: Final = 2
+_SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
 
 
 class Move(enum.Enum):
@@ -107,16 +109,17 @@ def find(pending: PendingOutcome, charges: Iterable[Charge]) -> Finding:
     rule = RULES[pending.operation]
     certain: list[Charge] = []
     unclear: list[Charge] = []
+    early: list[Charge] = []
     for charge in charges:
         if not _may_be(pending, rule, charge):
             continue
         same_order = _same(charge.order_number, pending.order_number)
         if same_order and not (rule.needs_known and pending.known is None):
-            certain.append(charge)
+            (early if _is_early(pending, charge) else certain).append(charge)
         elif same_order or not rule.by_order:
             unclear.append(charge)
     certain.sort(key=lambda charge: (charge.created_at, charge.id))
-    return Finding(certain=tuple(certain), unclear=tuple(unclear))
+    return Finding(certain=tuple(certain), unclear=(*unclear, *(() if certain else early)))
 
 
 def _may_be(pending: PendingOutcome, rule: Rule, charge: Charge) -> bool:
@@ -125,9 +128,14 @@ def _may_be(pending: PendingOutcome, rule: Rule, charge: Charge) -> bool:
     if pending.known is not None and charge.id in pending.known:
         return False
     # by the server's own stamps alone, whose resolution is a second: no clock of ours takes part
-    if pending.since is not None and charge.created_at < pending.since:
+    if pending.known is None and pending.since is not None and charge.created_at < pending.since - _SKEW:
         return False
     return pending.until is None or charge.created_at <= pending.until
+
+
+def _is_early(pending: PendingOutcome, charge: Charge) -> bool:
+    """Whether it seems a little older than it can be: by another machine's clock, or another call's."""
+    return pending.known is None and pending.since is not None and charge.created_at < pending.since
 
 
 def _same(left: str | None, right: str | None) -> bool:

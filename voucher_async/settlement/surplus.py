@@ -33,6 +33,8 @@ async def take_back(
     # of another process's outcome nobody here knows what equal payments were made beside it
     if case.foreign or not RULES[case.pending.operation].take_back:
         return _leave(engine, case, surplus, None)
+    for charge in surplus:
+        engine.archive.take(charge.id, case.pending.id)  # from here on nobody else finds it
     try:
         currency = await read_currency(engine.sender, case.pending, deadline)
     except MissingScope as error:
@@ -56,7 +58,6 @@ async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> 
         del case.refunding[charge.id]
         if settlement.charge is not None:
             return _taken_back(engine, case, charge, settlement.charge)
-    engine.archive.take(charge.id, case.pending.id)  # no other call may return what is being refunded
     try:
         refunded = await refund(engine, charge, currency)
     except OutcomeUnknown as error:

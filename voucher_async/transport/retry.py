@@ -111,10 +111,10 @@ def _may_repeat(retry: Retry, attempt: Attempt) -> bool:
 
 
 def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
+    if attempt.secured and not attempt.reauthenticated:
+        return Verdict.REAUTHENTICATE  # the token alone may be worthless; where credentials are, it says so
     if retry is Retry.DISCONNECT and (attempt.in_doubt or attempt.resent):
         return Verdict.DONE
-    if attempt.secured and not attempt.reauthenticated:
-        return Verdict.REAUTHENTICATE
     return Verdict.FAIL
 
 

@@ -274,13 +274,13 @@ class Session:
         return own
 
     async def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConfigurationError("the client is closed")
         if self._given is not None:
             if self._given.closed:
                 raise ConfigurationError("the session that was handed in is closed")
             return self._given
         loop = asyncio.get_running_loop()
-        if self._closed:
-            raise ConfigurationError("the client is closed")
         if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
             raise ConfigurationError("this client is in use on another event loop; make one for each loop")
         await self._forget()

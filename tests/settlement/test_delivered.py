@@ -1,0 +1,93 @@
+"""A charge whose caller is gone is given to who asks for the same payment next, once, and while it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from tests.settlement.conftest import Shop, settings
+from voucher_async import Charge, OutcomeUnknown, VoucherClient
+from voucher_async.checkout import LocalVoucherLock
+from voucher_async.testing import VoucherRecord, faults
+
+CHARGE = "chargeReservation"
+
+
+async def redeem(client: VoucherClient, voucher: VoucherRecord, **changes: Any) -> Charge:
+    return await client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1", **changes)
+
+
+async def abandoned(shop: Shop, client: VoucherClient, voucher: VoucherRecord) -> Charge:
+    """A charge whose caller left while it was made."""
+    shop.script(CHARGE, faults.SlowHeaders(1.0))
+    caller = asyncio.create_task(redeem(client, voucher))
+    await shop.until(lambda: shop.count(CHARGE))
+    caller.cancel()
+    await shop.until(lambda: shop.told.words)
+    charge = shop.told.settled[-1].charge
+    assert charge is not None
+    return charge
+
+
+async def test_a_charge_that_was_refunded_is_not_given_to_who_asks_for_the_same_again(shop: Shop) -> None:
+    voucher = shop.voucher()
+    charge = await abandoned(shop, shop.client, voucher)
+    await shop.client.charges.refund(charge, currency="EUR")
+    again = await redeem(shop.client, voucher)
+    assert [charge.id, again.id] == shop.charged()
+    assert shop.emulator.balance(voucher.id) == voucher.amount - again.amount
+
+
+async def test_what_settle_says_although_it_was_known_before_is_not_given_again(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.emulator.faults.list_lag = 2.0
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(redeem(shop.client, voucher, timeout=0.2))
+    await shop.until(lambda: shop.told.words == ["done"])
+    settlement = await shop.client.settle(caught.value.pending)
+    again = await redeem(shop.client, voucher)
+    assert settlement.charge is not None
+    assert [settlement.charge.id, again.id] == shop.charged()
+
+
+class SlowToLeave:
+    """A voucher lock that takes its time to be given back, so that callers can leave meanwhile."""
+
+    def __init__(self) -> None:
+        self._lock = LocalVoucherLock()
+        self.leaving = asyncio.Event()
+        self.pause = 0.0
+
+    @contextlib.asynccontextmanager
+    async def hold(self, key: str) -> AsyncGenerator[None]:
+        async with self._lock.hold(key):
+            yield
+            self.leaving.set()
+            await asyncio.sleep(self.pause)
+
+
+async def test_a_caller_that_leaves_as_it_is_given_an_earlier_charge_leaves_it_to_the_next(
+    shop: Shop,
+) -> None:
+    voucher, lock = shop.voucher(), SlowToLeave()
+    client = VoucherClient(
+        settings=settings(shop.emulator), clock=shop.clock, hooks=[shop.told], voucher_lock=lock
+    )
+    charge = await abandoned(shop, client, voucher)
+    lock.pause = 0.2
+    lock.leaving.clear()
+    caller = asyncio.create_task(redeem(client, voucher))
+    await lock.leaving.wait()
+    caller.cancel()
+    await asyncio.wait({caller})
+    lock.pause = 0.0
+    assert await redeem(client, voucher) == charge
+    assert shop.charged() == [charge.id]
+    other = await redeem(client, voucher)  # it was delivered: this is another payment
+    assert shop.charged() == [charge.id, other.id]
+    await client.aclose()

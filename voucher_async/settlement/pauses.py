@@ -1,0 +1,42 @@
+"""Pauses between two looks, which end at once when the client is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Clock
+
+__all__ = ["Pauses"]
+
+
+class Pauses:
+    """One per client.
+
+    Args:
+        clock: waits them out.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sleeping: set[asyncio.Task[None]] = set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait so many seconds, or until the client is closed."""
+        sleep = asyncio.create_task(self._sleep(seconds))
+        self._sleeping.add(sleep)
+        try:
+            await asyncio.wait({sleep})
+        finally:
+            self._sleeping.discard(sleep)
+            sleep.cancel()
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    def end(self) -> None:
+        """Let everybody who waits go on."""
+        loop = asyncio.get_running_loop()
+        for sleep in [sleep for sleep in self._sleeping if sleep.get_loop() is loop]:
+            sleep.cancel()
