@@ -9,11 +9,12 @@ from typing import Any
 import attrs
 
 from tests.settlement.adversary import VirtualLoop
+from tests.settlement.looks import looks_like, may_look_like
 from tests.settlement.play import WINDOW, Call, Process, World
 from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
 from voucher_async.errors import CheckoutFailed, OutcomeUnknown
 from voucher_async.models import Charge
-from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
 from voucher_async.testing import ChargeRecord
 
@@ -271,9 +272,9 @@ class Judge:
         """Whether something looks like the effect of a call, and is that of another one."""
         pending = self.world.saved[pending_id]
         others = [other for other in self.world.saved.values() if other.id != pending_id]
-        rivals = [other for other in others if _look(other) == _look(pending) and self._stays_open(other.id)]
+        rivals = [other for other in others if may_look_like(other, pending) and self._stays_open(other.id)]
         return bool(rivals) or any(
-            pending.id != id and _looks_like(pending, charge)
+            pending.id != id and looks_like(pending, charge)
             for id in self.world.saved
             for charge in self._effects(id)
         )
@@ -281,7 +282,7 @@ class Judge:
     def _is_muddled(self) -> bool:
         """Whether two processes moved the same money at the same time: nothing tells the two apart."""
         return any(
-            other.process is not call.process and _looks_like(self.world.saved[mine], charge)
+            other.process is not call.process and looks_like(self.world.saved[mine], charge)
             for call in self.world.calls
             for mine in call.intents
             for id, other in self.world.caller.items()
@@ -377,22 +378,3 @@ def _charges(call: Call) -> tuple[Charge, ...]:
     if isinstance(call.result, Charge):
         return (call.result,)
     return call.result if isinstance(call.result, tuple) else ()
-
-
-def _look(pending: PendingOutcome) -> tuple[object, ...]:
-    order = None if pending.operation == REFUND_CHARGE.id else pending.order_number
-    return pending.operation, pending.voucher_id, pending.amount, order
-
-
-def _looks_like(pending: PendingOutcome, charge: ChargeRecord) -> bool:
-    kinds = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}
-    kind = kinds[pending.operation]
-    order = charge.order_number if kind != "refund" else None
-    look = (pending.operation, charge.voucher_id, charge.amount, order)
-    return (
-        charge.type == kind
-        and look == _look(pending)
-        and charge.id not in (pending.known or ())
-        and (pending.since is None or pending.since <= charge.created_at)
-        and (pending.until is None or charge.created_at <= pending.until)
-    )

@@ -40,6 +40,10 @@ def test_two_equal_calls_that_have_their_own_charges_do_not_wait_for_each_other_
     run(story, double_charges=True)
 
 
+def test_a_call_that_was_answered_does_not_wait_for_a_rival_that_stays_open() -> None:
+    run([Redeem(), Redeem(), Refund(money=(Lot("lost"), Lot("lost")), alone=0.0), Refund(by_id=True)])
+
+
 def test_a_charge_settled_while_its_cancelled_checkout_was_undone_keeps_its_end() -> None:
     money = (Lot("answered"), Lot("lost answer", wait=1.0), Lot("answered", wait=10.0))
     run([Checkout(money=money, cancel=(0.5, 0))])

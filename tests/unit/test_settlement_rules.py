@@ -151,6 +151,8 @@ def test_what_may_be_somebody_elses_is_never_guessed(rule: Any, given: Evidence)
 def test_what_may_be_a_rivals_is_waited_for() -> None:
     assert decide(CHARGE, evidence(1, rivals=1, quiet=99.0, repeatable=True)) is Move.WAIT
     assert decide(CHARGE, evidence(rivals=1)) is Move.WAIT
+    assert decide(CHARGE, evidence(2, sends=2, rivals=1, told=1)) is Move.WAIT
+    assert decide(CHARGE, evidence(1, rivals=1, told=1)) is Move.DONE
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))

@@ -194,6 +194,7 @@ class Engine:
             window=self._settings.settle_window,
             rivals=self.archive.rivals(case),
             repeatable=can_repeat and case.repeatable,
+            told=case.charge is not None,
         )
         move = decide(RULES[case.pending.operation], evidence)
         if move is Move.OPEN:

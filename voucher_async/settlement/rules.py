@@ -155,6 +155,7 @@ class Evidence:
         window: seconds within which a request is carried out and shows, if at all.
         rivals: how many other calls of this client, open or under way, look the same.
         repeatable: whether the request may be sent again.
+        told: how many of what was found the caller was told, and so is nobody else's.
     """
 
     finding: Finding
@@ -164,6 +165,7 @@ class Evidence:
     window: float
     rivals: int = 0
     repeatable: bool = False
+    told: int = 0
 
 
 def decide(rule: Rule, evidence: Evidence) -> Move:
@@ -177,7 +179,8 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
     if evidence.finding.unclear or len(found) > evidence.sends:
         return Move.OPEN  # some of it is somebody else's, and nothing tells which
     if found:
-        return Move.WAIT if evidence.rivals else Move.DONE  # when the rival is clear, its charge is its own
+        is_contended = evidence.rivals and len(found) > evidence.told
+        return Move.WAIT if is_contended else Move.DONE  # when the rival is clear, its charge is its own
     is_lost = evidence.quiet >= evidence.window
     if evidence.repeatable and (is_lost or (rule.repeat_early and evidence.absences >= _LOOKS)):
         return Move.REPEAT

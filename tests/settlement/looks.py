@@ -1,0 +1,39 @@
+"""What calls look like in a voucher's list of charges, read from the contract and not from the SDK."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.pending import PendingOutcome
+from voucher_async.testing import ChargeRecord
+
+SKEW = dt.timedelta(seconds=3)  # that the stamps of a server's machines may be apart
+
+
+def _look(pending: PendingOutcome) -> tuple[object, ...]:
+    order = None if pending.operation == REFUND_CHARGE.id else pending.order_number
+    return pending.operation, pending.voucher_id, pending.amount, order
+
+
+def may_look_like(other: PendingOutcome, pending: PendingOutcome) -> bool:
+    """Whether a call would look the same in the list; one whose voucher is not known may be of any."""
+    known = (
+        part if part is not None else mine for part, mine in zip(_look(other), _look(pending), strict=True)
+    )
+    return tuple(known) == _look(pending)
+
+
+def looks_like(pending: PendingOutcome, charge: ChargeRecord) -> bool:
+    """Whether a charge cannot be told from the effect of a call."""
+    kinds = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}
+    kind = kinds[pending.operation]
+    order = charge.order_number if kind != "refund" else None
+    look = (pending.operation, charge.voucher_id, charge.amount, order)
+    return (
+        charge.type == kind
+        and look == _look(pending)
+        and charge.id not in (pending.known or ())
+        and (pending.known is not None or pending.since is None or pending.since - SKEW <= charge.created_at)
+        and (pending.until is None or charge.created_at <= pending.until)
+    )
