@@ -21,7 +21,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed test demo emulator bench chaos lock clean
+.PHONY: help setup codegen codegen-check lint format types unit installed test demo emulator bench chaos mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,9 @@ bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH=
 
 chaos: setup ## the fault storm: what callers were told, against the server's ledger (10 minutes)
 	@$(BIN)/python -m tests.chaos
+
+mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (15 minutes)
+	@$(BIN)/python -m tests.mutants
 
 lock: ## renew tests/constraints.txt and the lock file of the mock server
 	@rm -rf $(BUILD)/lock

@@ -69,8 +69,8 @@ async def test_an_answer_that_says_nothing_does_not_make_a_second_voucher(
     assert (voucher.id, voucher.code) == (record.id, record.code)
 
 
-@pytest.mark.parametrize("status", [409, 422])
-async def test_both_ways_to_say_taken_are_understood_after_doubt(
+@pytest.mark.parametrize("status", [400, 409, 422])
+async def test_every_way_to_say_taken_is_understood_after_doubt(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, status: int
 ) -> None:
     proxy.lose("POST", "/vouchers")

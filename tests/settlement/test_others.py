@@ -107,6 +107,15 @@ async def test_a_voucher_that_was_created_when_its_answer_got_lost_is_found_by_i
     assert settlement.state is SettlementState.DONE
 
 
+async def test_a_voucher_whose_id_was_just_made_up_is_the_one_whatever_the_date(shop: Shop) -> None:
+    shop.emulator.faults.date_offset = 7200.0
+    shop.script("createVoucher", faults.ServerError(acted=True), *[faults.BreakBefore()] * 3)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(shop.client.vouchers.create(amount="10.00", currency="EUR"))
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    assert settlement.state is SettlementState.DONE
+
+
 async def test_a_voucher_of_another_order_is_not_the_one_that_was_to_be_created(shop: Shop) -> None:
     await shop.client.vouchers.create(id="GIFT-1", amount="10.00", currency="EUR", order_number="A-1")
     pending = PendingOutcome(

@@ -158,6 +158,14 @@ def test_a_newer_reservation_of_the_voucher_replaces_the_older_and_no_other() ->
     assert (desk.book.check("r-2"), desk.book.check("o-1")) == (second, other)
 
 
+def test_what_was_superseded_or_is_about_to_end_does_not_live() -> None:
+    desk = Desk()
+    first, second = desk.note("r-1"), desk.note("r-2")
+    assert (desk.book.lives(first), desk.book.lives(second)) == (False, True)
+    desk.true.advance(1790)
+    assert not desk.book.lives(second)
+
+
 def test_a_superseded_reservation_is_called_so_after_its_end_too() -> None:
     desk = Desk()
     desk.note("r-1")

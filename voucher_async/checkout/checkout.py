@@ -186,8 +186,6 @@ class Checkout:
                 for held in self._held:
                     self._parts.reservations.book.check(held.reservation)
                 self._charges = await self._charge_all(flow)
-                for renewal in self._renewals.values():
-                    renewal.cancel()
         return self._charges
 
     async def _charge_all(self, flow: Flow) -> tuple[Charge, ...]:

@@ -1,0 +1,63 @@
+"""Asking a checkout for more when it was charged, failed or was cut short."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.checkout.proxy import Proxy
+from voucher_async import CheckoutFailed, CheckoutUnknown, HeldState, OutcomeUnknown, VoucherClient
+from voucher_async.testing import VoucherEmulator, faults
+
+
+async def test_a_checkout_that_was_charged_gives_its_charges_when_its_block_is_over_too(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00")
+        charges = await checkout.charge()
+    assert await checkout.charge() == charges
+    assert emulator.requests.count("chargeReservation") == 1
+
+
+async def test_a_checkout_that_left_money_charged_fails_the_same_way_again(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+) -> None:
+    first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
+    proxy.refuse("/refund", 403)
+    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4.00")
+        emulator.set_status(second.id, "inactive")
+        with pytest.raises(CheckoutFailed) as failed:
+            await checkout.charge()
+        with pytest.raises(CheckoutFailed) as charged:
+            await checkout.charge()
+        with pytest.raises(CheckoutFailed) as reserved:
+            await checkout.reserve(code=first.code, amount="1.00")
+    assert charged.value is reserved.value is failed.value
+    assert [outcome.state for outcome in failed.value.outcomes] == [HeldState.CHARGED, HeldState.NOT_CHARGED]
+    assert emulator.requests.count("createReservation") == 2
+
+
+async def test_a_checkout_that_is_cut_short_while_it_charges_holds_nothing_new(
+    client: VoucherClient, emulator: VoucherEmulator
+) -> None:
+    voucher = emulator.add_voucher(amount="5.00")
+    emulator.faults.script("chargeReservation", faults.BreakAfter())
+    emulator.faults.script("listCharges", faults.ServerError())
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="2.00")
+        charging = asyncio.create_task(checkout.charge())
+        async with asyncio.timeout(5):
+            while not emulator.requests.count("listCharges"):
+                await asyncio.sleep(0)
+        (pending,) = await client.aclose(wait=0)
+        with pytest.raises(OutcomeUnknown, match="closed"):
+            await charging
+        with pytest.raises(OutcomeUnknown, match="cut short") as caught:
+            await checkout.reserve(code=voucher.code, amount="2.00")
+    assert not isinstance(caught.value, CheckoutUnknown)
+    assert caught.value.pending.reservation_id == pending.reservation_id
