@@ -327,6 +327,9 @@ class Judge:
                 continue
             made = self._effects(event.pending.id)
             truth = {charge.id for charge in made if not self._undone(charge)}
+            own = self.world.caller[event.pending.id].process
+            if truth and event not in own.events:  # elsewhere nothing tells which of two was refunded
+                truth = {charge.id for charge in made}
             if event.what == "done" and (event.charge is None or event.charge.id not in truth):
                 yield f"{event} was told, and is not the truth: {truth}"
             if event.what == "not done" and truth:
