@@ -42,8 +42,8 @@ __all__ = [
 Rule: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 """An attrs validator: raises `InvalidInput` with the API's name of the field."""
 
-_Check: TypeAlias = tuple[Callable[[str], bool], str]
-"""A condition, and what it demands, in words."""
+_Check: TypeAlias = tuple[Callable[[str], object], str]
+"""A condition, met by what gives something true, and what it demands, in words."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound="OpenEnum")
@@ -154,24 +154,33 @@ def text(
     others: list[_Check] = []
     if pattern is not None:
         compiled = re.compile(_python_pattern(pattern), re.ASCII)
-        others.append((lambda value: compiled.search(value) is not None, f"must match {pattern}"))
+        others.append((compiled.search, f"must match {pattern}"))
     if choices:
         others.append((lambda value: value in choices, f"must be one of {', '.join(choices)}"))
     if not_blank:
-        others.append((lambda value: bool(value.strip()), "must not be blank"))
+        others.append((str.strip, "must not be blank"))
     if trimmed:
         others.append((lambda value: value == value.strip(), "must not begin or end with white space"))
     if json_text:
         others.append((_is_json, "must be JSON text"))
-    conditions = tuple(holds for holds, _ in others)
+    fits = _all_at_once(min_length, longest, tuple(holds for holds, _ in others))
+    return _text_rule((*lengths, *others), fits, secret=secret)
+
+
+def _all_at_once(
+    least: int, most: int, conditions: Sequence[Callable[[str], object]]
+) -> Callable[[str], bool]:
+    """One look at a text, which nearly always is as it should be."""
 
     def fits(value: str) -> bool:
-        """All at once: nearly every text does."""
-        if not min_length <= len(value) <= longest or not _is_unicode(value):
+        if not least <= len(value) <= most or not _is_unicode(value):
             return False
-        return all(holds(value) for holds in conditions) if conditions else True
+        for holds in conditions:  # noqa: SIM110 - `all` makes a generator for each text
+            if not holds(value):
+                return False
+        return True
 
-    return _text_rule((*lengths, *others), fits, secret=secret)
+    return fits
 
 
 def _text_rule(checks: Sequence[_Check], fits: Callable[[str], bool], *, secret: bool) -> Rule:
