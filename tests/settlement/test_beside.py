@@ -60,6 +60,23 @@ async def test_refunds_of_charges_that_are_named_by_their_ids_do_not_wait_for_ea
     assert {first.result().id, second.id} == set(shop.refunded("A-1") + shop.refunded("A-2"))
 
 
+async def test_a_refund_that_was_made_is_clear_although_one_like_it_stays_open(shop: Shop) -> None:
+    voucher = shop.voucher()
+    charges = [
+        await shop.client.redeem(code=voucher.code, amount="3", currency="EUR", order_number=order)
+        for order in ("A-1", "A-2")
+    ]
+    shop.script(REFUND, faults.BreakBefore(), faults.BreakBefore())
+    first = asyncio.create_task(shop.client.charges.refund(charges[0], currency="EUR"))
+    await shop.until(lambda: shop.count(REFUND))
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(shop.client.charges.refund(charges[1].id, "3", currency="EUR"))
+    await shop.until(first.done)
+    await shop.passes(30.0)
+    assert [pending.id for pending in shop.client.pending] == [caught.value.pending.id]
+    assert shop.refunded() == [first.result().id]
+
+
 async def test_an_older_refund_of_the_same_amount_is_not_taken_for_one_of_a_later_charge(shop: Shop) -> None:
     voucher = shop.voucher()
     blind = shop.emulator.add_client(scopes=["use"])  # it does not know what was there before

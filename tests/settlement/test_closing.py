@@ -97,6 +97,26 @@ async def test_closing_waits_for_what_a_call_leaves_to_be_looked_after(shop: Sho
     assert shop.told.words == ["done"]
 
 
+@pytest.mark.parametrize("lag", [0.0, 5.0])
+async def test_a_call_that_is_cut_off_while_its_request_is_on_its_way_is_in_doubt(
+    shop: Shop, lag: float
+) -> None:
+    voucher = shop.voucher()
+    shop.emulator.faults.list_lag = lag
+    shop.script(CHARGE, faults.SlowHeaders(60.0))
+    caller = asyncio.create_task(
+        shop.client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
+    )
+    await shop.until(lambda: shop.count(CHARGE))
+    (call,) = shop.client._desk._calls
+    call.cancel()  # as asyncio does with all tasks when a loop ends
+    with pytest.raises(OutcomeUnknown) as caught:
+        await caller
+    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    assert settlement.charge is not None
+    assert [settlement.charge.id] == shop.charged()
+
+
 async def test_a_closed_client_sends_nothing_over_a_session_that_was_handed_in(shop: Shop) -> None:
     voucher = shop.voucher()
     async with aiohttp.ClientSession() as session:

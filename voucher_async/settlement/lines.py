@@ -66,9 +66,8 @@ class Lines:
             await asyncio.wait(tasks, timeout=deadline.left())
 
     def _looked_after(self, case: Case) -> set[asyncio.Task[Any]]:
-        rivals = self._archive.open_rivals(case)
-        tasks = {task for rival in rivals for task in (rival.running, rival.task) if task is not None}
-        return set(filter(goes_on, tasks))
+        tasks = (rival.task for rival in self._archive.open_rivals(case))
+        return {task for task in tasks if task is not None and goes_on(task)}
 
 
 def _gave_up(deadline: Deadline) -> CallTimeout:
