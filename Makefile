@@ -103,7 +103,7 @@ bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH=
 chaos: setup ## the fault storm: what callers were told, against the server's ledger (10 minutes)
 	@$(BIN)/python -m tests.chaos
 
-mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (15 minutes)
+mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (25 minutes)
 	@$(BIN)/python -m tests.mutants
 
 lock: ## renew tests/constraints.txt and the lock file of the mock server

@@ -48,6 +48,24 @@ async def test_what_another_client_charged_is_no_surplus_of_a_request_that_was_r
     await other.aclose()
 
 
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_of_two_calls_that_find_the_same_surplus_one_refunds_it(shop: Shop) -> None:
+    voucher = shop.voucher()
+
+    async def charge() -> None:
+        reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+        await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+
+    shop.script(CHARGE, faults.BreakBefore(), None, faults.CommitLate(2.0))
+    shop.script("getVoucher", *[faults.SlowHeaders(9.0)] * 2)  # both are about to refund it meanwhile
+    await charge()
+    await charge()
+    await shop.until(lambda: not shop.client.pending)
+    assert len(shop.charged()) == 3
+    assert len(shop.refunded()) == shop.count("refundCharge") == 1
+    assert shop.told.words == ["surplus refunded"]
+
+
 def pending(operation: str = CHARGE, **changes: Any) -> PendingOutcome:
     outcome = PendingOutcome(
         operation=operation, voucher_id="V", amount=Decimal("5.00"), order_number="A-1", since=NOON

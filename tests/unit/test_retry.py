@@ -106,6 +106,11 @@ def test_a_401_after_an_unknown_outcome_is_worth_a_new_token_too(retry: Retry) -
     assert judge(retry, answered(401, in_doubt=True)) is AGAIN
 
 
+@pytest.mark.parametrize("retry", set(Retry) - {Retry.DISCONNECT})
+def test_a_401_to_a_new_token_after_an_unknown_outcome_says_nothing_about_it(retry: Retry) -> None:
+    assert judge(retry, answered(401, in_doubt=True, reauthenticated=True)) is FAIL
+
+
 @pytest.mark.parametrize("known", [{"in_doubt": True}, {"resent": True}])
 def test_a_401_to_a_new_token_after_an_unknown_outcome_means_disconnected(known: dict[str, bool]) -> None:
     assert judge(Retry.DISCONNECT, answered(401, **known)) is AGAIN
