@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 if TYPE_CHECKING:
@@ -57,30 +58,31 @@ class Limits:
 class _Alarm:
     """The timer, on one loop."""
 
-    __slots__ = ("_timer", "_watched", "loop")
+    __slots__ = ("_timer", "_watched", "loop", "when")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
+        self.when: float = math.inf  # the next look
         self._watched: set[Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, limit: Limit) -> None:
         self._watched.add(limit)
-        self.be_there(limit.next)
+        if limit.next < self.when:
+            self.be_there(limit.next)
 
     def forget(self, limit: Limit) -> None:
         self._watched.discard(limit)
 
     def be_there(self, when: float) -> None:
-        """Look at the limits no later than at that time."""
+        """Look at the limits at that time, which is before the next look."""
         if self._timer is not None:
-            if self._timer.when() <= when:
-                return
             self._timer.cancel()
+        self.when = when
         self._timer = self.loop.call_at(when, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self.when = None, math.inf
         now = self.loop.time()
         for limit in [limit for limit in self._watched if limit.next <= now]:
             limit.strike(now)
@@ -90,7 +92,7 @@ class _Alarm:
     def close(self) -> None:
         if self._timer is not None and not self._watched:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self.when = None, math.inf
 
 
 class Limit:
@@ -122,12 +124,14 @@ class Limit:
         silent = self._alarm.loop.time() + seconds
         if silent < self.ends:
             self.next = silent
-            self._alarm.be_there(silent)
+            if silent < self._alarm.when:
+                self._alarm.be_there(silent)
 
     def heard(self) -> None:
         """Silence is no longer limited."""
         self.next = self.ends
-        self.fell_silent()
+        if self._silenced:
+            self.fell_silent()
 
     def fell_silent(self) -> bool:
         """Whether the CancelledError just caught was for the silence; it is taken back then."""
@@ -159,7 +163,8 @@ class Limit:
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._alarm.forget(self)
-        self.fell_silent()
+        if self._silenced:
+            self.fell_silent()
         if self._ended and self._task is not None:
             self._ended = False
             # when others cancelled the task, too, or it ended in another way, that is what counts

@@ -118,10 +118,9 @@ class ReservationBook:
 
     def _forget(self, reservation_id: str) -> None:
         entry = self._entries.pop(reservation_id, None)
-        if entry is not None:
-            left = tuple(other for other in self._newest.pop(entry.voucher_id, ()) if other is not entry)
-            if left:
-                self._newest[entry.voucher_id] = left
+        newest = None if entry is None else self._newest.pop(entry.voucher_id, None)
+        if entry is not None and newest is not None and newest != (entry,):
+            self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
 
     @contextlib.contextmanager
     def charging(self, reservation_id: str, case: Case) -> Generator[None]:
