@@ -10,7 +10,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from voucher_async import ManualClock, PendingOutcome, Settings, Settled, VoucherClient
+from voucher_async import Charge, ManualClock, PendingOutcome, Settings, Settled, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
@@ -86,6 +86,19 @@ class Shop:
     def another(self, hooks: Sequence[object] = (), **changes: Any) -> VoucherClient:
         """A client in another process, as far as it knows."""
         return VoucherClient(settings=settings(self.emulator, **changes), clock=self.clock, hooks=hooks)
+
+
+def pay(client: VoucherClient, voucher: VoucherRecord, **changes: Any) -> Coroutine[Any, Any, Charge]:
+    """Pay 4.00 with a voucher; nobody lets time pass."""
+    payment = {"code": voucher.code, "amount": "4.00", "currency": "EUR", "order_number": "A-1"}
+    return client.redeem(**{**payment, **changes})
+
+
+async def redeem(
+    shop: Shop, voucher: VoucherRecord, amount: str = "4.00", timeout: float | None = None
+) -> Charge:
+    """Pay with a voucher while time passes."""
+    return await shop.during(pay(shop.client, voucher, amount=amount, timeout=timeout))
 
 
 def settings(emulator: VoucherEmulator, **changes: Any) -> Settings:

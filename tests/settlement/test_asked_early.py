@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
-from tests.settlement.conftest import Shop
-from voucher_async import Charge, OutcomeUnknown, SettlementState, VoucherClient
-from voucher_async.testing import VoucherRecord, faults
+from tests.settlement.conftest import Shop, pay
+from voucher_async import OutcomeUnknown, SettlementState
+from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"
 LIST = "listCharges"
 
 
-async def redeem(client: VoucherClient, voucher: VoucherRecord, **changes: Any) -> Charge:
-    return await client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1", **changes)
-
-
 async def test_a_call_that_is_under_way_is_waited_for(shop: Shop) -> None:
     voucher = shop.voucher()
     shop.script(CHARGE, faults.TooMany(12))  # longer than the settle window
-    paying = asyncio.create_task(redeem(shop.client, voucher))
+    paying = asyncio.create_task(pay(shop.client, voucher))
     await shop.until(lambda: shop.told.intents)
     settlement = await shop.during(shop.client.settle(shop.told.intents[0]))
     assert settlement.charge == await paying
@@ -32,7 +27,7 @@ async def test_a_call_that_is_under_way_is_waited_for(shop: Shop) -> None:
 async def test_a_call_that_is_under_way_for_longer_than_one_can_wait_is_open(shop: Shop) -> None:
     voucher = shop.voucher()
     shop.script(CHARGE, faults.TooMany(12))
-    paying = asyncio.create_task(redeem(shop.client, voucher))
+    paying = asyncio.create_task(pay(shop.client, voucher))
     await shop.until(lambda: shop.told.intents)
     with pytest.raises(OutcomeUnknown, match="under way"):
         await shop.client.settle(shop.told.intents[0], timeout=0.05)
@@ -47,13 +42,13 @@ async def test_a_caller_that_leaves_after_the_outcome_was_settled_changes_nothin
     shop.script(CHARGE, None, faults.BreakAfter())
     shop.script("refundCharge", faults.SlowHeaders(12.0))
 
-    async def pay() -> None:
+    async def check_out() -> None:
         async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
             for voucher in (first, second):
                 await checkout.reserve(code=voucher.code, amount="4")
             await checkout.charge(timeout=0.2)
 
-    paying = asyncio.create_task(pay())
+    paying = asyncio.create_task(check_out())
     await shop.until(lambda: shop.told.words == ["done"])
     paying.cancel()
     await asyncio.wait({paying})
@@ -70,13 +65,13 @@ async def test_a_surplus_that_was_refunded_is_remembered_when_the_caller_leaves_
     shop.emulator.faults.list_lag = 2.0
     shop.script(CHARGE, faults.BreakAfter(), None, faults.SlowHeaders(14.0))
 
-    async def pay() -> None:
+    async def check_out() -> None:
         async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
             for voucher in (first, second):
                 await checkout.reserve(code=voucher.code, amount="4")
             await checkout.charge()
 
-    paying = asyncio.create_task(pay())
+    paying = asyncio.create_task(check_out())
     await shop.until(lambda: "surplus refunded" in shop.told.words)
     pending = shop.told.intents[0]
     before = await shop.during(shop.client.settle(pending))
@@ -115,7 +110,7 @@ async def test_what_is_forgotten_is_not_looked_for_any_more(shop: Shop) -> None:
     shop.script(CHARGE, faults.CommitLate(5.0))
     shop.script(LIST, *[faults.ServerError()] * 99)
     with pytest.raises(OutcomeUnknown) as caught:
-        await shop.during(redeem(shop.client, voucher, timeout=0.2))
+        await shop.during(pay(shop.client, voucher, timeout=0.2))
     shop.client.forget(caught.value.pending)
     await shop.passes(1.0)
     looked = shop.count(LIST)

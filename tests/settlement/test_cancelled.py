@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.settlement.conftest import Shop
+from tests.settlement.conftest import Shop, pay
 from voucher_async import (
     Charge,
     ConfigurationError,
@@ -17,15 +17,10 @@ from voucher_async import (
     ReservationAlreadyCharged,
     SettlementState,
     Timeout,
-    VoucherClient,
 )
-from voucher_async.testing import VoucherRecord, faults
+from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"
-
-
-def redeem(client: VoucherClient, voucher: VoucherRecord) -> Coroutine[Any, Any, Charge]:
-    return client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
 
 
 async def cancelled_when(shop: Shop, work: Coroutine[Any, Any, Any], moment: Callable[[], object]) -> None:
@@ -42,7 +37,7 @@ async def cancelled_when(shop: Shop, work: Coroutine[Any, Any, Any], moment: Cal
 async def test_a_charge_under_way_is_finished_and_told(shop: Shop) -> None:
     voucher = shop.voucher()
     shop.script(CHARGE, faults.SlowHeaders(1.0))
-    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.count(CHARGE))
+    await cancelled_when(shop, pay(shop.client, voucher), lambda: shop.count(CHARGE))
     (pending,) = shop.client.pending
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.charge is not None
@@ -57,8 +52,8 @@ async def test_a_timeout_around_a_redeem_and_then_the_same_again_charge_once(sho
     shop.script(CHARGE, faults.SlowHeaders(3.0))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
-            await redeem(shop.client, voucher)
-    charge = await shop.during(redeem(shop.client, voucher))
+            await pay(shop.client, voucher)
+    charge = await shop.during(pay(shop.client, voucher))
     assert [charge.id] == shop.charged()
     assert shop.count("createReservation") == 1
 
@@ -66,7 +61,7 @@ async def test_a_timeout_around_a_redeem_and_then_the_same_again_charge_once(sho
 async def test_a_caller_that_leaves_before_the_charge_has_charged_nothing(shop: Shop) -> None:
     voucher = shop.voucher()
     shop.script("createReservation", faults.SlowHeaders(3.0))
-    work = redeem(shop.client, voucher)
+    work = pay(shop.client, voucher)
     await cancelled_when(shop, work, lambda: shop.count("createReservation"))
     await shop.passes(5.0)
     assert (shop.count(CHARGE), shop.client.pending, shop.told.words) == (0, (), [])
@@ -78,7 +73,7 @@ async def test_a_lost_answer_after_the_caller_left_is_settled_without_sending_ag
 ) -> None:
     voucher = shop.voucher()
     shop.script(CHARGE, fault)
-    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.emulator.faults.injected)
+    await cancelled_when(shop, pay(shop.client, voucher), lambda: shop.emulator.faults.injected)
     (pending,) = shop.client.pending
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.state is (
@@ -103,7 +98,7 @@ async def test_a_refusal_after_the_caller_left_is_told_as_not_done(shop: Shop) -
 
 async def test_a_refund_and_a_recharge_under_way_are_finished(shop: Shop) -> None:
     voucher = shop.voucher()
-    charge = await redeem(shop.client, voucher)
+    charge = await pay(shop.client, voucher)
     refund = shop.client.charges.refund(charge, currency="EUR")
     await cancelled_when(shop, refund, lambda: shop.count("refundCharge"))
     recharge = shop.client.vouchers.recharge(amount="1", currency="EUR", order_number="R-1", id=voucher.id)
@@ -185,7 +180,7 @@ async def test_a_checkout_whose_body_raises_charges_nothing(shop: Shop) -> None:
 
 async def test_closing_waits_for_a_charge_under_way(shop: Shop) -> None:
     voucher = shop.voucher()
-    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.count(CHARGE))
+    await cancelled_when(shop, pay(shop.client, voucher), lambda: shop.count(CHARGE))
     assert await shop.client.aclose() == ()
     assert shop.told.words == ["done"]
 
@@ -193,7 +188,7 @@ async def test_closing_waits_for_a_charge_under_way(shop: Shop) -> None:
 async def test_closing_hands_back_what_is_still_open_for_another_process(shop: Shop) -> None:
     voucher = shop.voucher()
     shop.script(CHARGE, faults.SlowHeaders(60.0))
-    await cancelled_when(shop, redeem(shop.client, voucher), lambda: shop.count(CHARGE))
+    await cancelled_when(shop, pay(shop.client, voucher), lambda: shop.count(CHARGE))
     (pending,) = await shop.client.aclose(wait=0.01)
     assert shop.client.pending == (pending,)
     async with shop.another() as another:
@@ -204,7 +199,7 @@ async def test_closing_hands_back_what_is_still_open_for_another_process(shop: S
 
 async def test_a_caller_whose_client_is_closed_is_told_that_it_is_unknown(shop: Shop) -> None:
     shop.script(CHARGE, faults.SlowHeaders(60.0))
-    charging = asyncio.create_task(redeem(shop.client, shop.voucher()))
+    charging = asyncio.create_task(pay(shop.client, shop.voucher()))
     while not shop.count(CHARGE):
         await asyncio.sleep(0)
     (pending,) = await shop.client.aclose(wait=0)
@@ -219,7 +214,7 @@ async def test_a_caller_that_waits_for_its_turn_when_the_client_is_closed_has_ch
     voucher = shop.voucher()
     lifecycle = shop.client._lifecycle
     async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
-        waiting = asyncio.create_task(redeem(shop.client, voucher))
+        waiting = asyncio.create_task(pay(shop.client, voucher))
         await asyncio.sleep(0.01)
         await shop.client.aclose(wait=0)
         with pytest.raises(ConfigurationError, match="closed"):
@@ -285,14 +280,14 @@ async def test_a_checkout_with_renewal_that_is_cancelled_just_after_its_charge_i
     leaver = LateLeaver(turns)
     client = shop.another(hooks=[leaver, shop.told])
 
-    async def pay() -> tuple[Charge, ...]:
+    async def check_out() -> tuple[Charge, ...]:
         async with client.checkout(order_number="A-1", currency="EUR") as checkout:
             await checkout.reserve(code=shop.voucher().code, amount="4", renew=True)
             charges = await checkout.charge()
             leaver.task = None
             return charges
 
-    leaver.task = asyncio.create_task(pay())
+    leaver.task = asyncio.create_task(check_out())
     await asyncio.wait({paying := leaver.task})
     if paying.cancelled():
         await shop.until(lambda: shop.told.words)

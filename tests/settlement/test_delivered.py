@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import pytest
 
-from tests.settlement.conftest import Shop, settings
+from tests.settlement.conftest import Shop, pay, settings
 from voucher_async import Charge, OutcomeUnknown, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.testing import VoucherRecord, faults
@@ -17,14 +16,10 @@ from voucher_async.testing import VoucherRecord, faults
 CHARGE = "chargeReservation"
 
 
-async def redeem(client: VoucherClient, voucher: VoucherRecord, **changes: Any) -> Charge:
-    return await client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1", **changes)
-
-
 async def abandoned(shop: Shop, client: VoucherClient, voucher: VoucherRecord) -> Charge:
     """A charge whose caller left while it was made."""
     shop.script(CHARGE, faults.SlowHeaders(1.0))
-    caller = asyncio.create_task(redeem(client, voucher))
+    caller = asyncio.create_task(pay(client, voucher))
     await shop.until(lambda: shop.count(CHARGE))
     caller.cancel()
     await shop.until(lambda: shop.told.words)
@@ -37,7 +32,7 @@ async def test_a_charge_that_was_refunded_is_not_given_to_who_asks_for_the_same_
     voucher = shop.voucher()
     charge = await abandoned(shop, shop.client, voucher)
     await shop.client.charges.refund(charge, currency="EUR")
-    again = await redeem(shop.client, voucher)
+    again = await pay(shop.client, voucher)
     assert [charge.id, again.id] == shop.charged()
     assert shop.emulator.balance(voucher.id) == voucher.amount - again.amount
 
@@ -47,10 +42,10 @@ async def test_what_settle_says_although_it_was_known_before_is_not_given_again(
     shop.emulator.faults.list_lag = 2.0
     shop.script(CHARGE, faults.BreakAfter())
     with pytest.raises(OutcomeUnknown) as caught:
-        await shop.during(redeem(shop.client, voucher, timeout=0.2))
+        await shop.during(pay(shop.client, voucher, timeout=0.2))
     await shop.until(lambda: shop.told.words == ["done"])
     settlement = await shop.client.settle(caught.value.pending)
-    again = await redeem(shop.client, voucher)
+    again = await pay(shop.client, voucher)
     assert settlement.charge is not None
     assert [settlement.charge.id, again.id] == shop.charged()
 
@@ -81,13 +76,13 @@ async def test_a_caller_that_leaves_as_it_is_given_an_earlier_charge_leaves_it_t
     charge = await abandoned(shop, client, voucher)
     lock.pause = 0.2
     lock.leaving.clear()
-    caller = asyncio.create_task(redeem(client, voucher))
+    caller = asyncio.create_task(pay(client, voucher))
     await lock.leaving.wait()
     caller.cancel()
     await asyncio.wait({caller})
     lock.pause = 0.0
-    assert await redeem(client, voucher) == charge
+    assert await pay(client, voucher) == charge
     assert shop.charged() == [charge.id]
-    other = await redeem(client, voucher)  # it was delivered: this is another payment
+    other = await pay(client, voucher)  # it was delivered: this is another payment
     assert shop.charged() == [charge.id, other.id]
     await client.aclose()

@@ -118,8 +118,10 @@ class ReservationBook:
 
     def _forget(self, reservation_id: str) -> None:
         entry = self._entries.pop(reservation_id, None)
-        newest = None if entry is None else self._newest.pop(entry.voucher_id, None)
-        if entry is not None and newest is not None and newest != (entry,):
+        if entry is None:
+            return
+        newest = self._newest.pop(entry.voucher_id, (entry,))
+        if newest != (entry,):
             self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
 
     @contextlib.contextmanager

@@ -1,0 +1,165 @@
+"""What was charged once too often, because a request that seemed lost was repeated, is refunded."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.settlement.conftest import Shop, redeem
+from voucher_async import (
+    CheckoutFailed,
+    PendingOutcome,
+    Timeout,
+)
+from voucher_async.testing import faults
+
+CHARGE = "chargeReservation"
+LIST = "listCharges"
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("late", [1.0, 8.0])
+async def test_a_surplus_is_refunded_and_told(shop: Shop, late: float) -> None:
+    shop.script(CHARGE, faults.CommitLate(late))
+    voucher = shop.voucher()
+    charge = await redeem(shop, voucher)
+    (open_still,) = shop.client.pending
+    assert open_still.sends == 2
+    settlement = await shop.during(shop.client.settle(open_still))
+    assert settlement.charge == charge
+    (surplus,) = settlement.surplus
+    assert {charge.id, surplus.id} == set(shop.charged())
+    assert [refund.id for refund in settlement.refunds] == shop.refunded()
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words == ["surplus refunded"]
+    assert shop.told.settled[0].charge == surplus
+    assert shop.client.pending == ()
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_requests_that_were_lost_and_all_carried_out_leave_one_charge(shop: Shop) -> None:
+    shop.emulator.faults.list_lag = 2.0
+    shop.script(CHARGE, faults.BreakAfter(), faults.BreakAfter())
+    voucher = shop.voucher()
+    charge = await redeem(shop, voucher)
+    await shop.until(lambda: not shop.client.pending)
+    assert charge.id in shop.charged()
+    assert len(shop.charged()) == shop.count(CHARGE) == 3  # the list lags: the third was answered
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words == ["surplus refunded"] * 2
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(shop: Shop) -> None:
+    shop.emulator.faults.list_lag = 4.0
+    shop.script(CHARGE, faults.BreakAfter())
+    shop.script(LIST, faults.SlowHeaders(2.0))  # so that the second one is younger by seconds
+    voucher = shop.voucher()
+    # without the currency, which is read then
+    reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    charge = await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
+    (pending,) = shop.client.pending
+    assert pending.currency is None
+    settlement = await shop.during(shop.client.settle(pending))
+    assert settlement.charge == charge
+    assert [charge.id for charge in (*settlement.surplus, charge)] == shop.charged()
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_look_that_began_before_the_window_was_over_does_not_end_the_watch(shop: Shop) -> None:
+    # the first request is carried out while the answer to a look is on its way, which ends after the window
+    shop.script(CHARGE, faults.CommitLate(9.5))
+    voucher = shop.voucher()
+    await redeem(shop, voucher)
+    await shop.until(lambda: shop.clock.monotonic() >= 8.0)
+    shop.emulator.faults.chance(1.0, seed=1, operations=[LIST], kinds=[faults.SlowHeaders(6.0)])
+    await shop.until(lambda: shop.clock.monotonic() >= 12.0)
+    shop.emulator.faults.clear()
+    await shop.until(lambda: not shop.client.pending)
+    assert len(shop.charged()) == 2
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_surplus_that_cannot_be_refunded_is_told(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.emulator.faults.chance(1.0, seed=1, operations=["refundCharge"], kinds=[faults.TooMany(0)])
+    charge = await redeem(shop, shop.voucher())
+    (pending,) = shop.client.pending
+    settlement = await shop.during(shop.client.settle(pending, timeout=60.0))
+    assert settlement.charge == charge
+    assert (len(settlement.surplus), settlement.refunds) == (1, ())
+    assert shop.told.words == ["surplus left"]
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_a_surplus_whose_refund_is_in_doubt_is_an_open_outcome_of_its_own(shop: Shop) -> None:
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.script("refundCharge", faults.CommitLate(5.0))
+    voucher = shop.voucher()
+    await redeem(shop, voucher)
+    await shop.until(lambda: not shop.client.pending)
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert shop.told.words[-1] in {"surplus refunded", "done"}
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("fault", [faults.BreakBefore(), faults.CommitLate(5.0)])
+async def test_a_surplus_whose_refund_got_lost_is_refunded_again(shop: Shop, fault: faults.Fault) -> None:
+    client = shop.another(hooks=[shop.told], timeout=Timeout(total=2.0))
+    voucher = shop.voucher()
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    shop.script("refundCharge", fault)
+    await shop.during(client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1"))
+    await shop.until(lambda: not client.pending)
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    assert len(shop.refunded()) == 1
+    assert "surplus refunded" in shop.told.words
+    assert "surplus left" not in shop.told.words
+    await client.aclose(wait=0)
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("fault", [faults.BreakBefore(), faults.BreakAfter(), faults.CommitLate(5.0)])
+async def test_a_checkout_and_its_surplus_are_refunded_one_after_the_other(
+    shop: Shop, fault: faults.Fault
+) -> None:
+    client = shop.another(hooks=[shop.told], timeout=Timeout(total=2.0))
+    good, broken = shop.voucher(), shop.voucher()
+
+    async def check_out() -> None:
+        async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+            await checkout.reserve(code=good.code, amount="4")
+            await checkout.reserve(code=broken.code, amount="4")
+            await client.vouchers.deactivate(broken.id)
+            shop.script(CHARGE, faults.CommitLate(1.0))
+            shop.script("refundCharge", fault, faults.BreakAfter())
+            await checkout.charge()
+
+    with pytest.raises(CheckoutFailed):
+        await shop.during(check_out())
+    await shop.until(lambda: not client.pending)
+    assert len(shop.charged()) == 2
+    assert shop.emulator.balance(good.id) == Decimal("25.00") - 4 * len(unrefunded(shop))
+    assert [event.charge for event in shop.told.settled if event.what == "surplus refunded"]
+    await client.aclose(wait=0)
+
+
+def unrefunded(shop: Shop) -> list[PendingOutcome]:
+    """The refunds of which a hook was told that they were not made."""
+    return [event.pending for event in shop.told.settled if event.what == "not done" and event.pending]
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+async def test_without_the_scope_for_reading_a_voucher_its_surplus_stays(shop: Shop) -> None:
+    blind = shop.emulator.add_client(scopes=["use", "read-lists"])
+    client = shop.another(hooks=[shop.told], client_id=blind.id, client_secret=blind.secret)
+    voucher = shop.voucher()
+    reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.script(CHARGE, faults.CommitLate(1.0))
+    await shop.during(client.reservations.charge(reservation, order_number="A-1"))
+    await shop.until(lambda: not client.pending)
+    assert shop.told.words == ["surplus left"]
+    await client.aclose(wait=0)
