@@ -17,7 +17,7 @@ TOOLS := $(VENV)/.tools-installed
 
 # What the run against the installed wheel leaves out: the source tree's own tests, and the slow tools.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/package/test_wheel.py
+	tests/mutants tests/package/test_wheel.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
