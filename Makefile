@@ -15,9 +15,9 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-# What the run against the installed wheel leaves out: the source tree's own tests, and the slow tools.
+# What the run against the installed wheel leaves out: the source tree's own tests, and the slow ones.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/mutants tests/package/test_wheel.py
+	tests/chaos tests/mutants tests/package/test_wheel.py tests/settlement
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
