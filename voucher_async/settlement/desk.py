@@ -105,8 +105,9 @@ class Desk:
         """The call is over and its caller gone: only the hooks are left to be told."""
         if error is None:
             self._tell_finished(flow)
-        for finished in flow.finished:  # with an error, a checkout has refunded it, and told
-            self._settled(finished, SettlementState.DONE)
+        else:
+            for finished in flow.finished:  # a checkout has refunded it, and told
+                self._settled(finished, SettlementState.DONE)
         case = flow.case
         if case is not None and case.charge is None and isinstance(error, VoucherError):
             self._tell_end(case, error)
