@@ -88,7 +88,7 @@ async def lost(shop: Shop, voucher: VoucherRecord, *kinds: faults.Fault) -> Pend
     shop.emulator.faults.chance(1.0, seed=1, operations=["listCharges"], kinds=[faults.ServerError()])
     with pytest.raises(OutcomeUnknown):
         await shop.during(
-            client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1", timeout=0.2)
+            client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1", timeout=2.0)
         )
     await client.aclose(wait=0)
     shop.emulator.faults.clear()
