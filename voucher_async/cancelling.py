@@ -49,10 +49,10 @@ class Limits:
             self._alarm = alarm = _Alarm(loop)
         return Limit(alarm, loop.time() + seconds)
 
-    def close(self) -> None:
-        """Take back the timer when nothing needs it any more."""
-        if self._alarm is not None:
-            self._alarm.close()
+    def end(self) -> None:
+        """Let the time of everything that is limited on the running loop be up, and take back the timer."""
+        if self._alarm is not None and self._alarm.loop is asyncio.get_running_loop():
+            self._alarm.end()
 
 
 class _Alarm:
@@ -89,8 +89,10 @@ class _Alarm:
         if self._watched:
             self.be_there(max(min(limit.next for limit in self._watched), now + _GRAIN))
 
-    def close(self) -> None:
-        if self._timer is not None and not self._watched:
+    def end(self) -> None:
+        for limit in list(self._watched):
+            limit.strike(math.inf)
+        if self._timer is not None:
             self._timer.cancel()
             self._timer, self.when = None, math.inf
 

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+import aiohttp
 import attrs
 import pytest
 import pytest_asyncio
 
-from voucher_async import Charge, ManualClock, PendingOutcome, Settings, Settled, VoucherClient
+from voucher_async import Charge, ManualClock, PendingOutcome, Repeating, Settings, Settled, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
@@ -25,9 +26,13 @@ class Recorder:
     def __init__(self) -> None:
         self.settled: list[Settled] = []
         self.intents: list[PendingOutcome] = []
+        self.repeats: list[Repeating] = []
 
     def on_intent(self, event: PendingOutcome) -> None:
         self.intents.append(event)
+
+    def on_repeating(self, event: Repeating) -> None:
+        self.repeats.append(event)
 
     def on_settled(self, event: Settled) -> None:
         self.settled.append(event)
@@ -83,9 +88,15 @@ class Shop:
         """Let time pass."""
         await self.during(self.clock.sleep(seconds))
 
-    def another(self, hooks: Sequence[object] = (), **changes: Any) -> VoucherClient:
+    def another(
+        self,
+        hooks: Sequence[object] = (),
+        session: aiohttp.ClientSession | None = None,
+        **changes: Any,
+    ) -> VoucherClient:
         """A client in another process, as far as it knows."""
-        return VoucherClient(settings=settings(self.emulator, **changes), clock=self.clock, hooks=hooks)
+        changed = settings(self.emulator, **changes)
+        return VoucherClient(settings=changed, clock=self.clock, hooks=hooks, session=session)
 
 
 def pay(client: VoucherClient, voucher: VoucherRecord, **changes: Any) -> Coroutine[Any, Any, Charge]:

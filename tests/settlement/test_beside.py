@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import gc
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.settlement.conftest import Recorder, Shop
-from voucher_async import Charge, OutcomeUnknown, PendingOutcome, Settlement, SettlementState
-from voucher_async.testing import faults
+from voucher_async import (
+    Charge,
+    CheckoutFailed,
+    CheckoutUnknown,
+    HeldState,
+    OutcomeUnknown,
+    PendingOutcome,
+    Settlement,
+    SettlementState,
+)
+from voucher_async.testing import VoucherRecord, faults
 
 CHARGE = "chargeReservation"
 LIST = "listCharges"
@@ -316,19 +325,38 @@ async def test_nothing_is_looked_after_any_more_when_the_client_is_closed(shop: 
     assert not [task for task in asyncio.all_tasks() if "look_after" in repr(task)]
 
 
+async def charge_and_refund(shop: Shop, *vouchers: VoucherRecord) -> Sequence[Charge]:
+    """Charge vouchers of which the last one is deactivated meanwhile."""
+    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in vouchers:
+            await checkout.reserve(code=voucher.code, amount="4")
+        shop.emulator.set_status(vouchers[-1].id, "inactive")
+        return await checkout.charge()
+
+
 async def test_a_refund_that_is_cut_short_while_it_waits_to_be_repeated_is_open(shop: Shop) -> None:
     first, second = shop.voucher(), shop.voucher()
     shop.script(REFUND, faults.TooMany(5))
-    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
-        for voucher in (first, second):
-            await checkout.reserve(code=voucher.code, amount="4")
-        shop.emulator.set_status(second.id, "inactive")
-        charging = asyncio.create_task(checkout.charge())
-        await shop.until(lambda: shop.count(REFUND))
-        pending = await shop.client.aclose(wait=0)
-        assert [each.voucher_id for each in pending if each.operation == REFUND] == [first.id]
-        with pytest.raises(OutcomeUnknown):
-            await charging
+    charging = asyncio.create_task(charge_and_refund(shop, first, second))
+    await shop.until(lambda: shop.count(REFUND))
+    (call,) = shop.client._desk._calls
+    call.cancel()  # as asyncio does with all tasks when a loop ends
+    with pytest.raises(OutcomeUnknown):
+        await charging
+    assert [each.voucher_id for each in shop.client.pending if each.operation == REFUND] == [first.id]
+
+
+async def test_a_refund_that_waits_to_be_repeated_when_the_client_is_closed_was_not_made(shop: Shop) -> None:
+    first, second = shop.voucher(), shop.voucher()
+    shop.script(REFUND, faults.TooMany(5))
+    charging = asyncio.create_task(charge_and_refund(shop, first, second))
+    await shop.until(lambda: shop.told.repeats)
+    assert await shop.client.aclose(wait=0) == ()
+    with pytest.raises(CheckoutFailed) as caught:
+        await charging
+    assert not isinstance(caught.value, CheckoutUnknown)
+    assert [outcome.state for outcome in caught.value.outcomes] == [HeldState.CHARGED, HeldState.NOT_CHARGED]
+    assert shop.told.words == ["refund failed"]
 
 
 async def test_closing_waits_no_longer_than_it_is_told(shop: Shop) -> None:

@@ -28,22 +28,33 @@ CHARGE = "chargeReservation"
 REFUND = "refundCharge"
 
 
-async def pay(shop: Shop, *vouchers: VoucherRecord) -> tuple[Charge, ...]:
-    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+async def pay(client: VoucherClient, *vouchers: VoucherRecord) -> tuple[Charge, ...]:
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         for voucher in vouchers:
             await checkout.reserve(code=voucher.code, amount="4")
         return await checkout.charge()
 
 
-async def test_a_checkout_between_two_looks_says_what_became_of_each_voucher(shop: Shop) -> None:
+@pytest.mark.parametrize("kept", [False, True], ids=["own session", "session handed in"])
+@pytest.mark.parametrize(
+    "looks",
+    [[], [faults.SlowHeaders(60.0)], [faults.Unavailable(retry_after=20)]],
+    ids=["between two looks", "in the middle of a look", "before a look is repeated"],
+)
+async def test_a_checkout_cut_short_says_what_became_of_each_voucher(
+    shop: Shop, looks: list[faults.Fault], *, kept: bool
+) -> None:
     first, second = shop.voucher(), shop.voucher()
-    shop.script(CHARGE, None, faults.BreakBefore(), faults.BreakBefore(), faults.BreakBefore())
-    paying = asyncio.create_task(pay(shop, first, second))
-    await shop.until(lambda: shop.count(CHARGE) == 4)
-    await shop.passes(1.0)
-    (pending,) = await shop.client.aclose(wait=0)
-    with pytest.raises(CheckoutUnknown) as caught:
-        await paying
+    shop.script(CHARGE, None, faults.BreakBefore())
+    shop.script("listCharges", None, *looks)
+    async with aiohttp.ClientSession() as session:
+        client = shop.another([shop.told], session=session if kept else None)
+        paying = asyncio.create_task(pay(client, first, second))
+        await shop.until(lambda: shop.count("listCharges") == 1)
+        await shop.until(lambda: shop.count("listCharges") == 2) if looks else await shop.passes(0.1)
+        (pending,) = await client.aclose(wait=0)
+        with pytest.raises(CheckoutUnknown) as caught:
+            await paying
     assert [outcome.state for outcome in caught.value.outcomes] == [HeldState.CHARGED, HeldState.UNKNOWN]
     assert caught.value.pending.id == pending.id
     assert pending.voucher_id == second.id
@@ -54,7 +65,7 @@ async def test_a_checkout_between_two_looks_says_what_became_of_each_voucher(sho
 async def test_a_checkout_whose_caller_is_gone_tells_the_hooks_when_the_client_is_closed(shop: Shop) -> None:
     first, second = shop.voucher(), shop.voucher()
     shop.script(CHARGE, None, faults.SlowHeaders(60.0))
-    paying = asyncio.create_task(pay(shop, first, second))
+    paying = asyncio.create_task(pay(shop.client, first, second))
     await shop.until(lambda: shop.count(CHARGE) == 2)
     paying.cancel()
     await asyncio.wait({paying})
@@ -127,10 +138,11 @@ async def test_a_closed_client_sends_nothing_over_a_session_that_was_handed_in(s
         )
         await shop.until(lambda: shop.count(CHARGE) == 3)
         (pending,) = await client.aclose(wait=0)
-        sent = len(shop.emulator.requests)
         with pytest.raises(OutcomeUnknown) as caught:
             await paying
         assert caught.value.pending.id == pending.id
+        await shop.passes(1.0)  # what was on its way arrives
+        sent = len(shop.emulator.requests)
         await shop.passes(5.0)
         with pytest.raises(ConfigurationError, match="closed"):
             await client.vouchers.get(voucher.id)

@@ -156,7 +156,7 @@ async def test_a_creation_in_doubt_stays_in_doubt_when_the_client_is_closed_mean
     clock.advance(4.0)
     with pytest.raises(OutcomeUnknown) as caught:
         await call
-    assert isinstance(caught.value.__cause__, ConfigurationError)
+    assert isinstance(caught.value.__cause__, ConnectionBroken)
     assert caught.value.facts is not None
     assert caught.value.facts.in_doubt == 1
 

@@ -72,7 +72,7 @@ def test_a_thousand_limits_take_one_timer() -> None:
             future.set_result(None)
         await asyncio.gather(*tasks)
         assert len(loop.timers) == 1
-        limits.close()
+        limits.end()
         assert not loop.live
 
     run(loop, main())
@@ -322,18 +322,31 @@ def test_two_loops_in_two_threads_do_not_lose_each_others_limits() -> None:
     assert results == ["timed out"] * 3
 
 
-async def test_closing_takes_the_timer_back_unless_it_is_needed() -> None:
+async def test_what_is_ended_is_timed_out_at_once_and_leaves_no_timer() -> None:
     limits = Limits()
-    limits.close()
-    waiting = asyncio.create_task(wait(limits, SOON))
+    limits.end()
+    waiting = asyncio.create_task(wait(limits, NEVER))
     await asyncio.sleep(0)
-    limits.close()
-    assert await waiting == "timed out"
-    assert await wait(limits, NEVER, 0.0) == "done"
     alarm = limits._alarm
     assert alarm is not None
     timer = alarm._timer
     assert timer is not None
-    limits.close()
+    limits.end()
+    assert await waiting == "timed out"
     assert alarm._timer is None
     assert timer.cancelled()
+
+
+def test_what_is_limited_on_another_loop_is_not_ended() -> None:
+    limits = Limits()
+
+    async def end() -> None:
+        limits.end()
+
+    async def main() -> str:
+        waiting = asyncio.create_task(wait(limits, NEVER, SOON))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(asyncio.run, end())
+        return await waiting
+
+    assert asyncio.run(main()) == "done"

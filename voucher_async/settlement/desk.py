@@ -22,7 +22,7 @@ __all__ = ["Desk"]
 
 T = TypeVar("T")
 
-_GRACE: Final = 0.5  # seconds
+_GRACE: Final = 0.5  # seconds in which at least one call ends by itself
 
 
 class Desk:
@@ -221,12 +221,10 @@ class Desk:
 
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + _GRACE
-        # they fail by themselves now, and say what is known
-        while (tasks := self._tasks()) and (left := ends - loop.time()) > 0:
-            self.engine.pauses.end()
-            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        self.engine.pauses.end()
+        # they fail by themselves now, and say what is known; many need more time than one
+        while (tasks := self._tasks()) and (await asyncio.wait(tasks, timeout=_GRACE))[0]:
+            pass
         while tasks := self._tasks():
             for task in tasks:
                 task.cancel()

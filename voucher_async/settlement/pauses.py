@@ -20,10 +20,13 @@ class Pauses:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._ended = False
         self._sleeping: set[asyncio.Task[None]] = set()
 
     async def wait(self, seconds: float) -> None:
         """Wait so many seconds, or until the client is closed."""
+        if self._ended:
+            return
         sleep = asyncio.create_task(self._sleep(seconds))
         self._sleeping.add(sleep)
         try:
@@ -36,7 +39,8 @@ class Pauses:
         await self._clock.sleep(seconds)
 
     def end(self) -> None:
-        """Let everybody who waits go on."""
+        """Let everybody who waits go on, and nobody wait any more."""
+        self._ended = True
         loop = asyncio.get_running_loop()
         for sleep in [sleep for sleep in self._sleeping if sleep.get_loop() is loop]:
             sleep.cancel()

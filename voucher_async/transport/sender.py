@@ -17,6 +17,8 @@ from voucher_async.errors import (
     AuthenticationError,
     BadAnswer,
     CallTimeout,
+    ConfigurationError,
+    ConnectionBroken,
     Fate,
     TransportError,
     VoucherError,
@@ -54,6 +56,9 @@ class Transport:
         server_clock: learns from the `Date` of answers.
         hooks: told what happens.
         rng: where jitter comes from.
+
+    Attributes:
+        closed: whether it was closed.
     """
 
     def __init__(
@@ -75,12 +80,14 @@ class Transport:
         self.backoff: Backoff = Backoff()
         self.budget: Budget = Budget()
         self.tokens: TokenProvider | None = None
+        self.closed: bool = False
         self._limits = Limits()
 
     async def aclose(self) -> None:
-        """Close the connections; further calls are refused."""
+        """End the calls under way, whatever they wait for, and close the connections; others are refused."""
+        self.closed = True
+        self._limits.end()
         await self.session.aclose()
-        self._limits.close()
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         """The deadline of a call that begins now.
@@ -120,7 +127,7 @@ class Transport:
             call.stamp(error)
             raise
         except TimeoutError:
-            raise call.gave_up() from None
+            raise (call.was_closed() if self.closed else call.gave_up()) from None
 
 
 @attrs.define(eq=False)
@@ -296,12 +303,26 @@ class _Call(Generic[T]):
 
     def gave_up(self) -> CallTimeout:
         """The error for a deadline that passed."""
+        fate, state = self._cut_short()
+        message = f"gave up after {self._deadline.total:g} s; {state}"
+        return CallTimeout(message, fate=fate, facts=self._facts())
+
+    def was_closed(self) -> VoucherError:
+        """The error for a client that was closed meanwhile."""
+        fate, state = self._cut_short()
+        message = f"the client was closed; {state}"
+        if fate is Fate.UNKNOWN:
+            return ConnectionBroken(message, fate=fate, facts=self._facts())
+        error = ConfigurationError(message, facts=self._facts())  # as if it had been closed before
+        error.fate = fate
+        return error
+
+    def _cut_short(self) -> tuple[Fate, str]:
+        """What is known of a call that ends here and now."""
         fate = Fate.NOT_SENT if self._exchange is None else self._exchange.fate
         if self._in_doubt:
             fate = Fate.UNKNOWN
-        state = "nothing was sent" if fate is Fate.NOT_SENT else "the request may have been carried out"
-        message = f"gave up after {self._deadline.total:g} s; {state}"
-        return CallTimeout(message, fate=fate, facts=self._facts())
+        return fate, "nothing was sent" if fate is Fate.NOT_SENT else "the request may have been carried out"
 
     def _facts(self) -> CallFacts:
         sent_at = None
