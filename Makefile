@@ -17,7 +17,7 @@ TOOLS := $(VENV)/.tools-installed
 
 # What the run against the installed wheel leaves out: the source tree's own tests, and the slow ones.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/chaos tests/mutants tests/package/test_wheel.py tests/settlement
+	tests/chaos tests/mutants tests/package/test_wheel.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

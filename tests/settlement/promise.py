@@ -296,9 +296,12 @@ class Judge:
             standing = [charge for charge in made if not self._undone(charge)]
             if pending.operation == CHARGE_RESERVATION.id:
                 left = [e for e in self._all_events() if e.what == "surplus left" and e.pending.id == id]
-                # of a killed process's surplus another one tells, unless it looks like somebody else's charge
-                is_lost = not call.process.alive and self._is_beside_another(id)
-                if len(standing) > 1 and not left and not is_lost:
+                # what looks like somebody else's charge is no surplus: it stays open, as does the call; and
+                # of a killed process's surplus another one tells, unless it looks like that, too
+                is_known_open = self._is_beside_another(id) and (
+                    not call.process.alive or self._stays_open(id)
+                )
+                if len(standing) > 1 and not left and not is_known_open:
                     yield f"{call.step} charged {len(standing)} times: {standing}"
             elif len(made) > 1:
                 yield f"{call.step} moved money {len(made)} times: {made}"

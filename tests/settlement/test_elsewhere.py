@@ -115,8 +115,9 @@ async def test_not_done_takes_the_whole_window_and_calls_may_share_it(shop: Shop
     begun = shop.clock.monotonic()
     for _ in range(3):
         with pytest.raises(OutcomeUnknown, match="still open"):
-            await shop.during(shop.client.settle(pending, timeout=0.01))
+            await shop.client.settle(pending, timeout=0.01)
         assert shop.client.pending == (pending,)
+        await shop.passes(1.0)
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.state is SettlementState.NOT_DONE
     assert shop.clock.monotonic() - begun >= 10.0
