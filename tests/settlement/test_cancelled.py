@@ -154,6 +154,23 @@ async def test_a_checkout_that_is_refunding_when_its_open_charge_is_settled_tell
     assert len(shop.refunded()) == 1
 
 
+async def test_a_checkout_that_is_refunding_says_what_became_of_the_charge_that_failed(shop: Shop) -> None:
+    first, second = shop.voucher(), shop.voucher()
+    shop.script(CHARGE, None, *[faults.BreakBefore()] * 3)
+    shop.script("refundCharge", faults.SlowHeaders(5.0))
+    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in (first, second):
+            await checkout.reserve(code=voucher.code, amount="4")
+        charging = asyncio.create_task(checkout.charge())
+        await shop.until(lambda: shop.count("refundCharge"))
+        charging.cancel()
+        await shop.until(lambda: not shop.client._desk._calls)
+    assert [(event.what, event.pending and event.pending.voucher_id) for event in shop.told.settled] == [
+        ("refunded", None),
+        ("not done", second.id),
+    ]
+
+
 async def test_a_checkout_cancelled_during_its_last_charge_keeps_them(shop: Shop) -> None:
     first, second = shop.voucher(), shop.voucher()
     async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
