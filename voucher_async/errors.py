@@ -332,6 +332,8 @@ class OutcomeUnknown(VoucherError):
         pending: what is needed to find out later.
     """
 
+    fate: Fate | None = Fate.UNKNOWN
+
     def __init__(self, message: str, *, pending: PendingOutcome, facts: CallFacts | None = None) -> None:
         super().__init__(message, facts=facts)
         self.pending = pending

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.checkout.proxy import Proxy
-from voucher_async import CheckoutFailed, CheckoutUnknown, HeldState, OutcomeUnknown, VoucherClient
+from voucher_async import CheckoutFailed, CheckoutUnknown, Fate, HeldState, OutcomeUnknown, VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
 
 
@@ -61,4 +61,5 @@ async def test_a_checkout_that_is_cut_short_while_it_charges_holds_nothing_new(
         with pytest.raises(OutcomeUnknown, match="cut short") as caught:
             await checkout.reserve(code=voucher.code, amount="2.00")
     assert not isinstance(caught.value, CheckoutUnknown)
+    assert charged.value.fate is caught.value.fate is Fate.UNKNOWN
     assert caught.value.pending.reservation_id == charged.value.pending.reservation_id

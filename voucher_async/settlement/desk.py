@@ -139,13 +139,12 @@ class Desk:
             archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
 
     def _closed(self, flow: Flow) -> VoucherError:
-        error: VoucherError = ConfigurationError("the client was closed; nothing was sent")
-        error.fate = Fate.NOT_SENT
         if flow.begun and flow.case is not None:
-            error = OutcomeUnknown(
+            return OutcomeUnknown(
                 "the client was closed before the outcome was known", pending=flow.case.pending
             )
-            error.fate = Fate.UNKNOWN
+        error = ConfigurationError("the client was closed; nothing was sent")
+        error.fate = Fate.NOT_SENT
         return error
 
     def recall(self, flow: Flow) -> Charge | None:
@@ -159,13 +158,11 @@ class Desk:
         if case is None:
             flow.recalled = self.engine.archive.undelivered(key)
             return flow.recalled
-        error = OutcomeUnknown(
+        raise OutcomeUnknown(
             "an earlier payment of the same amount for the same order is open, so this one was not sent: "
             "settle that one first",
             pending=case.pending,
         )
-        error.fate = Fate.UNKNOWN
-        raise error
 
     async def settle(self, pending: PendingOutcome, deadline: Deadline) -> Settlement:
         """Find out what became of an open outcome.
@@ -192,9 +189,7 @@ class Desk:
         reason = obstacle(pending) or (case.reason if case else None)
         if self.engine.archive.under_way(pending.id) is not None:
             reason = "its call is under way"
-        error = OutcomeUnknown(f"the outcome of {pending.operation} is still open: {reason}", pending=pending)
-        error.fate = Fate.UNKNOWN
-        return error
+        return OutcomeUnknown(f"the outcome of {pending.operation} is still open: {reason}", pending=pending)
 
     def forget(self, pending: PendingOutcome) -> None:
         """Keep an open outcome no longer: somebody knows by other means, or does not care."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from voucher_async.errors import Fate, OutcomeUnknown
+from voucher_async.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -35,10 +35,8 @@ def open_outcome(error: VoucherError, pending: PendingOutcome, advice: str = "")
     """The error for a call whose outcome is open because of another error."""
     sent_at = error.facts.sent_at if error.facts else None
     advice = advice or "look for it before you repeat the call"
-    opened = OutcomeUnknown(
+    return OutcomeUnknown(
         f"{pending.operation} may or may not have been carried out, {advice}: {error.args[0]}",
         pending=attrs.evolve(pending, sent_at=sent_at),
         facts=error.facts,
     )
-    opened.fate = Fate.UNKNOWN
-    return opened
