@@ -7,6 +7,7 @@ every time limit of the SDK runs on the same clock as the server's stamps, and e
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import selectors
 from collections import defaultdict, deque
@@ -56,6 +57,17 @@ class _Leaping(selectors.DefaultSelector):
         return super().select(0)
 
 
+class _Task(asyncio.Task[Any]):
+    """A task whose place in a set is the same in each run."""
+
+    def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:
+        self._number = number
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time passes only while it has nothing to do, and then at once."""
 
@@ -64,6 +76,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_Leaping(clock))
         self.complaints: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.complaints.append(context))
+        numbers = itertools.count()
+        self.set_task_factory(lambda loop, work, **kwargs: _Task(next(numbers), work, loop=loop, **kwargs))
 
     def time(self) -> float:
         return self._virtual.monotonic()

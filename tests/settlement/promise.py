@@ -237,7 +237,9 @@ class Judge:
     def _told_at_the_end(self) -> list[Charge]:
         settlements = [end for ends in self.ends.values() for end in ends if isinstance(end, Settlement)]
         settlements += [call.result for call in self.world.calls if isinstance(call.result, Settlement)]
-        return [each.charge for each in settlements if each.charge is not None]
+        return [
+            charge for each in settlements for charge in (each.charge, *each.surplus) if charge is not None
+        ]
 
     def _ends(self, pending_id: str) -> Iterator[str]:
         ends = self.ends[pending_id]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.promise import run
-from tests.settlement.story import Checkout, Pay, Recharge, Redeem, Refund, Step
+from tests.settlement.story import Checkout, Kill, Pay, Recharge, Redeem, Refund, Step
 
 
 def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
@@ -62,3 +62,17 @@ def test_a_charge_settled_while_its_cancelled_checkout_was_undone_keeps_its_end(
 )
 def test_a_call_in_doubt_whose_voucher_is_not_known_may_be_any_vouchers(story: tuple[Step, ...]) -> None:
     run(story)
+
+
+def test_what_looks_like_somebody_elses_charge_is_no_surplus_and_stays_open() -> None:
+    story = [
+        Redeem(money=(Lot("lost"),)),
+        Redeem(),
+        Redeem(money=(Lot("late", late=1.0), Lot("lost answer"))),
+    ]
+    run(story, double_charges=True)
+
+
+def test_the_surplus_of_a_killed_process_is_told_by_the_one_that_settles() -> None:
+    money = (Lot("late", late=1.0), Lot("lost answer"), Lot("lost"))
+    run([Checkout(money=money, cancel=(0.25, 12)), Kill()], double_charges=True)
