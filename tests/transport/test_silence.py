@@ -18,7 +18,7 @@ from voucher_async.transport.session import Exchange, Session, _CountedBody
 
 Call = Callable[[VoucherClient], Awaitable[object]]
 
-READ = 0.25
+READ = 0.5
 LIMITS = Timeout(total=5.0, connect=1.0, read=READ)
 
 
