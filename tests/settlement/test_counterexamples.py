@@ -6,7 +6,7 @@ import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.promise import run
-from tests.settlement.story import Checkout, Kill, Pay, Recharge, Redeem, Refund, Step
+from tests.settlement.story import Checkout, Close, Kill, Pay, Recharge, Redeem, Refund, Step
 
 
 def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
@@ -76,3 +76,8 @@ def test_what_looks_like_somebody_elses_charge_is_no_surplus_and_stays_open() ->
 def test_the_surplus_of_a_killed_process_is_told_by_the_one_that_settles() -> None:
     money = (Lot("late", late=1.0), Lot("lost answer"), Lot("lost"))
     run([Checkout(money=money, cancel=(0.25, 12)), Kill()], double_charges=True)
+
+
+def test_a_surplus_that_a_checkout_may_still_leave_when_its_client_is_closed_is_open() -> None:
+    money = (Lot("late", late=1.0), Lot("lost answer"), Lot("lost"))
+    run([Checkout(money=money, cancel=(0.25, 8)), Close()], double_charges=True)
