@@ -133,10 +133,9 @@ class Desk:
             self.engine.tell("left open", case, error=error)
 
     def _settled(self, case: Case, state: SettlementState) -> None:
-        """Note how a case ended, unless it may have a surplus or more is known of it."""
-        archive = self.engine.archive
-        if case.effects <= 1 and archive.settlement(case.pending.id) is None:
-            archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
+        """Note how a case ended, unless it may have a surplus: then whoever looks for that does."""
+        if case.effects <= 1:
+            self.engine.archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
 
     def _closed(self, flow: Flow) -> VoucherError:
         if flow.begun and flow.case is not None:
