@@ -13,6 +13,7 @@ from tests.settlement.looks import looks_like, may_look_like
 from tests.settlement.play import WINDOW, Call, Process, World
 from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
 from voucher_async.errors import CheckoutFailed, OutcomeUnknown
+from voucher_async.hooks import Settled
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
@@ -206,7 +207,7 @@ class Judge:
     def _cancelled(self, call: Call) -> Iterator[str]:
         words = {"done", "refund failed"}
         told = {event.charge.id for event in call.process.events if event.what in words and event.charge}
-        told |= {charge.id for charge in self._told_at_the_end()}
+        told |= {charge.id for charge in self._told_at_the_end()} | self._not_refunded(call.process.events)
         returned = {charge.id for other in self.world.calls for charge in _charges(other)}
         for charge in self._standing(call):
             if charge.id not in told | returned and not self._is_open(charge):
@@ -231,6 +232,11 @@ class Judge:
         allowed = call.step.timeout + slack + 30.0 * hasattr(call.step, "foreign")
         if taken > allowed + 0.001:
             yield f"{call.step} took {taken} s"
+
+    def _not_refunded(self, events: Sequence[Settled]) -> set[str]:
+        """The charges of which hooks were told that their refunds are open, or were not made."""
+        pending = [event.pending for event in events if event.what in {"left open", "not done"}]
+        return {each.charge_id for each in pending if each is not None and each.charge_id is not None}
 
     # what settling gave
 
@@ -347,6 +353,7 @@ class Judge:
         told = {charge.id for charge in self._told_at_the_end()}
         told |= {charge.id for call in self.world.calls for charge in _charges(call)}
         told |= {event.charge.id for event in self._all_events() if event.charge is not None}
+        told |= self._not_refunded(self._all_events())
         told |= {outcome.charge.id for outcome in self._outcomes() if outcome.charge is not None}
         for id, call in self.world.caller.items():
             for charge in self._effects(id):

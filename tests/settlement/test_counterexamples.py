@@ -81,3 +81,8 @@ def test_the_surplus_of_a_killed_process_is_told_by_the_one_that_settles() -> No
 def test_a_surplus_that_a_checkout_may_still_leave_when_its_client_is_closed_is_open() -> None:
     money = (Lot("late", late=1.0), Lot("lost answer"), Lot("lost"))
     run([Checkout(money=money, cancel=(0.25, 8)), Close()], double_charges=True)
+
+
+def test_a_charge_whose_refund_is_open_is_told_by_the_refund() -> None:
+    money = (Lot("answered"), Lot("lost"), Lot("lost"))
+    run([Checkout(money=money, cancel=(0.0, 8))], may_read=False)
