@@ -140,9 +140,7 @@ class Judge:
 
     def _call(self, call: Call) -> Iterator[str]:
         if isinstance(call.step, Settle):
-            if isinstance(call.result, Settlement) and not (
-                call.step.fresh and self._is_beside_another(call.result.pending.id)
-            ):
+            if isinstance(call.result, Settlement) and not self._cannot_tell(call, call.result.pending.id):
                 yield from self._settlement(call.result)
         elif call.cancelled:
             yield from self._cancelled(call)
@@ -154,6 +152,11 @@ class Judge:
         elif not isinstance(call.error, OutcomeUnknown):
             for charge in self._standing(call):
                 yield f"{call.step} raised {call.error!r}, and made {charge}"
+
+    def _cannot_tell(self, call: Call, pending_id: str) -> bool:
+        """Whether the call of another process was settled that nothing tells from those beside it."""
+        own = call.process is self.world.caller[pending_id].process and not getattr(call.step, "fresh", False)
+        return not own and self._is_beside_another(pending_id)
 
     def _done(self, call: Call) -> Iterator[str]:
         charges = (call.result,) if isinstance(call.result, Charge) else call.result
@@ -332,16 +335,16 @@ class Judge:
         return [event for p in (*self.world.processes, *self.world.others) for event in p.events]
 
     def _hooks(self) -> Iterator[str]:
-        others = {id(event) for process in self.world.others for event in process.events}
         for event in self._all_events():
             if event.pending is None:
                 continue
-            if id(event) in others and self._is_beside_another(event.pending.id):
+            own = self.world.caller[event.pending.id].process
+            is_elsewhere = all(event is not each for each in own.events)
+            if is_elsewhere and self._is_beside_another(event.pending.id):
                 continue
             made = self._effects(event.pending.id)
             truth = {charge.id for charge in made if not self._undone(charge)}
-            own = self.world.caller[event.pending.id].process
-            if truth and event not in own.events:  # elsewhere nothing tells which of two was refunded
+            if truth and is_elsewhere:  # there nothing tells which of two was refunded
                 truth = {charge.id for charge in made}
             if event.what == "done" and (event.charge is None or event.charge.id not in truth):
                 yield f"{event} was told, and is not the truth: {truth}"

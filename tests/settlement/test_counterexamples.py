@@ -6,7 +6,7 @@ import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.promise import run
-from tests.settlement.story import Checkout, Close, Kill, Pay, Recharge, Redeem, Refund, Step
+from tests.settlement.story import Checkout, Close, Kill, Pay, Recharge, Redeem, Refund, Settle, Step
 
 
 def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
@@ -86,3 +86,7 @@ def test_a_surplus_that_a_checkout_may_still_leave_when_its_client_is_closed_is_
 def test_a_charge_whose_refund_is_open_is_told_by_the_refund() -> None:
     money = (Lot("answered"), Lot("lost"), Lot("lost"))
     run([Checkout(money=money, cancel=(0.0, 8))], may_read=False)
+
+
+def test_an_equal_call_of_a_killed_process_may_be_taken_for_the_one_in_doubt() -> None:
+    run([Redeem(), Refund(money=(Lot("hung"),)), Refund(), Kill(), Redeem(), Settle()])
