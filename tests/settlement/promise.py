@@ -343,13 +343,13 @@ class Judge:
             if is_elsewhere and self._is_beside_another(event.pending.id):
                 continue
             made = self._effects(event.pending.id)
-            truth = {charge.id for charge in made if not self._undone(charge)}
-            if truth and is_elsewhere:  # there nothing tells which of two was refunded
-                truth = {charge.id for charge in made}
+            standing = [charge for charge in made if not self._undone(charge)]
+            # elsewhere nothing tells what was refunded
+            truth = {charge.id for charge in (made if is_elsewhere else standing)}
             if event.what == "done" and (event.charge is None or event.charge.id not in truth):
                 yield f"{event} was told, and is not the truth: {truth}"
-            if event.what == "not done" and truth:
-                yield f"{event} was told, and is not the truth: {truth}"
+            if event.what == "not done" and standing:
+                yield f"{event} was told, and is not the truth: {standing}"
 
     def _accounts(self) -> Iterator[str]:
         """Every movement of money was told to somebody."""

@@ -90,3 +90,7 @@ def test_a_charge_whose_refund_is_open_is_told_by_the_refund() -> None:
 
 def test_an_equal_call_of_a_killed_process_may_be_taken_for_the_one_in_doubt() -> None:
     run([Redeem(), Refund(money=(Lot("hung"),)), Refund(), Kill(), Redeem(), Settle()])
+
+
+def test_a_charge_that_a_killed_process_took_back_was_carried_out_all_the_same() -> None:
+    run([Checkout(money=(Lot("lost"), Lot("lost answer"), Lot("refused 401"))), Kill()])
