@@ -31,10 +31,11 @@ class Limits:
     What `asyncio.timeout` does, without setting and cancelling a timer for each call.
     """
 
-    __slots__ = ("_alarm",)
+    __slots__ = ("_alarm", "_alarms")
 
     def __init__(self) -> None:
-        self._alarm: _Alarm | None = None
+        self._alarm: _Alarm | None = None  # the one used last
+        self._alarms: list[_Alarm] = []
 
     def limit(self, seconds: float) -> Limit:
         """A limit for `with`, in the running task.
@@ -45,14 +46,22 @@ class Limits:
         loop = asyncio.get_running_loop()
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
-            # what is under way on another loop keeps the alarm of that one
-            self._alarm = alarm = _Alarm(loop)
+            self._alarm = alarm = self._alarm_of(loop) or self._new_alarm(loop)
         return Limit(alarm, loop.time() + seconds)
+
+    def _new_alarm(self, loop: asyncio.AbstractEventLoop) -> _Alarm:
+        alarm = _Alarm(loop)
+        self._alarms = [*(each for each in self._alarms if not each.loop.is_closed()), alarm]
+        return alarm
+
+    def _alarm_of(self, loop: asyncio.AbstractEventLoop) -> _Alarm | None:
+        return next((alarm for alarm in self._alarms if alarm.loop is loop), None)
 
     def end(self) -> None:
         """Let the time of everything that is limited on the running loop be up, and take back the timer."""
-        if self._alarm is not None and self._alarm.loop is asyncio.get_running_loop():
-            self._alarm.end()
+        alarm = self._alarm_of(asyncio.get_running_loop())
+        if alarm is not None:
+            alarm.end()
 
 
 class _Alarm:
@@ -128,6 +137,10 @@ class Limit:
             self.next = silent
             if silent < self._alarm.when:
                 self._alarm.be_there(silent)
+
+    def was_cancelled(self) -> bool:
+        """Whether the task was cancelled since it entered, by this limit or by somebody else."""
+        return self._task is not None and self._task.cancelling() > self._cancelling
 
     def heard(self) -> None:
         """Silence is no longer limited."""

@@ -266,8 +266,11 @@ class VoucherClient:
         try:
             await self._desk.finish(wait)
         finally:
-            await self._tokens.aclose()
-            await self._transport.aclose()
+            self._desk.close()
+            try:
+                await self._tokens.aclose()
+            finally:
+                await self._transport.aclose()
         return await self._desk.end()
 
 

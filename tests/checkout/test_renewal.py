@@ -12,6 +12,7 @@ import pytest
 
 from tests.checkout.conftest import Recorder
 from tests.checkout.proxy import Proxy
+from tests.idle import idle
 from voucher_async import (
     ConfigurationError,
     ManualClock,
@@ -37,7 +38,7 @@ async def test_a_renewed_reservation_is_charged_long_after_the_first_one_ended(
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         first = held.reservation
         for round_ in range(1, 4):
-            await asyncio.sleep(0)
+            await idle()
             clock.advance(1495)
             await settle(recorder, round_)
         assert held.reservation.id != first.id
@@ -54,7 +55,7 @@ async def test_without_renewal_it_ends(
     voucher = emulator.add_voucher(amount="5.00")
     async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=voucher.code, amount="2.00")
-        await asyncio.sleep(0)
+        await idle()
         clock.advance(1800)
         with pytest.raises(ReservationExpired):
             await checkout.charge()
@@ -69,7 +70,7 @@ async def test_leaving_the_checkout_ends_the_renewal(
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         assert len(asyncio.all_tasks()) > before
     clock.advance(1495)
-    await asyncio.sleep(0)
+    await idle()
     assert emulator.requests.count("createReservation") == 1
     assert not [task for task in asyncio.all_tasks() if "keep_alive" in repr(task)]
 
@@ -81,10 +82,9 @@ async def test_a_renewal_does_not_take_the_voucher_back_from_a_newer_reservation
     async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         newer = await client.reservations.create(code=voucher.code, amount="3.00", currency="EUR")
-        await asyncio.sleep(0)
+        await idle()
         clock.advance(1495)
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await idle()
         assert emulator.requests.count("createReservation") == 2
         await client.reservations.charge(newer, order_number="A-2")
         with pytest.raises(ReservationSuperseded):
@@ -98,12 +98,11 @@ async def test_a_refused_renewal_is_told_and_not_repeated(
     async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         emulator.set_status(voucher.id, "inactive")
-        await asyncio.sleep(0)
+        await idle()
         clock.advance(1495)
         await settle(recorder, 1)
         clock.advance(60)
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await idle()
     assert recorder.words == ["renewal failed"]
     assert emulator.requests.count("createReservation") == 2
 
@@ -116,11 +115,10 @@ async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         proxy.refuse("/reservations", 429)
-        await asyncio.sleep(0)
+        await idle()
         clock.advance(1495)
         await settle(recorder, 1)
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await idle()
         clock.advance(30)
         await settle(recorder, 2)
         assert held.remaining > 1700
@@ -153,8 +151,7 @@ async def test_a_renewal_whose_lock_fails_is_told_and_tried_again(
     ):
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         for number, seconds in enumerate((1495, 30, 30), start=1):
-            for _ in range(50):
-                await asyncio.sleep(0)
+            await idle()
             clock.advance(seconds)
             await settle(recorder, number)
         assert held.remaining > 1700
@@ -168,13 +165,12 @@ async def test_nothing_is_renewed_any_more_once_the_reservation_was_replaced_whi
     lifecycle = client._lifecycle
     async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
-        await asyncio.sleep(0)
+        await idle()
         async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
             clock.advance(1495)
-            await asyncio.sleep(0)
+            await idle()
             await client.reservations.create(code=voucher.code, amount="3.00", currency="EUR")
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await idle()
     assert recorder.words == []
     assert emulator.requests.count("createReservation") == 2
 
@@ -186,13 +182,10 @@ async def test_a_renewal_ends_with_its_client(
     client = VoucherClient(**emulator.settings(), clock=clock, hooks=[recorder])
     async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
-        await asyncio.sleep(0)
+        await idle()
         await client.aclose()
-        for _ in range(5):
-            clock.advance(1495)
-            for _ in range(50):
-                await asyncio.sleep(0)
-        assert len(recorder.settled) <= 1
+        await idle()
+        assert recorder.words == ["renewal failed"]
         assert not [task for task in asyncio.all_tasks() if "keep_alive" in repr(task)]
 
 

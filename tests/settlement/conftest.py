@@ -11,6 +11,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
+from tests.idle import idle
 from voucher_async import Charge, ManualClock, PendingOutcome, Repeating, Settings, Settled, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
@@ -99,16 +100,6 @@ class Shop:
         """A client in another process, as far as it knows."""
         changed = settings(self.emulator, **changes)
         return VoucherClient(settings=changed, clock=self.clock, hooks=hooks, session=session)
-
-
-async def idle() -> None:
-    """Wait until everybody waits, for time or for somebody else."""
-    ready: Any = vars(asyncio.get_running_loop())["_ready"]
-    turns = 0
-    # what arrives on a socket needs a turn to be seen, and may send something on another
-    while turns < 3:
-        await asyncio.sleep(0)
-        turns = 0 if ready else turns + 1
 
 
 def pay(client: VoucherClient, voucher: VoucherRecord, **changes: Any) -> Coroutine[Any, Any, Charge]:

@@ -180,7 +180,8 @@ class Checkout:
         self._charging -= 1
 
     async def _charge_in_turn(self, flow: Flow) -> tuple[Charge, ...]:
-        async with in_turn(self._parts.lock, (held.key for held in self._held), flow.deadline):
+        keys = (held.key for held in self._held)
+        async with in_turn(self._parts.lock, keys, flow.deadline, last=True):
             self._check_broken()
             if self._charges is None:
                 for held in self._held:

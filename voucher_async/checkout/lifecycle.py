@@ -81,7 +81,7 @@ class Lifecycle:
 
         async def work(flow: Flow) -> Charge:
             flow.key = (key, str(value), currency, order_number)
-            async with in_turn(self.lock, (key,), deadline):
+            async with in_turn(self.lock, (key,), deadline, last=True):
                 charged = self.desk.recall(flow)
                 if charged is not None:
                     return charged

@@ -156,8 +156,17 @@ PROCESS_SECRET: Final = secrets.token_hex()
 
 
 @contextlib.asynccontextmanager
-async def in_turn(lock: VoucherLock, keys: Iterable[str], deadline: Deadline) -> AsyncGenerator[None, None]:
+async def in_turn(
+    lock: VoucherLock, keys: Iterable[str], deadline: Deadline, *, last: bool = False
+) -> AsyncGenerator[None, None]:
     """Hold the turns of some vouchers, taken in one order by everybody so that nobody waits in a circle.
+
+    Args:
+        lock: gives the turns.
+        keys: of the vouchers.
+        deadline: when to give up waiting.
+        last: the block is the last thing that its task does: what it came to counts for more than being
+            cancelled while the turns are given back.
 
     Raises:
         CallTimeout: the deadline passed before it was our turn; nothing was sent.
@@ -168,7 +177,9 @@ async def in_turn(lock: VoucherLock, keys: Iterable[str], deadline: Deadline) ->
         await _enter(lock, keys, deadline, held)
         yield
     finally:
-        await _leave(held)
+        cancelled = await _leave(held)
+        if cancelled is not None and not last:
+            raise cancelled
 
 
 async def _enter(
@@ -200,18 +211,19 @@ async def _enter(
         raise failure from error
 
 
-async def _leave(held: list[contextlib.AbstractAsyncContextManager[Any]]) -> None:
-    """Give every turn back, whatever happens to one of them."""
+async def _leave(
+    held: list[contextlib.AbstractAsyncContextManager[Any]],
+) -> asyncio.CancelledError | None:
+    """Give every turn back, whatever happens to one of them; once cancelled, wait for none of them."""
     cancelled: asyncio.CancelledError | None = None
     while held:
         turn = held.pop()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_PATIENCE if cancelled is None else 0):
                 await turn.__aexit__(None, None, None)
         except asyncio.CancelledError as error:
             cancelled = error
         except Exception as error:  # noqa: BLE001 - what was done is done: it must not look like a failure
             # the text of a foreign error may hold the address and the password of what it talks to
             _logger.warning("a voucher's turn could not be given back (%s)", type(error).__name__)
-    if cancelled is not None:
-        raise cancelled
+    return cancelled

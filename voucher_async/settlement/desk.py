@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from voucher_async.cancelling import cancelled_from_outside, goes_on
+from voucher_async.cancelling import goes_on
 from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, VoucherError
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.settlement.case import Case, Flow
@@ -36,7 +36,8 @@ class Desk:
     def __init__(self, engine: Engine, close_wait: float) -> None:
         self.engine = engine
         self._close_wait = close_wait
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._calls: dict[asyncio.Task[Any], Flow] = {}
+        self._closed = False
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
@@ -57,18 +58,24 @@ class Desk:
             ended: called when it is over, in whatever way.
         """
         flow = Flow(deadline)
+        if self._closed:
+            await asyncio.sleep(0)  # who tries again and again lets the others end
+            if ended is not None:
+                ended(None)
+            raise self._cut_off(flow)
         task = asyncio.create_task(self._work(flow, work))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[task] = flow
+        task.add_done_callback(self._calls.pop)
         if ended is not None:
             task.add_done_callback(ended)
         try:
-            result = await asyncio.shield(task)
+            await asyncio.wait({task})
         except asyncio.CancelledError:
-            if not cancelled_from_outside():
-                raise self._closed(flow) from None
             self._abandon(flow, task)
             raise
+        if task.cancelled():
+            raise self._cut_off(flow)
+        result = task.result()
         if flow.recalled is not None:
             self.engine.archive.delivered(flow.recalled.id)
         return result
@@ -137,7 +144,7 @@ class Desk:
         if case.effects <= 1:
             self.engine.archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
 
-    def _closed(self, flow: Flow) -> VoucherError:
+    def _cut_off(self, flow: Flow) -> VoucherError:
         if flow.begun and flow.case is not None:
             return OutcomeUnknown(
                 "the client was closed before the outcome was known", pending=flow.case.pending
@@ -203,7 +210,7 @@ class Desk:
         return Case(pending=pending, foreign=True, doubts=pending.sends, last=self.engine.clock.monotonic())
 
     def _tasks(self) -> set[asyncio.Future[Any]]:
-        return set(filter(goes_on, self._calls | self.engine.watches))
+        return set(filter(goes_on, (*self._calls, *self.engine.watches)))
 
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""
@@ -213,12 +220,18 @@ class Desk:
         while (tasks := self._tasks()) and (left := ends - loop.time()) > 0:
             await asyncio.wait(tasks, timeout=left)
 
+    def close(self) -> None:
+        """Begin nothing more, and let nobody pause."""
+        self._closed = True
+        self.engine.pauses.end()
+
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        self.engine.pauses.end()
         # they fail by themselves now, and say what is known; many need more time than one
         while (tasks := self._tasks()) and (await asyncio.wait(tasks, timeout=_GRACE))[0]:
-            pass
+            for call, flow in self._calls.items():
+                if not flow.begun:
+                    call.cancel()  # it waits for a turn, which may never come
         while tasks := self._tasks():
             for task in tasks:
                 task.cancel()

@@ -19,7 +19,6 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from voucher_async._version import __version__
-from voucher_async.cancelling import cancelled_from_outside
 from voucher_async.errors import (
     CallTimeout,
     ConfigurationError,
@@ -194,7 +193,7 @@ class Session:
         except asyncio.CancelledError as error:
             if limit.fell_silent():
                 failure = exchange.failed(TimeoutError())
-            elif cancelled_from_outside():
+            elif limit.was_cancelled():
                 raise
             else:
                 # aiohttp cancels whoever waits for a connection when its connector is closed
@@ -280,11 +279,9 @@ class Session:
             if self._given.closed:
                 raise ConfigurationError("the session that was handed in is closed")
             return self._given
-        loop = asyncio.get_running_loop()
-        if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
-            raise ConfigurationError("this client is in use on another event loop; make one for each loop")
+        self._check_loop("make one for each loop")
         await self._forget()
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._own = own = self._open()
         # asyncio closes asynchronous generators before it closes a loop: a client that nobody closed
         # leaves no socket behind, and can be used on the next loop
@@ -315,12 +312,22 @@ class Session:
                 await connector.close()
 
     async def aclose(self) -> None:
-        """Close the session if it is our own; further calls are refused."""
+        """Close the session if it is our own; further calls are refused.
+
+        Raises:
+            ConfigurationError: it is open on another event loop, which is not closed.
+        """
         self._closed = True
-        keeper = self._keeper
+        self._check_loop("close it there")
+        keeper, self._keeper = self._keeper, None
         if keeper is not None and self._loop is asyncio.get_running_loop():
             await keeper.aclose()
         await self._forget()
+
+    def _check_loop(self, advice: str) -> None:
+        loop = self._loop
+        if loop is not None and loop is not asyncio.get_running_loop() and not loop.is_closed():
+            raise ConfigurationError(f"this client is in use on another event loop; {advice}")
 
 
 def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:

@@ -1,0 +1,248 @@
+"""What goes on while a client is being closed: locks that are slow or stuck, callers that try again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests.idle import idle
+from tests.settlement.conftest import Recorder, Shop, pay, settings
+from voucher_async import (
+    Charge,
+    CheckoutFailed,
+    ConfigurationError,
+    Fate,
+    HeldState,
+    RateLimited,
+    VoucherClient,
+    VoucherError,
+    VoucherLock,
+)
+from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
+
+CHARGE = "chargeReservation"
+
+
+class SlowToLeave:
+    """A shared lock whose server is slow to take a turn back."""
+
+    def __init__(self) -> None:
+        self.leaving = 0
+
+    @contextlib.asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            self.leaving += 1
+            await asyncio.sleep(60)
+
+
+class Stuck:
+    """A shared lock whose server does not answer."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    @contextlib.asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        self.waiting += 1
+        await asyncio.sleep(60)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def client_of(shop: Shop, lock: VoucherLock) -> AsyncIterator[VoucherClient]:
+    """A client with a lock of its own, on the system's clock."""
+    client = VoucherClient(settings=settings(shop.emulator), hooks=[shop.told], voucher_lock=lock)
+    yield client
+    await client.aclose(wait=0)
+
+
+async def until(moment: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not moment():
+            await asyncio.sleep(0)
+
+
+async def test_a_charge_whose_turn_is_being_given_back_was_made(shop: Shop) -> None:
+    voucher, lock = shop.voucher(), SlowToLeave()
+    async with client_of(shop, lock) as client:
+        paying = asyncio.create_task(pay(client, voucher))
+        await until(lambda: lock.leaving)
+        assert await client.aclose(wait=0) == ()
+        assert [(await paying).id] == shop.charged()
+    assert shop.told.words == []
+
+
+async def test_a_refusal_of_a_call_whose_turn_is_being_given_back_is_a_refusal(shop: Shop) -> None:
+    voucher, lock = shop.voucher(), SlowToLeave()
+    shop.script(CHARGE, faults.TooMany(1000))
+    async with client_of(shop, lock) as client:
+        paying = asyncio.create_task(pay(client, voucher))
+        await until(lambda: lock.leaving)
+        assert await client.aclose(wait=0) == ()
+        with pytest.raises(RateLimited):
+            await paying
+
+
+async def test_a_checkout_whose_turns_are_being_given_back_says_what_it_came_to(shop: Shop) -> None:
+    vouchers, lock = [shop.voucher() for _ in range(5)], SlowToLeave()
+    async with client_of(shop, lock) as client:
+        client._lifecycle.lock, given = Free(), client._lifecycle.lock
+        async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+            for voucher in vouchers:
+                await checkout.reserve(code=voucher.code, amount="4")
+            client._lifecycle.lock = given
+            shop.emulator.set_status(vouchers[-1].id, "inactive")
+            charging = asyncio.create_task(checkout.charge())
+            await until(lambda: lock.leaving)
+            async with asyncio.timeout(6):  # not two seconds for each turn
+                assert await client.aclose(wait=0) == ()
+            with pytest.raises(CheckoutFailed) as caught:
+                await charging
+    states = [outcome.state for outcome in caught.value.outcomes]
+    assert states == [HeldState.REFUNDED] * 4 + [HeldState.NOT_CHARGED]
+    assert lock.leaving == 5
+
+
+class Free:
+    """No lock at all."""
+
+    def hold(self, _: str) -> contextlib.AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
+
+async def test_those_who_wait_for_a_turn_do_not_keep_the_client_from_being_closed(shop: Shop) -> None:
+    voucher, lock = shop.voucher(), Stuck()
+    async with client_of(shop, lock) as client:
+        callers = [
+            asyncio.create_task(pay(client, voucher, order_number=f"A-{number}", timeout=0.4 * number))
+            for number in range(1, 13)
+        ]
+        await until(lambda: lock.waiting == len(callers))
+        await client.aclose(wait=0)
+        ends = await asyncio.gather(*callers, return_exceptions=True)
+    assert isinstance(ends[-1], ConfigurationError)
+    assert {end.fate for end in ends if isinstance(end, VoucherError)} == {Fate.NOT_SENT}
+    assert shop.emulator.requests.count("createReservation") == 0
+
+
+async def test_a_caller_that_tries_again_and_again_does_not_keep_the_client_from_being_closed(
+    shop: Shop,
+) -> None:
+    voucher = shop.voucher()
+    errors: list[VoucherError] = []
+    async with aiohttp.ClientSession() as session:
+        client = VoucherClient(settings=settings(shop.emulator), session=session)
+
+        async def insist() -> None:
+            while len(errors) < 100_000:
+                try:
+                    await pay(client, voucher)
+                except VoucherError as error:
+                    errors.append(error)
+
+        insisting = asyncio.create_task(insist())
+        await until(shop.charged)
+        async with asyncio.timeout(5):
+            await client.aclose(wait=0)
+        insisting.cancel()
+        await asyncio.wait({insisting})
+    assert len(errors) < 100_000
+    assert insisting.cancelled()
+
+
+async def test_a_call_made_while_its_task_is_cancelled_is_told_that_the_client_was_closed(shop: Shop) -> None:
+    voucher, lock = shop.voucher(), Stuck()
+    ends: list[BaseException] = []
+    async with client_of(shop, lock) as client:
+
+        async def clean_up() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                try:
+                    await pay(client, voucher)
+                except BaseException as error:
+                    ends.append(error)
+                    raise
+
+        cleaning = asyncio.create_task(clean_up())
+        await idle()
+        cleaning.cancel()
+        await until(lambda: lock.waiting)
+        await client.aclose(wait=0)
+        await asyncio.wait({cleaning})
+    (end,) = ends
+    assert isinstance(end, ConfigurationError)
+    assert cleaning.exception() is end
+
+
+async def test_a_client_that_is_closed_twice_at_once_is_closed_once(shop: Shop) -> None:
+    client = shop.another()
+    await pay(client, shop.voucher())
+    assert {*await asyncio.gather(client.aclose(), client.aclose(), client.aclose(wait=0))} == {()}
+    with pytest.raises(ConfigurationError, match="closed"):
+        await pay(client, shop.voucher())
+
+
+@hypothesis_settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(
+    turns=st.integers(0, 60),
+    own=st.booleans(),
+    fault=st.sampled_from([None, faults.BreakAfter(), faults.BreakBefore(), faults.SlowHeaders(60.0)]),
+    leaves=st.booleans(),
+)
+def test_whenever_a_client_is_closed_its_caller_and_its_closer_know_the_truth(
+    turns: int, fault: faults.Fault | None, *, own: bool, leaves: bool
+) -> None:
+    asyncio.run(_close_at(turns, own=own, fault=fault, leaves=leaves))
+
+
+async def _close_at(turns: int, *, own: bool, fault: faults.Fault | None, leaves: bool) -> None:
+    told = Recorder()
+    async with VoucherEmulator() as emulator, aiohttp.ClientSession() as session:
+        voucher = emulator.add_voucher(amount="25.00")
+        client = VoucherClient(settings=settings(emulator), session=None if own else session, hooks=[told])
+        emulator.faults.script(CHARGE, fault)
+        paying = asyncio.create_task(pay(client, voucher))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if leaves:
+            paying.cancel()
+        left = await client.aclose(wait=0)
+        await asyncio.wait({paying})
+        assert {
+            each for each in asyncio.all_tasks() if "Desk" in repr(each) or "Engine" in repr(each)
+        } == set()
+        _judge(emulator, voucher, told, _end_of(paying), {each.operation for each in left})
+
+
+def _end_of(paying: asyncio.Task[Charge]) -> Charge | BaseException:
+    if paying.cancelled():
+        return asyncio.CancelledError()
+    return paying.exception() or paying.result()
+
+
+def _judge(
+    emulator: VoucherEmulator,
+    voucher: VoucherRecord,
+    told: Recorder,
+    end: Charge | BaseException,
+    left: set[str],
+) -> None:
+    charged = emulator.balance(voucher.id) != voucher.amount
+    if isinstance(end, Charge) or "done" in told.words:
+        assert charged
+    elif not left:
+        assert not charged
+        assert isinstance(end, (VoucherError, asyncio.CancelledError))
+    assert left <= {CHARGE}
