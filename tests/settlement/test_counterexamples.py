@@ -94,3 +94,8 @@ def test_an_equal_call_of_a_killed_process_may_be_taken_for_the_one_in_doubt() -
 
 def test_a_charge_that_a_killed_process_took_back_was_carried_out_all_the_same() -> None:
     run([Checkout(money=(Lot("lost"), Lot("lost answer"), Lot("refused 401"))), Kill()])
+
+
+def test_a_checkout_that_is_charged_again_says_what_the_first_time_said_without_waiting_for_a_turn() -> None:
+    money = (Lot("hung answer"), *[Lot("lost")] * 3)
+    run([Checkout(money=money, timeout=12.0, alone=0.0, vouchers=(0,), again=True), Redeem()])

@@ -172,6 +172,8 @@ class Checkout:
         if self._charges is not None:
             return self._charges
         self._check_left()
+        if not self._charging:
+            self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
         deadline = self._parts.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
         return await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
