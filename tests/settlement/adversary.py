@@ -7,9 +7,7 @@ every time limit of the SDK runs on the same clock as the server's stamps, and e
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import selectors
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from email.utils import format_datetime
@@ -18,7 +16,8 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from voucher_async.clock import Deadline, ManualClock, ServerClock
+from tests.virtual import VirtualClock
+from voucher_async.clock import Deadline, ServerClock
 from voucher_async.errors import (
     CallTimeout,
     ConfigurationError,
@@ -33,54 +32,9 @@ from voucher_async.testing import ALL_SCOPES, ChargeRecord, VoucherEmulator
 from voucher_async.testing._engine import Call
 from voucher_async.testing._state import Mint
 
-__all__ = ["Adversary", "Lot", "VirtualClock", "VirtualLoop", "Wire"]
+__all__ = ["Adversary", "Lot", "Wire"]
 
 T = TypeVar("T")
-
-
-class VirtualClock(ManualClock):
-    """The clock of a `VirtualLoop`."""
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class _Leaping(selectors.DefaultSelector):
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__()
-        self._clock = clock
-
-    def select(self, timeout: float | None = None) -> Any:
-        assert timeout is not None, "somebody waits, and nothing will ever happen"
-        if timeout > 0:
-            self._clock.advance(timeout)
-        return super().select(0)
-
-
-class _Task(asyncio.Task[Any]):
-    """A task whose place in a set is the same in each run."""
-
-    def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:
-        self._number = number
-        super().__init__(*args, **kwargs)
-
-    def __hash__(self) -> int:
-        return self._number
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only while it has nothing to do, and then at once."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        self._virtual = clock
-        super().__init__(_Leaping(clock))
-        self.complaints: list[dict[str, Any]] = []
-        self.set_exception_handler(lambda _, context: self.complaints.append(context))
-        numbers = itertools.count()
-        self.set_task_factory(lambda loop, work, **kwargs: _Task(next(numbers), work, loop=loop, **kwargs))
-
-    def time(self) -> float:
-        return self._virtual.monotonic()
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from tests.settlement.adversary import Adversary, VirtualClock, Wire
+from tests.settlement.adversary import Adversary, Wire
 from tests.settlement.story import (
     Checkout,
     Close,
@@ -24,6 +24,7 @@ from tests.settlement.story import (
     Step,
     Wait,
 )
+from tests.virtual import VirtualClock
 from voucher_async.checkout import Lifecycle, LocalVoucherLock
 from voucher_async.clock import ServerClock
 from voucher_async.config import Settings

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from tests.settlement.adversary import VirtualLoop
 from tests.settlement.looks import looks_like, may_look_like
 from tests.settlement.play import WINDOW, Call, Process, World
 from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
+from tests.virtual import VirtualLoop
 from voucher_async.errors import CheckoutFailed, OutcomeUnknown
 from voucher_async.hooks import Settled
 from voucher_async.models import Charge

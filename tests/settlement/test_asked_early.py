@@ -38,7 +38,7 @@ async def test_a_call_that_is_under_way_for_longer_than_one_can_wait_is_open(sho
 
 async def test_a_caller_that_leaves_after_the_outcome_was_settled_changes_nothing(shop: Shop) -> None:
     first, second = shop.voucher(), shop.voucher()
-    shop.emulator.faults.list_lag = 2.0
+    shop.emulator.faults.list_lag = 4.0
     shop.script(CHARGE, None, faults.BreakAfter())
     shop.script("refundCharge", faults.SlowHeaders(12.0))
 
@@ -46,7 +46,7 @@ async def test_a_caller_that_leaves_after_the_outcome_was_settled_changes_nothin
         async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
             for voucher in (first, second):
                 await checkout.reserve(code=voucher.code, amount="4")
-            await checkout.charge(timeout=0.2)
+            await checkout.charge(timeout=3.0)
 
     paying = asyncio.create_task(check_out())
     await shop.until(lambda: shop.told.words == ["done"])
@@ -86,10 +86,10 @@ async def test_a_charge_of_somebody_elses_reservation_is_not_in_doubt_once_it_is
     voucher = shop.voucher()
     async with shop.another() as other:
         reservation = await other.reservations.create(code=voucher.code, amount="4", currency="EUR")
-    shop.emulator.faults.list_lag = 2.0
+    shop.emulator.faults.list_lag = 4.0
     shop.script(CHARGE, faults.BreakAfter())
     with pytest.raises(OutcomeUnknown):
-        await shop.during(shop.client.reservations.charge(reservation, order_number="A-1", timeout=0.5))
+        await shop.during(shop.client.reservations.charge(reservation, order_number="A-1", timeout=3.0))
     await shop.until(lambda: not shop.client.pending)
     assert shop.client.reservations.book._in_doubt == {}
 
@@ -110,7 +110,7 @@ async def test_what_is_forgotten_is_not_looked_for_any_more(shop: Shop) -> None:
     shop.script(CHARGE, faults.CommitLate(5.0))
     shop.script(LIST, *[faults.ServerError()] * 99)
     with pytest.raises(OutcomeUnknown) as caught:
-        await shop.during(pay(shop.client, voucher, timeout=0.2))
+        await shop.during(pay(shop.client, voucher, timeout=3.0))
     shop.client.forget(caught.value.pending)
     await shop.passes(1.0)
     looked = shop.count(LIST)

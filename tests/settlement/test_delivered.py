@@ -39,10 +39,10 @@ async def test_a_charge_that_was_refunded_is_not_given_to_who_asks_for_the_same_
 
 async def test_what_settle_says_although_it_was_known_before_is_not_given_again(shop: Shop) -> None:
     voucher = shop.voucher()
-    shop.emulator.faults.list_lag = 2.0
+    shop.emulator.faults.list_lag = 4.0
     shop.script(CHARGE, faults.BreakAfter())
     with pytest.raises(OutcomeUnknown) as caught:
-        await shop.during(pay(shop.client, voucher, timeout=0.2))
+        await shop.during(pay(shop.client, voucher, timeout=3.0))
     await shop.until(lambda: shop.told.words == ["done"])
     settlement = await shop.client.settle(caught.value.pending)
     again = await pay(shop.client, voucher)

@@ -270,8 +270,8 @@ async def test_connect_reports_a_lost_answer_with_what_to_do(raw_server: RawServ
 
 async def test_two_connects_at_once_do_not_share_a_session(raw_server: RawServer) -> None:
     raw_server.scripts = [send_then(b"", hang)]
-    first = asyncio.create_task(connect("PIN-1", base_url=f"{raw_server.url}/v1", timeout=0.2))
-    second = asyncio.create_task(connect("PIN-2", base_url=f"{raw_server.url}/v1", timeout=0.2))
+    first = asyncio.create_task(connect("PIN-1", base_url=f"{raw_server.url}/v1", timeout=1.0))
+    second = asyncio.create_task(connect("PIN-2", base_url=f"{raw_server.url}/v1", timeout=1.0))
     errors = await asyncio.gather(first, second, return_exceptions=True)
     assert all(isinstance(error, OutcomeUnknown) for error in errors)
 

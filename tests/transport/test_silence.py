@@ -31,9 +31,9 @@ def dribble(content: object, pause: float) -> Script:
 
     async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head)
-        for start in range(0, len(body), len(body) // 6):
+        for start in range(0, len(body), len(body) // 12):
             await asyncio.sleep(pause)
-            writer.write(body[start : start + len(body) // 6])
+            writer.write(body[start : start + len(body) // 12])
             await writer.drain()
 
     return script
@@ -55,7 +55,7 @@ async def charge(client: VoucherClient) -> object:
 async def test_an_answer_that_takes_long_but_is_never_silent_is_read(
     raw_server: RawServer, call: Call, content: object
 ) -> None:
-    raw_server.scripts = [dribble(content, READ / 2)]
+    raw_server.scripts = [dribble(content, READ / 5)]
     async with raw_server.client(timeout=LIMITS) as client:
         begun = time.perf_counter()
         await call(client)
@@ -100,7 +100,7 @@ async def test_a_refusal_whose_body_never_comes_is_a_refusal(raw_server: RawServ
 
 
 async def test_waiting_for_a_connection_is_no_silence(raw_server: RawServer) -> None:
-    raw_server.scripts = [dribble(CHARGE, READ / 2), reply(CHARGE)]
+    raw_server.scripts = [dribble(CHARGE, READ / 5), reply(CHARGE)]
     async with raw_server.client(timeout=LIMITS, max_connections=1) as client:
         begun = time.perf_counter()
         first = asyncio.create_task(charge(client))
