@@ -186,6 +186,19 @@ async def test_a_call_made_while_its_task_is_cancelled_is_told_that_the_client_w
     assert cleaning.exception() is end
 
 
+async def test_a_checkout_of_a_client_that_was_closed_is_not_being_charged(shop: Shop) -> None:
+    voucher = shop.voucher()
+    client = shop.another()
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="4")
+        await client.aclose()
+        with pytest.raises(ConfigurationError, match="the client was closed; nothing was sent"):
+            await checkout.charge()
+        with pytest.raises(ConfigurationError, match="the client is closed"):
+            await checkout.reserve(code=voucher.code, amount="4")
+    assert shop.charged() == []
+
+
 async def test_a_client_that_is_closed_twice_at_once_is_closed_once(shop: Shop) -> None:
     client = shop.another()
     await pay(client, shop.voucher())

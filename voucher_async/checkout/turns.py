@@ -31,7 +31,8 @@ class VoucherLock(Protocol):
 
     Give a turn a lease that outlasts a call: a machine that dies must not keep it for ever. Leaving the block
     decides nothing: money has moved by then, so an error there is logged and dropped, and it is not waited
-    for longer than two seconds. An error on the way in is raised as `LockFailed`, with nothing sent.
+    for longer than two seconds, nor once the client was closed. An error on the way in is raised as
+    `LockFailed`, with nothing sent.
     """
 
     def hold(self, key: str) -> contextlib.AbstractAsyncContextManager[None]:
