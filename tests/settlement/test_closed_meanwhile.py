@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.idle import idle
 from tests.settlement.conftest import Recorder, Shop, pay, settings
 from voucher_async import (
+    CallTimeout,
     Charge,
     CheckoutFailed,
     ConfigurationError,
@@ -133,6 +134,30 @@ async def test_those_who_wait_for_a_turn_do_not_keep_the_client_from_being_close
     assert isinstance(ends[-1], ConfigurationError)
     assert {end.fate for end in ends if isinstance(end, VoucherError)} == {Fate.NOT_SENT}
     assert shop.emulator.requests.count("createReservation") == 0
+
+
+def test_a_call_of_an_event_loop_that_is_gone_does_not_keep_the_client_from_being_closed() -> None:
+    lock = Stuck()
+    client = VoucherClient("id", "secret", base_url="http://127.0.0.1:9/v1", voucher_lock=lock)
+
+    async def wait_for_a_turn(*timeouts: float) -> list[asyncio.Task[Charge]]:
+        payment = {"code": "CODE-1", "amount": "4", "currency": "EUR", "order_number": "A-1"}
+        calls = [asyncio.create_task(client.redeem(**payment, timeout=timeout)) for timeout in timeouts]
+        before = lock.waiting
+        await until(lambda: lock.waiting == before + len(calls))
+        return calls
+
+    async def close() -> None:
+        calls = await wait_for_a_turn(0.2, 30.0)
+        assert await client.aclose(wait=0) == ()
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(end) for end in ends] == [CallTimeout, ConfigurationError]
+
+    loop = asyncio.new_event_loop()
+    (gone,) = loop.run_until_complete(wait_for_a_turn(30.0))
+    loop.close()
+    asyncio.run(close())
+    assert not gone.done()
 
 
 async def test_a_caller_that_tries_again_and_again_does_not_keep_the_client_from_being_closed(

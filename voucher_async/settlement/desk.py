@@ -230,7 +230,7 @@ class Desk:
         # they fail by themselves now, and say what is known; many need more time than one
         while (tasks := self._tasks()) and (await asyncio.wait(tasks, timeout=_GRACE))[0]:
             for call, flow in self._calls.items():
-                if not flow.begun:
+                if call in tasks and not flow.begun:
                     call.cancel()  # it waits for a turn, which may never come
         while tasks := self._tasks():
             for task in tasks:
