@@ -22,8 +22,9 @@ async def test_a_checkout_that_was_charged_gives_its_charges_when_its_block_is_o
     assert emulator.requests.count("chargeReservation") == 1
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 async def test_a_checkout_that_left_money_charged_fails_the_same_way_again(
-    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, *, at_once: bool
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
     proxy.refuse("/refund", 403)
@@ -31,15 +32,17 @@ async def test_a_checkout_that_left_money_charged_fails_the_same_way_again(
         for voucher in (first, second):
             await checkout.reserve(code=voucher.code, amount="4.00")
         emulator.set_status(second.id, "inactive")
+        other = asyncio.create_task(checkout.charge()) if at_once else None
         with pytest.raises(CheckoutFailed) as failed:
             await checkout.charge()
         with pytest.raises(CheckoutFailed) as charged:
-            await checkout.charge()
+            await (other or checkout.charge())
         with pytest.raises(CheckoutFailed) as reserved:
             await checkout.reserve(code=first.code, amount="1.00")
     assert charged.value is reserved.value is failed.value
     assert [outcome.state for outcome in failed.value.outcomes] == [HeldState.CHARGED, HeldState.NOT_CHARGED]
     assert emulator.requests.count("createReservation") == 2
+    assert len(emulator.charges(type="charge")) == 1
 
 
 async def test_a_checkout_that_is_cut_short_while_it_charges_holds_nothing_new(

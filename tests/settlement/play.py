@@ -116,6 +116,7 @@ class Process:
         """As `VoucherClient.aclose`."""
         self.alive = False
         await self.desk.finish(wait)
+        self.desk.close()
         self.wire.close()
         return await self.desk.end()
 
@@ -215,6 +216,7 @@ class World:
         for call in mine:
             assert call.task is not None
             call.task.cancel()
+        process.desk.close()
         process.wire.close()
         await process.desk.end()
         await self.clock.sleep(RESTART)
