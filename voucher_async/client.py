@@ -266,10 +266,10 @@ class VoucherClient:
         try:
             await self._desk.finish(wait)
         finally:
-            self._desk.close()
             try:
                 await self._tokens.aclose()
             finally:
+                self._desk.close()
                 await self._transport.aclose()
         return await self._desk.end()
 
