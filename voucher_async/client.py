@@ -262,7 +262,11 @@ class VoucherClient:
 
         Returns:
             What is still open; store it, and `settle` it later.
+
+        Raises:
+            ConfigurationError: the client is in use on another event loop; nothing was closed.
         """
+        self._transport.session.check_loop("close it there")
         try:
             await self._desk.finish(wait)
         finally:

@@ -34,6 +34,8 @@ def test_a_client_is_closed_on_the_loop_that_it_is_open_on() -> None:
         server, client = first.run(use())
         with asyncio.Runner() as second, pytest.raises(ConfigurationError, match="close it there"):
             second.run(client.aclose())
+        server.scripts = [reply(VOUCHER)]
+        assert first.run(client.vouchers.get("v-1")).id
         assert first.run(client.aclose()) == ()
         first.run(server.stop())
 

@@ -279,7 +279,7 @@ class Session:
             if self._given.closed:
                 raise ConfigurationError("the session that was handed in is closed")
             return self._given
-        self._check_loop("make one for each loop")
+        self.check_loop("make one for each loop")
         await self._forget()
         self._loop = asyncio.get_running_loop()
         self._own = own = self._open()
@@ -312,19 +312,22 @@ class Session:
                 await connector.close()
 
     async def aclose(self) -> None:
-        """Close the session if it is our own; further calls are refused.
-
-        Raises:
-            ConfigurationError: it is open on another event loop, which is not closed.
-        """
+        """Close the session if it is our own; further calls are refused."""
         self._closed = True
-        self._check_loop("close it there")
         keeper, self._keeper = self._keeper, None
         if keeper is not None and self._loop is asyncio.get_running_loop():
             await keeper.aclose()
         await self._forget()
 
-    def _check_loop(self, advice: str) -> None:
+    def check_loop(self, advice: str) -> None:
+        """Refuse what belongs on the loop that the session is open on.
+
+        Args:
+            advice: what to do instead.
+
+        Raises:
+            ConfigurationError: it is open on another event loop, which is not closed.
+        """
         loop = self._loop
         if loop is not None and loop is not asyncio.get_running_loop() and not loop.is_closed():
             raise ConfigurationError(f"this client is in use on another event loop; {advice}")
