@@ -99,3 +99,10 @@ def test_a_charge_that_a_killed_process_took_back_was_carried_out_all_the_same()
 def test_a_checkout_that_is_charged_again_says_what_the_first_time_said_without_waiting_for_a_turn() -> None:
     money = (Lot("hung answer"), *[Lot("lost")] * 3)
     run([Checkout(money=money, timeout=12.0, alone=0.0, vouchers=(0,), again=True), Redeem()])
+
+
+def test_which_of_two_charges_is_the_surplus_may_differ_from_one_process_to_another() -> None:
+    slow = Lot("answered", wait=2.0)
+    looks = (Lot(), Lot("not sent", wait=2.0), slow, Lot(), slow, *[Lot()] * 4, Lot("refused 403"))
+    redeem = Redeem(money=(Lot("late", late=9.9), Lot("hung")), rest=looks, alone=4.0)
+    run([redeem, Redeem(timeout=5.0, voucher=1), Settle()], double_charges=True)
