@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["idle"]
+__all__ = ["cleaning_up", "idle"]
 
 
 async def idle() -> None:
@@ -16,3 +17,18 @@ async def idle() -> None:
     while turns < 3:
         await asyncio.sleep(0)
         turns = 0 if ready else turns + 1
+
+
+async def cleaning_up(call: Callable[[], Coroutine[Any, Any, object]]) -> asyncio.Task[None]:
+    """A task that was cancelled, and makes a call before it ends."""
+
+    async def clean_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await call()
+
+    task = asyncio.create_task(clean_up())
+    await idle()
+    task.cancel()
+    return task

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.idle import idle
+from tests.idle import cleaning_up
 from tests.settlement.conftest import Recorder, Shop, pay, settings
 from voucher_async import (
     CallTimeout,
@@ -187,28 +187,12 @@ async def test_a_caller_that_tries_again_and_again_does_not_keep_the_client_from
 
 async def test_a_call_made_while_its_task_is_cancelled_is_told_that_the_client_was_closed(shop: Shop) -> None:
     voucher, lock = shop.voucher(), Stuck()
-    ends: list[BaseException] = []
     async with client_of(shop, lock) as client:
-
-        async def clean_up() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                try:
-                    await pay(client, voucher)
-                except BaseException as error:
-                    ends.append(error)
-                    raise
-
-        cleaning = asyncio.create_task(clean_up())
-        await idle()
-        cleaning.cancel()
+        cleaning = await cleaning_up(lambda: pay(client, voucher))
         await until(lambda: lock.waiting)
         await client.aclose(wait=0)
         await asyncio.wait({cleaning})
-    (end,) = ends
-    assert isinstance(end, ConfigurationError)
-    assert cleaning.exception() is end
+    assert isinstance(cleaning.exception(), ConfigurationError)
 
 
 async def test_a_checkout_of_a_client_that_was_closed_is_not_being_charged(shop: Shop) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.idle import idle
+from tests.idle import cleaning_up, idle
 from tests.transport.rawserver import VOUCHER, RawServer, hang, reply
 from voucher_async import (
     ConfigurationError,
@@ -64,33 +64,18 @@ async def test_a_call_made_while_its_task_is_cancelled_is_told_that_its_session_
     raw_server: RawServer,
 ) -> None:
     raw_server.scripts = [hang]
-    ends: list[BaseException] = []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
         client = VoucherClient(settings=raw_server.settings(max_attempts=1), session=session)
         first = asyncio.create_task(client.vouchers.get("v-1"))
         while not raw_server.requests:
             await asyncio.sleep(0)
-
-        async def clean_up() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                try:
-                    await client.vouchers.get("v-2")
-                except BaseException as error:
-                    ends.append(error)
-                    raise
-
-        cleaning = asyncio.create_task(clean_up())
-        await idle()
-        cleaning.cancel()
+        cleaning = await cleaning_up(lambda: client.vouchers.get("v-2"))
         await idle()
         await session.close()
         await asyncio.wait({first, cleaning})
         assert first.exception() is not None
-        assert cleaning.exception() is ends[0]
         await client.aclose()
-    assert isinstance(ends[0], ConnectionBroken)
+    assert isinstance(cleaning.exception(), ConnectionBroken)
 
 
 class HungStore(MemoryTokenStore):
