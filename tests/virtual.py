@@ -64,7 +64,9 @@ def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=lambda: VirtualLoop(VirtualClock())) as runner:
+        loop = VirtualLoop(VirtualClock())
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(test(*args, **kwargs))
+        assert loop.complaints == []
 
     return run

@@ -88,7 +88,7 @@ class Parts:
             lock=voucher_lock or PROCESS_LOCK,
             base_url=settings.base_url,
             lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
-            clock=clock,
+            pauses=engine.pauses,
             hooks=listeners,
         )
 

@@ -96,7 +96,7 @@ class Process:
             lock=self.lock,
             base_url=settings.base_url,
             lock_secret="s",
-            clock=clock,
+            pauses=engine.pauses,
             hooks=hooks,
         )
 

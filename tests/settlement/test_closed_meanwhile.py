@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.idle import cleaning_up
 from tests.settlement.conftest import Recorder, Shop, pay, settings
+from tests.settlement.locks import SlowToLeave, Stuck
 from voucher_async import (
     CallTimeout,
     Charge,
@@ -31,34 +32,6 @@ from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 CHARGE = "chargeReservation"
 
 
-class SlowToLeave:
-    """A shared lock whose server is slow to take a turn back."""
-
-    def __init__(self) -> None:
-        self.leaving = 0
-
-    @contextlib.asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            self.leaving += 1
-            await asyncio.sleep(60)
-
-
-class Stuck:
-    """A shared lock whose server does not answer."""
-
-    def __init__(self) -> None:
-        self.waiting = 0
-
-    @contextlib.asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[None]:
-        self.waiting += 1
-        await asyncio.sleep(60)
-        yield
-
-
 @contextlib.asynccontextmanager
 async def client_of(shop: Shop, lock: VoucherLock) -> AsyncIterator[VoucherClient]:
     """A client with a lock of its own, on the system's clock."""
@@ -74,7 +47,7 @@ async def until(moment: Callable[[], object]) -> None:
 
 
 async def test_a_charge_whose_turn_is_being_given_back_was_made(shop: Shop) -> None:
-    voucher, lock = shop.voucher(), SlowToLeave()
+    voucher, lock = shop.voucher(), SlowToLeave(60.0)
     async with client_of(shop, lock) as client:
         paying = asyncio.create_task(pay(client, voucher))
         await until(lambda: lock.leaving)
@@ -84,7 +57,7 @@ async def test_a_charge_whose_turn_is_being_given_back_was_made(shop: Shop) -> N
 
 
 async def test_a_refusal_of_a_call_whose_turn_is_being_given_back_is_a_refusal(shop: Shop) -> None:
-    voucher, lock = shop.voucher(), SlowToLeave()
+    voucher, lock = shop.voucher(), SlowToLeave(60.0)
     shop.script(CHARGE, faults.TooMany(1000))
     async with client_of(shop, lock) as client:
         paying = asyncio.create_task(pay(client, voucher))
@@ -95,30 +68,24 @@ async def test_a_refusal_of_a_call_whose_turn_is_being_given_back_is_a_refusal(s
 
 
 async def test_a_checkout_whose_turns_are_being_given_back_says_what_it_came_to(shop: Shop) -> None:
-    vouchers, lock = [shop.voucher() for _ in range(5)], SlowToLeave()
-    async with client_of(shop, lock) as client:
-        client._lifecycle.lock, given = Free(), client._lifecycle.lock
-        async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-            for voucher in vouchers:
-                await checkout.reserve(code=voucher.code, amount="4")
-            client._lifecycle.lock = given
-            shop.emulator.set_status(vouchers[-1].id, "inactive")
-            charging = asyncio.create_task(checkout.charge())
-            await until(lambda: lock.leaving)
-            async with asyncio.timeout(6):  # not two seconds for each turn
-                assert await client.aclose(wait=0) == ()
-            with pytest.raises(CheckoutFailed) as caught:
-                await charging
+    vouchers, lock = [shop.voucher() for _ in range(5)], SlowToLeave(0.0)
+    async with (
+        client_of(shop, lock) as client,
+        client.checkout(order_number="A-1", currency="EUR") as checkout,
+    ):
+        for voucher in vouchers:
+            await checkout.reserve(code=voucher.code, amount="4")
+        lock.pause, lock.leaving = 60.0, 0
+        shop.emulator.set_status(vouchers[-1].id, "inactive")
+        charging = asyncio.create_task(checkout.charge())
+        await until(lambda: lock.leaving)
+        async with asyncio.timeout(6):  # not two seconds for each turn
+            assert await client.aclose(wait=0) == ()
+        with pytest.raises(CheckoutFailed) as caught:
+            await charging
     states = [outcome.state for outcome in caught.value.outcomes]
     assert states == [HeldState.REFUNDED] * 4 + [HeldState.NOT_CHARGED]
     assert lock.leaving == 5
-
-
-class Free:
-    """No lock at all."""
-
-    def hold(self, _: str) -> contextlib.AbstractAsyncContextManager[None]:
-        return contextlib.nullcontext()
 
 
 async def test_those_who_wait_for_a_turn_do_not_keep_the_client_from_being_closed(shop: Shop) -> None:

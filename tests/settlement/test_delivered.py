@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
 
 import pytest
 
 from tests.settlement.conftest import Shop, pay, settings
+from tests.settlement.locks import SlowToLeave
 from voucher_async import Charge, OutcomeUnknown, VoucherClient
-from voucher_async.checkout import LocalVoucherLock
 from voucher_async.testing import VoucherRecord, faults
 
 CHARGE = "chargeReservation"
@@ -50,34 +48,18 @@ async def test_what_settle_says_although_it_was_known_before_is_not_given_again(
     assert [settlement.charge.id, again.id] == shop.charged()
 
 
-class SlowToLeave:
-    """A voucher lock that takes its time to be given back, so that callers can leave meanwhile."""
-
-    def __init__(self) -> None:
-        self._lock = LocalVoucherLock()
-        self.leaving = asyncio.Event()
-        self.pause = 0.0
-
-    @contextlib.asynccontextmanager
-    async def hold(self, key: str) -> AsyncGenerator[None]:
-        async with self._lock.hold(key):
-            yield
-            self.leaving.set()
-            await asyncio.sleep(self.pause)
-
-
 async def test_a_caller_that_leaves_as_it_is_given_an_earlier_charge_leaves_it_to_the_next(
     shop: Shop,
 ) -> None:
-    voucher, lock = shop.voucher(), SlowToLeave()
+    voucher, lock = shop.voucher(), SlowToLeave(0.0)
     client = VoucherClient(
         settings=settings(shop.emulator), clock=shop.clock, hooks=[shop.told], voucher_lock=lock
     )
     charge = await abandoned(shop, client, voucher)
-    lock.pause = 0.2
-    lock.leaving.clear()
+    lock.pause, lock.leaving = 0.2, 0
     caller = asyncio.create_task(pay(client, voucher))
-    await lock.leaving.wait()
+    while not lock.leaving:
+        await asyncio.sleep(0)
     caller.cancel()
     await asyncio.wait({caller})
     lock.pause = 0.0

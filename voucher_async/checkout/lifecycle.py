@@ -10,13 +10,13 @@ from voucher_async.models import ChargeReservationRequest
 from voucher_async.money import to_amount
 
 if TYPE_CHECKING:
-    from voucher_async.clock import Clock
     from voucher_async.hooks import Hooks
     from voucher_async.models import Charge
     from voucher_async.money import Amount
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
     from voucher_async.settlement import Desk, Flow, Sender
+    from voucher_async.settlement.pauses import Pauses
 
 __all__ = ["Lifecycle"]
 
@@ -32,7 +32,7 @@ class Lifecycle:
         lock: who may use a voucher.
         base_url: whose vouchers they are, for the lock keys.
         lock_secret: what voucher codes are turned into lock keys with.
-        clock: waits for the moment to renew.
+        pauses: waits for the moment to renew.
         hooks: told about refunds and renewals.
     """
 
@@ -46,7 +46,7 @@ class Lifecycle:
         lock: VoucherLock,
         base_url: str,
         lock_secret: str,
-        clock: Clock,
+        pauses: Pauses,
         hooks: Hooks,
     ) -> None:
         self.sender = sender
@@ -54,7 +54,7 @@ class Lifecycle:
         self.charges = charges
         self.desk = desk
         self.lock = lock
-        self.clock = clock
+        self.pauses = pauses
         self.hooks = hooks
         self._base_url = base_url
         self._lock_secret = lock_secret

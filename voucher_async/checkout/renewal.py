@@ -27,7 +27,7 @@ async def keep_alive(parts: Lifecycle, held: HeldReservation, order_number: str)
     """
     pause = max(held.remaining - AHEAD, 0.0)
     while True:
-        await parts.desk.engine.pauses.wait(pause)
+        await parts.pauses.wait(pause)
         deadline = parts.sender.deadline()
         try:
             async with in_turn(parts.lock, (held.key,), deadline):

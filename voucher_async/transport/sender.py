@@ -56,9 +56,6 @@ class Transport:
         server_clock: learns from the `Date` of answers.
         hooks: told what happens.
         rng: where jitter comes from.
-
-    Attributes:
-        closed: whether it was closed.
     """
 
     def __init__(
@@ -80,12 +77,10 @@ class Transport:
         self.backoff: Backoff = Backoff()
         self.budget: Budget = Budget()
         self.tokens: TokenProvider | None = None
-        self.closed: bool = False
         self._limits = Limits()
 
     async def aclose(self) -> None:
         """End the calls under way, whatever they wait for, and close the connections; others are refused."""
-        self.closed = True
         self._limits.end()
         await self.session.aclose()
 
@@ -127,7 +122,7 @@ class Transport:
             call.stamp(error)
             raise
         except TimeoutError:
-            raise (call.was_closed() if self.closed else call.gave_up()) from None
+            raise (call.was_closed() if self.session.closed else call.gave_up()) from None
 
 
 @attrs.define(eq=False)

@@ -156,6 +156,9 @@ class Session:
     Args:
         settings: limits and time-outs.
         session: a session to use instead; it is never closed and never changed.
+
+    Attributes:
+        closed: whether it was closed.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
@@ -165,7 +168,7 @@ class Session:
         self._own: aiohttp.ClientSession | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self.closed: bool = False
         self._silence = settings.timeout.read
         # waiting for a free connection and for DNS is limited by the deadline of the whole call
         self._timeout = _timeout(settings, settings.timeout.read)
@@ -273,7 +276,7 @@ class Session:
         return own
 
     async def _opened(self) -> aiohttp.ClientSession:
-        if self._closed:
+        if self.closed:
             raise ConfigurationError("the client is closed")
         if self._given is not None:
             if self._given.closed:
@@ -313,7 +316,7 @@ class Session:
 
     async def aclose(self) -> None:
         """Close the session if it is our own; further calls are refused."""
-        self._closed = True
+        self.closed = True
         keeper, self._keeper = self._keeper, None
         if keeper is not None and self._loop is asyncio.get_running_loop():
             await keeper.aclose()
