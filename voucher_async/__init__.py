@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         MissingScope,
         NotFound,
         OutcomeUnknown,
+        Proof,
         RateLimited,
         ReservationAlreadyCharged,
         ReservationError,
@@ -105,6 +106,7 @@ __all__ = [
     "OutcomeUnknown",
     "PageMeta",
     "PendingOutcome",
+    "Proof",
     "RateLimited",
     "Repeating",
     "Reservation",
@@ -147,7 +149,7 @@ _HOMES: Final = {
     "voucher_async.errors": (
         "ApiError AuthenticationError BadAnswer CallFacts CallTimeout CheckoutFailed CheckoutUnknown "
         "ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError InvalidInput "
-        "InvalidInputType LockFailed MissingScope NotFound OutcomeUnknown RateLimited "
+        "InvalidInputType LockFailed MissingScope NotFound OutcomeUnknown Proof RateLimited "
         "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded ServerError "
         "TransportError ValidationFailed VoucherError"
     ),

@@ -230,6 +230,11 @@ class ServerClock:
         """Whether an answer told the date; until then `now` is the local clock's."""
         return self._date is not None
 
+    @property
+    def latest(self) -> dt.datetime | None:
+        """The date of the latest answer that told one."""
+        return self._date
+
     def now(self) -> dt.datetime:
         """The server's date and time as far as known; aware, in UTC."""
         if self._date is None:

@@ -136,8 +136,10 @@ class Settings:
         max_attempts: how many requests one call may make; a repeat after a 401 is not counted.
         safety_margin: seconds before its end from which on a reservation is not charged any more.
         settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
-            all. An outcome that is open is called not done only after that.
-        settle_for: seconds that an open outcome is looked after in the background.
+            all. Where nothing else ends it, an open outcome is called not done only after that.
+        list_lag: seconds within which what was carried out shows in lists. An open charge whose reservation
+            has ended, or was replaced, is called not done after that.
+        settle_for: seconds that an open outcome is looked after in the background; more than the window.
         close_wait: seconds that closing the client waits for calls that move money.
         trust_env: use the proxy settings and the .netrc of the environment.
     """
@@ -154,8 +156,9 @@ class Settings:
     max_answer_bytes: int = 16 * 1024 * 1024
     max_attempts: int = 4
     safety_margin: float = 10.0
-    settle_window: float = 10.0
-    settle_for: float = 60.0
+    settle_window: float = 60.0
+    list_lag: float = 10.0
+    settle_for: float = 120.0
     close_wait: float = 10.0
     trust_env: bool = False
 
@@ -166,7 +169,7 @@ class Settings:
         _check_url("token_url", self.token_url)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
             _check_count(name, getattr(self, name))
-        for name in ("keepalive", "safety_margin", "settle_window", "settle_for", "close_wait"):
+        for name in ("keepalive", "safety_margin", "settle_window", "list_lag", "settle_for", "close_wait"):
             check_seconds(name, getattr(self, name))
         _check_client_type(self.client_type)
         _check_scopes(self.scopes)

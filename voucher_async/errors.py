@@ -64,6 +64,7 @@ __all__ = [
     "MissingScope",
     "NotFound",
     "OutcomeUnknown",
+    "Proof",
     "RateLimited",
     "ReservationAlreadyCharged",
     "ReservationError",
@@ -89,7 +90,35 @@ class Fate(enum.StrEnum):
     """It was sent, and looking afterwards has proved that the server did not act on it."""
 
     ANSWERED = "answered"
-    """The server answered; a status of 4xx proves that it did nothing, with or without a readable body."""
+    """The server refused this delivery of the request; see `ApiError.looked` for what that proves."""
+
+
+class Proof(enum.StrEnum):
+    """The proof that a call was not carried out: no statement of that kind is made without one."""
+
+    NOT_SENT = "not a byte of its body was written"
+    """No connection, a body that was never begun, or a refusal by this client."""
+
+    UNAUTHORIZED = "its only request was answered with 401"
+    """The server asks who is there before it does anything."""
+
+    REFUSED = "it was refused, and two complete looks a second apart found nothing"
+    """The refusal answers one delivery; the looks are for one that a proxy may have made before."""
+
+    ABSENT = "a fresh, complete, unfiltered list does not show it past the settle window"
+    """The settle window is `Settings.settle_window`, counted from the end of the last request in doubt."""
+
+    FENCED = "a fresh, complete, unfiltered list does not show it, and its reservation had ended before"
+    """The reservation ended, or was replaced, at least `Settings.list_lag` before the look began."""
+
+    REPEAT_REFUSED = "a repeat was refused, the list does not show it, and the voucher's balance adds up"
+    """Past the settle window; past the list's lag where the reservation was refused as gone."""
+
+    NO_VOUCHER = "no voucher has its id past the settle window"
+    """For the creation of a voucher with an id."""
+
+    OTHER_VOUCHER = "its id belongs to another voucher"
+    """For the creation of a voucher: an older one, or one of another amount, currency or order."""
 
 
 @attrs.frozen(kw_only=True)
@@ -150,9 +179,11 @@ class VoucherError(Exception):
     Attributes:
         facts: the call it belongs to; None when no call was made.
         fate: what is known about the call as a whole, every attempt counted; None when no call was made.
+        proof: for a money call that was not carried out, the proof of that; None otherwise.
     """
 
     fate: Fate | None = None
+    proof: Proof | None = None
 
     def __init__(self, message: str, *, facts: CallFacts | None = None) -> None:
         super().__init__(message)
@@ -208,7 +239,16 @@ class ApiError(VoucherError):
         field_errors: the complaints about single fields.
         retry_after: seconds the server asked to wait; None when it did not.
         excerpt: the beginning of the body, masked.
+        has_envelope: whether the body was the API's own error; one without it may be a proxy's.
+        looked: for a money call: True when its voucher's charges were read twice after the refusal and do
+            not show it, False when they could not be read; None for other calls, and for a 401 to the only
+            request, which needs no look.
+        pending: the outcome to `settle` when `looked` is False; None otherwise.
     """
+
+    has_envelope: bool = False
+    looked: bool | None = None
+    pending: PendingOutcome | None = None
 
     def __init__(
         self,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+import re
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import attrs
 
-from voucher_async.errors import InvalidInput
+from voucher_async.errors import ConfigurationError, InvalidInput, Proof
 from voucher_async.models import Charge
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldOutcome", "HeldState", "PendingOutcome", "Settlement", "SettlementState"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_READ: Final = (1, 2)
+_MOST_SENDS: Final = 1_000_000
+_AMOUNT: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
 def _new_id() -> str:
@@ -47,6 +51,11 @@ class PendingOutcome:
         since: what is older than this cannot be the one, by the server's own time stamps; aware.
         until: what is newer than this cannot be the one; aware. None where that is not known.
         known: the ids of the charges that were there before; None when they were not read.
+        known_whole: those ids are all: the list was read fresh, complete and unfiltered.
+        reserved_by: the `client_id` of the reservation that was charged.
+        answered: an answer of 2xx came, so something was carried out: never said to be "not done".
+        base_url: the API it was sent to; None in what version 1 stored.
+        client_id: the OAuth client that sent it; None in what version 1 stored.
     """
 
     id: str = attrs.field(factory=_new_id)
@@ -62,6 +71,11 @@ class PendingOutcome:
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     known: tuple[str, ...] | None = None
+    known_whole: bool = False
+    reserved_by: str | None = None
+    answered: bool = False
+    base_url: str | None = None
+    client_id: str | None = None
 
     def to_json(self) -> str:
         """The value as JSON, for a database or a queue."""
@@ -80,14 +94,36 @@ class PendingOutcome:
         """
         try:
             said = json.loads(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise InvalidInput("pending", "must be the JSON text of a PendingOutcome", "<text>") from None
         if not isinstance(said, dict):
             raise InvalidInput("pending", "must be a JSON object", type(said).__name__)
         content = cast("dict[str, Any]", said)
-        if content.get("version") != _VERSION:
-            raise InvalidInput("pending.version", f"must be {_VERSION}", content.get("version"))
+        version = content.get("version")
+        if isinstance(version, bool) or version not in _READ:
+            raise InvalidInput("pending.version", f"must be one of {_READ}", _kind(version))
         return cls(**{name: _read(name, content.get(name)) for name in _NAMES})
+
+    def check_place(self, base_url: str, client_id: str) -> None:
+        """Refuse an outcome of another environment or another client: nothing can be found out about it here.
+
+        Args:
+            base_url: the API that this client talks to.
+            client_id: the OAuth client that it is.
+
+        Raises:
+            ConfigurationError: the outcome was sent elsewhere.
+        """
+        if self.base_url not in {None, base_url}:
+            raise ConfigurationError(
+                f"this outcome was sent to {self.base_url}, this client talks to {base_url}: "
+                "settle it with the settings that it was made with"
+            )
+        if self.client_id not in {None, client_id}:
+            raise ConfigurationError(
+                f"this outcome belongs to the client {self.client_id}, this one is {client_id}: "
+                "settle it with the settings that it was made with"
+            )
 
 
 def _as_it_is(value: Any) -> Any:
@@ -98,9 +134,20 @@ def _write_moment(value: dt.datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
+def _kind(value: object) -> object:
+    """A value as it may be shown: a whole structure is named by its type alone."""
+    return value if isinstance(value, (str, int, float, type(None))) else type(value).__name__
+
+
 def _read_text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a text")
+    return value
+
+
+def _read_flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("must be true or false")
     return value
 
 
@@ -112,14 +159,13 @@ def _read_moment(value: Any) -> dt.datetime:
 
 
 def _read_amount(value: Any) -> Decimal:
-    amount = Decimal(_read_text(value))
-    if not amount.is_finite() or amount < 0:
+    if not _AMOUNT.fullmatch(_read_text(value)):
         raise ValueError("must be an amount")
-    return amount
+    return Decimal(value)
 
 
 def _read_count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST_SENDS:
         raise ValueError("must be a number of at least 1")
     return value
 
@@ -143,19 +189,22 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "since": _read_moment,
     "until": _read_moment,
     "known": _read_ids,
+    "known_whole": _read_flag,
+    "answered": _read_flag,
 }
 _NAMES: Final = tuple(PendingOutcome.__annotations__)
 _REQUIRED: Final = frozenset({"id", "operation", "sends"})
+_FLAGS: Final = frozenset({"known_whole", "answered"})
 
 
 def _read(name: str, value: Any) -> Any:
     if value is None and name not in _REQUIRED:
-        return None
+        return False if name in _FLAGS else None
     reader: Callable[[Any], Any] = _READERS.get(name) or _read_text
     try:
         return reader(value)
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise InvalidInput(f"pending.{name}", "cannot be read", value) from error
+        raise InvalidInput(f"pending.{name}", "cannot be read", _kind(value)) from error
 
 
 class SettlementState(enum.StrEnum):
@@ -179,6 +228,7 @@ class Settlement:
         surplus: what was carried out beyond that, when a request was repeated and both arrived. Found by
             another process, it may belong to an equal payment: look before you refund it.
         refunds: the refunds of the surplus; only charges are taken back, by the client that made them.
+        proof: the proof that it was not carried out; None when it was.
     """
 
     pending: PendingOutcome
@@ -186,6 +236,7 @@ class Settlement:
     charge: Charge | None = None
     surplus: tuple[Charge, ...] = ()
     refunds: tuple[Charge, ...] = ()
+    proof: Proof | None = None
 
 
 class HeldState(enum.StrEnum):

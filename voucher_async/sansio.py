@@ -118,11 +118,13 @@ class Answer(Generic[T]):
         value: the model.
         date: the server's clock when it answered; None when it did not say.
         sent: the client's monotonic clock just before the request went out, in seconds.
+        is_copy: a cache on the way, or the session itself, may have given an older answer once more.
     """
 
     value: T
     date: dt.datetime | None = None
     sent: float = 0.0
+    is_copy: bool = False
 
 
 def build(
@@ -307,6 +309,7 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
         excerpt=excerpt,
         facts=request.facts(),
     )
+    error.has_envelope = envelope.is_api
     if isinstance(error, MissingScope):
         error.scope = request.operation.scope
     error.fate = _fate(status)
@@ -332,8 +335,9 @@ def _error_class(request: Request[Any], status: int) -> type[ApiError]:
 
 @attrs.frozen(kw_only=True)
 class _Envelope:
-    """What an error answer says, from whichever of the two known forms it has."""
+    """What an error answer says, from whichever of the two known forms it has; `is_api` for the API's own."""
 
+    is_api: bool = False
     code: str | None = None
     message: str | None = None
     field_errors: tuple[FieldError, ...] = ()
@@ -356,6 +360,7 @@ class _Envelope:
         items = cast("list[object]", errors) if isinstance(errors, list) else []
         fields = [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
         return cls(
+            is_api=text(said, "code") is not None,
             code=text(said, "code") or text(said, "error"),
             message=text(said, "message") or text(said, "error_description"),
             field_errors=tuple(

@@ -9,12 +9,23 @@ import pytest_asyncio
 
 from tests.checkout.proxy import Proxy
 from voucher_async import ManualClock, Settled, VoucherClient
+from voucher_async.settlement.engine import PAUSE_REFUSED
 from voucher_async.testing import VoucherEmulator
+
+
+class ImpatientClock(ManualClock):
+    """Lets the pause between two looks after a refusal pass by itself; all else waits for `advance`."""
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds == PAUSE_REFUSED:
+            self.advance(seconds)
+        else:
+            await super().sleep(seconds)
 
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock()
+    return ImpatientClock()
 
 
 @pytest_asyncio.fixture

@@ -11,6 +11,7 @@ import pytest
 from tests.checkout.conftest import Recorder
 from tests.checkout.proxy import Proxy
 from voucher_async import (
+    ApiError,
     CheckoutFailed,
     CheckoutUnknown,
     ConfigurationError,
@@ -168,7 +169,7 @@ async def test_a_refund_whose_answer_is_lost_is_reported_open(
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
     proxy.lose("/refund")
-    proxy.refuse("/charges", 403, times=3)
+    proxy.refuse("/charges", 403, times=4)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=first.code, amount="4.00")
         await checkout.reserve(code=second.code, amount="4.00")
@@ -176,7 +177,10 @@ async def test_a_refund_whose_answer_is_lost_is_reported_open(
         with pytest.raises(CheckoutUnknown) as caught:
             await checkout.charge()
     assert caught.value.pending.operation == "refundCharge"
-    assert caught.value.outcomes[0].state is HeldState.UNKNOWN
+    refunded, refused = caught.value.outcomes
+    assert (refunded.state, refused.state) == (HeldState.UNKNOWN, HeldState.UNKNOWN)
+    assert isinstance(refused.error, ApiError)
+    assert refused.error.looked is False
     assert emulator.requests.count("refundCharge") == 1
     with pytest.raises(OutcomeUnknown, match="read-lists"):
         await proxied.settle(caught.value.pending)

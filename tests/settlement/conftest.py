@@ -116,7 +116,9 @@ async def redeem(
 
 
 def settings(emulator: VoucherEmulator, **changes: Any) -> Settings:
-    return attrs.evolve(Settings.make(**emulator.settings()), **changes)
+    # windows of a server without workers that run on: tests need not wait a minute of the clock
+    windows = {"settle_window": 10.0, "settle_for": 60.0}
+    return attrs.evolve(Settings.make(**emulator.settings()), **{**windows, **changes})
 
 
 @pytest.fixture

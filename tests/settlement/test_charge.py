@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 
+import attrs
 import pytest
 
 from tests.settlement.conftest import Shop, redeem
 from voucher_async import (
     Charge,
+    ConfigurationError,
     Conflict,
     ConnectionBroken,
     Fate,
     OutcomeUnknown,
+    Proof,
     ReservationExpired,
     SettlementState,
     VoucherError,
@@ -147,13 +150,14 @@ async def test_charges_of_another_amount_or_order_are_not_taken_for_this_one(
     shop: Shop, amount: str, order_number: str
 ) -> None:
     voucher = shop.voucher()
+    await redeem(shop, shop.voucher())  # it has shown that order numbers come back
     reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     async with shop.another() as another:
         await another.redeem(code=voucher.code, amount=amount, currency="EUR", order_number=order_number)
     shop.script(CHARGE, faults.BreakBefore())
     with pytest.raises(VoucherError) as caught:
         await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
-    assert caught.value.fate is Fate.NOT_DONE
+    assert (caught.value.fate, caught.value.proof) == (Fate.NOT_DONE, Proof.REPEAT_REFUSED)
 
 
 async def test_more_charges_than_were_sent_stay_open(shop: Shop) -> None:
@@ -257,7 +261,10 @@ async def test_without_the_scope_for_reading_it_is_open_and_says_so(shop: Shop) 
         await shop.during(client.settle(caught.value.pending))
     assert await client.aclose(wait=0) == client.pending == (caught.value.pending,)
     async with shop.another() as another:
-        settlement = await shop.during(another.settle(caught.value.pending))
+        with pytest.raises(ConfigurationError, match="belongs to the client"):
+            await another.settle(caught.value.pending)
+        pending = attrs.evolve(caught.value.pending, client_id=None)
+        settlement = await shop.during(another.settle(pending))
     assert settlement.state is SettlementState.DONE
     assert shop.count(CHARGE) == 1
 

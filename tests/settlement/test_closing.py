@@ -156,6 +156,7 @@ class Ending:
     emulator: VoucherEmulator
     client: VoucherClient
     told: Recorder
+    clock: ManualClock
 
     def first(self, work: Callable[[], Coroutine[Any, Any, Any]], moment: Callable[[], object]) -> None:
         """Do something on a loop that ends at a certain moment."""
@@ -165,6 +166,7 @@ class Ending:
                 caller = asyncio.create_task(work())
                 while not moment():
                     await asyncio.sleep(0)
+                    self.clock.advance(0.001)  # the pause between two looks after a refusal
                 caller.cancel()
                 await asyncio.wait({caller})
 
@@ -199,7 +201,7 @@ def ending() -> Ending:
         async with emulator:
             return VoucherClient(settings=settings(emulator), clock=clock, hooks=[told])
 
-    return Ending(emulator, asyncio.run(make()), told)
+    return Ending(emulator, asyncio.run(make()), told, clock)
 
 
 def test_what_a_loop_that_ended_has_left_is_settled_on_the_next_one(ending: Ending) -> None:
@@ -214,8 +216,8 @@ def test_what_stands_when_a_loop_ends_is_told(ending: Ending) -> None:
     vouchers = [ending.emulator.add_voucher(amount="25.00") for _ in range(2)]
     ending.emulator.faults.script(CHARGE, None, faults.SlowHeaders(60.0))
     ending.first(lambda: ending.pay(vouchers), lambda: len(ending.emulator.charges()) == 2)
-    (event,) = ending.told.settled
-    assert (event.what, event.charge and event.charge.voucher_id) == ("done", vouchers[0].id)
+    told = [(event.what, event.pending and event.pending.voucher_id) for event in ending.told.settled]
+    assert sorted(told) == [("done", vouchers[0].id), ("left open", vouchers[1].id)]
     assert ending.then() == [(CHARGE, SettlementState.DONE)]
 
 
@@ -225,6 +227,9 @@ def test_what_cannot_be_refunded_any_more_when_a_loop_ends_is_told(ending: Endin
     ending.first(
         lambda: ending.pay(vouchers), lambda: [c for c in ending.emulator.charges() if c.type == "refund"]
     )
-    (event,) = ending.told.settled
+    opened, event = ending.told.settled
+    assert opened.what == "left open"
+    assert opened.pending is not None
+    assert opened.pending.voucher_id == vouchers[0].id
     assert (event.what, event.charge and event.charge.voucher_id) == ("refund failed", vouchers[1].id)
     assert ending.then() == [(REFUND, SettlementState.DONE)]

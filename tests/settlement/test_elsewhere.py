@@ -48,7 +48,7 @@ def test_every_pending_outcome_survives_json(pending: PendingOutcome) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"version": 2}, "version"),
+        ({"version": 3}, "version"),
         ({"id": None}, "id"),
         ({"operation": 5}, "operation"),
         ({"amount": "NaN"}, "amount"),
@@ -132,14 +132,14 @@ async def test_a_date_that_was_wrong_when_it_was_sent_does_not_shorten_the_windo
     assert settlement.state is SettlementState.DONE
 
 
-async def test_a_payment_made_anew_is_not_taken_for_the_lost_one(shop: Shop) -> None:
+async def test_beside_a_payment_made_anew_the_lost_one_stays_open(shop: Shop) -> None:
     voucher = shop.voucher()
     pending = await lost(shop, voucher, faults.BreakBefore())
     shop.clock.advance(60.0)
     async with shop.another() as another:
         await another.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
-    settlement = await shop.during(shop.client.settle(pending))
-    assert settlement.state is SettlementState.NOT_DONE
+    with pytest.raises(OutcomeUnknown, match="another call"):  # the server's clock may have been set
+        await shop.during(shop.client.settle(pending))
 
 
 async def lost_refund(
@@ -159,7 +159,7 @@ async def lost_refund(
 
 
 @pytest.mark.parametrize("fault", [faults.BreakBefore(), faults.CommitLate(5.0)])
-async def test_an_equal_refund_made_later_is_not_taken_for_the_lost_one(
+async def test_an_equal_refund_made_later_is_never_taken_for_the_lost_one(
     shop: Shop, fault: faults.Fault
 ) -> None:
     voucher = shop.voucher()
@@ -170,10 +170,12 @@ async def test_an_equal_refund_made_later_is_not_taken_for_the_lost_one(
     async with shop.another() as another:
         for charge in (first, second):
             await another.charges.refund(charge, "2", currency="EUR")
-    settlement = await shop.during(shop.client.settle(pending))
-    is_done = isinstance(fault, faults.CommitLate)
-    assert settlement.state is (SettlementState.DONE if is_done else SettlementState.NOT_DONE)
-    assert [settlement.charge.id if settlement.charge else ""] == (shop.refunded()[:1] if is_done else [""])
+    if isinstance(fault, faults.CommitLate):
+        settlement = await shop.during(shop.client.settle(pending))
+        assert [settlement.charge.id if settlement.charge else ""] == shop.refunded()[:1]
+        return
+    with pytest.raises(OutcomeUnknown, match="another call"):  # the server's clock may have been set
+        await shop.during(shop.client.settle(pending))
 
 
 @pytest.mark.parametrize("age", [None, 61.0])

@@ -19,9 +19,10 @@ from voucher_async import (
     VoucherClient,
 )
 from voucher_async.checkout import LocalVoucherLock
+from voucher_async.payments.evidence import Finding, find
+from voucher_async.payments.lessons import Lessons
 from voucher_async.settlement import Case
 from voucher_async.settlement.archive import Archive
-from voucher_async.settlement.rules import Finding, find
 from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"
@@ -88,12 +89,17 @@ def made(seconds: float, kind: ChargeType = ChargeType.charge) -> Charge:
 
 @pytest.mark.parametrize("early", [-1.0, -3.0])
 def test_a_charge_that_seems_a_little_older_than_its_reservation_may_be_the_one(early: float) -> None:
-    assert find(pending(), [made(early)]) == Finding(unclear=(made(early),))
-    assert find(pending(), [made(early), made(1.0)]) == Finding(certain=(made(1.0),))
+    assert find(pending(), [made(early)], Lessons()) == Finding(recognised=(made(early),))
+    both = find(pending(), [made(early), made(1.0)], Lessons())
+    assert both == Finding(certain=(made(1.0),), recognised=(made(early),))
+    assert both.ours == (made(1.0),)
 
 
-def test_a_charge_that_is_much_older_than_its_reservation_is_another() -> None:
-    assert find(pending(), [made(-3.5)]) == Finding()
+def test_a_charge_that_is_much_older_than_its_reservation_is_unclear_up_to_a_day() -> None:
+    agreed = Lessons(clocks=True)
+    assert find(pending(), [made(-3.5)], Lessons()) == Finding(recognised=(made(-3.5),))
+    assert find(pending(), [made(-3.5)], agreed) == Finding(unclear=(made(-3.5),))
+    assert find(pending(), [made(-86_401.0)], Lessons()) == Finding()
 
 
 @pytest.mark.parametrize(
@@ -101,8 +107,8 @@ def test_a_charge_that_is_much_older_than_its_reservation_is_another() -> None:
     [("refundCharge", ChargeType.refund), ("rechargeVoucher", ChargeType.recharge)],
 )
 def test_where_the_ids_before_are_known_no_stamp_is_needed(operation: str, kind: ChargeType) -> None:
-    known = pending(operation, known=("other",))
-    assert find(known, [made(-60.0, kind)]) == Finding(certain=(made(-60.0, kind),))
+    known = pending(operation, known=("other",), known_whole=True)
+    assert find(known, [made(-60.0, kind)], Lessons()) == Finding(certain=(made(-60.0, kind),))
 
 
 async def test_an_older_voucher_with_the_same_id_is_not_taken_for_the_one_that_was_to_be_created(

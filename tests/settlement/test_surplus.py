@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.settlement.conftest import Shop, redeem
+from tests.settlement.conftest import Shop, pay, redeem
 from voucher_async import (
     CheckoutFailed,
     PendingOutcome,
@@ -86,12 +86,14 @@ async def test_a_look_that_began_before_the_window_was_over_does_not_end_the_wat
 async def test_a_surplus_that_cannot_be_refunded_is_told(shop: Shop) -> None:
     shop.script(CHARGE, faults.CommitLate(1.0))
     shop.emulator.faults.chance(1.0, seed=1, operations=["refundCharge"], kinds=[faults.TooMany(0)])
-    charge = await redeem(shop, shop.voucher())
-    (pending,) = shop.client.pending
-    settlement = await shop.during(shop.client.settle(pending, timeout=60.0))
+    client = shop.another(hooks=[shop.told], settle_for=600.0)
+    charge = await shop.during(pay(client, shop.voucher()))
+    (pending,) = client.pending
+    settlement = await shop.during(client.settle(pending, timeout=600.0))
     assert settlement.charge == charge
     assert (len(settlement.surplus), settlement.refunds) == (1, ())
     assert shop.told.words == ["surplus left"]
+    await client.aclose(wait=0)
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])
@@ -142,7 +144,9 @@ async def test_a_checkout_and_its_surplus_are_refunded_one_after_the_other(
         await shop.during(check_out())
     await shop.until(lambda: not client.pending)
     assert len(shop.charged()) == 2
-    assert shop.emulator.balance(good.id) == Decimal("25.00") - 4 * len(unrefunded(shop))
+    left = len(shop.charged()) - len(shop.refunded())
+    assert 0 <= left <= len(unrefunded(shop))  # one that was not made may have been made anew
+    assert shop.emulator.balance(good.id) == Decimal("25.00") - 4 * left
     assert [event.charge for event in shop.told.settled if event.what == "surplus refunded"]
     await client.aclose(wait=0)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 import pytest
+from voucher_async.settlement.rules import RULES, Evidence, Finding, Move, decide, find, obstacle
 
 from voucher_async import Charge, ChargeType, Conflict, ConnectFailed, Fate, PendingOutcome, RateLimited
 from voucher_async.settlement.case import Case
-from voucher_async.settlement.rules import RULES, Evidence, Finding, Move, decide, find, obstacle
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 KINDS = {"chargeReservation": "charge", "refundCharge": "refund", "rechargeVoucher": "recharge"}

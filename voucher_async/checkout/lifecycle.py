@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
+from voucher_async.errors import Fate, Proof, VoucherError
 from voucher_async.models import ChargeReservationRequest
 from voucher_async.money import to_amount
+from voucher_async.payments.replies import as_not_done
 
 if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
     from voucher_async.hooks import Hooks
-    from voucher_async.models import Charge
+    from voucher_async.models import Charge, Reservation
     from voucher_async.money import Amount
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
+    from voucher_async.sansio import Request
     from voucher_async.settlement import Desk, Flow, Sender
     from voucher_async.settlement.pauses import Pauses
 
@@ -81,16 +85,27 @@ class Lifecycle:
 
         async def work(flow: Flow) -> Charge:
             flow.key = (key, str(value), currency, order_number)
+            await self.desk.settle_earlier(flow)
             async with in_turn(self.lock, (key,), deadline, last=True):
                 charged = self.desk.recall(flow)
                 if charged is not None:
                     return charged
-                reservation, _ = await self.reservations.make(request, deadline)
+                reservation = await self._reserve(request, deadline)
                 return await self.reservations.charge_by(
                     flow, reservation, order_number=order_number, currency=currency
                 )
 
         return await self.desk.run(deadline, work)
+
+    async def _reserve(self, request: Request[Reservation], deadline: Deadline) -> Reservation:
+        try:
+            reservation, _ = await self.reservations.make(request, deadline)
+        except VoucherError as error:
+            if error.fate is Fate.UNKNOWN:
+                error.fate = Fate.NOT_SENT  # a reservation may be there; the charge was not begun
+            as_not_done(error, Proof.NOT_SENT)
+            raise
+        return reservation
 
     def checkout(self, *, order_number: str, currency: str) -> Checkout:
         """A checkout; documented at `VoucherClient.checkout`."""

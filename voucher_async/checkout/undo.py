@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import (
+    ApiError,
     CheckoutFailed,
     CheckoutUnknown,
     OutcomeUnknown,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from voucher_async.checkout.held import HeldReservation
     from voucher_async.checkout.lifecycle import Lifecycle
     from voucher_async.models import Charge
+    from voucher_async.pending import PendingOutcome
 
 __all__ = ["failure_of", "undo"]
 
@@ -52,8 +54,13 @@ async def undo(
     return tuple(outcomes)
 
 
+def _open_in(error: Exception | None) -> PendingOutcome | None:
+    """The open outcome that an error tells of; a refusal that could not be looked into tells of one, too."""
+    return error.pending if isinstance(error, (OutcomeUnknown, ApiError)) else None
+
+
 def _state_after(error: VoucherError) -> HeldState:
-    if isinstance(error, OutcomeUnknown):
+    if _open_in(error) is not None:
         return HeldState.UNKNOWN
     # somebody else charged the reservation: not this checkout, and charged all the same
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
@@ -70,9 +77,9 @@ def _leave(parts: Lifecycle, checkout: Checkout, charges: Sequence[Charge]) -> N
 async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:
     try:
         refund = await parts.charges.take_back(charge, currency=checkout.currency)
-    except OutcomeUnknown as error:
-        return _outcome(held, HeldState.UNKNOWN, charge=charge, error=error)
     except VoucherError as error:
+        if _open_in(error) is not None:
+            return _outcome(held, HeldState.UNKNOWN, charge=charge, error=error)
         _tell(parts, checkout, "refund failed", charge, error)
         return _outcome(held, HeldState.CHARGED, charge=charge, error=error)
     _tell(parts, checkout, "refunded", charge, None)
@@ -115,7 +122,7 @@ def failure_of(error: VoucherError, outcomes: Sequence[HeldOutcome]) -> Checkout
     """The error of a checkout whose vouchers came to these ends."""
     counts = [f"{count} {state}" for state in HeldState if (count := sum(o.state is state for o in outcomes))]
     message = f"the checkout failed ({', '.join(counts)}): {error.args[0]}"
-    pending = next((o.error.pending for o in outcomes if isinstance(o.error, OutcomeUnknown)), None)
+    pending = next(filter(None, (_open_in(outcome.error) for outcome in outcomes)), None)
     if pending is None:
         return CheckoutFailed(message, outcomes=outcomes, facts=error.facts)
     return CheckoutUnknown(message, outcomes=outcomes, pending=pending, facts=error.facts)

@@ -18,6 +18,7 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.pending import SettlementState
+from voucher_async.settlement.case import Anchor
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from voucher_async.models import Reservation
     from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.sansio import Answer
-    from voucher_async.settlement import Case
+    from voucher_async.settlement.case import Case
 
 __all__ = ["Entry", "ReservationBook", "lifetime"]
 
@@ -47,7 +48,10 @@ class Entry:
         ends: monotonic time in seconds when it ends on the server.
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
-        superseded: a newer one of the same voucher replaced it.
+        client_id: the client that made it, by the server's answer.
+        anchor: its stamp, to reckon the server's time from.
+        superseded_at: monotonic time when it was known that a newer one of the same voucher had replaced it;
+            None as long as it was not.
     """
 
     id: str
@@ -57,7 +61,14 @@ class Entry:
     ends: float
     sent: float
     answered: float
-    superseded: bool = False
+    client_id: str | None = None
+    anchor: Anchor | None = None
+    superseded_at: float | None = None
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer reservation of the same voucher replaced it."""
+        return self.superseded_at is not None
 
 
 def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
@@ -97,7 +108,7 @@ class ReservationBook:
         self._in_doubt: dict[str, PendingOutcome] = {}
         self._charged: OrderedDict[str, SettlementState] = OrderedDict()
 
-    def note(self, answer: Answer[Reservation]) -> Entry:
+    def note(self, answer: Answer[Reservation], anchor: Anchor | None = None) -> Entry:
         """Write down a reservation that was just made; the one it replaced is superseded."""
         reservation = answer.value
         entry = Entry(
@@ -108,6 +119,8 @@ class ReservationBook:
             answer.sent + lifetime(reservation, answer.date),
             answer.sent,
             self._clock.monotonic(),
+            reservation.client_id,
+            anchor,
         )
         newest = self._newest.get(entry.voucher_id)
         self._newest[entry.voucher_id] = (entry,) if newest is None else _superseding(entry, newest)
@@ -159,6 +172,11 @@ class ReservationBook:
         """Whether this client charged the reservation."""
         return self._charged.get(entry.id) is SettlementState.DONE
 
+    def knows(self, reservation_id: str) -> bool:
+        """Whether this client has made, charged or been in doubt about the reservation before."""
+        known = (self._entries, self._charged, self._in_doubt)
+        return any(reservation_id in each for each in known)
+
     def find(self, reservation_id: str) -> Entry | None:
         """The entry of a reservation; None when this client did not make it, or forgot it."""
         return self._entries.get(reservation_id)
@@ -166,6 +184,13 @@ class ReservationBook:
     def lives(self, entry: Entry) -> bool:
         """Whether the reservation is there to be charged, charges of it left aside."""
         return not entry.superseded and entry.ends - self._margin > self._clock.monotonic()
+
+    def fence(self, entry: Entry) -> float | None:
+        """Monotonic time in seconds since when the server refuses to charge it; None as long as it may."""
+        if entry.superseded_at is not None:
+            return entry.superseded_at
+        ended = entry.ends + entry.answered - entry.sent  # it was made when its answer came, at the latest
+        return ended if ended <= self._clock.monotonic() else None
 
     def left(self, entry: Entry) -> float:
         """Seconds in which the reservation may still be charged; not above 0 when it may not."""
@@ -248,7 +273,7 @@ def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
         # of two requests under way at once nobody here knows which the server took first: its date
         # tells, or else the server has to
         if before.answered <= entry.sent or before.created_at < entry.created_at:
-            before.superseded = True
+            before.superseded_at = entry.answered
         elif entry.created_at < before.created_at:
-            entry.superseded = True
+            entry.superseded_at = entry.answered
     return tuple(other for other in (*newest, entry) if not other.superseded)

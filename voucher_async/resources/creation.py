@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, Fate, NotFound, VoucherError
+from voucher_async.errors import ApiError, NotFound, OutcomeUnknown, Proof, VoucherError
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
+from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement.sender import Sender, open_outcome
+from voucher_async.settlement.sender import Sender, brief, open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["create_voucher"]
 
-_REFUSALS: Final = frozenset({400, 409, 422})
+_REFUSALS: Final = frozenset({400, 409, 422})  # of a repeat, after an attempt whose answer was lost
+_REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
 _TOLERANCE: Final = dt.timedelta(minutes=5)
-_TELLING: Final = ("amount", "currency", "code", "pin", "sku", "batch", "order_number")
+_TELLING: Final = ("amount", "currency", "code", "pin", "sku", "batch")
 
 
 async def create_voucher(
-    sender: Sender, body: CreateVoucherRequest, deadline: Deadline, *, fresh_id: bool
+    sender: Sender, body: CreateVoucherRequest, deadline: Deadline, *, fresh_id: bool, place: tuple[str, str]
 ) -> CompleteVoucher:
     """Create a voucher; with an id, a lost answer is asked for again.
 
@@ -35,6 +38,7 @@ async def create_voucher(
         body: the voucher.
         deadline: when to give up.
         fresh_id: the id was just made up, so no other voucher can have it.
+        place: the API's base URL and the OAuth client id, noted in an outcome that stays open.
 
     Raises:
         OutcomeUnknown: it may or may not have been created.
@@ -47,34 +51,57 @@ async def create_voucher(
         amount=body.amount,
         currency=body.currency,
         order_number=body.order_number,
+        base_url=place[0],
+        client_id=place[1],
     )
     try:
         return (await sender.send(request, deadline)).value
     except VoucherError as error:
-        if error.fate is not Fate.UNKNOWN:
-            raise
-        if body.id is None or not _refused_after_doubt(error):
-            raise open_outcome(error, _since(pending, error, deadline, fresh_id=fresh_id)) from error
-        refused = error
-    pending = _since(pending, refused, deadline, fresh_id=fresh_id)
-    answer = await _read_back(sender, body, pending, deadline)
-    if answer is None or not (fresh_id or _is_the_one(answer, body, deadline)):
-        refused.fate = Fate.ANSWERED
-        raise refused
-    return answer.value
+        reply = reply_of(error, is_only=True)
+        if reply is Reply.NOT_SENT or reply is Reply.UNAUTHORIZED:
+            proof = Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED
+            raise as_not_done(error, proof) from None
+        failure = error
+    pending = _since(pending, failure, deadline, fresh_id=fresh_id)
+    if not isinstance(failure, ApiError) or not (reply in _REFUSED or failure.status in _REFUSALS):
+        pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
+        raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
+    if body.id is None:
+        raise _not_looked(failure, pending, reply, "a voucher without an id of ours cannot be read")
+    return await _after_refusal(sender, body, pending, failure, deadline, reply=reply, fresh_id=fresh_id)
 
 
-async def _read_back(
-    sender: Sender, body: CreateVoucherRequest, pending: PendingOutcome, deadline: Deadline
-) -> Answer[CompleteVoucher] | None:
-    """A repeat was refused: perhaps because an earlier attempt, whose answer was lost, did it."""
+async def _after_refusal(
+    sender: Sender,
+    body: CreateVoucherRequest,
+    pending: PendingOutcome,
+    refusal: ApiError,
+    deadline: Deadline,
+    *,
+    reply: Reply,
+    fresh_id: bool,
+) -> CompleteVoucher:
+    """Read the id after a refusal: an earlier delivery, ours or a proxy's, may have taken it."""
     request = build(GET_COMPLETE_VOUCHER, ids={"id": body.id or ""})
     try:
-        return await sender.send(request, deadline)
+        answer = await sender.send(request, deadline)
     except NotFound:
-        return None
+        raise as_not_done(refusal, Proof.REFUSED) from None
     except VoucherError as failure:
-        raise open_outcome(failure, pending) from failure
+        raise _not_looked(refusal, pending, reply, f"reading its id failed ({brief(failure)})") from failure
+    if fresh_id or _is_the_one(answer, body, deadline):
+        return answer.value
+    raise as_not_done(refusal, Proof.REFUSED)
+
+
+def _not_looked(
+    refusal: ApiError, pending: PendingOutcome, reply: Reply, reason: str
+) -> OutcomeUnknown | ApiError:
+    """The error for a refusal that may have been that of a second delivery, and could not be looked into."""
+    if reply not in _REFUSED:
+        return open_outcome(refusal, pending, reason)
+    refusal.looked, refusal.pending = False, pending
+    return refusal
 
 
 def _since(
@@ -87,16 +114,12 @@ def _since(
     return attrs.evolve(pending, since=sent_at - dt.timedelta(seconds=deadline.elapsed) - _TOLERANCE)
 
 
-def _refused_after_doubt(error: VoucherError) -> bool:
-    """Whether the last attempt was refused for good, after one whose answer was lost."""
-    return isinstance(error, ApiError) and error.status in _REFUSALS
-
-
 def _is_the_one(answer: Answer[CompleteVoucher], body: CreateVoucherRequest, deadline: Deadline) -> bool:
     """Whether a voucher that has the id is the one that was asked for, not an older one of the caller's."""
     wanted = {name: _kept(getattr(body, name)) for name in _TELLING}
     same = all(value is None or value == _kept(getattr(answer.value, name)) for name, value in wanted.items())
-    return same and not _is_older(answer, deadline)
+    of_order = compare(body.order_number, answer.value.order_number) is not Likeness.OTHER
+    return same and of_order and not _is_older(answer, deadline)
 
 
 def _kept(value: object) -> object:

@@ -8,7 +8,6 @@ from voucher_async.errors import InvalidInputType
 from voucher_async.models import (
     Charge,
     ChargeReservationRequest,
-    ChargeType,
     CreateReservationRequest,
     Reservation,
 )
@@ -16,9 +15,11 @@ from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request, build, check_id
 from voucher_async.settlement import Case, Desk, Flow, Sender
-from voucher_async.settlement.expected import charge_of, reservation_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
     from voucher_async.resources.book import Entry, ReservationBook
@@ -72,13 +73,23 @@ class Reservations:
     def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:
         """The request of `create`, checked but not sent."""
         body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
-        return build(CREATE_RESERVATION, body, secrets=(code, pin), check=reservation_of(body.amount))
+        return build(CREATE_RESERVATION, body, secrets=(code, pin), check=self._expecting(body.amount))
+
+    def _expecting(self, amount: Decimal) -> Callable[[Reservation], str | None]:
+        def check(reservation: Reservation) -> str | None:
+            if reservation.amount != amount:
+                return f"{amount} was to be reserved, {reservation.amount} was"
+            if self.book.knows(reservation.id):
+                return "this reservation was made before: the answer belongs to another request"
+            return None
+
+        return check
 
     async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         """Send a request of `request` and write the reservation down."""
         answer = await self._sender.send(request, deadline)
-        self._desk.engine.stamps.note(answer.value.created_at, answer.sent)
-        return answer.value, self.book.note(answer)
+        anchor = self._desk.engine.stamps.note(answer.value.created_at, answer.sent)
+        return answer.value, self.book.note(answer, anchor)
 
     async def charge(
         self, reservation: Reservation | str, *, order_number: str, timeout: float | None = None
@@ -100,8 +111,9 @@ class Reservations:
             ReservationAlreadyCharged: this client has charged it; nothing was sent.
             OutcomeUnknown: it may or may not have been charged; see `VoucherClient.settle`. From then on this
                 client refuses to charge the reservation, with the same `pending`, and sends nothing.
-            ApiError: refused by the server; nothing was charged.
-            TransportError: nothing was charged.
+            ApiError: refused by the server; `looked` says whether the voucher's charges were read and do not
+                show it either.
+            TransportError: nothing was charged; `proof` says how that is known.
         """
         case, request = self._case(reservation, order_number, None)
 
@@ -130,16 +142,12 @@ class Reservations:
         reservation_id = _id_of(reservation)
         entry = self.book.check(reservation)
         pending = charge_pending(entry or reservation, order_number, currency)
-        request = build(
-            CHARGE_RESERVATION,
-            body,
-            ids={"id": reservation_id},
-            check=charge_of(ChargeType.charge, pending.amount, pending.voucher_id),
-        )
+        request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
         case = Case(pending=pending, on_end=lambda settlement: self.book.settled(reservation_id, settlement))
         if entry is not None:
-            case.anchor = (entry.created_at, entry.sent)
+            case.anchor = entry.anchor
             case.may_repeat = lambda: self.book.lives(entry)
+            case.fence = lambda: self.book.fence(entry)
         return case, request
 
 
@@ -162,6 +170,7 @@ def charge_pending(
         currency=currency,
         order_number=order_number,
         since=reservation.created_at,
+        reserved_by=reservation.client_id,
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from voucher_async.models import (
     UNSET,
     Charge,
-    ChargeType,
     CompleteVoucher,
     CreateVoucherRequest,
     DeleteVoucherRequest,
@@ -38,7 +37,6 @@ from voucher_async.resources.creation import create_voucher
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.sansio import build, check_id
 from voucher_async.settlement import Case, Desk, Flow, Sender
-from voucher_async.settlement.expected import charge_of
 from voucher_async.settlement.refunds import perform_in_turn
 
 if TYPE_CHECKING:
@@ -131,7 +129,13 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
-        return await create_voucher(self._sender, body, deadline, fresh_id=isinstance(id, Unset))
+        return await create_voucher(
+            self._sender,
+            body,
+            deadline,
+            fresh_id=isinstance(id, Unset),
+            place=self._desk.engine.place,
+        )
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).
@@ -314,8 +318,7 @@ class Vouchers:
             TransportError: nothing was recharged.
         """
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
-        check = charge_of(ChargeType.recharge, body.amount, id)
-        request = build(RECHARGE_VOUCHER, body, secrets=(code,), check=check)
+        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
         pending = PendingOutcome(
             operation=RECHARGE_VOUCHER.id,
             voucher_id=id,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from voucher_async.settlement.rules import RULES
+from voucher_async.payments.evidence import RULES
+from voucher_async.payments.likeness import confusable, fold
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "look_of"]
 
 KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
 
 _REMEMBERED: Final = 16_384
 
@@ -30,14 +33,16 @@ class Archive:
         self._alike: dict[
             tuple[object, ...], set[str]
         ] = {}  # what is open or under way, by what it looks like
-        self._settlements: dict[str, Settlement] = {}
-        self._owners: dict[str, str] = {}  # charge id -> id of the call that made it
-        self._undelivered: dict[tuple[str, ...], Charge] = {}
+        self._at: dict[tuple[object, ...], set[str]] = {}  # the same, whatever its order number
+        # ordered dicts: taking the oldest out of a dict takes ever longer
+        self._settlements: OrderedDict[str, Settlement] = OrderedDict()
+        self._owners: OrderedDict[str, str] = OrderedDict()  # charge id -> id of the call that made it
+        self._undelivered: OrderedDict[tuple[str, ...], Charge] = OrderedDict()
 
     def begin(self, case: Case) -> None:
         """A case is about to be sent: from now on what it does may be found by others."""
         self._under_way[case.pending.id] = case
-        self._alike.setdefault(look_of(case.pending), set()).add(case.pending.id)
+        self._remember_look(case.pending)
 
     def end(self, case: Case) -> None:
         """The call of a case is over; what it left is known, or open."""
@@ -52,7 +57,7 @@ class Archive:
         if case.key is not None and pending_id not in self._open:
             self._open_by_key.setdefault(case.key, []).append(case)
         self._open[pending_id] = case
-        self._alike.setdefault(look_of(case.pending), set()).add(pending_id)
+        self._remember_look(case.pending)
 
     def close(self, pending_id: str) -> Case | None:
         """A case is not open any more: settled, or given up by who knows better."""
@@ -67,15 +72,14 @@ class Archive:
                 del self._open_by_key[case.key or ()]
         return case
 
+    def _remember_look(self, pending: PendingOutcome) -> None:
+        self._alike.setdefault(look_of(pending), set()).add(pending.id)
+        self._at.setdefault(_place_of(pending), set()).add(pending.id)
+
     def _forget_look(self, pending: PendingOutcome) -> None:
-        if pending.id in self._open or pending.id in self._under_way:
-            return
-        look = look_of(pending)
-        alike = self._alike.get(look)
-        if alike is not None:
-            alike.discard(pending.id)
-            if not alike:
-                del self._alike[look]
+        if pending.id not in self._open and pending.id not in self._under_way:
+            _discard(self._alike, look_of(pending), pending.id)
+            _discard(self._at, _place_of(pending), pending.id)
 
     def settled(self, settlement: Settlement) -> None:
         """Remember how a call ended."""
@@ -101,8 +105,16 @@ class Archive:
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
-        """What is open."""
-        return tuple(case.pending for case in self._open.values())
+        """What is open; also what was under way on an event loop that is gone."""
+        cut_off = (case for case in self._under_way.values() if case.is_cut_off)
+        cases = {case.pending.id: case for case in (*self._open.values(), *cut_off)}
+        return tuple(case.pending for case in cases.values())
+
+    def open_what_was_cut_off(self) -> None:
+        """Take calls whose event loop is gone for open: nobody goes on with them."""
+        for case in [case for case in self._under_way.values() if case.is_cut_off]:
+            self.open(case)
+            self.end(case)
 
     def take(self, charge_id: str, pending_id: str) -> None:
         """A charge belongs to a call, and so to no other."""
@@ -138,6 +150,13 @@ class Archive:
         cases = (self._open.get(each) or self._under_way.get(each) for each in ids - {pending.id})
         return [each for each in cases if each is not None]
 
+    def is_confusable(self, case: Case) -> bool:
+        """Whether another call, open or under way, may be recognised in the same rewritten entry."""
+        order = case.pending.order_number
+        ids = self._at.get(_place_of(case.pending), set()) - {case.pending.id}
+        others = (self._open.get(each) or self._under_way.get(each) for each in ids)
+        return any(other and confusable(order, other.pending.order_number) for other in others)
+
     def open_rivals(self, case: Case) -> list[Case]:
         """The other open cases of the same voucher that look the same in a list of charges."""
         alike = self._alike.get(look_of(case.pending), set()) if case.pending.voucher_id else set[str]()
@@ -163,14 +182,26 @@ class Archive:
 
 
 def look_of(pending: PendingOutcome) -> tuple[object, ...]:
-    """What its effect looks like in a list of charges."""
+    """The traits by which its effect is told from others in a list of charges."""
     rule = RULES.get(pending.operation)
     # what is found under another order number may be ours where that is not known for sure
-    order = (pending.order_number or "").strip() if rule is None or rule.by_order else ""
-    return pending.operation, pending.voucher_id, pending.amount, order
+    order = fold(pending.order_number or "") if rule is None or rule.by_order else ""
+    return *_place_of(pending), order
 
 
-def _remember(values: dict[KeyT, Any], key: KeyT, value: object) -> None:
+def _place_of(pending: PendingOutcome) -> tuple[object, ...]:
+    return pending.operation, pending.voucher_id, pending.amount
+
+
+def _discard(ids: dict[tuple[object, ...], set[str]], key: tuple[object, ...], pending_id: str) -> None:
+    held = ids.get(key)
+    if held is not None:
+        held.discard(pending_id)
+        if not held:
+            del ids[key]
+
+
+def _remember(values: OrderedDict[KeyT, ValueT], key: KeyT, value: ValueT) -> None:
     values[key] = value
     if len(values) > _REMEMBERED:
-        del values[next(iter(values))]
+        values.popitem(last=False)

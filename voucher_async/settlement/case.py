@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import Fate, RateLimited, VoucherError
+from voucher_async.errors import ApiError, RateLimited, VoucherError
 from voucher_async.models import Charge
+from voucher_async.payments.evidence import Finding
+from voucher_async.payments.replies import Reply
 from voucher_async.pending import PendingOutcome, Settlement
-from voucher_async.settlement.rules import Finding
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
 
-__all__ = ["Case", "Flow"]
+__all__ = ["Anchor", "Case", "Flow"]
 
 _REPEATS: Final = 2
 _SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
@@ -27,6 +28,33 @@ def _never() -> bool:
     return False
 
 
+def _nowhere() -> float | None:
+    return None
+
+
+@attrs.frozen
+class Anchor:
+    """A stamp of the server, and the local time of the request that it answered.
+
+    Attributes:
+        stamp: the server's; aware.
+        sent: monotonic time in seconds when the request went out.
+        wall: the wall clock then; aware. It counts the time that a machine sleeps, the other does not.
+    """
+
+    stamp: dt.datetime
+    sent: float
+    wall: dt.datetime
+
+    def elapsed(self, now: float, wall: dt.datetime) -> float:
+        """Seconds since then, by the clock that counted more."""
+        return max(now - self.sent, (wall - self.wall).total_seconds())
+
+    def at(self, seconds: float) -> dt.datetime:
+        """The server's time so many seconds later."""
+        return self.stamp + dt.timedelta(seconds=seconds)
+
+
 @attrs.define(eq=False, kw_only=True)
 class Case:
     """One request that moves money, from before it is sent until what became of it is known.
@@ -34,19 +62,25 @@ class Case:
     Attributes:
         pending: the facts, as they are handed out.
         foreign: it is of another process, and only looked at.
-        anchor: a stamp of the server, and the monotonic time in seconds when the request for it went out.
+        anchor: a stamp of the server to reckon from.
         may_repeat: whether the state of things still allows to send the request again.
+        fence: monotonic time in seconds since when the server refuses every request of it; None as long as
+            it may not.
         on_end: told how it ended, once.
         doubts: how many requests may have been carried out although no answer said so.
         answered: whether a request was answered with the charge.
+        refusals: how many requests were refused; a proxy may have delivered each of them before.
         repeats: how many requests followed the first.
-        absences: how many looks in a row have found nothing.
+        absences: how many looks in a row have found nothing since the last request.
         last: monotonic time in seconds when the last request in doubt ended.
+        widened: seconds that `pending.until` was moved because clocks disagree.
         quiet: seconds from `last` to the beginning of the last look.
         finding: what the last look found.
         charge: what the caller was told, or will be.
         error: why the first request is in doubt.
-        refusal: why a later one was refused.
+        refusal: why the last refused one was.
+        repeat_refused: a later request was refused by the API itself.
+        gone: it was because the reservation is not there any more.
         reason: why it is still open, in words.
         hopeless: looking again will not help.
         task: looks after it in the background.
@@ -61,19 +95,24 @@ class Case:
 
     pending: PendingOutcome
     foreign: bool = False
-    anchor: tuple[dt.datetime, float] | None = None
+    anchor: Anchor | None = None
     may_repeat: Callable[[], bool] = _never
+    fence: Callable[[], float | None] = _nowhere
     on_end: Callable[[Settlement], None] | None = None
     doubts: int = 0
     answered: bool = False
+    refusals: int = 0
     repeats: int = 0
     absences: int = 0
     last: float = 0.0
+    widened: float = 0.0
     quiet: float = 0.0
     finding: Finding = attrs.Factory(Finding)
     charge: Charge | None = None
     error: VoucherError | None = None
-    refusal: VoucherError | None = None
+    refusal: ApiError | None = None
+    repeat_refused: bool = False
+    gone: bool = False
     reason: str = "its answer was lost"
     hopeless: bool = False
     task: asyncio.Task[None] | None = None
@@ -85,18 +124,28 @@ class Case:
     tries: int = 0
     is_told: bool = False
 
-    def bound(self, now: float, left: float, window: float) -> None:
-        """Note until when the request that is sent now can be carried out, by the server's stamps.
+    def until(self, now: float, wall: dt.datetime, left: float, window: float) -> dt.datetime | None:
+        """The moment until which the request that is sent now can be carried out, by the server's stamps.
 
         Args:
             now: monotonic time in seconds.
+            wall: the wall clock; aware.
             left: seconds that the request may take.
             window: seconds within which it is carried out afterwards.
         """
-        if self.anchor is not None:
-            stamp, sent = self.anchor
-            seconds = now - sent + max(left, 0.0) + window + _SLACK
-            self.pending = attrs.evolve(self.pending, until=stamp + dt.timedelta(seconds=seconds))
+        if self.anchor is None:
+            return self.pending.until
+        return self.anchor.at(self.anchor.elapsed(now, wall) + max(left, 0.0) + window + _SLACK)
+
+    def widen(self, now: float, wall: dt.datetime) -> None:
+        """Move the end of the time window by what the clocks disagree: the machine slept, or one was set."""
+        if self.anchor is None or self.pending.until is None:
+            return
+        apart = self.anchor.elapsed(now, wall) - (now - self.anchor.sent)
+        if apart > self.widened + _SLACK:
+            more = dt.timedelta(seconds=apart - self.widened)
+            self.widened = apart
+            self.pending = attrs.evolve(self.pending, until=self.pending.until + more)
 
     def doubted(self, error: VoucherError | None, now: float) -> None:
         """A request may have been carried out: its answer was lost, or not waited for."""
@@ -105,26 +154,54 @@ class Case:
         self.last = now
         self.error = self.error or error
 
-    def refused(self, error: VoucherError) -> None:
-        """A repeated request was certainly not carried out; that says nothing about those before it."""
+    def refused(self, error: ApiError, reply: Reply, now: float) -> None:
+        """A delivery was refused; that says nothing about those before it."""
+        self.refusals += 1
         self.absences = 0
-        if error.fate is Fate.ANSWERED and not isinstance(error, RateLimited):
-            self.refusal = error
+        if self.is_refused:
+            self.last = now
+        self.refusal = error
+        if (self.repeats or self.doubts) and reply is not Reply.DECLINED:
+            self.repeat_refused = True
+            self.gone = self.gone or reply is Reply.GONE
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the event loop of its call is gone, so that nobody goes on with it."""
+        return self.over is not None and self.over.get_loop().is_closed()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether all that was sent was refused."""
+        return self.refusals > 0 and not self.doubts and not self.answered
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait before a declined request is sent again; None for a refusal that is final."""
+        return (self.refusal.retry_after or 1.0) if isinstance(self.refusal, RateLimited) else None
 
     @property
     def repeatable(self) -> bool:
         """Whether the request may be sent again, as far as the case itself goes."""
-        return self.refusal is None and self.repeats < _REPEATS and self.may_repeat()
+        return not self.repeat_refused and self.repeats < _REPEATS and self.may_repeat()
 
     @property
     def cause(self) -> VoucherError:
         """Why it is in doubt."""
-        return self.error or VoucherError(self.reason)
+        return self.error or self.refusal or VoucherError(self.reason)
 
     @property
     def effects(self) -> int:
-        """How many requests can have been carried out."""
+        """How many requests can have been carried out, refused ones left aside."""
         return self.doubts + self.answered
+
+    @property
+    def deliveries(self) -> int:
+        """How many requests can have been carried out; a proxy may have delivered a refused one twice.
+
+        Beside one whose answer was lost a refused one is taken for what it says.
+        """
+        return self.effects or self.refusals
 
 
 class Flow:

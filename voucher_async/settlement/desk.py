@@ -1,4 +1,4 @@
-"""The desk of a client: what moves money is run here, outlives its caller, and is settled when it is open."""
+"""The desk of a client: money calls run here, outlive their callers, and are settled when they are open."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, VoucherError
+from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, Proof, VoucherError
+from voucher_async.payments.evidence import obstacle
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.settlement.case import Case, Flow
-from voucher_async.settlement.rules import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -70,7 +70,7 @@ class Desk:
             task.add_done_callback(ended)
         try:
             await asyncio.wait({task})
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or interrupted from outside the loop
             self._abandon(flow, task)
             raise
         if task.cancelled():
@@ -97,7 +97,10 @@ class Desk:
 
     def _abandon(self, flow: Flow, task: asyncio.Task[T]) -> None:
         flow.abandoned = True
-        task.add_done_callback(_read)  # nobody else will
+        if task.get_loop().is_closed():
+            self.engine.archive.open_what_was_cut_off()
+            return
+        task.add_done_callback(_read)  # or asyncio logs its exception as never retrieved
         if not flow.begun:
             task.cancel()
         elif not task.done():
@@ -114,7 +117,7 @@ class Desk:
             self._tell_finished(flow)
         else:
             for finished in flow.finished:  # a checkout has refunded it, and told
-                self._settled(finished, SettlementState.DONE)
+                self._done(finished)
         case = flow.case
         if case is not None and case.charge is None and isinstance(error, VoucherError):
             self._tell_end(case, error)
@@ -122,7 +125,7 @@ class Desk:
     def _tell_finished(self, flow: Flow) -> None:
         """What was carried out stands, and its caller will not be told."""
         for finished in flow.finished:
-            self._settled(finished, SettlementState.DONE)
+            self._done(finished)
             self.engine.archive.deliver_later(flow.key, finished.charge)
             self.engine.tell("done", finished, charge=finished.charge)
 
@@ -133,16 +136,21 @@ class Desk:
         settlement = self.engine.archive.settlement(case.pending.id)
         if settlement is not None:
             self.engine.tell(str(settlement.state), case, charge=settlement.charge, error=error)
-        elif not case.doubts:
-            self._settled(case, SettlementState.NOT_DONE)
+        elif error.proof is not None:
+            self._not_done(case, error.proof)
             self.engine.tell(str(SettlementState.NOT_DONE), case, error=error)
         elif case.task is None:  # else it is told when that one is over
             self.engine.tell("left open", case, error=error)
 
-    def _settled(self, case: Case, state: SettlementState) -> None:
-        """Note how a case ended, unless it may have a surplus: then whoever looks for that does."""
+    def _done(self, case: Case) -> None:
+        """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
         if case.effects <= 1:
+            state = SettlementState.DONE
             self.engine.archive.settled(Settlement(pending=case.pending, state=state, charge=case.charge))
+
+    def _not_done(self, case: Case, proof: Proof) -> None:
+        state = SettlementState.NOT_DONE
+        self.engine.archive.settled(Settlement(pending=case.pending, state=state, proof=proof))
 
     def _cut_off(self, flow: Flow) -> VoucherError:
         if flow.begun and flow.case is not None:
@@ -150,8 +158,17 @@ class Desk:
                 "the client was closed before the outcome was known", pending=flow.case.pending
             )
         error = ConfigurationError("the client was closed; nothing was sent")
-        error.fate = Fate.NOT_SENT
+        error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
         return error
+
+    async def settle_earlier(self, flow: Flow) -> None:
+        """Look once more after an earlier payment with the same key that nobody looks after any more."""
+        self.engine.archive.open_what_was_cut_off()
+        case = self.engine.archive.open_payment(flow.key or ())
+        if case is None or (case.running is not None and goes_on(case.running)):
+            return
+        if case.task is None or not goes_on(case.task):
+            await _wait_for((self.engine.watch(case),), flow.deadline)
 
     def recall(self, flow: Flow) -> Charge | None:
         """What an earlier payment with the same key has charged without anybody being told.
@@ -174,9 +191,12 @@ class Desk:
         """Find out what became of an open outcome.
 
         Raises:
+            ConfigurationError: it belongs to another environment, or to another client.
             OutcomeUnknown: that cannot be told, or not yet.
         """
+        pending.check_place(self.engine.settings.base_url, self.engine.settings.client_id)
         archive = self.engine.archive
+        archive.open_what_was_cut_off()
         case = archive.under_way(pending.id) or archive.case(pending.id)
         if case is not None:
             await _wait_for((case.over, case.running), deadline)

@@ -8,25 +8,30 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import ConfigurationError, Fate, MissingScope, OutcomeUnknown, VoucherError
+from voucher_async.errors import ApiError, BadAnswer, Fate, Proof, VoucherError
 from voucher_async.hooks import Settled
-from voucher_async.operations import CREATE_VOUCHER
+from voucher_async.payments.evidence import RULES, Move, contradiction, obstacle
+from voucher_async.payments.lessons import Lessons
+from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
+from voucher_async.settlement.judging import Judge
 from voucher_async.settlement.lines import Lines
-from voucher_async.settlement.looking import find_voucher, is_what_was_asked, read_charges
+from voucher_async.settlement.looking import Looking
 from voucher_async.settlement.pauses import Pauses
-from voucher_async.settlement.rules import RULES, Evidence, Finding, Move, decide, find, obstacle
 from voucher_async.settlement.sender import open_outcome
 from voucher_async.settlement.stamps import Stamps
 from voucher_async.settlement.surplus import take_back
 
 if TYPE_CHECKING:
+    import random
+
     from voucher_async.clock import Clock, Deadline, ServerClock
     from voucher_async.config import Settings
+    from voucher_async.errors import OutcomeUnknown
     from voucher_async.hooks import Hooks
     from voucher_async.models import Charge
-    from voucher_async.sansio import Request
+    from voucher_async.sansio import Answer, Request
     from voucher_async.settlement.case import Case, Flow
     from voucher_async.settlement.sender import Sender
 
@@ -34,6 +39,8 @@ __all__ = ["Engine"]
 
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
+_LONGEST_PAUSE_BEHIND: Final = 8.0  # in the background
+PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
 
 
 class Engine:
@@ -45,9 +52,12 @@ class Engine:
         clock: measures time and waits out pauses.
         server_clock: dates what is sent.
         hooks: told before money moves, and what became of it when nobody waits for that.
+        rng: where the URLs of looks get their differences from; None: of this process.
 
     Attributes:
         archive: what is open, and what was.
+        looking: reads lists of charges.
+        lessons: what normal answers have shown.
         stamps: what time it is by the server.
         lines: where calls that look alike wait for each other.
         pauses: between two looks.
@@ -55,30 +65,53 @@ class Engine:
     """
 
     def __init__(
-        self, sender: Sender, settings: Settings, *, clock: Clock, server_clock: ServerClock, hooks: Hooks
+        self,
+        sender: Sender,
+        settings: Settings,
+        *,
+        clock: Clock,
+        server_clock: ServerClock,
+        hooks: Hooks,
+        rng: random.Random | None = None,
     ) -> None:
         self.sender = sender
         self.clock = clock
         self.server_clock = server_clock
         self.hooks = hooks
         self.archive: Archive = Archive()
+        self.looking: Looking = Looking(sender, server_clock, rng)
+        self.lessons: Lessons = Lessons()
         self.stamps: Stamps = Stamps(clock)
         self.lines: Lines = Lines(self.archive)
         self.pauses: Pauses = Pauses(clock)
         self.watches: set[asyncio.Task[None]] = set()
-        self._settings = settings
+        self.settings = settings
+        self._judge = Judge(
+            sender,
+            looking=self.looking,
+            archive=self.archive,
+            lessons=self.lessons,
+            settings=settings,
+            clock=clock,
+        )
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The API's base URL and the OAuth client id: what an outcome belongs to."""
+        return self.settings.base_url, self.settings.client_id
 
     @property
     def patience(self) -> float:
-        """Seconds that what nobody waits for may wait for its turn."""
-        return self._settings.settle_for or self._settings.timeout.total
+        """How long a background refund may queue, in seconds."""
+        return self.settings.settle_for or self.settings.timeout.total
 
     async def perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
         """Send a request that moves money, and find out what became of it.
 
         Raises:
             OutcomeUnknown: that could not be found out in time; it is looked after in the background.
-            VoucherError: it was certainly not carried out.
+            ApiError: it was refused; `looked` says whether its voucher's charges do not show it either.
+            VoucherError: it was certainly not carried out; `proof` says why.
         """
         flow.begun = True
         flow.case = case
@@ -88,66 +121,136 @@ class Engine:
         if case.pending.charge_id is not None:
             self.archive.delivered(case.pending.charge_id)  # who refunds a charge knows of it
         try:
-            while True:
-                charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
-                if charge is not None:
-                    return self._finish(flow, case, charge)
-                case.repeats += 1
-        except asyncio.CancelledError:
-            self.archive.open(case)  # the client was closed under it, or the loop ends
+            return await self._perform(flow, case, request)
+        except VoucherError:
+            raise
+        except Exception as error:
+            raise self._broken_off(case, error) from error
+        except BaseException:
+            self.archive.open(case)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
+            self.tell("left open", case, error=case.error)
             raise
         finally:
             self.archive.end(case)
-            over.set_result(None)
+            if not over.done() and not over.get_loop().is_closed():
+                over.set_result(None)
+
+    async def _perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
+        while True:
+            charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
+            if charge is not None:
+                return self._finish(flow, case, charge)
+            case.repeats += 1
+
+    def _broken_off(self, case: Case, error: Exception) -> OutcomeUnknown:
+        """The error for a call that something unforeseen ended; it is looked after in the background."""
+        case.reason = f"the call was broken off by a {type(error).__name__}"
+        return self._left_open(case)
 
     async def _send(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge | None:
-        """The answer to a request; None when it, or one before it, is in doubt."""
-        case.bound(self.clock.monotonic(), flow.deadline.left(), self._settings.settle_window)
-        if case.repeats:
-            case.pending = attrs.evolve(case.pending, sends=case.pending.sends + 1)
-        if self.hooks.wants_intents:
-            case.pending = attrs.evolve(case.pending, sent_at=self.server_clock.now())
-            self.hooks.intent(case.pending)
+        """The answer to a request; None when it, or one before it, is in doubt.
+
+        Raises:
+            VoucherError: nothing was done, and nothing was sent before.
+        """
+        self._announce(flow, case)
+        is_only = not case.deliveries
         try:
             answer = await self.sender.send(request, flow.deadline)
-        except asyncio.CancelledError:
+        except VoucherError as error:
+            self._note_failure(case, error, is_only=is_only)
+            return None
+        except BaseException:
             case.doubted(None, self.clock.monotonic())
             raise
-        except VoucherError as error:
-            if error.fate is Fate.UNKNOWN:
-                case.doubted(error, self.clock.monotonic())
-            elif case.doubts:
-                case.refused(error)
-                case.pending = attrs.evolve(case.pending, sends=case.effects)
-            else:
-                raise
+        problem = self._contradiction(case, answer.value)
+        if problem:
+            self._note_failure(case, _contradicted(request, problem), is_only=is_only)
             return None
         case.answered = True
+        self._learn(case, answer)
+        return answer.value
+
+    def _announce(self, flow: Flow, case: Case) -> None:
+        """Bound the time in which the request may be carried out, and tell the hooks of it."""
+        left, window = flow.deadline.left(), self.settings.settle_window
+        case.pending = attrs.evolve(
+            case.pending,
+            until=case.until(self.clock.monotonic(), self.clock.now(), left, window),
+            sends=case.pending.sends + bool(case.repeats),
+            base_url=self.settings.base_url,
+            client_id=self.settings.client_id,
+            sent_at=self.server_clock.now() if self.hooks.wants_intents else case.pending.sent_at,
+        )
+        if self.hooks.wants_intents:
+            self.hooks.intent(case.pending)
+
+    def _note_failure(self, case: Case, error: VoucherError, *, is_only: bool) -> None:
+        """Note what a request proved that was not answered well; raises when nothing was done at all."""
+        now = self.clock.monotonic()
+        reply = reply_of(error, is_only=is_only)
+        if reply in {Reply.NOT_SENT, Reply.UNAUTHORIZED}:
+            if is_only:
+                raise as_not_done(error, Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED)
+            case.absences = 0
+        elif reply in {Reply.REFUSED, Reply.GONE, Reply.DECLINED} and isinstance(error, ApiError):
+            case.refused(error, reply, now)
+        else:
+            case.doubted(error, now)
+        is_answered = case.pending.answered or reply is Reply.CARRIED_OUT
+        case.pending = attrs.evolve(
+            case.pending, answered=is_answered, sends=max(case.effects, 1) if case.repeats else 1
+        )
+
+    def _contradiction(self, case: Case, charge: Charge) -> str | None:
+        """The reason why an answer cannot be the one to this request: a proxy may have mixed up two."""
+        if self.archive.is_taken(charge.id, case.pending.id):
+            return f"charge {charge.id} belongs to another call"
+        if case.pending.known is not None and charge.id in case.pending.known:
+            return f"charge {charge.id} was there before"
+        return contradiction(case.pending, charge, self.lessons)
+
+    def _learn(self, case: Case, answer: Answer[Charge]) -> None:
+        made = None
+        if case.anchor is not None and not case.doubts:
+            now, wall = self.clock.monotonic(), self.clock.now()
+            latest = case.anchor.elapsed(now, wall)
+            earliest = min(answer.sent - case.anchor.sent, latest)
+            made = case.anchor.at(earliest), case.anchor.at(latest)
+        self.lessons.learn(case.pending, answer.value, made)
         if not RULES[case.pending.operation].repeat_early:  # else it may be answered with an older one
             self.stamps.note(answer.value.created_at, answer.sent)
-        return answer.value
 
     async def _look_until_clear(self, flow: Flow, case: Case) -> Charge | None:
         """What was found; None when the request is to be sent again.
 
         Raises:
             OutcomeUnknown: the deadline passed, the caller is gone, or it cannot be told.
-            VoucherError: it was certainly not carried out.
+            VoucherError: it was certainly not carried out, or refused.
         """
         pause = _PAUSE
         while obstacle(case.pending) is None and flow.deadline.left() > 0:
-            move = await self._look(case, flow.deadline, can_repeat=True)
-            if flow.abandoned or move is Move.OPEN or case.hopeless:
+            move, proof = await self._judge.look(case, flow.deadline, can_repeat=not flow.abandoned)
+            if flow.abandoned and not case.is_refused:
                 break
-            if move is Move.NOT_DONE:
-                raise self._certainly_not(case)
+            if move is Move.DONE:
+                return case.finding.ours[0]
             if move is Move.REPEAT:
                 return None
-            if move is Move.DONE:
-                return case.finding.certain[0]
-            await self.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
+            if move in {Move.NOT_DONE, Move.REFUSED}:
+                raise self._ended_without(case, proof)
+            if move is Move.OPEN or case.hopeless:
+                break
+            await self._pause(case, pause, flow.deadline)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        raise self._left_open(case)
+        raise self._not_clear(case)
+
+    async def _pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+        if case.is_refused:
+            patience = self._judge.patience(case)
+            is_asked_twice = case.absences > 1 and patience is not None
+            pause = max(PAUSE_REFUSED, (patience or 0.0) - case.quiet if is_asked_twice else 0.0)
+        await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
 
     def _finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
         case.charge = charge
@@ -155,76 +258,35 @@ class Engine:
         self.archive.take(charge.id, case.pending.id)
         if case.effects > 1:
             self.watch(case)  # another of the requests may have arrived, or may yet
-        elif case.doubts:
+        elif case.doubts or case.refusals:
             self._ended(case, Settlement(pending=case.pending, state=SettlementState.DONE, charge=charge))
         return charge
 
-    def _certainly_not(self, case: Case) -> VoucherError:
-        error = case.refusal or case.cause
-        error.fate = Fate.NOT_DONE
-        self._ended(case, Settlement(pending=case.pending, state=SettlementState.NOT_DONE))
-        return error
+    def _ended_without(self, case: Case, proof: Proof) -> VoucherError:
+        """The error for a call that was not carried out."""
+        if proof is Proof.REFUSED:
+            return as_not_done(case.cause, proof)  # it may be sent again: nothing is settled for good
+        self._ended(case, _not_done(case, proof))
+        return as_not_done(case.refusal or case.cause, proof)
+
+    def _not_clear(self, case: Case) -> VoucherError:
+        """The error for a call of which it could not be found out whether it was carried out."""
+        finding = case.finding
+        if not case.is_refused or case.refusal is None or finding.ours or finding.unclear:
+            return self._left_open(case)
+        case.refusal.looked, case.refusal.pending = False, case.pending
+        if obstacle(case.pending) is None and not case.hopeless:
+            self.watch(case)
+        return case.refusal
 
     def _left_open(self, case: Case) -> OutcomeUnknown:
         case.reason = obstacle(case.pending) or case.reason
-        opened = open_outcome(case.cause, case.pending, f"and that could not be found out ({case.reason})")
+        reason = f"that could not be found out ({case.reason}); settle it before you repeat the call"
+        opened = open_outcome(case.cause, case.pending, reason)
         opened.__cause__ = case.cause
         case.pending = opened.pending
         self.watch(case)
         return opened
-
-    async def _look(self, case: Case, deadline: Deadline, *, can_repeat: bool = False) -> Move:
-        """Look once, and decide."""
-        case.quiet = self.clock.monotonic() - case.last
-        try:
-            if case.pending.operation == CREATE_VOUCHER.id:
-                return await self._look_for_voucher(case, deadline)
-            charges = await read_charges(self.sender, case.pending, deadline)
-        except VoucherError as error:
-            case.reason = f"looking for it failed: {error.args[0]}"
-            case.hopeless = isinstance(error, (MissingScope, ConfigurationError))
-            return Move.WAIT
-        case.finding = self._find(case, charges)
-        case.absences = 0 if case.finding.certain else case.absences + 1
-        evidence = Evidence(
-            finding=case.finding,
-            sends=case.effects + self.archive.surplus_beside(case),
-            absences=case.absences,
-            quiet=case.quiet,
-            window=self._settings.settle_window,
-            rivals=self.archive.rivals(case),
-            repeatable=can_repeat and case.repeatable,
-            told=case.charge is not None,
-        )
-        move = decide(RULES[case.pending.operation], evidence)
-        if move is Move.OPEN:
-            case.reason = "what was found may belong to another call"
-        elif move is Move.WAIT:
-            found = "what was found may belong to an equal call beside it"
-            case.reason = found if case.finding.certain else "it may still be on its way"
-        return move
-
-    def _find(self, case: Case, charges: list[Charge]) -> Finding:
-        pending_id = case.pending.id
-        free = [charge for charge in charges if not self.archive.is_taken(charge.id, pending_id)]
-        finding = find(case.pending, free)
-        told = case.charge
-        if told is None:
-            return finding
-        # what the caller was told comes first, whether the list shows it yet or not
-        others = [charge for charge in finding.certain if charge.id != told.id]
-        return attrs.evolve(finding, certain=(told, *others))
-
-    async def _look_for_voucher(self, case: Case, deadline: Deadline) -> Move:
-        voucher = await find_voucher(self.sender, case.pending, deadline)
-        if voucher is None:
-            return Move.NOT_DONE if case.quiet >= self._settings.settle_window else Move.WAIT
-        if not is_what_was_asked(voucher, case.pending):
-            return Move.NOT_DONE
-        if case.pending.since is not None and voucher.created_at < case.pending.since:
-            case.reason = "a voucher with this id was there before, by the server's date"
-            return Move.OPEN
-        return Move.DONE
 
     def watch(self, case: Case) -> asyncio.Task[None] | None:
         """Look after a case in the background until it is clear; None when looking cannot help."""
@@ -240,7 +302,7 @@ class Engine:
         return task
 
     async def _look_after(self, case: Case) -> None:
-        ends = self.clock.monotonic() + self._settings.settle_for
+        ends = self.clock.monotonic() + self.settings.settle_for
         pause = _PAUSE
         try:
             while not await self._is_clear(case):
@@ -248,19 +310,19 @@ class Engine:
                     self.tell("left open", case, error=case.error)
                     return
                 await self.pauses.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                pause = min(pause * 2, _LONGEST_PAUSE_BEHIND)
         finally:
             case.task = None
 
     async def _is_clear(self, case: Case) -> bool:
         deadline = self.sender.deadline()
-        move = await self._look(case, deadline)
-        if move is Move.NOT_DONE:
-            self._ended(case, Settlement(pending=case.pending, state=SettlementState.NOT_DONE), aloud=True)
+        move, proof = await self._judge.look(case, deadline)
+        if move in {Move.NOT_DONE, Move.REFUSED}:
+            self._ended(case, _not_done(case, proof), aloud=True)
             return True
         if move is not Move.DONE or self._may_grow(case):
             return False
-        found = case.finding.certain
+        found = case.finding.ours
         refunds = await take_back(self, case, found[1:], deadline) if found[1:] else ()
         if refunds is None:
             return False
@@ -277,7 +339,7 @@ class Engine:
     def _may_grow(self, case: Case) -> bool:
         """Whether another of the requests may be carried out yet, or was after the look began."""
         missing = case.effects > max(len(case.finding.certain), 1)
-        return missing and case.quiet < self._settings.settle_window
+        return missing and case.quiet < self.settings.settle_window
 
     def _ended(self, case: Case, settlement: Settlement, *, aloud: bool = False) -> None:
         self.archive.settled(settlement)
@@ -302,3 +364,14 @@ class Engine:
                 error=error,
             )
         )
+
+
+def _not_done(case: Case, proof: Proof) -> Settlement:
+    return Settlement(pending=case.pending, state=SettlementState.NOT_DONE, proof=proof)
+
+
+def _contradicted(request: Request[Charge], problem: str) -> BadAnswer:
+    """The error for an answer of 2xx that belongs to something else."""
+    error = BadAnswer(f"HTTP 2xx, but {problem}", status=200, facts=request.facts())
+    error.problem, error.fate = problem, Fate.UNKNOWN
+    return error

@@ -47,7 +47,8 @@ class Lines:
         key = look_of(case.pending)
         if case.pending.voucher_id is None:
             key = (*key, case.pending.charge_id)
-        lock = self._locks.setdefault(key, asyncio.Lock())
+        # a lock belongs to one event loop: whoever holds one on a loop that is gone holds nothing here
+        lock = self._locks.setdefault((asyncio.get_running_loop(), *key), asyncio.Lock())
         try:
             async with asyncio.timeout(deadline.left()):
                 await lock.acquire()

@@ -1,78 +1,239 @@
-"""Looking at a voucher for what a request may have left there."""
+"""Looking at a voucher for what a request may have left there.
+
+A look proves absence only when it is fresh, complete and unfiltered: each has a URL of its own, so that no
+cache on the way holds a copy of it; it asks for no filter, which servers re-read; it counts what it has read.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import random
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from voucher_async.errors import BadAnswer, NotFound, ValidationFailed
+from voucher_async.models import Charge
 from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
+from voucher_async.payments.evidence import RULES
+from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.sansio import build
-from voucher_async.settlement.rules import RULES
 
 if TYPE_CHECKING:
-    from voucher_async.clock import Deadline
-    from voucher_async.models import Charge, VoucherDetails
+    from collections.abc import Sequence
+
+    from voucher_async.clock import Deadline, ServerClock
+    from voucher_async.models import ChargePage, VoucherDetails
     from voucher_async.pending import PendingOutcome
+    from voucher_async.sansio import Answer
     from voucher_async.settlement.sender import Sender
 
-__all__ = ["find_voucher", "is_what_was_asked", "known_ids", "read_charges", "read_currency"]
+__all__ = ["Look", "Looking", "find_voucher", "is_what_was_asked", "known_ids", "read_currency"]
 
-_PER_PAGE: Final = ("per_page", "100")
-_PAGES: Final = 100
+_SIZES: Final = ((101, 997), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
+_PAGES: Final = 200
+_WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
 _BEFORE: Final = dt.timedelta(days=1)
+_COPIED: Final = 1.0  # seconds after which an answer with an unmoved date may be a copy
+_KEPT: Final = 1024
 
 
-async def read_charges(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> list[Charge]:
-    """Read those charges of a voucher among which the request's must be, if it was carried out.
+@attrs.frozen(kw_only=True)
+class Look:
+    """A voucher's charges, and how much the list proves.
 
-    Raises:
-        VoucherError: they could not be read, or not all of them.
+    Attributes:
+        charges: what was read.
+        whole: the list is fresh and complete: what it does not show was not there when it was read.
+        all: it was read from end to end.
     """
-    narrow = _filter(pending)
-    try:
-        return await _read_pages(sender, pending, [_PER_PAGE, *narrow], deadline)
-    except ValidationFailed:
-        # how many a page may hold is not documented: leave that to the server
-        return await _read_pages(sender, pending, narrow, deadline)
+
+    charges: tuple[Charge, ...]
+    whole: bool
+    all: bool
 
 
-async def _read_pages(
-    sender: Sender, pending: PendingOutcome, fixed: list[tuple[str, str]], deadline: Deadline
-) -> list[Charge]:
-    charges: dict[str, Charge] = {}
-    for number in range(1, _PAGES + 1):
-        query = [("page", str(number)), *fixed]
-        request = build(LIST_CHARGES, ids={"id": pending.voucher_id or ""}, query=query)
-        page = (await sender.send(request, deadline)).value
-        charges.update((charge.id, charge) for charge in page.data)
-        if not page.data or number >= page.meta.last_page:
-            return list(charges.values())
+class Looking:
+    """One per client: reads lists of charges, each under a URL of its own.
+
+    Args:
+        sender: sends the requests.
+        server_clock: knows the date of the latest answer to any request.
+        rng: where sizes of pages come from; each process has others.
+    """
+
+    def __init__(self, sender: Sender, server_clock: ServerClock, rng: random.Random | None = None) -> None:
+        self._sender = sender
+        self._server_clock = server_clock
+        self._size = 0  # which range of sizes the server takes
+        self._turn = (rng or random.Random()).randrange(1_000_000)
+        self._dates: OrderedDict[str, tuple[dt.datetime, float]] = OrderedDict()
+
+    async def read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None = None) -> Look:
+        """Read a voucher's charges.
+
+        Args:
+            voucher_id: the voucher.
+            deadline: when to give up.
+            since: a moment by the server's stamps: what is a day older is not needed.
+
+        Raises:
+            VoucherError: they could not be read.
+        """
+        while True:
+            try:
+                return await self._read(voucher_id, deadline, since)
+            except ValidationFailed:
+                if self._size >= len(_SIZES):
+                    raise
+                self._size += 1
+
+    async def _read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None) -> Look:
+        pages = _Pages(self, voucher_id, deadline, self._per_page())
+        await pages.read_first()
+        if since is not None and pages.count > _WHOLE and pages.order:
+            await pages.read_newest(since)
+        else:
+            await pages.read_rest()
+        return Look(
+            charges=tuple(pages.charges.values()),
+            whole=pages.fresh and pages.is_complete(),
+            all=pages.is_complete() and len(pages.numbers) == pages.count,
+        )
+
+    def _per_page(self) -> list[tuple[str, str]]:
+        if self._size >= len(_SIZES):
+            return []
+        low, high = _SIZES[self._size]
+        self._turn += 1
+        return [("per_page", str(low + self._turn % (high - low + 1)))]
+
+    async def page(
+        self, voucher_id: str, query: list[tuple[str, str]], deadline: Deadline
+    ) -> tuple[ChargePage, bool]:
+        """Read one page.
+
+        Returns:
+            The page, and whether it is no copy of an older answer, as far as that shows.
+        """
+        request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
+        date_before = self._server_clock.latest
+        answer = await self._sender.send(request, deadline)
+        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer, date_before)
+
+    def _has_moved(
+        self, voucher_id: str, answer: Answer[ChargePage], date_before: dt.datetime | None
+    ) -> bool:
+        """Whether the server's date went on since the last look at the voucher, if it did elsewhere."""
+        date = answer.date
+        if date is None:
+            return True
+        earlier = self._dates.get(voucher_id)
+        if earlier is not None and earlier[0] == date and answer.sent - earlier[1] > _COPIED:
+            return date_before is None or date_before <= date
+        self._dates[voucher_id] = (date, answer.sent)
+        self._dates.move_to_end(voucher_id)
+        if len(self._dates) > _KEPT:
+            self._dates.popitem(last=False)
+        return True
+
+
+class _Pages:
+    """One reading of a list, page by page."""
+
+    def __init__(
+        self, looking: Looking, voucher_id: str, deadline: Deadline, fixed: list[tuple[str, str]]
+    ) -> None:
+        self._looking = looking
+        self._voucher_id = voucher_id
+        self._deadline = deadline
+        self._fixed = fixed
+        self._total = 0
+        self._sizes: dict[int, int] = {}
+        self.numbers: set[int] = set()
+        self.charges: dict[str, Charge] = {}
+        self.count = 1
+        self.order = 0  # 1: oldest first, -1: newest first, 0: it does not show
+        self.fresh = True
+
+    async def read_first(self) -> None:
+        self.order = _order(await self._read(1))
+
+    async def read_rest(self) -> None:
+        """Read all other pages; they may become more meanwhile."""
+        number = 2
+        while number <= self.count:
+            if not await self._read(number):
+                return
+            number += 1
+
+    async def read_newest(self, oldest: dt.datetime) -> None:
+        """Read from the newest end until what is a day older than that."""
+        number, step = (self.count, -1) if self.order > 0 else (2, 1)
+        while 1 < number <= self.count:
+            entries = await self._read(number)
+            if not entries or _order(entries) not in {0, self.order}:
+                await self.read_rest()
+                return
+            if oldest - min(entry.created_at for entry in entries) > _BEFORE:
+                return
+            number += step
+
+    async def _read(self, number: int) -> Sequence[Charge]:
+        if number > _PAGES:
+            raise _endless()
+        query = [("page", str(number)), *self._fixed]
+        page, is_fresh = await self._looking.page(self._voucher_id, query, self._deadline)
+        self.fresh = self.fresh and is_fresh
+        self.numbers.add(number)
+        self.count = max(page.meta.last_page, 1)
+        self._total = page.meta.total
+        self._sizes[number] = len(page.data)
+        self.charges.update((charge.id, charge) for charge in page.data)
+        return page.data
+
+    def is_complete(self) -> bool:
+        """Whether as many distinct entries were read as the pages that were read must hold."""
+        read = sum(self._sizes.values())
+        if len(self.charges) != read:
+            return False  # one page showed again what another had shown: they moved meanwhile
+        if len(self.numbers) >= self.count:
+            return read == self._total
+        full = self._sizes[1]
+        return all(size == full for number, size in self._sizes.items() if number < self.count)
+
+
+def _order(entries: Sequence[Charge]) -> int:
+    stamps = [entry.created_at for entry in entries]
+    if len(set(stamps)) < 2:  # noqa: PLR2004 - one moment has no order
+        return 0
+    if stamps == sorted(stamps):
+        return 1
+    return -1 if stamps == sorted(stamps, reverse=True) else 0
+
+
+def _endless() -> BadAnswer:
     error = BadAnswer("HTTP 200 with a list that does not end", status=200)
     error.problem = "a list that does not end"
-    raise error
+    return error
 
 
-def _filter(pending: PendingOutcome) -> list[tuple[str, str]]:
-    order_number = pending.order_number or ""
-    # a server that trims what it stores may not trim what it looks for
-    if RULES[pending.operation].by_order and order_number == order_number.strip():
-        return [("filter[order_number]", order_number)]
-    if pending.since is not None:
-        # only to read less: whether the bound itself is included, nobody knows
-        return [("filter[created_from]", (pending.since - _BEFORE).isoformat(timespec="seconds"))]
-    return []
+async def known_ids(
+    looking: Looking, pending: PendingOutcome, deadline: Deadline
+) -> tuple[tuple[str, ...], bool]:
+    """The ids of what could be taken for the request's effect, read before it is sent.
 
-
-async def known_ids(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> tuple[str, ...]:
-    """The ids of what looks like the request's effect before it was sent.
+    Returns:
+        The ids, and whether they are all.
 
     Raises:
         VoucherError: they could not be read.
     """
-    kind = RULES[pending.operation].kind
-    charges = await read_charges(sender, pending, deadline)
-    return tuple(charge.id for charge in charges if charge.type == kind and charge.amount == pending.amount)
+    look = await looking.read(pending.voucher_id or "", deadline)
+    others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
+    alike = (charge for charge in look.charges if charge.type not in others)
+    return tuple(charge.id for charge in alike), look.whole and look.all
 
 
 async def find_voucher(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> VoucherDetails | None:
@@ -90,9 +251,8 @@ async def find_voucher(sender: Sender, pending: PendingOutcome, deadline: Deadli
 
 def is_what_was_asked(voucher: VoucherDetails, pending: PendingOutcome) -> bool:
     """Whether a voucher is the one that was to be created, as far as the outcome says what that was."""
-    order = (voucher.order_number or "").strip()
-    asked = (pending.amount, pending.currency, (pending.order_number or "").strip())
-    return (voucher.amount, voucher.currency, order) == asked
+    same_order = compare(pending.order_number, voucher.order_number) is not Likeness.OTHER
+    return (voucher.amount, voucher.currency) == (pending.amount, pending.currency) and same_order
 
 
 async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> str | None:

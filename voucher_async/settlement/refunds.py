@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import attrs
 
-from voucher_async.errors import ApiError, AuthenticationError, Fate, RateLimited, VoucherError
-from voucher_async.models import Charge, ChargeType, RefundRequest
+from voucher_async.errors import (
+    ApiError,
+    AuthenticationError,
+    Fate,
+    Proof,
+    RateLimited,
+    TransportError,
+    VoucherError,
+)
+from voucher_async.models import Charge, RefundRequest
 from voucher_async.operations import REFUND_CHARGE
+from voucher_async.payments.evidence import obstacle
+from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement.case import Case, Flow
-from voucher_async.settlement.expected import charge_of
 from voucher_async.settlement.looking import known_ids
-from voucher_async.settlement.rules import obstacle
+from voucher_async.settlement.sender import brief
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
@@ -34,12 +44,7 @@ def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Ca
     whole = charge if isinstance(charge, Charge) else None
     charge_id = charge.id if isinstance(charge, Charge) else charge
     voucher_id = whole.voucher_id if whole else None
-    request = build(
-        REFUND_CHARGE,
-        body,
-        ids={"id": charge_id},
-        check=charge_of(ChargeType.refund, body.amount, voucher_id),
-    )
+    request = build(REFUND_CHARGE, body, ids={"id": charge_id})
     case = Case(
         pending=PendingOutcome(
             operation=REFUND_CHARGE.id,
@@ -84,16 +89,34 @@ async def _perform_knowing(engine: Engine, flow: Flow, case: Case, request: Requ
     When reading is refused it is sent all the same; should its answer get lost then, it stays open.
     """
     if obstacle(case.pending) is None:
-        try:
-            known = await known_ids(engine.sender, case.pending, flow.deadline)
-        except VoucherError as error:
-            if not _is_refused(error):
-                error.fate = Fate.NOT_SENT  # whatever became of the reading
-                raise
-            known = None
-        case.pending = attrs.evolve(case.pending, known=known)
+        known, whole = await _known(engine, flow, case)
+        case.pending = attrs.evolve(case.pending, known=known, known_whole=whole)
     case.anchor = engine.stamps.latest
     return await engine.perform(flow, case, request)
+
+
+async def _known(engine: Engine, flow: Flow, case: Case) -> tuple[tuple[str, ...] | None, bool]:
+    try:
+        return await known_ids(engine.looking, case.pending, flow.deadline)
+    except VoucherError as error:
+        if _is_refused(error):
+            return None, False
+        raise _not_begun(case, error) from error
+
+
+def _not_begun(case: Case, error: VoucherError) -> VoucherError:
+    """The error for a call that was not sent because reading before it failed."""
+    operation = case.pending.operation
+    text = f"{operation} was not sent: reading the voucher's charges first failed ({brief(error)})"
+    if isinstance(error, ApiError):
+        failure: VoucherError = copy.copy(error)
+        failure.args = (text,)
+    elif isinstance(error, TransportError):
+        failure = type(error)(text, fate=Fate.NOT_SENT, facts=error.facts)
+    else:
+        failure = type(error)(text, facts=error.facts)
+    failure.fate = Fate.NOT_SENT
+    return as_not_done(failure, Proof.NOT_SENT)
 
 
 def _is_refused(error: VoucherError) -> bool:

@@ -1,4 +1,4 @@
-"""What calls need of the world, and the error for one whose outcome is not known."""
+"""The transport protocol, and the error for an unknown outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from voucher_async.errors import OutcomeUnknown
+from voucher_async.errors import ApiError, MissingScope, OutcomeUnknown
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer, Request
 
-__all__ = ["Sender", "open_outcome"]
+__all__ = ["Sender", "brief", "open_outcome"]
 
 T = TypeVar("T")
 
@@ -31,12 +31,26 @@ class Sender(Protocol):
         ...
 
 
-def open_outcome(error: VoucherError, pending: PendingOutcome, advice: str = "") -> OutcomeUnknown:
-    """The error for a call whose outcome is open because of another error."""
-    sent_at = error.facts.sent_at if error.facts else None
-    advice = advice or "look for it before you repeat the call"
+def open_outcome(error: VoucherError, pending: PendingOutcome, reason: str) -> OutcomeUnknown:
+    """The error for a call whose outcome is open because of another error.
+
+    Args:
+        error: what happened to its request.
+        pending: what is needed to find out later.
+        reason: why it could not be found out, in words, and what to do.
+    """
+    sent_at = error.facts.sent_at if error.facts else pending.sent_at
     return OutcomeUnknown(
-        f"{pending.operation} may or may not have been carried out, {advice}: {error.args[0]}",
+        f"{pending.operation} may or may not have been carried out ({brief(error)}): {reason}",
         pending=attrs.evolve(pending, sent_at=sent_at),
         facts=error.facts,
     )
+
+
+def brief(error: VoucherError) -> str:
+    """An error in a few words that can stand inside another error's: no page, no other call's facts."""
+    if isinstance(error, MissingScope) and error.scope:
+        return f"HTTP {error.status}: it needs the scope {error.scope!r}"
+    if isinstance(error, ApiError):
+        return f"HTTP {error.status}" + (f", {error.code}" if error.code else "")
+    return str(error.args[0])

@@ -1,12 +1,13 @@
-"""What time it is by the stamps that the server itself gives, not by a header that others may write."""
+"""Server time from `created_at`, which no proxy can change."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    import datetime as dt
+from voucher_async.settlement.case import Anchor
 
+if TYPE_CHECKING:
     from voucher_async.clock import Clock
 
 __all__ = ["Stamps"]
@@ -23,19 +24,27 @@ class Stamps:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._latest: tuple[dt.datetime, float] | None = None
+        self._latest: Anchor | None = None
 
-    def note(self, stamp: dt.datetime, sent: float) -> None:
-        """Something was made.
+    def anchor(self, stamp: dt.datetime, sent: float) -> Anchor:
+        """A stamp of the server to reckon from.
 
         Args:
-            stamp: when, by the server.
-            sent: monotonic time in seconds when the request for it went out.
+            stamp: the stamp; aware.
+            sent: monotonic time in seconds when the request for it went out, a moment ago.
         """
-        self._latest = (stamp, sent)
+        ago = dt.timedelta(seconds=self._clock.monotonic() - sent)
+        return Anchor(stamp, sent, self._clock.now() - ago)
+
+    def note(self, stamp: dt.datetime, sent: float) -> Anchor:
+        """Remember that something was just made; the same as `anchor` otherwise."""
+        self._latest = anchor = self.anchor(stamp, sent)
+        return anchor
 
     @property
-    def latest(self) -> tuple[dt.datetime, float] | None:
-        """The latest stamp and when its request went out; None when there is none, or it is old."""
+    def latest(self) -> Anchor | None:
+        """The latest stamp; None when there is none, or it is old."""
         latest = self._latest
-        return latest if latest is not None and self._clock.monotonic() - latest[1] <= _KEPT else None
+        if latest is None or latest.elapsed(self._clock.monotonic(), self._clock.now()) > _KEPT:
+            return None
+        return latest

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
+from voucher_async.payments.evidence import RULES
 from voucher_async.settlement.looking import read_currency
 from voucher_async.settlement.refunds import refund
-from voucher_async.settlement.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["take_back"]
 
 _TRIES: Final = 8
+_TWO: Final = 2  # requests in doubt: fewer leave no surplus of ours
 
 
 async def take_back(
@@ -31,7 +32,7 @@ async def take_back(
         The refunds; None when it has to be tried again later.
     """
     # of another process's outcome nobody here knows what equal payments were made beside it
-    if case.foreign or not RULES[case.pending.operation].take_back:
+    if case.foreign or case.effects < _TWO or not RULES[case.pending.operation].take_back:
         return _leave(engine, case, surplus, None)
     for charge in surplus:
         engine.archive.take(charge.id, case.pending.id)  # from here on nobody else finds it

@@ -224,7 +224,8 @@ class _Call(Generic[T]):
             failure.__cause__ = error
         else:
             self._ended(Fate.ANSWERED, response)
-            return Answer(value=value, date=date, sent=sent)
+            is_copy = _is_copy(response) or not transport.session.is_plain
+            return Answer(value=value, date=date, sent=sent, is_copy=is_copy)
         self._ended(Fate.ANSWERED, response, failure)
         return _Failure(failure, self._known(Fate.ANSWERED, response, failure), sent, date)
 
@@ -362,6 +363,12 @@ async def _acquire(tokens: TokenProvider) -> Token:
         # what is not known about the token request says nothing about this call, which was not sent
         error.fate = Fate.NOT_SENT
         raise
+
+
+def _is_copy(response: Response) -> bool:
+    """Whether a cache says that it has kept the answer for a while."""
+    age = response.headers.get("Age")
+    return age is not None and age.strip() not in {"", "0"}
 
 
 def _in_words(error: BaseException | None) -> str | None:

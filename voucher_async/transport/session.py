@@ -175,6 +175,11 @@ class Session:
         # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
         self._timeout_counted = _timeout(settings, None)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether requests go out, and answers come in, as they are: no middleware, no cache in between."""
+        return self._provable
+
     async def send(self, exchange: Exchange, limit: Limit) -> Response:
         """Make the request and read the whole answer.
 

@@ -1,0 +1,372 @@
+"""What a voucher's charges prove about a money call whose outcome is in doubt: pure, no waiting, no I/O.
+
+Theory of operation. A money call (charge, refund, recharge) leaves an entry in its voucher's list of charges.
+
+* An entry that is equal in voucher, kind, amount, order number, client and time, and owned by no other call,
+  proves that the call was carried out.
+* An entry that differs in something which servers rewrite is *unclear*: never ours for certain, never absent.
+* Absence is proved by a list alone that is fresh, complete and unfiltered, and read late enough: past the
+  settle window, or `list_lag` past a fence. A fence is whatever makes the server refuse each request that may
+  still be under way: the end of its reservation, or a newer one.
+* While its reservation lives, a charge may be sent again: it is carried out once. An accepted repeat is ours;
+  after a refused one, the one entry that is recognisably ours is.
+* An answer of 2xx proves that something was carried out: from then on absence proves nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import Proof
+from voucher_async.models import Charge, ChargeType
+from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.payments.likeness import Likeness, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from voucher_async.payments.lessons import Lessons
+    from voucher_async.pending import PendingOutcome
+
+__all__ = ["RULES", "Evidence", "Finding", "Move", "Rule", "contradiction", "decide", "find", "obstacle"]
+
+_LOOKS: Final = 2
+_SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
+_FAR: Final = dt.timedelta(days=1)  # beyond that no wrong clock explains a stamp
+
+
+class Move(enum.Enum):
+    """The step that follows a look."""
+
+    DONE = "it was carried out"
+    NOT_DONE = "it was not carried out, and will not be"
+    REFUSED = "its delivery was refused, and no other is to be seen"
+    REPEAT = "send the request again"
+    WAIT = "look again later"
+    OPEN = "it cannot be told"
+
+
+@attrs.frozen(kw_only=True)
+class Rule:
+    """How one operation is settled.
+
+    Attributes:
+        kind: what it leaves in the list of charges.
+        by_order: its order number is known for sure.
+        needs_known: entries that look alike are told apart by the ids that were there before alone.
+        repeat_early: it may be sent again before it is certain that the first request is lost, because the
+            server carries it out once (a reservation can be charged once).
+        take_back: what was carried out once too often is refunded.
+    """
+
+    kind: ChargeType
+    by_order: bool
+    needs_known: bool
+    repeat_early: bool
+    take_back: bool
+
+
+RULES: Final[dict[str, Rule]] = {
+    # A reservation can be charged once, so asking again is safe as long as it lives, and saves the sale.
+    # Should a server charge it twice all the same, counting finds the surplus and a refund takes it back.
+    CHARGE_RESERVATION.id: Rule(
+        kind=ChargeType.charge, by_order=True, needs_known=False, repeat_early=True, take_back=True
+    ),
+    # Two equal partial refunds look alike, and the server takes both: only the ids read before the request
+    # tell them apart, and it is sent again only when the first one is certainly lost. That a refund carries
+    # the order number of its charge is an assumption: one that does not may be ours, or not.
+    REFUND_CHARGE.id: Rule(
+        kind=ChargeType.refund, by_order=False, needs_known=True, repeat_early=False, take_back=False
+    ),
+    # The same for recharges, whose order number we chose ourselves.
+    RECHARGE_VOUCHER.id: Rule(
+        kind=ChargeType.recharge, by_order=True, needs_known=True, repeat_early=False, take_back=False
+    ),
+}
+_KINDS: Final = frozenset(rule.kind for rule in RULES.values())
+
+
+def obstacle(pending: PendingOutcome) -> str | None:
+    """The reason why an outcome can never be settled by looking; None when it can."""
+    if pending.operation not in RULES and pending.operation != CREATE_VOUCHER.id:
+        return f"{pending.operation} leaves nothing that could be looked at"
+    if pending.voucher_id is None:
+        return "the voucher's id is not known, so it cannot be read"
+    if pending.amount is None:
+        return "the amount is not known, so its charge cannot be told from others"
+    return None
+
+
+def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> str | None:
+    """The reason why an answer of 2xx is not the one that was asked for; None when it is.
+
+    A type that this version does not know is no contradiction: the API may add some.
+
+    Args:
+        pending: the call.
+        charge: the answer.
+        lessons: what normal answers have shown.
+    """
+    kind = RULES[pending.operation].kind
+    if charge.type in _KINDS and charge.type != kind:
+        return f"a {kind} was asked for, the answer is a {charge.type}"
+    if pending.amount is not None and charge.amount != pending.amount:
+        return f"a {kind} of {pending.amount} was asked for, the answer is one of {charge.amount}"
+    if pending.voucher_id is not None and not _is_same_id(charge.voucher_id, pending.voucher_id):
+        return f"voucher {pending.voucher_id} was named, the answer is about {charge.voucher_id}"
+    if _is_of_another_order(pending, charge, lessons):
+        return f"order {pending.order_number} was named, the answer is about {charge.order_number}"
+    return None
+
+
+def _is_same_id(left: str, right: str) -> bool:
+    return left.strip().casefold() == right.strip().casefold()
+
+
+def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> bool:
+    if pending.order_number is None or charge.order_number is None:
+        return False
+    if compare(pending.order_number, charge.order_number) is not Likeness.OTHER:
+        return False
+    # that a refund shows the order number of its charge is an assumption, until it was seen
+    return RULES[pending.operation].by_order or pending.operation in lessons.echoed
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """The entries of a voucher's list of charges that have to do with a call.
+
+    Attributes:
+        certain: what can only be the effect of the requests that were sent, the oldest first.
+        recognised: what is recognisably ours, and rewritten.
+        unclear: what may be ours, or somebody else's.
+    """
+
+    certain: tuple[Charge, ...] = ()
+    recognised: tuple[Charge, ...] = ()
+    unclear: tuple[Charge, ...] = ()
+
+    @property
+    def ours(self) -> tuple[Charge, ...]:
+        """The entries that are ours: the certain ones; where there is none, the recognised ones."""
+        return self.certain or self.recognised
+
+
+class _Weight(enum.IntEnum):
+    """How much an entry, or one of its properties, speaks for being ours."""
+
+    NOT_OURS = 0
+    UNCLEAR = 1
+    RECOGNISED = 2
+    CERTAIN = 3
+
+
+def find(pending: PendingOutcome, charges: Iterable[Charge], lessons: Lessons) -> Finding:
+    """Pick out of a voucher's charges what the request may have left.
+
+    Args:
+        pending: the open outcome.
+        charges: the voucher's charges, refunds and recharges, but for those that belong to other calls.
+        lessons: what normal answers have shown.
+    """
+    rule = RULES[pending.operation]
+    found: dict[_Weight, list[Charge]] = {weight: [] for weight in _Weight}
+    for charge in charges:
+        found[_weigh(pending, rule, charge, lessons)].append(charge)
+    certain = sorted(found[_Weight.CERTAIN], key=lambda charge: (charge.created_at, charge.id))
+    return Finding(
+        certain=tuple(certain),
+        recognised=tuple(found[_Weight.RECOGNISED]),
+        unclear=tuple(found[_Weight.UNCLEAR]),
+    )
+
+
+def _weigh(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons) -> _Weight:
+    """The weight of an entry is that of its weakest property."""
+    if pending.known is not None and charge.id in pending.known:
+        return _Weight.NOT_OURS
+    likeness = compare(pending.order_number, charge.order_number)
+    weight = min(
+        _of_kind(rule, charge),
+        _of_amount(pending, rule, charge, likeness),
+        _of_order(pending, likeness, lessons),
+        _of_client(pending, charge, lessons),
+        _of_time(pending, charge, lessons),
+        _Weight.CERTAIN if charge.voucher_id == pending.voucher_id else _Weight.RECOGNISED,
+    )
+    if rule.needs_known and not (pending.known is not None and pending.known_whole):
+        return min(weight, _Weight.UNCLEAR)
+    return weight
+
+
+def _of_kind(rule: Rule, charge: Charge) -> _Weight:
+    if charge.type == rule.kind:
+        return _Weight.CERTAIN
+    return _Weight.NOT_OURS if charge.type in _KINDS else _Weight.RECOGNISED
+
+
+def _of_amount(pending: PendingOutcome, rule: Rule, charge: Charge, likeness: Likeness) -> _Weight:
+    if charge.amount == pending.amount:
+        return _Weight.CERTAIN
+    # a new recharge or refund of the same order may be ours, shown with another amount; a charge is
+    # sent again instead, and one that is refused then is held against the balance
+    may_be_ours = rule.needs_known and likeness is Likeness.EQUAL and pending.order_number
+    return _Weight.UNCLEAR if may_be_ours else _Weight.NOT_OURS
+
+
+def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> _Weight:
+    if likeness is Likeness.EQUAL:
+        return _Weight.CERTAIN
+    if likeness is Likeness.RECOGNISABLE:
+        return _Weight.RECOGNISED if pending.order_number is not None else _Weight.UNCLEAR
+    return _Weight.NOT_OURS if pending.operation in lessons.echoed else _Weight.UNCLEAR
+
+
+def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
+    ours = pending.reserved_by or lessons.client_id
+    if ours is None or charge.client_id == ours:
+        return _Weight.CERTAIN
+    if charge.client_id is None:
+        return _Weight.UNCLEAR if lessons.client_id is not None else _Weight.CERTAIN
+    return _Weight.NOT_OURS if lessons.client_id == ours else _Weight.UNCLEAR
+
+
+def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
+    """The weight of a stamp, by the server's own clocks alone.
+
+    Where the ids that were there before are known, no entry is too early.
+    """
+    late = _lateness(pending, charge, lessons)
+    early = dt.timedelta() if pending.known is not None else _earliness(pending, charge, lessons)
+    if max(late, early) > _FAR:
+        return _Weight.NOT_OURS
+    if late > dt.timedelta():
+        return _Weight.UNCLEAR if lessons.clocks_agree else _Weight.RECOGNISED
+    if early <= dt.timedelta():
+        return _Weight.CERTAIN
+    # by another machine's clock, or another call's
+    return _Weight.RECOGNISED if early <= _SKEW or not lessons.clocks_agree else _Weight.UNCLEAR
+
+
+def _lateness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.timedelta:
+    if pending.until is None:
+        return dt.timedelta()
+    return charge.created_at - pending.until - lessons.ahead
+
+
+def _earliness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.timedelta:
+    if pending.since is None:
+        return dt.timedelta()
+    since = pending.since
+    if not charge.created_at.microsecond:  # a stamp in whole seconds is of any moment within its second
+        since = since.replace(microsecond=0)
+    return since - charge.created_at - lessons.behind
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """The facts that are known when a look is over.
+
+    Attributes:
+        finding: what the look found.
+        sends: how many requests may have been carried out.
+        absences: how many looks in a row have found nothing since the last of them.
+        quiet: seconds from the end of the last one to the beginning of the look.
+        window: seconds within which a request is carried out and shows, if at all.
+        lag: seconds within which what was carried out shows in lists.
+        fenced: seconds from the fence to the beginning of the look; None where there is no fence.
+        whole: the list was fresh, complete and unfiltered, so that what it does not show is not there.
+        rivals: how many other calls of this client, open or under way, look the same.
+        confusable: whether another call may be recognised in the same rewritten entry.
+        repeatable: whether the request may be sent again.
+        told: how many of what was found the caller was told, and so is nobody else's.
+        refused: the only delivery so far was refused.
+        repeat_refused: a repeat was refused, and nothing else than the call before explains it.
+        gone: it was refused because the reservation is not there any more.
+        answered: an answer of 2xx came.
+        balanced: whether charges and balance add up; None where they cannot be compared.
+        patience: seconds that have to pass before a request that was declined is sent again.
+    """
+
+    finding: Finding
+    sends: int
+    absences: int
+    quiet: float
+    window: float
+    lag: float = 10.0
+    fenced: float | None = None
+    whole: bool = True
+    rivals: int = 0
+    confusable: bool = False
+    repeatable: bool = False
+    told: int = 0
+    refused: bool = False
+    repeat_refused: bool = False
+    gone: bool = False
+    answered: bool = False
+    balanced: bool | None = None
+    patience: float | None = None
+
+    @property
+    def absence(self) -> Proof | None:
+        """The proof that the call was not carried out; None as long as there is none."""
+        if self.answered or not self.whole:
+            return None
+        if self.repeat_refused:
+            lost = self.quiet >= (self.lag if self.gone else self.window)
+            return Proof.REPEAT_REFUSED if lost and self.balanced is not False else None
+        if self.fenced is not None and self.fenced >= self.lag:
+            return Proof.FENCED
+        return Proof.ABSENT if self.quiet >= self.window else None
+
+
+def decide(rule: Rule, evidence: Evidence) -> Move:
+    """The step that follows a look.
+
+    Args:
+        rule: how the operation is settled.
+        evidence: what is known.
+    """
+    found = evidence.finding.certain
+    if len(found) > evidence.sends:
+        return Move.OPEN  # some of it is somebody else's, and nothing tells which
+    if found:
+        is_contended = evidence.rivals and len(found) > evidence.told
+        return Move.WAIT if is_contended else Move.DONE  # when the rival is clear, its charge is its own
+    if evidence.finding.recognised or evidence.finding.unclear:
+        return _decide_unclear(rule, evidence)
+    if evidence.refused and evidence.absences >= _LOOKS:
+        return _decide_refused(evidence)
+    if _may_repeat(rule, evidence):
+        return Move.REPEAT
+    return Move.WAIT if evidence.absence is None else Move.NOT_DONE
+
+
+def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
+    if rule.repeat_early and evidence.repeatable and not evidence.answered:
+        # accepted, it is ours; refused, the entry is
+        return Move.REPEAT if evidence.absences >= _LOOKS else Move.WAIT
+    if evidence.repeat_refused and len(evidence.finding.recognised) == 1 and not evidence.confusable:
+        return Move.DONE
+    return Move.WAIT if evidence.quiet < evidence.lag and not evidence.refused else Move.OPEN
+
+
+def _decide_refused(evidence: Evidence) -> Move:
+    """The only delivery was refused, and nothing is to be seen of another."""
+    if not evidence.whole:
+        return Move.OPEN
+    if evidence.patience is None or not evidence.repeatable:
+        return Move.REFUSED
+    return Move.REPEAT if evidence.quiet >= evidence.patience else Move.WAIT
+
+
+def _may_repeat(rule: Rule, evidence: Evidence) -> bool:
+    if not evidence.repeatable or evidence.answered:
+        return False
+    if rule.repeat_early:
+        return evidence.absences >= _LOOKS
+    return evidence.absence is not None

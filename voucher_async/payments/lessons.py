@@ -1,0 +1,84 @@
+"""Habits of the server that normal answers have shown: order numbers, client ids, clocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.payments.likeness import Likeness, compare
+
+if TYPE_CHECKING:
+    from voucher_async.models import Charge
+    from voucher_async.pending import PendingOutcome
+
+__all__ = ["Lessons"]
+
+_NONE: Final = dt.timedelta()
+_CLOSE: Final = dt.timedelta(seconds=3)  # that the stamps of machines with one time may be apart
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+@attrs.define
+class Lessons:
+    """One per client; until an answer has shown something, nothing is taken for granted.
+
+    Attributes:
+        echoed: the operations whose answers have shown an order number recognisably.
+        client_id: the `client_id` that charges of this client carry; None when none has been seen.
+        behind: how far stamps of charges have been seen behind their time, at most.
+        ahead: how far they have been seen ahead of it, at most.
+        clocks: whether any charge's stamp has been compared with its time.
+    """
+
+    echoed: set[str] = attrs.Factory(set[str])
+    client_id: str | None = None
+    behind: dt.timedelta = _NONE
+    ahead: dt.timedelta = _NONE
+    clocks: bool = False
+    _warned: bool = False
+
+    def learn(
+        self, pending: PendingOutcome, charge: Charge, made: tuple[dt.datetime, dt.datetime] | None
+    ) -> None:
+        """Learn from the answer to a money call.
+
+        Args:
+            pending: the call.
+            charge: its answer.
+            made: between which moments it was made, reckoned from the stamp of a thing made before; None
+                when there is no such stamp.
+        """
+        if pending.order_number is not None:
+            self._learn_order(pending, charge)
+        if pending.reserved_by is not None and charge.client_id == pending.reserved_by:
+            self.client_id = charge.client_id
+        if made is not None:
+            self._learn_clock(charge.created_at, *made)
+
+    def _learn_order(self, pending: PendingOutcome, charge: Charge) -> None:
+        likeness = compare(pending.order_number, charge.order_number)
+        if likeness is not Likeness.OTHER and charge.order_number is not None:
+            self.echoed.add(pending.operation)
+        if charge.order_number == pending.order_number or self._warned or likeness is Likeness.OTHER:
+            return
+        self._warned = True
+        _logger.warning(
+            "the server does not echo order numbers as they were sent (%s): after a lost answer the call may "
+            "have to be recognised by less, and may stay open; keep order numbers to ASCII capital letters, "
+            "digits and dashes",
+            "none came back" if charge.order_number is None else "one came back changed",
+        )
+
+    def _learn_clock(self, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime) -> None:
+        self.clocks = True
+        self.behind = max(self.behind, earliest - stamp)
+        self.ahead = max(self.ahead, stamp - latest)
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Whether stamps of charges have been seen, and all of them close to their time."""
+        return self.clocks and max(self.behind, self.ahead) <= _CLOSE

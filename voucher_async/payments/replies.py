@@ -1,0 +1,70 @@
+"""What came back from one request of a money call, and what that proves about it."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import ApiError, Fate, Proof
+
+if TYPE_CHECKING:
+    from voucher_async.errors import VoucherError
+
+__all__ = ["Reply", "as_not_done", "reply_of"]
+
+_OK: Final = range(200, 300)
+_UNAUTHORIZED: Final = 401
+_DECLINED: Final = frozenset({401, 403, 429})
+_GONE: Final = frozenset({404, 410})
+
+
+class Reply(enum.Enum):
+    """What a request that was not answered well proves.
+
+    A refusal answers one delivery: a proxy may have delivered the request before, and had it carried out.
+    """
+
+    NOT_SENT = "nothing was done: the request was not sent"
+    UNAUTHORIZED = "nothing was done: the only request was answered with 401"
+    REFUSED = "this delivery did nothing, by the API's own word"
+    GONE = "this delivery did nothing: the thing it was for is not there"
+    DECLINED = "nothing: whoever limits, or checks rights, has not asked the one who acts"
+    CARRIED_OUT = "something was done, whatever the answer says"
+    UNKNOWN = "nothing"
+
+
+def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
+    """The meaning of an error for the request that it is about.
+
+    Args:
+        error: of the request.
+        is_only: whether no request of the call was sent before.
+    """
+    if isinstance(error, ApiError) and error.status in _OK:
+        return Reply.CARRIED_OUT
+    if error.fate is Fate.NOT_SENT:
+        return Reply.NOT_SENT
+    if not isinstance(error, ApiError) or error.fate is Fate.UNKNOWN:
+        return Reply.UNKNOWN
+    if error.status in _DECLINED:
+        attempts = error.facts.attempts if error.facts else 1
+        alone = error.status == _UNAUTHORIZED and is_only and attempts == 1
+        return Reply.UNAUTHORIZED if alone else Reply.DECLINED
+    if not error.has_envelope:
+        return Reply.UNKNOWN
+    return Reply.GONE if error.status in _GONE else Reply.REFUSED
+
+
+def as_not_done(error: VoucherError, proof: Proof) -> VoucherError:
+    """The error, saying that the call was not carried out, and by which proof.
+
+    Args:
+        error: the reason why the call failed.
+        proof: the proof that nothing was done.
+    """
+    error.proof = proof
+    if isinstance(error, ApiError) and proof is Proof.REFUSED:
+        error.looked = True
+    elif proof not in {Proof.NOT_SENT, Proof.UNAUTHORIZED, Proof.REFUSED}:
+        error.fate = Fate.NOT_DONE
+    return error
