@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, NotFound, OutcomeUnknown, Proof, VoucherError
+from voucher_async.errors import ApiError, Fate, NotFound, OutcomeUnknown, Proof, VoucherError
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
@@ -100,7 +100,7 @@ def _not_looked(
     """The error for a refusal that may have been that of a second delivery, and could not be looked into."""
     if reply not in _REFUSED:
         return open_outcome(refusal, pending, reason)
-    refusal.looked, refusal.pending = False, pending
+    refusal.looked, refusal.pending, refusal.fate = False, pending, Fate.UNKNOWN
     return refusal
 
 

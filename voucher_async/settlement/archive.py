@@ -106,15 +106,12 @@ class Archive:
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
         """What is open; also what was under way on an event loop that is gone."""
-        cut_off = (case for case in self._under_way.values() if case.is_cut_off)
-        cases = {case.pending.id: case for case in (*self._open.values(), *cut_off)}
+        cases = {case.pending.id: case for case in (*self._open.values(), *self.cut_off())}
         return tuple(case.pending for case in cases.values())
 
-    def open_what_was_cut_off(self) -> None:
-        """Take calls whose event loop is gone for open: nobody goes on with them."""
-        for case in [case for case in self._under_way.values() if case.is_cut_off]:
-            self.open(case)
-            self.end(case)
+    def cut_off(self) -> list[Case]:
+        """The calls under way whose event loop is gone: nobody goes on with them."""
+        return [case for case in self._under_way.values() if case.is_cut_off]
 
     def take(self, charge_id: str, pending_id: str) -> None:
         """A charge belongs to a call, and so to no other."""

@@ -98,7 +98,7 @@ class Desk:
     def _abandon(self, flow: Flow, task: asyncio.Task[T]) -> None:
         flow.abandoned = True
         if task.get_loop().is_closed():
-            self.engine.archive.open_what_was_cut_off()
+            self.engine.open_what_was_cut_off()
             return
         task.add_done_callback(_read)  # or asyncio logs its exception as never retrieved
         if not flow.begun:
@@ -163,7 +163,7 @@ class Desk:
 
     async def settle_earlier(self, flow: Flow) -> None:
         """Look once more after an earlier payment with the same key that nobody looks after any more."""
-        self.engine.archive.open_what_was_cut_off()
+        self.engine.open_what_was_cut_off()
         case = self.engine.archive.open_payment(flow.key or ())
         if case is None or (case.running is not None and goes_on(case.running)):
             return
@@ -196,7 +196,7 @@ class Desk:
         """
         pending.check_place(self.engine.settings.base_url, self.engine.settings.client_id)
         archive = self.engine.archive
-        archive.open_what_was_cut_off()
+        self.engine.open_what_was_cut_off()
         case = archive.under_way(pending.id) or archive.case(pending.id)
         if case is not None:
             await _wait_for((case.over, case.running), deadline)

@@ -142,6 +142,14 @@ class Engine:
                 return self._finish(flow, case, charge)
             case.repeats += 1
 
+    def open_what_was_cut_off(self) -> None:
+        """Take the calls for open whose event loop is gone; their requests may have been carried out."""
+        for case in self.archive.cut_off():
+            case.doubted(None, self.clock.monotonic())
+            self.archive.open(case)
+            self.archive.end(case)
+            self.tell("left open", case)
+
     def _broken_off(self, case: Case, error: Exception) -> OutcomeUnknown:
         """The error for a call that something unforeseen ended; it is looked after in the background."""
         case.reason = f"the call was broken off by a {type(error).__name__}"
@@ -274,7 +282,7 @@ class Engine:
         finding = case.finding
         if not case.is_refused or case.refusal is None or finding.ours or finding.unclear:
             return self._left_open(case)
-        case.refusal.looked, case.refusal.pending = False, case.pending
+        case.refusal.looked, case.refusal.pending, case.refusal.fate = False, case.pending, Fate.UNKNOWN
         if obstacle(case.pending) is None and not case.hopeless:
             self.watch(case)
         return case.refusal

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from voucher_async.errors import ApiError, MissingScope, OutcomeUnknown
+from voucher_async.errors import ApiError, BadAnswer, MissingScope, OutcomeUnknown
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -51,6 +51,8 @@ def brief(error: VoucherError) -> str:
     """An error in a few words that can stand inside another error's: no page, no other call's facts."""
     if isinstance(error, MissingScope) and error.scope:
         return f"HTTP {error.status}: it needs the scope {error.scope!r}"
+    if isinstance(error, BadAnswer) and error.problem:
+        return f"HTTP {error.status}: {error.problem}"
     if isinstance(error, ApiError):
         return f"HTTP {error.status}" + (f", {error.code}" if error.code else "")
     return str(error.args[0])
