@@ -142,7 +142,7 @@ def entries_of(emulator: VoucherEmulator) -> list[Entry]:
             kind=charge.type,
             voucher=charge.voucher_id,
             amount=str(charge.amount),
-            order=charge.order_number,
+            order=charge.sent_order_number,
             reservation=charge.reservation_id or "",
             refund_of=charge.refund_of or "",
         )

@@ -130,6 +130,32 @@ class Wire:
             body = json.loads(text) if response.content_type == "application/json" and text else text
             return Answer(response.status, body, response.headers)
 
+    async def reserve(self, code: str, amount: str = "1.00") -> Answer:
+        return await self("POST", "/reservations", json={"code": code, "amount": amount, "currency": "EUR"})
+
+    async def charge(self, voucher: VoucherRecord, order_number: str = "A-1", amount: str = "1.00") -> Answer:
+        reservation = await self.reserve(voucher.code, amount)
+        assert reservation.status == 200, reservation.body
+        path = f"/reservations/{reservation.body['id']}/charge"
+        return await self("POST", path, json={"order_number": order_number})
+
+    async def recharge(self, order_number: str = "R-1", **whose: str) -> Answer:
+        body = {"amount": "1.00", "currency": "EUR", "order_number": order_number, **whose}
+        return await self("POST", "/vouchers/recharge", json=body)
+
+    async def refund(self, charge_id: str, amount: str = "1.00") -> Answer:
+        body = {"amount": amount, "currency": "EUR"}
+        return await self("POST", f"/charges/{charge_id}/refund", json=body)
+
+    async def listed(self, voucher: VoucherRecord, **query: str) -> Any:
+        answer = await self("GET", f"/vouchers/{voucher.id}/charges", params=query)
+        assert answer.status == 200, answer.body
+        return answer.body["data"]
+
+    async def orders(self, voucher: VoucherRecord, asked: str | None = None) -> list[str | None]:
+        query = {} if asked is None else {"filter[order_number]": asked}
+        return [entry["order_number"] for entry in await self.listed(voucher, **query)]
+
 
 @attrs.define
 class Shop:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voucher_async.clock import ManualClock
-from voucher_async.testing import faults
+from voucher_async.testing import faults, habits
 from voucher_async.testing._ledger import Ledger
 from voucher_async.testing._log import RequestEntry, RequestLog
 from voucher_async.testing._records import (
@@ -17,6 +17,7 @@ from voucher_async.testing._records import (
 from voucher_async.testing._routes import Route
 from voucher_async.testing.emulator import EmulatorSettings, VoucherEmulator
 from voucher_async.testing.faults import Faults, Injected
+from voucher_async.testing.habits import Habits
 
 __all__ = [
     "ALL_SCOPES",
@@ -24,6 +25,7 @@ __all__ = [
     "ClientRecord",
     "EmulatorSettings",
     "Faults",
+    "Habits",
     "Injected",
     "Ledger",
     "ManualClock",
@@ -35,4 +37,5 @@ __all__ = [
     "VoucherEmulator",
     "VoucherRecord",
     "faults",
+    "habits",
 ]

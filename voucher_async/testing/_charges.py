@@ -11,6 +11,7 @@ from voucher_async.testing._records import ChargeRecord, VoucherRecord
 from voucher_async.testing._refusals import conflict, not_found
 from voucher_async.testing._rules import CENT, LARGEST, Form
 from voucher_async.testing._state import Outcome
+from voucher_async.testing._telling import read, told
 from voucher_async.testing._views import charge_view
 from voucher_async.testing._vouchers import expired, find_voucher
 
@@ -30,15 +31,18 @@ def new_charge(
     order_number: str,
 ) -> ChargeRecord:
     """A charge object, not yet committed."""
+    stamp = command.stamp_of(type)
     return ChargeRecord(
         id=command.mint.id(),
         voucher_id=voucher.id,
         client_id=command.client_id,
         type=type,
         amount=amount,
-        order_number=order_number,
-        created_at=command.stamp,
-        updated_at=command.stamp,
+        order_number=command.habits.stored(order_number),
+        created_at=stamp,
+        updated_at=stamp,
+        sent_order_number=order_number,
+        made_at=command.stamp,
     )
 
 
@@ -48,7 +52,7 @@ def get_charge(command: Command) -> Outcome:
     charge = command.state.charges.get(command.ids["charge_id"])
     if charge is None or charge.voucher_id != voucher.id:
         raise not_found("CHARGE")
-    return Outcome(body=charge_view(charge))
+    return Outcome(body=read(command, charge, charge_view(charge)))
 
 
 def refund_charge(command: Command) -> Outcome:
@@ -81,11 +85,16 @@ def _check_refund(command: Command, form: Form, charge: ChargeRecord, amount: De
 
 def _refunded(command: Command, voucher: VoucherRecord, charge: ChargeRecord, amount: Decimal) -> Outcome:
     refund = attrs.evolve(
-        new_charge(command, voucher, "refund", amount, charge.order_number), refund_of=charge.id
+        new_charge(command, voucher, "refund", amount, charge.sent_order_number),
+        refund_of=charge.id,
+        order_number=command.habits.stored(charge.order_number),
     )
-    charge = attrs.evolve(charge, refunded=charge.refunded + amount, updated_at=command.stamp)
-    voucher = attrs.evolve(voucher, refunded=voucher.refunded + amount, updated_at=command.stamp)
-    return Outcome(body=charge_view(refund), changes=(voucher, charge, refund, moved(voucher, refund)))
+    refund, body = told(command, refund, charge_view(refund))
+    charge = attrs.evolve(charge, refunded=charge.refunded + amount, updated_at=command.stamp_of("charge"))
+    voucher = attrs.evolve(
+        voucher, refunded=voucher.refunded + amount, updated_at=command.stamp_of("voucher")
+    )
+    return Outcome(body=body, changes=(voucher, charge, refund, moved(voucher, refund)))
 
 
 def recharge_voucher(command: Command) -> Outcome:
@@ -97,7 +106,7 @@ def recharge_voucher(command: Command) -> Outcome:
     if (code is None) == (id is None):
         form.refuse("code", "required_without" if code is None else "prohibits", "id")
     form.check()
-    voucher = command.state.vouchers.get(id or command.state.codes.get(code or "", ""))
+    voucher = command.state.vouchers.get(id) if id else command.voucher_of(code or "")
     if voucher is None:
         raise not_found("VOUCHER")
     _check_recharge(command, form, voucher, currency)
@@ -122,5 +131,8 @@ def _check_recharge(command: Command, form: Form, voucher: VoucherRecord, curren
 
 def _recharged(command: Command, voucher: VoucherRecord, amount: Decimal, order_number: str) -> Outcome:
     charge = new_charge(command, voucher, "recharge", amount, order_number)
-    voucher = attrs.evolve(voucher, recharged=voucher.recharged + amount, updated_at=command.stamp)
-    return Outcome(body=charge_view(charge), changes=(voucher, charge, moved(voucher, charge)))
+    charge, body = told(command, charge, charge_view(charge))
+    voucher = attrs.evolve(
+        voucher, recharged=voucher.recharged + amount, updated_at=command.stamp_of("voucher")
+    )
+    return Outcome(body=body, changes=(voucher, charge, moved(voucher, charge)))

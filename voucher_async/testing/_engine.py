@@ -14,6 +14,7 @@ from voucher_async.testing._oauth import authenticate
 from voucher_async.testing._refusals import OAuthRefusal, Refusal
 from voucher_async.testing._routes import Route, match
 from voucher_async.testing._state import Command, Mint, Options, Outcome, State, commit
+from voucher_async.testing.habits import Habits
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +30,7 @@ class Call:
     """A request as it came in; what may be secret stays out of its `repr`.
 
     Attributes:
+        cache_control: the header of that name, for caches on the way.
         problem: why the body could not be read, if it could not.
     """
 
@@ -38,6 +40,7 @@ class Call:
     authorization: str | None = attrs.field(default=None, repr=False)
     content_type: str | None = None
     body: bytes = attrs.field(default=b"", repr=False)
+    cache_control: str | None = None
     problem: Refusal | None = None
 
 
@@ -63,19 +66,31 @@ class Engine:
     def __init__(self, options: Options, now: Callable[[], dt.datetime], mint: Mint | None = None) -> None:
         self.options = options
         self.state: State = State()
+        self.habits: Habits = Habits()
         self.log: RequestLog = RequestLog()
         self.now = now
         self._mint = mint or Mint()
 
     def command(self, **fields: Any) -> Command:
         """A command at this moment."""
-        return Command(state=self.state, options=self.options, mint=self._mint, now=self.now(), **fields)
+        return Command(
+            state=self.state,
+            options=self.options,
+            habits=self.habits,
+            mint=self._mint,
+            now=self.now(),
+            **fields,
+        )
 
-    def answer(self, call: Call) -> Outcome:
-        """Decide and commit at once."""
+    def answer(self, call: Call, fault: object = None) -> Outcome:
+        """Decide and commit at once; what stands between a client and the server is in `_way.Way`."""
         decision = self.decide(call)
-        self.commit(call, decision)
+        self.commit(call, decision, fault)
         return decision.outcome
+
+    def date(self, outcome: Outcome) -> dt.datetime:
+        """The moment that the `Date` of an answer tells."""
+        return self.habits.date(outcome.at or self.now())
 
     def decide(self, call: Call) -> Decision:
         """What the call leads to, without any effect."""

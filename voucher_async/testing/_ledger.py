@@ -28,8 +28,8 @@ def issued(voucher: VoucherRecord) -> Movement:
         client_id=voucher.client_id,
         amount=voucher.amount,
         balance=voucher.balance,
-        at=voucher.created_at,
-        order_number=voucher.order_number,
+        at=voucher.made_at,
+        order_number=voucher.sent_order_number,
     )
 
 
@@ -53,11 +53,11 @@ def moved(voucher: VoucherRecord, charge: ChargeRecord) -> Movement:
         client_id=charge.client_id,
         amount=charge.amount,
         balance=voucher.balance,
-        at=charge.created_at,
+        at=charge.made_at,
         charge_id=charge.id,
         refund_of=charge.refund_of,
         reservation_id=charge.reservation_id,
-        order_number=charge.order_number,
+        order_number=charge.sent_order_number,
     )
 
 

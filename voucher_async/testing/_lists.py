@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -11,12 +12,14 @@ import attrs
 
 from voucher_async.testing._records import ChargeRecord, VoucherRecord
 from voucher_async.testing._refusals import FieldError, field_refusal
+from voucher_async.testing._shown import Filters, Pages
 from voucher_async.testing._state import Outcome
+from voucher_async.testing._telling import listed
 from voucher_async.testing._views import Json, charge_view, detail_view
 from voucher_async.testing._vouchers import find_voucher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from voucher_async.testing._state import Command
 
@@ -27,6 +30,8 @@ _INTEGER = re.compile(r"[0-9]{1,4000}")  # what `int` takes
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+_AS_DOCUMENTED = Filters()
+_AS_ASKED = Pages()
 _Entry = TypeVar("_Entry", VoucherRecord, ChargeRecord)
 
 
@@ -37,12 +42,13 @@ class _Filters:
     created_from: dt.datetime | None
     created_to: dt.datetime | None
     order_number: str | None
+    is_asked_for: Callable[[str | None], bool]
 
     def admits(self, entry: VoucherRecord | ChargeRecord) -> bool:
         return (
             (self.created_from is None or entry.created_at >= self.created_from)
             and (self.created_to is None or entry.created_at <= self.created_to)
-            and (self.order_number is None or entry.order_number == self.order_number)
+            and (self.order_number is None or self.is_asked_for(entry.order_number))
         )
 
 
@@ -61,13 +67,14 @@ def list_charges(command: Command) -> Outcome:
     charges: Iterable[ChargeRecord] = command.state.charges_of(voucher.id)
     if command.options.list_lag:
         shown = command.now - dt.timedelta(seconds=command.options.list_lag)
-        charges = (charge for charge in charges if charge.created_at <= shown)
-    return _page(command, filters, charges, charge_view, path)
+        charges = (charge for charge in charges if charge.made_at <= shown)
+    return _page(command, filters, charges, lambda charge: listed(command, charge, charge_view(charge)), path)
 
 
 def _read(command: Command, prefix: str) -> _Filters:
     errors: list[FieldError] = []
-    query = command.query
+    habits = command.habits.filters or _AS_DOCUMENTED
+    query = {name: text for name, text in command.query.items() if name not in habits.unread}
 
     def number(name: str, default: int) -> int:
         text = query.get(name, str(default))
@@ -95,6 +102,7 @@ def _read(command: Command, prefix: str) -> _Filters:
         date("created_from"),
         date("created_to"),
         order_number,
+        habits.test(order_number or "", command.habits.order_numbers),
     )
     if errors:
         raise field_refusal(prefix, *errors)
@@ -117,10 +125,9 @@ def _page(
     view: Callable[[_Entry], Json],
     path: str,
 ) -> Outcome:
-    found = [entry for entry in entries if filters.admits(entry)]
-    if command.options.newest_first:
-        found.reverse()
-    size = min(filters.per_page, command.options.max_per_page)
+    pages = command.habits.pages or _AS_ASKED
+    found = _ordered(command, pages, [entry for entry in entries if filters.admits(entry)])
+    size = pages.per_page(min(filters.per_page, command.options.max_per_page))
     start = (filters.page - 1) * size
     shown = found[start : start + size]
     last = max(1, -(-len(found) // size))
@@ -131,15 +138,21 @@ def _page(
         "path": _HOST + path,
         "per_page": size,
         "to": start + len(shown) if shown else None,
-        "total": len(found),
     }
     return Outcome(
         body={
             "data": [view(entry) for entry in shown],
             "links": _links(path, filters.page, last),
-            "meta": meta,
+            "meta": pages.meta(meta, len(found)),
         }
     )
+
+
+def _ordered(command: Command, pages: Pages, found: list[_Entry]) -> list[_Entry]:
+    order = pages.order or ("newest" if command.options.newest_first else "oldest")
+    if order == "id":
+        return sorted(found, key=lambda entry: entry.id)
+    return found[::-1] if order == "newest" else found
 
 
 def _links(path: str, page: int, last: int) -> Json:

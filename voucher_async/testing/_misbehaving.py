@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -22,6 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["misbehave"]
 
 _HTML = "<!doctype html><title>Error</title><h1>Something went wrong</h1>"
+# a server that a cache with a stale copy does without
+_UNREACHABLE = (
+    kinds.Refuse
+    | kinds.BreakBefore
+    | kinds.BreakAfter
+    | kinds.CommitLate
+    | kinds.CutOff
+    | kinds.ServerError
+    | kinds.BadGateway
+    | kinds.Unavailable
+)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a reset
 
 
@@ -29,6 +39,10 @@ async def misbehave(
     server: Server, request: web.Request, call: Call, fault: kinds.Fault
 ) -> web.StreamResponse:
     """Answer a request, or do not, as a fault has it."""
+    stale = server.way.stale(call) if isinstance(fault, _UNREACHABLE) else None
+    if stale is not None:
+        server.engine.note(call, fault)
+        return server.respond(stale)
     match fault:
         case kinds.Refuse() | kinds.BreakBefore() | kinds.BreakAfter() | kinds.CommitLate():
             await _break(server, call, fault)
@@ -57,9 +71,7 @@ async def _break(server: Server, call: Call, fault: kinds.Fault) -> None:
 
 
 def _act(server: Server, call: Call, fault: kinds.Fault) -> Outcome:
-    decision = server.engine.decide(call)
-    server.engine.commit(call, decision, fault)
-    return decision.outcome
+    return server.way.fetch(call, fault).outcome
 
 
 def _reset(request: web.Request) -> web.Response:
@@ -99,7 +111,7 @@ def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
 async def _answer_slowly(
     server: Server, request: web.Request, outcome: Outcome, fault: kinds.SlowHeaders | kinds.SlowBody
 ) -> web.StreamResponse:
-    if isinstance(fault, kinds.SlowHeaders) or outcome.body is None:
+    if isinstance(fault, kinds.SlowHeaders) or outcome.content is None:
         in_time = await server.wait(fault.seconds)
         return server.respond(outcome) if in_time else _reset(request)
     response, rest = await _start(server, request, outcome)
@@ -112,7 +124,7 @@ async def _answer_slowly(
 
 async def _cut_off(server: Server, request: web.Request, outcome: Outcome) -> web.StreamResponse:
     response: web.StreamResponse = web.Response()  # nobody gets it
-    if outcome.body is not None:
+    if outcome.content is not None:
         response, _ = await _start(server, request, outcome)
     if request.transport is not None:
         request.transport.close()
@@ -122,10 +134,10 @@ async def _cut_off(server: Server, request: web.Request, outcome: Outcome) -> we
 
 async def _start(server: Server, request: web.Request, outcome: Outcome) -> tuple[web.StreamResponse, bytes]:
     """Send the headers and half of the body; returns the other half, too."""
-    body = json.dumps(outcome.body).encode()
+    body = outcome.content or b""
     half = len(body) // 2
     response = web.StreamResponse(status=outcome.status, headers=server.headers(outcome))
-    response.content_type = "application/json"
+    response.content_type = outcome.media_type
     response.content_length = len(body)
     with contextlib.suppress(ConnectionError):  # a client that is gone does not miss it
         await response.prepare(request)

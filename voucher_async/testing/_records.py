@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal
 
 import attrs
@@ -22,6 +24,7 @@ __all__ = [
 
 ALL_SCOPES = ("read", "read-lists", "read-secrets", "use", "manage", "update", "recharge")
 ZERO = Decimal("0.00")
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +86,10 @@ class VoucherRecord:
         charged: the sum of its charges.
         refunded: the sum of the refunds of these charges.
         recharged: the sum of its recharges.
+        order_number: the order number as it is stored.
+        sent_order_number: the order number as it was sent.
+        created_at: when it was made, by the clock of the server that wrote it down.
+        made_at: when it was really made, by the emulator's time.
     """
 
     id: str
@@ -107,6 +114,10 @@ class VoucherRecord:
     charged: Decimal = ZERO
     refunded: Decimal = ZERO
     recharged: Decimal = ZERO
+    sent_order_number: str | None = attrs.field(
+        default=attrs.Factory(lambda it: it.order_number, takes_self=True)
+    )
+    made_at: dt.datetime = attrs.field(default=attrs.Factory(lambda it: it.created_at, takes_self=True))
 
     @property
     def balance(self) -> Decimal:
@@ -116,7 +127,12 @@ class VoucherRecord:
 
 @attrs.frozen(kw_only=True)
 class ReservationRecord:
-    """An amount held on a voucher until `valid_until`, or until a newer reservation of that voucher."""
+    """An amount held on a voucher for a while, or until a newer reservation of that voucher.
+
+    Attributes:
+        valid_until: when it ends, by the clock of the server that wrote it down.
+        ends_at: when it really ends, by the emulator's time.
+    """
 
     id: str
     voucher_id: str
@@ -126,6 +142,7 @@ class ReservationRecord:
     created_at: dt.datetime
     updated_at: dt.datetime
     charged: bool = False
+    ends_at: dt.datetime = attrs.field(default=attrs.Factory(lambda it: it.valid_until, takes_self=True))
 
 
 @attrs.frozen(kw_only=True)
@@ -133,9 +150,14 @@ class ChargeRecord:
     """A charge, refund or recharge, with the links that the API does not show.
 
     Attributes:
+        order_number: the order number as it is stored; `emulator.habits.order_numbers` may have rewritten it.
+        created_at: when it was made, by the clock of the server that wrote it down.
         reservation_id: the reservation a charge took.
         refund_of: the charge a refund gives back.
         refunded: for a charge, the sum of its refunds so far.
+        sent_order_number: the order number as it was sent.
+        made_at: when it was really made, by the emulator's time, in whole seconds.
+        shown: what lists and reads show in place of the truth; see `emulator.habits.contradiction`.
     """
 
     id: str
@@ -143,12 +165,17 @@ class ChargeRecord:
     client_id: str
     type: Literal["charge", "recharge", "refund"]
     amount: Decimal
-    order_number: str
+    order_number: str | None
     created_at: dt.datetime
     updated_at: dt.datetime
     reservation_id: str | None = None
     refund_of: str | None = None
     refunded: Decimal = ZERO
+    sent_order_number: str = attrs.field(
+        default=attrs.Factory(lambda it: it.order_number or "", takes_self=True)
+    )
+    made_at: dt.datetime = attrs.field(default=attrs.Factory(lambda it: it.created_at, takes_self=True))
+    shown: Mapping[str, object] = NOTHING
 
 
 @attrs.frozen(kw_only=True)
@@ -158,7 +185,9 @@ class Movement:
     Attributes:
         kind: `issue` and `recharge` and `refund` add `amount`, `charge` and `delete` take it.
         balance: what the voucher held afterwards.
+        at: the emulator's time, whatever the stamps say.
         charge_id: the charge object that the movement belongs to; None for `issue` and `delete`.
+        order_number: as it was sent.
     """
 
     kind: Literal["issue", "charge", "refund", "recharge", "delete"]

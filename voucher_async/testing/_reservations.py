@@ -13,6 +13,7 @@ from voucher_async.testing._records import ReservationRecord, VoucherRecord
 from voucher_async.testing._refusals import Refusal, conflict, not_found
 from voucher_async.testing._rules import CENT, Form
 from voucher_async.testing._state import Outcome
+from voucher_async.testing._telling import told
 from voucher_async.testing._views import charge_view, reservation_view
 from voucher_async.testing._vouchers import expired
 
@@ -30,7 +31,7 @@ def create_reservation(command: Command) -> Outcome:
     amount, currency = form.money("amount", smallest=CENT), form.currency()
     code, pin = form.required_text("code", longest=255), form.text("pin", longest=255)
     form.check()
-    voucher = command.state.vouchers.get(command.state.codes.get(code, ""))
+    voucher = command.voucher_of(code)
     if voucher is None:
         raise not_found("VOUCHER")
     if currency != voucher.currency:
@@ -45,9 +46,10 @@ def create_reservation(command: Command) -> Outcome:
         voucher_id=voucher.id,
         client_id=command.client_id,
         amount=amount,
-        valid_until=command.stamp + LASTS,
-        created_at=command.stamp,
-        updated_at=command.stamp,
+        valid_until=(stamp := command.stamp_of("reservation")) + LASTS,
+        created_at=stamp,
+        updated_at=stamp,
+        ends_at=command.stamp + LASTS,
     )
     return Outcome(body=reservation_view(reservation, voucher), changes=(reservation,))
 
@@ -100,7 +102,7 @@ def _check_chargeable(command: Command, reservation: ReservationRecord) -> None:
         raise conflict(status, "RESERVATION.CHARGE.ALREADY_CHARGED", "The reservation was charged already.")
     if command.state.newest.get(reservation.voucher_id) != reservation.id:
         raise conflict(status, "RESERVATION.CHARGE.SUPERSEDED", "A newer reservation replaced this one.")
-    if command.now >= reservation.valid_until:
+    if command.now >= reservation.ends_at:
         raise conflict(status, "RESERVATION.CHARGE.EXPIRED", "The reservation has expired.")
 
 
@@ -111,6 +113,9 @@ def _charged(
         new_charge(command, voucher, "charge", reservation.amount, order_number),
         reservation_id=reservation.id,
     )
-    reservation = attrs.evolve(reservation, charged=True, updated_at=command.stamp)
-    voucher = attrs.evolve(voucher, charged=voucher.charged + charge.amount, updated_at=command.stamp)
-    return Outcome(body=charge_view(charge), changes=(voucher, reservation, charge, moved(voucher, charge)))
+    charge, body = told(command, charge, charge_view(charge))
+    reservation = attrs.evolve(reservation, charged=True, updated_at=command.stamp_of("reservation"))
+    voucher = attrs.evolve(
+        voucher, charged=voucher.charged + charge.amount, updated_at=command.stamp_of("voucher")
+    )
+    return Outcome(body=body, changes=(voucher, reservation, charge, moved(voucher, charge)))

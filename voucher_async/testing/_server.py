@@ -1,11 +1,10 @@
-"""The engine behind an aiohttp application on a loopback port."""
+"""The engine and the way to it behind an aiohttp application on a loopback port."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import datetime as dt
-import json
 import math
 import os
 import socket
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from voucher_async.clock import Clock
-    from voucher_async.testing._engine import Engine
     from voucher_async.testing._state import Outcome
+    from voucher_async.testing._way import Way
     from voucher_async.testing.faults import Faults
 
 __all__ = ["Server"]
@@ -39,15 +38,16 @@ class Server:
     """Serves an engine over HTTP.
 
     Args:
-        engine: what answers.
+        way: leads to what answers.
         clock: measures how slow or late it is.
         faults: what goes wrong.
         host: the address to listen on.
         port: the port to listen on, 0 for any free one.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, faults: Faults, host: str, port: int) -> None:
-        self.engine = engine
+    def __init__(self, way: Way, clock: Clock, faults: Faults, host: str, port: int) -> None:
+        self.way = way
+        self.engine = way.engine
         self.clock = clock
         self.faults = faults
         self.host = host
@@ -170,16 +170,17 @@ class Server:
         """The one way from a request to its answer: read, decide, commit, respond."""
         del handler  # there is no route behind this
         call = await _receive(request)
+        copy = self.way.copy(call)
+        if copy is not None:
+            return self.respond(copy)
         fault = self.faults.next(self.engine.operation_of(call)) if self.faults.active else None
         if fault is not None:
             return await misbehave(self, request, call, fault)
-        decision = self.engine.decide(call)
-        self.engine.commit(call, decision)
-        return self.respond(decision.outcome)
+        return self.respond(self.way.fetch(call).outcome)
 
     def headers(self, outcome: Outcome) -> dict[str, str]:
         """The headers of an answer."""
-        shown = self.engine.now()
+        shown = self.engine.date(outcome)
         if self.faults.date_offset:
             shown += dt.timedelta(seconds=self.faults.date_offset)
         return {**outcome.headers, "Date": format_datetime(shown, usegmt=True)}
@@ -187,11 +188,11 @@ class Server:
     def respond(self, outcome: Outcome) -> web.Response:
         """An outcome as an answer."""
         headers = self.headers(outcome)
-        if outcome.body is None:
+        body = outcome.content
+        if body is None:
             return web.Response(status=outcome.status, headers=headers)
-        body = json.dumps(outcome.body).encode()
         return web.Response(
-            status=outcome.status, headers=headers, body=body, content_type="application/json"
+            status=outcome.status, headers=headers, body=body, content_type=outcome.media_type
         )
 
 
@@ -215,6 +216,7 @@ async def _receive(request: web.Request) -> Call:
         query=dict(request.query.items()),
         authorization=request.headers.get("Authorization"),
         content_type=request.headers.get("Content-Type"),
+        cache_control=request.headers.get("Cache-Control"),
         body=body,
         problem=problem,
     )

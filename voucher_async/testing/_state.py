@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import secrets
 import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import attrs
 
+from voucher_async.testing._codes import spelled_loosely
 from voucher_async.testing._records import (
     ChargeRecord,
     ClientRecord,
@@ -20,6 +23,10 @@ from voucher_async.testing._records import (
     TokenRecord,
     VoucherRecord,
 )
+from voucher_async.testing.habits import Habits
+
+if TYPE_CHECKING:
+    from voucher_async.testing._stored import Kind
 
 __all__ = ["Change", "Command", "Mint", "Options", "Outcome", "Removed", "Revoked", "State", "commit"]
 
@@ -112,6 +119,7 @@ class State:
     tokens: dict[str, TokenRecord] = attrs.field(factory=dict[str, TokenRecord], repr=False)
     vouchers: dict[str, VoucherRecord] = attrs.field(factory=dict[str, VoucherRecord])
     codes: dict[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    spellings: dict[str, str] = attrs.field(factory=dict[str, str], repr=False)
     reservations: dict[str, ReservationRecord] = attrs.field(factory=dict[str, ReservationRecord])
     newest: dict[str, str] = attrs.field(factory=dict[str, str])
     charges: dict[str, ChargeRecord] = attrs.field(factory=dict[str, ChargeRecord])
@@ -125,7 +133,7 @@ class State:
     def open_reservation(self, voucher_id: str, now: dt.datetime) -> ReservationRecord | None:
         """The reservation that holds an amount on the voucher at that moment, if any."""
         reservation = self.reservations.get(self.newest.get(voucher_id, ""))
-        if reservation is None or reservation.charged or now >= reservation.valid_until:
+        if reservation is None or reservation.charged or now >= reservation.ends_at:
             return None
         return reservation
 
@@ -136,6 +144,7 @@ class Command:
 
     Attributes:
         now: the emulator's time, exact.
+        habits: what the server always does.
         client: the client that the token belongs to; None where none is asked for.
         ids: the identifiers out of the path.
         query: the query parameters.
@@ -146,6 +155,7 @@ class Command:
     options: Options
     mint: Mint
     now: dt.datetime
+    habits: Habits = attrs.field(factory=Habits)
     client: ClientRecord | None = None
     ids: Mapping[str, str] = NOTHING
     query: Mapping[str, str] = NOTHING
@@ -153,8 +163,19 @@ class Command:
 
     @property
     def stamp(self) -> dt.datetime:
-        """The time as the API writes it down: in whole seconds."""
+        """The true time in whole seconds."""
         return self.now.replace(microsecond=0)
+
+    def stamp_of(self, kind: Kind) -> dt.datetime:
+        """The time as it is written on a record of a kind."""
+        return self.habits.stamp(kind, self.now)
+
+    def voucher_of(self, code: str) -> VoucherRecord | None:
+        """The voucher that a code names, if there is one."""
+        id = self.state.codes.get(code)
+        if id is None and self.habits.tolerant_codes:
+            id = self.state.spellings.get(spelled_loosely(code))
+        return None if id is None else self.state.vouchers.get(id)
 
     @property
     def client_id(self) -> str:
@@ -164,12 +185,29 @@ class Command:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What is answered, and what `commit` has to write down for it."""
+    """What is answered, and what `commit` has to write down for it.
+
+    Attributes:
+        body: what the JSON of the answer holds; None for an answer without a body, or with `text`.
+        text: the body of an answer that is no JSON.
+        media_type: what the answer says that its body is.
+        at: the emulator's time when the answer was made, if that was earlier than now.
+    """
 
     status: int = 200
     body: object = None
     headers: Mapping[str, str] = NOTHING
     changes: tuple[Change, ...] = ()
+    text: str | None = None
+    media_type: str = "application/json"
+    at: dt.datetime | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as it is sent; None for none."""
+        if self.text is not None:
+            return self.text.encode()
+        return None if self.body is None else json.dumps(self.body).encode()
 
 
 def commit(state: State, changes: tuple[Change, ...]) -> None:
@@ -177,8 +215,7 @@ def commit(state: State, changes: tuple[Change, ...]) -> None:
     for change in changes:
         match change:
             case VoucherRecord():
-                state.vouchers[change.id] = change
-                state.codes[change.code] = change.id
+                _keep_voucher(state, change)
             case ReservationRecord():
                 _keep_reservation(state, change)
             case ChargeRecord():
@@ -205,6 +242,13 @@ def _keep_access(state: State, change: GroupRecord | ClientRecord | ConnectPin |
             state.tokens[change.token] = change
 
 
+def _keep_voucher(state: State, voucher: VoucherRecord) -> None:
+    state.vouchers[voucher.id] = voucher
+    if voucher.code not in state.codes:
+        state.codes[voucher.code] = voucher.id
+        state.spellings.setdefault(spelled_loosely(voucher.code), voucher.id)
+
+
 def _keep_reservation(state: State, reservation: ReservationRecord) -> None:
     if reservation.id not in state.reservations:
         state.newest[reservation.voucher_id] = reservation.id
@@ -220,6 +264,8 @@ def _keep_charge(state: State, charge: ChargeRecord) -> None:
 def _remove(state: State, voucher_id: str) -> None:
     voucher = state.vouchers.pop(voucher_id)
     del state.codes[voucher.code]
+    if state.spellings.get(spelled_loosely(voucher.code)) == voucher_id:
+        del state.spellings[spelled_loosely(voucher.code)]
     state.newest.pop(voucher_id, None)
 
 

@@ -30,8 +30,8 @@ def money(amount: Decimal) -> str:
 
 
 def moment(value: dt.datetime | None) -> str | None:
-    """`2017-07-21T17:32:28+00:00`."""
-    return None if value is None else value.isoformat(timespec="seconds")
+    """`2017-07-21T17:32:28+00:00`, with fractions of a second where there are some."""
+    return None if value is None else value.isoformat()
 
 
 def voucher_view(voucher: VoucherRecord) -> Json:

@@ -67,13 +67,18 @@ def create_voucher(command: Command) -> Outcome:
         pin=form.text("pin", longest=255) or (command.mint.pin() if kind == "print" else None),
         taxable=(taxable := form.boolean("taxable")),
         tax_rate=_tax_rate(form, taxable=taxable),
-        order_number=form.text("order_number", longest=255),
+        order_number=command.habits.stored(sent := form.text("order_number", longest=255)),
         data=form.json_text("data"),
-        created_at=command.stamp,
-        updated_at=command.stamp,
+        created_at=(stamp := command.stamp_of("voucher")),
+        updated_at=stamp,
+        sent_order_number=sent,
+        made_at=command.stamp,
     )
     form.check()
-    return Outcome(status=201, body=complete_view(voucher), changes=(voucher, issued(voucher)))
+    body = complete_view(voucher)
+    if command.habits.echoes_as_sent:
+        body["order_number"] = sent
+    return Outcome(status=201, body=body, changes=(voucher, issued(voucher)))
 
 
 def get_voucher(command: Command) -> Outcome:
@@ -102,7 +107,7 @@ def update_voucher(command: Command) -> Outcome:
         voucher,
         sku=sku if form.given("sku") else voucher.sku,
         batch=batch if form.given("batch") else voucher.batch,
-        updated_at=command.stamp,
+        updated_at=command.stamp_of("voucher"),
     )
     return Outcome(body=voucher_view(voucher), changes=(voucher,))
 
@@ -132,7 +137,10 @@ def set_voucher_status(command: Command) -> Outcome:
         return Outcome(body=voucher_view(voucher))
     end = valid_until(command.stamp, voucher.validity_value, voucher.validity_interval)
     voucher = attrs.evolve(
-        voucher, status=status, valid_until=end if status == "active" else None, updated_at=command.stamp
+        voucher,
+        status=status,
+        valid_until=end if status == "active" else None,
+        updated_at=command.stamp_of("voucher"),
     )
     return Outcome(body=voucher_view(voucher), changes=(voucher,))
 

@@ -14,6 +14,7 @@ from voucher_async.testing._refusals import Refusal
 from voucher_async.testing._routes import ROUTES
 from voucher_async.testing._state import Options, Revoked, commit
 from voucher_async.testing._vouchers import create_voucher, set_voucher_status
+from voucher_async.testing._way import Way
 from voucher_async.testing.faults import Faults
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from voucher_async.testing._log import RequestLog
     from voucher_async.testing._records import ChargeRecord, ClientRecord, ReservationRecord
     from voucher_async.testing._state import Change, Outcome
+    from voucher_async.testing.habits import Habits
 
 __all__ = ["EmulatorSettings", "VoucherEmulator"]
 
@@ -63,6 +65,7 @@ class VoucherEmulator:
         routes: every operation, with its id, method, path template and scope.
         clock: where the time comes from.
         faults: what goes wrong; nothing, until it is told.
+        habits: what the server and the way to it always do; nothing, until they are told.
     """
 
     routes = ROUTES
@@ -95,7 +98,9 @@ class VoucherEmulator:
         )
         self._engine = Engine(options, self.now)
         self.faults: Faults = Faults(self._engine)
-        self._server = Server(self._engine, self.clock, self.faults, host, port)
+        self.habits: Habits = self._engine.habits
+        self._way = Way(self._engine)
+        self._server = Server(self._way, self.clock, self.faults, host, port)
         self._client = self.add_client(name="Default")
 
     async def __aenter__(self) -> Self:
@@ -283,8 +288,14 @@ class VoucherEmulator:
         voucher_id: str | None = None,
         type: Literal["charge", "recharge", "refund"] | None = None,
     ) -> tuple[ChargeRecord, ...]:
-        """Charges, refunds and recharges, oldest first, narrowed down by what is given."""
-        wanted = {"order_number": order_number, "voucher_id": voucher_id, "type": type}
+        """Charges, refunds and recharges, oldest first, narrowed down by what is given.
+
+        Args:
+            order_number: as it was sent, whatever the habits made of it.
+            voucher_id: the voucher that the money came from or went to.
+            type: `charge`, `recharge` or `refund`.
+        """
+        wanted = {"sent_order_number": order_number, "voucher_id": voucher_id, "type": type}
         given = {name: value for name, value in wanted.items() if value is not None}
         return tuple(
             charge

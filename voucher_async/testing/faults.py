@@ -14,11 +14,12 @@ import asyncio
 import collections
 import datetime as dt
 import random
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from voucher_async.testing._routes import ROUTES
+from voucher_async.testing._names import OPERATIONS
+from voucher_async.testing._validating import LONGEST, check_range, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -46,28 +47,15 @@ __all__ = [
 ]
 
 _ANY: Final = "*"
-_OPERATIONS: Final = frozenset(route.operation_id for route in ROUTES)
-_LONGEST: Final = 1e9  # seconds, about 30 years; dates stay within the calendar
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least:g} to {most:g}, not {value}")
-
-
-def _within(least: float, most: float) -> Callable[[object, attrs.Attribute[Any], float], None]:
-    def check(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
-        _check_range(attribute.name, value, least, most)
-
-    return check
+_OPERATIONS: Final = frozenset(OPERATIONS)
 
 
 def _seconds(default: float) -> float:
-    return attrs.field(default=default, validator=_within(0, _LONGEST))
+    return attrs.field(default=default, validator=within(0, LONGEST))
 
 
 def _retry_after() -> int:
-    return attrs.field(default=1, validator=_within(0, _LONGEST))
+    return attrs.field(default=1, validator=within(0, LONGEST))
 
 
 @attrs.frozen
@@ -106,7 +94,7 @@ class CommitLate:
 class ServerError:
     """A 5xx with an error body; the server acts on it, or does not."""
 
-    status: int = attrs.field(default=500, validator=_within(500, 599))
+    status: int = attrs.field(default=500, validator=within(500, 599))
     acted: bool = False
 
 
@@ -275,7 +263,7 @@ class Faults:
             ValueError: a share that is none, no kinds, or an operation that does not exist.
             TypeError: something is no fault.
         """
-        _check_range("share", share, 0, 1)
+        check_range("share", share, 0, 1)
         choices = KINDS if kinds is None else tuple(kinds)
         if not choices:
             raise ValueError("kinds must not be empty")
@@ -311,7 +299,7 @@ class Faults:
 
     @date_offset.setter
     def date_offset(self, seconds: float) -> None:
-        _check_range("date_offset", seconds, -_LONGEST, _LONGEST)
+        check_range("date_offset", seconds, -LONGEST, LONGEST)
         self._date_offset = seconds
 
     @property
@@ -328,7 +316,7 @@ class Faults:
 
     @list_lag.setter
     def list_lag(self, seconds: float) -> None:
-        _check_range("list_lag", seconds, 0, _LONGEST)
+        check_range("list_lag", seconds, 0, LONGEST)
         self._engine.options = attrs.evolve(self._engine.options, list_lag=seconds)
 
     @property
