@@ -36,6 +36,7 @@ __all__ = ["RULES", "Evidence", "Finding", "Move", "Rule", "contradiction", "dec
 
 _LOOKS: Final = 2
 _SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
+_NO_TIME: Final = dt.timedelta()
 _FAR: Final = dt.timedelta(days=1)  # beyond that no wrong clock explains a stamp
 
 
@@ -238,33 +239,30 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
     """The weight of a stamp, by the server's own clocks alone.
 
-    Where the ids that were there before are known, no entry is too early.
+    Where the ids that were there before are known, no entry is too early. A stamp that is off, and not as
+    those of normal answers were, may be another call's: it is never ours, and never absent.
     """
-    late = _lateness(pending, charge, lessons)
-    early = dt.timedelta() if pending.known is not None else _earliness(pending, charge, lessons)
+    late, early = _lateness(pending, charge, lessons), _earliness(pending, charge, lessons)
     if max(late, early) > _FAR:
         return _Weight.NOT_OURS
-    if late > dt.timedelta():
-        return _Weight.UNCLEAR if lessons.clocks_agree else _Weight.RECOGNISED
-    if early <= dt.timedelta():
-        return _Weight.CERTAIN
-    # by another machine's clock, or another call's
-    return _Weight.RECOGNISED if early <= _SKEW or not lessons.clocks_agree else _Weight.UNCLEAR
+    if late > _NO_TIME or early > _SKEW:
+        return _Weight.UNCLEAR
+    return _Weight.RECOGNISED if early > _NO_TIME else _Weight.CERTAIN
 
 
 def _lateness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.timedelta:
     if pending.until is None:
-        return dt.timedelta()
-    return charge.created_at - pending.until - lessons.ahead
+        return _NO_TIME
+    return charge.created_at - pending.until - lessons.latest
 
 
 def _earliness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.timedelta:
-    if pending.since is None:
-        return dt.timedelta()
+    if pending.since is None or pending.known is not None:
+        return _NO_TIME
     since = pending.since
     if not charge.created_at.microsecond:  # a stamp in whole seconds is of any moment within its second
         since = since.replace(microsecond=0)
-    return since - charge.created_at - lessons.behind
+    return since - charge.created_at + lessons.earliest
 
 
 @attrs.frozen(kw_only=True)

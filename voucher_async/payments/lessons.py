@@ -29,16 +29,15 @@ class Lessons:
     Attributes:
         echoed: the operations whose answers have shown an order number recognisably.
         client_id: the `client_id` that charges of this client carry; None when none has been seen.
-        behind: how far stamps of charges have been seen behind their time, at most.
-        ahead: how far they have been seen ahead of it, at most.
-        clocks: whether any charge's stamp has been compared with its time.
+        earliest: how far from their time stamps of charges have been seen, at least; below 0: behind it.
+        latest: the same, at most; above 0: ahead of it.
     """
 
     echoed: set[str] = attrs.Factory(set[str])
     client_id: str | None = None
-    behind: dt.timedelta = _NONE
-    ahead: dt.timedelta = _NONE
-    clocks: bool = False
+    earliest: dt.timedelta = _NONE
+    latest: dt.timedelta = _NONE
+    _offsets: tuple[dt.timedelta, dt.timedelta] | None = None
     _warned: bool = False
 
     def learn(
@@ -74,11 +73,9 @@ class Lessons:
         )
 
     def _learn_clock(self, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime) -> None:
-        self.clocks = True
-        self.behind = max(self.behind, earliest - stamp)
-        self.ahead = max(self.ahead, stamp - latest)
-
-    @property
-    def clocks_agree(self) -> bool:
-        """Whether stamps of charges have been seen, and all of them close to their time."""
-        return self.clocks and max(self.behind, self.ahead) <= _CLOSE
+        off = max(stamp - latest, _NONE) + min(stamp - earliest, _NONE)
+        low, high = self._offsets or (off, off)
+        self._offsets = low, high = min(low, off), max(high, off)
+        # one that is always far off is another clock; one that is a little off may be right the next time
+        self.earliest = low if abs(low) > _CLOSE else min(low, _NONE)
+        self.latest = high if abs(high) > _CLOSE else max(high, _NONE)
