@@ -7,7 +7,7 @@ every time limit of the SDK runs on the same clock as the server's stamps, and e
 from __future__ import annotations
 
 import asyncio
-import json
+import datetime as dt
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from email.utils import format_datetime
@@ -116,6 +116,7 @@ class Adversary:
         made: by charge id, when it was made, in seconds of the clock.
         doubted: the pending ids of which at least one request was in doubt.
         waiting: how many requests will still be carried out late.
+        claimed: the pending ids of which an answer said that something was done.
     """
 
     clock: VirtualClock
@@ -128,6 +129,7 @@ class Adversary:
     made: dict[str, float] = attrs.Factory(dict)
     doubted: set[str] = attrs.Factory(set)
     waiting: int = 0
+    claimed: set[str] = attrs.Factory(set)
 
     @classmethod
     def make(
@@ -174,7 +176,6 @@ class Adversary:
 
     def act(self, request: Request[Any], intent: str | None, lag: float = 0.0) -> Response:
         """The server carries a request out, now."""
-        engine = self.emulator._engine
         self.emulator.faults.list_lag = lag
         call = Call(
             method=request.operation.method,
@@ -183,15 +184,17 @@ class Adversary:
             authorization=f"Bearer {self.token}",
             content_type=request.content_type,
             body=request.body or b"",
+            cache_control="no-cache",
         )
-        outcome = engine.answer(call)
-        for change in outcome.changes:
+        passage = self.emulator._way.answer(call)
+        for change in (change for each in passage.delivered for change in each.changes):
             if isinstance(change, ChargeRecord) and change.id not in self.made:
                 self.made[change.id] = self.clock.monotonic()
                 assert intent is not None, "money moved without anybody being told before"
                 self.effects[intent].append(change.id)
-        body = b"" if outcome.body is None else json.dumps(outcome.body).encode()
-        return self.response(outcome.status, body)
+        outcome = passage.outcome
+        answer = self.response(outcome.status, outcome.content or b"", outcome.at)
+        return attrs.evolve(answer, headers={**answer.headers, **outcome.headers})
 
     def act_late(self, seconds: float, request: Request[Any], intent: str | None) -> None:
         def arrive() -> None:
@@ -201,8 +204,9 @@ class Adversary:
         self.waiting += 1
         asyncio.get_running_loop().call_later(seconds, arrive)
 
-    def response(self, status: int, body: bytes) -> Response:
-        date = format_datetime(self.emulator.now(), usegmt=True)
+    def response(self, status: int, body: bytes, at: dt.datetime | None = None) -> Response:
+        moment = at or self.emulator.habits.date(self.emulator.now())
+        date = format_datetime(moment, usegmt=True)
         headers = {"Date": date, "Content-Type": "application/json"}
         return Response(status=status, headers=headers, body=body)
 
@@ -232,8 +236,11 @@ class Wire:
         sent = self._clock.monotonic()
         try:
             response = await self._limited(request, deadline, intent)
+            if intent is not None and response.status in range(200, 300):
+                self._adversary.claimed.add(intent)
             date = self._server_clock.observe(response.headers["Date"], sent)
-            return Answer(value=decode(request, response), date=date, sent=sent)
+            is_copy = "Age" in response.headers
+            return Answer(value=decode(request, response), date=date, sent=sent, is_copy=is_copy)
         except VoucherError as error:
             error.facts = attrs.evolve(request.facts(), sent_at=self._server_clock.now())
             if intent is not None and error.fate is Fate.UNKNOWN:

@@ -8,6 +8,7 @@ from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUN
 from voucher_async.pending import PendingOutcome
 from voucher_async.testing import ChargeRecord
 
+_KINDS = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}
 SKEW = dt.timedelta(seconds=3)  # that the stamps of a server's machines may be apart
 
 
@@ -24,11 +25,22 @@ def may_look_like(other: PendingOutcome, pending: PendingOutcome) -> bool:
     return tuple(known) == _look(pending)
 
 
+def may_be_taken_for(pending: PendingOutcome, charge: ChargeRecord) -> bool:
+    """Whether a charge may be the effect of a call for all that servers rewrite: orders, stamps, amounts."""
+    kind = _KINDS[pending.operation]
+    same_order = charge.sent_order_number == pending.order_number
+    return (
+        charge.type == kind
+        and charge.voucher_id == pending.voucher_id
+        and charge.id not in (pending.known or ())
+        and (charge.amount == pending.amount or (same_order and kind != "charge"))
+    )
+
+
 def looks_like(pending: PendingOutcome, charge: ChargeRecord) -> bool:
     """Whether a charge cannot be told from the effect of a call."""
-    kinds = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}
-    kind = kinds[pending.operation]
-    order = charge.order_number if kind != "refund" else None
+    kind = _KINDS[pending.operation]
+    order = charge.sent_order_number if kind != "refund" else None
     look = (pending.operation, charge.voucher_id, charge.amount, order)
     return (
         charge.type == kind

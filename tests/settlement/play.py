@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ from tests.virtual import VirtualClock
 from voucher_async.checkout import Lifecycle, LocalVoucherLock
 from voucher_async.clock import ServerClock
 from voucher_async.config import Settings
-from voucher_async.errors import OutcomeUnknown, VoucherError
+from voucher_async.errors import ApiError, OutcomeUnknown, VoucherError
 from voucher_async.hooks import Hooks, Settled
 from voucher_async.models import Charge, ChargeType
 from voucher_async.pending import PendingOutcome, Settlement
@@ -38,6 +39,7 @@ from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
 from voucher_async.settlement import Desk, Engine
 from voucher_async.testing import VoucherRecord
+from voucher_async.testing.habits import KINDS
 
 __all__ = ["WINDOW", "Call", "Process", "World"]
 
@@ -79,10 +81,14 @@ class Process:
         self.alive = True
         hooks = Hooks([self])
         settings = attrs.evolve(
-            Settings.make(client_id="c", client_secret="s", environment="sandbox"), settle_window=WINDOW
+            Settings.make(client_id="c", client_secret="s", environment="sandbox"),
+            settle_window=WINDOW,
+            list_lag=WINDOW,
+            settle_for=60.0,
         )
         clock, server_clock = world.clock, self.server_clock
-        engine = Engine(self.wire, settings, clock=clock, server_clock=server_clock, hooks=hooks)
+        rng = random.Random(len(world.processes) + 1000 * len(world.others))
+        engine = Engine(self.wire, settings, clock=clock, server_clock=server_clock, hooks=hooks, rng=rng)
         self.desk = Desk(engine, settings.close_wait)
         book = ReservationBook(clock, server_clock, settings.safety_margin)
         self.reservations = Reservations(self.wire, book, self.desk)
@@ -139,6 +145,7 @@ class World:
     adversary: Adversary
     vouchers: list[VoucherRecord]
     may_read: bool = True
+    habit: str | None = None
     calls: list[Call] = attrs.Factory(list)
     saved: dict[str, PendingOutcome] = attrs.Factory(dict)
     caller: dict[str, Call] = attrs.Factory(dict)
@@ -161,6 +168,7 @@ class World:
         per_page: int = 100,
         newest_first: bool = False,
         balance: str = "50.00",
+        habit: str | None = None,
     ) -> World:
         clock = VirtualClock()
         adversary = Adversary.make(
@@ -172,7 +180,8 @@ class World:
             newest_first=newest_first,
         )
         vouchers = [adversary.emulator.add_voucher(amount=balance) for _ in range(3)]
-        return cls(clock, adversary, vouchers, may_read)
+        adversary.emulator.habits.set(**KINDS.get(habit or "", {}))
+        return cls(clock, adversary, vouchers, may_read, habit)
 
     @property
     def process(self) -> Process:
@@ -338,5 +347,10 @@ class World:
 def open_in(error: VoucherError) -> list[PendingOutcome]:
     """The open outcomes that an error tells of."""
     outcomes = getattr(error, "outcomes", ())
-    found = [outcome.error.pending for outcome in outcomes if isinstance(outcome.error, OutcomeUnknown)]
-    return found or ([error.pending] if isinstance(error, OutcomeUnknown) else [])
+    found = [pending_of(outcome.error) for outcome in outcomes] or [pending_of(error)]
+    return [pending for pending in found if pending is not None]
+
+
+def pending_of(error: Exception | None) -> PendingOutcome | None:
+    """The open outcome of one call: unknown, or refused and not to be looked into."""
+    return error.pending if isinstance(error, (OutcomeUnknown, ApiError)) else None

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from tests.settlement.ends import payment_of, returned_by, said_in
-from tests.settlement.looks import looks_like, may_look_like
-from tests.settlement.play import WINDOW, Call, Process, World
+from tests.settlement.looks import looks_like, may_be_taken_for, may_look_like
+from tests.settlement.play import WINDOW, Call, Process, World, pending_of
 from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
 from tests.virtual import VirtualLoop
 from voucher_async.errors import CheckoutFailed, OutcomeUnknown
@@ -150,9 +150,10 @@ class Judge:
         elif isinstance(call.error, CheckoutFailed):
             for outcome in call.error.outcomes:
                 yield from self._outcome(call, outcome)
-        elif not isinstance(call.error, OutcomeUnknown):
+        elif pending_of(call.error) is None:
             for charge in self._standing(call):
                 yield f"{call.step} raised {call.error!r}, and made {charge}"
+            yield from self._proof(call)
 
     def _cannot_tell(self, call: Call, pending_id: str) -> bool:
         """Whether the call of another process was settled that nothing tells from those beside it."""
@@ -205,8 +206,14 @@ class Judge:
                 if len(standing) != 1:
                     yield problem
             case HeldState.UNKNOWN:
-                if not isinstance(outcome.error, OutcomeUnknown):
+                if pending_of(outcome.error) is None:
                     yield problem
+
+    def _proof(self, call: Call) -> Iterator[str]:
+        """Whoever is told that a request was not carried out is told by which proof."""
+        is_about_one = call.intents and not isinstance(call.step, (Checkout, Settle))
+        if is_about_one and call.error is not None and call.error.proof is None:
+            yield f"{call.step} raised {call.error!r} without a proof"
 
     def _cancelled(self, call: Call) -> Iterator[str]:
         words = {"done", "refund failed"}
@@ -276,9 +283,22 @@ class Judge:
         pending = self.world.saved[pending_id]
         if pending.voucher_id is None or not self.world.may_read:
             return True
-        if pending.operation != CHARGE_RESERVATION.id and pending.known is None:
+        if pending.operation != CHARGE_RESERVATION.id and not pending.known_whole:
             return True  # reading what was there before was refused
-        return self._is_beside_another(pending_id)
+        if pending_id in self.world.adversary.claimed and not self._effects(pending_id):
+            return True  # an answer of 2xx said that it was done: nothing proves the contrary
+        if self.world.habit is not None:
+            return True  # the storm counts how many
+        return self._is_beside_another(pending_id) or self._is_near_another(pending_id)
+
+    def _is_near_another(self, pending_id: str) -> bool:
+        """Whether an entry that is another call's may be this one's for all that servers rewrite."""
+        pending = self.world.saved[pending_id]
+        return any(
+            id != pending_id and may_be_taken_for(pending, charge)
+            for id in self.world.saved
+            for charge in self._effects(id)
+        )
 
     def _is_beside_another(self, pending_id: str) -> bool:
         """Whether something looks like the effect of a call, and is that of another one."""
@@ -315,7 +335,7 @@ class Judge:
                 )
                 if len(standing) > 1 and not left and not is_known_open:
                     yield f"{call.step} charged {len(standing)} times: {standing}"
-            elif len(made) > 1:
+            elif len(made) > self._deliveries:
                 yield f"{call.step} moved money {len(made)} times: {made}"
         for call in self.world.calls:
             yield from self._paid_again(call)
@@ -331,6 +351,12 @@ class Judge:
             for charge in untold:
                 if mine and charge.id not in delivered:
                     yield f"{other.step} charged {charge}, and {call.step} once more: {mine}"
+
+    @property
+    def _deliveries(self) -> int:
+        """How often a proxy delivers one request that the SDK sends once."""
+        mesh = self.world.adversary.emulator.habits.deliver_twice
+        return mesh.times if mesh else 1
 
     def _all_events(self) -> list[Any]:
         return [event for p in (*self.world.processes, *self.world.others) for event in p.events]

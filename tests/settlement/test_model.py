@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.settlement import story
 from tests.settlement.adversary import HOW, Lot
 from tests.settlement.promise import run
+from voucher_async.testing.habits import KINDS
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 
@@ -98,6 +99,7 @@ WORLDS = st.fixed_dictionaries(
         "offset": st.sampled_from([0.0, 0.999, 7200.4, -7200.6]),
         "per_page": st.sampled_from([100, 2]),
         "newest_first": st.booleans(),
+        "habit": st.none() | st.sampled_from(list(KINDS)),
     }
 )
 
