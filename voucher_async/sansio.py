@@ -28,7 +28,7 @@ from voucher_async.errors import (
     ServerError,
     ValidationFailed,
 )
-from voucher_async.masking import mask
+from voucher_async.masking import Secret, SecretBytes, given, mask
 from voucher_async.models import Token
 from voucher_async.operations import REQUEST_TOKEN, Operation
 
@@ -157,7 +157,7 @@ def build(
         operation=operation,
         path=path,
         query=_encode_query(query) if query else "",
-        body=None if body is None else wire.encode(body),
+        body=None if body is None else SecretBytes(wire.encode(body)),
         secrets=tuple(filter(None, secrets)),
         repeatable=repeatable,
         check=check,
@@ -233,7 +233,7 @@ def _read_token(body: bytes) -> Token:
         raise wire.WireError("access_token", "expected a token of visible ASCII characters")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise wire.WireError("token_type", "expected Bearer")
-    return Token(access_token=value, token_type="Bearer", expires_in=_seconds(said.get("expires_in")))
+    return Token(access_token=Secret(value), token_type="Bearer", expires_in=_seconds(said.get("expires_in")))
 
 
 def _seconds(value: object) -> int | None:
@@ -374,12 +374,12 @@ def _excerpt(request: Request[Any], response: Response) -> str:
     # masked before it is cut: a secret cut in half would not be recognised
     text = response.body[:_SEARCHED].decode(errors="replace")
     keep = response.status >= _CLIENT_ERROR_FROM
-    text = mask(text, (*request.secrets, *response.secrets), keep_error_codes=keep, cut=True)
+    text = mask(text, (*given(), *request.secrets, *response.secrets), keep_error_codes=keep, cut=True)
     return _shorten(" ".join(text.split()), _EXCERPT)
 
 
 def _masked(request: Request[Any], response: Response, text: str) -> str:
-    return mask(text, (*request.secrets, *response.secrets))
+    return mask(text, (*given(), *request.secrets, *response.secrets))
 
 
 def _shorten(text: str, limit: int) -> str:

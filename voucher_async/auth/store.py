@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
+from voucher_async.masking import SecretBytes, conceal, conceals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ def _check_aware(_instance: object, _attribute: object, value: Any) -> None:
         raise ValueError("expires_at must be an aware datetime")
 
 
+@conceals("access_token")
 @attrs.frozen(kw_only=True)
 class StoredToken:
     """A token as it lies in a store, readable by other processes and machines.
@@ -68,6 +70,15 @@ class StoredToken:
         Raises:
             ValueError: it is something else. The message does not quote it.
         """
+        text = SecretBytes(text) if isinstance(text, bytes) else conceal(text)
+        token = cls._read(text)
+        if token is None:
+            raise ValueError("not a stored token") from None
+        return token
+
+    @classmethod
+    def _read(cls, text: str | bytes) -> StoredToken | None:
+        # no error leaves this frame: it would take the text along, and what json and fromisoformat say of it
         try:
             content = cast("dict[str, Any]", json.loads(text))
             return cls(
@@ -76,8 +87,7 @@ class StoredToken:
                 lifetime=content["lifetime"],
             )
         except (ValueError, TypeError, LookupError):
-            # from None: what json and fromisoformat say quotes the text
-            raise ValueError("not a stored token") from None
+            return None
 
 
 @runtime_checkable

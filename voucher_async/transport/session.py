@@ -28,6 +28,7 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
+from voucher_async.masking import SecretBytes
 from voucher_async.sansio import Response
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class Session:
         return Response(
             status=answer.status,
             headers=answer.headers,
-            body=content,
+            body=SecretBytes(content),
             complete=complete,
             resent=exchange.resent,
             secrets=exchange.secrets,

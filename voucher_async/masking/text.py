@@ -1,19 +1,19 @@
-"""Keeping secrets out of whatever is shown, logged or raised."""
+"""Texts with the secrets in them replaced."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
+
+from voucher_async.masking.secret import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MASK", "mask"]
-
-MASK: Final = "***"
+__all__ = ["mask"]
 
 _SHORT = 4
 _NAMES = "access_token|refresh_token|client_secret|authorization|secret|password|code|pin"

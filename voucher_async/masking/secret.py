@@ -1,0 +1,161 @@
+"""Secrets as values: texts and bytes that do not show themselves, and those that a call was given.
+
+Crash reporters write down the `repr` of every local variable of every frame of a traceback. So a secret is
+made one of these types on the first line of the first function that gets it, before anything can fail, and
+bound to the name it came with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Token
+    from types import TracebackType
+
+__all__ = ["MASK", "Secret", "SecretBytes", "Variables", "conceal", "conceals", "given", "known", "remember"]
+
+MASK: Final = "***"
+
+C = TypeVar("C", bound=type[Any])
+
+_given: Final[ContextVar[tuple[str, ...]]] = ContextVar("voucher_async.given", default=())
+
+
+class Secret(str):
+    """A text whose `repr` is masked; in every other way the text that it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{MASK}'"
+
+
+class SecretBytes(bytes):
+    """Bytes whose `repr` is masked, and that of their slices."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"b'{MASK}'"
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> bytes: ...
+    def __getitem__(self, key: SupportsIndex | slice) -> int | bytes:
+        """One byte; or a slice, which aiohttp takes of each body and keeps in its frames."""
+        part = super().__getitem__(key)
+        return part if isinstance(part, int) else SecretBytes(part)
+
+
+class _Unfit:
+    """In place of a secret of a wrong type, such as a list that holds the code."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return MASK
+
+
+@overload
+def conceal(value: None) -> None: ...
+@overload
+def conceal(value: str) -> str: ...
+@overload
+def conceal(value: str | None) -> str | None: ...
+def conceal(value: Any) -> Any:
+    """The same text, not shown by its `repr`.
+
+    Args:
+        value: a secret as a caller gave it. None stays None. What is no text becomes an object that is
+            nothing but the name of its class, for the error that refuses it.
+    """
+    if isinstance(value, str):
+        return value if type(value) is Secret else Secret(value)
+    if value is None or isinstance(value, _Unfit):
+        return value
+    return type(type(value).__name__, (_Unfit,), {"__slots__": ()})()
+
+
+def conceals(*names: str) -> Callable[[C], C]:
+    """A class decorator: secrets among the keyword arguments are concealed before anything looks at them.
+
+    A converter would be too late: the `__init__` that attrs makes keeps the argument in its frame.
+
+    Args:
+        names: the arguments.
+    """
+
+    def decorate(cls: C) -> C:
+        made: Any = cls.__init__
+
+        @functools.wraps(made)
+        def init(self: object, **values: Any) -> None:
+            for name in names:
+                if name in values:
+                    values[name] = conceal(values[name])
+            made(self, **values)
+
+        cls.__init__ = init
+        return cls
+
+    return decorate
+
+
+class Variables:
+    """Environment variables, not shown: a secret among them may have any name.
+
+    Args:
+        values: the variables.
+    """
+
+    __slots__ = ("_get",)
+
+    def __init__(self, values: Mapping[str, str] | Variables) -> None:
+        self._get: Callable[[str], str | None] = values.get
+
+    def get(self, name: str) -> str | None:
+        """One variable; None when it is not set or empty."""
+        return conceal(self._get(name) or None)
+
+
+class known:  # noqa: N801 - reads as the function that it would be, were generators as fast
+    """Inside `with`: these secrets are masked in whatever is said, in every task that is begun there, too.
+
+    Args:
+        secrets: what a call was given; None and empty ones are left out.
+    """
+
+    __slots__ = ("_secrets", "_token")
+
+    def __init__(self, *secrets: str | None) -> None:
+        self._secrets = secrets
+        self._token: Token[tuple[str, ...]] | None = None
+
+    def __enter__(self) -> None:
+        self._token = remember(self._secrets)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            # a coroutine that was abandoned is closed in another context, where there is nothing to forget
+            with contextlib.suppress(ValueError):
+                _given.reset(self._token)
+
+
+def remember(secrets: Iterable[str | None]) -> Token[tuple[str, ...]]:
+    """Know some more secrets for the rest of the running task, such as those of an answer."""
+    before = _given.get()
+    added = tuple(secret for secret in secrets if isinstance(secret, str) and secret and secret not in before)
+    return _given.set((*before, *added))
+
+
+def given() -> tuple[str, ...]:
+    """The secrets that the call under way was given."""
+    return _given.get()
