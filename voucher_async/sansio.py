@@ -28,12 +28,18 @@ from voucher_async.errors import (
     ServerError,
     ValidationFailed,
 )
-from voucher_async.masking import Secret, SecretBytes, given, mask
+from voucher_async.masking import Masker, Secret, SecretBytes, recall, record, visible
 from voucher_async.models import Token
-from voucher_async.operations import REQUEST_TOKEN, Operation
+from voucher_async.operations import (
+    CONNECT_CLIENT,
+    CREATE_VOUCHER,
+    GET_COMPLETE_VOUCHER,
+    REQUEST_TOKEN,
+    Operation,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "Answer",
@@ -50,10 +56,18 @@ T = TypeVar("T")
 MAX_ID = 255
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _NOTHING: Final[Any] = type(None)
+_SECRET: Final = frozenset(
+    each.id for each in (CONNECT_CLIENT, CREATE_VOUCHER, GET_COMPLETE_VOUCHER, REQUEST_TOKEN)
+)
 _EXCERPT: Final = 200
 _SAID: Final = 500
 _KIND: Final = 80
-_SEARCHED: Final = 65_536
+_MESSAGE: Final = 65_536
+_CODE: Final = 255
+_LEAST: Final = 1024
+_FIELDS: Final = 100
+_FIELD_TEXTS: Final = (("code", _CODE), ("property", _CODE), ("rule", _CODE), ("message", _SAID))
+_SEARCHED: Final = 16_384
 _OK = range(200, 300)
 _CLIENT_ERROR_FROM = 400
 _SERVER_ERROR_FROM = 500
@@ -207,16 +221,33 @@ def decode(request: Request[T], response: Response) -> T:
         return cast("T", None)
     if not response.complete:
         raise unreadable(request, response, "the body was cut off or is too large")
-    try:
-        if request.operation is REQUEST_TOKEN:
-            return cast("T", _read_token(response.body))
-        value = wire.decode(request.operation.answer, response.body)
-    except wire.WireError as error:
-        raise unreadable(request, response, str(error)) from None
+    value = _read(request, response)
+    if isinstance(value, wire.WireError):
+        # raised out here, without the frames and errors below, which hold the body
+        raise unreadable(request, response, str(value))
     problem = request.check(value) if request.check else None
     if problem:
         raise unreadable(request, response, problem)
+    if request.secrets or request.operation.id in _SECRET:
+        _remember(request, value)
     return value
+
+
+def _read(request: Request[T], response: Response) -> T | wire.WireError:
+    try:
+        if request.operation is REQUEST_TOKEN:
+            return cast("T", _read_token(response.body))
+        return wire.decode(request.operation.answer, response.body)
+    except wire.WireError as error:
+        return error.with_traceback(None)
+
+
+def _remember(request: Request[Any], value: object) -> None:
+    """Later answers may name the code of what they are about, which their requests do not hold."""
+    said = (getattr(value, name, None) for name in ("code", "pin", "secret"))
+    secrets = [*request.secrets, *filter(None, said)]
+    for name in ("id", "voucher_id"):
+        record(getattr(value, name, None), secrets)
 
 
 def _read_token(body: bytes) -> Token:
@@ -253,11 +284,15 @@ def unreadable(request: Request[Any], response: Response, problem: str) -> BadAn
         response: what came.
         problem: what is wrong with it, without secrets.
     """
-    excerpt = _excerpt(request, response)
-    kind = _masked(request, response, response.headers.get("Content-Type", "no content type"))
+    masker = _masker(request, response)
+    quotable = response.status >= _CLIENT_ERROR_FROM or request.operation.id not in _SECRET
+    excerpt = _excerpt(masker, response) if quotable else ""
+    kind = masker.shown(response.headers.get("Content-Type", "no content type"), _KIND)
+    size = f"{kind}, {len(response.body)} bytes"
+    problem = masker.shown(problem, _SAID)
     error = BadAnswer(
         f"HTTP {response.status} with an answer that cannot be read: {problem} "
-        f"({_shorten(kind, _KIND)}, {len(response.body)} bytes: {excerpt!r})",
+        f"({f'{size}: {_quoted(excerpt)}' if quotable else size})",
         status=response.status,
         excerpt=excerpt,
         facts=request.facts(),
@@ -286,14 +321,15 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     status = response.status
     if status < _CLIENT_ERROR_FROM:
         raise unreadable(request, response, "a redirect or another status this API never gives")
-    envelope = _Envelope.read(request, response)
-    excerpt = _excerpt(request, response)
+    masker = _masker(request, response)
+    envelope = _Envelope.read(masker, response.body)
+    excerpt = _excerpt(masker, response)
     cls = _error_class(request, status)
     said = envelope.code or envelope.message
     text = f"{envelope.code}: {envelope.message}" if envelope.code and envelope.message else said
     text = _shorten(text, _SAID) if text else "an empty body"
     if not said and excerpt:
-        text = f"no readable error, {excerpt!r}"
+        text = f"no readable error, {_quoted(excerpt)}"
     summary = f"HTTP {status}: {text}"
     if cls is MissingScope and request.operation.scope:
         summary = f"{summary}; {request.operation.id} needs the scope {request.operation.scope!r}"
@@ -339,47 +375,61 @@ class _Envelope:
     field_errors: tuple[FieldError, ...] = ()
 
     @classmethod
-    def read(cls, request: Request[Any], response: Response) -> _Envelope:
+    def read(cls, masker: Masker, body: bytes) -> _Envelope:
         try:
-            content = wire.parse(response.body)
+            content = wire.parse(body)
         except wire.WireError:
             return cls()
         if not isinstance(content, dict):
             return cls()
 
-        def text(source: dict[str, object], name: str) -> str | None:
+        def text(source: dict[str, object], name: str, limit: int = _CODE) -> str | None:
             value = source.get(name)
-            return _masked(request, response, value) if isinstance(value, str) and value else None
+            return (
+                masker.shown(value, limit, most=max(limit, _LEAST))
+                if isinstance(value, str) and value
+                else None
+            )
 
         said = cast("dict[str, object]", content)
-        errors = said.get("errors")
-        items = cast("list[object]", errors) if isinstance(errors, list) else []
-        fields = [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
         return cls(
             code=text(said, "code") or text(said, "error"),
-            message=text(said, "message") or text(said, "error_description"),
-            field_errors=tuple(
-                FieldError(
-                    code=text(item, "code"),
-                    property=text(item, "property"),
-                    rule=text(item, "rule"),
-                    message=text(item, "message"),
-                )
-                for item in fields
-            ),
+            message=text(said, "message", _MESSAGE) or text(said, "error_description", _MESSAGE),
+            field_errors=tuple(_field_errors(said.get("errors"), text)),
         )
 
 
-def _excerpt(request: Request[Any], response: Response) -> str:
+def _field_errors(
+    errors: object, text: Callable[[dict[str, object], str, int], str | None]
+) -> Iterator[FieldError]:
+    """The complaints about fields, as many as somebody may read: masking them all would take its time."""
+    items = cast("list[object]", errors) if isinstance(errors, list) else []
+    size = 0
+    for number, item in enumerate(items):
+        if number == _FIELDS or size > _MESSAGE:
+            yield FieldError(message=f"{len(items) - number} more were left out")
+            return
+        if isinstance(item, dict):
+            said = cast("dict[str, object]", item)
+            texts = {name: text(said, name, limit) for name, limit in _FIELD_TEXTS}
+            size += sum(min(len(value), _LEAST) for value in said.values() if isinstance(value, str))
+            yield FieldError(**texts)
+
+
+def _masker(request: Request[Any], response: Response) -> Masker:
+    return Masker((*request.secrets, *response.secrets, *recall(request.path)))
+
+
+def _excerpt(masker: Masker, response: Response) -> str:
     # masked before it is cut: a secret cut in half would not be recognised
-    text = response.body[:_SEARCHED].decode(errors="replace")
     keep = response.status >= _CLIENT_ERROR_FROM
-    text = mask(text, (*given(), *request.secrets, *response.secrets), keep_error_codes=keep, cut=True)
-    return _shorten(" ".join(text.split()), _EXCERPT)
+    text = masker.mask(response.body[:_SEARCHED].decode(errors="replace"), keep_error_codes=keep, cut=True)
+    return _shorten(visible(" ".join(text.split())), _EXCERPT)
 
 
-def _masked(request: Request[Any], response: Response, text: str) -> str:
-    return mask(text, (*given(), *request.secrets, *response.secrets))
+def _quoted(text: str) -> str:
+    """In quotation marks; what does not show is escaped already, `repr` would do it twice."""
+    return f"'{text}'"
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -1,5 +1,6 @@
 """Keeping secrets out of whatever is shown, logged or raised."""
 
+from voucher_async.masking.memory import recall, record
 from voucher_async.masking.secret import (
     MASK,
     Secret,
@@ -11,10 +12,11 @@ from voucher_async.masking.secret import (
     known,
     remember,
 )
-from voucher_async.masking.text import mask
+from voucher_async.masking.text import Masker, mask, visible
 
 __all__ = [
     "MASK",
+    "Masker",
     "Secret",
     "SecretBytes",
     "Variables",
@@ -23,5 +25,8 @@ __all__ = [
     "given",
     "known",
     "mask",
+    "recall",
+    "record",
     "remember",
+    "visible",
 ]

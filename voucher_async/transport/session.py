@@ -250,7 +250,8 @@ class Session:
             body=SecretBytes(content),
             complete=complete,
             resent=exchange.resent,
-            secrets=exchange.secrets,
+            # who has both, a gateway say, may name either
+            secrets=exchange.secrets and (*exchange.secrets, self._settings.client_secret),
         )
 
     async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
