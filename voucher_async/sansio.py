@@ -28,7 +28,7 @@ from voucher_async.errors import (
     ServerError,
     ValidationFailed,
 )
-from voucher_async.masking import Masker, Secret, SecretBytes, recall, record, visible
+from voucher_async.masking import Masker, Members, SecretBytes, conceal, recall, record, visible
 from voucher_async.models import Token
 from voucher_async.operations import (
     CONNECT_CLIENT,
@@ -244,7 +244,7 @@ def _read(request: Request[T], response: Response) -> T | wire.WireError:
 
 def _remember(request: Request[Any], value: object) -> None:
     """Later answers may name the code of what they are about, which their requests do not hold."""
-    said = (getattr(value, name, None) for name in ("code", "pin", "secret"))
+    said = (conceal(getattr(value, name, None)) for name in ("code", "pin", "secret"))
     secrets = [*request.secrets, *filter(None, said)]
     for name in ("id", "voucher_id"):
         record(getattr(value, name, None), secrets)
@@ -255,16 +255,15 @@ def _read_token(body: bytes) -> Token:
 
     Only the token must be right; `expires_in` may be missing, a text or nonsense (RFC 6749 section 5.1).
     """
-    content = wire.parse(body)
-    if not isinstance(content, dict):
+    said = Members(wire.parse(body))
+    if not said.are_some:
         raise wire.WireError("", "expected an object")
-    said = cast("dict[str, object]", content)
-    value, kind = said.get("access_token"), said.get("token_type", "bearer")
+    value, kind = conceal(said.get("access_token")), said.get("token_type", "bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise wire.WireError("access_token", "expected a token of visible ASCII characters")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise wire.WireError("token_type", "expected Bearer")
-    return Token(access_token=Secret(value), token_type="Bearer", expires_in=_seconds(said.get("expires_in")))
+    return Token(access_token=value, token_type="Bearer", expires_in=_seconds(said.get("expires_in")))
 
 
 def _seconds(value: object) -> int | None:

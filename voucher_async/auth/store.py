@@ -7,12 +7,12 @@ import hashlib
 import json
 import re
 import secrets
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
-from voucher_async.masking import SecretBytes, conceal, conceals
+from voucher_async.masking import Members, SecretBytes, conceal, conceals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,13 +80,13 @@ class StoredToken:
     def _read(cls, text: str | bytes) -> StoredToken | None:
         # no error leaves this frame: it would take the text along, and what json and fromisoformat say of it
         try:
-            content = cast("dict[str, Any]", json.loads(text))
+            content = Members(json.loads(conceal(str(text, "utf-8") if isinstance(text, bytes) else text)))
             return cls(
-                access_token=content["access_token"],
-                expires_at=dt.datetime.fromisoformat(content["expires_at"]),
-                lifetime=content["lifetime"],
+                access_token=content.get("access_token"),
+                expires_at=dt.datetime.fromisoformat(content.get("expires_at")),
+                lifetime=content.get("lifetime"),
             )
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError):
             return None
 
 

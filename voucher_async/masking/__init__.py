@@ -3,6 +3,7 @@
 from voucher_async.masking.memory import recall, record
 from voucher_async.masking.secret import (
     MASK,
+    Members,
     Secret,
     SecretBytes,
     Variables,
@@ -17,6 +18,7 @@ from voucher_async.masking.text import Masker, mask, visible
 __all__ = [
     "MASK",
     "Masker",
+    "Members",
     "Secret",
     "SecretBytes",
     "Variables",

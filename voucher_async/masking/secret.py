@@ -10,14 +10,25 @@ from __future__ import annotations
 import contextlib
 import functools
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextvars import Token
     from types import TracebackType
 
-__all__ = ["MASK", "Secret", "SecretBytes", "Variables", "conceal", "conceals", "given", "known", "remember"]
+__all__ = [
+    "MASK",
+    "Members",
+    "Secret",
+    "SecretBytes",
+    "Variables",
+    "conceal",
+    "conceals",
+    "given",
+    "known",
+    "remember",
+]
 
 MASK: Final = "***"
 
@@ -49,8 +60,7 @@ class SecretBytes(bytes):
     def __getitem__(self, key: slice) -> bytes: ...
     def __getitem__(self, key: SupportsIndex | slice) -> int | bytes:
         """One byte; or a slice, which aiohttp takes of each body and keeps in its frames."""
-        part = super().__getitem__(key)
-        return part if isinstance(part, int) else SecretBytes(part)
+        return SecretBytes(super().__getitem__(key)) if isinstance(key, slice) else super().__getitem__(key)
 
 
 class _Unfit:
@@ -105,6 +115,28 @@ def conceals(*names: str) -> Callable[[C], C]:
         return cls
 
     return decorate
+
+
+class Members:
+    """The members of a JSON object that holds secrets, not shown.
+
+    Args:
+        content: what was read; something else than an object has no members.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: object) -> None:
+        self._content = content
+
+    @property
+    def are_some(self) -> bool:
+        """Whether it is an object."""
+        return isinstance(self._content, dict)
+
+    def get(self, name: str, default: object = None) -> Any:
+        """One member, or the default."""
+        return cast("dict[str, object]", self._content).get(name, default) if self.are_some else default
 
 
 class Variables:

@@ -247,7 +247,7 @@ class Session:
         return Response(
             status=answer.status,
             headers=answer.headers,
-            body=SecretBytes(content),
+            body=content,
             complete=complete,
             resent=exchange.resent,
             # who has both, a gateway say, may name either
@@ -261,14 +261,14 @@ class Session:
         size = 0
         while True:
             limit.silence(self._silence)
-            chunk = await stream.readany()
+            chunk = SecretBytes(await stream.readany())
             size += len(chunk)
             if size > most:
                 answer.close()
-                return b"".join(chunks), False
+                return SecretBytes(b"".join(chunks)), False
             chunks.append(chunk)
             if not chunk or stream.at_eof():
-                return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), True
+                return (chunks[0] if len(chunks) == 1 else SecretBytes(b"".join(chunks))), True
 
     def _at_hand(self) -> aiohttp.ClientSession | None:
         """The session of our own, when it is open on this loop."""
