@@ -51,10 +51,14 @@ class StoredToken:
     expires_at: dt.datetime = attrs.field(validator=_check_aware)
     lifetime: float = attrs.field(converter=float)
 
+    def __attrs_post_init__(self) -> None:
+        # a store may write it with whatever it likes, which need not know of subclasses of str
+        object.__setattr__(self, "access_token", str(self.access_token))
+
     def to_json(self) -> str:
         """As JSON text; it holds the token, so keep it where only your own processes read."""
         content = {
-            "access_token": self.access_token,
+            "access_token": conceal(self.access_token),
             "expires_at": self.expires_at.isoformat(),
             "lifetime": self.lifetime,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.auth.store import StoredToken
-from voucher_async.masking import Secret, conceals
+from voucher_async.masking import Secret, conceal, conceals
 
 if TYPE_CHECKING:
     from voucher_async.clock import Clock
@@ -136,7 +136,7 @@ class Token:
         """
         limits = thresholds(stored.lifetime, jitter)
         left = min((stored.expires_at - clock.now()).total_seconds(), limits.life)
-        return cls._born(stored.access_token, clock.monotonic() + left - limits.life, limits, clock)
+        return cls._born(conceal(stored.access_token), clock.monotonic() + left - limits.life, limits, clock)
 
     @classmethod
     def _born(cls, value: str, obtained: float, limits: Thresholds, clock: Clock) -> Token:

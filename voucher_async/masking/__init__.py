@@ -11,7 +11,6 @@ from voucher_async.masking.secret import (
     conceals,
     given,
     known,
-    remember,
 )
 from voucher_async.masking.text import Masker, mask, visible
 
@@ -29,6 +28,5 @@ __all__ = [
     "mask",
     "recall",
     "record",
-    "remember",
     "visible",
 ]

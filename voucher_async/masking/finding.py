@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.masking.views import View, skeleton, views
+from voucher_async.masking.views import View, inner_views, skeleton, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,8 +53,9 @@ def _forms(text: str, bare: str) -> Iterator[str]:
     yield bare[::-1]
     if not text.isascii():
         # bytes that were read with another encoding, or letters that were left out
-        yield from (_bare(_misread(text)), _bare(text.encode("ascii", "ignore").decode()))
-        yield _bare(_misread(text, "cp1252"))
+        yield from (_bare(_misread(text)), _bare(_misread(text, "cp1252")))
+        for kept in (text, unicodedata.normalize("NFD", text)):
+            yield _bare(kept.encode("ascii", "ignore").decode())
     plain = "".join(filter(str.isalnum, text))
     for spelling in {text, text.upper(), text.lower(), plain, plain.upper(), plain.lower()}:
         yield spelling.encode(errors="surrogatepass").hex()
@@ -73,6 +75,7 @@ class Finder:
     def __init__(self, secrets: Iterable[str]) -> None:
         self._known = [_Known(secret) for secret in dict.fromkeys(filter(None, secrets))]
         self._forms = {form for known in self._known for form in known.forms}
+        self._utf8 = any(not exact.isascii() for known in self._known for exact in known.exact)
         self._exact = {exact for known in self._known for exact in known.exact}
 
     def places(self, text: str, *, cut: bool = False) -> list[tuple[int, int]]:
@@ -87,7 +90,7 @@ class Finder:
         found: list[tuple[int, int]] = []
         for view in views(text):
             found += self._in_view(view, _SHORT)
-            for inner in view.base64():
+            for inner in inner_views(view, utf8=self._utf8):
                 # by chance bytes read like a few letters with something between them
                 found += self._in_view(inner, _LONG)
                 if cut:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar, cast, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from contextvars import Token
     from types import TracebackType
 
@@ -27,7 +27,6 @@ __all__ = [
     "conceals",
     "given",
     "known",
-    "remember",
 ]
 
 MASK: Final = "***"
@@ -170,7 +169,9 @@ class known:  # noqa: N801 - reads as the function that it would be, were genera
         self._token: Token[tuple[str, ...]] | None = None
 
     def __enter__(self) -> None:
-        self._token = remember(self._secrets)
+        before = _given.get()
+        added = (each for each in self._secrets if isinstance(each, str) and each and each not in before)
+        self._token = _given.set((*before, *added))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -179,13 +180,6 @@ class known:  # noqa: N801 - reads as the function that it would be, were genera
             # a coroutine that was abandoned is closed in another context, where there is nothing to forget
             with contextlib.suppress(ValueError):
                 _given.reset(self._token)
-
-
-def remember(secrets: Iterable[str | None]) -> Token[tuple[str, ...]]:
-    """Know some more secrets for the rest of the running task, such as those of an answer."""
-    before = _given.get()
-    added = tuple(secret for secret in secrets if isinstance(secret, str) and secret and secret not in before)
-    return _given.set((*before, *added))
 
 
 def given() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["View", "skeleton", "views"]
+__all__ = ["View", "inner_views", "skeleton", "views"]
 
 _ROUNDS: Final = 3
 _SHORTEST_BASE64: Final = 6
@@ -27,7 +27,7 @@ _SHORTEST_BASE64: Final = 6
 _ESCAPE: Final = re.compile(
     r"""\\u\{(?P<braced>[0-9a-fA-F]{1,6})\}
     |(?P<units>(?:\\u[0-9a-fA-F]{4})+)
-    |\\(?:x(?P<byte>[0-9a-fA-F]{2})|U(?P<wide>[0-9a-fA-F]{8})|(?P<octal>[0-3][0-7]{2})|(?P<one>[^0-9A-Za-tv-wyz]|[nrtbfav]))
+    |\\(?:x(?P<byte>[0-9a-fA-F]{2})|U(?P<wide>[0-9a-fA-F]{8})|(?P<octal>[0-3][0-7]{2})|(?P<one>[^0-9A-Za-z]|[nrtbfav]))
     |&(?P<entity>\#\d{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?
     |(?P<percent>(?:%[0-9a-fA-F]{2})+)
     |%u(?P<unit>[0-9a-fA-F]{4})""",
@@ -36,6 +36,7 @@ _ESCAPE: Final = re.compile(
 _QUOTED_PRINTABLE: Final = re.compile(r"(?P<soft>=\r?\n)|(?P<bytes>(?:=[0-9a-fA-F]{2})+)")
 _TAG: Final = re.compile(r"</?[A-Za-z!][^<>]{0,200}>")
 _SPACE: Final = re.compile(r"\s+")
+_HIGH: Final = re.compile(r"[\x80-\xff]+")
 _BASE64: Final = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST_BASE64},}}={{0,2}}")
 _RUN: Final = re.compile(r"[a-z0-9]+")
 _CONTROLS: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
@@ -149,6 +150,21 @@ def views(text: str) -> Iterator[View]:
         yield view
     if "<" in view.chars:
         yield view.replaced(_TAG, lambda _: "")
+
+
+def inner_views(view: View, *, utf8: bool) -> Iterator[View]:
+    """The readings of what base64 in a reading holds.
+
+    Args:
+        view: the reading.
+        utf8: other letters than those of ASCII matter.
+    """
+    for inner in view.base64():
+        yield inner
+        if "\\" in inner.chars:
+            yield inner.replaced(_ESCAPE, _unescaped)
+        if utf8:
+            yield inner.replaced(_HIGH, lambda found: found[0].encode("latin-1").decode(errors="ignore"))
 
 
 def _unescaped(match: re.Match[str]) -> str | None:
