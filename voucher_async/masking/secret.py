@@ -110,7 +110,7 @@ def conceals(*names: str) -> Callable[[C], C]:
                     values[name] = conceal(values[name])
             made(self, **values)
 
-        cls.__init__ = init
+        setattr(cls, "__init__", init)  # noqa: B010 - to a type checker each class has its own
         return cls
 
     return decorate

@@ -19,7 +19,6 @@ from voucher_async.errors import (
     CallFacts,
     Conflict,
     Fate,
-    FieldError,
     InvalidInput,
     InvalidInputType,
     MissingScope,
@@ -28,7 +27,7 @@ from voucher_async.errors import (
     ServerError,
     ValidationFailed,
 )
-from voucher_async.masking import Masker, Members, SecretBytes, conceal, recall, record, visible
+from voucher_async.masking import Masker, Members, SecretBytes, conceal, recall, record
 from voucher_async.models import Token
 from voucher_async.operations import (
     CONNECT_CLIENT,
@@ -37,9 +36,10 @@ from voucher_async.operations import (
     REQUEST_TOKEN,
     Operation,
 )
+from voucher_async.sansio.said import SAID, Envelope, excerpt_of, quoted, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "Answer",
@@ -59,15 +59,7 @@ _NOTHING: Final[Any] = type(None)
 _SECRET: Final = frozenset(
     each.id for each in (CONNECT_CLIENT, CREATE_VOUCHER, GET_COMPLETE_VOUCHER, REQUEST_TOKEN)
 )
-_EXCERPT: Final = 200
-_SAID: Final = 500
 _KIND: Final = 80
-_MESSAGE: Final = 65_536
-_CODE: Final = 255
-_LEAST: Final = 1024
-_FIELDS: Final = 100
-_FIELD_TEXTS: Final = (("code", _CODE), ("property", _CODE), ("rule", _CODE), ("message", _SAID))
-_SEARCHED: Final = 16_384
 _OK = range(200, 300)
 _CLIENT_ERROR_FROM = 400
 _SERVER_ERROR_FROM = 500
@@ -235,7 +227,7 @@ def decode(request: Request[T], response: Response) -> T:
 
 def _read(request: Request[T], response: Response) -> T | wire.WireError:
     try:
-        if request.operation is REQUEST_TOKEN:
+        if request.operation.id == REQUEST_TOKEN.id:
             return cast("T", _read_token(response.body))
         return wire.decode(request.operation.answer, response.body)
     except wire.WireError as error:
@@ -244,8 +236,8 @@ def _read(request: Request[T], response: Response) -> T | wire.WireError:
 
 def _remember(request: Request[Any], value: object) -> None:
     """Later answers may name the code of what they are about, which their requests do not hold."""
-    said = (conceal(getattr(value, name, None)) for name in ("code", "pin", "secret"))
-    secrets = [*request.secrets, *filter(None, said)]
+    said = [conceal(getattr(value, name, None)) for name in ("code", "pin", "secret")]
+    secrets = [*request.secrets, *(text for text in said if text)]
     for name in ("id", "voucher_id"):
         record(getattr(value, name, None), secrets)
 
@@ -258,7 +250,8 @@ def _read_token(body: bytes) -> Token:
     said = Members(wire.parse(body))
     if not said.are_some:
         raise wire.WireError("", "expected an object")
-    value, kind = conceal(said.get("access_token")), said.get("token_type", "bearer")
+    value: object = conceal(said.get("access_token"))
+    kind: object = said.get("token_type", "bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise wire.WireError("access_token", "expected a token of visible ASCII characters")
     if not isinstance(kind, str) or kind.lower() != "bearer":
@@ -284,14 +277,15 @@ def unreadable(request: Request[Any], response: Response, problem: str) -> BadAn
         problem: what is wrong with it, without secrets.
     """
     masker = _masker(request, response)
-    quotable = response.status >= _CLIENT_ERROR_FROM or request.operation.id not in _SECRET
-    excerpt = _excerpt(masker, response) if quotable else ""
+    refused = response.status >= _CLIENT_ERROR_FROM
+    quotable = refused or request.operation.id not in _SECRET
+    excerpt = excerpt_of(masker, response.body, keep_error_codes=refused) if quotable else ""
     kind = masker.shown(response.headers.get("Content-Type", "no content type"), _KIND)
     size = f"{kind}, {len(response.body)} bytes"
-    problem = masker.shown(problem, _SAID)
+    problem = masker.shown(problem, SAID)
     error = BadAnswer(
         f"HTTP {response.status} with an answer that cannot be read: {problem} "
-        f"({f'{size}: {_quoted(excerpt)}' if quotable else size})",
+        f"({f'{size}: {quoted(excerpt)}' if quotable else size})",
         status=response.status,
         excerpt=excerpt,
         facts=request.facts(),
@@ -321,14 +315,14 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     if status < _CLIENT_ERROR_FROM:
         raise unreadable(request, response, "a redirect or another status this API never gives")
     masker = _masker(request, response)
-    envelope = _Envelope.read(masker, response.body)
-    excerpt = _excerpt(masker, response)
+    envelope = Envelope.read(masker, response.body)
+    excerpt = excerpt_of(masker, response.body, keep_error_codes=True)
     cls = _error_class(request, status)
     said = envelope.code or envelope.message
     text = f"{envelope.code}: {envelope.message}" if envelope.code and envelope.message else said
-    text = _shorten(text, _SAID) if text else "an empty body"
+    text = shorten(text, SAID) if text else "an empty body"
     if not said and excerpt:
-        text = f"no readable error, {_quoted(excerpt)}"
+        text = f"no readable error, {quoted(excerpt)}"
     summary = f"HTTP {status}: {text}"
     if cls is MissingScope and request.operation.scope:
         summary = f"{summary}; {request.operation.id} needs the scope {request.operation.scope!r}"
@@ -365,71 +359,5 @@ def _error_class(request: Request[Any], status: int) -> type[ApiError]:
     return _BY_STATUS.get(status, ValidationFailed)
 
 
-@attrs.frozen(kw_only=True)
-class _Envelope:
-    """What an error answer says, from whichever of the two known forms it has."""
-
-    code: str | None = None
-    message: str | None = None
-    field_errors: tuple[FieldError, ...] = ()
-
-    @classmethod
-    def read(cls, masker: Masker, body: bytes) -> _Envelope:
-        try:
-            content = wire.parse(body)
-        except wire.WireError:
-            return cls()
-        if not isinstance(content, dict):
-            return cls()
-
-        def text(source: dict[str, object], name: str, limit: int = _CODE) -> str | None:
-            value = source.get(name)
-            return (
-                masker.shown(value, limit, most=max(limit, _LEAST))
-                if isinstance(value, str) and value
-                else None
-            )
-
-        said = cast("dict[str, object]", content)
-        return cls(
-            code=text(said, "code") or text(said, "error"),
-            message=text(said, "message", _MESSAGE) or text(said, "error_description", _MESSAGE),
-            field_errors=tuple(_field_errors(said.get("errors"), text)),
-        )
-
-
-def _field_errors(
-    errors: object, text: Callable[[dict[str, object], str, int], str | None]
-) -> Iterator[FieldError]:
-    """The complaints about fields, as many as somebody may read: masking them all would take its time."""
-    items = cast("list[object]", errors) if isinstance(errors, list) else []
-    size = 0
-    for number, item in enumerate(items):
-        if number == _FIELDS or size > _MESSAGE:
-            yield FieldError(message=f"{len(items) - number} more were left out")
-            return
-        if isinstance(item, dict):
-            said = cast("dict[str, object]", item)
-            texts = {name: text(said, name, limit) for name, limit in _FIELD_TEXTS}
-            size += sum(min(len(value), _LEAST) for value in said.values() if isinstance(value, str))
-            yield FieldError(**texts)
-
-
 def _masker(request: Request[Any], response: Response) -> Masker:
     return Masker((*request.secrets, *response.secrets, *recall(request.path)))
-
-
-def _excerpt(masker: Masker, response: Response) -> str:
-    # masked before it is cut: a secret cut in half would not be recognised
-    keep = response.status >= _CLIENT_ERROR_FROM
-    text = masker.mask(response.body[:_SEARCHED].decode(errors="replace"), keep_error_codes=keep, cut=True)
-    return _shorten(visible(" ".join(text.split())), _EXCERPT)
-
-
-def _quoted(text: str) -> str:
-    """In quotation marks; what does not show is escaped already, `repr` would do it twice."""
-    return f"'{text}'"
-
-
-def _shorten(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}..."
