@@ -31,10 +31,9 @@ TEXT = "GIFT-AB12"
 
 def test_a_secret_is_its_text_in_every_way_but_the_repr() -> None:
     secret = Secret(TEXT)
-    assert (repr(secret), repr([secret]), f"{secret!r}", "%r" % (secret,)) == (
+    assert (repr(secret), repr([secret]), f"{secret!r}") == (
         "'***'",
         "['***']",
-        "'***'",
         "'***'",
     )
     assert (secret, hash(secret), f"{secret}", type(str(secret))) == (TEXT, hash(TEXT), TEXT, str)

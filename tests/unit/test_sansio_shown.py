@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voucher_async.errors import ApiError, InvalidInput, VoucherError
-from voucher_async.masking import Masker, visible
+from voucher_async.masking import visible
+from voucher_async.masking.text import Masker
 from voucher_async.models import CreateReservationRequest
 from voucher_async.operations import CREATE_RESERVATION, GET_VOUCHER
 from voucher_async.sansio import Request, Response, build, decode

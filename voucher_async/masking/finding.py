@@ -37,7 +37,7 @@ class _Known:
     def __init__(self, secret: str) -> None:
         text = secret.strip() or secret
         bare = _bare(text)
-        self.exact: tuple[str, ...] = tuple({secret, text}) if len(text) >= _SHORT else ()
+        self.exact: tuple[str, ...] = tuple(each for each in {secret, text} if len(each) >= _SHORT)
         self.word: str = bare if len(bare) < _SHORT else ""
         self.forms: frozenset[str] = frozenset(
             form for form in _forms(text, bare) if len(form) >= _SHORT and len(bare) >= _SHORT

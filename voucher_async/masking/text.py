@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from voucher_async.masking import MASK, given, visible
 from voucher_async.masking.finding import Finder
-from voucher_async.masking.secret import MASK, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Masker", "mask", "visible"]
+__all__ = ["Masker"]
 
 # names of members; between their words may be anything that a word may be joined with
 _NAMES = (
@@ -43,29 +42,6 @@ _PRINTED = re.compile(
 # not <code>: in a page that is any piece of text
 _ELEMENT = re.compile(rf"(<(?!code\b)({_NAMES})(?:\s[^<>]{{0,200}})?>)[^<]*", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"[A-Z][A-Z_]*(?:\.[A-Z_]+)+(?::[\w,]+)?\Z")
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-_VARIATIONS: Final = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
-
-
-def visible(text: str) -> str:
-    r"""The text with whatever does not show, or steers a terminal, written as an escape such as `\x1b`.
-
-    It can be encoded as UTF-8, stays on one line and reads in the order in which it is written.
-
-    Args:
-        text: what somebody else said.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_visible, text))
-
-
-def _visible(char: str) -> str:
-    if char in _INVISIBLE or any(ord(char) in variations for variations in _VARIATIONS):
-        shows = False
-    else:
-        shows = char.isprintable() or unicodedata.category(char) == "Zs"
-    return char if shows else char.encode("unicode_escape").decode()
 
 
 class Masker:
@@ -109,19 +85,6 @@ class Masker:
         cut = len(text) > most
         masked = visible(self.mask(text[:most], keep_error_codes=keep_error_codes, cut=cut))
         return masked if len(masked) <= limit and not cut else f"{masked[:limit]}..."
-
-
-def mask(text: str, secrets: Iterable[str] = (), *, keep_error_codes: bool = False, cut: bool = False) -> str:
-    """Replace secrets in a text by `***`.
-
-    Args:
-        text: what is about to be shown.
-        secrets: values known to be secret, besides those that the call under way was given; replaced in
-            whichever form they stand there, short ones as whole words only.
-        keep_error_codes: leave a `"code"` that reads like `VOUCHER.NOT_FOUND`.
-        cut: the text may have been cut off: the beginning of a secret at its end is replaced, too.
-    """
-    return Masker(secrets).mask(text, keep_error_codes=keep_error_codes, cut=cut)
 
 
 def _mask_unless_error_code(match: re.Match[str]) -> str:

@@ -27,7 +27,9 @@ from voucher_async.errors import (
     ServerError,
     ValidationFailed,
 )
-from voucher_async.masking import Masker, Members, SecretBytes, conceal, recall, record
+from voucher_async.masking import Members, SecretBytes, conceal
+from voucher_async.masking.memory import recall, record
+from voucher_async.masking.text import Masker
 from voucher_async.models import Token
 from voucher_async.operations import (
     CONNECT_CLIENT,
@@ -250,7 +252,7 @@ def _read_token(body: bytes) -> Token:
     said = Members(wire.parse(body))
     if not said.are_some:
         raise wire.WireError("", "expected an object")
-    value: object = conceal(said.get("access_token"))
+    value = cast("object", conceal(said.get("access_token")))
     kind: object = said.get("token_type", "bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise wire.WireError("access_token", "expected a token of visible ASCII characters")

@@ -13,7 +13,7 @@ from voucher_async.masking import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from voucher_async.masking import Masker
+    from voucher_async.masking.text import Masker
 
 __all__ = ["SAID", "Envelope", "excerpt_of", "quoted", "shorten"]
 
