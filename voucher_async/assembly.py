@@ -6,13 +6,14 @@ only names the package's errors or its types, or makes its client later, does no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlencode
+import re
+from typing import TYPE_CHECKING, Final
 
 from voucher_async.auth import TokenGrant, TokenProvider, store_key
 from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.hooks import Hooks
+from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.resources.book import ReservationBook
 from voucher_async.resources.charges import Charges
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from voucher_async.models import ConnectedClient
 
 __all__ = ["Parts", "connect"]
+
+_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
 
 
 class Parts:
@@ -106,12 +109,21 @@ class Parts:
         request = Request(
             operation=REQUEST_TOKEN,
             path=REQUEST_TOKEN.path,
-            body=urlencode(form).encode(),
+            body=_form(form),
             content_type="application/x-www-form-urlencoded",
-            secrets=(settings.client_secret, quote_plus(settings.client_secret)),
+            secrets=(settings.client_secret,),
         )
         token = (await self.transport.send(request, self.transport.deadline())).value
         return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
+
+
+def _form(values: dict[str, str]) -> SecretBytes:
+    """The values as a form. The standard library's function leaves them in its frames."""
+    return SecretBytes(b"&".join(b"%s=%s" % (_encoded(name), _encoded(values[name])) for name in values))
+
+
+def _encoded(text: str) -> bytes:
+    return SecretBytes(_UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], text.encode()))
 
 
 async def connect(

@@ -8,6 +8,7 @@ import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left
 
 from voucher_async.config import Settings
 from voucher_async.errors import ConfigurationError
+from voucher_async.masking import Variables, conceal, known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,6 +81,7 @@ class VoucherClient:
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
+        client_secret = conceal(client_secret)
         if settings is None:
             if client_id is None or client_secret is None:
                 raise ConfigurationError("client_id and client_secret are needed, or settings")
@@ -120,7 +122,7 @@ class VoucherClient:
     @classmethod
     def from_env(
         cls,
-        environ: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | Variables | None = None,
         *,
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
@@ -139,6 +141,7 @@ class VoucherClient:
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
         """
+        environ = None if environ is None else Variables(environ)
         return cls(settings=Settings.from_env(environ), session=session, token_store=token_store, hooks=hooks)
 
     def __repr__(self) -> str:
@@ -189,9 +192,16 @@ class VoucherClient:
             TransportError: nothing was charged.
             LockFailed: the voucher lock that was handed in failed; nothing was sent.
         """
-        return await self._lifecycle.redeem(
-            code=code, amount=amount, currency=currency, order_number=order_number, pin=pin, timeout=timeout
-        )
+        code, pin = conceal(code), conceal(pin)
+        with known(code, pin):
+            return await self._lifecycle.redeem(
+                code=code,
+                amount=amount,
+                currency=currency,
+                order_number=order_number,
+                pin=pin,
+                timeout=timeout,
+            )
 
     def checkout(self, *, order_number: str, currency: str) -> Checkout:
         """One order, paid with one or more vouchers: reserve them, take the rest, charge all or none.
@@ -307,6 +317,7 @@ async def connect(
         TransportError: nothing was sent.
         ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
     """
+    pin = conceal(pin)
     # there are no credentials yet, and this operation asks for none
     settings = Settings.make(
         client_id="not-connected",

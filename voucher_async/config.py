@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 
 from voucher_async.errors import ConfigurationError
+from voucher_async.masking import Variables, conceal, conceals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,6 +118,7 @@ def _urls(environment: str | None, base_url: str | None, token_url: str | None) 
     return base_url.rstrip("/"), token_url
 
 
+@conceals("client_secret")
 @attrs.frozen(kw_only=True)
 class Settings:
     """Everything a client needs to know, checked. Make one with `Settings.make` or `Settings.from_env`.
@@ -193,6 +195,7 @@ class Settings:
         Raises:
             ConfigurationError: a value is missing or cannot work; the message names it.
         """
+        client_secret = conceal(client_secret)
         base_url, token_url = _urls(environment, base_url, token_url)
         if isinstance(scopes, str):
             scopes = scopes.split()
@@ -208,7 +211,7 @@ class Settings:
         )
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+    def from_env(cls, environ: Mapping[str, str] | Variables | None = None) -> Settings:
         """Settings from `VOUCHER_*` variables.
 
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
@@ -217,15 +220,15 @@ class Settings:
         Raises:
             ConfigurationError: a variable is missing or its value cannot work; the message names it.
         """
-        values = os.environ if environ is None else environ
+        environ = values = Variables(os.environ if environ is None else environ)
         missing = [name for name in ("VOUCHER_CLIENT_ID", "VOUCHER_CLIENT_SECRET") if not values.get(name)]
         if not values.get("VOUCHER_ENVIRONMENT") and not values.get("VOUCHER_BASE_URL"):
             missing.append("VOUCHER_ENVIRONMENT (or VOUCHER_BASE_URL)")
         if missing:
             raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
         return cls.make(
-            client_id=values["VOUCHER_CLIENT_ID"],
-            client_secret=values["VOUCHER_CLIENT_SECRET"],
+            client_id=str(values.get("VOUCHER_CLIENT_ID")),
+            client_secret=conceal(values.get("VOUCHER_CLIENT_SECRET") or ""),
             environment=values.get("VOUCHER_ENVIRONMENT") or None,
             base_url=values.get("VOUCHER_BASE_URL") or None,
             token_url=values.get("VOUCHER_TOKEN_URL") or None,

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from voucher_async.masking import MASK
+from voucher_async.masking import MASK, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,7 +186,7 @@ class VoucherError(Exception):
     proof: Proof | None = None
 
     def __init__(self, message: str, *, facts: CallFacts | None = None) -> None:
-        super().__init__(message)
+        super().__init__(visible(message))
         self.facts = facts
 
     def __str__(self) -> str:

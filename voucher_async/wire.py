@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeVar, c
 import attrs
 import msgspec
 
+from voucher_async.masking import Secret
 from voucher_async.models import OpenEnum, Unset
 from voucher_async.money import format_amount
 
@@ -80,7 +81,13 @@ def parse(body: bytes) -> Any:
 
 def encode(model: object) -> bytes:
     """Write a model as JSON; what was not given is left out."""
-    return msgspec.json.encode(_writer(cast("Any", type(model)))(model))
+    return msgspec.json.encode(_writer(cast("Any", type(model)))(model), enc_hook=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Secret):
+        return str(value)
+    raise TypeError(f"no {type(value).__name__} can be written as JSON")
 
 
 def _read(reader: Callable[[bytes], T], body: bytes) -> T:

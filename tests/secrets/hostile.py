@@ -15,6 +15,7 @@ class Hostile:
 
     def __init__(self) -> None:
         self.answer = b""
+        self.answers: dict[str, bytes] = {}  # by the end of the path, before `answer`
         self.token = reply(
             200, json.dumps({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600}).encode()
         )
@@ -45,7 +46,9 @@ class Hostile:
                 is_token = b"/oauth/token" in head
                 if self.hang and not is_token:
                     await reader.read()
-                writer.write(self.token if is_token else self.answer)
+                path = head.split()[1].decode().partition("?")[0]
+                scripted = (answer for end, answer in self.answers.items() if path.endswith(end))
+                writer.write(self.token if is_token else next(scripted, self.answer))
                 await writer.drain()
         finally:
             self._tasks.discard(task)

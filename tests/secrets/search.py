@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus
 import attrs
 import pytest
 
+from tests.secrets.frames import shown_of, shown_of_stack
 from voucher_async import VoucherError
 
 CLIENT_SECRET = "client/planted+sécret1&="
@@ -26,9 +27,11 @@ PLANTED = (CLIENT_SECRET, TOKEN, CODE, PIN, CONNECT_PIN)
 
 def forms(secret: str) -> set[str]:
     """A secret as it may be written: plain, percent-encoded, in JSON, in base64 at each of its offsets."""
+    secret = str(secret)  # what the SDK holds does not show itself
     escaped = json.dumps(secret)[1:-1]
     found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), escaped}
     found |= {escaped.replace("/", "\\/"), repr(secret)[1:-1], ascii(secret)[1:-1]}
+    found |= {repr(secret.encode())[2:-1], repr(secret.encode("latin-1", "replace"))[2:-1]}
     for offset in range(3):
         text = base64.b64encode(b"x" * offset + secret.encode()).decode().rstrip("=")
         # what depends on the neighbours is left out at both ends
@@ -43,16 +46,19 @@ class Search:
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
         self.texts: list[str] = []
+        self.variables: list[tuple[str, str]] = []
 
     def on_attempt_started(self, event: object) -> None:
         self.show(event)
+        self.variables += shown_of_stack()
 
-    on_attempt_ended = on_repeating = on_token_refreshed = on_settled = on_attempt_started
+    on_attempt_ended = on_repeating = on_token_refreshed = on_settled = on_intent = on_attempt_started
 
     def show(self, *things: object) -> None:
         for thing in things:
             self.texts += [repr(thing), str(thing), f"{thing}"]
             if isinstance(thing, BaseException):
+                self.variables += shown_of(thing)
                 self._error(thing, set())
             elif attrs.has(type(thing)):
                 self._errors_in(thing)
@@ -89,6 +95,14 @@ class Search:
 
     def leaked(self, secrets: tuple[str, ...]) -> list[tuple[str, str]]:
         texts = [*self.texts, *self._records()]
+        for record in self._caplog.records:
+            if record.exc_info and record.exc_info[1]:
+                self.variables += shown_of(record.exc_info[1])
+        shown = [("", text) for text in dict.fromkeys(texts)] + list(dict.fromkeys(self.variables))
         return [
-            (form, text) for secret in secrets for form in forms(secret) for text in texts if form in text
+            (form, f"{place} {text}")
+            for secret in secrets
+            for form in forms(secret)
+            for place, text in shown
+            if form in text
         ]

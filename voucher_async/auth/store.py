@@ -7,11 +7,12 @@ import hashlib
 import json
 import re
 import secrets
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
+from voucher_async.masking import Members, SecretBytes, conceal, conceals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ def _check_aware(_instance: object, _attribute: object, value: Any) -> None:
         raise ValueError("expires_at must be an aware datetime")
 
 
+@conceals("access_token")
 @attrs.frozen(kw_only=True)
 class StoredToken:
     """A token as it lies in a store, readable by other processes and machines.
@@ -49,10 +51,14 @@ class StoredToken:
     expires_at: dt.datetime = attrs.field(validator=_check_aware)
     lifetime: float = attrs.field(converter=float)
 
+    def __attrs_post_init__(self) -> None:
+        # a store may write it with whatever it likes, which need not know of subclasses of str
+        object.__setattr__(self, "access_token", str(self.access_token))
+
     def to_json(self) -> str:
         """As JSON text; it holds the token, so keep it where only your own processes read."""
         content = {
-            "access_token": self.access_token,
+            "access_token": conceal(self.access_token),
             "expires_at": self.expires_at.isoformat(),
             "lifetime": self.lifetime,
         }
@@ -68,16 +74,24 @@ class StoredToken:
         Raises:
             ValueError: it is something else. The message does not quote it.
         """
-        try:
-            content = cast("dict[str, Any]", json.loads(text))
-            return cls(
-                access_token=content["access_token"],
-                expires_at=dt.datetime.fromisoformat(content["expires_at"]),
-                lifetime=content["lifetime"],
-            )
-        except (ValueError, TypeError, LookupError):
-            # from None: what json and fromisoformat say quotes the text
+        text = SecretBytes(text) if isinstance(text, bytes) else conceal(text)
+        token = cls._read(text)
+        if token is None:
             raise ValueError("not a stored token") from None
+        return token
+
+    @classmethod
+    def _read(cls, text: str | bytes) -> StoredToken | None:
+        # no error leaves this frame: it would take the text along, and what json and fromisoformat say of it
+        try:
+            content = Members(json.loads(conceal(str(text, "utf-8") if isinstance(text, bytes) else text)))
+            return cls(
+                access_token=content.get("access_token"),
+                expires_at=dt.datetime.fromisoformat(content.get("expires_at")),
+                lifetime=content.get("lifetime"),
+            )
+        except (ValueError, TypeError):
+            return None
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.auth.store import StoredToken
+from voucher_async.masking import Secret, conceal, conceals
 
 if TYPE_CHECKING:
     from voucher_async.clock import Clock
@@ -29,6 +30,7 @@ _HARD_SHARE, _HARD_CAP = 0.1, 30.0
 _SPREAD: Final = 0.5
 
 
+@conceals("access_token")
 @attrs.frozen(kw_only=True)
 class TokenGrant:
     """What a token request gave (RFC 6749 section 5.1).
@@ -78,9 +80,10 @@ def thresholds(expires_in: float | None, jitter: float = 0.0) -> Thresholds:
 
 
 def _bearer(token: Token) -> str:
-    return f"Bearer {token.value}"
+    return Secret(f"Bearer {token.value}")
 
 
+@conceals("value")
 @attrs.frozen(kw_only=True, eq=False)
 class Token:
     """A token in use. Two of them are equal only when they are one object: each was obtained once.
@@ -133,7 +136,7 @@ class Token:
         """
         limits = thresholds(stored.lifetime, jitter)
         left = min((stored.expires_at - clock.now()).total_seconds(), limits.life)
-        return cls._born(stored.access_token, clock.monotonic() + left - limits.life, limits, clock)
+        return cls._born(conceal(stored.access_token), clock.monotonic() + left - limits.life, limits, clock)
 
     @classmethod
     def _born(cls, value: str, obtained: float, limits: Thresholds, clock: Clock) -> Token:

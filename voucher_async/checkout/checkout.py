@@ -11,6 +11,7 @@ from voucher_async.checkout.renewal import keep_alive
 from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
 from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherError
+from voucher_async.masking import conceal, known
 from voucher_async.money import CENT, ZERO, to_amount
 from voucher_async.pending import HeldState
 from voucher_async.resources.reservations import charge_pending
@@ -45,6 +46,7 @@ class Checkout:
     def __init__(self, parts: Lifecycle, *, order_number: str, currency: str) -> None:
         self._parts = parts
         self._held: list[HeldReservation] = []
+        self._secrets: tuple[str | None, ...] = ()
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
         self._charges: tuple[Charge, ...] | None = None
         self._charging = 0
@@ -106,6 +108,8 @@ class Checkout:
             OutcomeUnknown, CheckoutFailed: an earlier `charge` left money charged, or left that open.
             ConfigurationError: the checkout is over.
         """
+        code, pin = conceal(code), conceal(pin)
+        self._secrets += (code, pin)
         self._check_open()
         if renew and not self._entered:
             raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
@@ -115,20 +119,20 @@ class Checkout:
         def request_for(value: Decimal) -> Request[Reservation]:
             return self._parts.reservations.request(code=code, amount=value, currency=self.currency, pin=pin)
 
-        request_for(asked)
+        request = request_for(asked)
         key = self._parts.key(code)
-        async with in_turn(self._parts.lock, (key,), deadline):
-            if allow_partial:
-                made, request = await reserve_partially(
-                    self._parts.sender, self._parts.reservations, request_for, asked, deadline
-                )
-            else:
-                request = request_for(asked)
-                made = await self._parts.reservations.make(request, deadline)
-        self._check_open()  # it may have been charged meanwhile: what is held now lapses
-        held = self._hold(made, asked, request, key)
-        if renew:
-            self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
+        with known(*self._secrets):
+            async with in_turn(self._parts.lock, (key,), deadline):
+                if allow_partial:
+                    made, request = await reserve_partially(
+                        self._parts.sender, self._parts.reservations, request_for, asked, deadline
+                    )
+                else:
+                    made = await self._parts.reservations.make(request, deadline)
+            self._check_open()  # it may have been charged meanwhile: what is held now lapses
+            held = self._hold(made, asked, request, key)
+            if renew:
+                self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
         return held
 
     def _hold(
@@ -176,7 +180,8 @@ class Checkout:
             self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
         deadline = self._parts.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
-        return await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
+        with known(*self._secrets):
+            return await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1

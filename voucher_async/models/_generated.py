@@ -17,6 +17,7 @@ from voucher_async.models._rules import (
     boolean,
     choice,
     clearable,
+    conceals,
     exactly_one_of,
     integer,
     money,
@@ -324,6 +325,7 @@ class Token:
     scope: str | None = attrs.field(default=None, metadata=OMITTED)
 
 
+@conceals("client_secret")
 @attrs.frozen(kw_only=True)
 class TokenRequest:
     """A request for an access token, sent as a form.
@@ -363,6 +365,7 @@ def _type_of_CreateVoucherRequest(value: VoucherType | str | None) -> VoucherTyp
     return choice(VoucherType, value, "type")
 
 
+@conceals("code", "pin")
 @attrs.frozen(kw_only=True)
 class CreateVoucherRequest:
     """A voucher to be created.
@@ -475,6 +478,7 @@ def _amount_of_RechargeRequest(value: Amount) -> Decimal:
     return money(value, "amount", "0.01")
 
 
+@conceals("code")
 @attrs.frozen(kw_only=True)
 class RechargeRequest:
     """Credit for a voucher, which is named by its code or by its id.
@@ -508,6 +512,7 @@ def _amount_of_CreateReservationRequest(value: Amount) -> Decimal:
     return money(value, "amount", "0.01")
 
 
+@conceals("code", "pin")
 @attrs.frozen(kw_only=True)
 class CreateReservationRequest:
     """An amount to be held.
@@ -558,6 +563,7 @@ class RefundRequest:
     currency: str = attrs.field(validator=text(min_length=3, max_length=3, pattern="^[A-Z]{3}$"))
 
 
+@conceals("pin")
 @attrs.frozen(kw_only=True)
 class ConnectRequest:
     """A connection PIN.

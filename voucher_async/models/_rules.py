@@ -18,6 +18,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 import attrs
 
 from voucher_async.errors import InvalidInput, InvalidInputType
+from voucher_async.masking import Secret, conceals
 from voucher_async.money import Amount, to_amount
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "boolean",
     "choice",
     "clearable",
+    "conceals",
     "exactly_one_of",
     "integer",
     "moment",
@@ -179,7 +181,7 @@ def _text_rule(
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         # one look, in one call, at what nearly every text is like
-        if type(value) is str and least <= len(value) <= most and value.isascii():
+        if (type(value) is str or type(value) is Secret) and least <= len(value) <= most and value.isascii():
             for holds in conditions:
                 if not holds(value):
                     break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import Fate, VoucherError
+from voucher_async.masking import conceal
 from voucher_async.models import ConnectedClient, ConnectRequest
 from voucher_async.operations import CONNECT_CLIENT, DISCONNECT_CLIENT
 from voucher_async.pending import PendingOutcome
@@ -45,6 +46,7 @@ class Clients:
             ApiError: refused by the server.
             TransportError: nothing was sent.
         """
+        pin = conceal(pin)
         request = build(CONNECT_CLIENT, ConnectRequest(pin=pin), secrets=(pin,))
         try:
             return (await self._sender.send(request, self._sender.deadline(timeout))).value

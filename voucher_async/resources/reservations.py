@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import InvalidInputType
+from voucher_async.masking import conceal, known
 from voucher_async.models import (
     Charge,
     ChargeReservationRequest,
@@ -66,8 +67,10 @@ class Reservations:
             ApiError: refused by the server, for example because the voucher does not hold that much.
             TransportError: no answer, also after repeating it; a reservation may exist, unused it lapses.
         """
+        code, pin = conceal(code), conceal(pin)
         request = self.request(code=code, amount=amount, currency=currency, pin=pin)
-        reservation, _ = await self.make(request, self._sender.deadline(timeout))
+        with known(code, pin):
+            reservation, _ = await self.make(request, self._sender.deadline(timeout))
         return reservation
 
     def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:

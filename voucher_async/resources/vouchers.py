@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from voucher_async.masking import conceal, known
 from voucher_async.models import (
     UNSET,
     Charge,
@@ -108,6 +109,7 @@ class Vouchers:
             ApiError: refused by the server.
             TransportError: nothing was sent.
         """
+        code, pin = conceal(code), conceal(pin)
         voucher_id = str(uuid.uuid4()) if isinstance(id, Unset) else id
         if voucher_id is not None:
             # the model allows ids that no path can hold: such a voucher could never be read
@@ -129,13 +131,14 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
-        return await create_voucher(
-            self._sender,
-            body,
-            deadline,
-            fresh_id=isinstance(id, Unset),
-            place=self._desk.engine.place,
-        )
+        with known(code, pin):
+            return await create_voucher(
+                self._sender,
+                body,
+                deadline,
+                fresh_id=isinstance(id, Unset),
+                place=self._desk.engine.place,
+            )
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).
@@ -317,6 +320,7 @@ class Vouchers:
             ApiError: refused by the server; nothing was recharged.
             TransportError: nothing was recharged.
         """
+        code = conceal(code)
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
         request = build(RECHARGE_VOUCHER, body, secrets=(code,))
         pending = PendingOutcome(
@@ -333,7 +337,8 @@ class Vouchers:
                 return await self._desk.engine.perform(flow, case, request)
             return await perform_in_turn(self._desk.engine, flow, case, request)
 
-        return await self._desk.run(self._sender.deadline(timeout), work)
+        with known(code):
+            return await self._desk.run(self._sender.deadline(timeout), work)
 
     def list_charges(
         self,

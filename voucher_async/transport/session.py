@@ -28,6 +28,7 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
+from voucher_async.masking import SecretBytes
 from voucher_async.sansio import Response
 
 if TYPE_CHECKING:
@@ -254,7 +255,8 @@ class Session:
             body=content,
             complete=complete,
             resent=exchange.resent,
-            secrets=exchange.secrets,
+            # who has both, a gateway say, may name either
+            secrets=exchange.secrets and (*exchange.secrets, self._settings.client_secret),
         )
 
     async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
@@ -264,14 +266,14 @@ class Session:
         size = 0
         while True:
             limit.silence(self._silence)
-            chunk = await stream.readany()
+            chunk = SecretBytes(await stream.readany())
             size += len(chunk)
             if size > most:
                 answer.close()
-                return b"".join(chunks), False
+                return SecretBytes(b"".join(chunks)), False
             chunks.append(chunk)
             if not chunk or stream.at_eof():
-                return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), True
+                return (chunks[0] if len(chunks) == 1 else SecretBytes(b"".join(chunks))), True
 
     def _at_hand(self) -> aiohttp.ClientSession | None:
         """The session of our own, when it is open on this loop."""

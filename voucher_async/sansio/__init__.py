@@ -19,7 +19,6 @@ from voucher_async.errors import (
     CallFacts,
     Conflict,
     Fate,
-    FieldError,
     InvalidInput,
     InvalidInputType,
     MissingScope,
@@ -28,9 +27,18 @@ from voucher_async.errors import (
     ServerError,
     ValidationFailed,
 )
-from voucher_async.masking import mask
+from voucher_async.masking import Members, SecretBytes, conceal
+from voucher_async.masking.memory import recall, record
+from voucher_async.masking.text import Masker
 from voucher_async.models import Token
-from voucher_async.operations import REQUEST_TOKEN, Operation
+from voucher_async.operations import (
+    CONNECT_CLIENT,
+    CREATE_VOUCHER,
+    GET_COMPLETE_VOUCHER,
+    REQUEST_TOKEN,
+    Operation,
+)
+from voucher_async.sansio.said import SAID, Envelope, excerpt_of, quoted, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +58,10 @@ T = TypeVar("T")
 MAX_ID = 255
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _NOTHING: Final[Any] = type(None)
-_EXCERPT: Final = 200
-_SAID: Final = 500
+_SECRET: Final = frozenset(
+    each.id for each in (CONNECT_CLIENT, CREATE_VOUCHER, GET_COMPLETE_VOUCHER, REQUEST_TOKEN)
+)
 _KIND: Final = 80
-_SEARCHED: Final = 65_536
 _OK = range(200, 300)
 _CLIENT_ERROR_FROM = 400
 _SERVER_ERROR_FROM = 500
@@ -159,7 +167,7 @@ def build(
         operation=operation,
         path=path,
         query=_encode_query(query) if query else "",
-        body=None if body is None else wire.encode(body),
+        body=None if body is None else SecretBytes(wire.encode(body)),
         secrets=tuple(filter(None, secrets)),
         repeatable=repeatable,
         check=check,
@@ -209,16 +217,33 @@ def decode(request: Request[T], response: Response) -> T:
         return cast("T", None)
     if not response.complete:
         raise unreadable(request, response, "the body was cut off or is too large")
-    try:
-        if request.operation is REQUEST_TOKEN:
-            return cast("T", _read_token(response.body))
-        value = wire.decode(request.operation.answer, response.body)
-    except wire.WireError as error:
-        raise unreadable(request, response, str(error)) from None
+    value = _read(request, response)
+    if isinstance(value, wire.WireError):
+        # raised out here, without the frames and errors below, which hold the body
+        raise unreadable(request, response, str(value))
     problem = request.check(value) if request.check else None
     if problem:
         raise unreadable(request, response, problem)
+    if request.secrets or request.operation.id in _SECRET:
+        _remember(request, value)
     return value
+
+
+def _read(request: Request[T], response: Response) -> T | wire.WireError:
+    try:
+        if request.operation.id == REQUEST_TOKEN.id:
+            return cast("T", _read_token(response.body))
+        return wire.decode(request.operation.answer, response.body)
+    except wire.WireError as error:
+        return error.with_traceback(None)
+
+
+def _remember(request: Request[Any], value: object) -> None:
+    """Later answers may name the code of what they are about, which their requests do not hold."""
+    said = [conceal(getattr(value, name, None)) for name in ("code", "pin", "secret")]
+    secrets = [*request.secrets, *(text for text in said if text)]
+    for name in ("id", "voucher_id"):
+        record(getattr(value, name, None), secrets)
 
 
 def _read_token(body: bytes) -> Token:
@@ -226,11 +251,11 @@ def _read_token(body: bytes) -> Token:
 
     Only the token must be right; `expires_in` may be missing, a text or nonsense (RFC 6749 section 5.1).
     """
-    content = wire.parse(body)
-    if not isinstance(content, dict):
+    said = Members(wire.parse(body))
+    if not said.are_some:
         raise wire.WireError("", "expected an object")
-    said = cast("dict[str, object]", content)
-    value, kind = said.get("access_token"), said.get("token_type", "bearer")
+    value = cast("object", conceal(said.get("access_token")))
+    kind: object = said.get("token_type", "bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise wire.WireError("access_token", "expected a token of visible ASCII characters")
     if not isinstance(kind, str) or kind.lower() != "bearer":
@@ -255,11 +280,16 @@ def unreadable(request: Request[Any], response: Response, problem: str) -> BadAn
         response: what came.
         problem: what is wrong with it, without secrets.
     """
-    excerpt = _excerpt(request, response)
-    kind = _masked(request, response, response.headers.get("Content-Type", "no content type"))
+    masker = _masker(request, response)
+    refused = response.status >= _CLIENT_ERROR_FROM
+    quotable = refused or request.operation.id not in _SECRET
+    excerpt = excerpt_of(masker, response.body, keep_error_codes=refused) if quotable else ""
+    kind = masker.shown(response.headers.get("Content-Type", "no content type"), _KIND)
+    size = f"{kind}, {len(response.body)} bytes"
+    problem = masker.shown(problem, SAID)
     error = BadAnswer(
         f"HTTP {response.status} with an answer that cannot be read: {problem} "
-        f"({_shorten(kind, _KIND)}, {len(response.body)} bytes: {excerpt!r})",
+        f"({f'{size}: {quoted(excerpt)}' if quotable else size})",
         status=response.status,
         excerpt=excerpt,
         facts=request.facts(),
@@ -288,14 +318,15 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     status = response.status
     if status < _CLIENT_ERROR_FROM:
         raise unreadable(request, response, "a redirect or another status this API never gives")
-    envelope = _Envelope.read(request, response)
-    excerpt = _excerpt(request, response)
+    masker = _masker(request, response)
+    envelope = Envelope.read(masker, response.body)
+    excerpt = excerpt_of(masker, response.body, keep_error_codes=True)
     cls = _error_class(request, status)
     said = envelope.code or envelope.message
     text = f"{envelope.code}: {envelope.message}" if envelope.code and envelope.message else said
-    text = _shorten(text, _SAID) if text else "an empty body"
+    text = shorten(text, SAID) if text else "an empty body"
     if not said and excerpt:
-        text = f"no readable error, {excerpt!r}"
+        text = f"no readable error, {quoted(excerpt)}"
     summary = f"HTTP {status}: {text}"
     if cls is MissingScope and request.operation.scope:
         summary = f"{summary}; {request.operation.id} needs the scope {request.operation.scope!r}"
@@ -333,59 +364,5 @@ def _error_class(request: Request[Any], status: int) -> type[ApiError]:
     return _BY_STATUS.get(status, ValidationFailed)
 
 
-@attrs.frozen(kw_only=True)
-class _Envelope:
-    """What an error answer says, from whichever of the two known forms it has; `is_api` for the API's own."""
-
-    is_api: bool = False
-    code: str | None = None
-    message: str | None = None
-    field_errors: tuple[FieldError, ...] = ()
-
-    @classmethod
-    def read(cls, request: Request[Any], response: Response) -> _Envelope:
-        try:
-            content = wire.parse(response.body)
-        except wire.WireError:
-            return cls()
-        if not isinstance(content, dict):
-            return cls()
-
-        def text(source: dict[str, object], name: str) -> str | None:
-            value = source.get(name)
-            return _masked(request, response, value) if isinstance(value, str) and value else None
-
-        said = cast("dict[str, object]", content)
-        errors = said.get("errors")
-        items = cast("list[object]", errors) if isinstance(errors, list) else []
-        fields = [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
-        return cls(
-            is_api=text(said, "code") is not None,
-            code=text(said, "code") or text(said, "error"),
-            message=text(said, "message") or text(said, "error_description"),
-            field_errors=tuple(
-                FieldError(
-                    code=text(item, "code"),
-                    property=text(item, "property"),
-                    rule=text(item, "rule"),
-                    message=text(item, "message"),
-                )
-                for item in fields
-            ),
-        )
-
-
-def _excerpt(request: Request[Any], response: Response) -> str:
-    # masked before it is cut: a secret cut in half would not be recognised
-    text = response.body[:_SEARCHED].decode(errors="replace")
-    keep = response.status >= _CLIENT_ERROR_FROM
-    text = mask(text, (*request.secrets, *response.secrets), keep_error_codes=keep, cut=True)
-    return _shorten(" ".join(text.split()), _EXCERPT)
-
-
-def _masked(request: Request[Any], response: Response, text: str) -> str:
-    return mask(text, (*request.secrets, *response.secrets))
-
-
-def _shorten(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}..."
+def _masker(request: Request[Any], response: Response) -> Masker:
+    return Masker((*request.secrets, *response.secrets, *recall(request.path)))

@@ -1,0 +1,42 @@
+"""The secrets that belong to an id: a later answer about a voucher may name the code of an earlier call."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["recall", "record"]
+
+_KEPT: Final = 4096
+_KEPT_EACH: Final = 8
+
+# of the whole process: in one task more is masked than would have to be, never less
+_secrets: Final[OrderedDict[str, tuple[str, ...]]] = OrderedDict()
+
+
+def record(key: object, secrets: Iterable[str]) -> None:
+    """Keep what must not be shown when something is said about an id; the latest 4,096 ids are kept.
+
+    Args:
+        key: the id of a voucher, a reservation or a client; anything but a text is ignored.
+        secrets: its code, its pin, its secret.
+    """
+    if not isinstance(key, str):
+        return
+    _secrets[key] = tuple(dict.fromkeys((*_secrets.pop(key, ()), *secrets)))[-_KEPT_EACH:]
+    if len(_secrets) > _KEPT:
+        _secrets.popitem(last=False)
+
+
+def recall(path: str) -> Iterator[str]:
+    """The secrets of all ids in a path.
+
+    Args:
+        path: of a request, encoded.
+    """
+    for segment in path.split("/"):
+        yield from _secrets.get(unquote(segment), ())
