@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.resources.proxy import Proxy
-from voucher_async import Charge, ConnectionBroken, Fate, ReservationAlreadyCharged, VoucherClient
+from voucher_async import Charge, ConnectionBroken, Fate, Proof, ReservationAlreadyCharged, VoucherClient
 from voucher_async.testing import VoucherEmulator
 
 
@@ -31,6 +31,6 @@ async def test_a_reservation_whose_life_this_client_does_not_know_is_not_charged
     reservation = await client.reservations.create(code=voucher.code, amount="2", currency="EUR")
     proxy.drop("POST", "/charge")
     with pytest.raises(ConnectionBroken) as caught:
-        await proxied.reservations.charge(reservation, order_number="A-1")
-    assert caught.value.fate is Fate.NOT_DONE
+        await proxied.reservations.charge(reservation, order_number="A-1", timeout=90.0)
+    assert (caught.value.fate, caught.value.proof) == (Fate.NOT_DONE, Proof.ABSENT)
     assert len(proxy.of("POST", "/charge")) == 1

@@ -281,7 +281,7 @@ async def test_a_reservation_of_another_amount_is_never_charged(
     assert emulator.balance(record.id) == Decimal("20.00")
 
 
-async def test_a_list_that_refuses_pages_of_a_hundred_is_read_in_pages_of_its_own(
+async def test_a_list_that_refuses_large_pages_is_read_in_smaller_ones(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
@@ -289,4 +289,5 @@ async def test_a_list_that_refuses_pages_of_a_hundred_is_read_in_pages_of_its_ow
     proxy.refuse("GET", "/charges", 422)
     charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
     assert [entry.id for entry in emulator.charges("A-1")] == [charge.id]
-    assert [seen.query.get("per_page") for seen in proxy.of("GET", "/charges")] == ["100", None]
+    large, smaller = [int(seen.query["per_page"]) for seen in proxy.of("GET", "/charges")]
+    assert 51 <= smaller <= 100 < large

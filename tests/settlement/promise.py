@@ -330,9 +330,9 @@ class Judge:
                 left = [e for e in self._all_events() if e.what == "surplus left" and e.pending.id == id]
                 # what looks like somebody else's charge is no surplus: it stays open, as does the call; and
                 # of a killed process's surplus another one tells, unless it looks like that, too
-                is_known_open = self._is_beside_another(id) and (
-                    not call.process.alive or self._stays_open(id)
-                )
+                # under a habit an entry that is not quite ours may be nobody's surplus either
+                is_undecidable = self._is_beside_another(id) or self.world.habit is not None
+                is_known_open = is_undecidable and (not call.process.alive or self._stays_open(id))
                 if len(standing) > 1 and not left and not is_known_open:
                     yield f"{call.step} charged {len(standing)} times: {standing}"
             elif len(made) > self._deliveries:

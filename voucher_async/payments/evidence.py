@@ -253,7 +253,7 @@ def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weig
 def _lateness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.timedelta:
     if pending.until is None:
         return _NO_TIME
-    return charge.created_at - pending.until - lessons.latest
+    return charge.created_at - pending.until - lessons.shift(pending.operation)[1]
 
 
 def _earliness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.timedelta:
@@ -262,7 +262,7 @@ def _earliness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.
     since = pending.since
     if not charge.created_at.microsecond:  # a stamp in whole seconds is of any moment within its second
         since = since.replace(microsecond=0)
-    return since - charge.created_at + lessons.earliest
+    return since - charge.created_at + lessons.shift(pending.operation)[0]
 
 
 @attrs.frozen(kw_only=True)

@@ -29,15 +29,15 @@ class Lessons:
     Attributes:
         echoed: the operations whose answers have shown an order number recognisably.
         client_id: the `client_id` that charges of this client carry; None when none has been seen.
-        earliest: how far from their time stamps of charges have been seen, at least; below 0: behind it.
-        latest: the same, at most; above 0: ahead of it.
+        offsets: by operation, how far from their time its stamps have been, at least and at most; below 0:
+            behind it, above 0: ahead of it.
     """
 
     echoed: set[str] = attrs.Factory(set[str])
     client_id: str | None = None
-    earliest: dt.timedelta = _NONE
-    latest: dt.timedelta = _NONE
-    _offsets: tuple[dt.timedelta, dt.timedelta] | None = None
+    offsets: dict[str, tuple[dt.timedelta, dt.timedelta]] = attrs.Factory(
+        dict[str, tuple[dt.timedelta, dt.timedelta]]
+    )
     _warned: bool = False
 
     def learn(
@@ -56,7 +56,7 @@ class Lessons:
         if pending.reserved_by is not None and charge.client_id == pending.reserved_by:
             self.client_id = charge.client_id
         if made is not None:
-            self._learn_clock(charge.created_at, *made)
+            self._learn_clock(pending.operation, charge.created_at, *made)
 
     def _learn_order(self, pending: PendingOutcome, charge: Charge) -> None:
         likeness = compare(pending.order_number, charge.order_number)
@@ -72,10 +72,17 @@ class Lessons:
             "none came back" if charge.order_number is None else "one came back changed",
         )
 
-    def _learn_clock(self, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime) -> None:
+    def _learn_clock(
+        self, operation: str, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime
+    ) -> None:
         off = max(stamp - latest, _NONE) + min(stamp - earliest, _NONE)
-        low, high = self._offsets or (off, off)
-        self._offsets = low, high = min(low, off), max(high, off)
-        # one that is always far off is another clock; one that is a little off may be right the next time
-        self.earliest = low if abs(low) > _CLOSE else min(low, _NONE)
-        self.latest = high if abs(high) > _CLOSE else max(high, _NONE)
+        low, high = self.offsets.get(operation, (off, off))
+        self.offsets[operation] = min(low, off), max(high, off)
+
+    def shift(self, operation: str) -> tuple[dt.timedelta, dt.timedelta]:
+        """How far from its time a stamp of an operation may be, at least and at most.
+
+        One that was always far off is another clock's; one that was a little off may be right the next time.
+        """
+        low, high = self.offsets.get(operation, (_NONE, _NONE))
+        return low if abs(low) > _CLOSE else min(low, _NONE), high if abs(high) > _CLOSE else max(high, _NONE)

@@ -64,7 +64,7 @@ def as_not_done(error: VoucherError, proof: Proof) -> VoucherError:
     """
     error.proof = proof
     if isinstance(error, ApiError) and proof is Proof.REFUSED:
-        error.looked = True
+        error.looked, error.fate = True, Fate.ANSWERED
     elif proof not in {Proof.NOT_SENT, Proof.UNAUTHORIZED, Proof.REFUSED}:
         error.fate = Fate.NOT_DONE
     return error

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from voucher_async.errors import ConfigurationError, MissingScope, Proof, VoucherError
+from voucher_async.errors import (
+    ConfigurationError,
+    Conflict,
+    MissingScope,
+    NotFound,
+    Proof,
+    ValidationFailed,
+    VoucherError,
+)
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, decide, find
@@ -81,7 +89,8 @@ class Judge:
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
             case.reason = f"looking for it failed ({brief(error)})"
-            case.hopeless = isinstance(error, (MissingScope, ConfigurationError))
+            is_final = case.is_refused and isinstance(error, (Conflict, NotFound, ValidationFailed))
+            case.hopeless = is_final or isinstance(error, (MissingScope, ConfigurationError))
             return Move.WAIT, Proof.ABSENT
         move = decide(RULES[case.pending.operation], evidence)
         _explain(case, move, evidence)

@@ -51,8 +51,8 @@ def brief(error: VoucherError) -> str:
     """An error in a few words that can stand inside another error's: no page, no other call's facts."""
     if isinstance(error, MissingScope) and error.scope:
         return f"HTTP {error.status}: it needs the scope {error.scope!r}"
-    if isinstance(error, BadAnswer) and error.problem:
+    if isinstance(error, BadAnswer) and error.excerpt:
         return f"HTTP {error.status}: {error.problem}"
-    if isinstance(error, ApiError):
+    if isinstance(error, ApiError) and not isinstance(error, BadAnswer):
         return f"HTTP {error.status}" + (f", {error.code}" if error.code else "")
     return str(error.args[0])
