@@ -21,7 +21,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos mutants lock clean
+.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -84,7 +84,7 @@ installed: setup ## the tests once more, against the built wheel and away from t
 	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --upgrade pip
 	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --group test $(BUILD)/installed/dist/*.whl
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT \
-		&& cp -R pyproject.toml Makefile *.md openapi codegen examples tests "$$work" \
+		&& cp -R pyproject.toml Makefile *.md docs openapi codegen examples tests "$$work" \
 		&& cd "$$work" \
 		&& $(CURDIR)/$(BUILD)/installed/venv/bin/python -m pytest -q -p no:cacheprovider $(SOURCE_ONLY:%=--ignore=%)
 
@@ -106,6 +106,13 @@ bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH=
 
 chaos: setup ## the fault storm: what callers were told, against the server's ledger (10 minutes)
 	@$(BIN)/python -m tests.chaos
+
+proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
+	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
+		echo "== installing $$missing"; \
+		export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; }
+	@$(BIN)/python -m tests.proxies
 
 mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (25 minutes)
 	@$(BIN)/python -m tests.mutants
