@@ -43,6 +43,7 @@ class Listener(Hook):
         record = _RECORD.get()
         if record is not None and event.operation in MONEY and event.fate is not Fate.NOT_SENT:
             record.sends[event.operation] += 1
+            record.doubted |= event.fate is Fate.UNKNOWN or event.error is not None
 
     def on_settled(self, event: Settled) -> None:
         record = self.open.get(event.pending.id) if event.pending else None

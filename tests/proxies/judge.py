@@ -41,6 +41,7 @@ class Record:
         later: what was told about it afterwards, by a hook.
         charges: the ids that were told.
         sends: how many requests of each operation may have been carried out.
+        doubted: whether a request that moves money was left without a readable answer.
         error: the error, in words.
     """
 
@@ -51,6 +52,7 @@ class Record:
     later: Told | None = None
     charges: tuple[str, ...] = ()
     sends: collections.Counter[str] = attrs.field(factory=collections.Counter)
+    doubted: bool = False
     error: str = ""
 
     @property
@@ -64,6 +66,7 @@ class Row:
     """A scenario's line of the table; the last four are violations."""
 
     calls: int = 0
+    doubted: int = 0
     done: int = 0
     not_done: int = 0
     open: int = 0
@@ -126,6 +129,7 @@ def _is_true(record: Record, made: Sequence[ChargeRecord]) -> bool:
 
 
 def _count(row: Row, record: Record, made: Sequence[ChargeRecord]) -> None:
+    row.doubted += record.doubted
     row.done += record.told is Told.DONE
     row.not_done += record.told is Told.NOT_DONE
     row.open += record.told is Told.OPEN

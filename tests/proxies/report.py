@@ -12,6 +12,7 @@ from tests.proxies.scenarios import SCENARIOS
 DOCUMENT: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "proxies.md"
 _COLUMNS: Final = {
     "calls": "calls",
+    "in doubt": "doubted",
     "told done": "done",
     "told not done": "not_done",
     "told open": "open",

@@ -163,8 +163,11 @@ SCENARIOS: Final = (
         package="nginx",
         habit="`proxy_cache_use_stale`: while the server fails, a list is answered from an old copy.",
         lines=_CACHED.format(
-            seconds=1, more="proxy_cache_use_stale error timeout updating http_500 http_502 http_503;\n"
+            seconds=1,
+            more="proxy_cache_use_stale error timeout updating http_500 http_502 http_503;\n"
+            "proxy_next_upstream off;\n",
         ),
+        share=0.6,
         kinds=(faults.BreakAfter(), faults.ServerError(status=503)),
         operations=(*MONEY, "listCharges"),
     ),

@@ -101,7 +101,7 @@ def test_the_tables_are_written_between_their_markers(tmp_path: Path) -> None:
     for calls in (7, 9):
         report.write({"a proxy": Row(calls=calls)}, document)
     lines = document.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if line.startswith("| a proxy")] == [f"| a proxy |{' 9 |'}{' 0 |' * 9}"]
+    assert [line for line in lines if line.startswith("| a proxy")] == [f"| a proxy |{' 9 |'}{' 0 |' * 10}"]
     with pytest.raises(ValueError, match="no markers of elsewhere"):
         report.replaced("\n".join(lines), "elsewhere", "")
 
