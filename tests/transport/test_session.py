@@ -22,6 +22,7 @@ from voucher_async import (
     VoucherError,
     connect,
 )
+from voucher_async.config import Timeout
 from voucher_async.testing import VoucherEmulator
 
 _numbers = itertools.count(1)
@@ -230,7 +231,7 @@ async def test_a_large_answer_within_the_limit_is_read(raw_server: RawServer) ->
 
 
 async def test_there_are_never_more_connections_than_allowed(raw_server: RawServer) -> None:
-    async with raw_server.client(max_connections=5) as client:
+    async with raw_server.client(max_connections=5, timeout=Timeout(total=60.0)) as client:
         numbers = range(200)
         await asyncio.gather(*(client.reservations.charge(f"r-{n}", order_number="o-1") for n in numbers))
     assert raw_server.connections <= 5

@@ -133,18 +133,33 @@ class Server:
     async def refuse(self, seconds: float) -> None:
         """Refuse new connections for at least so many seconds from now."""
         self._refused_until = max(self._refused_until, self.clock.monotonic() + seconds)
-        runner = self._runner
-        if runner is None or self._listening is None:
+        runner, listening = self._runner, self._listening
+        if runner is None or listening is None:
             return  # it stops, or refuses already
         await self._stop_accepting()
         if self._runner is None:
             return  # it stopped meanwhile
+        # In one turn of the loop: closing resets every connection that was made and not yet accepted.
+        queued = _accept_queued(listening)
         for site in tuple(runner.sites):
             await site.stop()
         # Bound and not listening: connections are refused, and nobody else is given the port, no client for
         # its own end of a connection, which would then be one to itself.
         self._held = _bind(self.host, self.port)
         self._start_task(self._listen_again(runner, self._held))
+        for accepted in queued:
+            self._serve(runner, accepted)
+
+    def _serve(self, runner: web.AppRunner, accepted: socket.socket) -> None:
+        async def connect() -> None:
+            if runner.server is not None:
+                await asyncio.get_running_loop().connect_accepted_socket(runner.server, accepted)
+
+        def close(connecting: asyncio.Task[None]) -> None:
+            if connecting.cancelled() or runner.server is None:
+                accepted.close()
+
+        self._start_task(connect()).add_done_callback(close)
 
     async def _listen_again(self, runner: web.AppRunner, held: socket.socket) -> None:
         while (left := self._refused_until - self.clock.monotonic()) > 0:
@@ -157,7 +172,10 @@ class Server:
             await opening  # given up half-way, it would listen and nobody close it
 
     async def _stop_accepting(self) -> None:
-        """Let connections that were just accepted get through: asyncio loses them when it closes."""
+        """Accept nothing more, and let connections that were just accepted get through.
+
+        asyncio loses them when it closes.
+        """
         listening, self._listening = self._listening, None
         if listening is not None:
             with contextlib.suppress(NotImplementedError):  # the loop of Windows has no readers
@@ -206,6 +224,15 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _accept_queued(listening: socket.socket) -> list[socket.socket]:
+    """Accept what the kernel has connected; the event loop has not come to it."""
+    accepted: list[socket.socket] = []
+    with contextlib.suppress(OSError):  # no more of them
+        while True:
+            accepted.append(listening.accept()[0])
+    return accepted
 
 
 async def _receive(request: web.Request) -> Call:

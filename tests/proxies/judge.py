@@ -1,0 +1,151 @@
+"""The judge: what callers were told, against the ledger. Pure."""
+
+from __future__ import annotations
+
+import collections
+import enum
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+import attrs
+
+from voucher_async.testing import ChargeRecord
+
+
+class Kind(enum.StrEnum):
+    """The calls that move money."""
+
+    REDEEM = "redeem"
+    RECHARGE = "recharge"
+    REFUND = "refund"
+
+
+class Told(enum.StrEnum):
+    """The last word that the caller of a call had."""
+
+    DONE = "done"
+    NOT_DONE = "not done"
+    OPEN = "open"
+    CRASHED = "crashed"
+
+
+@attrs.define
+class Record:
+    """One call, and what its caller was told.
+
+    Attributes:
+        kind: the call.
+        target: the voucher's id; of a refund that of the charge.
+        order: the order number, which no other call has.
+        told: what the call itself told.
+        later: what was told about it afterwards, by a hook.
+        charges: the ids that were told.
+        sends: how many requests of each operation may have been carried out.
+        doubted: whether a request that moves money was left without a readable answer.
+        error: the error, in words.
+    """
+
+    kind: Kind
+    target: str
+    order: str
+    told: Told = Told.OPEN
+    later: Told | None = None
+    charges: tuple[str, ...] = ()
+    sends: collections.Counter[str] = attrs.field(factory=collections.Counter)
+    doubted: bool = False
+    error: str = ""
+
+    @property
+    def word(self) -> Told:
+        """The last word."""
+        return self.later or self.told
+
+
+@attrs.define
+class Row:
+    """A scenario's line of the table; the last four are violations."""
+
+    calls: int = 0
+    doubted: int = 0
+    done: int = 0
+    not_done: int = 0
+    open: int = 0
+    left_open: int = 0
+    proxy_twice: int = 0
+    lost: int = 0
+    double: int = 0
+    false: int = 0
+    crashed: int = 0
+    examples: list[str] = attrs.field(factory=list)
+
+    @property
+    def violations(self) -> int:
+        """How many there are."""
+        return self.lost + self.double + self.false + self.crashed
+
+
+_OPERATIONS = {
+    Kind.REDEEM: "chargeReservation",
+    Kind.RECHARGE: "rechargeVoucher",
+    Kind.REFUND: "refundCharge",
+}
+
+
+def judge(records: Sequence[Record], entries: Iterable[ChargeRecord]) -> Row:
+    """The line of a scenario.
+
+    Args:
+        records: the calls.
+        entries: the charges, recharges and refunds of the ledger, once nothing is under way any more.
+    """
+    ledger: collections.defaultdict[tuple[Kind, str], list[ChargeRecord]] = collections.defaultdict(list)
+    for entry in entries:
+        ledger[_slot(entry)].append(entry)
+    row = Row(calls=len(records))
+    for record in records:
+        found = ledger[record.kind, record.target]
+        if record.kind is not Kind.REFUND:
+            found = [entry for entry in found if entry.order_number == record.order]
+        _count(row, record, [entry for entry in found if not _is_taken_back(entry)])
+    return row
+
+
+def _slot(entry: ChargeRecord) -> tuple[Kind, str]:
+    match entry.type:
+        case "charge":
+            return Kind.REDEEM, entry.voucher_id
+        case "recharge":
+            return Kind.RECHARGE, entry.voucher_id
+        case "refund":
+            return Kind.REFUND, entry.refund_of or ""
+
+
+def _is_taken_back(entry: ChargeRecord) -> bool:
+    return entry.type == "charge" and entry.refunded >= entry.amount > Decimal(0)
+
+
+def _is_true(record: Record, made: Sequence[ChargeRecord]) -> bool:
+    return bool({entry.id for entry in made} & set(record.charges) if record.charges else made)
+
+
+def _count(row: Row, record: Record, made: Sequence[ChargeRecord]) -> None:
+    row.doubted += record.doubted
+    row.done += record.told is Told.DONE
+    row.not_done += record.told is Told.NOT_DONE
+    row.open += record.told is Told.OPEN
+    row.left_open += record.word is Told.OPEN
+    more = max(0, len(made) - 1)
+    # each request of ours may account for one entry; what is beyond that was multiplied on the way
+    ours = min(more, max(0, record.sends[_OPERATIONS[record.kind]] - 1))
+    wrong = {
+        "lost": record.word is Told.NOT_DONE and bool(made),
+        "double": bool(ours),
+        "false": record.word is Told.DONE and not _is_true(record, made),
+        "crashed": record.told is Told.CRASHED,
+    }
+    row.proxy_twice += more > ours
+    row.lost += wrong["lost"]
+    row.double += wrong["double"]
+    row.false += wrong["false"]
+    row.crashed += wrong["crashed"]
+    row.examples += [f"{name}: {record.kind} {record.order}: {record.error}" for name in wrong if wrong[name]]
