@@ -187,3 +187,18 @@ async def test_the_ledger_adds_up_under_every_habit_at_once(wire: Any) -> None:
     assert wire.emulator.charges("Order 2") == (recharge, again)
     moved = [movement.order_number for movement in wire.emulator.ledger.of(voucher.id)]
     assert moved == [None, "Order 1", "Order 2", "Order 2"]
+
+
+@pytest.mark.parametrize("name", habits.KINDS)
+async def test_no_habit_breaks_the_emulator_or_its_books(wire: Any, name: str) -> None:
+    voucher = wire.emulator.add_voucher(amount=25)
+    wire.emulator.habits.set(**habits.KINDS[name])
+    answers = [await wire.charge(voucher, "Order 1"), await wire.recharge("Order 2", id=voucher.id)]
+    answers.append(await wire.refund(wire.emulator.charges("Order 1")[0].id))
+    answers.append(await wire("GET", f"/vouchers/{voucher.id}"))
+    assert 500 not in {answer.status for answer in answers}
+    await wire.listed(voucher)
+    await wire.listed(voucher, **{"filter[order_number]": "Order 1"})
+    kinds = {charge.type for charge in wire.emulator.charges(voucher_id=voucher.id)}
+    assert kinds == {"charge", "recharge", "refund"}
+    wire.emulator.ledger.check()
