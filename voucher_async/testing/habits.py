@@ -174,7 +174,7 @@ _NONE: Final = Habits()
 KINDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "delivered twice": {"deliver_twice": DeliverTwice()},
-        "delivered twice, first answer": {"deliver_twice": DeliverTwice(answer="first")},
+        "delivered twice, first answer": {"deliver_twice": DeliverTwice(operations=MONEY, answer="first")},
         "delivered three times": {"deliver_twice": DeliverTwice(times=3)},
         "delivered twice, then 429": {"deliver_twice": DeliverTwice(operations=MONEY, answer=429)},
         "delivered twice, then 403": {"deliver_twice": DeliverTwice(operations=MONEY, answer=403)},
