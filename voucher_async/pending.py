@@ -13,6 +13,7 @@ import attrs
 
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
+from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def _read_text(value: Any) -> str:
 
 
 def _read_moment(value: Any) -> dt.datetime:
-    moment = dt.datetime.fromisoformat(value)
+    moment = Real.datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("must have an offset")
     return moment

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
+from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ def _check_token(_instance: object, _attribute: object, value: Any) -> None:
 
 
 def _check_aware(_instance: object, _attribute: object, value: Any) -> None:
-    if not isinstance(value, dt.datetime) or value.utcoffset() is None:
+    if not isinstance(value, Real.datetime) or value.utcoffset() is None:
         raise ValueError("expires_at must be an aware datetime")
 
 
@@ -72,7 +73,7 @@ class StoredToken:
             content = cast("dict[str, Any]", json.loads(text))
             return cls(
                 access_token=content["access_token"],
-                expires_at=dt.datetime.fromisoformat(content["expires_at"]),
+                expires_at=Real.datetime.fromisoformat(content["expires_at"]),
                 lifetime=content["lifetime"],
             )
         except (ValueError, TypeError, LookupError):

@@ -11,6 +11,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from voucher_async.cancelling import WAITS
 from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
 
 if TYPE_CHECKING:
@@ -189,27 +190,29 @@ async def _enter(
     deadline: Deadline,
     held: list[contextlib.AbstractAsyncContextManager[Any]],
 ) -> None:
-    limit = asyncio.timeout(deadline.left())
     try:
-        async with limit:
+        with WAITS.limit(deadline.left()):
             for key in sorted(set(keys)):
-                turn = lock.hold(key)
-                await turn.__aenter__()
+                turn = await _take(lock, key)
                 held.append(turn)
+    except TimeoutError:
+        raise CallTimeout(
+            f"gave up after {deadline.total:g} s: another call is using the voucher; nothing was sent",
+            fate=Fate.NOT_SENT,
+        ) from None
+
+
+async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextManager[Any]:
+    try:
+        turn = lock.hold(key)
+        await turn.__aenter__()
     except VoucherError:
         raise
     except Exception as error:
-        failure: VoucherError = LockFailed(
-            f"the voucher lock failed with a {type(error).__name__}; nothing was sent"
-        )
-        if isinstance(error, TimeoutError) and limit.expired():
-            failure = CallTimeout(
-                f"gave up after {deadline.total:g} s: another call is using the voucher; nothing was sent",
-                fate=Fate.NOT_SENT,
-            )
-            raise failure from None
+        failure = LockFailed(f"the voucher lock failed with a {type(error).__name__}; nothing was sent")
         failure.fate = Fate.NOT_SENT
         raise failure from error
+    return turn
 
 
 async def _leave(

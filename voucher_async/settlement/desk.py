@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, VoucherError
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
+from voucher_async.realtime import time_of
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.rules import obstacle
 
@@ -215,9 +216,9 @@ class Desk:
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + (self._close_wait if wait is None else wait)
+        ends = time_of(loop) + (self._close_wait if wait is None else wait)
         # a call that ends may leave something behind that is looked after
-        while (tasks := self._tasks()) and (left := ends - loop.time()) > 0:
+        while (tasks := self._tasks()) and (left := ends - time_of(loop)) > 0:
             await asyncio.wait(tasks, timeout=left)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from voucher_async.cancelling import goes_on
+from voucher_async.cancelling import WAITS, goes_on
 from voucher_async.errors import CallTimeout, Fate
 from voucher_async.settlement.archive import look_of
 
@@ -49,7 +49,7 @@ class Lines:
             key = (*key, case.pending.charge_id)
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
-            async with asyncio.timeout(deadline.left()):
+            with WAITS.limit(deadline.left()):
                 await lock.acquire()
         except TimeoutError:
             raise _gave_up(deadline) from None
