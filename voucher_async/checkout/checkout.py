@@ -11,7 +11,7 @@ from voucher_async.checkout.renewal import keep_alive
 from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
 from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherError
-from voucher_async.money import CENT, ZERO, to_amount
+from voucher_async.money import CENT, to_amount, total
 from voucher_async.pending import HeldState
 from voucher_async.resources.reservations import charge_pending
 
@@ -72,7 +72,7 @@ class Checkout:
     @property
     def reserved(self) -> Decimal:
         """What all reservations hold together, in currency units; the rest is to be paid otherwise."""
-        return sum((held.amount for held in self._held), ZERO)
+        return total(held.amount for held in self._held)
 
     async def reserve(
         self,

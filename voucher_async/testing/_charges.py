@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from voucher_async.testing._ledger import moved
-from voucher_async.testing._records import ChargeRecord, VoucherRecord
+from voucher_async.testing._records import ChargeRecord, VoucherRecord, add, subtract
 from voucher_async.testing._refusals import conflict, not_found
 from voucher_async.testing._rules import CENT, LARGEST, Form
 from voucher_async.testing._state import Outcome
@@ -69,7 +69,7 @@ def refund_charge(command: Command) -> Outcome:
 
 def _check_refund(command: Command, form: Form, charge: ChargeRecord, amount: Decimal) -> None:
     status = command.options.conflict_status
-    left = charge.amount - charge.refunded
+    left = subtract(charge.amount, charge.refunded)
     if charge.type != "charge":
         raise conflict(status, "CHARGE.REFUND.NOT_REFUNDABLE", f"A {charge.type} cannot be refunded.")
     if not left:
@@ -83,8 +83,8 @@ def _refunded(command: Command, voucher: VoucherRecord, charge: ChargeRecord, am
     refund = attrs.evolve(
         new_charge(command, voucher, "refund", amount, charge.order_number), refund_of=charge.id
     )
-    charge = attrs.evolve(charge, refunded=charge.refunded + amount, updated_at=command.stamp)
-    voucher = attrs.evolve(voucher, refunded=voucher.refunded + amount, updated_at=command.stamp)
+    charge = attrs.evolve(charge, refunded=add(charge.refunded, amount), updated_at=command.stamp)
+    voucher = attrs.evolve(voucher, refunded=add(voucher.refunded, amount), updated_at=command.stamp)
     return Outcome(body=charge_view(refund), changes=(voucher, charge, refund, moved(voucher, refund)))
 
 
@@ -101,7 +101,7 @@ def recharge_voucher(command: Command) -> Outcome:
     if voucher is None:
         raise not_found("VOUCHER")
     _check_recharge(command, form, voucher, currency)
-    room = LARGEST - voucher.amount - voucher.recharged
+    room = subtract(LARGEST, voucher.amount, voucher.recharged)
     if amount > room:
         form.refuse("amount", "max", room)
     form.check()
@@ -122,5 +122,5 @@ def _check_recharge(command: Command, form: Form, voucher: VoucherRecord, curren
 
 def _recharged(command: Command, voucher: VoucherRecord, amount: Decimal, order_number: str) -> Outcome:
     charge = new_charge(command, voucher, "recharge", amount, order_number)
-    voucher = attrs.evolve(voucher, recharged=voucher.recharged + amount, updated_at=command.stamp)
+    voucher = attrs.evolve(voucher, recharged=add(voucher.recharged, amount), updated_at=command.stamp)
     return Outcome(body=charge_view(charge), changes=(voucher, charge, moved(voucher, charge)))

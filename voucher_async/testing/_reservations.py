@@ -9,7 +9,7 @@ import attrs
 
 from voucher_async.testing._charges import new_charge
 from voucher_async.testing._ledger import moved
-from voucher_async.testing._records import ReservationRecord, VoucherRecord
+from voucher_async.testing._records import ReservationRecord, VoucherRecord, add
 from voucher_async.testing._refusals import Refusal, conflict, not_found
 from voucher_async.testing._rules import CENT, Form
 from voucher_async.testing._state import Outcome
@@ -112,5 +112,5 @@ def _charged(
         reservation_id=reservation.id,
     )
     reservation = attrs.evolve(reservation, charged=True, updated_at=command.stamp)
-    voucher = attrs.evolve(voucher, charged=voucher.charged + charge.amount, updated_at=command.stamp)
+    voucher = attrs.evolve(voucher, charged=add(voucher.charged, charge.amount), updated_at=command.stamp)
     return Outcome(body=charge_view(charge), changes=(voucher, reservation, charge, moved(voucher, charge)))
