@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
+from voucher_async.forks import renew_in_children
 from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ class MemoryTokenStore:
         self._clock = clock or SystemClock()
         self._tokens: dict[str, StoredToken] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Forget the leases: they are the parent's."""
+        self._leases.clear()
 
     async def load(self, key: str) -> StoredToken | None:
         """The token under that key; None when there is none."""
