@@ -28,6 +28,7 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.sansio import Response
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ USER_AGENT: Final = (
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _BAD_REQUEST = 400
+_CLOSED: Final = "_closed"
 _NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
 _CONNECT_ERRORS = (
     aiohttp.ClientConnectorError,
@@ -174,6 +176,18 @@ class Session:
         self._timeout = _timeout(settings, settings.timeout.read)
         # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
         self._timeout_counted = _timeout(settings, None)
+        self._inherited = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave the sockets to the parent, which goes on using them, and open others in this process."""
+        own = self._own
+        if own is not None:
+            # no public name says it: nobody is to close them, not even when the interpreter ends
+            setattr(own.connector, _CLOSED, True)
+        keep(own, self._keeper, self._loop)
+        self._own = self._keeper = self._loop = None
+        self._inherited = self._given is not None
 
     async def send(self, exchange: Exchange, limit: Limit) -> Response:
         """Make the request and read the whole answer.
@@ -278,6 +292,11 @@ class Session:
     async def _opened(self) -> aiohttp.ClientSession:
         if self.closed:
             raise ConfigurationError("the client is closed")
+        if self._inherited:
+            raise ConfigurationError(
+                "the session that was handed in is that of the process this one was forked from: "
+                "make a session and a client in each process"
+            )
         if self._given is not None:
             if self._given.closed:
                 raise ConfigurationError("the session that was handed in is closed")
