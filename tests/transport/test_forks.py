@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import random
@@ -140,6 +141,27 @@ async def test_a_token_being_requested_by_the_parent_is_requested_by_the_child_a
             assert await asyncio.to_thread(in_child(running(lambda: pay(client, voucher, "A-2")))) == "1.00"
             assert time.monotonic() - began < 5
             assert await under_way == "1.00"
+
+
+async def test_a_recharge_under_way_in_the_parent_is_open_in_the_child_and_keeps_no_equal_one_waiting() -> None:
+    async with VoucherEmulator() as emulator, VoucherClient(**emulator.settings()) as client:
+        voucher = emulator.add_voucher(amount="50.00")
+        recharge = functools.partial(
+            client.vouchers.recharge, id=voucher.id, order_number="A-1", timeout=5, **PAY
+        )
+        emulator.faults.script("rechargeVoucher", faults.SlowHeaders(seconds=1.0))
+        under_way = asyncio.create_task(recharge())
+        await asyncio.sleep(0.3)
+
+        async def child() -> list[str]:
+            [pending] = client.pending
+            charge = await recharge()
+            return [pending.operation, str(charge.amount)]
+
+        assert await asyncio.to_thread(in_child(running(child))) == ["rechargeVoucher", "1.00"]
+        await under_way
+        assert client.pending == ()
+        assert emulator.balance(voucher.id) == 52
 
 
 async def test_a_session_that_was_handed_in_is_the_parents() -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, VoucherError
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
 from voucher_async.settlement.case import Case, Flow
+from voucher_async.settlement.lines import Lines
 from voucher_async.settlement.rules import obstacle
 
 if TYPE_CHECKING:
@@ -39,6 +41,17 @@ class Desk:
         self._close_wait = close_wait
         self._calls: dict[asyncio.Task[Any], Flow] = {}
         self._closed = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Take what is open or under way for the parent's, which settles it: here it is looked at when asked."""
+        engine = self.engine
+        keep(self._calls, engine.watches)
+        self._calls, engine.watches, engine.lines = {}, set(), Lines(engine.archive)
+        for case in engine.archive.inherit():
+            inherited = self._adopt(case.pending)
+            inherited.key = case.key
+            engine.archive.open(inherited)
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
