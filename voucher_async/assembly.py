@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
 from voucher_async.auth import TokenGrant, TokenProvider, store_key
+from voucher_async.cancelling import to_the_end
 from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.hooks import Hooks
@@ -122,7 +123,7 @@ async def connect(
     try:
         return await Clients(transport).connect(pin)
     finally:
-        await transport.aclose()
+        await to_the_end(transport.aclose())
 
 
 def _transport(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from voucher_async.realtime import call_at, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-__all__ = ["WAITS", "Limit", "Limits", "cancelled_from_outside", "goes_on"]
+__all__ = ["WAITS", "Limit", "Limits", "cancelled_from_outside", "goes_on", "to_the_end"]
+
+T = TypeVar("T")
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
 
@@ -26,6 +28,33 @@ def cancelled_from_outside() -> bool:
 def goes_on(future: asyncio.Future[Any]) -> bool:
     """Whether something is to be waited for: what belongs to a loop that is gone is over."""
     return not future.done() and future.get_loop() is asyncio.get_running_loop()
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run in a task of its own, and wait for its end however often the caller is cancelled meanwhile.
+
+    A cancel scope of anyio cancels at each `await` anew, so nothing that is awaited in the caller's own task
+    gets anywhere there.
+
+    Args:
+        work: what is to be finished.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        CancelledError: the caller was cancelled meanwhile, which is raised when the work is over.
+    """
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    raise cancelled from (None if task.cancelled() else task.exception())
 
 
 class Limits:

@@ -255,6 +255,8 @@ class VoucherClient:
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
         """Finish what moves money, then close the connections; a second call does nothing.
 
+        Cancelled meanwhile, however often, it closes all the same, and raises the cancellation then.
+
         Args:
             wait: seconds to wait for calls that move money and for open outcomes; None takes
                 `Settings.close_wait`. What takes longer is cut short: its callers and the hooks are told
@@ -267,6 +269,12 @@ class VoucherClient:
             ConfigurationError: the client is in use on another event loop; nothing was closed.
         """
         self._transport.session.check_loop("close it there")
+        # loaded long since, with the parts
+        from voucher_async.cancelling import to_the_end  # noqa: PLC0415
+
+        return await to_the_end(self._close(wait))
+
+    async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:
         try:
             await self._desk.finish(wait)
         finally:

@@ -143,7 +143,7 @@ async def test_a_token_being_requested_by_the_parent_is_requested_by_the_child_a
             assert await under_way == "1.00"
 
 
-async def test_a_recharge_under_way_in_the_parent_is_open_in_the_child_and_keeps_no_equal_one_waiting() -> None:
+async def test_a_recharge_under_way_in_the_parent_is_open_in_the_child_and_keeps_nobody_waiting() -> None:
     async with VoucherEmulator() as emulator, VoucherClient(**emulator.settings()) as client:
         voucher = emulator.add_voucher(amount="50.00")
         recharge = functools.partial(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
+from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.held import HeldReservation
 from voucher_async.checkout.partial import reserve_partially
 from voucher_async.checkout.renewal import keep_alive
@@ -235,9 +236,14 @@ class Checkout:
 
     async def _stop_renewals(self) -> None:
         tasks, self._renewals = list(self._renewals.values()), {}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await to_the_end(_end(tasks))
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _cut_short(reservation: Reservation, order_number: str) -> OutcomeUnknown:

@@ -44,7 +44,7 @@ class Desk:
         renew_in_children(self)
 
     def after_fork(self) -> None:
-        """Take what is open or under way for the parent's, which settles it: here it is looked at when asked."""
+        """Leave what is open or under way to the parent; in the child it is looked at when asked for."""
         engine = self.engine
         keep(self._calls, engine.watches)
         self._calls, engine.watches, engine.lines = {}, set(), Lines(engine.archive)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from voucher_async.testing._records import ZERO, Movement, add, subtract
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from voucher_async.testing._records import ChargeRecord, VoucherRecord
     from voucher_async.testing._state import State
 
 __all__ = ["Ledger", "deleted", "issued", "moved"]
 
-_CHANGE = {"issue": add, "recharge": add, "refund": add, "charge": subtract, "delete": subtract}
+_CHANGE: Final[dict[str, Callable[[Decimal, Decimal], Decimal]]] = {
+    "issue": add,
+    "recharge": add,
+    "refund": add,
+    "charge": subtract,
+    "delete": subtract,
+}
 
 
 def issued(voucher: VoucherRecord) -> Movement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING, Literal, Self, TypedDict
 
@@ -127,9 +128,19 @@ class VoucherEmulator:
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it is not running.
 
-        What a fault wanted carried out late is dropped.
+        What a fault wanted carried out late is dropped. Cancelled meanwhile, however often, it stops all the
+        same, and raises the cancellation then.
         """
-        await self._server.stop()
+        stopping = asyncio.create_task(self._server.stop())
+        cancelled: asyncio.CancelledError | None = None
+        while not stopping.done():
+            try:
+                await asyncio.wait({stopping})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        stopping.result()
+        if cancelled is not None:
+            raise cancelled
 
     @property
     def url(self) -> str:
