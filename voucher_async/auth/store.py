@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import re
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast, runtime_checkable
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
+from voucher_async.errors import ConfigurationError
 from voucher_async.forks import renew_in_children
 from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MemoryTokenStore", "StoredToken", "TokenStore", "store_key"]
+__all__ = ["MemoryTokenStore", "StoredToken", "TokenStore", "check_store", "store_key"]
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -34,6 +36,18 @@ def _check_aware(_instance: object, _attribute: object, value: Any) -> None:
         raise ValueError("expires_at must be an aware datetime")
 
 
+def _to_seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("lifetime must be a number")  # noqa: TRY004 - as documented
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
+        raise ValueError("lifetime must be positive and finite")
+    return seconds
+
+
 @attrs.frozen(kw_only=True)
 class StoredToken:
     """A token as it lies in a store, readable by other processes and machines.
@@ -44,12 +58,13 @@ class StoredToken:
         lifetime: seconds it lives in all.
 
     Raises:
-        ValueError: when the token has other than visible ASCII characters, or the date is not aware.
+        ValueError: when the token has other than visible ASCII characters, the date is not aware, or the
+            lifetime is no positive number.
     """
 
     access_token: str = attrs.field(repr=False, validator=_check_token)
     expires_at: dt.datetime = attrs.field(validator=_check_aware)
-    lifetime: float = attrs.field(converter=float)
+    lifetime: float = attrs.field(converter=_to_seconds)
 
     def to_json(self) -> str:
         """As JSON text; it holds the token, so keep it where only your own processes read."""
@@ -77,7 +92,7 @@ class StoredToken:
                 expires_at=Real.datetime.fromisoformat(content["expires_at"]),
                 lifetime=content["lifetime"],
             )
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, RecursionError):
             # from None: what json and fromisoformat say quotes the text
             raise ValueError("not a stored token") from None
 
@@ -166,6 +181,20 @@ class MemoryTokenStore:
         held = self._leases.get(key)
         if held is not None and held[0] == lease:
             del self._leases[key]
+
+
+def check_store(store: object) -> None:
+    """Refuse what can be no store, before anything is asked of it.
+
+    Raises:
+        ConfigurationError: it is a class, or lacks methods of `TokenStore`.
+    """
+    if isinstance(store, type):
+        raise ConfigurationError(f"token_store: {store.__name__} is a class, give an instance of it")
+    names = ("load", "save", "discard", "lease", "release")
+    missing = [name for name in names if not callable(getattr(store, name, None))]
+    if missing:
+        raise ConfigurationError(f"token_store: {type(store).__name__} has no method {', '.join(missing)}")
 
 
 def store_key(token_url: str, client_id: str, scopes: Iterable[str] | None = None) -> str:
