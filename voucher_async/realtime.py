@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Real", "call_at", "time_of"]
+__all__ = ["Real", "call_at", "is_faked", "time_of"]
 
 _APART: Final = 1.0  # seconds between a loop's clock and the real one from which on the loop's is a fake
 
@@ -63,6 +63,11 @@ def _is_plain(loop: asyncio.AbstractEventLoop) -> bool:
     return getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
 
 
+def is_faked(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop's timers follow a clock that a test has put in place of the real one."""
+    return _is_plain(loop) and abs(loop.time() - Real.monotonic()) >= _APART
+
+
 def time_of(loop: asyncio.AbstractEventLoop) -> float:
     """The loop's clock in seconds, real also while `time.monotonic` is frozen."""
     return Real.monotonic() if _is_plain(loop) else loop.time()
@@ -81,7 +86,7 @@ def call_at(
     Returns:
         What takes the call back.
     """
-    if not _is_plain(loop) or abs(loop.time() - Real.monotonic()) < _APART:
+    if not is_faked(loop):
         return loop.call_at(when, callback).cancel
     # a timer of a frozen loop never ends, nor does it once the time flows again
     timer = threading.Timer(when - Real.monotonic(), _call_soon, (loop, callback))

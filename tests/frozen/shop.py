@@ -18,6 +18,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "freezegun": lambda: freeze_time(DAY),
     "freezegun, real asyncio": lambda: freeze_time(DAY, real_asyncio=True),
     "freezegun, ticking": lambda: freeze_time(DAY, tick=True),
+    "freezegun, leaping": lambda: freeze_time(DAY, auto_tick_seconds=15),
     "freezegun, years ago": lambda: freeze_time("1999-12-31", real_asyncio=True),
     "time-machine": lambda: time_machine.travel(DAY, tick=False),
     "time-machine, ticking": lambda: time_machine.travel("2035-01-01"),

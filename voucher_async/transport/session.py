@@ -29,6 +29,7 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ USER_AGENT: Final = (
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _BAD_REQUEST = 400
 _CLOSED: Final = "_closed"
+_UNTIMED: Final = aiohttp.ClientTimeout(total=None)
 _NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
 _CONNECT_ERRORS = (
     aiohttp.ClientConnectorError,
@@ -238,6 +240,8 @@ class Session:
         body, timeout = exchange.body, self._timeout
         if body is not None and self._provable:
             body.limit, body.silence, timeout = limit, self._silence, self._timeout_counted
+        if is_faked(asyncio.get_running_loop()):
+            timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
         answer = await session.request(
             exchange.method,
             exchange.url,
