@@ -28,7 +28,17 @@ TEMPLATES = ROOT / "codegen" / "templates"
 RULES = "voucher_async.models._rules"
 HELPERS = (
     *("OMITTED", "UNSET", "Amount", "OpenEnum", "Unset", "at_least", "boolean", "choice", "clearable"),
-    *("conceals", "exactly_one_of", "integer", "moment", "money", "only_with", "optional", "text"),
+    *(
+        "conceals",
+        "datetime",
+        "exactly_one_of",
+        "integer",
+        "moment",
+        "money",
+        "only_with",
+        "optional",
+        "text",
+    ),
 )
 RUFF = ("--quiet", "--isolated", "--line-length", "110", "--target-version", "py311")
 COMPACT = ("--config", "format.skip-magic-trailing-comma=true")
@@ -47,6 +57,7 @@ def render(specification: Path) -> str:
         schemas.write_text(json.dumps(document.for_generator()), encoding="utf-8")
         data.write_text(json.dumps(document.for_templates()), encoding="utf-8")
         _run(folder, "datamodel_code_generator", *_options(schemas, data, output))
+        _bind_types(output)
         _run(folder, "ruff", "check", *RUFF, "--fix", "--select", "F401,I,UP", str(output))
         _run(folder, "ruff", "format", *RUFF, *COMPACT, str(output))
         return output.read_text(encoding="utf-8")
@@ -62,6 +73,17 @@ def _options(schemas: Path, data: Path, output: Path) -> list[str]:
         *("--keyword-only", "--use-schema-description", "--output-datetime-class", "datetime"),
         *("--enum-field-as-literal", "one", "--disable-timestamp", "--no-formatters"),
     ]
+
+
+def _bind_types(output: Path) -> None:
+    """Have annotations evaluated when the models are imported, and `datetime` taken from the rules.
+
+    As texts they would be looked up at the first call, when a test may have put a fake in their place.
+    """
+    source = output.read_text(encoding="utf-8")
+    for line in ("from __future__ import annotations", "from datetime import datetime"):
+        source = source.replace(f"{line}\n", "")
+    output.write_text(source, encoding="utf-8")
 
 
 def _run(folder: str, module: str, *arguments: str) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.auth import TokenGrant, TokenProvider, store_key
+from voucher_async.auth import TokenGrant, TokenProvider, check_store, store_key
+from voucher_async.cancelling import to_the_end
 from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
 from voucher_async.clock import ServerClock, SystemClock
+from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
 from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
@@ -64,6 +66,10 @@ class Parts:
         clock: Clock | None,
     ) -> None:
         self._settings = settings
+        if token_store is not None:
+            check_store(token_store)
+        if voucher_lock is not None and not callable(getattr(voucher_lock, "hold", None)):
+            raise ConfigurationError(f"voucher_lock: {type(voucher_lock).__name__} has no method hold")
         clock = clock or SystemClock()
         listeners = Hooks(hooks)
         self.transport: Transport = _transport(settings, clock, listeners, session)
@@ -134,7 +140,7 @@ async def connect(
     try:
         return await Clients(transport).connect(pin)
     finally:
-        await transport.aclose()
+        await to_the_end(transport.aclose())
 
 
 def _transport(

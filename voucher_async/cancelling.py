@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+
+from voucher_async.realtime import call_at, time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-__all__ = ["Limit", "Limits", "cancelled_from_outside", "goes_on"]
+__all__ = ["WAITS", "Limit", "Limits", "cancelled_from_outside", "goes_on", "to_the_end"]
+
+T = TypeVar("T")
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
 
@@ -23,6 +28,33 @@ def cancelled_from_outside() -> bool:
 def goes_on(future: asyncio.Future[Any]) -> bool:
     """Whether something is to be waited for: what belongs to a loop that is gone is over."""
     return not future.done() and future.get_loop() is asyncio.get_running_loop()
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run in a task of its own, and wait for its end however often the caller is cancelled meanwhile.
+
+    A cancel scope of anyio cancels at each `await` anew, so nothing that is awaited in the caller's own task
+    gets anywhere there.
+
+    Args:
+        work: what is to be finished.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        CancelledError: the caller was cancelled meanwhile, which is raised when the work is over.
+    """
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    raise cancelled from (None if task.cancelled() else task.exception())
 
 
 class Limits:
@@ -47,7 +79,7 @@ class Limits:
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             self._alarm = alarm = self._alarm_of(loop) or self._new_alarm(loop)
-        return Limit(alarm, loop.time() + seconds)
+        return Limit(alarm, time_of(loop) + seconds)
 
     def _new_alarm(self, loop: asyncio.AbstractEventLoop) -> _Alarm:
         alarm = _Alarm(loop)
@@ -64,16 +96,20 @@ class Limits:
             alarm.end()
 
 
+WAITS: Final = Limits()
+"""For waits within the process that belong to no client."""
+
+
 class _Alarm:
     """The timer, on one loop."""
 
-    __slots__ = ("_timer", "_watched", "loop", "when")
+    __slots__ = ("_stop_timer", "_watched", "loop", "when")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.when: float = math.inf  # the next look
         self._watched: set[Limit] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._stop_timer: Callable[[], None] | None = None
 
     def watch(self, limit: Limit) -> None:
         self._watched.add(limit)
@@ -85,14 +121,14 @@ class _Alarm:
 
     def be_there(self, when: float) -> None:
         """Look at the limits at that time, which is before the next look."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._stop_timer is not None:
+            self._stop_timer()
         self.when = when
-        self._timer = self.loop.call_at(when, self._look)
+        self._stop_timer = call_at(self.loop, when, self._look)
 
     def _look(self) -> None:
-        self._timer, self.when = None, math.inf
-        now = self.loop.time()
+        self._stop_timer, self.when = None, math.inf
+        now = time_of(self.loop)
         for limit in [limit for limit in self._watched if limit.next <= now]:
             limit.strike(now)
         if self._watched:
@@ -101,9 +137,9 @@ class _Alarm:
     def end(self) -> None:
         for limit in list(self._watched):
             limit.strike(math.inf)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer, self.when = None, math.inf
+        if self._stop_timer is not None:
+            self._stop_timer()
+            self._stop_timer, self.when = None, math.inf
 
 
 class Limit:
@@ -132,7 +168,7 @@ class Limit:
 
         Whoever says so calls `heard` when that no longer matters, and asks `fell_silent` when cancelled.
         """
-        silent = self._alarm.loop.time() + seconds
+        silent = time_of(self._alarm.loop) + seconds
         if silent < self.ends:
             self.next = silent
             if silent < self._alarm.when:

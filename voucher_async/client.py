@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left until a client is made
 
-from voucher_async.config import Settings
+from voucher_async.config import Settings, check_wait
 from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, known
 
@@ -43,7 +43,7 @@ class VoucherClient:
         token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for; None asks for all the client has.
-        timeout: seconds for a whole call (default 30), or a `Timeout` with all three limits.
+        timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
         max_connections: how many connections may be open at once.
         session: an aiohttp session to use; it is never closed and never changed.
         token_store: where tokens are kept; default: in memory.
@@ -265,6 +265,8 @@ class VoucherClient:
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
         """Finish what moves money, then close the connections; a second call does nothing.
 
+        Cancelled meanwhile, however often, it closes all the same, and raises the cancellation then.
+
         Args:
             wait: seconds to wait for calls that move money and for open outcomes; None takes
                 `Settings.close_wait`. What takes longer is cut short: its callers and the hooks are told
@@ -274,9 +276,17 @@ class VoucherClient:
             What is still open; store it, and `settle` it later.
 
         Raises:
-            ConfigurationError: the client is in use on another event loop; nothing was closed.
+            ConfigurationError: the client is in use on another event loop, or `wait` is no time span of at
+                most a day; nothing was closed.
         """
+        check_wait(wait)
         self._transport.session.check_loop("close it there")
+        # loaded long since, with the parts
+        from voucher_async.cancelling import to_the_end  # noqa: PLC0415
+
+        return await to_the_end(self._close(wait))
+
+    async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:
         try:
             await self._desk.finish(wait)
         finally:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import heapq
 import itertools
 import math
-import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from voucher_async.realtime import Real, call_at, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ __all__ = [
     "Deadline",
     "ManualClock",
     "ServerClock",
+    "SteadyClock",
     "SystemClock",
     "parse_date",
     "parse_retry_after",
@@ -47,21 +50,57 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The operating system's clocks."""
+    """The operating system's clocks, which go on when a test freezes the time."""
 
     __slots__ = ()
 
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment; never goes back."""
-        return time.monotonic()
+        return Real.monotonic()
 
     def now(self) -> dt.datetime:
         """The wall clock in UTC."""
-        return dt.datetime.now(dt.UTC)
+        return Real.datetime.now(dt.UTC)
 
     async def sleep(self, seconds: float) -> None:
         """Wait that many seconds on the running event loop."""
-        await asyncio.sleep(seconds)
+        loop = asyncio.get_running_loop()
+        if seconds <= 0:
+            await asyncio.sleep(0)
+        ends = time_of(loop) + seconds
+        while time_of(loop) < ends:
+            await _until(loop, ends)
+
+
+async def _until(loop: asyncio.AbstractEventLoop, when: float) -> None:
+    woken = loop.create_future()
+    cancel = call_at(loop, when, functools.partial(_wake, woken))
+    try:
+        await woken
+    finally:
+        cancel()
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+class SteadyClock(SystemClock):
+    """A clock whose date is that of the system when it was made, and goes on by itself.
+
+    Setting the system's date, or freezing it, changes nothing; the time in which the machine slept counts.
+    """
+
+    __slots__ = ("_born", "_start")
+
+    def __init__(self) -> None:
+        self._start = super().now()
+        self._born = Real.uptime()
+
+    def now(self) -> dt.datetime:
+        """The date in UTC."""
+        return self._start + dt.timedelta(seconds=Real.uptime() - self._born)
 
 
 class ManualClock:
@@ -73,7 +112,7 @@ class ManualClock:
     """
 
     def __init__(self, start: dt.datetime | None = None, *, skip_sleeps: bool = False) -> None:
-        start = start or dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+        start = start or Real.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
         if start.tzinfo is None:
             raise ValueError("start must be an aware datetime")
         self._start = start
@@ -116,9 +155,7 @@ class ManualClock:
             raise ValueError("a clock does not go back")
         self._elapsed += seconds
         while self._sleepers and self._sleepers[0][0] <= self._elapsed:
-            future = heapq.heappop(self._sleepers)[2]
-            if not future.done():
-                future.set_result(None)
+            _wake(heapq.heappop(self._sleepers)[2])
 
     def shifted(self, seconds: float) -> Clock:
         """The same clock seen by a machine whose wall clock is off by that many seconds."""
@@ -145,6 +182,8 @@ def parse_date(text: str | None) -> dt.datetime | None:
     try:
         date = parsedate_to_datetime(text)
         date = date.replace(tzinfo=dt.UTC) if date.tzinfo is None else date.astimezone(dt.UTC)
+        # while time is frozen it is a fake, and what is reckoned from it would be, too
+        date = Real.datetime.combine(date, date.timetz())
     except (ValueError, OverflowError):
         return None
     # so close to the end of the calendar nothing can be added any more

@@ -25,13 +25,19 @@ _HOSTS: Final[dict[str, str]] = {
     "production": "https://vouchers.api.jtl-software.com",
     "sandbox": "https://vouchers-sbx.api.jtl-software.com",
 }
+_VARIABLES: Final = tuple(
+    f"VOUCHER_{name}"
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "BASE_URL", "TOKEN_URL", "CLIENT_TYPE")
+)
 _CLIENT_TYPE_LENGTH = 32
+_LONGEST: Final = 86_400.0  # seconds: dates reckoned from more than years do not exist
+_HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _BRACKETED = re.compile(r"(.*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?")
 
 
 @attrs.frozen
 class Timeout:
-    """Time limits in seconds.
+    """Time limits in seconds, each a day at most.
 
     Attributes:
         total: the whole call: token, connection, every attempt, every pause, reading the answer.
@@ -49,7 +55,7 @@ class Timeout:
 
 
 def check_seconds(name: str, value: object) -> float:
-    """A time span must be a positive, finite number of seconds.
+    """A time span must be a positive number of seconds, and a day at most.
 
     Raises:
         ConfigurationError: when it is not.
@@ -62,7 +68,19 @@ def check_seconds(name: str, value: object) -> float:
         seconds = math.inf
     if not math.isfinite(seconds) or seconds <= 0:
         raise ConfigurationError(f"{name} must be a positive number of seconds, got {seconds}")
+    if seconds > _LONGEST:
+        raise ConfigurationError(f"{name} must be at most {_LONGEST:.0f} seconds (a day), got {seconds:g}")
     return seconds
+
+
+def check_wait(wait: object) -> None:
+    """How long closing waits: None, 0 or a time span.
+
+    Raises:
+        ConfigurationError: when it is none of these.
+    """
+    if wait is not None and (isinstance(wait, bool) or wait != 0):
+        check_seconds("wait", wait)
 
 
 def _is_loopback(host: str) -> bool:
@@ -91,6 +109,8 @@ def _split(name: str, url: object) -> SplitResult:
 
 def _check_url(name: str, url: str) -> None:
     parts = _split(name, url)
+    if not url.isascii():
+        raise ConfigurationError(f"{name} must be ASCII{_in_ascii(parts.hostname)}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(f"{name} must be an absolute http(s) URL")
     if parts.username is not None or parts.password is not None:
@@ -99,6 +119,28 @@ def _check_url(name: str, url: str) -> None:
         raise ConfigurationError(f"{name} must not have a query, a fragment, white space or a backslash")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ConfigurationError(f"{name} must use https: plain http would show the token to the network")
+    if parts.port == 0 or not _is_host(parts.hostname):
+        raise ConfigurationError(f"{name} must name a host that can exist, and a port above 0 if any")
+
+
+def _in_ascii(host: str | None) -> str:
+    """Advice on how to write a host in ASCII."""
+    if not host or host.isascii():
+        return ": write other characters as %-sequences of their UTF-8"
+    try:
+        return f": write the host as {host.encode('idna').decode()}"
+    except UnicodeError:
+        return ": write the host in its xn-- form"
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        return True  # an address, see _BRACKETED
+    try:
+        host.encode().decode("idna")
+    except UnicodeError:
+        return False
+    return _HOST.fullmatch(host) is not None
 
 
 def _urls(environment: str | None, base_url: str | None, token_url: str | None) -> tuple[str, str]:
@@ -226,6 +268,9 @@ class Settings:
             missing.append("VOUCHER_ENVIRONMENT (or VOUCHER_BASE_URL)")
         if missing:
             raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
+        unreadable = [name for name in _VARIABLES if _has_surrogates(values.get(name) or "")]
+        if unreadable:
+            raise ConfigurationError(f"not UTF-8 in the environment: {', '.join(unreadable)}")
         return cls.make(
             client_id=str(values.get("VOUCHER_CLIENT_ID")),
             client_secret=conceal(values.get("VOUCHER_CLIENT_SECRET") or ""),
@@ -264,6 +309,13 @@ def _check_client_type(client_type: object) -> None:
         return
     if not isinstance(client_type, str) or not 0 < len(client_type) <= _CLIENT_TYPE_LENGTH:
         raise ConfigurationError(f"client_type must be a text of 1 to {_CLIENT_TYPE_LENGTH} characters")
+    if _has_surrogates(client_type):
+        raise ConfigurationError("client_type must not hold lone surrogates")
+
+
+def _has_surrogates(text: str) -> bool:
+    """Whether UTF-8 cannot write it; what is no UTF-8 in the environment looks so as well."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _check_scopes(scopes: tuple[str, ...] | None) -> None:

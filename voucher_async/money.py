@@ -6,12 +6,25 @@ The API takes and gives strings with exactly two decimals, 4 to 9 characters lon
 from __future__ import annotations
 
 import re
-from decimal import Context, Decimal
-from typing import TypeAlias
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import TYPE_CHECKING, TypeAlias
 
 from voucher_async.errors import InvalidInput, InvalidInputType
 
-__all__ = ["CENT", "MAX_AMOUNT", "ZERO", "Amount", "format_amount", "parse_amount", "to_amount"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "CENT",
+    "MAX_AMOUNT",
+    "ZERO",
+    "Amount",
+    "difference",
+    "format_amount",
+    "parse_amount",
+    "to_amount",
+    "total",
+]
 
 Amount: TypeAlias = Decimal | str | int
 """What methods accept as an amount of currency: `Decimal("9.5")`, `"9.50"`, `10`. A float is refused."""
@@ -20,8 +33,11 @@ CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
 MAX_AMOUNT = Decimal("999999.99")
 
-# not the caller's context: its precision and traps are made for other sums
-_CONTEXT = Context(prec=28)
+# not the caller's context: its precision and traps are made for other sums; nothing is left to the default
+# one, which can be changed, too
+_CONTEXT = Context(
+    prec=28, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
+)
 _INPUT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
 _WIRE = re.compile(r"[0-9]{1,6}\.[0-9]{2}\Z")
 
@@ -65,6 +81,19 @@ def _to_decimal(value: object, field: str) -> Decimal:
     if isinstance(value, str) and not _INPUT.match(value):
         raise InvalidInput(field, 'must be a number such as "10.00"', value)
     return Decimal(value)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum, to the cent, whatever the caller's decimal context rounds to."""
+    result = ZERO
+    for amount in amounts:
+        result = _CONTEXT.add(result, amount)
+    return result
+
+
+def difference(left: Decimal, right: Decimal) -> Decimal:
+    """`left - right`, to the cent, whatever the caller's decimal context rounds to."""
+    return _CONTEXT.subtract(left, right)
 
 
 def format_amount(amount: Decimal) -> str:

@@ -14,6 +14,7 @@ import attrs
 
 from voucher_async.errors import ConfigurationError, InvalidInput, Proof
 from voucher_async.models import Charge
+from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,7 @@ def _read_flag(value: Any) -> bool:
 
 
 def _read_moment(value: Any) -> dt.datetime:
-    moment = dt.datetime.fromisoformat(value)
+    moment = Real.datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("must have an offset")
     return moment

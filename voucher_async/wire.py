@@ -12,7 +12,6 @@ are kept, and null is taken for whatever may be missing.
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import types
 import typing
@@ -26,6 +25,7 @@ import msgspec
 from voucher_async.masking import Secret
 from voucher_async.models import OpenEnum, Unset
 from voucher_async.money import format_amount
+from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,8 @@ __all__ = ["WireError", "decode", "encode", "parse"]
 T = TypeVar("T")
 
 _AMOUNT: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}\Z")]
-_MOMENT: Final = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+_MOMENT: Final = Annotated[Real.datetime, msgspec.Meta(tz=True)]
+_TWINS: Final[dict[Any, Any]] = {Decimal: _AMOUNT, Real.datetime: _MOMENT}
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`\Z")
 
 
@@ -139,8 +140,8 @@ def _writer(cls: type[Any]) -> Callable[[Any], Any]:
 
 def _twin(hint: Any) -> Any:
     """The type that checks what `_native` would let pass; None when there is nothing of that."""
-    if hint in {Decimal, dt.datetime}:
-        return _AMOUNT if hint is Decimal else _MOMENT
+    if hint in _TWINS:
+        return _TWINS[hint]
     if attrs.has(hint):
         return _twin_of_model(hint)
     part: Any = next((twin for twin in map(_twin, typing.get_args(hint)) if twin is not None), None)
@@ -241,7 +242,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(attrs.has, structure)
     converter.register_unstructure_hook_factory(attrs.has, unstructure)
     converter.register_unstructure_hook(Decimal, format_amount)
-    converter.register_unstructure_hook(dt.datetime, dt.datetime.isoformat)
+    converter.register_unstructure_hook(Real.datetime, Real.datetime.isoformat)
     converter.register_unstructure_hook(OpenEnum, str)
     return converter
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     Settle = Callable[[], Awaitable[None]]
 
 
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged, but for what says that the machine is busy."""
+    messages = [record.getMessage() for record in caplog.records]
+    return [message for message in messages if not message.startswith("Executing <")]
+
+
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
@@ -155,7 +161,7 @@ def test_a_request_on_a_loop_that_was_killed_is_made_anew(
 
     assert asyncio.run(again()) == "token-3"
     gc.collect()
-    assert not caplog.records
+    assert not complaints(caplog)
 
 
 def test_a_request_that_had_not_begun_when_its_loop_was_killed_leaves_no_warning(
@@ -176,7 +182,7 @@ def test_a_request_that_had_not_begun_when_its_loop_was_killed_leaves_no_warning
     asyncio.run(provider.aclose())
     gc.collect()
     assert endpoint.calls == 1
-    assert not caplog.records
+    assert not complaints(caplog)
 
 
 def test_a_request_that_cannot_unwind_on_its_dead_loop_harms_nobody(
@@ -205,7 +211,7 @@ def test_a_request_that_cannot_unwind_on_its_dead_loop_harms_nobody(
     assert asyncio.run(value(provider)) == "token-2"
     gc.collect()
     assert [event.succeeded for event in events] == [True]
-    assert not caplog.records
+    assert not complaints(caplog)
 
 
 def test_the_lease_of_a_request_on_a_killed_loop_runs_out(
@@ -221,7 +227,7 @@ def test_the_lease_of_a_request_on_a_killed_loop_runs_out(
     assert asyncio.run(value(provider)) == "token-2"
     assert 9.9 <= clock.monotonic() <= 10.2
     gc.collect()
-    assert not caplog.records
+    assert not complaints(caplog)
 
 
 def test_a_loop_that_stands_still_is_not_waited_for(

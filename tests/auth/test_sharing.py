@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from voucher_async import ConfigurationError, VoucherClient
 from voucher_async.auth import MemoryTokenStore, StoredToken, TokenProvider, TokenRefresh
 from voucher_async.auth.sharing import StoreVisit
 from voucher_async.clock import ManualClock, SystemClock
 from voucher_async.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from tests.auth.conftest import Endpoint
 
@@ -269,3 +271,102 @@ async def test_a_store_with_a_token_is_read_once_and_not_written(
     tokens = await asyncio.gather(*(provider.acquire() for _ in range(100)))
     assert {token.value for token in tokens} == {"theirs"}
     assert store.asked == ["load"]
+
+
+async def _a_coroutine() -> None:
+    """What nobody awaits."""
+
+
+def _unpickled(**fields: object) -> StoredToken:
+    """A token as an unpickler makes it, without asking the class."""
+    token = object.__new__(StoredToken)
+    values = {
+        "access_token": "theirs",
+        "expires_at": dt.datetime.max.replace(tzinfo=dt.UTC),
+        "lifetime": 60.0,
+    }
+    for name, value in {**values, **fields}.items():
+        object.__setattr__(token, name, value)
+    return token
+
+
+NONSENSE: dict[str, Callable[[], object]] = {
+    "text": lambda: SECRET,
+    "bytes": SECRET.encode,
+    "dict": lambda: {"access_token": SECRET},
+    "true": lambda: True,
+    "zero": lambda: 0,
+    "object": object,
+    "class": lambda: StoredToken,
+    "coroutine": _a_coroutine,
+    "naive": lambda: _unpickled(expires_at=dt.datetime(2126, 1, 1)),  # noqa: DTZ001 - the naive one is the point
+    "no date": lambda: _unpickled(expires_at="2126-01-01T00:00:00Z"),
+    "no token": lambda: _unpickled(access_token=f"{SECRET}\r\n"),
+    "no lifetime": lambda: _unpickled(lifetime="60"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", NONSENSE)
+async def test_a_store_that_gives_nonsense_never_fails_a_call(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    class Odd(MemoryTokenStore):
+        async def load(self, key: str) -> Any:
+            return NONSENSE[kind]()
+
+    clock = ManualClock(skip_sleeps=True)
+    provider = TokenProvider(endpoint, clock=clock, store=Odd(clock), key=KEY)
+    assert (await provider.acquire()).value == "token-1"
+    await provider.aclose()
+    assert caplog.records[0].getMessage().startswith("token store: load failed (it gave a ")
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("lease", [True, 5, b"lease", "", object()])
+async def test_a_lease_that_is_none_is_not_given_back(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, lease: object
+) -> None:
+    class Odd(Recorder):
+        async def lease(self, key: str, seconds: float) -> Any:
+            await super().lease(key, seconds)
+            return lease
+
+    clock = ManualClock(skip_sleeps=True)
+    store = Odd(clock)
+    provider = TokenProvider(endpoint, clock=clock, store=store, key=KEY)
+    assert (await provider.acquire()).value == "token-1"
+    await provider.aclose()
+    assert "release" not in store.asked
+    assert "token store: lease failed (it gave a " in caplog.text
+
+
+async def test_a_store_that_is_not_async_is_gone_on_without(
+    endpoint: Endpoint, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Plain:
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            return lambda *_: None
+
+    provider = TokenProvider(endpoint, clock=clock, store=cast("Any", Plain()), key=KEY)
+    assert (await provider.acquire()).value == "token-1"
+    assert "token store: load failed (it gave a NoneType that cannot be awaited)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("store", "reason"),
+    [
+        (MemoryTokenStore, "MemoryTokenStore is a class"),
+        ({}, "dict has no method load, save, discard, lease, release"),
+        ("redis://", "str has no method"),
+    ],
+)
+def test_what_can_be_no_store_is_refused_when_the_client_is_made(store: Any, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^token_store: {reason}"):
+        VoucherClient("id", "secret", environment="sandbox", token_store=store)
+
+
+def test_what_can_be_no_lock_is_refused_when_the_client_is_made() -> None:
+    lock: Any = asyncio.Lock()
+    with pytest.raises(ConfigurationError, match=r"^voucher_lock: Lock has no method hold"):
+        VoucherClient("id", "secret", environment="sandbox", voucher_lock=lock)

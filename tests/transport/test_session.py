@@ -123,9 +123,9 @@ async def test_a_closed_client_leaves_no_timer_behind(raw_server: RawServer) -> 
     await charge(client)
     alarm = client._transport._limits._alarm
     assert alarm is not None
-    assert alarm._timer is not None
+    assert alarm._stop_timer is not None
     await client.aclose()
-    assert alarm._timer is None
+    assert alarm._stop_timer is None
 
 
 async def test_closing_a_client_that_was_never_used_does_nothing(raw_server: RawServer) -> None:

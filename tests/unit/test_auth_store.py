@@ -34,6 +34,15 @@ def test_a_stored_token_survives_json() -> None:
         f'{{"access_token": "{SECRET}\\r\\nX: y", "expires_at": "2026-01-01T00:00:00Z", "lifetime": 1}}',
         '{"access_token": 7, "expires_at": "2026-01-01T00:00:00Z", "lifetime": 1}',
         f'["{SECRET}"]',
+        *(
+            f'{{"access_token": "{SECRET}", "expires_at": "2026-01-01T00:00:00Z", "lifetime": {lifetime}}}'
+            for lifetime in ["NaN", "Infinity", "-1", "0", "true", "null", "[]", "9" * 400, "9" * 5000]
+        ),
+        f'{{"access_token": "{SECRET}", "expires_at": "2026-01-01T00:00:00Z"}}',
+        f'{{"access_token": "{SECRET}\\ud800", "expires_at": "2026-01-01T00:00:00Z", "lifetime": 1}}',
+        f'{{"access_token": "{SECRET}", "expires_at": "99999-01-01T00:00:00Z", "lifetime": 1}}',
+        "[" * 100_000,
+        '{"access_token":' * 100_000,
         SECRET,
         b"\xff\xfe",
         "",

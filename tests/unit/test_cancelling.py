@@ -338,20 +338,22 @@ def test_two_loops_in_two_threads_do_not_lose_each_others_limits() -> None:
     assert results == ["timed out"] * 3
 
 
-@virtually
-async def test_what_is_ended_is_timed_out_at_once_and_leaves_no_timer() -> None:
-    limits = Limits()
-    limits.end()
-    waiting = asyncio.create_task(wait(limits, NEVER))
-    await asyncio.sleep(0)
-    alarm = limits._alarm
-    assert alarm is not None
-    timer = alarm._timer
-    assert timer is not None
-    limits.end()
-    assert await waiting == "timed out"
-    assert alarm._timer is None
-    assert timer.cancelled()
+def test_what_is_ended_is_timed_out_at_once_and_leaves_no_timer() -> None:
+    loop = Counting()
+
+    async def main() -> None:
+        limits = Limits()
+        limits.end()
+        waiting = asyncio.create_task(wait(limits, NEVER))
+        await asyncio.sleep(0)
+        timer = loop.timers[0]
+        assert (timer.when(), timer.cancelled()) == (NEVER, False)
+        limits.end()
+        assert await waiting == "timed out"
+        assert timer.cancelled()
+        assert loop.time() == 0.0
+
+    run(loop, main())
 
 
 def test_what_is_limited_on_another_loop_is_not_ended() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from voucher_async.config import Settings, Timeout, check_seconds, to_timeout
+from voucher_async.config import Settings, Timeout, check_seconds, check_wait, to_timeout
 from voucher_async.errors import ConfigurationError
 
 SECRET = "s3cr3t-0f-the-shop"
@@ -65,6 +65,9 @@ def test_no_environment_and_no_address_is_refused() -> None:
         "http://LOCALHOST:80",
         "https://example.com",
         "HTTPS://example.com/v1",
+        "https://xn--mnchen-3ya.example:8443/v1",
+        "https://my_host.internal./v1",
+        "https://[2001:db8::1]:8443/v1",
     ],
 )
 def test_https_and_the_own_machine_are_accepted(url: str) -> None:
@@ -120,6 +123,23 @@ def test_plain_http_to_another_machine_is_refused(name: str, url: str) -> None:
         ("\x01https://example.com/v1", "white space"),
         ("https://example.com\x00/v1", "white space"),
         ("https://evil.example\\.example.com/v1", "backslash"),
+        ("https://m\u00fcnchen.example/v1", "must be ASCII: write the host as xn--mnchen-3ya.example"),
+        ("https://\u2603" + "x" * 70 + ".example", "must be ASCII: write the host in its xn-- form"),
+        ("https://example.com/\u00fc", "must be ASCII: write other characters as %"),
+        ("https://example.com/\ud800", "must be ASCII"),
+        ("https://\udcff.example.com", "must be ASCII"),
+        ("https://example.com:\u0663", "not a URL"),
+        ("https://a..example", "host that can exist"),
+        ("https://.example", "host that can exist"),
+        ("https://xn--", "host that can exist"),
+        ("https://" + "x" * 64 + ".example", "host that can exist"),
+        ("https://" + ".".join(["x" * 60] * 5), "host that can exist"),
+        ("https://a%41.example", "host that can exist"),
+        ("https://a;b.example", "host that can exist"),
+        ("https://<a>.example", "host that can exist"),
+        ("https://example.com:0/v1", "port above 0"),
+        ("https://:s3cr3t@example.com", "must not hold credentials"),
+        ("https://@example.com", "must not hold credentials"),
         (b"https://example.com", "must be a str"),
         (5, "must be a str"),
     ],
@@ -150,6 +170,37 @@ def test_credentials_that_cannot_be_right_are_refused_and_not_shown(name: str, v
 def test_a_client_type_must_have_1_to_32_characters(client_type: Any) -> None:
     refused("client_type must be a text of 1 to 32", client_type=client_type)
     assert make(client_type="x" * 32).client_type == "x" * 32
+
+
+@pytest.mark.parametrize("client_type", ["\ud800", "pos\udcff"])
+def test_a_client_type_that_utf_8_cannot_write_is_refused(client_type: str) -> None:
+    refused("client_type must not hold lone surrogates", client_type=client_type)
+    assert make(client_type="Kasse \u00fc \U0001f381").client_type
+
+
+@pytest.mark.parametrize("name", ["CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "TOKEN_URL", "CLIENT_TYPE"])
+def test_a_variable_that_is_no_utf_8_is_named_and_not_shown(name: str) -> None:
+    value = b"https://s3cr3t\xff.example".decode(errors="surrogateescape")
+    with pytest.raises(ConfigurationError, match=f"^not UTF-8 in the environment: VOUCHER_{name}$"):
+        Settings.from_env({**ENVIRON, f"VOUCHER_{name}": value})
+
+
+@pytest.mark.parametrize("name", ["keepalive", "safety_margin", "settle_window", "settle_for", "close_wait"])
+@pytest.mark.parametrize("value", [86_401, 1e12, 10**20])
+def test_a_time_span_is_a_day_at_most(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} must be at most 86400 seconds"):
+        Settings(**CREDENTIALS, base_url="https://a.example", token_url="https://a.example", **{name: value})
+
+
+@pytest.mark.parametrize("wait", [None, 0, 0.0, 0.5, 86_400])
+def test_closing_may_wait_for_nothing_or_for_a_day(wait: float | None) -> None:
+    check_wait(wait)
+
+
+@pytest.mark.parametrize("wait", [-1, math.nan, math.inf, 1e12, True, False, "5"])
+def test_closing_waits_for_no_other_time(wait: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^wait must be"):
+        check_wait(wait)
 
 
 def test_scopes_are_taken_as_a_text_or_a_list() -> None:
@@ -195,6 +246,8 @@ def test_a_timeout_may_be_nothing_a_number_or_all_three() -> None:
     assert make(timeout=limits).timeout is limits
     refused("^timeout must be a number of seconds, not str", timeout="5")
     refused("^timeout must be a positive number", timeout=-1)
+    refused("^timeout must be at most 86400 seconds", timeout=1e12)
+    assert make(timeout=86_400).timeout.total == 86_400
 
 
 def test_the_secret_is_not_shown() -> None:

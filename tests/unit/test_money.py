@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import decimal
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +189,21 @@ def test_the_callers_decimal_context_changes_nothing() -> None:
 def test_an_answer_with_another_spelling_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an amount"):
         parse_amount(text)
+
+
+def test_the_default_decimal_context_changes_nothing(root: Path) -> None:
+    """A context is made from the default one, which an application may have changed before."""
+    program = (
+        "import decimal\n"
+        "default = decimal.DefaultContext\n"
+        "default.prec, default.rounding, default.Emax, default.Emin = 2, decimal.ROUND_UP, 1, -1\n"
+        "default.traps[decimal.Inexact] = default.traps[decimal.Rounded] = True\n"
+        "from decimal import Decimal\n"
+        "from voucher_async import money\n"
+        "print(money.to_amount('1234.5'), money.total([Decimal('999999.99')] * 2), "
+        "money.difference(Decimal('1000.00'), Decimal('0.01')))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert run.stdout.split() == ["1234.50", "1999999.98", "999.99"]

@@ -1,7 +1,7 @@
 """Tokens: what they are, where they are kept, and who requests a new one when."""
 
 from voucher_async.auth.provider import TokenProvider, TokenRefresh
-from voucher_async.auth.store import MemoryTokenStore, StoredToken, TokenStore, store_key
+from voucher_async.auth.store import MemoryTokenStore, StoredToken, TokenStore, check_store, store_key
 from voucher_async.auth.token import Thresholds, Token, TokenGrant, thresholds
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "TokenProvider",
     "TokenRefresh",
     "TokenStore",
+    "check_store",
     "store_key",
     "thresholds",
 ]

@@ -16,6 +16,7 @@ from voucher_async.auth.sharing import StoreVisit, share
 from voucher_async.auth.token import Token
 from voucher_async.cancelling import cancelled_from_outside
 from voucher_async.errors import ApiError, AuthenticationError, ConfigurationError, VoucherError
+from voucher_async.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +95,7 @@ class TokenProvider:
         self._monotonic = clock.monotonic
         self._store = store
         self._key = key
-        self._random = (rng or random.Random()).random
+        self._random = (rng or random.SystemRandom()).random
         self._on_refresh = on_refresh
         self._token: Token | None = None
         self._flight: Flight | None = None
@@ -106,6 +107,17 @@ class TokenProvider:
         self._refusal: VoucherError | None = None
         self._refused_until = float("-inf")
         self._closed = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Keep the token, but not the request under way, which is the parent's, nor the moment to renew it.
+
+        Otherwise all workers of a server would ask for a new one at once.
+        """
+        flight, self._flight = self._flight, None
+        keep(flight)
+        if self._token is not None:
+            self._token = self._token.spread(self._random())
 
     def current(self) -> Token | None:
         """The token, if it may be used without waiting; awaits nothing.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+import attrs
+
+from voucher_async.auth.store import StoredToken
 from voucher_async.cancelling import cancelled_from_outside
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
-    from voucher_async.auth.store import StoredToken, TokenStore
+    from voucher_async.auth.store import TokenStore
     from voucher_async.auth.token import Token
     from voucher_async.clock import Clock
 
@@ -29,6 +33,41 @@ POLL_SECONDS: Final = 0.1
 _PATIENCE: Final = 2.0
 
 _logger: Final = logging.getLogger("voucher_async")
+
+
+class _UnsoundError(Exception):
+    """A store gave what no store can give."""
+
+
+def _anything(_: object) -> bool:
+    return True
+
+
+def _is_token(given: object) -> bool:
+    """Whether it is a sound token or None: one that was pickled, say, was not checked when it was made."""
+    if isinstance(given, StoredToken):
+        try:
+            attrs.validate(given)
+        except ValueError:
+            return False
+        return isinstance(given.lifetime, float)
+    return given is None
+
+
+def _is_lease(given: object) -> bool:
+    return given is None or (isinstance(given, str) and given != "")
+
+
+async def _sound(given: object, is_sound: Callable[[object], bool]) -> object:
+    """Await what a method of a store returned, and look at what comes of it."""
+    if not isinstance(given, Awaitable):
+        raise _UnsoundError(f"it gave a {type(given).__name__} that cannot be awaited")
+    result = await cast("Awaitable[object]", given)
+    if is_sound(result):
+        return result
+    if asyncio.iscoroutine(result):
+        result.close()
+    raise _UnsoundError(f"it gave a {type(result).__name__} that is of no use")
 
 
 class StoreVisit:
@@ -51,7 +90,7 @@ class StoreVisit:
 
     async def load(self) -> StoredToken | None:
         """What the store holds; None also when it fails."""
-        return await self._try("load", lambda: self._store.load(self._key), None)
+        return await self._try("load", lambda: self._store.load(self._key), None, _is_token)
 
     async def save(self, token: StoredToken) -> None:
         """Keep a token, if the store can."""
@@ -63,7 +102,7 @@ class StoreVisit:
 
     async def lease(self) -> str | None:
         """Claim the right to request a token; empty when the store fails, None while somebody else has it."""
-        return await self._try("lease", lambda: self._store.lease(self._key, LEASE_SECONDS), "")
+        return await self._try("lease", lambda: self._store.lease(self._key, LEASE_SECONDS), "", _is_lease)
 
     @contextlib.asynccontextmanager
     async def releasing(self, lease: str | None) -> AsyncGenerator[None]:
@@ -83,12 +122,20 @@ class StoreVisit:
         if lease:
             await self._try("release", lambda: self._store.release(self._key, lease), None)
 
-    async def _try(self, what: str, action: Callable[[], Awaitable[T]], default: T) -> T:
+    async def _try(
+        self,
+        what: str,
+        action: Callable[[], Awaitable[T]],
+        default: T,
+        is_sound: Callable[[object], bool] = _anything,
+    ) -> T:
         if self._hung:
             return default
         try:
             async with asyncio.timeout(self._patience):
-                return await action()
+                return cast("T", await _sound(action(), is_sound))
+        except _UnsoundError as error:
+            reason = str(error)
         except TimeoutError:
             self._hung = True
             reason = "no answer in time"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import re
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 import attrs
 
 from voucher_async.clock import Clock, SystemClock
+from voucher_async.errors import ConfigurationError
+from voucher_async.forks import renew_in_children
 from voucher_async.masking import Members, SecretBytes, conceal, conceals
+from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MemoryTokenStore", "StoredToken", "TokenStore", "store_key"]
+__all__ = ["MemoryTokenStore", "StoredToken", "TokenStore", "check_store", "store_key"]
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -29,8 +33,20 @@ def _check_token(_instance: object, _attribute: object, value: Any) -> None:
 
 
 def _check_aware(_instance: object, _attribute: object, value: Any) -> None:
-    if not isinstance(value, dt.datetime) or value.utcoffset() is None:
+    if not isinstance(value, Real.datetime) or value.utcoffset() is None:
         raise ValueError("expires_at must be an aware datetime")
+
+
+def _to_seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("lifetime must be a number")  # noqa: TRY004 - as documented
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
+        raise ValueError("lifetime must be positive and finite")
+    return seconds
 
 
 @conceals("access_token")
@@ -44,12 +60,13 @@ class StoredToken:
         lifetime: seconds it lives in all.
 
     Raises:
-        ValueError: when the token has other than visible ASCII characters, or the date is not aware.
+        ValueError: when the token has other than visible ASCII characters, the date is not aware, or the
+            lifetime is no positive number.
     """
 
     access_token: str = attrs.field(repr=False, validator=_check_token)
     expires_at: dt.datetime = attrs.field(validator=_check_aware)
-    lifetime: float = attrs.field(converter=float)
+    lifetime: float = attrs.field(converter=_to_seconds)
 
     def __attrs_post_init__(self) -> None:
         # a store may write it with whatever it likes, which need not know of subclasses of str
@@ -87,10 +104,10 @@ class StoredToken:
             content = Members(json.loads(conceal(str(text, "utf-8") if isinstance(text, bytes) else text)))
             return cls(
                 access_token=content.get("access_token"),
-                expires_at=dt.datetime.fromisoformat(content.get("expires_at")),
+                expires_at=Real.datetime.fromisoformat(content.get("expires_at")),
                 lifetime=content.get("lifetime"),
             )
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, LookupError, RecursionError):
             return None
 
 
@@ -143,6 +160,11 @@ class MemoryTokenStore:
         self._clock = clock or SystemClock()
         self._tokens: dict[str, StoredToken] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Forget the leases: they are the parent's."""
+        self._leases.clear()
 
     async def load(self, key: str) -> StoredToken | None:
         """The token under that key; None when there is none."""
@@ -173,6 +195,20 @@ class MemoryTokenStore:
         held = self._leases.get(key)
         if held is not None and held[0] == lease:
             del self._leases[key]
+
+
+def check_store(store: object) -> None:
+    """Refuse what can be no store, before anything is asked of it.
+
+    Raises:
+        ConfigurationError: it is a class, or lacks methods of `TokenStore`.
+    """
+    if isinstance(store, type):
+        raise ConfigurationError(f"token_store: {store.__name__} is a class, give an instance of it")
+    names = ("load", "save", "discard", "lease", "release")
+    missing = [name for name in names if not callable(getattr(store, name, None))]
+    if missing:
+        raise ConfigurationError(f"token_store: {type(store).__name__} has no method {', '.join(missing)}")
 
 
 def store_key(token_url: str, client_id: str, scopes: Iterable[str] | None = None) -> str:

@@ -150,6 +150,14 @@ class Token:
             expires_at=clock.now() + dt.timedelta(seconds=left),
         )
 
+    def spread(self, jitter: float) -> Token:
+        """The same token, replaced at another moment.
+
+        Args:
+            jitter: from 0.0 to 1.0.
+        """
+        return attrs.evolve(self, soft=self.obtained + thresholds(self.lifetime, jitter).soft)
+
     def to_store(self) -> StoredToken:
         """The same token as stores keep it."""
         return StoredToken(access_token=self.value, expires_at=self.expires_at, lifetime=self.lifetime)

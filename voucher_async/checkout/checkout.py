@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
+from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.held import HeldReservation
 from voucher_async.checkout.partial import reserve_partially
 from voucher_async.checkout.renewal import keep_alive
@@ -12,7 +13,7 @@ from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
 from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherError
 from voucher_async.masking import conceal, known
-from voucher_async.money import CENT, ZERO, to_amount
+from voucher_async.money import CENT, to_amount, total
 from voucher_async.pending import HeldState
 from voucher_async.resources.reservations import charge_pending
 
@@ -74,7 +75,7 @@ class Checkout:
     @property
     def reserved(self) -> Decimal:
         """What all reservations hold together, in currency units; the rest is to be paid otherwise."""
-        return sum((held.amount for held in self._held), ZERO)
+        return total(held.amount for held in self._held)
 
     async def reserve(
         self,
@@ -240,9 +241,14 @@ class Checkout:
 
     async def _stop_renewals(self) -> None:
         tasks, self._renewals = list(self._renewals.values()), {}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await to_the_end(_end(tasks))
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _cut_short(reservation: Reservation, order_number: str) -> OutcomeUnknown:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.money import difference
+
 if TYPE_CHECKING:
     import datetime as dt
     from decimal import Decimal
@@ -64,7 +66,7 @@ class HeldReservation:
     @property
     def missing(self) -> Decimal:
         """What was asked for and is not held, in currency units; above 0 only with `allow_partial`."""
-        return self.asked - self.amount
+        return difference(self.asked, self.amount)
 
     @property
     def valid_until(self) -> dt.datetime:

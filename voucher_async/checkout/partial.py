@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import Conflict, MissingScope, NotFound, ValidationFailed
-from voucher_async.money import CENT
+from voucher_async.money import CENT, total
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.sansio import build
 
@@ -72,7 +72,7 @@ async def reserve_partially(
     left = (await sender.send(read, deadline)).value.remaining_amount
     # whether an open reservation lowers `remaining_amount` is not documented:
     # what was read may be the probe's cent short of what there is
-    for value in (min(left + CENT, amount), min(left, amount)):
+    for value in (min(total((left, CENT)), amount), min(left, amount)):
         if value <= CENT:
             return probed
         try:

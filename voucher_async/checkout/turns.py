@@ -11,7 +11,9 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from voucher_async.cancelling import WAITS
 from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
+from voucher_async.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -65,38 +67,43 @@ class LocalVoucherLock:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._turns: dict[str, _Turn] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Forget the turns of the parent's tasks; another of its threads may have held the guard."""
+        keep(self._turns)
+        self._guard, self._turns = threading.Lock(), {}
 
     def hold(self, key: str) -> _Holding:
         """Wait for the turn, keep it inside the block."""
         return _Holding(self, key)
 
-    def join(self, key: str) -> asyncio.Future[None] | None:
+    def join(self, key: str) -> tuple[_Turn, asyncio.Future[None] | None]:
         """Take the turn, or a place in the line for it."""
         loop = asyncio.get_running_loop()
         with self._guard:
             turn = self._turns.get(key)
             if turn is None:
-                self._turns[key] = _Turn(loop)
-                return None
+                self._turns[key] = turn = _Turn(loop)
+                return turn, None
             place: asyncio.Future[None] = loop.create_future()
             turn.line.append(place)
             if turn.holder.is_closed():
                 self._pass_on(key, turn)  # whoever held it on a loop that is gone is gone, too
-        return place
+        return turn, place
 
-    def leave_line(self, key: str, place: asyncio.Future[None]) -> None:
+    def leave_line(self, key: str, turn: _Turn, place: asyncio.Future[None]) -> None:
         """Give up a place in the line; when it was our turn already, the next one has it."""
         with self._guard:
-            turn = self._turns[key]
             try:
                 turn.line.remove(place)
             except ValueError:
                 self._pass_on(key, turn)
 
-    def give_back(self, key: str) -> None:
+    def give_back(self, key: str, turn: _Turn) -> None:
         """End the turn."""
         with self._guard:
-            self._pass_on(key, self._turns[key])
+            self._pass_on(key, turn)
 
     def _pass_on(self, key: str, turn: _Turn) -> None:
         while turn.line:
@@ -106,7 +113,8 @@ class LocalVoucherLock:
                 loop.call_soon_threadsafe(_wake, place)
                 turn.holder = loop
                 return
-        del self._turns[key]
+        if self._turns.get(key) is turn:  # else it is one of before a fork
+            del self._turns[key]
 
 
 class _Turn:
@@ -127,29 +135,29 @@ def _wake(place: asyncio.Future[None]) -> None:
 class _Holding:
     """One wait for a turn, and the turn."""
 
-    __slots__ = ("_is_ours", "_key", "_lock")
+    __slots__ = ("_key", "_lock", "_ours")
 
     def __init__(self, lock: LocalVoucherLock, key: str) -> None:
         self._lock = lock
         self._key = key
-        self._is_ours = False
+        self._ours: _Turn | None = None
 
     async def __aenter__(self) -> None:
-        place = self._lock.join(self._key)
+        turn, place = self._lock.join(self._key)
         if place is not None:
             try:
                 await place
             except BaseException:
-                self._lock.leave_line(self._key, place)
+                self._lock.leave_line(self._key, turn, place)
                 raise
-        self._is_ours = True
+        self._ours = turn
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_ours:
-            self._is_ours = False
-            self._lock.give_back(self._key)
+        turn, self._ours = self._ours, None
+        if turn is not None:
+            self._lock.give_back(self._key, turn)
 
 
 PROCESS_LOCK: Final = LocalVoucherLock()
@@ -192,27 +200,29 @@ async def _enter(
     deadline: Deadline,
     held: list[contextlib.AbstractAsyncContextManager[Any]],
 ) -> None:
-    limit = asyncio.timeout(deadline.left())
     try:
-        async with limit:
+        with WAITS.limit(deadline.left()):
             for key in sorted(set(keys)):
-                turn = lock.hold(key)
-                await turn.__aenter__()
+                turn = await _take(lock, key)
                 held.append(turn)
+    except TimeoutError:
+        raise CallTimeout(
+            f"gave up after {deadline.total:g} s: another call is using the voucher; nothing was sent",
+            fate=Fate.NOT_SENT,
+        ) from None
+
+
+async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextManager[Any]:
+    try:
+        turn = lock.hold(key)
+        await turn.__aenter__()
     except VoucherError:
         raise
     except Exception as error:
-        failure: VoucherError = LockFailed(
-            f"the voucher lock failed with a {type(error).__name__}; nothing was sent"
-        )
-        if isinstance(error, TimeoutError) and limit.expired():
-            failure = CallTimeout(
-                f"gave up after {deadline.total:g} s: another call is using the voucher; nothing was sent",
-                fate=Fate.NOT_SENT,
-            )
-            raise failure from None
+        failure = LockFailed(f"the voucher lock failed with a {type(error).__name__}; nothing was sent")
         failure.fate = Fate.NOT_SENT
         raise failure from error
+    return turn
 
 
 async def _leave(

@@ -1,8 +1,5 @@
 """GENERATED from openapi/voucher.yaml by `python -m codegen.generate` (`make codegen`). DO NOT EDIT."""
 
-from __future__ import annotations
-
-from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -18,6 +15,7 @@ from voucher_async.models._rules import (
     choice,
     clearable,
     conceals,
+    datetime,
     exactly_one_of,
     integer,
     money,

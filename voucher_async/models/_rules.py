@@ -5,21 +5,28 @@ Which rule holds for which field is written in `openapi/voucher.yaml` alone; her
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
 import functools
 import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
 
 import attrs
 
 from voucher_async.errors import InvalidInput, InvalidInputType
 from voucher_async.masking import Secret, conceals
 from voucher_async.money import Amount, to_amount
+from voucher_async.realtime import Real
+
+if TYPE_CHECKING:
+    from datetime import datetime
+else:
+    # the models' annotations are evaluated with it, also when time is frozen while they are imported
+    datetime = Real.datetime
 
 __all__ = [
     "OMITTED",
@@ -32,6 +39,7 @@ __all__ = [
     "choice",
     "clearable",
     "conceals",
+    "datetime",
     "exactly_one_of",
     "integer",
     "moment",
@@ -224,10 +232,10 @@ def moment() -> Rule:
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         field = wire_name(attribute)
-        offset = _check_type(field, value, dt.datetime).utcoffset()
+        offset = _check_type(field, value, Real.datetime).utcoffset()
         if offset is None:
             raise InvalidInput(field, "must be an aware datetime: which time zone?", value)
-        if offset % dt.timedelta(minutes=1):
+        if offset % timedelta(minutes=1):
             raise InvalidInput(field, "must have an offset of whole minutes", value)
 
     return check

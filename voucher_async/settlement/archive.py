@@ -39,6 +39,12 @@ class Archive:
         self._owners: OrderedDict[str, str] = OrderedDict()  # charge id -> id of the call that made it
         self._undelivered: OrderedDict[tuple[str, ...], Charge] = OrderedDict()
 
+    def inherit(self) -> tuple[Case, ...]:
+        """Hand over, in a forked process, what is the parent's: open, or under way."""
+        cases = {**self._under_way, **self._open}
+        self._open, self._open_by_key, self._under_way, self._alike = {}, {}, {}, {}
+        return tuple(cases.values())
+
     def begin(self, case: Case) -> None:
         """A case is about to be sent: from now on what it does may be found by others."""
         self._under_way[case.pending.id] = case

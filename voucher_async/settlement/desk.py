@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, Proof, VoucherError
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.evidence import obstacle
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
+from voucher_async.realtime import time_of
 from voucher_async.settlement.case import Case, Flow
+from voucher_async.settlement.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -38,6 +41,17 @@ class Desk:
         self._close_wait = close_wait
         self._calls: dict[asyncio.Task[Any], Flow] = {}
         self._closed = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave what is open or under way to the parent; in the child it is looked at when asked for."""
+        engine = self.engine
+        keep(self._calls, engine.watches)
+        self._calls, engine.watches, engine.lines = {}, set(), Lines(engine.archive)
+        for case in engine.archive.inherit():
+            inherited = self._adopt(case.pending)
+            inherited.key = case.key
+            engine.archive.open(inherited)
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
@@ -235,9 +249,9 @@ class Desk:
     async def finish(self, wait: float | None = None) -> None:
         """Wait for what is under way, for so many seconds."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + (self._close_wait if wait is None else wait)
+        ends = time_of(loop) + (self._close_wait if wait is None else wait)
         # a call that ends may leave something behind that is looked after
-        while (tasks := self._tasks()) and (left := ends - loop.time()) > 0:
+        while (tasks := self._tasks()) and (left := ends - time_of(loop)) > 0:
             await asyncio.wait(tasks, timeout=left)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from voucher_async.cancelling import goes_on
+from voucher_async.cancelling import WAITS, goes_on
 from voucher_async.errors import CallTimeout, Fate
 from voucher_async.settlement.archive import look_of
 
@@ -50,7 +50,7 @@ class Lines:
         # a lock belongs to one event loop: whoever holds one on a loop that is gone holds nothing here
         lock = self._locks.setdefault((asyncio.get_running_loop(), *key), asyncio.Lock())
         try:
-            async with asyncio.timeout(deadline.left()):
+            with WAITS.limit(deadline.left()):
                 await lock.acquire()
         except TimeoutError:
             raise _gave_up(deadline) from None

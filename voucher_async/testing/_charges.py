@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from voucher_async.testing._ledger import moved
-from voucher_async.testing._records import ChargeRecord, VoucherRecord
+from voucher_async.testing._records import ChargeRecord, VoucherRecord, add, subtract
 from voucher_async.testing._refusals import conflict, not_found
 from voucher_async.testing._rules import CENT, LARGEST, Form
 from voucher_async.testing._state import Outcome
@@ -73,7 +73,7 @@ def refund_charge(command: Command) -> Outcome:
 
 def _check_refund(command: Command, form: Form, charge: ChargeRecord, amount: Decimal) -> None:
     status = command.options.conflict_status
-    left = charge.amount - charge.refunded
+    left = subtract(charge.amount, charge.refunded)
     if charge.type != "charge":
         raise conflict(status, "CHARGE.REFUND.NOT_REFUNDABLE", f"A {charge.type} cannot be refunded.")
     if not left:
@@ -90,9 +90,11 @@ def _refunded(command: Command, voucher: VoucherRecord, charge: ChargeRecord, am
         order_number=command.habits.stored(charge.order_number),
     )
     refund, body = told(command, refund, charge_view(refund))
-    charge = attrs.evolve(charge, refunded=charge.refunded + amount, updated_at=command.stamp_of("charge"))
+    charge = attrs.evolve(
+        charge, refunded=add(charge.refunded, amount), updated_at=command.stamp_of("charge")
+    )
     voucher = attrs.evolve(
-        voucher, refunded=voucher.refunded + amount, updated_at=command.stamp_of("voucher")
+        voucher, refunded=add(voucher.refunded, amount), updated_at=command.stamp_of("voucher")
     )
     return Outcome(body=body, changes=(voucher, charge, refund, moved(voucher, refund)))
 
@@ -110,7 +112,7 @@ def recharge_voucher(command: Command) -> Outcome:
     if voucher is None:
         raise not_found("VOUCHER")
     _check_recharge(command, form, voucher, currency)
-    room = LARGEST - voucher.amount - voucher.recharged
+    room = subtract(LARGEST, voucher.amount, voucher.recharged)
     if amount > room:
         form.refuse("amount", "max", room)
     form.check()
@@ -133,6 +135,6 @@ def _recharged(command: Command, voucher: VoucherRecord, amount: Decimal, order_
     charge = new_charge(command, voucher, "recharge", amount, order_number)
     charge, body = told(command, charge, charge_view(charge))
     voucher = attrs.evolve(
-        voucher, recharged=voucher.recharged + amount, updated_at=command.stamp_of("voucher")
+        voucher, recharged=add(voucher.recharged, amount), updated_at=command.stamp_of("voucher")
     )
     return Outcome(body=body, changes=(voucher, charge, moved(voucher, charge)))

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from voucher_async.testing._records import ZERO, Movement
+from voucher_async.testing._records import ZERO, Movement, add, subtract
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from voucher_async.testing._records import ChargeRecord, VoucherRecord
     from voucher_async.testing._state import State
 
 __all__ = ["Ledger", "deleted", "issued", "moved"]
 
-_SIGN = {"issue": 1, "recharge": 1, "refund": 1, "charge": -1, "delete": -1}
+_CHANGE: Final[dict[str, Callable[[Decimal, Decimal], Decimal]]] = {
+    "issue": add,
+    "recharge": add,
+    "refund": add,
+    "charge": subtract,
+    "delete": subtract,
+}
 
 
 def issued(voucher: VoucherRecord) -> Movement:
@@ -99,7 +105,8 @@ class Ledger:
     def _balances(self) -> Iterator[str]:
         balances: defaultdict[str, Decimal] = defaultdict(Decimal)
         for movement in self:
-            balances[movement.voucher_id] += _SIGN[movement.kind] * movement.amount
+            before = balances[movement.voucher_id]
+            balances[movement.voucher_id] = _CHANGE[movement.kind](before, movement.amount)
             if balances[movement.voucher_id] != movement.balance:
                 yield f"voucher {movement.voucher_id} held {movement.balance} after a {movement.kind}"
             if movement.amount < 0 or movement.balance < 0:
@@ -115,7 +122,7 @@ class Ledger:
         refunded: defaultdict[str | None, Decimal] = defaultdict(Decimal)
         for movement in self:
             if movement.kind == "refund":
-                refunded[movement.refund_of] += movement.amount
+                refunded[movement.refund_of] = add(refunded[movement.refund_of], movement.amount)
         for charge_id, amount in refunded.items():
             if amount > charged.get(charge_id, ZERO):
                 yield f"charge {charge_id} was refunded by {amount}"

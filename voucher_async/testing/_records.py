@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from types import MappingProxyType
 from typing import Literal
 
@@ -20,11 +21,27 @@ __all__ = [
     "ReservationRecord",
     "TokenRecord",
     "VoucherRecord",
+    "add",
+    "subtract",
 ]
 
 ALL_SCOPES = ("read", "read-lists", "read-secrets", "use", "manage", "update", "recharge")
 ZERO = Decimal("0.00")
 NOTHING: Mapping[str, object] = MappingProxyType({})
+# not the context of the test that started the emulator, which may round or raise
+_EXACT = Context(
+    prec=28, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
+)
+
+
+def add(*amounts: Decimal) -> Decimal:
+    """The sum, to the cent."""
+    return functools.reduce(_EXACT.add, amounts)
+
+
+def subtract(amount: Decimal, *others: Decimal) -> Decimal:
+    """What is left of an amount, to the cent."""
+    return functools.reduce(_EXACT.subtract, others, amount)
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +139,7 @@ class VoucherRecord:
     @property
     def balance(self) -> Decimal:
         """What is left: amount - charges + refunds + recharges, in `currency`."""
-        return self.amount - self.charged + self.refunded + self.recharged
+        return subtract(add(self.amount, self.refunded, self.recharged), self.charged)
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ import attrs
 
 from voucher_async.testing._charges import new_charge
 from voucher_async.testing._ledger import moved
-from voucher_async.testing._records import ReservationRecord, VoucherRecord
+from voucher_async.testing._records import ReservationRecord, VoucherRecord, add
 from voucher_async.testing._refusals import Refusal, conflict, not_found
 from voucher_async.testing._rules import CENT, Form
 from voucher_async.testing._state import Outcome
@@ -116,6 +116,6 @@ def _charged(
     charge, body = told(command, charge, charge_view(charge))
     reservation = attrs.evolve(reservation, charged=True, updated_at=command.stamp_of("reservation"))
     voucher = attrs.evolve(
-        voucher, charged=voucher.charged + charge.amount, updated_at=command.stamp_of("voucher")
+        voucher, charged=add(voucher.charged, charge.amount), updated_at=command.stamp_of("voucher")
     )
     return Outcome(body=body, changes=(voucher, reservation, charge, moved(voucher, charge)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.testing._records import subtract
+
 if TYPE_CHECKING:
     import datetime as dt
     from decimal import Decimal
@@ -67,7 +69,7 @@ def detail_view(command: Command, voucher: VoucherRecord) -> Json:
     remaining = voucher.balance
     if command.options.reservations_lower_balance:
         held = command.state.open_reservation(voucher.id, command.now)
-        remaining -= held.amount if held else 0
+        remaining = subtract(remaining, held.amount) if held else remaining
     deletable = voucher.status == "inactive" and not command.state.voucher_charges.get(voucher.id)
     return {**voucher_view(voucher), "remaining_amount": money(remaining), "deletable": deletable}
 

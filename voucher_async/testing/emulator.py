@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING, Literal, Self, TypedDict
 
-from voucher_async.clock import Clock, SystemClock
+from voucher_async.clock import Clock, SteadyClock
 from voucher_async.testing._clients import connected, new_client, new_pin
 from voucher_async.testing._engine import Engine
 from voucher_async.testing._ledger import Ledger
@@ -51,7 +52,8 @@ class VoucherEmulator:
         ```
 
     Args:
-        clock: where the time comes from; the system's by default. `advance` moves the emulator away from it.
+        clock: where the time comes from; by default the system's, which goes on when a test freezes it.
+            `advance` moves the emulator away from it.
         token_lifetime: seconds; None leaves `expires_in` out of the answer (the token lives for an hour).
         host: the address to listen on.
         port: the port to listen on, 0 for any free one.
@@ -86,7 +88,7 @@ class VoucherEmulator:
         # Pytest imports this package at its start: the web server is loaded when it is used.
         from voucher_async.testing._server import Server  # noqa: PLC0415
 
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or SteadyClock()
         self._ahead = dt.timedelta()
         options = Options(
             token_lifetime=token_lifetime,
@@ -131,9 +133,19 @@ class VoucherEmulator:
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it is not running.
 
-        What a fault wanted carried out late is dropped.
+        What a fault wanted carried out late is dropped. Cancelled meanwhile, however often, it stops all the
+        same, and raises the cancellation then.
         """
-        await self._server.stop()
+        stopping = asyncio.create_task(self._server.stop())
+        cancelled: asyncio.CancelledError | None = None
+        while not stopping.done():
+            try:
+                await asyncio.wait({stopping})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        stopping.result()
+        if cancelled is not None:
+            raise cancelled
 
     @property
     def url(self) -> str:

@@ -73,7 +73,7 @@ class Transport:
         self.clock = clock
         self.server_clock = server_clock
         self.hooks = hooks
-        self.rng: random.Random = rng or random.Random()
+        self.rng: random.Random = rng or random.SystemRandom()
         self.backoff: Backoff = Backoff()
         self.budget: Budget = Budget()
         self.tokens: TokenProvider | None = None

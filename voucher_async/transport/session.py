@@ -28,7 +28,9 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
+from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ USER_AGENT: Final = (
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _BAD_REQUEST = 400
+_CLOSED: Final = "_closed"
+_UNTIMED: Final = aiohttp.ClientTimeout(total=None)
 _NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
 _CONNECT_ERRORS = (
     aiohttp.ClientConnectorError,
@@ -175,6 +179,18 @@ class Session:
         self._timeout = _timeout(settings, settings.timeout.read)
         # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
         self._timeout_counted = _timeout(settings, None)
+        self._inherited = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave the sockets to the parent, which goes on using them, and open others in this process."""
+        own = self._own
+        if own is not None:
+            # no public name says it: nobody is to close them, not even when the interpreter ends
+            setattr(own.connector, _CLOSED, True)
+        keep(own, self._keeper, self._loop)
+        self._own = self._keeper = self._loop = None
+        self._inherited = self._given is not None
 
     @property
     def is_plain(self) -> bool:
@@ -230,6 +246,8 @@ class Session:
         body, timeout = exchange.body, self._timeout
         if body is not None and self._provable:
             body.limit, body.silence, timeout = limit, self._silence, self._timeout_counted
+        if is_faked(asyncio.get_running_loop()):
+            timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
         answer = await session.request(
             exchange.method,
             exchange.url,
@@ -285,6 +303,11 @@ class Session:
     async def _opened(self) -> aiohttp.ClientSession:
         if self.closed:
             raise ConfigurationError("the client is closed")
+        if self._inherited:
+            raise ConfigurationError(
+                "the session that was handed in is that of the process this one was forked from: "
+                "make a session and a client in each process"
+            )
         if self._given is not None:
             if self._given.closed:
                 raise ConfigurationError("the session that was handed in is closed")
