@@ -45,7 +45,7 @@ class Storm:
     delay: float = 1.0
     slack: float = 2.0
     turn: float = 4.0
-    patience: float = 30.0
+    patience: float = 60.0
 
     @property
     def window(self) -> float:

@@ -94,6 +94,9 @@ class Index:
             self.intents_in[slot_of_intent(intent)].append(intent)
         self._said: dict[str, set[Said]] = collections.defaultdict(set)
         self.heard: set[str] = set()  # pending ids of which a hook was told the end
+        self.claimed: set[str] = (
+            set()
+        )  # those that stay open, and whose answer of 2xx says that they are done
         self.given_up: set[str] = set()  # pending ids that a hook was told are left open
         self.surplus: set[str] = set()  # charge ids that were called a surplus
         self.reported_back: dict[str, bool] = {}  # charge id -> whether it was said to be refunded by the SDK
@@ -150,6 +153,8 @@ class Index:
 
     def _read(self, settled: Settled) -> None:
         self.surplus.update(settled.surplus)
+        if settled.answered:
+            self.claimed.add(settled.pending)
         if settled.state in {DONE, NOT_DONE}:
             self._said[settled.pending].add(Said(settled.state, settled.charge))
 
@@ -173,6 +178,10 @@ class Index:
     def said(self, intent: Intent) -> set[Said]:
         """All that hooks and settlements said of a request."""
         return self._said.get(intent.pending, set())
+
+    def is_lied_to(self, intent: Intent) -> bool:
+        """Whether a request that stays open got an answer of 2xx, and nothing was done."""
+        return intent.pending in self.claimed and not self.in_slot.get(slot_of_intent(intent))
 
     def is_own_refund(self, intent: Intent) -> bool:
         """Whether the SDK refunds by itself: a surplus, or what a checkout had charged."""

@@ -51,7 +51,8 @@ class Verdict:
         automatic: how many of these were settled in the call or in the background, without being asked to.
         surplus: how many charges were made once too often, and called so.
         taken_back: how many of these were refunded.
-        left_open: how many calls stayed open for good, which a habit of the server excuses.
+        left_open: how many calls stayed open for good, which a habit of the server excuses, or a lie.
+        lied_to: how many of these got an answer of 2xx, although nothing was done.
         twins: how many recharges and refunds a proxy itself has carried out once more behind a good answer.
         hidden_twins: how many it has behind another answer, or none.
         shares: what came of the calls of each habit.
@@ -65,6 +66,7 @@ class Verdict:
     surplus: int
     taken_back: int
     left_open: int
+    lied_to: int
     twins: int
     hidden_twins: int
     shares: tuple[Share, ...]
@@ -93,8 +95,9 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
     checks = (_crashes(index), _told_done(index, taken_back), _slots(index, statements), _unproved(index))
     more = (_twice(index, taken_back), _unannounced(index), _unnamed(index), _left_open(index))
     violations = tuple(violation for check in (*checks, *more) for violation in check)
-    doubted = {call for call in index.doubts if call in index.told}
     stay_open = {each.call for slot in statements.values() for each in slot if not each.said}
+    lied_to = {each.call for slot in statements.values() for each in slot if not each.said and each.lied_to}
+    doubted = {call for call in index.doubts if call in index.told} - lied_to
     twins = [entry.told_well for entry in entries if entry.twin_of]
     return Verdict(
         violations=violations,
@@ -105,9 +108,10 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
         surplus=len(index.surplus),
         taken_back=len(index.surplus & taken_back),
         left_open=len(stay_open),
+        lied_to=len(lied_to),
         twins=sum(twins),
         hidden_twins=len(twins) - sum(twins),
-        shares=shares_of(index, stay_open, [violation.call for violation in violations]),
+        shares=shares_of(index, stay_open, lied_to, [violation.call for violation in violations]),
     )
 
 
@@ -218,7 +222,8 @@ def _unproved(index: Index) -> Iterator[Violation]:
 def _left_open(index: Index) -> Iterator[Violation]:
     for pending in index.left_open:
         call = index.intents[pending].call if pending in index.intents else ""
-        if not _is_excused(index, call):
+        is_lie = pending in index.intents and index.is_lied_to(index.intents[pending])
+        if not (index.habits_of(call) or is_lie):
             yield Violation(Kind.OPEN, call, f"{pending} was open when the client was closed")
 
 
@@ -229,6 +234,7 @@ class _Statement:
     call: str
     blame: Kind
     said: frozenset[Said]
+    lied_to: bool = False
 
 
 _Statements: TypeAlias = dict[Slot, list[_Statement]]
@@ -250,13 +256,15 @@ def _slots(index: Index, statements: _Statements) -> Iterator[Violation]:
         yield from _match(index, slot, said)
 
 
-def _is_excused(index: Index, call: str) -> bool:
+def _is_excused(index: Index, statement: _Statement) -> bool:
     """Whether a call may stay open for good: "what cannot be told stays open, and is never guessed".
 
-    A habit under which nothing can be told has touched it. How many stay open is counted by habit, and has a
-    limit of its own. What was said, of whatever call and under whatever habit, has to be the truth.
+    A habit under which nothing can be told has touched it; or its answer was a success, and a success is
+    never told "not done", but the server has done nothing: a refusal behind a page of HTML with status 200.
+    How many stay open is counted by habit, and has a limit of its own. What was said, of whatever call and
+    under whatever habit, has to be the truth.
     """
-    return bool(index.habits_of(call))
+    return not statement.said and (statement.lied_to or bool(index.habits_of(statement.call)))
 
 
 def _blame(index: Index, call: str) -> Kind:
@@ -282,7 +290,7 @@ def _statement(index: Index, intent: Intent) -> _Statement:
             said = said | {Said(DONE, outcome.charge)}
     elif told is not None and told.what == NOT_DONE:
         said = said | {Said(NOT_DONE)}
-    return _Statement(call=intent.call, blame=blame, said=frozenset(said))
+    return _Statement(call=intent.call, blame=blame, said=frozenset(said), lied_to=index.is_lied_to(intent))
 
 
 def _is_in(index: Index, charge_id: str, intent: Intent) -> bool:
@@ -298,7 +306,8 @@ def _of_own_refunds(index: Index, intents: Sequence[Intent]) -> _Statement:
         blame = Kind.UNREPORTED
     back = index.reported_back.get(intent.charge)
     said = frozenset() if back is None else frozenset({Said(DONE if back else NOT_DONE)})
-    return _Statement(call=intent.call, blame=blame, said=said)
+    lied_to = any(index.is_lied_to(each) for each in intents)
+    return _Statement(call=intent.call, blame=blame, said=said, lied_to=lied_to)
 
 
 def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterator[Violation]:
@@ -310,7 +319,7 @@ def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterat
     somes: list[_Statement] = []
     opens = 0
     for statement in statements:
-        if not statement.said and _is_excused(index, statement.call):
+        if _is_excused(index, statement):
             opens += 1
             continue
         if len(statement.said) != 1:

@@ -107,6 +107,7 @@ class Word:
     pending: str = ""
     charge: str = ""
     error: str = ""
+    at: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -119,12 +120,16 @@ class Doubt:
 
 @attrs.frozen(kw_only=True)
 class Settled:
-    """What `client.settle` answered: `done`, `not done` with its proof, or `unknown` when it stays open."""
+    """What `client.settle` answered: `done`, `not done` with its proof, or `unknown` when it stays open.
+
+    `answered`: its request got an answer of 2xx, whether that could be read or not.
+    """
 
     pending: str
     by: str
     state: str
     charge: str = ""
+    answered: bool = False
     surplus: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     error: str = ""
     proof: str = ""

@@ -11,13 +11,10 @@ from tests.chaos.conductor import Report
 from tests.chaos.config import Storm
 from tests.chaos.judge import Kind
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN
-from tests.chaos.shares import Share
+from tests.chaos.shares import UNTELLABLE, Share
 
 LEAST_SHARE: Final = 0.999
 MOST_OPEN: Final = 0.02
-# what is done, and shown with another amount wherever one looks, cannot be told from somebody else's: it
-# stays open on purpose
-UNTELLABLE: Final = frozenset({"another amount, in lists too"})
 _SHOWN: Final = 20
 
 
@@ -87,6 +84,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
         ("calls with a request in doubt", f"{verdict.doubted:,}"),
         ("settled automatically", f"{verdict.share:.2%}"),
         ("left open for good", f"{verdict.left_open:,}"),
+        ("- of these answered 200, and nothing was done", f"{verdict.lied_to:,}"),
         ("carried out twice by a proxy behind one good answer", f"{verdict.twins:,}"),
         ("carried out twice by a proxy behind another answer", f"{verdict.hidden_twins:,}"),
     ]

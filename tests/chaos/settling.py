@@ -107,4 +107,4 @@ async def _settle(client: VoucherClient, pending: PendingOutcome, by: str, tries
                 surplus=tuple(charge.id for charge in settlement.surplus),
                 proof=settlement.proof.name if settlement.proof else "",
             )
-    return Settled(pending=pending.id, by=by, state=UNKNOWN, error=reason)
+    return Settled(pending=pending.id, by=by, state=UNKNOWN, error=reason, answered=pending.answered)

@@ -12,6 +12,9 @@ from tests.chaos.index import Index
 from tests.chaos.plan import is_own
 
 NORMAL: Final = "none"
+# what is done, and shown with another amount wherever one looks, cannot be told from somebody else's: it
+# stays open on purpose
+UNTELLABLE: Final = frozenset({"another amount, in lists too"})
 
 
 @attrs.frozen(kw_only=True)
@@ -38,20 +41,23 @@ class Share:
     violations: int
 
 
-def shares_of(index: Index, left_open: Collection[str], wrong: Iterable[str]) -> tuple[Share, ...]:
+def shares_of(
+    index: Index, left_open: Collection[str], lied_to: Collection[str], wrong: Iterable[str]
+) -> tuple[Share, ...]:
     """The shares of all habits that calls have met, `none` first.
 
     Args:
         index: of the records.
         left_open: the calls that stayed open for good.
+        lied_to: those of them that got an answer, of success, although nothing was done.
         wrong: the calls of the violations.
     """
-    habits = {call: next(iter(index.habits_of(call)), NORMAL) for call in index.began}
+    habits = {call: _row_of(index, call) for call in index.began}
     of_habit: dict[str, set[str]] = collections.defaultdict(set)
     for call, habit in habits.items():
         of_habit[habit].add(call)
     violations = collections.Counter(habits.get(call, NORMAL) for call in wrong)
-    lost = {call for call in index.lost_charges if _could_repeat(index, call)}
+    lost = {call for call in index.lost_charges if _could_repeat(index, call)}.difference(lied_to)
     names = sorted(of_habit, key=lambda name: (name != NORMAL, name))
     return tuple(
         Share(
@@ -65,6 +71,12 @@ def shares_of(index: Index, left_open: Collection[str], wrong: Iterable[str]) ->
         )
         for name in names
     )
+
+
+def _row_of(index: Index, call: str) -> str:
+    """The habit that counts for a call: one that lets nothing be told, or the first that has touched it."""
+    habits = index.habits_of(call)
+    return next((habit for habit in habits if habit in UNTELLABLE), next(iter(habits), NORMAL))
 
 
 def _could_repeat(index: Index, call: str) -> bool:
