@@ -68,7 +68,9 @@ class Storm:
         Args:
             access: what the server gave out.
         """
-        made = Settings.make(**access, timeout=Timeout(total=6.0, connect=1.0, read=0.8))
+        # a caller under habits has the time to charge a live reservation again, on a busy machine, too
+        total = 12.0 if self.variant == "habits" else 6.0
+        made = Settings.make(**access, timeout=Timeout(total=total, connect=1.0, read=0.8))
         return attrs.evolve(
             made,
             settle_window=self.window,

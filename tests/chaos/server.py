@@ -114,7 +114,7 @@ class Weather:
         """The token endpoint goes down with every token revoked, and the date goes wrong, now and then."""
         rng = random.Random(f"{self._storm.seed}/weather")
         while True:
-            await asyncio.sleep(rng.uniform(4.0, 12.0))
+            await asyncio.sleep(rng.uniform(4.0, 12.0) * (4 if self._storm.variant == "habits" else 1))
             down = (faults.Unavailable(retry_after=1), faults.BreakBefore(), faults.ServerError())
             self._emulator.faults.script("requestToken", *rng.choices(down, k=3))
             self._emulator.revoke_tokens()

@@ -243,7 +243,9 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
         return _Weight.CERTAIN
     if charge.client_id is None:
         return _Weight.UNCLEAR if lessons.client_id is not None else _Weight.CERTAIN
-    return _Weight.NOT_OURS if lessons.client_id == ours else _Weight.UNCLEAR
+    if lessons.client_id == ours:
+        return _Weight.NOT_OURS
+    return _Weight.RECOGNISED if charge.client_id in lessons.others else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:

@@ -28,7 +28,9 @@ class Lessons:
 
     Attributes:
         echoed: the operations whose answers have shown an order number recognisably.
-        client_id: the `client_id` that charges of this client carry; None when none has been seen.
+        client_id: the `client_id` that charges of this client carry; None when none has been seen, or when
+            one has been seen without it, or with another.
+        others: what charges of this client have carried in its place.
         behind: how far stamps of charges have been seen behind their time, at most.
         ahead: how far they have been seen ahead of it, at most.
         clocks: whether any charge's stamp has been compared with its time.
@@ -36,6 +38,7 @@ class Lessons:
 
     echoed: set[str] = attrs.Factory(set[str])
     client_id: str | None = None
+    others: set[str | None] = attrs.Factory(set[str | None])
     behind: dt.timedelta = _NONE
     ahead: dt.timedelta = _NONE
     clocks: bool = False
@@ -54,8 +57,8 @@ class Lessons:
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
-        if pending.reserved_by is not None and charge.client_id == pending.reserved_by:
-            self.client_id = charge.client_id
+        if pending.reserved_by is not None:
+            self._learn_client(pending.reserved_by, charge.client_id)
         if made is not None:
             self._learn_clock(charge.created_at, *made)
 
@@ -72,6 +75,11 @@ class Lessons:
             "digits and dashes",
             "none came back" if charge.order_number is None else "one came back changed",
         )
+
+    def _learn_client(self, ours: str, shown: str | None) -> None:
+        if shown != ours:
+            self.others.add(shown)  # a queue's worker charges, now and then at least
+        self.client_id = None if self.others else ours
 
     def _learn_clock(self, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime) -> None:
         self.clocks = True
