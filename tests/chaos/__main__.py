@@ -7,14 +7,17 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
-
-import attrs
+from typing import Any
 
 from tests.chaos import report as reports
 from tests.chaos.conductor import Conductor, Report
 from tests.chaos.config import VARIANTS, Storm
 
-_KILLS = 5
+_SHARE = 0.3
+_OF_VARIANT: dict[str, dict[str, Any]] = {
+    "kill": {"share": _SHARE, "kills": 5},
+    "habits": {"share": _SHARE / 2},
+}
 
 
 def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
@@ -22,21 +25,26 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--calls", type=int, default=20_000, help="calls that move money, of all workers")
     parser.add_argument("--workers", type=int, default=4, help="processes")
     parser.add_argument("--lanes", type=int, default=40, help="pieces of work that a worker does at once")
-    parser.add_argument("--share", type=float, default=0.3, help="share of the requests that meet a fault")
+    share = "share of the requests that meet a fault; half of the default for the variant `habits`"
+    parser.add_argument("--share", type=float, help=f"{share} (default: {_SHARE})")
     parser.add_argument(
         "--delay", type=float, default=1.0, help="seconds that the server takes at the longest"
     )
     parser.add_argument("--slack", type=float, default=2.0, help="seconds that this machine may be late")
+    parser.add_argument("--turn", type=float, default=4.0, help="seconds that each habit has its turn")
     parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
     parser.add_argument("--kills", type=int, help="how often each worker is killed; 5 for the variant `kill`")
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")
     parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")
     given = vars(parser.parse_args(arguments))
     keep = given.pop("keep")
-    variant, kills = given.pop("variant"), given.pop("kills")
-    names = VARIANTS if variant == "all" else (variant,)
-    storms = [Storm(**given, variant=name, kills=_KILLS if name == "kill" else 0) for name in names]
-    return [storm if kills is None else attrs.evolve(storm, kills=kills) for storm in storms], keep
+    variant = given.pop("variant")
+    fixed = {name: value for name in ("kills", "share") if (value := given.pop(name)) is not None}
+    storms = [
+        Storm(**given, variant=name, **{**_OF_VARIANT.get(name, {"share": _SHARE}), **fixed})
+        for name in (VARIANTS if variant == "all" else (variant,))
+    ]
+    return storms, keep
 
 
 def _run(storm: Storm, keep: Path | None) -> Report:
@@ -59,6 +67,9 @@ def main(arguments: list[str]) -> int:
         print(f"   {report.seconds:.0f} s; the server was {report.late:.2f} s late at worst", flush=True)  # noqa: T201
         print(reports.problems(report) or "   nothing is wrong", flush=True)  # noqa: T201
     print(f"\n{reports.table(done)}")  # noqa: T201
+    for report in done:
+        if report.storm.variant == "habits":
+            print(f"\n{reports.table_of_habits(report.verdict.shares)}")  # noqa: T201
     failed = [report for report in done if reports.problems_of(report)]
     for report in failed:
         print(f"failed; run it again: {reports.command_of(report.storm)}")  # noqa: T201

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
@@ -23,8 +24,10 @@ from tests.chaos.records import (
 )
 from tests.chaos.watcher import CALL, Watcher
 from voucher_async import (
+    ApiError,
     Charge,
     CheckoutFailed,
+    HeldOutcome,
     OutcomeUnknown,
     PendingOutcome,
     VoucherClient,
@@ -36,10 +39,31 @@ Meddle = Callable[[], Awaitable[None]]
 
 @attrs.define
 class Refundable:
-    """A charge that a caller was told, and what is left of it to refund."""
+    """A charge that a caller was told, the order number that was sent, and what is left of it to refund."""
 
     charge: Charge
+    order: str
     left: Decimal
+
+
+def _open_in(error: Exception | None) -> PendingOutcome | None:
+    """What an error leaves open; a refusal that could not be looked into does, too."""
+    return error.pending if isinstance(error, (OutcomeUnknown, ApiError)) else None
+
+
+def _proof_of(error: Exception | None) -> str:
+    return error.proof.name if isinstance(error, VoucherError) and error.proof else ""
+
+
+def _outcome(held: HeldOutcome) -> Outcome:
+    pending = _open_in(held.error)
+    return Outcome(
+        voucher=held.voucher_id,
+        state=str(held.state),
+        charge=held.charge.id if held.charge else "",
+        pending=pending.id if pending else "",
+        proof=_proof_of(held.error),
+    )
 
 
 class Caller:
@@ -110,9 +134,11 @@ class Caller:
                 unit=number,
                 payment=call.payment,
                 kind=call.kind,
-                order=(target.charge.order_number or "") if target else call.order,
+                order=target.order if target else call.order,
                 things=(target.charge.id,) if target else call.vouchers,
                 amounts=(str(amount),) if is_refund else call.amounts,
+                at=time.monotonic(),
+                patient=call.timeout is None and call.cancel is None,
             )
         )
 
@@ -130,35 +156,22 @@ class Caller:
         else:
             told = Told(call=call.id, what=DONE, charges=tuple(charge.id for charge in charges))
             if call.kind in {"redeem", "charge", "checkout"}:
-                self.refundable.extend(Refundable(charge, charge.amount) for charge in charges)
-        self._journal.write(told)
+                self.refundable.extend(Refundable(charge, call.order, charge.amount) for charge in charges)
+        self._journal.write(attrs.evolve(told, at=time.monotonic()))
         return told.what
 
     def _of_error(self, call: Call, error: VoucherError) -> Told:
-        pendings: dict[str, PendingOutcome] = {}
-        outcomes: list[Outcome] = []
-        if isinstance(error, OutcomeUnknown):
-            pendings[error.pending.id] = error.pending
-        if isinstance(error, CheckoutFailed):
-            for held in error.outcomes:
-                pending = held.error.pending if isinstance(held.error, OutcomeUnknown) else None
-                if pending is not None:
-                    pendings[pending.id] = pending
-                outcomes.append(
-                    Outcome(
-                        voucher=held.voucher_id,
-                        state=str(held.state),
-                        charge=held.charge.id if held.charge else "",
-                        pending=pending.id if pending else "",
-                    )
-                )
+        held = error.outcomes if isinstance(error, CheckoutFailed) else ()
+        found = [_open_in(error), *(_open_in(outcome.error) for outcome in held)]
+        pendings = {pending.id: pending for pending in found if pending is not None}
         self.open.update(pendings)
         return Told(
             call=call.id,
-            what=UNKNOWN if isinstance(error, OutcomeUnknown) else NOT_DONE,
+            what=UNKNOWN if found[0] is not None else NOT_DONE,
             error=type(error).__name__,
             pendings=tuple(pendings),
-            outcomes=tuple(outcomes),
+            outcomes=tuple(_outcome(outcome) for outcome in held),
+            proof=_proof_of(error),
         )
 
     async def _do(
@@ -173,7 +186,7 @@ class Caller:
         if call.kind == "checkout":
             return await self._check_out(call, meddle)
         voucher, value, order = call.vouchers[0], call.amounts[0], call.order
-        code = code_of(voucher)
+        code = code_of(voucher, loud=call.loud)
         if call.kind == "recharge":
             recharge = client.vouchers.recharge(
                 id=voucher, amount=value, currency=CURRENCY, order_number=order, timeout=timeout

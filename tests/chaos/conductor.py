@@ -18,7 +18,8 @@ import attrs
 
 from tests.chaos.config import Storm
 from tests.chaos.judge import Verdict, judge
-from tests.chaos.records import Began, Entry, Record, read
+from tests.chaos.records import Began, Entry, Record, Turn, read
+from tests.chaos.turns import Turns
 from tests.chaos.worker import journal_of
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -99,9 +100,10 @@ class Conductor:
 
     def _report(self, records: Sequence[Record], found: dict[str, Any], seconds: float) -> Report:
         entries = [Entry(**entry) for entry in found.pop("entries")]
+        turns = Turns(Turn(**turn) for turn in found.pop("turns"))
         return Report(
             storm=self._storm,
-            verdict=judge(records, entries),
+            verdict=judge(records, entries, turns),
             calls=sum(isinstance(record, Began) for record in records),
             kills=len(self._killed),
             seconds=seconds,

@@ -10,7 +10,7 @@ import attrs
 from voucher_async import Settings, Timeout
 from voucher_async.testing import EmulatorSettings
 
-Variant = Literal["default", "double", "lag", "kill"]
+Variant = Literal["default", "double", "lag", "kill", "habits"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
 
 
@@ -24,12 +24,15 @@ class Storm:
         share: the share of all requests that meet a fault.
         seed: what the work, the faults and the kills are drawn from.
         variant: `double`: the server charges a reservation twice; `lag`: its lists lag behind; `kill`:
-            workers are killed and started again.
+            workers are killed and started again; `habits`: the server takes on each habit of
+            `voucher_async.testing.habits.KINDS` by turns.
         lanes: how many pieces of work a worker does at once.
         kills: how often each worker is killed.
         delay: seconds after which a request is carried out at the latest, its connection long gone, and by
             which lists lag behind, if they do.
         slack: seconds that a busy machine may be late; what is found when it was later is void.
+        turn: seconds that a habit lasts; a quarter of that passes without any before the next one.
+        patience: seconds that clients look after an open outcome in the background.
     """
 
     calls: int = 20_000
@@ -41,11 +44,23 @@ class Storm:
     kills: int = 0
     delay: float = 1.0
     slack: float = 2.0
+    turn: float = 4.0
+    patience: float = 60.0
 
     @property
     def window(self) -> float:
         """Seconds within which a request is carried out and shows in lists, if at all."""
-        return self.slack + self.delay * (2 if self.variant == "lag" else 1)
+        return self.lag + self.delay
+
+    @property
+    def lag(self) -> float:
+        """Seconds within which what was carried out shows in lists."""
+        return self.slack + (self.delay if self.variant == "lag" else 0.0)
+
+    @property
+    def tries(self) -> int:
+        """How often what is open is settled by hand; under habits some of it stays open for good."""
+        return 3 if self.variant == "habits" else 8
 
     def settings(self, access: EmulatorSettings) -> Settings:
         """The settings of the workers' clients.
@@ -53,8 +68,16 @@ class Storm:
         Args:
             access: what the server gave out.
         """
-        made = Settings.make(**access, timeout=Timeout(total=6.0, connect=1.0, read=0.8))
-        return attrs.evolve(made, settle_window=self.window, settle_for=30.0, close_wait=10.0)
+        # a caller under habits has the time to charge a live reservation again, on a busy machine, too
+        total = 12.0 if self.variant == "habits" else 6.0
+        made = Settings.make(**access, timeout=Timeout(total=total, connect=1.0, read=0.8))
+        return attrs.evolve(
+            made,
+            settle_window=self.window,
+            list_lag=self.lag,
+            settle_for=max(self.patience, 2 * self.window),
+            close_wait=10.0,
+        )
 
     def to_json(self) -> str:
         """As an argument for another process."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -22,6 +22,7 @@ from tests.chaos.records import (
     Told,
     Word,
 )
+from tests.chaos.turns import Turns
 
 Slot: TypeAlias = tuple[str, ...]
 """What tells the effects of requests apart in the ledger: a charge by its reservation, a recharge by voucher,
@@ -58,15 +59,21 @@ class Said:
     charge: str = ""
 
 
+# seconds after its last request in which a call may still be carried out, by the storm's faults
+_LATE: Final = 2.0
+
+
 class Index:
     """Looks things up.
 
     Args:
         records: what callers and hooks were told, in any order.
         entries: the ledger.
+        turns: which habits the server had, and when.
     """
 
-    def __init__(self, records: Iterable[Record], entries: Sequence[Entry]) -> None:
+    def __init__(self, records: Iterable[Record], entries: Sequence[Entry], turns: Turns) -> None:
+        self._turns = turns
         self.entries = {entry.id: entry for entry in entries}
         self.began: dict[str, Began] = {}
         self.told: dict[str, Told] = {}
@@ -74,6 +81,8 @@ class Index:
         self.words: list[Word] = []
         self.settled: list[Settled] = []
         self.doubts: set[str] = set()
+        self.lost_charges: set[str] = set()  # calls with a request for a charge in doubt
+        self._sent: dict[str, tuple[float, float]] = {}  # call -> when its first and last intent were told
         self.left_open: list[str] = []
         for record in records:
             self._file(record)
@@ -85,6 +94,9 @@ class Index:
             self.intents_in[slot_of_intent(intent)].append(intent)
         self._said: dict[str, set[Said]] = collections.defaultdict(set)
         self.heard: set[str] = set()  # pending ids of which a hook was told the end
+        self.claimed: set[str] = (
+            set()
+        )  # those that stay open, and whose answer of 2xx says that they are done
         self.given_up: set[str] = set()  # pending ids that a hook was told are left open
         self.surplus: set[str] = set()  # charge ids that were called a surplus
         self.reported_back: dict[str, bool] = {}  # charge id -> whether it was said to be refunded by the SDK
@@ -106,6 +118,8 @@ class Index:
             case Told():
                 self.told[record.call] = record
             case Intent():
+                first, _ = self._sent.get(record.call, (record.at, record.at))
+                self._sent[record.call] = first, record.at
                 known = self.intents.get(record.pending)
                 if known is None or known.sends <= record.sends:
                     self.intents[record.pending] = record
@@ -115,6 +129,8 @@ class Index:
                 self.settled.append(record)
             case Doubt():
                 self.doubts.add(record.call)
+                if record.operation == CHARGE:
+                    self.lost_charges.add(record.call)
             case Ended():
                 self.left_open.extend(record.open)
 
@@ -137,6 +153,8 @@ class Index:
 
     def _read(self, settled: Settled) -> None:
         self.surplus.update(settled.surplus)
+        if settled.answered:
+            self.claimed.add(settled.pending)
         if settled.state in {DONE, NOT_DONE}:
             self._said[settled.pending].add(Said(settled.state, settled.charge))
 
@@ -161,6 +179,10 @@ class Index:
         """All that hooks and settlements said of a request."""
         return self._said.get(intent.pending, set())
 
+    def is_lied_to(self, intent: Intent) -> bool:
+        """Whether a request that stays open got an answer of 2xx, and nothing was done."""
+        return intent.pending in self.claimed and not self.in_slot.get(slot_of_intent(intent))
+
     def is_own_refund(self, intent: Intent) -> bool:
         """Whether the SDK refunds by itself: a surplus, or what a checkout had charged."""
         began = self.began.get(intent.call)
@@ -180,6 +202,37 @@ class Index:
 
     def _user_refunds(self, intent: Intent) -> set[Said]:
         return self.said(intent) if intent.operation == REFUND and not self.is_own_refund(intent) else set()
+
+    def habits_of(self, call: str) -> tuple[str, ...]:
+        """The habits that may have touched a call, the one first that was on when it asked for money.
+
+        What a habit did to a charge stays in the server's books, so a refund is touched by it, too.
+        """
+        began, told = self.began.get(call), self.told.get(call)
+        if began is None:
+            return ()
+        first, last = self._sent.get(call, (began.at, began.at))
+        end = max(told.at if told else 0.0, last + _LATE)
+        names = self._turns.between(first, end)
+        if began.kind != "refund":
+            return names
+        entry = self.entries.get(began.things[0])
+        intents = self.intents_in.get(slot_of(entry), ()) if entry else ()
+        earlier = (name for intent in intents for name in self.habits_of(intent.call))
+        return tuple(dict.fromkeys((*names, *earlier)))
+
+    def once(self, ids: Iterable[str], named: Container[str]) -> Iterator[str]:
+        """What requests have made, one for each that a proxy delivered more than once.
+
+        Args:
+            ids: what the ledger has.
+            named: what somebody was told of: that stays, whichever delivery it was.
+        """
+        groups: dict[str, list[str]] = collections.defaultdict(list)
+        for id in ids:
+            groups[self.entries[id].twin_of or id].append(id)
+        for group in groups.values():
+            yield from [id for id in group if id in named] or group[:1]
 
     def payment_of(self, call: str) -> str:
         """The id of the first call for the same payment."""

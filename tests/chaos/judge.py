@@ -5,11 +5,14 @@ from __future__ import annotations
 import collections
 import enum
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import attrs
 
 from tests.chaos.index import REFUND, Index, Said, Slot, slot_of, slot_of_intent
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record
+from tests.chaos.shares import Share, shares_of
+from tests.chaos.turns import Turns
 
 
 class Kind(enum.StrEnum):
@@ -21,6 +24,7 @@ class Kind(enum.StrEnum):
     OPEN = "open outcome not settled to the truth"
     CANCELLED = "cancelled call whose hook's word is not the truth"
     KILLED = "saved outcome of a killed worker not settled to the truth"
+    UNPROVED = "told not done without a proof"
     UNREPORTED = "refund by the SDK not reported as it was"
     UNANNOUNCED = "money moved that no intent had announced"
     CRASHED = "a call that raised what it must not raise"
@@ -47,6 +51,11 @@ class Verdict:
         automatic: how many of these were settled in the call or in the background, without being asked to.
         surplus: how many charges were made once too often, and called so.
         taken_back: how many of these were refunded.
+        left_open: how many calls stayed open for good, which a habit of the server excuses, or a lie.
+        lied_to: how many of these got an answer of 2xx, although nothing was done.
+        twins: how many recharges and refunds a proxy itself has carried out once more behind a good answer.
+        hidden_twins: how many it has behind another answer, or none.
+        shares: what came of the calls of each habit.
     """
 
     violations: tuple[Violation, ...]
@@ -56,6 +65,11 @@ class Verdict:
     automatic: int
     surplus: int
     taken_back: int
+    left_open: int
+    lied_to: int
+    twins: int
+    hidden_twins: int
+    shares: tuple[Share, ...]
 
     @property
     def share(self) -> float:
@@ -67,19 +81,24 @@ class Verdict:
         return sum(violation.kind is kind for violation in self.violations)
 
 
-def judge(records: Iterable[Record], entries: Sequence[Entry]) -> Verdict:
+def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | None = None) -> Verdict:
     """Compare what was told with what happened.
 
     Args:
         records: of all workers, in any order.
         entries: the server's ledger, oldest first.
+        turns: which habits the server had, and when; none by default.
     """
-    index = Index(records, entries)
+    index = Index(records, entries, turns or Turns())
     taken_back = index.taken_back
-    checks = (_crashes(index), _told_done(index, taken_back), _slots(index))
+    statements = _statements(index)
+    checks = (_crashes(index), _told_done(index, taken_back), _slots(index, statements), _unproved(index))
     more = (_twice(index, taken_back), _unannounced(index), _unnamed(index), _left_open(index))
     violations = tuple(violation for check in (*checks, *more) for violation in check)
-    doubted = {call for call in index.doubts if call in index.told}
+    stay_open = {each.call for slot in statements.values() for each in slot if not each.said}
+    lied_to = {each.call for slot in statements.values() for each in slot if not each.said and each.lied_to}
+    doubted = {call for call in index.doubts if call in index.told} - lied_to
+    twins = [entry.told_well for entry in entries if entry.twin_of]
     return Verdict(
         violations=violations,
         told=dict(collections.Counter(told.what for told in index.told.values())),
@@ -88,6 +107,11 @@ def judge(records: Iterable[Record], entries: Sequence[Entry]) -> Verdict:
         automatic=len(doubted & _settled_by_themselves(index)),
         surplus=len(index.surplus),
         taken_back=len(index.surplus & taken_back),
+        left_open=len(stay_open),
+        lied_to=len(lied_to),
+        twins=sum(twins),
+        hidden_twins=len(twins) - sum(twins),
+        shares=shares_of(index, stay_open, lied_to, [violation.call for violation in violations]),
     )
 
 
@@ -148,12 +172,16 @@ def _twice(index: Index, taken_back: set[str]) -> Iterator[Violation]:
         kind = "recharge" if began.kind == "recharge" else "charge"
         for thing, amount in zip(began.things, began.amounts, strict=True):
             asked[kind, began.order, thing, amount].add(began.payment)
+    named = {id for told in index.told.values() for id in told.charges}
     made: dict[tuple[str, str, str, str], list[str]] = collections.defaultdict(list)
     for entry in index.entries.values():
         if entry.kind != "refund" and entry.id not in taken_back:
             made[entry.kind, entry.order, entry.voucher, entry.amount].append(entry.id)
-    for key, ids in made.items():
+    for key, all_ids in made.items():
         payments = asked[key]
+        # what a proxy makes of one request the SDK can neither prevent nor, for a recharge, take back: it is
+        # counted by itself. What two requests have made counts here, whoever has delivered them.
+        ids = list(index.once(all_ids, named))
         if not payments:
             yield Violation(Kind.UNANNOUNCED, "", f"{ids} of {key}: nobody asked for it")
         elif len(ids) > len(payments):
@@ -173,10 +201,30 @@ def _unnamed(index: Index) -> Iterator[Violation]:
                 yield Violation(Kind.UNANNOUNCED, told.call, f"{pending} is open, and no intent was told")
 
 
+def _unproved(index: Index) -> Iterator[Violation]:
+    """Who was told that it was not done, although it may have been sent, was told why."""
+    sent: dict[str, set[str]] = collections.defaultdict(set)
+    for intent in index.intents.values():
+        if not index.is_own_refund(intent):
+            sent[intent.call].add(intent.voucher)
+    for told in index.told.values():
+        vouchers = sent.get(told.call, set())
+        denied = [o for o in told.outcomes if o.state == "not charged" and o.voucher in vouchers]
+        is_denied = told.what == NOT_DONE and vouchers and not told.outcomes and not told.proof
+        if is_denied or not all(outcome.proof for outcome in denied):
+            yield Violation(Kind.UNPROVED, told.call, f"{told.error} says not done, and has no proof")
+    for settled in index.settled:
+        if settled.state == NOT_DONE and not settled.proof:
+            call = index.intents[settled.pending].call if settled.pending in index.intents else ""
+            yield Violation(Kind.UNPROVED, call, f"{settled.pending} was settled as not done without a proof")
+
+
 def _left_open(index: Index) -> Iterator[Violation]:
     for pending in index.left_open:
         call = index.intents[pending].call if pending in index.intents else ""
-        yield Violation(Kind.OPEN, call, f"{pending} was open when the client was closed")
+        is_lie = pending in index.intents and index.is_lied_to(index.intents[pending])
+        if not (index.habits_of(call) or is_lie):
+            yield Violation(Kind.OPEN, call, f"{pending} was open when the client was closed")
 
 
 @attrs.frozen(kw_only=True)
@@ -186,15 +234,37 @@ class _Statement:
     call: str
     blame: Kind
     said: frozenset[Said]
+    lied_to: bool = False
 
 
-def _slots(index: Index) -> Iterator[Violation]:
+_Statements: TypeAlias = dict[Slot, list[_Statement]]
+
+
+def _statements(index: Index) -> _Statements:
+    """All that was said in the end, by where it belongs in the ledger."""
+    found: _Statements = {}
     for slot, intents in index.intents_in.items():
         own = [intent for intent in intents if index.is_own_refund(intent)]
-        statements = [_statement(index, intent) for intent in intents if not index.is_own_refund(intent)]
+        found[slot] = [_statement(index, intent) for intent in intents if not index.is_own_refund(intent)]
         if own:
-            statements.append(_of_own_refunds(index, own))
-        yield from _match(index, slot, statements)
+            found[slot].append(_of_own_refunds(index, own))
+    return found
+
+
+def _slots(index: Index, statements: _Statements) -> Iterator[Violation]:
+    for slot, said in statements.items():
+        yield from _match(index, slot, said)
+
+
+def _is_excused(index: Index, statement: _Statement) -> bool:
+    """Whether a call may stay open for good: "what cannot be told stays open, and is never guessed".
+
+    A habit under which nothing can be told has touched it; or its answer was a success, and a success is
+    never told "not done", but the server has done nothing: a refusal behind a page of HTML with status 200.
+    How many stay open is counted by habit, and has a limit of its own. What was said, of whatever call and
+    under whatever habit, has to be the truth.
+    """
+    return not statement.said and (statement.lied_to or bool(index.habits_of(statement.call)))
 
 
 def _blame(index: Index, call: str) -> Kind:
@@ -220,7 +290,7 @@ def _statement(index: Index, intent: Intent) -> _Statement:
             said = said | {Said(DONE, outcome.charge)}
     elif told is not None and told.what == NOT_DONE:
         said = said | {Said(NOT_DONE)}
-    return _Statement(call=intent.call, blame=blame, said=frozenset(said))
+    return _Statement(call=intent.call, blame=blame, said=frozenset(said), lied_to=index.is_lied_to(intent))
 
 
 def _is_in(index: Index, charge_id: str, intent: Intent) -> bool:
@@ -236,15 +306,22 @@ def _of_own_refunds(index: Index, intents: Sequence[Intent]) -> _Statement:
         blame = Kind.UNREPORTED
     back = index.reported_back.get(intent.charge)
     said = frozenset() if back is None else frozenset({Said(DONE if back else NOT_DONE)})
-    return _Statement(call=intent.call, blame=blame, said=said)
+    lied_to = any(index.is_lied_to(each) for each in intents)
+    return _Statement(call=intent.call, blame=blame, said=said, lied_to=lied_to)
 
 
 def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterator[Violation]:
     """What was said to be done is there, and what is there was said to be done."""
-    left = [entry.id for entry in index.in_slot.get(slot, ()) if entry.id not in index.surplus]
+    named = {said.charge for statement in statements for said in statement.said}
+    ids = (entry.id for entry in index.in_slot.get(slot, ()) if entry.id not in index.surplus)
+    left = list(index.once(ids, named))
     nots: list[_Statement] = []
     somes: list[_Statement] = []
+    opens = 0
     for statement in statements:
+        if _is_excused(index, statement):
+            opens += 1
+            continue
         if len(statement.said) != 1:
             words = sorted((said.what, said.charge) for said in statement.said)
             yield Violation(statement.blame, statement.call, f"said of {slot}: {words or 'nothing'}")
@@ -264,7 +341,8 @@ def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterat
             left.pop()
         else:
             yield Violation(statement.blame, statement.call, f"nothing is in {slot}")
-    yield from _left_over(slot, left, nots)
+    # what is open may have been done or not: of equal refunds nobody can tell which of them is there
+    yield from _left_over(slot, left[opens:], nots)
 
 
 def _left_over(slot: Slot, left: Sequence[str], nots: Sequence[_Statement]) -> Iterator[Violation]:

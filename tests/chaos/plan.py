@@ -19,22 +19,28 @@ Way = Literal["one", "again", "together", "failing"]
 
 def own(worker: int, number: int) -> str:
     """The id of a worker's own voucher."""
-    return f"V-{worker}-{number}"
+    return f"Own-{worker}-{number}"
+
+
+def is_own(voucher: str) -> bool:
+    """Whether one worker alone uses a voucher, so that nobody else replaces its reservations."""
+    return voucher.startswith("Own-")
 
 
 def common(number: int) -> str:
     """The id of a voucher that all use."""
-    return f"C-{number}"
+    return f"Common-{number}"
 
 
 def fragile(worker: int, number: int) -> str:
     """The id of a voucher that is deactivated now and then."""
-    return f"F-{worker}-{number}"
+    return f"Fragile-{worker}-{number}"
 
 
-def code_of(voucher: str) -> str:
-    """The code of a voucher, which is made with it."""
-    return f"code-of-{voucher}"
+def code_of(voucher: str, *, loud: bool = False) -> str:
+    """The code of a voucher, which is made with it; a tolerant server knows the loud spelling, too."""
+    code = f"code-of-{voucher}"
+    return code.upper().replace("-", " ") if loud else code
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +71,7 @@ class Call:
         cancel: when the caller goes away; None when it stays.
         pick: between 0 and 1, which of the charges that are there is refunded.
         part: how much of it, between 0 and 1.
+        loud: the code is typed in another spelling.
     """
 
     id: str
@@ -77,6 +84,7 @@ class Call:
     cancel: Cancel | None = None
     pick: float = 0.0
     part: float = 1.0
+    loud: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -113,15 +121,20 @@ _MIX: Final = {
 }
 
 
-def unit(seed: int, worker: int, number: int) -> Unit:
+# what servers rewrite: letters without case, in another normal form, behind a comma, invisible, cut off
+_TAILS: Final = ("", "-A", "-b", "-Stra\u00dfe", "-e\u0301t", "-\ufb01n", ",2", "\u200b", " and Co.")
+
+
+def unit(seed: int, worker: int, number: int, *, odd: bool = False) -> Unit:
     """A piece of work.
 
     Args:
         seed: of the storm.
         worker: whose work.
         number: its place in that.
+        odd: with order numbers, and spellings of codes, that servers with habits rewrite or understand.
     """
-    draw = _Draw(random.Random(f"{seed}/{worker}/{number}"), worker, number)
+    draw = _Draw(random.Random(f"{seed}/{worker}/{number}"), worker, number, odd=odd)
     what = draw.rng.choices(list(_MIX), weights=list(_MIX.values()))[0]
     way: Way = "one"
     if what == "redeem, asked again":
@@ -142,8 +155,9 @@ def unit(seed: int, worker: int, number: int) -> Unit:
 
 
 class _Draw:
-    def __init__(self, rng: random.Random, worker: int, number: int) -> None:
+    def __init__(self, rng: random.Random, worker: int, number: int, *, odd: bool) -> None:
         self.rng = rng
+        self._odd = odd
         self._worker = worker
         self._number = number
         self._count = 0
@@ -186,14 +200,21 @@ class _Draw:
             id=self.id(),
             payment=self.id(),
             kind=kind,
-            order=f"O-{self.id()}",
+            order=self.order(),
             vouchers=vouchers,
             amounts=tuple(self.amount() for _ in vouchers),
             timeout=self.timeout(),
             cancel=cancel,
             pick=self.rng.random(),
             part=part,
+            loud=self._odd and self.rng.random() < 0.05,
         )
+
+    def order(self) -> str:
+        """An order number; an odd one begins with eight digits of its own, as much as a cut leaves."""
+        if not self._odd:
+            return f"O-{self.id()}"
+        return f"{self._worker % 10}{self._number:06}{self._count % 10}{self.rng.choice(_TAILS)}"
 
     def single(self, what: str) -> Call:
         """One call, cancelled or not."""

@@ -33,6 +33,8 @@ class Began:
         order: the order number.
         things: voucher ids; of a refund the id of the charge.
         amounts: one for each of them.
+        at: the monotonic time, which all processes of a machine share.
+        patient: the caller stays, and gives it the client's own time.
     """
 
     call: str
@@ -42,6 +44,8 @@ class Began:
     order: str
     things: tuple[str, ...] = attrs.field(converter=_texts)
     amounts: tuple[str, ...] = attrs.field(converter=_texts)
+    at: float = 0.0
+    patient: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +56,7 @@ class Outcome:
     state: str
     charge: str = ""
     pending: str = ""
+    proof: str = ""
 
 
 def _outcomes(values: Iterable[Outcome | Mapping[str, str]]) -> tuple[Outcome, ...]:
@@ -60,7 +65,11 @@ def _outcomes(values: Iterable[Outcome | Mapping[str, str]]) -> tuple[Outcome, .
 
 @attrs.frozen(kw_only=True)
 class Told:
-    """What the caller was told: `done`, `not done`, `unknown`, `cancelled`; or it `crashed`."""
+    """What the caller was told: `done`, `not done`, `unknown`, `cancelled`; or it `crashed`.
+
+    A refusal that could not be looked into (`ApiError.looked` is False) is `unknown`, one that was is
+    `not done`; `proof` names the proof of that.
+    """
 
     call: str
     what: str
@@ -68,6 +77,8 @@ class Told:
     error: str = ""
     pendings: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     outcomes: tuple[Outcome, ...] = attrs.field(default=(), converter=_outcomes)
+    proof: str = ""
+    at: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +95,7 @@ class Intent:
     order: str
     sends: int
     text: str
+    at: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +107,7 @@ class Word:
     pending: str = ""
     charge: str = ""
     error: str = ""
+    at: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -107,14 +120,19 @@ class Doubt:
 
 @attrs.frozen(kw_only=True)
 class Settled:
-    """What `client.settle` answered: `done`, `not done`, or `unknown` when it stays open."""
+    """What `client.settle` answered: `done`, `not done` with its proof, or `unknown` when it stays open.
+
+    `answered`: its request got an answer of 2xx, whether that could be read or not.
+    """
 
     pending: str
     by: str
     state: str
     charge: str = ""
+    answered: bool = False
     surplus: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     error: str = ""
+    proof: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -132,6 +150,8 @@ class Entry:
         kind: charge, recharge or refund.
         reservation: the reservation that a charge took.
         refund_of: the charge that a refund gives back.
+        twin_of: the first entry that the same request has made, when a proxy delivered it more than once.
+        told_well: whether that request got the good answer of one of its deliveries.
     """
 
     id: str
@@ -141,6 +161,16 @@ class Entry:
     order: str
     reservation: str = ""
     refund_of: str = ""
+    twin_of: str = ""
+    told_well: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """From a moment on, by the monotonic time, the server has a habit; none when it has no name."""
+
+    at: float
+    habit: str = ""
 
 
 Record: TypeAlias = Began | Told | Intent | Word | Doubt | Settled | Ended

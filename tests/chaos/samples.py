@@ -56,7 +56,8 @@ def refunding(
 
 
 def told(what: str, call: str = "1", **fields: Sequence[object]) -> Told:
-    return Told(call=call, what=what, **fields)  # type: ignore[arg-type]
+    proof = "REFUSED" if what == "not done" else ""
+    return Told(call=call, what=what, proof=proof, **fields)  # type: ignore[arg-type]
 
 
 DONE = told("done", charges=("c1",))
@@ -69,4 +70,4 @@ HOOK_DONE = Word(call="1", what="done", pending="p1", charge="c1")
 HOOK_NOT_DONE = Word(call="1", what="not done", pending="p1")
 SURPLUS = Word(call="1", what="surplus refunded", pending="p1", charge="c2")
 SETTLED = Settled(pending="p1", by="worker", state="done", charge="c1")
-SETTLED_NOT_DONE = Settled(pending="p1", by="worker", state="not done")
+SETTLED_NOT_DONE = Settled(pending="p1", by="worker", state="not done", proof="ABSENT")

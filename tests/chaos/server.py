@@ -12,6 +12,7 @@ import collections
 import json
 import random
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +20,11 @@ from typing import Any, Final
 import attrs
 
 from tests.chaos.config import Storm
-from tests.chaos.plan import COMMON, FRAGILE, OWN, POOR, code_of, common, fragile, own
-from tests.chaos.records import Entry
+from tests.chaos.plan import COMMON, FRAGILE, OWN, POOR, code_of, common, fragile, is_own, own
+from tests.chaos.records import Entry, Turn
+from tests.chaos.twins import Twins
 from voucher_async.testing import VoucherEmulator, faults
+from voucher_async.testing.habits import KINDS
 
 _OFFSETS: Final = (0.0, 3600.0, -3600.0)
 _BEAT: Final = 0.05
@@ -61,7 +64,7 @@ def populate(emulator: VoucherEmulator, storm: Storm) -> None:
         names += [own(worker, number) for number in range(OWN)]
         names += [fragile(worker, number) for number in range(FRAGILE)]
     for name in names:
-        is_poor = name.startswith("V-") and int(name.rpartition("-")[2]) >= OWN - POOR
+        is_poor = is_own(name) and int(name.rpartition("-")[2]) >= OWN - POOR
         emulator.add_voucher(id=name, code=code_of(name), amount="30.00" if is_poor else "99999.00")
 
 
@@ -77,7 +80,9 @@ class Weather:
         self._emulator = emulator
         self._storm = storm
         self._outages = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._turns: list[Turn] = []
+        self._twins = Twins(emulator)
         self._pulse = asyncio.create_task(self._measure())
         self.late = 0.0  # seconds that this process was late with what was due, at worst
 
@@ -88,12 +93,15 @@ class Weather:
             injected.list_lag = storm.delay
         if storm.share:
             injected.chance(storm.share, seed=storm.seed, kinds=kinds(storm.delay))
-            self._task = asyncio.create_task(self._shake())
+            self._tasks.append(asyncio.create_task(self._shake()))
+        if storm.variant == "habits":
+            self._tasks.append(asyncio.create_task(self._take_turns()))
 
     async def calm(self) -> None:
         """End it, and wait for what is still to be carried out."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._turn("")
         self._emulator.faults.clear()
         self._emulator.faults.date_offset = 0.0
         await self._emulator.faults.settled()
@@ -106,12 +114,29 @@ class Weather:
         """The token endpoint goes down with every token revoked, and the date goes wrong, now and then."""
         rng = random.Random(f"{self._storm.seed}/weather")
         while True:
-            await asyncio.sleep(rng.uniform(4.0, 12.0))
+            await asyncio.sleep(rng.uniform(4.0, 12.0) * (4 if self._storm.variant == "habits" else 1))
             down = (faults.Unavailable(retry_after=1), faults.BreakBefore(), faults.ServerError())
             self._emulator.faults.script("requestToken", *rng.choices(down, k=3))
             self._emulator.revoke_tokens()
             self._emulator.faults.date_offset = rng.choice(_OFFSETS)
             self._outages += 1
+
+    async def _take_turns(self) -> None:
+        """Each habit has its turn, and between two of them the server is as it should be."""
+        names = sorted(KINDS)
+        rng = random.Random(f"{self._storm.seed}/habits")
+        while True:
+            rng.shuffle(names)
+            for name in names:
+                self._turn("")
+                await asyncio.sleep(self._storm.turn / 4)
+                self._turn(name)
+                await asyncio.sleep(self._storm.turn * 3 / 4)
+
+    def _turn(self, name: str) -> None:
+        self._emulator.habits.clear()
+        self._emulator.habits.set(**KINDS.get(name, {}))
+        self._turns.append(Turn(at=time.monotonic(), habit=name))
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
@@ -130,11 +155,12 @@ class Weather:
             "injected": dict(injected),
             "outages": self._outages,
             "late": self.late,
-            "entries": [attrs.asdict(entry) for entry in entries_of(emulator)],
+            "turns": [attrs.asdict(turn) for turn in self._turns],
+            "entries": [attrs.asdict(entry) for entry in entries_of(emulator, self._twins)],
         }
 
 
-def entries_of(emulator: VoucherEmulator) -> list[Entry]:
+def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:
     """The emulator's charges, recharges and refunds as plain records."""
     return [
         Entry(
@@ -145,6 +171,8 @@ def entries_of(emulator: VoucherEmulator) -> list[Entry]:
             order=charge.sent_order_number,
             reservation=charge.reservation_id or "",
             refund_of=charge.refund_of or "",
+            twin_of=twins.first.get(charge.id, ""),
+            told_well=charge.id in twins.told_well,
         )
         for charge in emulator.charges()
     ]

@@ -25,7 +25,7 @@ async def run(storm: Storm, access: EmulatorSettings, folder: Path, names: list[
     async def settle(by: str) -> None:
         with Journal(folder / f"{by}.jsonl") as journal:
             client = VoucherClient(settings=storm.settings(access), hooks=[Watcher(journal)])
-            await settle_all(client, pendings, journal, by)
+            await settle_all(client, pendings, journal, by, tries=storm.tries)
             left = await client.aclose()
             journal.write(Ended(open=tuple(pending.id for pending in left)))
 

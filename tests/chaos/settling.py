@@ -23,7 +23,7 @@ from tests.chaos.records import (
 )
 from voucher_async import OutcomeUnknown, PendingOutcome, VoucherClient
 
-_AT_ONCE: Final = 40
+_AT_ONCE: Final = 100
 _ENDS: Final = frozenset({DONE, NOT_DONE})
 _OWN_REFUND: Final = frozenset({"refunded", "refund failed", "surplus refunded", "surplus left"})
 
@@ -105,5 +105,6 @@ async def _settle(client: VoucherClient, pending: PendingOutcome, by: str, tries
                 state=str(settlement.state),
                 charge=settlement.charge.id if settlement.charge else "",
                 surplus=tuple(charge.id for charge in settlement.surplus),
+                proof=settlement.proof.name if settlement.proof else "",
             )
-    return Settled(pending=pending.id, by=by, state=UNKNOWN, error=reason)
+    return Settled(pending=pending.id, by=by, state=UNKNOWN, error=reason, answered=pending.answered)

@@ -72,7 +72,7 @@ def kinds(verdict: Verdict) -> list[Kind]:
                     "not done",
                     outcomes=(
                         Outcome(voucher="V", state="refunded", charge="c1"),
-                        Outcome(voucher="W", state="not charged"),
+                        Outcome(voucher="W", state="not charged", proof="REFUSED"),
                     ),
                 ),
             ],
@@ -116,7 +116,7 @@ def kinds(verdict: Verdict) -> list[Kind]:
                     "not done",
                     outcomes=(
                         Outcome(voucher="V", state="charged", charge="c1"),
-                        Outcome(voucher="W", state="not charged"),
+                        Outcome(voucher="W", state="not charged", proof="REFUSED"),
                     ),
                 ),
             ],
@@ -278,7 +278,7 @@ def test_the_truth_is_found_to_be_the_truth(records: list[Record], entries: list
                 CHECKOUT,
                 intent(),
                 intent("p3", reservation="r2"),
-                told("not done", outcomes=(Outcome(voucher="W", state="not charged"),)),
+                told("not done", outcomes=(Outcome(voucher="W", state="not charged", proof="REFUSED"),)),
             ],
             [OTHER],
             Kind.DENIED,

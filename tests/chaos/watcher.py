@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from typing import Final
 
 from tests.chaos.records import DONE, NOT_DONE, Doubt, Intent, Journal, Word
@@ -26,6 +27,7 @@ class Watcher(Hook):
         self._journal = journal
         self.leavers: dict[tuple[str, str], asyncio.Task[str]] = {}  # (call, event) -> the caller
         self.heard: set[str] = set()  # pending ids whose end was told
+        self.given_up: set[str] = set()  # those that were told to be left open
 
     def on_intent(self, event: PendingOutcome) -> None:
         call = CALL.get()
@@ -41,6 +43,7 @@ class Watcher(Hook):
                 order=event.order_number or "",
                 sends=event.sends,
                 text=event.to_json(),
+                at=time.monotonic(),
             )
         )
         self._send_away(call, "intent")
@@ -49,6 +52,8 @@ class Watcher(Hook):
         pending = event.pending.id if event.pending else ""
         if event.what in {DONE, NOT_DONE}:
             self.heard.add(pending)
+        if event.what == "left open":
+            self.given_up.add(pending)
         self._journal.write(
             Word(
                 call=CALL.get(),
@@ -56,6 +61,7 @@ class Watcher(Hook):
                 pending=pending,
                 charge=event.charge.id if event.charge else "",
                 error=type(event.error).__name__ if event.error else "",
+                at=time.monotonic(),
             )
         )
 

@@ -65,7 +65,7 @@ class Worker:
 
     async def _lane(self, calls: int) -> None:
         while self._caller.made < calls:
-            plan = unit(self._storm.seed, self._number, self._next)
+            plan = unit(self._storm.seed, self._number, self._next, odd=self._storm.variant == "habits")
             self._next += 1
             before = self._caller.made // _STEP
             told = await self._do(plan)
@@ -116,11 +116,11 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-async def _wait_until_quiet(client: VoucherClient, seconds: float) -> None:
+async def _wait_until_quiet(client: VoucherClient, watcher: Watcher, seconds: float) -> None:
     """Let the background do its work: nothing is settled by hand yet."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
-    while client.pending and loop.time() < ends:
+    while {pending.id for pending in client.pending} - watcher.given_up and loop.time() < ends:
         await asyncio.sleep(0.2)
 
 
@@ -143,14 +143,14 @@ async def run(
         caller = Caller(client, journal, watcher)
         worker = Worker(storm, number, client, caller)
         inherited = unresolved_in(journal_of(folder, number, each) for each in range(generation))
-        settling = asyncio.create_task(settle_all(client, inherited, journal, "heir"))
+        settling = asyncio.create_task(settle_all(client, inherited, journal, "heir", tries=storm.tries))
         await worker.work(first, calls)
         await settling
-        await _wait_until_quiet(client, settings.settle_for + 10.0)
+        await _wait_until_quiet(client, watcher, settings.settle_for + 10.0)
         say("worked")
         await asyncio.to_thread(sys.stdin.readline)
         still_open = {**caller.open, **{pending.id: pending for pending in client.pending}}
-        await settle_all(client, still_open.values(), journal, "worker")
+        await settle_all(client, still_open.values(), journal, "worker", tries=storm.tries)
         left = await client.aclose()
         journal.write(Ended(open=tuple(pending.id for pending in left)))
 

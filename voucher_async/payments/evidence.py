@@ -145,11 +145,13 @@ class Finding:
         certain: what can only be the effect of the requests that were sent, the oldest first.
         recognised: what is recognisably ours, and rewritten.
         unclear: what may be ours, or somebody else's.
+        misfits: what would be ours if it had another amount: another payment of the same order, most likely.
     """
 
     certain: tuple[Charge, ...] = ()
     recognised: tuple[Charge, ...] = ()
     unclear: tuple[Charge, ...] = ()
+    misfits: tuple[Charge, ...] = attrs.field(default=(), eq=False)  # they prove nothing by themselves
 
     @property
     def ours(self) -> tuple[Charge, ...]:
@@ -178,12 +180,22 @@ def find(pending: PendingOutcome, charges: Iterable[Charge], lessons: Lessons) -
     found: dict[_Weight, list[Charge]] = {weight: [] for weight in _Weight}
     for charge in charges:
         found[_weigh(pending, rule, charge, lessons)].append(charge)
+    others = [charge for charge in found[_Weight.NOT_OURS] if charge.amount != pending.amount]
     certain = sorted(found[_Weight.CERTAIN], key=lambda charge: (charge.created_at, charge.id))
     return Finding(
         certain=tuple(certain),
         recognised=tuple(found[_Weight.RECOGNISED]),
         unclear=tuple(found[_Weight.UNCLEAR]),
+        misfits=tuple(other for other in others if _is_misfit(pending, rule, other, lessons)),
     )
+
+
+def _is_misfit(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons) -> bool:
+    likeness = compare(pending.order_number, charge.order_number)
+    if pending.amount is None or likeness is Likeness.OTHER:
+        return False
+    alike = attrs.evolve(charge, amount=pending.amount)
+    return _weigh(pending, rule, alike, lessons) is not _Weight.NOT_OURS
 
 
 def _weigh(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons) -> _Weight:
@@ -214,7 +226,7 @@ def _of_amount(pending: PendingOutcome, rule: Rule, charge: Charge, likeness: Li
     if charge.amount == pending.amount:
         return _Weight.CERTAIN
     # a new recharge or refund of the same order may be ours, shown with another amount; a charge is
-    # sent again instead, and one that is refused then is held against the balance
+    # sent again instead, and before it is called absent its list is held against the balance
     may_be_ours = rule.needs_known and likeness is Likeness.EQUAL and pending.order_number
     return _Weight.UNCLEAR if may_be_ours else _Weight.NOT_OURS
 
@@ -228,12 +240,15 @@ def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> 
 
 
 def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
-    ours = pending.reserved_by or lessons.client_id
+    # what is stored without its client may be of another one than this
+    ours = pending.reserved_by or (lessons.client_id if pending.client_id is not None else None)
     if ours is None or charge.client_id == ours:
         return _Weight.CERTAIN
     if charge.client_id is None:
         return _Weight.UNCLEAR if lessons.client_id is not None else _Weight.CERTAIN
-    return _Weight.NOT_OURS if lessons.client_id == ours else _Weight.UNCLEAR
+    if lessons.client_id == ours:
+        return _Weight.NOT_OURS
+    return _Weight.RECOGNISED if charge.client_id in lessons.others else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
@@ -286,7 +301,7 @@ class Evidence:
         repeat_refused: a repeat was refused, and nothing else than the call before explains it.
         gone: it was refused because the reservation is not there any more.
         answered: an answer of 2xx came.
-        balanced: whether charges and balance add up; None where they cannot be compared.
+        balanced: whether charges and balance add up; None where they cannot be compared, or need not.
         patience: seconds that have to pass before a request that was declined is sent again.
     """
 
@@ -314,6 +329,8 @@ class Evidence:
         """The proof that the call was not carried out; None as long as there is none."""
         if self.answered or not self.whole:
             return None
+        if self.finding.misfits and not self.balanced:
+            return None  # amounts may be shown wrongly, and one of them be ours
         if self.repeat_refused:
             lost = self.quiet >= (self.lag if self.gone else self.window)
             return Proof.REPEAT_REFUSED if lost and self.balanced is not False else None

@@ -28,13 +28,16 @@ class Lessons:
 
     Attributes:
         echoed: the operations whose answers have shown an order number recognisably.
-        client_id: the `client_id` that charges of this client carry; None when none has been seen.
+        client_id: the `client_id` that charges of this client carry; None when none has been seen, or when
+            one has been seen without it, or with another.
+        others: what charges of this client have carried in its place.
         offsets: by operation, how far from their time its stamps have been, at least and at most; below 0:
             behind it, above 0: ahead of it.
     """
 
     echoed: set[str] = attrs.Factory(set[str])
     client_id: str | None = None
+    others: set[str | None] = attrs.Factory(set[str | None])
     offsets: dict[str, tuple[dt.timedelta, dt.timedelta]] = attrs.Factory(
         dict[str, tuple[dt.timedelta, dt.timedelta]]
     )
@@ -53,8 +56,8 @@ class Lessons:
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
-        if pending.reserved_by is not None and charge.client_id == pending.reserved_by:
-            self.client_id = charge.client_id
+        if pending.reserved_by is not None:
+            self._learn_client(pending.reserved_by, charge.client_id)
         if made is not None:
             self._learn_clock(pending.operation, charge.created_at, *made)
 
@@ -71,6 +74,11 @@ class Lessons:
             "digits and dashes",
             "none came back" if charge.order_number is None else "one came back changed",
         )
+
+    def _learn_client(self, ours: str, shown: str | None) -> None:
+        if shown != ours:
+            self.others.add(shown)  # a queue's worker charges, now and then at least
+        self.client_id = None if self.others else ours
 
     def _learn_clock(
         self, operation: str, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime

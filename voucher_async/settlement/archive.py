@@ -42,7 +42,8 @@ class Archive:
     def inherit(self) -> tuple[Case, ...]:
         """Hand over, in a forked process, what is the parent's: open, or under way."""
         cases = {**self._under_way, **self._open}
-        self._open, self._open_by_key, self._under_way, self._alike = {}, {}, {}, {}
+        self._open, self._open_by_key, self._under_way = {}, {}, {}
+        self._alike, self._at = {}, {}
         return tuple(cases.values())
 
     def begin(self, case: Case) -> None:

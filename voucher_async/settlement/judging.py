@@ -85,7 +85,7 @@ class Judge:
             evidence = self._weigh(
                 case, look, began, can_repeat=can_repeat and self._has_time(case, deadline)
             )
-            if evidence.absence is Proof.REPEAT_REFUSED and look.all and _is_absent(case.finding):
+            if look.all and _needs_balance(evidence):
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
             case.reason = f"looking for it failed ({brief(error)})"
@@ -145,6 +145,7 @@ class Judge:
             certain=(told, *others),
             recognised=tuple(charge for charge in finding.recognised if charge.id != told.id),
             unclear=tuple(charge for charge in finding.unclear if charge.id != told.id),
+            misfits=finding.misfits,
         )
 
     async def _is_balanced(self, case: Case, look: Look, deadline: Deadline) -> bool | None:
@@ -171,6 +172,14 @@ class Judge:
         return Move.OPEN, Proof.OTHER_VOUCHER
 
 
+def _needs_balance(evidence: Evidence) -> bool:
+    """Whether the call seems not to have been carried out, and the balance may say otherwise."""
+    if not _is_absent(evidence.finding):
+        return False
+    is_past = attrs.evolve(evidence, balanced=True).absence is not None
+    return is_past and (evidence.repeat_refused or bool(evidence.finding.misfits))
+
+
 def _is_absent(finding: Finding) -> bool:
     return not (finding.certain or finding.recognised or finding.unclear)
 
@@ -192,6 +201,6 @@ def _reason_of_absence(evidence: Evidence) -> str:
         return "the answer says that something was done, and the list does not show it"
     if not evidence.whole:
         return "the list may be a copy, or incomplete"
-    if evidence.balanced is False:
+    if evidence.balanced is False or (evidence.finding.misfits and not evidence.balanced):
         return "the voucher's balance does not fit its charges"
     return "it may still be on its way"

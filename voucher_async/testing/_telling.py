@@ -21,12 +21,14 @@ def told(command: Command, charge: ChargeRecord, view: Json) -> tuple[ChargeReco
     habits = command.habits
     if habits.echoes_as_sent:
         view = {**view, "order_number": charge.sent_order_number}
-    view = _owned(command, view)
+    if habits.charge_client_id == "another":
+        charge = attrs.evolve(charge, shown={"client_id": _SOMEBODY})
+    view = {**_owned(command, view), **charge.shown}
     contradiction = habits.contradiction
     if contradiction is None or charge.type not in contradiction.kinds or not habits.meets("contradiction"):
         return charge, view
     if contradiction.in_lists:
-        charge = attrs.evolve(charge, shown=contradiction.of(view))
+        charge = attrs.evolve(charge, shown={**charge.shown, **contradiction.of(view)})
     return charge, {**view, **contradiction.of(view)}
 
 
@@ -54,7 +56,5 @@ def _owned(command: Command, view: Json) -> Json:
             return {name: value for name, value in view.items() if name != "client_id"}
         case "null":
             return {**view, "client_id": None}
-        case "another":
-            return {**view, "client_id": _SOMEBODY}
         case _:
-            return view
+            return view  # another's is written down with the charge

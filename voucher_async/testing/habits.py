@@ -88,7 +88,8 @@ class Habits:
     charge_client_id: Literal["missing", "null", "another"] | None = attrs.field(
         default=None, validator=among(None, "missing", "null", "another")
     )
-    """Charges carry no `client_id` (an older version of the API), or that of a queue's worker."""
+    """Charges are shown without a `client_id` (an older version of the API), or are made by a queue's worker,
+    whose `client_id` they keep."""
 
     list_order_numbers: Literal["missing", "null"] | None = attrs.field(
         default=None, validator=among(None, "missing", "null")

@@ -1,0 +1,39 @@
+"""Charges that carry another `client_id` than their reservation, once that was seen, are not absent."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.settlement.conftest import Shop, redeem
+from voucher_async import OutcomeUnknown
+from voucher_async.testing import faults
+from voucher_async.testing.habits import KINDS
+
+CHARGE = "chargeReservation"
+
+
+@pytest.mark.parametrize("habit", ["charges of another", "charges of nobody"])
+async def test_a_lost_charge_is_found_behind_the_client_id_that_others_came_back_with(
+    shop: Shop, habit: str
+) -> None:
+    voucher = shop.voucher()
+    await redeem(shop, voucher, "1.00")
+    shop.emulator.habits.set(**KINDS[habit])
+    await redeem(shop, voucher, "2.00")
+    shop.script(CHARGE, faults.BreakAfter())
+    charge = await redeem(shop, voucher)
+    assert charge.id == shop.charged()[-1]
+    assert len(shop.charged()) == 3
+
+
+async def test_a_lost_charge_is_not_denied_when_a_client_id_has_changed_since(shop: Shop) -> None:
+    voucher = shop.voucher()
+    await redeem(shop, voucher, "1.00")
+    shop.emulator.habits.set(**KINDS["charges of another"])
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown):
+        await redeem(shop, voucher, timeout=0.2)
+    await redeem(shop, voucher, "2.00")
+    await shop.passes(70.0)
+    assert "not done" not in shop.told.words
+    assert len(shop.client.pending) == 1
