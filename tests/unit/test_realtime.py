@@ -49,12 +49,12 @@ async def test_a_limit_is_kept_on_a_loop_whose_clock_stands_still() -> None:
 async def test_a_limit_does_not_end_because_the_loops_clock_leaps() -> None:
     limits = Limits()
     with limits.limit(FAR):
+        began = Real.monotonic()
         sleeping = asyncio.create_task(SystemClock().sleep(SOON))
         await asyncio.sleep(0)
         with freeze_time("2026-06-01"):
-            began = Real.monotonic()
             await sleeping
-            assert Real.monotonic() - began >= SOON / 2
+        assert Real.monotonic() - began >= SOON
     limits.end()
 
 
