@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 if TYPE_CHECKING:
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
 __all__ = ["Limit", "Limits", "cancelled_from_outside", "goes_on"]
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
+_BOOTTIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+# bound here: tools that freeze the time of a test suite leave them alone
+_read_clock, _monotonic, _wall = getattr(time, "clock_gettime", None), time.monotonic, time.time
+
+
+def _moment() -> tuple[float, ...]:
+    """The present in seconds, by clocks of which at least one goes on while the machine sleeps."""
+    if _BOOTTIME is not None and _read_clock is not None:
+        return (_read_clock(_BOOTTIME),)
+    return _monotonic(), _wall()
 
 
 def cancelled_from_outside() -> bool:
@@ -47,7 +58,7 @@ class Limits:
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             self._alarm = alarm = self._alarm_of(loop) or self._new_alarm(loop)
-        return Limit(alarm, loop.time() + seconds)
+        return Limit(alarm, seconds)
 
     def _new_alarm(self, loop: asyncio.AbstractEventLoop) -> _Alarm:
         alarm = _Alarm(loop)
@@ -113,30 +124,58 @@ class Limit:
 
     Args:
         alarm: watches it.
+        seconds: how long from now on.
+
+    Attributes:
         ends: when its time is up, by the loop's clock in seconds.
+        next: when it has to be looked at.
     """
 
-    __slots__ = ("_alarm", "_cancelling", "_ended", "_silenced", "_task", "ends", "next")
+    __slots__ = (
+        "_alarm",
+        "_begun",
+        "_cancelling",
+        "_ended",
+        "_seconds",
+        "_silenced",
+        "_suspected",
+        "_task",
+        "ends",
+        "next",
+    )
 
-    def __init__(self, alarm: _Alarm, ends: float) -> None:
+    def __init__(self, alarm: _Alarm, seconds: float) -> None:
         self._alarm = alarm
+        self._begun = _moment()
         self._cancelling = 0
         self._ended = False
+        self._seconds = seconds
         self._silenced = False
+        self._suspected = False
         self._task: asyncio.Task[object] | None = None
-        self.ends: float = ends
-        self.next: float = ends
+        self.ends: float = alarm.loop.time() + seconds
+        self.next: float = self.ends
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up, also when neither the process nor the machine ran meanwhile.
+
+        The timer says so later: a process that was stopped runs what is due in any order when it goes on.
+        """
+        if self._alarm.loop.time() >= self.ends:
+            return True
+        return any(now - begun >= self._seconds for now, begun in zip(_moment(), self._begun, strict=True))
 
     def silence(self, seconds: float) -> None:
-        """From now on, for so many seconds, nothing has to be heard; then the task is cancelled.
+        """Cancel the task when its peer stays silent that many seconds from now on.
 
         Whoever says so calls `heard` when that no longer matters, and asks `fell_silent` when cancelled.
         """
-        silent = self._alarm.loop.time() + seconds
-        if silent < self.ends:
-            self.next = silent
-            if silent < self._alarm.when:
-                self._alarm.be_there(silent)
+        self._suspected = False
+        # the end of an earlier silence is void in any case
+        self.next = min(self._alarm.loop.time() + seconds, self.ends)
+        if self.next < self._alarm.when:
+            self._alarm.be_there(self.next)
 
     def was_cancelled(self) -> bool:
         """Whether the task was cancelled since it entered, by this limit or by somebody else."""
@@ -144,6 +183,7 @@ class Limit:
 
     def heard(self) -> None:
         """Silence is no longer limited."""
+        self._suspected = False
         self.next = self.ends
         if self._silenced:
             self.fell_silent()
@@ -163,7 +203,13 @@ class Limit:
         if now >= self.ends:
             self._ended = True
             self._alarm.forget(self)
+        elif not self._suspected:
+            # after a pause of this very process what the peer said may be here already, unread
+            self._suspected = True
+            self.next = min(now + _GRAIN, self.ends)
+            return
         else:
+            self._suspected = False
             self._silenced = True
             self.next = self.ends
         self._task.cancel()

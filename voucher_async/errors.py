@@ -208,7 +208,11 @@ class ApiError(VoucherError):
         field_errors: the complaints about single fields.
         retry_after: seconds the server asked to wait; None when it did not.
         excerpt: the beginning of the body, masked.
+        has_envelope: whether the body was the API's own error: an object with a `code`, or with a `message`
+            and the `status` of the answer. What a proxy made up has none, and says nothing of the request.
     """
+
+    has_envelope: bool = False
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ holds a secret.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from decimal import Decimal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from voucher_async.auth import TokenRefresh
 
-__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled"]
+__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled", "quietly"]
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -224,14 +225,28 @@ def _methods(hooks: Sequence[object], name: str) -> tuple[Callable[[object], obj
     return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
 
 
+def quietly(log: Callable[..., None], *args: object) -> None:
+    """Log something; a filter or handler of the application that breaks must not break a payment.
+
+    Args:
+        log: a method of a logger.
+        args: what it is given.
+    """
+    # there is nobody to tell: the log is what is broken
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        log(*args)
+
+
 def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> None:
     for method in methods:
         try:
             result = method(event)
         # a broken observer must not break a payment; nothing can cancel the task here but the observer itself
-        except (Exception, asyncio.CancelledError):
-            _logger.exception("a hook failed and was ignored")
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001
+            quietly(_logger.exception, "a hook failed and was ignored")
         else:
             if inspect.iscoroutine(result):
                 result.close()
-                _logger.error("a hook gave a coroutine, which nobody awaits: hooks must not be async")
+                quietly(
+                    _logger.error, "a hook gave a coroutine, which nobody awaits: hooks must not be async"
+                )

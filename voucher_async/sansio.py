@@ -309,6 +309,7 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     )
     if isinstance(error, MissingScope):
         error.scope = request.operation.scope
+    error.has_envelope = envelope.is_complete
     error.fate = _fate(status)
     raise error
 
@@ -337,6 +338,7 @@ class _Envelope:
     code: str | None = None
     message: str | None = None
     field_errors: tuple[FieldError, ...] = ()
+    is_complete: bool = False
 
     @classmethod
     def read(cls, request: Request[Any], response: Response) -> _Envelope:
@@ -356,6 +358,7 @@ class _Envelope:
         items = cast("list[object]", errors) if isinstance(errors, list) else []
         fields = [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
         return cls(
+            is_complete=_is_envelope(said, response.status),
             code=text(said, "code") or text(said, "error"),
             message=text(said, "message") or text(said, "error_description"),
             field_errors=tuple(
@@ -368,6 +371,14 @@ class _Envelope:
                 for item in fields
             ),
         )
+
+
+def _is_envelope(said: dict[str, object], status: int) -> bool:
+    """Whether an object is the API's error envelope; one that tells another status is somebody else's."""
+    code, message, told = said.get("code"), said.get("message"), said.get("status")
+    if told is not None and str(told) != str(status):
+        return False
+    return bool(isinstance(code, str) and code) or (told is not None and isinstance(message, str))
 
 
 def _excerpt(request: Request[Any], response: Response) -> str:
