@@ -1,16 +1,18 @@
-"""Cancellation: who cancelled whom, and doing it when time is up."""
+"""Cancellation: who cancelled whom, doing it when time is up, and foreign code that must not break a call."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Limit", "Limits", "cancelled_from_outside", "goes_on"]
+__all__ = ["Limit", "Limits", "cancelled_from_outside", "goes_on", "quietly"]
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
 _BOOTTIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
@@ -34,6 +36,18 @@ def cancelled_from_outside() -> bool:
 def goes_on(future: asyncio.Future[Any]) -> bool:
     """Whether something is to be waited for: what belongs to a loop that is gone is over."""
     return not future.done() and future.get_loop() is asyncio.get_running_loop()
+
+
+def quietly(log: Callable[..., None], *args: object) -> None:
+    """Log something; a filter or handler of the application that breaks must not break a payment.
+
+    Args:
+        log: a method of a logger.
+        args: what it is given.
+    """
+    # there is nobody to tell: the log is what is broken
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        log(*args)
 
 
 class Limits:

@@ -25,6 +25,7 @@ _HOSTS: Final[dict[str, str]] = {
     "sandbox": "https://vouchers-sbx.api.jtl-software.com",
 }
 _CLIENT_TYPE_LENGTH = 32
+_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 _BRACKETED = re.compile(r"(.*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?")
 
 
@@ -133,13 +134,14 @@ class Settings:
         keepalive: seconds an idle connection is kept; less than servers keep theirs, so that a request
             rarely meets a connection that the server is just closing.
         max_answer_bytes: larger answers are refused unread.
-        max_attempts: how many requests one call may make; a repeat after a 401 is not counted.
+        max_attempts: how many requests one call may make. A repeat after a 401 is not counted, nor one of
+            what was certainly not sent: that is tried as long as the deadline allows. With 1 nothing is.
         safety_margin: seconds before its end from which on a reservation is not charged any more.
         settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
             all. An outcome that is open is called not done only after that.
         settle_for: seconds that an open outcome is looked after in the background.
         close_wait: seconds that closing the client waits for calls that move money.
-        trust_env: use the proxy settings and the .netrc of the environment.
+        trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
     """
 
     client_id: str
@@ -164,6 +166,8 @@ class Settings:
             _check_text(name, getattr(self, name))
         _check_url("base_url", self.base_url)
         _check_url("token_url", self.token_url)
+        if not isinstance(self.trust_env, bool):
+            raise ConfigurationError(f"trust_env must be True or False, got {self.trust_env!r}")
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
             _check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "settle_for", "close_wait"):
@@ -184,6 +188,7 @@ class Settings:
         scopes: Iterable[str] | None = None,
         timeout: float | Timeout | None = None,
         max_connections: int = 100,
+        trust_env: bool = False,
     ) -> Settings:
         """Settings from what a client is constructed with; `base_url` goes before `environment`.
 
@@ -202,6 +207,7 @@ class Settings:
             scopes=None if scopes is None else tuple(scopes),
             timeout=to_timeout(timeout),
             max_connections=max_connections,
+            trust_env=trust_env,
         )
 
     @classmethod
@@ -209,7 +215,8 @@ class Settings:
         """Settings from `VOUCHER_*` variables.
 
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
-        `VOUCHER_BASE_URL`; `VOUCHER_TOKEN_URL` and `VOUCHER_CLIENT_TYPE` are optional.
+        `VOUCHER_BASE_URL`; `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE` and `VOUCHER_TRUST_ENV` (1, true, yes
+        or on: use the proxy of the environment; 0, false, no or off) are optional.
 
         Raises:
             ConfigurationError: a variable is missing or its value cannot work; the message names it.
@@ -227,6 +234,7 @@ class Settings:
             base_url=values.get("VOUCHER_BASE_URL") or None,
             token_url=values.get("VOUCHER_TOKEN_URL") or None,
             client_type=values.get("VOUCHER_CLIENT_TYPE") or None,
+            trust_env=_to_bool("VOUCHER_TRUST_ENV", values.get("VOUCHER_TRUST_ENV") or "0"),
         )
 
 
@@ -241,6 +249,13 @@ def to_timeout(timeout: float | Timeout | None) -> Timeout:
     if isinstance(timeout, Timeout):
         return timeout
     return Timeout(total=check_seconds("timeout", timeout))
+
+
+def _to_bool(name: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _YES | _NO:
+        raise ConfigurationError(f"{name} must be one of 1, true, yes, on, 0, false, no and off")
+    return word in _YES
 
 
 def _check_text(name: str, value: object) -> None:

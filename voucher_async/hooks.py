@@ -9,7 +9,6 @@ holds a secret.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 from decimal import Decimal
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.cancelling import quietly
 from voucher_async.errors import ConfigurationError, Fate
 from voucher_async.models import Charge
 from voucher_async.pending import PendingOutcome
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from voucher_async.auth import TokenRefresh
 
-__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled", "quietly"]
+__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled"]
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -225,24 +225,12 @@ def _methods(hooks: Sequence[object], name: str) -> tuple[Callable[[object], obj
     return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
 
 
-def quietly(log: Callable[..., None], *args: object) -> None:
-    """Log something; a filter or handler of the application that breaks must not break a payment.
-
-    Args:
-        log: a method of a logger.
-        args: what it is given.
-    """
-    # there is nobody to tell: the log is what is broken
-    with contextlib.suppress(Exception, asyncio.CancelledError):
-        log(*args)
-
-
 def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> None:
     for method in methods:
         try:
             result = method(event)
         # a broken observer must not break a payment; nothing can cancel the task here but the observer itself
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - told of in the log
             quietly(_logger.exception, "a hook failed and was ignored")
         else:
             if inspect.iscoroutine(result):

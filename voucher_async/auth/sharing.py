@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from voucher_async.cancelling import cancelled_from_outside
+from voucher_async.cancelling import cancelled_from_outside, quietly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -99,7 +99,7 @@ class StoreVisit:
         except Exception as error:  # noqa: BLE001 - a store is somebody else's code and must not fail a payment
             # the class alone: what a store's error says may quote the token
             reason = type(error).__name__
-        _logger.warning("token store: %s failed (%s); going on without it", what, reason)
+        quietly(_logger.warning, "token store: %s failed (%s); going on without it", what, reason)
         return default
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import attrs
 
+from voucher_async.cancelling import quietly
 from voucher_async.errors import (
     ApiError,
     AuthenticationError,
@@ -19,7 +20,7 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating, quietly
+from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating
 from voucher_async.operations import REQUEST_TOKEN, Retry
 from voucher_async.sansio import Answer, decode, unreadable
 from voucher_async.transport.retry import Attempt, Verdict, is_healthy, is_repeatable, judge
@@ -141,6 +142,7 @@ class Call(Generic[T]):
             raise end.error
         if end.error.fate is Fate.UNKNOWN:
             self._in_doubt += 1
+        self._exchange = None  # judged, and counted
         if pause:
             await self._transport.clock.sleep(pause)
 
@@ -154,14 +156,12 @@ class Call(Generic[T]):
         try:
             response = await transport.session.send(exchange, limit)
         except TransportError as error:
-            self._exchange = None
             self._requests += error.fate is not Fate.NOT_SENT
             self._ended(error.fate, error=error)
             return _Failure(error, self._known(error.fate), sent, lasting=exchange.lasting)
         except BaseException as error:
             self._ended(exchange.fate, error=error)
             raise
-        self._exchange = None
         self._requests += 1
         if self._attempts == 1 and is_healthy(response.status):
             transport.budget.succeeded()

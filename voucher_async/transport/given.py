@@ -7,8 +7,8 @@ import logging
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
+from voucher_async.cancelling import quietly
 from voucher_async.errors import ConfigurationError
-from voucher_async.hooks import quietly
 
 if TYPE_CHECKING:
     import aiohttp
