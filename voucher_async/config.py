@@ -166,8 +166,7 @@ class Settings:
             _check_text(name, getattr(self, name))
         _check_url("base_url", self.base_url)
         _check_url("token_url", self.token_url)
-        if not isinstance(self.trust_env, bool):
-            raise ConfigurationError(f"trust_env must be True or False, got {self.trust_env!r}")
+        _check_switch("trust_env", self.trust_env)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
             _check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "settle_for", "close_wait"):
@@ -266,6 +265,11 @@ def _check_text(name: str, value: object) -> None:
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def _check_switch(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
 
 
 def _check_client_type(client_type: object) -> None:

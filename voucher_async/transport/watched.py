@@ -83,12 +83,7 @@ class Watched:
             answered: whether the whole answer is there; else the connections are destroyed.
         """
         self.over, self.limit = True, None
-        *failed, last = self._connections or (None,)
-        for connection in failed:
-            if connection is not None:
-                connection.destroy()
-        if last is not None:
-            if answered:
-                last.release()
-            else:
-                last.destroy()
+        for connection in self._connections[:-1] if answered else self._connections:
+            connection.destroy()
+        if answered and self._connections:
+            self._connections[-1].release()
