@@ -14,10 +14,7 @@ import select
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Final
 
 __all__ = ["Connection", "hear_out", "is_closing"]
 
@@ -40,7 +37,7 @@ class Connection:
     _owners: Final[dict[int, Connection]] = {}
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
-        self._layers = tuple(_layers(transport))
+        self._layers = _layers(transport)
         self._socket: Any = transport.get_extra_info("socket")
         self._descriptor = _descriptor_of(self._socket)
         if self._descriptor >= 0:
@@ -63,16 +60,16 @@ class Connection:
                 layer.abort()
 
     def _linger(self, how: bytes) -> None:
-        # closed already, or no TCP connection at all
-        with contextlib.suppress(OSError, AttributeError):
+        try:  # noqa: SIM105 - on the way of every call
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
+        except (OSError, AttributeError):
+            pass  # closed already, or no TCP connection at all
 
 
-def _layers(transport: Any) -> Iterator[Any]:
+def _layers(transport: Any) -> tuple[Any, ...]:
     """A transport and those under it; closing one of TLS only begins a farewell that the peer has to end."""
-    while transport is not None:
-        yield transport
-        transport = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    under = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return (transport,) if under is None else (transport, *_layers(under))
 
 
 def _descriptor_of(sock: Any) -> int:
@@ -84,7 +81,10 @@ def _descriptor_of(sock: Any) -> int:
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:
     """Whether nothing can be written any more; that of TLS does not say so of the one under it."""
-    return any(layer.is_closing() for layer in _layers(transport))
+    if transport.is_closing():
+        return True
+    under = _layers(transport)[1:]
+    return bool(under) and any(layer.is_closing() for layer in under)
 
 
 async def hear_out(transport: asyncio.BaseTransport) -> None:
