@@ -1,22 +1,28 @@
-"""Cancellation: who cancelled whom, and doing it when time is up."""
+"""Cancellation: who cancelled whom, doing it when time is up, and foreign code that must not break a call."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
-from voucher_async.realtime import call_at, time_of
+from voucher_async.realtime import Real, call_at, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-__all__ = ["WAITS", "Limit", "Limits", "cancelled_from_outside", "goes_on", "to_the_end"]
+__all__ = ["WAITS", "Limit", "Limits", "cancelled_from_outside", "goes_on", "quietly", "to_the_end"]
 
 T = TypeVar("T")
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
+
+
+def _moment() -> float:
+    """The present in seconds, by a clock that goes on while the machine sleeps."""
+    return Real.uptime()
 
 
 def cancelled_from_outside() -> bool:
@@ -57,6 +63,18 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     raise cancelled from (None if task.cancelled() else task.exception())
 
 
+def quietly(log: Callable[..., None], *args: object) -> None:
+    """Log something; a filter or handler of the application that breaks must not break a payment.
+
+    Args:
+        log: a method of a logger.
+        args: what it is given.
+    """
+    # there is nobody to tell: the log is what is broken
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        log(*args)
+
+
 class Limits:
     """Makes limits that share one timer: nearly every call ends long before it may.
 
@@ -79,7 +97,7 @@ class Limits:
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             self._alarm = alarm = self._alarm_of(loop) or self._new_alarm(loop)
-        return Limit(alarm, time_of(loop) + seconds)
+        return Limit(alarm, seconds)
 
     def _new_alarm(self, loop: asyncio.AbstractEventLoop) -> _Alarm:
         alarm = _Alarm(loop)
@@ -149,30 +167,56 @@ class Limit:
 
     Args:
         alarm: watches it.
+        seconds: how long from now on.
+
+    Attributes:
         ends: when its time is up, by the loop's clock in seconds.
+        next: when it has to be looked at.
     """
 
-    __slots__ = ("_alarm", "_cancelling", "_ended", "_silenced", "_task", "ends", "next")
+    __slots__ = (
+        "_alarm",
+        "_begun",
+        "_cancelling",
+        "_ended",
+        "_seconds",
+        "_silenced",
+        "_suspected",
+        "_task",
+        "ends",
+        "next",
+    )
 
-    def __init__(self, alarm: _Alarm, ends: float) -> None:
+    def __init__(self, alarm: _Alarm, seconds: float) -> None:
         self._alarm = alarm
+        self._begun = _moment()
         self._cancelling = 0
         self._ended = False
+        self._seconds = seconds
         self._silenced = False
+        self._suspected = False
         self._task: asyncio.Task[object] | None = None
-        self.ends: float = ends
-        self.next: float = ends
+        self.ends: float = time_of(alarm.loop) + seconds
+        self.next: float = self.ends
+
+    @property
+    def passed(self) -> bool:
+        """Whether the time is up, also when neither the process nor the machine ran meanwhile.
+
+        The timer says so later: a process that was stopped runs what is due in any order when it goes on.
+        """
+        return time_of(self._alarm.loop) >= self.ends or _moment() - self._begun >= self._seconds
 
     def silence(self, seconds: float) -> None:
-        """From now on, for so many seconds, nothing has to be heard; then the task is cancelled.
+        """Cancel the task when its peer stays silent that many seconds from now on.
 
         Whoever says so calls `heard` when that no longer matters, and asks `fell_silent` when cancelled.
         """
-        silent = time_of(self._alarm.loop) + seconds
-        if silent < self.ends:
-            self.next = silent
-            if silent < self._alarm.when:
-                self._alarm.be_there(silent)
+        self._suspected = False
+        # the end of an earlier silence is void in any case
+        self.next = min(time_of(self._alarm.loop) + seconds, self.ends)
+        if self.next < self._alarm.when:
+            self._alarm.be_there(self.next)
 
     def was_cancelled(self) -> bool:
         """Whether the task was cancelled since it entered, by this limit or by somebody else."""
@@ -180,6 +224,7 @@ class Limit:
 
     def heard(self) -> None:
         """Silence is no longer limited."""
+        self._suspected = False
         self.next = self.ends
         if self._silenced:
             self.fell_silent()
@@ -199,7 +244,13 @@ class Limit:
         if now >= self.ends:
             self._ended = True
             self._alarm.forget(self)
+        elif not self._suspected:
+            # after a pause of this very process what the peer said may be here already, unread
+            self._suspected = True
+            self.next = min(now + _GRAIN, self.ends)
+            return
         else:
+            self._suspected = False
             self._silenced = True
             self.next = self.ends
         self._task.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left until a client is made
+import attrs
 
 from voucher_async.config import Settings, check_wait
 from voucher_async.errors import ConfigurationError
@@ -45,12 +46,13 @@ class VoucherClient:
         scopes: the scopes to ask for; None asks for all the client has.
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
         max_connections: how many connections may be open at once.
+        trust_env: use the proxy of the environment, but never the login of a .netrc file.
         session: an aiohttp session to use; it is never closed and never changed.
         token_store: where tokens are kept; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: who may use a voucher; default: turns within this process.
         clock: where the time comes from; for tests.
-        settings: all settings at once, instead of the arguments from `client_id` to `max_connections`.
+        settings: all settings at once, instead of the arguments from `client_id` to `trust_env`.
 
     Attributes:
         vouchers: create, read, change, recharge vouchers, list their charges.
@@ -74,6 +76,7 @@ class VoucherClient:
         scopes: Iterable[str] | None = None,
         timeout: float | Timeout | None = None,
         max_connections: int = 100,
+        trust_env: bool = False,
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
         hooks: Sequence[object] = (),
@@ -95,6 +98,7 @@ class VoucherClient:
                 scopes=scopes,
                 timeout=timeout,
                 max_connections=max_connections,
+                trust_env=trust_env,
             )
         elif client_id is not None or client_secret is not None:
             raise ConfigurationError("give either settings or client_id and client_secret")
@@ -127,22 +131,26 @@ class VoucherClient:
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
         hooks: Sequence[object] = (),
+        trust_env: bool | None = None,
     ) -> Self:
         """A client from `VOUCHER_CLIENT_ID`, `VOUCHER_CLIENT_SECRET`, `VOUCHER_ENVIRONMENT` and so on.
 
-        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL` and `VOUCHER_CLIENT_TYPE` are optional.
+        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE` and `VOUCHER_TRUST_ENV` are optional.
 
         Args:
             environ: the variables; default: the process's.
             session: as for the constructor.
             token_store: as for the constructor.
             hooks: as for the constructor.
+            trust_env: as for the constructor; None: what `VOUCHER_TRUST_ENV` says.
 
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
         """
-        environ = None if environ is None else Variables(environ)
-        return cls(settings=Settings.from_env(environ), session=session, token_store=token_store, hooks=hooks)
+        settings = Settings.from_env(None if environ is None else Variables(environ))
+        if trust_env is not None:
+            settings = attrs.evolve(settings, trust_env=trust_env)
+        return cls(settings=settings, session=session, token_store=token_store, hooks=hooks)
 
     def __repr__(self) -> str:
         return f"<VoucherClient {self._settings.client_id} at {self._settings.base_url}>"
@@ -306,6 +314,7 @@ async def connect(
     timeout: float | Timeout | None = None,
     session: aiohttp.ClientSession | None = None,
     hooks: Sequence[object] = (),
+    trust_env: bool = False,
 ) -> ConnectedClient:
     """Turn a connection PIN into credentials, before there is a client (`connectClient`, no authentication).
 
@@ -316,6 +325,7 @@ async def connect(
         timeout: seconds for the whole call, or a `Timeout`.
         session: an aiohttp session to use; it is never closed and never changed.
         hooks: observers.
+        trust_env: use the proxy of the environment, but never the login of a .netrc file.
 
     Returns:
         The client: its `id` and `secret` are the `client_id` and `client_secret` of a `VoucherClient`.
@@ -335,6 +345,7 @@ async def connect(
         environment=environment,
         base_url=base_url,
         timeout=timeout,
+        trust_env=trust_env,
     )
     from voucher_async import assembly  # noqa: PLC0415 - as for a client
 

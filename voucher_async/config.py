@@ -32,6 +32,7 @@ _VARIABLES: Final = tuple(
 _CLIENT_TYPE_LENGTH = 32
 _LONGEST: Final = 86_400.0  # seconds: dates reckoned from more than years do not exist
 _HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 _BRACKETED = re.compile(r"(.*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?")
 
 
@@ -177,7 +178,8 @@ class Settings:
         keepalive: seconds an idle connection is kept; less than servers keep theirs, so that a request
             rarely meets a connection that the server is just closing.
         max_answer_bytes: larger answers are refused unread.
-        max_attempts: how many requests one call may make; a repeat after a 401 is not counted.
+        max_attempts: how many requests one call may make. A repeat after a 401 is not counted, nor one of
+            what was certainly not sent: that is tried as long as the deadline allows. With 1 nothing is.
         safety_margin: seconds before its end from which on a reservation is not charged any more.
         settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
             all. Where nothing else ends it, an open outcome is called not done only after that.
@@ -185,7 +187,7 @@ class Settings:
             has ended, or was replaced, is called not done after that.
         settle_for: seconds that an open outcome is looked after in the background; more than the window.
         close_wait: seconds that closing the client waits for calls that move money.
-        trust_env: use the proxy settings and the .netrc of the environment.
+        trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
     """
 
     client_id: str
@@ -211,6 +213,7 @@ class Settings:
             _check_text(name, getattr(self, name))
         _check_url("base_url", self.base_url)
         _check_url("token_url", self.token_url)
+        _check_switch("trust_env", self.trust_env)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
             _check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "list_lag", "settle_for", "close_wait"):
@@ -231,6 +234,7 @@ class Settings:
         scopes: Iterable[str] | None = None,
         timeout: float | Timeout | None = None,
         max_connections: int = 100,
+        trust_env: bool = False,
     ) -> Settings:
         """Settings from what a client is constructed with; `base_url` goes before `environment`.
 
@@ -250,6 +254,7 @@ class Settings:
             scopes=None if scopes is None else tuple(scopes),
             timeout=to_timeout(timeout),
             max_connections=max_connections,
+            trust_env=trust_env,
         )
 
     @classmethod
@@ -257,7 +262,8 @@ class Settings:
         """Settings from `VOUCHER_*` variables.
 
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
-        `VOUCHER_BASE_URL`; `VOUCHER_TOKEN_URL` and `VOUCHER_CLIENT_TYPE` are optional.
+        `VOUCHER_BASE_URL`; `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE` and `VOUCHER_TRUST_ENV` (1, true, yes
+        or on: use the proxy of the environment; 0, false, no or off) are optional.
 
         Raises:
             ConfigurationError: a variable is missing or its value cannot work; the message names it.
@@ -278,6 +284,7 @@ class Settings:
             base_url=values.get("VOUCHER_BASE_URL") or None,
             token_url=values.get("VOUCHER_TOKEN_URL") or None,
             client_type=values.get("VOUCHER_CLIENT_TYPE") or None,
+            trust_env=_to_bool("VOUCHER_TRUST_ENV", values.get("VOUCHER_TRUST_ENV") or "0"),
         )
 
 
@@ -294,6 +301,13 @@ def to_timeout(timeout: float | Timeout | None) -> Timeout:
     return Timeout(total=check_seconds("timeout", timeout))
 
 
+def _to_bool(name: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _YES | _NO:
+        raise ConfigurationError(f"{name} must be one of 1, true, yes, on, 0, false, no and off")
+    return word in _YES
+
+
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value or not value.isprintable() or " " in value:
         raise ConfigurationError(f"{name} must be a text without white space or control characters")
@@ -302,6 +316,11 @@ def _check_text(name: str, value: object) -> None:
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def _check_switch(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
 
 
 def _check_client_type(client_type: object) -> None:

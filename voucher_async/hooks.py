@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.cancelling import quietly
 from voucher_async.errors import ConfigurationError, Fate
 from voucher_async.models import Charge
 from voucher_async.pending import PendingOutcome
@@ -229,9 +230,11 @@ def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> Non
         try:
             result = method(event)
         # a broken observer must not break a payment; nothing can cancel the task here but the observer itself
-        except (Exception, asyncio.CancelledError):
-            _logger.exception("a hook failed and was ignored")
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - told of in the log
+            quietly(_logger.exception, "a hook failed and was ignored")
         else:
             if inspect.iscoroutine(result):
                 result.close()
-                _logger.error("a hook gave a coroutine, which nobody awaits: hooks must not be async")
+                quietly(
+                    _logger.error, "a hook gave a coroutine, which nobody awaits: hooks must not be async"
+                )

@@ -12,6 +12,7 @@ are kept, and null is taken for whatever may be missing.
 
 from __future__ import annotations
 
+import codecs
 import re
 import types
 import typing
@@ -32,13 +33,27 @@ if TYPE_CHECKING:
 
     from cattrs import Converter
 
-__all__ = ["WireError", "decode", "encode", "parse"]
+__all__ = ["WireError", "decode", "encode", "parse", "to_utf8"]
 
 T = TypeVar("T")
 
 _AMOUNT: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}\Z")]
 _MOMENT: Final = Annotated[Real.datetime, msgspec.Meta(tz=True)]
 _TWINS: Final[dict[Any, Any]] = {Decimal: _AMOUNT, Real.datetime: _MOMENT}
+_WHITE: Final = b" \t\r\n"
+# that of UTF-32 begins with that of UTF-16
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_ZEROS: Final[dict[tuple[bool, ...], str]] = {
+    (True, True, True, False): "utf-32-be",
+    (False, True, True, True): "utf-32-le",
+    (True, False, True, False): "utf-16-be",
+    (False, True, False, True): "utf-16-le",
+}
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`\Z")
 
 
@@ -91,7 +106,59 @@ def _plain(value: object) -> str:
     raise TypeError(f"no {type(value).__name__} can be written as JSON")
 
 
+def to_utf8(body: bytes, charset: str | None = None) -> bytes:
+    """JSON in UTF-8, whichever way a text was encoded, as far as that is certain.
+
+    A byte order mark tells, zeros between the first characters tell UTF-16 from UTF-32, and what is no UTF-8
+    is in the encoding that its sender names.
+
+    Args:
+        body: what came.
+        charset: the encoding that its `Content-Type` names; None when it names none.
+
+    Returns:
+        The body as it is where nothing tells, or what tells is wrong.
+    """
+    if body.isascii() and 0 not in body[:4]:
+        return body
+    plain = _unmarked(body)
+    if plain is not body:
+        return plain
+    encoding = _encoding_of(body) or (None if _is_utf8(body) else charset)
+    if encoding is None:
+        return body
+    try:
+        return body.decode(encoding).removeprefix("\ufeff").encode()
+    except (LookupError, ValueError):
+        return body
+
+
+def _unmarked(body: bytes) -> bytes:
+    """A text without byte order marks before it: each file that made it may have put one there, and lines."""
+    text = body
+    while (rest := text.lstrip(_WHITE)).startswith(codecs.BOM_UTF8):
+        text = rest.removeprefix(codecs.BOM_UTF8)
+    return text
+
+
+def _encoding_of(body: bytes) -> str | None:
+    """UTF-16 or UTF-32, by its mark or by the zeros of its first characters, which are ASCII in JSON."""
+    for mark, encoding in _MARKS:
+        if body.startswith(mark):
+            return encoding
+    return _ZEROS.get(tuple(byte == 0 for byte in body[:4]))
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _read(reader: Callable[[bytes], T], body: bytes) -> T:
+    body = to_utf8(body)
     try:
         return reader(body)
     except msgspec.ValidationError as error:

@@ -156,12 +156,13 @@ async def test_a_connect_with_an_answer_that_says_nothing_is_open_too(
     assert pin not in str(caught.value)
 
 
-async def test_a_limited_rate_does_not_use_the_pin_up(
+async def test_a_limited_rate_may_answer_a_second_delivery_of_the_pin(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     proxy.refuse("POST", "/connect", 429)
-    assert (await proxied.clients.connect(emulator.new_connect_pin())).secret
-    assert len(proxy.of("POST", "/connect")) == 2
+    with pytest.raises(OutcomeUnknown, match="new connection PIN"):
+        await proxied.clients.connect(emulator.new_connect_pin())
+    assert len(proxy.of("POST", "/connect")) == 1
 
 
 @pytest.mark.parametrize("fault", ["lose", "drop", "error", "html"])
@@ -205,7 +206,7 @@ async def test_where_nothing_can_be_read_money_is_moved_at_most_once_and_the_out
     assert record.code not in f"{caught.value!r} {pending!r}"
 
 
-async def test_a_limited_rate_and_a_revoked_token_are_repeated_even_for_a_charge(
+async def test_a_limited_rate_and_a_revoked_token_do_not_end_a_charge(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
@@ -213,7 +214,7 @@ async def test_a_limited_rate_and_a_revoked_token_are_repeated_even_for_a_charge
     proxy.refuse("POST", "/charge", 429)
     emulator.revoke_tokens()
     await proxied.reservations.charge(reservation, order_number="A-1")
-    assert len(proxy.of("POST", "/charge")) == 3
+    assert 2 <= len(proxy.of("POST", "/charge")) <= 3  # the look between them may meet the revoked token
     assert len(emulator.charges("A-1")) == 1
 
 

@@ -87,7 +87,9 @@ async def test_a_refund_that_was_made_is_clear_although_one_like_it_stays_open(s
     assert shop.refunded() == [first.result().id]
 
 
-async def test_an_older_refund_of_the_same_amount_is_never_taken_for_one_of_a_later_charge(shop: Shop) -> None:
+async def test_an_older_refund_of_the_same_amount_is_never_that_of_a_later_charge(
+    shop: Shop,
+) -> None:
     voucher = shop.voucher()
     blind = shop.emulator.add_client(scopes=["use"])  # it does not know what was there before
     client = shop.another(client_id=blind.id, client_secret=blind.secret)

@@ -102,12 +102,14 @@ class RawServer:
         self.requests: list[tuple[str, bytes]] = []
         self.tokens = 0
         self.connections = 0
+        self.port = 0
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        """Listen; after a `stop` on the same port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
         scheme = "https" if self._tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
 

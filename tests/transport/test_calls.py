@@ -94,9 +94,9 @@ async def test_retry_after_is_waited_for_in_both_forms(
     raw_server: RawServer, witness: Witness, header: str, seconds: float
 ) -> None:
     headers = f"Retry-After: {header}\r\nDate: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
-    raw_server.scripts = [reply({}, 429, headers=headers), reply()]
+    raw_server.scripts = [reply({}, 429, headers=headers), reply(VOUCHER)]
     async with patient(raw_server, witness, timeout=_long()) as client:
-        await client.reservations.charge("r-1", order_number="o-1")
+        await client.vouchers.get("v-1")
     (event,) = witness.repeating
     assert seconds <= event.pause < seconds + 0.5
     assert len(raw_server.requests) == 2
@@ -108,7 +108,7 @@ async def test_a_rate_limit_that_lasts_too_long_is_raised_at_once(
     raw_server.scripts = [reply({}, 429, headers="Retry-After: 86400\r\n")]
     async with patient(raw_server, witness, timeout=_long()) as client:
         with pytest.raises(RateLimited) as caught:
-            await client.reservations.charge("r-1", order_number="o-1")
+            await client.vouchers.get("v-1")
     assert caught.value.retry_after == 86_400
     assert caught.value.fate is Fate.ANSWERED
     assert len(raw_server.requests) == 1

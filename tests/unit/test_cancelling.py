@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Coroutine
@@ -11,6 +12,7 @@ from collections.abc import Coroutine
 import pytest
 
 from tests.virtual import VirtualClock, VirtualLoop, virtually
+from voucher_async import cancelling
 from voucher_async.cancelling import _GRAIN, Limit, Limits
 
 SOON = 0.05
@@ -281,6 +283,63 @@ async def test_whatever_is_heard_moves_the_end_of_the_silence() -> None:
 
 
 @virtually
+async def test_what_is_heard_late_in_the_limit_moves_the_end_of_the_silence_to_that_of_the_limit() -> None:
+    time = asyncio.get_running_loop().time
+    begun, taken = time(), 0.0
+    task = asyncio.current_task()
+    assert task is not None
+    try:
+        with Limits().limit(6 * SOON) as limit:
+            limit.silence(4 * SOON)
+            await asyncio.sleep(3 * SOON)
+            limit.silence(4 * SOON)  # past the end of the limit
+            await asyncio.sleep(2 * SOON)  # past the end of the first silence
+            limit.silence(4 * SOON)
+            await asyncio.sleep(NEVER)
+    except TimeoutError:
+        taken = time() - begun
+    assert 6 * SOON <= taken < 6 * SOON + 2 * _GRAIN
+    assert task.cancelling() == 0
+
+
+async def test_what_came_while_the_process_itself_stood_still_was_heard() -> None:
+    loop = asyncio.get_running_loop()
+    here, there = socket.socketpair()
+    here.settimeout(0)
+    with here, there, Limits().limit(NEVER) as limit:
+        limit.silence(SOON)
+        there.send(b"x")
+        loop.call_soon(time.sleep, 3 * SOON)  # a stopped process, or one that computes
+        while not await loop.sock_recv(here, 1):
+            pass
+        limit.heard()
+        await asyncio.sleep(3 * _GRAIN)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@virtually
+async def test_a_limit_has_passed_when_its_time_is_up_by_the_loop() -> None:
+    limit = Limits().limit(SOON)
+    assert not limit.passed
+    await asyncio.sleep(2 * SOON)
+    assert limit.passed
+
+
+@virtually
+async def test_a_limit_has_passed_when_its_time_is_up_by_a_clock_that_does_not_sleep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readings = [100.0]
+    monkeypatch.setattr(cancelling, "_moment", lambda: readings[0])
+    limit = Limits().limit(SOON)
+    assert not limit.passed
+    readings[0] += 2 * SOON  # the machine slept, and the loop's clock did not notice
+    assert limit.passed
+
+
+@virtually
 async def test_a_silence_longer_than_the_limit_changes_nothing() -> None:
     async def be_patient() -> None:
         with Limits().limit(SOON) as limit:
@@ -308,7 +367,8 @@ async def test_a_cancellation_in_the_same_moment_as_a_silence_is_not_taken_for_i
     async def one() -> None:
         with limits.limit(NEVER) as limit:
             limit.silence(SOON)
-            limit.strike(limit.next)
+            limit.strike(limit.next)  # suspected
+            limit.strike(limit.next)  # and confirmed
             asyncio.current_task().cancel()  # type: ignore[union-attr]
             try:
                 await asyncio.sleep(NEVER)

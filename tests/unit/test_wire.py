@@ -335,3 +335,37 @@ assert "cattrs" not in sys.modules
         [sys.executable, "-c", code], input=raw(example("Charge")), capture_output=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
+
+
+TEXT = '{"id": "Gr\u00fc\u00dfe"}'
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+@pytest.mark.parametrize("text", [TEXT, '{"id": "a"}', " [] ", '{"id": "\u4e2d"}'])
+def test_json_is_read_in_every_encoding_that_shows_itself(encoding: str, text: str) -> None:
+    assert wire.parse(text.encode(encoding)) == json.loads(text)
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "\ufeff\ufeff", "\n\ufeff", "\ufeff\r\n", "\ufeff \n\ufeff\t"])
+def test_marks_and_lines_before_an_answer_are_left_out(before: str) -> None:
+    assert wire.parse((before + TEXT).encode()) == json.loads(TEXT)
+
+
+def test_what_is_no_utf_8_is_read_as_its_sender_says() -> None:
+    body = TEXT.encode("cp1252")
+    assert wire.to_utf8(body, "windows-1252").decode() == TEXT
+    assert wire.to_utf8(body) == body
+    assert wire.to_utf8(body, "no-such-thing") == body
+    assert wire.to_utf8(body, "ascii") == body
+
+
+def test_utf_8_is_utf_8_whatever_its_sender_says() -> None:
+    assert wire.to_utf8(TEXT.encode(), "iso-8859-1") == TEXT.encode()
+
+
+@given(st.binary())
+def test_a_body_is_never_too_strange(body: bytes) -> None:
+    for charset in (None, "utf-16", "latin-1", "idna", "rot13", "\x00"):
+        assert isinstance(wire.to_utf8(body, charset), bytes)

@@ -14,7 +14,7 @@ import attrs
 from voucher_async.auth.flight import Flight
 from voucher_async.auth.sharing import StoreVisit, share
 from voucher_async.auth.token import Token
-from voucher_async.cancelling import cancelled_from_outside
+from voucher_async.cancelling import cancelled_from_outside, quietly
 from voucher_async.errors import ApiError, AuthenticationError, ConfigurationError, VoucherError
 from voucher_async.forks import keep, renew_in_children
 
@@ -271,7 +271,7 @@ class TokenProvider:
             grant = await self._fetch()
         token = Token.granted(grant, self._clock, asked=asked, jitter=self._random())
         self._adopt(token)
-        _logger.debug("a token that lives %g s was obtained", token.lifetime)
+        quietly(_logger.debug, "a token that lives %g s was obtained", token.lifetime)
         self._tell(flight, lifetime=token.lifetime)
         return token
 
@@ -299,8 +299,11 @@ class TokenProvider:
         pause = max(pause * (0.5 + self._random() / 2), retry_after, remembered)
         self._retry_at = now + pause
         if flight.background:
-            _logger.warning(
-                "refreshing the token failed, the old one stays in use: %s; next try in %.1f s", error, pause
+            quietly(
+                _logger.warning,
+                "refreshing the token failed, the old one stays in use: %s; next try in %.1f s",
+                error,
+                pause,
             )
         self._tell(flight, error=error)
 
@@ -318,8 +321,8 @@ class TokenProvider:
         )
         try:
             self._on_refresh(event)
-        except Exception:
-            _logger.exception("on_refresh failed and was ignored")
+        except Exception:  # noqa: BLE001 - an observer is somebody else's code, and told of in the log
+            quietly(_logger.exception, "on_refresh failed and was ignored")
 
 
 def _again(error: VoucherError) -> VoucherError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import attrs
 
 from voucher_async.auth.store import StoredToken
-from voucher_async.cancelling import cancelled_from_outside
+from voucher_async.cancelling import cancelled_from_outside, quietly
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -146,7 +146,7 @@ class StoreVisit:
         except Exception as error:  # noqa: BLE001 - a store is somebody else's code and must not fail a payment
             # the class alone: what a store's error says may quote the token
             reason = type(error).__name__
-        _logger.warning("token store: %s failed (%s); going on without it", what, reason)
+        quietly(_logger.warning, "token store: %s failed (%s); going on without it", what, reason)
         return default
 
 

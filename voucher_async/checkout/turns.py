@@ -11,7 +11,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from voucher_async.cancelling import WAITS
+from voucher_async.cancelling import WAITS, quietly
 from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
 
@@ -239,5 +239,5 @@ async def _leave(
             cancelled = error
         except Exception as error:  # noqa: BLE001 - what was done is done: it must not look like a failure
             # the text of a foreign error may hold the address and the password of what it talks to
-            _logger.warning("a voucher's turn could not be given back (%s)", type(error).__name__)
+            quietly(_logger.warning, "a voucher's turn could not be given back (%s)", type(error).__name__)
     return cancelled

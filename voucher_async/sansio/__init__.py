@@ -319,7 +319,7 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
     if status < _CLIENT_ERROR_FROM:
         raise unreadable(request, response, "a redirect or another status this API never gives")
     masker = _masker(request, response)
-    envelope = Envelope.read(masker, response.body)
+    envelope = Envelope.read(masker, response.body, response.status)
     excerpt = excerpt_of(masker, response.body, keep_error_codes=True)
     cls = _error_class(request, status)
     said = envelope.code or envelope.message

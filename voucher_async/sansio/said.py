@@ -46,12 +46,13 @@ class Envelope:
     field_errors: tuple[FieldError, ...] = ()
 
     @classmethod
-    def read(cls, masker: Masker, body: bytes) -> Envelope:
+    def read(cls, masker: Masker, body: bytes, status: int) -> Envelope:
         """What a body says; nothing when it is in neither form.
 
         Args:
             masker: knows the secrets.
             body: of the answer.
+            status: of the answer; an object that tells another one is somebody else's.
         """
         try:
             content = wire.parse(body)
@@ -70,7 +71,7 @@ class Envelope:
 
         said = cast("dict[str, object]", content)
         return cls(
-            is_api=text(said, "code") is not None,
+            is_api=text(said, "code") is not None and str(said.get("status", status)) == str(status),
             code=text(said, "code") or text(said, "error"),
             message=text(said, "message", _MESSAGE) or text(said, "error_description", _MESSAGE),
             field_errors=tuple(_field_errors(said.get("errors"), text)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from voucher_async.errors import (
+    AuthenticationError,
     ConfigurationError,
     Conflict,
     MissingScope,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from voucher_async.settlement.sender import Sender
 
 __all__ = ["Judge"]
+
+_FINAL = (AuthenticationError, Conflict, NotFound, ValidationFailed)
 
 
 class Judge:
@@ -89,7 +92,7 @@ class Judge:
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
             case.reason = f"looking for it failed ({brief(error)})"
-            is_final = case.is_refused and isinstance(error, (Conflict, NotFound, ValidationFailed))
+            is_final = case.is_refused and isinstance(error, _FINAL)
             case.hopeless = is_final or isinstance(error, (MissingScope, ConfigurationError))
             return Move.WAIT, Proof.ABSENT
         move = decide(RULES[case.pending.operation], evidence)

@@ -17,7 +17,7 @@ from voucher_async.operations import Retry
 if TYPE_CHECKING:
     import random
 
-__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "is_healthy", "judge"]
+__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "is_healthy", "is_repeatable", "judge"]
 
 _REDIRECT_FROM = 300
 _UNAUTHORIZED = 401
@@ -26,6 +26,7 @@ _REQUEST_TIMEOUT = 408
 _TOO_MANY = 429
 _SERVER_ERROR_FROM = 500
 _DOUBLINGS = 64
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 _ALWAYS_REPEATABLE: Final = frozenset(
     {Retry.SAFE, Retry.SAME_STATE, Retry.DELETE, Retry.REPLACES, Retry.DISCONNECT}
@@ -77,17 +78,29 @@ def judge(retry: Retry, attempt: Attempt) -> Verdict:
     if attempt.fate is Fate.NOT_SENT:
         return Verdict.REPEAT
     if _is_in_doubt(attempt):
-        return Verdict.REPEAT if _may_repeat(retry, attempt) else Verdict.FAIL
+        return Verdict.REPEAT if is_repeatable(retry, known_by_id=attempt.repeatable) else Verdict.FAIL
     if attempt.status is not None and attempt.status < _REDIRECT_FROM:
         return Verdict.RETURN
     return _after_refusal(retry, attempt)
 
 
+def is_repeatable(retry: Retry, *, known_by_id: bool) -> bool:
+    """Whether a second request does no harm.
+
+    Args:
+        retry: the operation's retry class.
+        known_by_id: False for a creation without an id.
+    """
+    return known_by_id if retry is Retry.BY_ID else retry in _ALWAYS_REPEATABLE
+
+
 def _after_refusal(retry: Retry, attempt: Attempt) -> Verdict:
-    if attempt.resent and not _may_repeat(retry, attempt):
+    repeatable = is_repeatable(retry, known_by_id=attempt.repeatable)
+    if (attempt.resent or attempt.in_doubt) and not repeatable:
         return Verdict.FAIL  # a refusal of the second request proves nothing about the first
     if attempt.status == _TOO_MANY:
-        return Verdict.REPEAT
+        # a proxy may have delivered the request before another one refused it
+        return Verdict.REPEAT if repeatable else Verdict.FAIL
     if attempt.status == _UNAUTHORIZED:
         return _after_401(retry, attempt)
     if retry is Retry.DELETE and attempt.status == _NOT_FOUND and (attempt.in_doubt or attempt.resent):
@@ -102,12 +115,6 @@ def _is_in_doubt(attempt: Attempt) -> bool:
         return True
     # a redirect is unreadable, too, but asking again gives the same redirect
     return attempt.status < _REDIRECT_FROM and not attempt.readable
-
-
-def _may_repeat(retry: Retry, attempt: Attempt) -> bool:
-    if retry is Retry.BY_ID:
-        return attempt.repeatable
-    return retry in _ALWAYS_REPEATABLE
 
 
 def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
@@ -148,6 +155,16 @@ class Backoff:
         if retry_after > self.longest_wait:
             return None
         return retry_after + min(jitter, self.base)
+
+    @staticmethod
+    def brief(attempt: int, rng: random.Random) -> float:
+        """Seconds to wait before what was certainly not sent is tried again: up to 1 s, half of it random.
+
+        Nothing reached the server, so it is asked more often than one that answered; never sooner than half
+        of a first bound of 0.05 s, for a refused connection fails at once.
+        """
+        bound = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2.0 ** min(attempt - 1, _DOUBLINGS))
+        return bound * rng.uniform(0.5, 1.0)
 
 
 @attrs.define

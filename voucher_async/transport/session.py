@@ -2,9 +2,10 @@
 
 What became of a request is proved, not guessed. The body of every call that changes something is handed to
 aiohttp as a payload that counts how often its writing began: never means that the server cannot have acted
-on it; more than once means that aiohttp sent it again by itself. A handed-in session that can put another
-body in its place, by a middleware or a request class of its own, proves nothing: there a request that was
-not answered is always in doubt.
+on it; more than once means that aiohttp sent it again by itself. The payload also refuses to be begun: once
+its call is over, once the time is up, and on a connection that is closing. A handed-in session that can put
+another body in its place, by a middleware or a request class of its own, proves nothing: there a request that
+was not answered is always in doubt.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import platform
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
@@ -32,6 +34,11 @@ from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
 from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
+from voucher_async.transport.given import check_session, for_the_proxy_alone, warn_of_anybody
+from voucher_async.transport.reasons import describe
+from voucher_async.transport.retry import is_repeatable
+from voucher_async.transport.watched import NotBegunError, Watched
+from voucher_async.wire import to_utf8
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -61,29 +68,29 @@ _CONNECT_ERRORS = (
 )
 
 
-class _CountedBody(BytesPayload):
-    """A body that counts how often it was begun to be written, and limits the silence from then on."""
+class _CountedBody(Watched, BytesPayload):
+    """A body that is watched while it is written."""
 
-    begun: int = 0
-    limit: Limit | None = None
-    silence: float = 0.0
+    def __init__(self, request: Request[Any]) -> None:
+        super().__init__(request.body or b"", content_type=request.content_type)
+        self.careful = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
+
+    @property
+    def size(self) -> int | None:
+        self.taken = True
+        return self._size
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        self._begin()
+        await self.begin(writer)
         await super().write(writer)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self._begin()
+        await self.begin(writer)
         await super().write_with_length(writer, content_length)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
         # who records requests, as aioresponses does, copies them: the limit and its loop stay here
         return BytesPayload(self._value, content_type=self.content_type)
-
-    def _begin(self) -> None:
-        self.begun += 1
-        if self.limit is not None:
-            self.limit.silence(self.silence)
 
 
 @functools.lru_cache(maxsize=256)
@@ -98,23 +105,30 @@ class Exchange:
         request: what to send.
         url: the absolute URL, encoded.
         token: the token to send it with.
+
+    Attributes:
+        provable: whether nobody can have put another body in the place of ours.
+        lasting: whether it failed for a reason that a moment's wait does not mend.
     """
 
-    __slots__ = ("body", "headers", "method", "provable", "secrets", "url")
+    __slots__ = ("body", "headers", "lasting", "method", "provable", "secrets", "url")
 
     def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
         self.method: str = request.operation.method
         is_fixed = request.path is request.operation.path and not request.query
         self.url: URL = _fixed_url(url) if is_fixed else URL(url, encoded=True)
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {"Cache-Control": "no-cache"} if self.method == "GET" else {}
         self.secrets: tuple[str, ...] = ()
         if token is not None:
             self.headers["Authorization"] = token.authorization
             self.secrets = (token.value,)
-        self.body: _CountedBody | None = (
-            None if request.body is None else _CountedBody(request.body, content_type=request.content_type)
-        )
+        self.body: _CountedBody | None = None
+        if request.body is not None:
+            self.headers["Content-Type"] = request.content_type  # a session may have a default of its own
+            self.body = _CountedBody(request)
+            self.secrets += request.secrets
         self.provable: bool = True
+        self.lasting: bool = False
 
     @property
     def resent(self) -> bool:
@@ -130,26 +144,36 @@ class Exchange:
     def _unwritten(self) -> bool:
         return self.provable and (self.body is None or not self.body.begun)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the answer that came is none to this request, of which nothing was written."""
+        return self.body is not None and self.body.taken and self._unwritten
+
     def failed(self, error: BaseException) -> TransportError:
         """The error of this package for one of aiohttp's, a middleware's, or one that nobody foresaw."""
-        reason = _describe(error)
-        if isinstance(error, _CONNECT_ERRORS) and self._unwritten:
-            return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
+        ours = isinstance(error, (aiohttp.ClientError, HttpProcessingError))
+        reason = describe(error, self.secrets, quote=ours)
+        if self._unwritten:
+            if self.body is not None and self.body.refused:
+                kind = CallTimeout if self.body.late else ConnectFailed
+                return kind(f"the request was not sent: {self.body.refused}", fate=Fate.NOT_SENT)
+            if isinstance(error, _CONNECT_ERRORS):
+                self.lasting = isinstance(error, aiohttp.ClientConnectorCertificateError)
+                return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
         if isinstance(error, asyncio.CancelledError):
             return ConnectionBroken("the connection was closed under the request", fate=self.fate)
         # from here on there was a connection: without an answer nobody knows, whatever the count says
         if isinstance(error, TimeoutError):
             return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
-        if isinstance(error, (aiohttp.ClientError, OSError)):
-            return ConnectionBroken(f"the connection was lost: {reason}", fate=Fate.UNKNOWN)
-        return ConnectionBroken(f"the request failed with an unforeseen {reason}", fate=Fate.UNKNOWN)
+        return ConnectionBroken(f"{_what_broke(error)} {reason}", fate=Fate.UNKNOWN)
 
 
-def _describe(error: BaseException) -> str:
-    # aiohttp's texts can quote what the server sent; only its own class and the system's reason are shown
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else ""
-    name = type(error).__name__
-    return f"{name} ({reason})" if reason else name
+def _what_broke(error: BaseException) -> str:
+    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, HttpProcessingError)):
+        return "the answer cannot be read:"
+    if isinstance(error, (aiohttp.ClientError, OSError)):
+        return "the connection was lost:"
+    return "the request failed with an unforeseen"
 
 
 class Session:
@@ -174,6 +198,7 @@ class Session:
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.closed: bool = False
+        self._warned = False
         self._silence = settings.timeout.read
         # waiting for a free connection and for DNS is limited by the deadline of the whole call
         self._timeout = _timeout(settings, settings.timeout.read)
@@ -211,8 +236,11 @@ class Session:
         """
         exchange.provable = self._provable
         failure: VoucherError
+        answered = False
         try:
-            return await self._exchange(self._at_hand() or await self._opened(), exchange, limit)
+            response = await self._exchange(self._at_hand() or await self._opened(), exchange, limit)
+            answered = response.complete
+            return response  # noqa: TRY300 - the clauses below are for the exchange alone
         except VoucherError:
             raise
         except asyncio.CancelledError as error:
@@ -228,8 +256,8 @@ class Session:
         except (ValueError, TypeError) as error:
             if exchange.fate is Fate.NOT_SENT:
                 failure = ConfigurationError(
-                    f"aiohttp refused to make the request ({_describe(error)}): a handed-in session must not "
-                    "add an Authorization of its own"
+                    f"aiohttp refused to make the request ({type(error).__name__}): a handed-in session must "
+                    "not add an Authorization of its own"
                 )
             else:
                 failure = exchange.failed(error)
@@ -237,17 +265,20 @@ class Session:
             failure = exchange.failed(error)
         finally:
             if exchange.body is not None:
-                exchange.body.limit = None  # it may yet be written, by a task of aiohttp's
+                exchange.body.end(answered=answered)
             limit.heard()
         # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
         raise failure
 
     async def _exchange(self, session: aiohttp.ClientSession, exchange: Exchange, limit: Limit) -> Response:
         body, timeout = exchange.body, self._timeout
-        if body is not None and self._provable:
-            body.limit, body.silence, timeout = limit, self._silence, self._timeout_counted
+        if body is not None:
+            body.limit = limit
+            if self._provable:
+                body.silence, timeout = self._silence, self._timeout_counted
         if is_faked(asyncio.get_running_loop()):
             timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
+        extra = for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
         answer = await session.request(
             exchange.method,
             exchange.url,
@@ -256,7 +287,13 @@ class Session:
             allow_redirects=False,
             raise_for_status=False,
             timeout=timeout,
+            **extra,
         )
+        if exchange.is_foreign and body is not None:
+            body.over = True
+            body.refused = body.refused or "an answer came before it was begun"
+            answer.close()
+            raise NotBegunError(body.refused)
         try:
             content, complete = await self._read(answer, limit)
         except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
@@ -270,7 +307,7 @@ class Session:
         return Response(
             status=answer.status,
             headers=answer.headers,
-            body=content,
+            body=to_utf8(content, answer.charset),
             complete=complete,
             resent=exchange.resent,
             # who has both, a gateway say, may name either
@@ -309,8 +346,10 @@ class Session:
                 "make a session and a client in each process"
             )
         if self._given is not None:
-            if self._given.closed:
-                raise ConfigurationError("the session that was handed in is closed")
+            check_session(self._given)
+            if not self._warned:
+                self._warned = True
+                warn_of_anybody(self._given)
             return self._given
         self.check_loop("make one for each loop")
         await self._forget()

@@ -1,0 +1,267 @@
+"""When a body may be begun to be written: in time, and on a connection that can take it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+
+from tests.transport.rawserver import CHARGE, VOUCHER, RawServer, hang, reply, send_then
+from voucher_async import (
+    CallTimeout,
+    Fate,
+    OutcomeUnknown,
+    Settings,
+    Timeout,
+    VoucherClient,
+    cancelling,
+)
+from voucher_async.cancelling import Limit
+from voucher_async.sansio import Response
+from voucher_async.transport.connection import Connection
+from voucher_async.transport.session import Exchange, Session
+
+ANSWER = json.dumps(CHARGE).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+TOKEN = json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 3600}).encode()
+
+STOPPED = """
+import asyncio, os, signal, sys
+from voucher_async import Hook, Settings, Timeout, VoucherClient, VoucherError
+
+class Stop(Hook):
+    def on_attempt_started(self, event):
+        if event.operation == "chargeReservation" and event.path.endswith("/r-1/charge"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+async def main(url):
+    settings = Settings(
+        client_id="c-1", client_secret="s", base_url=f"{url}/v1", token_url=f"{url}/oauth/token",
+        timeout=Timeout(total=1.0),
+    )
+    async with VoucherClient(settings=settings, hooks=[Stop()]) as client:
+        await client.reservations.charge("r-0", order_number="o-0", timeout=20.0)
+        try:
+            await client.reservations.charge("r-1", order_number="o-1")
+        except VoucherError as error:
+            print(type(error).__name__, error.fate)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
+
+
+async def test_a_process_that_was_stopped_writes_nothing_after_its_deadline(raw_server: RawServer) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STOPPED, raw_server.url, stdout=asyncio.subprocess.PIPE, env=os.environ
+    )
+    while not is_stopped(child.pid):
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(1.2)
+    child.send_signal(signal.SIGCONT)
+    said, _ = await child.communicate()
+    assert said.decode().split() == ["CallTimeout", "not", "sent"]
+    assert [head.split()[1] for head, _ in raw_server.requests] == ["/v1/reservations/r-0/charge"]
+
+
+async def test_a_machine_that_slept_writes_nothing_after_its_deadline(
+    raw_server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [time.monotonic()]
+    monkeypatch.setattr(cancelling, "_moment", lambda: moments[0])
+
+    async with raw_server.client() as client:
+        await client.reservations.charge("r-0", order_number="o-0")
+
+        class Sleeping(Session):
+            async def send(self, exchange: Exchange, limit: Limit) -> Response:
+                moments[0] += 3600.0
+                return await super().send(exchange, limit)
+
+        client._transport.session.__class__ = Sleeping
+        with pytest.raises(CallTimeout, match="not sent") as caught:
+            await client.reservations.charge("r-1", order_number="o-1")
+    assert caught.value.fate is Fate.NOT_SENT
+    assert len(raw_server.requests) == 1
+
+
+class Threaded:
+    """A server in a thread of its own: it acts while the client's loop stands still."""
+
+    def __init__(self, farewell: bytes | None, context: ssl.SSLContext | None = None) -> None:
+        self.farewell = farewell  # said after each answer to a call; None: the connection is closed instead
+        self.requests: list[bytes] = []
+        self._context = context
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+                if self._context is not None:
+                    connection = self._context.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        received = b""
+        with connection, contextlib.suppress(ConnectionError):
+            while data := connection.recv(65_536):
+                received += data
+                head, found, body = received.partition(b"\r\n\r\n")
+                length = next((int(x.split(b":")[1]) for x in head.splitlines() if b"-Length" in x), 0)
+                if not found or len(body) < length:
+                    continue
+                received = b""
+                if b"/oauth/" in head:
+                    connection.sendall(HEAD % len(TOKEN) + TOKEN)
+                    continue
+                self.requests.append(head.split()[1])
+                connection.sendall(HEAD % len(ANSWER) + ANSWER)
+                if self.farewell is None:
+                    return
+                time.sleep(0.02)  # apart from the answer
+                connection.sendall(self.farewell)
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join()
+
+    def settings(self) -> Settings:
+        url = f"http{'s' if self._context else ''}://127.0.0.1:{self.port}"
+        return Settings(
+            client_id="c-1",
+            client_secret="hush-hush-secret",
+            base_url=f"{url}/v1",
+            token_url=f"{url}/oauth/token",
+            timeout=Timeout(total=5.0, read=2.0),
+        )
+
+
+STALE = HEAD % 2 + b"{}"
+TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
+    if request.param == "plain":
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(params=[None, STALE, TIMED_OUT], ids=["closes", "answers twice", "says 408"])
+def threaded(request: pytest.FixtureRequest, tls: ssl.SSLContext | None) -> Iterator[Threaded]:
+    server = Threaded(request.param, tls)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("seen", ["in the kernel", "by the loop"])
+async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_money_request(
+    threaded: Threaded, authority: trustme.CA, seen: str
+) -> None:
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session,
+        VoucherClient(settings=threaded.settings(), session=session) as client,
+    ):
+        for number in range(5):
+            charge = await client.reservations.charge(f"r-{number}", order_number="o-1")
+            assert charge.id == "ch-1"
+            time.sleep(0.05)  # noqa: ASYNC251 - the server goes on, the loop does not
+            if seen == "by the loop":
+                await asyncio.sleep(0.01)
+    assert threaded.requests == [f"/v1/reservations/r-{n}/charge".encode() for n in range(5)]
+
+
+async def test_closing_a_connection_destroys_it_only_while_a_request_is_under_way(
+    raw_server: RawServer,
+) -> None:
+    seen: list[tuple[int, int]] = []
+    client = raw_server.client()
+
+    def lingering() -> tuple[int, int]:
+        sockets.extend(connection._socket for connection in Connection._owners.values())
+        value = sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        on, seconds = struct.unpack("ii", value)
+        return on, seconds
+
+    sockets: list[socket.socket] = []
+
+    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(lingering())
+        await reply()(reader, writer)
+
+    raw_server.scripts = [look]
+    async with client:
+        await client.reservations.charge("r-0", order_number="o-0")
+        seen.append(lingering())
+    assert seen == [(1, 0), (0, 0)]
+    assert not Connection._owners
+
+
+async def test_one_that_is_done_with_a_connection_leaves_it_to_the_next() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+
+        class Transport(asyncio.Transport):
+            pass
+
+        first = Connection(Transport({"socket": here}))
+        second = Connection(Transport({"socket": here}))
+        first.release()
+        assert Connection._owners == {here.fileno(): second}
+        second.release()
+    assert not Connection._owners
+
+
+async def test_what_ends_without_an_answer_is_reset_and_not_closed(raw_server: RawServer) -> None:
+    ends: list[BaseException | bytes] = []
+
+    async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        try:
+            ends.append(await reader.read())
+        except ConnectionResetError as error:
+            ends.append(error)
+
+    raw_server.scripts = [wait]
+    async with raw_server.client() as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.reservations.charge("r-1", order_number="o-1", timeout=0.3)
+        while not ends:
+            await asyncio.sleep(0.01)
+    assert isinstance(ends[0], ConnectionResetError)
+
+
+async def test_an_answer_that_is_there_before_its_request_is_none(raw_server: RawServer) -> None:
+    """As it is read before the loop has begun to write."""
+    raw_server.scripts = [send_then(HEAD % len(ANSWER) + ANSWER + STALE, hang), reply(VOUCHER)]
+    async with raw_server.client() as client:
+        await client.reservations.charge("r-0", order_number="o-0")
+        voucher = await client.vouchers.update("v-1", sku="s")
+    assert voucher.id == "v-1"

@@ -1,0 +1,363 @@
+"""One call: its attempts, what is known about them, and an error that says so when it fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+
+import attrs
+
+from voucher_async.cancelling import quietly
+from voucher_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadAnswer,
+    CallTimeout,
+    ConfigurationError,
+    ConnectionBroken,
+    Fate,
+    TransportError,
+    VoucherError,
+)
+from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating
+from voucher_async.operations import REQUEST_TOKEN, Retry
+from voucher_async.sansio import Answer, decode, unreadable
+from voucher_async.transport.retry import Attempt, Verdict, is_healthy, is_repeatable, judge
+from voucher_async.transport.session import Exchange
+
+if TYPE_CHECKING:
+    from voucher_async.auth import Token, TokenProvider
+    from voucher_async.cancelling import Limit
+    from voucher_async.clock import Deadline
+    from voucher_async.errors import CallFacts
+    from voucher_async.sansio import Request, Response
+    from voucher_async.transport.sender import Transport
+
+__all__ = ["Call"]
+
+T = TypeVar("T")
+
+_UNAUTHORIZED = 401
+_TOKEN_REQUEST: Final = f"{REQUEST_TOKEN.id} ({REQUEST_TOKEN.method} {REQUEST_TOKEN.path})"
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+@attrs.define(eq=False)
+class _Failure:
+    """An attempt that gave no answer to return, and what is known about it."""
+
+    error: VoucherError
+    known: Attempt
+    sent: float
+    date: dt.datetime | None = None
+    lasting: bool = False
+
+
+class Call(Generic[T]):
+    """One call: its attempts, and what is known about them.
+
+    Args:
+        transport: whose call it is.
+        request: what to send.
+        deadline: when to give up.
+    """
+
+    __slots__ = (
+        "_attempts",
+        "_deadline",
+        "_exchange",
+        "_in_doubt",
+        "_last",
+        "_limit",
+        "_misses",
+        "_reauthenticated",
+        "_request",
+        "_requests",
+        "_retries",
+        "_sent",
+        "_transport",
+        "_wants_token",
+    )
+
+    def __init__(self, transport: Transport, request: Request[T], deadline: Deadline) -> None:
+        self._transport = transport
+        self._request = request
+        self._deadline = deadline
+        self._sent: float | None = None
+        self._exchange: Exchange | None = None
+        self._limit: Limit | None = None
+        self._attempts = 0
+        self._requests = 0  # attempts that may have been sent
+        self._retries = 0
+        self._misses = 0  # attempts that were not
+        self._in_doubt = 0
+        self._reauthenticated = False
+        self._wants_token = False
+        self._last = ""  # why the last attempt failed
+
+    async def run(self, limit: Limit) -> Answer[T]:
+        """The attempt loop; there is no other."""
+        self._limit = limit
+        tokens = self._transport.tokens if self._request.operation.secured else None
+        while True:
+            try:
+                token = None if tokens is None else (tokens.current() or await self._acquire(tokens))
+            except AuthenticationError:
+                if self._in_doubt and self._request.operation.retry is Retry.DISCONNECT:
+                    return self._done(self._sent or 0.0)  # the credentials are gone: it was done
+                raise
+            end = await self._attempt(token, limit)
+            if isinstance(end, Answer):
+                return end
+            verdict = judge(self._request.operation.retry, end.known)
+            if verdict is Verdict.DONE:
+                return self._done(end.sent, end.date)
+            await self._prepare_next(verdict, end, token)
+
+    async def _acquire(self, tokens: TokenProvider) -> Token:
+        self._wants_token = True
+        try:
+            token = await tokens.acquire()
+        except VoucherError as error:
+            # what is not known about the token request says nothing about this call, which was not sent
+            error.fate = Fate.NOT_SENT
+            if error.facts is not None and error.facts.operation == REQUEST_TOKEN.id:
+                error.args = (f"{_TOKEN_REQUEST} failed: {error.args[0]}",)
+            raise
+        self._wants_token = False
+        return token
+
+    async def _prepare_next(self, verdict: Verdict, end: _Failure, token: Token | None) -> None:
+        """Do what has to be done before the next attempt; raises the error when there is none."""
+        if end.known.resent:
+            end.error.fate = Fate.UNKNOWN  # the answer says nothing about the request before it
+        pause = 0.0
+        if verdict is Verdict.REAUTHENTICATE and token is not None:
+            self._reauthenticate(token)
+        elif verdict is Verdict.REPEAT:
+            pause = self._pause_or_raise(end)
+        else:
+            raise end.error
+        if end.error.fate is Fate.UNKNOWN:
+            self._in_doubt += 1
+        self._exchange = None  # judged, and counted
+        if pause:
+            await self._transport.clock.sleep(pause)
+
+    async def _attempt(self, token: Token | None, limit: Limit) -> Answer[T] | _Failure:
+        self._attempts += 1
+        transport = self._transport
+        self._exchange = exchange = self._make_exchange(token)
+        if transport.hooks.active:
+            transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
+        self._sent = sent = transport.clock.monotonic()
+        try:
+            response = await transport.session.send(exchange, limit)
+        except TransportError as error:
+            self._requests += error.fate is not Fate.NOT_SENT
+            self._ended(error.fate, error=error)
+            return _Failure(error, self._known(error.fate), sent, lasting=exchange.lasting)
+        except BaseException as error:
+            self._ended(exchange.fate, error=error)
+            raise
+        self._requests += 1
+        if self._attempts == 1 and is_healthy(response.status):
+            transport.budget.succeeded()
+        date = transport.server_clock.observe(response.headers.get("Date"), sent)
+        try:
+            value = decode(self._request, response)
+        except ApiError as error:
+            failure: ApiError = error
+        except Exception as error:  # noqa: BLE001 - the server said something, if only with the status
+            failure = unreadable(self._request, response, f"an unforeseen {type(error).__name__}")
+            failure.__cause__ = error
+        else:
+            self._ended(Fate.ANSWERED, response)
+            is_copy = _is_copy(response) or not transport.session.is_plain
+            return Answer(value=value, date=date, sent=sent, is_copy=is_copy)
+        if not self._proves(response, failure):
+            failure.fate = Fate.UNKNOWN
+        self._ended(Fate.ANSWERED, response, failure)
+        return _Failure(failure, self._known(Fate.ANSWERED, response, failure), sent, date)
+
+    def _make_exchange(self, token: Token | None) -> Exchange:
+        request, settings = self._request, self._transport.settings
+        if request.operation is REQUEST_TOKEN:
+            url = settings.token_url
+        elif request.query:
+            url = f"{settings.base_url}{request.path}?{request.query}"
+        else:
+            url = f"{settings.base_url}{request.path}"
+        return Exchange(request, url, token)
+
+    def _known(
+        self, fate: Fate | None, response: Response | None = None, error: ApiError | None = None
+    ) -> Attempt:
+        return Attempt(
+            fate=fate or Fate.UNKNOWN,
+            status=response.status if response else None,
+            readable=not isinstance(error, BadAnswer),
+            resent=response.resent if response else False,
+            in_doubt=self._in_doubt > 0,
+            reauthenticated=self._reauthenticated,
+            secured=self._request.operation.secured,
+            repeatable=self._request.repeatable,
+        )
+
+    def _done(self, sent: float, date: dt.datetime | None = None) -> Answer[T]:
+        """An earlier attempt did it; the operations of which that can be said answer nothing."""
+        return Answer(value=cast("T", None), date=date, sent=sent)
+
+    def _reauthenticate(self, token: Token) -> None:
+        self._reauthenticated = True
+        if self._transport.tokens is not None:
+            self._transport.tokens.invalidate(token)
+
+    def _proves(self, response: Response, error: ApiError) -> bool:
+        """Whether an error answer counts as one to what must not be done twice.
+
+        A proxy may have made it up after the server had acted. A 401 needs no envelope: nobody acts on a token
+        that is refused.
+        """
+        request = self._request
+        if is_repeatable(request.operation.retry, known_by_id=request.repeatable):
+            return True
+        if response.status == _UNAUTHORIZED:
+            return not self._in_doubt
+        return error.has_envelope
+
+    def _pause_or_raise(self, end: _Failure) -> float:
+        """Seconds until the next attempt; raises the error when there is none."""
+        self._last = str(end.error.args[0])
+        pause = self._brief_pause(end) if end.known.fate is Fate.NOT_SENT else self._next_pause(end.error)
+        if pause is None:
+            raise end.error
+        event = Repeating(
+            operation=self._request.operation.id, attempt=self._attempts, pause=pause, reason=self._last
+        )
+        quietly(_logger.debug, "%s", event)
+        self._transport.hooks.repeating(event)
+        return pause
+
+    def _brief_pause(self, end: _Failure) -> float | None:
+        """Seconds until what was not sent is tried again, as long as the deadline allows."""
+        transport = self._transport
+        self._misses += 1
+        allowed = transport.settings.max_attempts
+        if allowed == 1 or (end.lasting and self._misses >= allowed):
+            return None
+        pause = transport.backoff.brief(self._misses, transport.rng)
+        return pause if pause < self._left() else None
+
+    def _next_pause(self, error: VoucherError) -> float | None:
+        """Seconds until the request is repeated; None when it is not."""
+        transport = self._transport
+        if self._retries + 1 >= transport.settings.max_attempts:
+            return None
+        self._retries += 1
+        retry_after = error.retry_after if isinstance(error, ApiError) else None
+        pause, left = transport.backoff.pause(self._retries, retry_after, transport.rng), self._left()
+        if pause is not None and retry_after is not None:
+            pause = min(pause, left / 2)  # a hint of when, and no reason to fail without having tried again
+        if pause is None or pause >= left or not transport.budget.take():
+            return None
+        return pause
+
+    def _left(self) -> float:
+        """Seconds that are left, none after a sleep of the machine that was longer than that."""
+        return 0.0 if self._limit is not None and self._limit.passed else self._deadline.left()
+
+    def stamp(self, error: VoucherError) -> None:
+        """Say in an error what is known of the call as a whole."""
+        if self._in_doubt:
+            error.fate = Fate.UNKNOWN
+        elif error.fate is None:
+            error.fate = Fate.NOT_SENT  # a ConfigurationError
+        error.facts = self._facts()
+
+    @property
+    def fate(self) -> Fate:
+        """What is known of a call that ends here and now."""
+        if self._in_doubt:
+            return Fate.UNKNOWN
+        return Fate.NOT_SENT if self._exchange is None else self._exchange.fate
+
+    def gave_up(self) -> CallTimeout:
+        """The error for a deadline that passed."""
+        message = f"gave up after {self._deadline.total:g} s; {self._state()}"
+        return CallTimeout(message, fate=self.fate, facts=self._facts())
+
+    def was_closed(self) -> VoucherError:
+        """The error for a client that was closed meanwhile."""
+        message = f"the client was closed; {self._state()}"
+        if self.fate is Fate.UNKNOWN:
+            return ConnectionBroken(message, fate=self.fate, facts=self._facts())
+        error = ConfigurationError(message, facts=self._facts())  # as if it had been closed before
+        error.fate = self.fate
+        return error
+
+    def broke(self, error: Exception) -> ConnectionBroken:
+        """The error for what nobody foresaw: a clock, an observer, this package itself."""
+        message = f"the call broke with an unforeseen {type(error).__name__}; {self._state()}"
+        return ConnectionBroken(message, fate=self.fate, facts=self._facts())
+
+    def _state(self) -> str:
+        """What is known of a call that ends here and now, in words."""
+        if self.fate is Fate.NOT_SENT:
+            state = "nothing was sent"
+            if self._wants_token:
+                state = f"{state}: {_TOKEN_REQUEST} gave no token"
+        elif self._request.operation.retry is Retry.SAFE:
+            state = "no answer came"
+        else:
+            state = "the request may have been carried out"
+        return f"{state}; before that: {self._last}" if self._last else state
+
+    def _facts(self) -> CallFacts:
+        sent_at = None
+        if self._sent is not None:
+            ago = self._transport.clock.monotonic() - self._sent
+            sent_at = self._transport.server_clock.now() - dt.timedelta(seconds=ago)
+        return attrs.evolve(
+            self._request.facts(),
+            attempts=self._attempts,
+            in_doubt=self._in_doubt,
+            elapsed=self._deadline.elapsed,
+            sent_at=sent_at,
+        )
+
+    def _which(self) -> dict[str, str]:
+        operation = self._request.operation
+        return {"operation": operation.id, "method": operation.method, "path": self._request.path}
+
+    def _ended(
+        self, fate: Fate | None, response: Response | None = None, error: BaseException | None = None
+    ) -> None:
+        """The attempt is over: tell the log and the hooks how it ended."""
+        hooks = self._transport.hooks
+        if not hooks.active and not _logger.isEnabledFor(logging.DEBUG):
+            return
+        event = AttemptEnded(
+            **self._which(),
+            attempt=self._attempts,
+            fate=fate or Fate.UNKNOWN,
+            status=response.status if response else None,
+            elapsed=self._transport.clock.monotonic() - (self._sent or 0.0),
+            error=_in_words(error),
+        )
+        quietly(_logger.debug, "%s", event)
+        hooks.attempt_ended(event)
+
+
+def _is_copy(response: Response) -> bool:
+    """Whether a cache says that it has kept the answer for a while."""
+    age = response.headers.get("Age")
+    return age is not None and age.strip() not in {"", "0"}
+
+
+def _in_words(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    return str(error.args[0]) if isinstance(error, VoucherError) else "the call was cancelled or timed out"

@@ -1,0 +1,50 @@
+"""Why an exchange failed, in words that can be shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["describe"]
+
+_LONGEST: Final = 200
+_SEARCHED: Final = 8_192
+
+
+def describe(error: BaseException, secrets: Iterable[str], *, quote: bool) -> str:
+    """The class of an error, and the reason it gives.
+
+    Args:
+        error: what was raised.
+        secrets: what was sent with the request; masked, for the reason may quote what the server said.
+        quote: whether the error's own words may be shown; else only the operating system's.
+    """
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    else:
+        reason = _words_of(error) if quote else ""
+    # masked before it is cut: a secret cut in half would not be recognised
+    reason = " ".join(mask(reason[:_SEARCHED], secrets, cut=True).split())
+    if len(reason) > _LONGEST:
+        reason = f"{reason[:_LONGEST]}..."
+    return f"{name} ({_visible(reason)})" if reason else name
+
+
+def _words_of(error: BaseException) -> str:
+    message = getattr(error, "message", None)  # without the status and the URL that go before and after it
+    if isinstance(message, str) and message:
+        return message
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot be written down still has a class
+        return ""
+
+
+def _visible(text: str) -> str:
+    """A text without what moves a cursor, ends a line or cannot be encoded."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

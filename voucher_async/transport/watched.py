@@ -1,0 +1,89 @@
+"""A request body that knows whether it was begun to be written, where, and when it must not be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from voucher_async.transport.connection import Connection, hear_out, is_closing
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from voucher_async.cancelling import Limit
+
+__all__ = ["NotBegunError", "Watched"]
+
+
+class NotBegunError(ConnectionResetError):
+    """A body refused to be begun: nothing of it was written, and its connection is given up."""
+
+
+class Watched:
+    """The part of a request body that watches over its writing.
+
+    Attributes:
+        begun: how often it was begun.
+        limit: of the call; None when that is over.
+        silence: seconds that the server may be silent from then on; None where somebody else watches that.
+        careful: it must not be sent twice, so the connection is looked at first.
+        over: the call is over.
+        taken: a request was made of it; a stand-in for aiohttp in a test makes none.
+        late: it was not begun because the time was up.
+        refused: why it was not begun; empty when it was, or may be.
+    """
+
+    begun: int = 0
+    limit: Limit | None = None
+    silence: float | None = None
+    careful: bool = False
+    over: bool = False
+    taken: bool = False
+    late: bool = False
+    refused: str = ""
+    _connections: tuple[Connection, ...] = ()
+
+    async def begin(self, writer: Any) -> None:
+        """Note that it is written now.
+
+        Args:
+            writer: knows the transport it writes to, unless it is somebody else's.
+
+        Raises:
+            NotBegunError: it must not be; `refused` says why.
+        """
+        transport: asyncio.Transport | None = getattr(writer, "transport", None)
+        if self.careful and transport is not None:
+            await hear_out(transport)
+        self.refused = self._objection(writer)
+        if self.refused:
+            raise NotBegunError(self.refused)
+        self.begun += 1
+        if transport is not None:
+            self._connections = (*self._connections, Connection(transport))
+        if self.limit is not None and self.silence is not None:
+            self.limit.silence(self.silence)
+
+    def _objection(self, writer: Any) -> str:
+        """Why it must not be begun now; empty when it may."""
+        self.late = self.limit is not None and self.limit.passed
+        if self.over or self.late:
+            return "the time was up before it was begun"
+        if not hasattr(writer, "transport"):
+            return ""
+        if writer.transport is None or is_closing(writer.transport):
+            return "the server closed the connection before it was begun"
+        if self.careful and getattr(getattr(writer, "protocol", None), "should_close", False):
+            return "something came on the connection that nobody had asked for"
+        return ""
+
+    def end(self, *, answered: bool) -> None:
+        """The call is over: from now on nothing of it may reach the server.
+
+        Args:
+            answered: whether the whole answer is there; else the connections are destroyed.
+        """
+        self.over, self.limit = True, None
+        for connection in self._connections[:-1] if answered else self._connections:
+            connection.destroy()
+        if answered and self._connections:
+            self._connections[-1].release()
