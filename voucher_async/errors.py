@@ -239,8 +239,8 @@ class ApiError(VoucherError):
         field_errors: the complaints about single fields.
         retry_after: seconds the server asked to wait; None when it did not.
         excerpt: the beginning of the body, masked.
-        has_envelope: whether the body was the API's own error: an object with a `code`. What a proxy made up
-            has none, and says nothing of the request.
+        has_envelope: whether the body was the API's own error: an object with a `code`, or with a `message`
+            and the `status` of the answer. What a proxy made up has none, and says nothing of the request.
         looked: for a money call: True when its voucher's charges were read twice after the refusal and do
             not show it, False when they could not be read; None for other calls, and for a 401 to the only
             request, which needs no look.

@@ -8,10 +8,14 @@ import json
 import socket
 import ssl
 import struct
+import weakref
 from collections.abc import Awaitable, Callable
 
 from voucher_async import VoucherClient
 from voucher_async.config import Settings, Timeout
+
+# by connection: the charge that the last request on it asked for
+ASKED: weakref.WeakKeyDictionary[asyncio.StreamWriter, dict[str, str]] = weakref.WeakKeyDictionary()
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -52,7 +56,14 @@ VOUCHER: dict[str, object] = {
 def reply(
     content: object = CHARGE, status: int = 200, *, headers: str = "", body: bytes | None = None
 ) -> Script:
-    """A complete answer."""
+    """A complete answer; `CHARGE` is answered as the charge that was asked for."""
+    if content is CHARGE and body is None:
+
+        async def charged(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            made = ASKED.get(writer, CHARGE)
+            await reply(dict(made), status, headers=headers)(reader, writer)
+
+        return charged
     body = json.dumps(content).encode() if body is None else body
 
     async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -144,6 +155,9 @@ class RawServer:
             await reply(token)(reader, writer)
             return
         self.requests.append((head, body))
+        if line.split(" ")[1].endswith("/charge"):
+            reservation, order = line.split("/")[3], json.loads(body)["order_number"]
+            ASKED[writer] = {**CHARGE, "id": reservation.replace("r-", "ch-"), "order_number": order}
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         await script(reader, writer)
 

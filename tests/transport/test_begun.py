@@ -138,7 +138,8 @@ class Threaded:
                     connection.sendall(HEAD % len(TOKEN) + TOKEN)
                     continue
                 self.requests.append(head.split()[1])
-                connection.sendall(HEAD % len(ANSWER) + ANSWER)
+                answer = ANSWER.replace(b'"ch-1"', b'"ch-%d"' % (len(self.requests) - 1))
+                connection.sendall(HEAD % len(answer) + answer)
                 if self.farewell is None:
                     return
                 time.sleep(0.02)  # apart from the answer
@@ -192,7 +193,7 @@ async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_m
     ):
         for number in range(5):
             charge = await client.reservations.charge(f"r-{number}", order_number="o-1")
-            assert charge.id == "ch-1"
+            assert charge.id == f"ch-{number}"
             time.sleep(0.05)  # noqa: ASYNC251 - the server goes on, the loop does not
             if seen == "by the loop":
                 await asyncio.sleep(0.01)
@@ -262,6 +263,6 @@ async def test_an_answer_that_is_there_before_its_request_is_none(raw_server: Ra
     """As it is read before the loop has begun to write."""
     raw_server.scripts = [send_then(HEAD % len(ANSWER) + ANSWER + STALE, hang), reply(VOUCHER)]
     async with raw_server.client() as client:
-        await client.reservations.charge("r-0", order_number="o-0")
+        await client.reservations.charge("r-0", order_number="o-1")
         voucher = await client.vouchers.update("v-1", sku="s")
     assert voucher.id == "v-1"

@@ -84,7 +84,7 @@ async def test_a_refused_connection_proves_nothing_behind_a_middleware(raw_serve
         aiohttp.ClientSession(middlewares=(replaces_the_body,)) as session,
         VoucherClient(settings=raw_server.settings(), session=session) as client,
     ):
-        await client.reservations.charge("r-0", order_number="o-0")
+        await client.reservations.charge("r-0", order_number="o-1")
         await raw_server.stop()
         await asyncio.sleep(0.05)  # the connection that was kept is seen to be closed
         with pytest.raises(OutcomeUnknown):

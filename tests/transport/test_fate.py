@@ -202,7 +202,9 @@ async def test_a_refusal_is_answered_and_made_once(raw_server: RawServer, status
     raw_server.scripts = [reply(), reply({"status": status, "code": "X.Y", "message": "no"}, status)]
     async with raw_server.client() as client:
         error, _ = await failure_of(client)
-    assert error.fate is Fate.ANSWERED
+    assert isinstance(error, ApiError)
+    assert (error.fate, error.looked) == (Fate.UNKNOWN, False)  # its voucher is not known: nothing to read
+    assert error.pending is not None
     assert len(raw_server.requests) == 2
 
 

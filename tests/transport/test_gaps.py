@@ -46,7 +46,9 @@ async def test_a_restart_costs_no_call(raw_server: RawServer, session: str) -> N
         ]
         await asyncio.sleep(GAP)
         await raw_server.start()
-        assert [charge.id for charge in await asyncio.gather(*calls)] == ["ch-1"] * CHARGES
+        assert [charge.id for charge in await asyncio.gather(*calls)] == [
+            f"ch-{number}" for number in range(1, CHARGES + 1)
+        ]
     assert len(raw_server.requests) == 1 + CHARGES
 
 

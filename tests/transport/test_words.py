@@ -53,7 +53,7 @@ async def test_the_reason_why_an_answer_is_broken_is_told(raw_server: RawServer,
 
 async def test_what_a_reason_quotes_is_masked_and_harmless(raw_server: RawServer) -> None:
     async def hostile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        said = b"hush \x1b[31m t-1 Authorization: Bearer t-1 CODE-12345678"
+        said = b"hush \x1b[31m Authorization: Bearer t-1 CODE-12345678"
         await send_then(LINE + b"Bad Header \x01" + said + b"\r\n\r\n", close)(reader, writer)
 
     raw_server.scripts = [hostile]

@@ -37,7 +37,7 @@ class Envelope:
         code: the API's code, or OAuth's.
         message: the server's own words.
         field_errors: the complaints about single fields, the first hundred at most.
-        is_api: it is the API's own form: with a `code`, which pages and gateways do not have.
+        is_api: it is the API's own form: with a `code`, or with a `message` and the `status` of the answer.
     """
 
     is_api: bool = False
@@ -71,11 +71,19 @@ class Envelope:
 
         said = cast("dict[str, object]", content)
         return cls(
-            is_api=text(said, "code") is not None and str(said.get("status", status)) == str(status),
+            is_api=_is_api(said, status),
             code=text(said, "code") or text(said, "error"),
             message=text(said, "message", _MESSAGE) or text(said, "error_description", _MESSAGE),
             field_errors=tuple(_field_errors(said.get("errors"), text)),
         )
+
+
+def _is_api(said: dict[str, object], status: int) -> bool:
+    """Whether an object is in the API's own form; one that tells another status is somebody else's."""
+    code, message, told = said.get("code"), said.get("message"), said.get("status")
+    if told is not None and str(told) != str(status):
+        return False
+    return bool(isinstance(code, str) and code) or (told is not None and isinstance(message, str))
 
 
 def _field_errors(

@@ -218,14 +218,14 @@ class Call(Generic[T]):
     def _proves(self, response: Response, error: ApiError) -> bool:
         """Whether an error answer counts as one to what must not be done twice.
 
-        A proxy may have made it up after the server had acted. A 401 needs no envelope: nobody acts on a token
-        that is refused.
+        A proxy may have made it up after the server had acted. A 401 to the only request of the call needs no
+        envelope: nobody acts on a token that is refused.
         """
         request = self._request
         if is_repeatable(request.operation.retry, known_by_id=request.repeatable):
             return True
         if response.status == _UNAUTHORIZED:
-            return not self._in_doubt
+            return self._requests == 1
         return error.has_envelope
 
     def _pause_or_raise(self, end: _Failure) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.masking import mask
+from voucher_async.masking.text import Masker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _LONGEST: Final = 200
-_SEARCHED: Final = 8_192
 
 
 def describe(error: BaseException, secrets: Iterable[str], *, quote: bool) -> str:
@@ -28,11 +27,8 @@ def describe(error: BaseException, secrets: Iterable[str], *, quote: bool) -> st
         reason = error.strerror
     else:
         reason = _words_of(error) if quote else ""
-    # masked before it is cut: a secret cut in half would not be recognised
-    reason = " ".join(mask(reason[:_SEARCHED], secrets, cut=True).split())
-    if len(reason) > _LONGEST:
-        reason = f"{reason[:_LONGEST]}..."
-    return f"{name} ({_visible(reason)})" if reason else name
+    reason = Masker(secrets).shown(" ".join(reason.split()), _LONGEST)
+    return f"{name} ({reason})" if reason else name
 
 
 def _words_of(error: BaseException) -> str:
@@ -43,8 +39,3 @@ def _words_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - an error that cannot be written down still has a class
         return ""
-
-
-def _visible(text: str) -> str:
-    """A text without what moves a cursor, ends a line or cannot be encoded."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
