@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import pytest
@@ -23,7 +24,7 @@ def seconds(number: float) -> dt.timedelta:
     return dt.timedelta(seconds=number)
 
 
-def case(**changes: object) -> Case:
+def case(**changes: Any) -> Case:
     return attrs.evolve(Case(pending=PENDING, may_repeat=lambda: True), **changes)
 
 
