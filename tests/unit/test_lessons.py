@@ -52,9 +52,10 @@ def test_an_order_number_that_did_not_come_back_shows_nothing(shown: str | None)
     assert lessons.echoed == set()
 
 
-def test_a_call_without_an_order_number_shows_nothing_of_order_numbers() -> None:
+@pytest.mark.parametrize("shown", [None, "A-1"])
+def test_a_call_without_an_order_number_shows_nothing_of_order_numbers(shown: str | None) -> None:
     lessons = Lessons()
-    lessons.learn(pending(order_number=None), charge(None), None)
+    lessons.learn(pending(order_number=None), charge(shown), None)
     assert lessons.echoed == set()
 
 

@@ -197,3 +197,8 @@ def test_two_numbers_that_a_server_makes_equal_are_confusable(one: str, other: s
 def test_two_numbers_that_are_equal_up_to_a_cut_are_confusable(one: str, length: int, tail: str) -> None:
     assume(len(one) >= length)
     assert confusable(one, one[:length] + tail)
+
+
+def test_texts_that_differ_in_case_normal_form_or_punctuation_fold_to_one() -> None:
+    folded = {fold(text) for text in ("Ä-ﬁ１", "A\u0308fi1", "ä/fi 1", "Ä\u200bFI1")}
+    assert len(folded) == 1
