@@ -143,6 +143,7 @@ def _kind(value: object) -> object:
 def _read_text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a text")
+    value.encode()  # half of a surrogate pair can be neither sent nor stored
     return value
 
 

@@ -18,7 +18,15 @@ import attrs
 from tests.mutants.table import Rule
 
 WIDE: Final = (
-    "tests/unit/test_settlement_rules.py",
+    "tests/unit/test_balance.py",
+    "tests/unit/test_case.py",
+    "tests/unit/test_decide.py",
+    "tests/unit/test_evidence.py",
+    "tests/unit/test_lessons.py",
+    "tests/unit/test_likeness.py",
+    "tests/unit/test_looking.py",
+    "tests/unit/test_not_done.py",
+    "tests/unit/test_replies.py",
     "tests/unit/test_retry.py",
     "tests/unit/test_book.py",
     "tests/settlement",

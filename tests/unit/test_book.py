@@ -397,3 +397,43 @@ def test_what_is_forgotten_oldest_first_is_kept_where_that_costs_nothing() -> No
     """Taking the oldest out of a plain dict takes the longer the more were taken out before."""
     book = Desk().book
     assert {type(book._entries), type(book._charged)} == {OrderedDict}
+
+
+def test_a_newer_reservation_is_a_fence_from_the_moment_its_answer_came() -> None:
+    desk = Desk()
+    first = desk.note("r-1")
+    assert desk.book.fence(first) is None
+    desk.true.advance(20)
+    sent = desk.true.monotonic()
+    desk.true.advance(5)
+    second = desk.note("r-2", sent=sent)
+    assert desk.book.fence(first) == sent + 5
+    assert desk.book.fence(second) is None
+
+
+def test_the_end_of_a_reservation_is_a_fence_once_it_has_passed() -> None:
+    desk = Desk()
+    begun = desk.true.monotonic()
+    desk.true.advance(4)
+    entry = desk.note("r", sent=begun, created=4.0)
+    desk.true.advance(1800 - 0.5)  # it was made when its answer came, at the latest
+    assert desk.book.fence(entry) is None
+    desk.true.advance(0.5)
+    assert desk.book.fence(entry) == begun + 1804
+    desk.true.advance(60)
+    assert desk.book.fence(entry) == begun + 1804
+
+
+def test_a_reservation_that_this_client_made_charged_or_doubts_is_known() -> None:
+    desk = Desk()
+    desk.note("made")
+    with desk.book.charging("charged", CASE):
+        pass
+    with pytest.raises(OutcomeUnknown), desk.book.charging("in doubt", CASE):
+        raise OutcomeUnknown("lost", pending=PENDING)
+    assert [desk.book.knows(id) for id in ("made", "charged", "in doubt", "never seen")] == [
+        True,
+        True,
+        True,
+        False,
+    ]

@@ -1,119 +1,565 @@
-"""Reading a list of charges: what is asked for, and what a list says that moves, or does not end."""
+"""Reading a list of charges: what is asked for, and when what it does not show is not there."""
 
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
+import attrs
 import pytest
 
-from voucher_async import BadAnswer, Charge, ChargeType, ManualClock, PendingOutcome
-from voucher_async.clock import Deadline
-from voucher_async.models import ChargePage, PageLinks, PageMeta
+from tests.unit.samples import example, raw
+from voucher_async import (
+    BadAnswer,
+    Charge,
+    ChargeType,
+    ManualClock,
+    NotFound,
+    PendingOutcome,
+    ServerError,
+    ValidationFailed,
+    wire,
+)
+from voucher_async.clock import Deadline, ServerClock
+from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.sansio import Answer, Request
-from voucher_async.settlement.looking import known_ids, read_charges, read_currency
+from voucher_async.settlement.looking import (
+    Look,
+    Looking,
+    find_voucher,
+    is_what_was_asked,
+    known_ids,
+    read_currency,
+)
 
 T = TypeVar("T")
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
 
 
+def seconds(number: float) -> dt.timedelta:
+    return dt.timedelta(seconds=number)
+
+
+def charge(id: str, **changes: Any) -> Charge:
+    values = {"type": ChargeType.refund, "amount": Decimal("5.00"), "created_at": NOON, **changes}
+    return Charge(id=id, client_id="x", voucher_id="V", order_number="A-1", updated_at=NOON, **values)
+
+
+def pending(operation: str = "refundCharge", **changes: Any) -> PendingOutcome:
+    values = {"voucher_id": "V", "amount": Decimal("5.00"), "order_number": "A-1", "since": NOON, **changes}
+    return PendingOutcome(operation=operation, **values)
+
+
+@attrs.define
+class Page:
+    """What the server says about one page."""
+
+    entries: list[Charge]
+    last: int = 1
+    total: int | None = None
+    is_copy: bool = False
+
+
+@attrs.define
 class Server:
     """Answers each page with what it is told, and keeps what it was asked."""
 
-    def __init__(self, page: Callable[[int], list[Charge]], last: int) -> None:
-        self._page = page
-        self._last = last
-        self.asked: list[dict[str, str]] = []
+    page: Callable[[int], Page]
+    most: int = 1000  # entries a page may have; 422 beyond
+    clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
+    date: dt.datetime | None = None
+    asked: list[dict[str, str]] = attrs.Factory(list[dict[str, str]])
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(query["page"]) for query in self.asked]
+
+    @property
+    def sizes(self) -> list[str | None]:
+        return [query.get("per_page") for query in self.asked]
+
+    def deadline(self, timeout: float | None = None) -> Deadline:
+        return Deadline(self.clock, timeout or 30.0)
+
+    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
+        query = dict(parse_qsl(request.query))
+        self.asked.append(query)
+        if int(query.get("per_page", "0")) > self.most:
+            raise ValidationFailed("HTTP 422", status=422)
+        number = int(query["page"])
+        page = self.page(number)
+        total = len(page.entries) if page.total is None else page.total
+        meta = PageMeta(current_page=number, per_page=100, last_page=page.last, total=total)
+        value = ChargePage(data=tuple(page.entries), links=PageLinks(), meta=meta)
+        return Answer(
+            value=cast("T", value), date=self.date, sent=self.clock.monotonic(), is_copy=page.is_copy
+        )
+
+
+def one(*entries: Charge, **changes: Any) -> Server:
+    """A server with one page."""
+    return Server(lambda number: Page(list(entries), **changes))
+
+
+def looking(server: Server, seed: int = 0, server_clock: ServerClock | None = None) -> Looking:
+    return Looking(server, server_clock or ServerClock(server.clock), random.Random(seed))
+
+
+async def read(server: Server, since: dt.datetime | None = None, **changes: Any) -> Look:
+    return await looking(server, **changes).read("V", server.deadline(), since)
+
+
+def ids(look: Look) -> list[str]:
+    return [each.id for each in look.charges]
+
+
+class Long:
+    """A list of many pages, ten entries each, an hour apart; the one of the lowest number is the oldest."""
+
+    def __init__(self, pages: int, *, newest_first: bool = False, size: int = 10) -> None:
+        entries = [
+            charge(f"c-{number}", created_at=NOON + dt.timedelta(hours=number))
+            for number in range(pages * size)
+        ]
+        self.newest = entries[-1].created_at
+        self._entries = entries[::-1] if newest_first else entries
+        self._pages, self._size = pages, size
+        self.server = Server(self.page)
+
+    def page(self, number: int) -> Page:
+        begin = (number - 1) * self._size
+        return Page(self._entries[begin : begin + self._size], last=self._pages, total=len(self._entries))
+
+
+# what is asked for
+
+
+async def test_no_filter_is_asked_for() -> None:
+    server = one(charge("c"))
+    await read(server, NOON)
+    (query,) = server.asked
+    assert set(query) == {"page", "per_page"}
+
+
+async def test_no_two_of_900_looks_in_a_row_have_the_same_url() -> None:
+    server = one()
+    looks = looking(server)
+    deadline = server.deadline()
+    server.page = lambda number: Page([])
+    for _ in range(900):
+        await looks.read("V", deadline)
+    seen = {str(query) for query in server.asked}
+    assert len(seen) == len(server.asked) == 900
+
+
+async def test_another_client_begins_elsewhere() -> None:
+    server = one()
+    for seed in range(20):
+        await read(server, seed=seed)
+    assert len(set(server.sizes)) > 15
+
+
+async def test_a_client_without_a_seed_begins_anywhere() -> None:
+    server = one()
+    for _ in range(20):
+        await Looking(server, ServerClock(server.clock)).read("V", server.deadline())
+    assert len(set(server.sizes)) > 15
+
+
+@pytest.mark.parametrize(
+    ("most", "low", "high"), [(1000, 101, 1000), (100, 51, 100), (99, 11, 99), (25, 11, 25)]
+)
+async def test_a_server_that_refuses_a_size_is_asked_for_a_smaller_one_and_remembered(
+    most: int, low: int, high: int
+) -> None:
+    server = one(charge("c"))
+    server.most = most
+    looks = looking(server)
+    for _ in range(30):
+        assert ids(await looks.read("V", server.deadline())) == ["c"]
+    taken = [int(size or 0) for size in server.sizes if int(size or 0) <= most]
+    assert len(taken) == 30
+    assert low <= min(taken) <= max(taken) <= high
+    assert len(server.asked) <= 32  # what was refused is not tried again
+
+
+async def test_a_server_that_takes_no_size_is_asked_without() -> None:
+    server = one(charge("c"))
+    server.most = 0
+    assert ids(await read(server)) == ["c"]
+    assert server.sizes[-1] is None
+    assert len(server.asked) == 4
+
+
+async def test_a_server_that_refuses_even_that_is_believed() -> None:
+    async def refuse(request: Request[T], deadline: Deadline) -> Answer[T]:
+        raise ValidationFailed("HTTP 422", status=422)
+
+    server = one()
+    looks = Looking(Refusing(server.deadline, refuse), ServerClock(server.clock), random.Random(0))
+    with pytest.raises(ValidationFailed):
+        await looks.read("V", server.deadline())
+
+
+@attrs.frozen
+class Refusing:
+    """A sender that answers nothing well."""
+
+    deadline: Callable[..., Deadline]
+    send: Any
+
+
+async def test_another_error_is_raised() -> None:
+    async def fail(request: Request[T], deadline: Deadline) -> Answer[T]:
+        raise ServerError("HTTP 500", status=500)
+
+    server = one()
+    looks = Looking(Refusing(server.deadline, fail), ServerClock(server.clock), random.Random(0))
+    with pytest.raises(ServerError):
+        await looks.read("V", server.deadline())
+
+
+# whole
+
+
+async def test_a_list_is_whole_when_it_has_as_many_entries_as_it_says() -> None:
+    for total, whole in ((2, True), (1, False), (3, False)):
+        look = await read(one(charge("a"), charge("b"), total=total))
+        assert (look.whole, look.all, ids(look)) == (whole, whole, ["a", "b"])
+    empty = await read(one())
+    assert (empty.whole, empty.all, empty.charges) == (True, True, ())
+
+
+async def test_an_entry_that_comes_twice_is_one_entry_and_hides_another() -> None:
+    look = await read(one(charge("a"), charge("a"), total=2))
+    assert (look.whole, look.all, ids(look)) == (False, False, ["a"])
+
+
+async def test_a_list_that_moves_while_it_is_paged_is_not_whole() -> None:
+    pages = {1: [charge("a"), charge("b")], 2: [charge("b"), charge("c")]}
+    look = await read(Server(lambda number: Page(pages[number], last=2, total=4)))
+    assert (look.whole, ids(look)) == (False, ["a", "b", "c"])
+
+
+async def test_every_page_is_read() -> None:
+    long = Long(4)
+    look = await read(long.server)
+    assert (long.server.numbers, len(look.charges)) == ([1, 2, 3, 4], 40)
+    assert (look.whole, look.all) == (True, True)
+
+
+async def test_pages_that_are_added_meanwhile_are_read() -> None:
+    def page(number: int) -> Page:
+        return Page([charge(f"c-{number}")], last=min(number + 1, 3), total=3)
+
+    server = Server(page)
+    look = await read(server)
+    assert (server.numbers, look.whole) == ([1, 2, 3], True)
+
+
+async def test_an_empty_page_is_the_last_whatever_the_list_says() -> None:
+    server = Server(lambda number: Page([charge("c")] if number == 1 else [], last=150, total=1))
+    look = await read(server)
+    assert (server.numbers, ids(look)) == ([1, 2], ["c"])
+    assert not look.all
+
+
+@pytest.mark.parametrize("since", [None, NOON])
+async def test_a_list_that_does_not_end_has_not_been_read(since: dt.datetime | None) -> None:
+    server = Server(lambda number: Page([charge(f"c-{number}")], last=9999, total=9999))
+    with pytest.raises(BadAnswer, match="does not end") as caught:
+        await read(server, since)
+    assert caught.value.problem == "a list that does not end"
+    assert len(server.asked) == 200
+
+
+async def test_a_last_page_of_none_is_one_page() -> None:
+    look = await read(one(last=0))
+    assert (look.whole, look.all) == (True, True)
+
+
+# long lists
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_a_long_list_is_read_from_its_newest_end_back_to_a_day_before(*, newest_first: bool) -> None:
+    long = Long(20, newest_first=newest_first)
+    look = await read(long.server, long.newest)
+    first = [1, 2, 3] if newest_first else [1, 20, 19, 18]
+    assert long.server.numbers == first  # a page holds ten hours
+    assert (look.whole, look.all) == (True, False)
+    assert "c-199" in ids(look)
+    assert {f"c-{number}" for number in range(175, 200)} <= set(ids(look))
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_a_list_of_a_few_pages_is_read_whole(*, newest_first: bool) -> None:
+    long = Long(4, newest_first=newest_first)
+    look = await read(long.server, long.newest)
+    assert (long.server.numbers, look.all) == ([1, 2, 3, 4], True)
+
+
+async def test_a_long_list_is_read_whole_when_no_moment_is_given() -> None:
+    long = Long(9)
+    look = await read(long.server)
+    assert (long.server.numbers, look.all) == (list(range(1, 10)), True)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_a_long_list_is_read_to_its_other_end_when_all_of_it_is_young(*, newest_first: bool) -> None:
+    long = Long(6, newest_first=newest_first)
+    look = await read(long.server, NOON)
+    assert sorted(long.server.numbers) == [1, 2, 3, 4, 5, 6]
+    assert (look.whole, look.all) == (True, True)
+
+
+async def test_a_long_list_without_an_order_that_shows_is_read_whole() -> None:
+    server = Server(lambda number: Page([charge(f"a-{number}"), charge(f"b-{number}")], last=7, total=14))
+    look = await read(server, NOON + dt.timedelta(days=9))
+    assert (server.numbers, look.whole, look.all) == ([1, 2, 3, 4, 5, 6, 7], True, True)
+
+
+async def test_a_long_list_whose_order_breaks_is_read_whole() -> None:
+    long = Long(9)
+
+    def page(number: int) -> Page:
+        told = long.page(number)
+        return attrs.evolve(told, entries=told.entries[::-1]) if number == 8 else told
+
+    server = Server(page)
+    look = await read(server, long.newest)
+    assert server.numbers[:3] == [1, 9, 8]
+    assert set(server.numbers) == set(range(1, 10))
+    assert (len(look.charges), look.all) == (90, True)
+
+
+async def test_a_page_of_one_moment_does_not_break_the_order() -> None:
+    long = Long(9)
+
+    def page(number: int) -> Page:
+        told = long.page(number)
+        if number != 9:
+            return told
+        return attrs.evolve(
+            told, entries=[attrs.evolve(each, created_at=long.newest) for each in told.entries]
+        )
+
+    server = Server(page)
+    look = await read(server, long.newest)
+    assert server.numbers == [1, 9, 8, 7]
+    assert (look.whole, look.all) == (True, False)
+
+
+async def test_a_page_of_a_long_list_that_is_not_full_shows_that_the_list_moved() -> None:
+    long = Long(20)
+
+    def page(number: int) -> Page:
+        told = long.page(number)
+        return attrs.evolve(told, entries=told.entries[1:]) if number == 19 else told
+
+    look = await read(Server(page), long.newest)
+    assert not look.whole
+
+
+async def test_the_last_page_of_a_long_list_need_not_be_full() -> None:
+    long = Long(20)
+
+    def page(number: int) -> Page:
+        told = long.page(number)
+        return attrs.evolve(told, entries=told.entries[:3]) if number == 20 else told
+
+    assert (await read(Server(page), long.newest)).whole
+
+
+async def test_an_entry_that_comes_twice_in_a_long_list_shows_that_it_moved() -> None:
+    long = Long(20)
+
+    def page(number: int) -> Page:
+        told = long.page(number)
+        if number != 19:
+            return told
+        return attrs.evolve(told, entries=[*told.entries[:-1], long.page(20).entries[0]])
+
+    assert not (await read(Server(page), long.newest)).whole
+
+
+async def test_a_long_list_that_ends_early_is_read_whole() -> None:
+    long = Long(9)
+    server = Server(lambda number: Page([], last=9, total=90) if number == 9 else long.page(number))
+    look = await read(server, long.newest)
+    assert set(server.numbers) == set(range(1, 10))
+    assert not look.all
+
+
+# copies
+
+
+@pytest.mark.parametrize("copied", [1, 2])
+async def test_one_copied_page_makes_a_list_a_copy(copied: int) -> None:
+    server = Server(lambda number: Page([charge(f"c-{number}")], last=2, total=2, is_copy=number == copied))
+    look = await read(server)
+    assert (look.whole, ids(look)) == (False, ["c-1", "c-2"])
+
+
+def dated(server: Server) -> tuple[Looking, ServerClock]:
+    server_clock = ServerClock(server.clock)
+    server.date = NOON
+    return looking(server, server_clock=server_clock), server_clock
+
+
+async def whole(looks: Looking, server: Server, voucher_id: str = "V") -> bool:
+    return (await looks.read(voucher_id, server.deadline())).whole
+
+
+async def test_a_date_that_stands_still_while_others_moved_is_that_of_a_copy() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    assert await whole(looks, server)
+    server.clock.advance(5.0)
+    server_clock.observe("Thu, 01 Jan 2026 12:00:05 GMT", server.clock.monotonic())
+    assert not await whole(looks, server)
+    server.date = NOON + seconds(5)
+    assert await whole(looks, server)
+
+
+async def test_a_date_may_stand_still_within_its_second_and_where_no_other_moved() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    server_clock.observe("Thu, 01 Jan 2026 12:00:00 GMT", server.clock.monotonic())
+    assert await whole(looks, server)
+    server.clock.advance(1.0)
+    server_clock.observe("Thu, 01 Jan 2026 12:00:01 GMT", server.clock.monotonic())
+    assert await whole(looks, server)  # both may be of the same second
+    frozen, frozen_clock = dated(server)
+    frozen_clock.observe("Thu, 01 Jan 2026 12:00:00 GMT", server.clock.monotonic())
+    assert await whole(frozen, server)
+    server.clock.advance(60.0)
+    assert await whole(frozen, server)  # a server whose clock stands still
+
+
+async def test_without_any_other_date_none_has_moved() -> None:
+    server = one(charge("c"))
+    looks, _ = dated(server)
+    assert await whole(looks, server)
+    server.clock.advance(60.0)
+    assert await whole(looks, server)
+
+
+async def test_the_date_of_another_vouchers_list_is_another_lists() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    assert await whole(looks, server, "V")
+    server.clock.advance(5.0)
+    server_clock.observe("Thu, 01 Jan 2026 12:00:05 GMT", server.clock.monotonic())
+    assert await whole(looks, server, "W")
+    assert not await whole(looks, server, "V")
+
+
+async def test_a_list_without_a_date_is_not_judged_by_one() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    server.date = None
+    for _ in range(2):
+        assert await whole(looks, server)
+        server.clock.advance(5.0)
+        server_clock.observe("Thu, 01 Jan 2026 12:00:05 GMT", server.clock.monotonic())
+
+
+async def test_dates_are_not_remembered_for_ever() -> None:
+    server = one(charge("c"))
+    looks, _ = dated(server)
+    for number in range(1100):
+        await whole(looks, server, f"v-{number}")
+    assert len(looks._dates) == 1024
+    assert "v-1099" in looks._dates
+    assert "v-0" not in looks._dates
+
+
+# what is read beside
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [("refundCharge", ("refund", "more", "new")), ("rechargeVoucher", ("recharge", "new"))],
+)
+async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
+    operation: str, expected: tuple[str, ...]
+) -> None:
+    entries = [
+        charge("refund"),
+        charge("charge", type=ChargeType.charge),
+        charge("recharge", type=ChargeType.recharge),
+        charge("more", amount=Decimal("5.01")),  # servers show amounts in other forms
+        charge("new", type=ChargeType("transfer")),
+    ]
+    server = one(*entries)
+    found = await known_ids(looking(server), pending(operation), server.deadline())
+    assert found == (expected, True)
+
+
+@pytest.mark.parametrize("changes", [{"total": 9}, {"is_copy": True}])
+async def test_known_ids_count_only_when_they_were_read_fresh_and_whole(changes: dict[str, Any]) -> None:
+    server = one(charge("refund"), **changes)
+    assert await known_ids(looking(server), pending(), server.deadline()) == (("refund",), False)
+
+
+async def test_known_ids_are_read_from_the_whole_list() -> None:
+    long = Long(9)
+    known, is_whole = await known_ids(looking(long.server), pending(), long.server.deadline())
+    assert (len(known), is_whole) == (90, True)
+
+
+@attrs.define
+class OneVoucher:
+    """Has one voucher, or none."""
+
+    voucher: VoucherDetails | None
+    paths: list[str] = attrs.Factory(list[str])
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         return Deadline(ManualClock(), timeout or 30.0)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
-        query = dict(parse_qsl(request.query))
-        self.asked.append(query)
-        number = int(query["page"])
-        meta = PageMeta(current_page=number, per_page=100, last_page=self._last, total=1)
-        page = ChargePage(data=tuple(self._page(number)), links=PageLinks(), meta=meta)
-        return Answer(value=cast("T", page), date=None, sent=0.0)
+        self.paths.append(request.path)
+        if self.voucher is None:
+            raise NotFound("HTTP 404", status=404)
+        return Answer(value=cast("T", self.voucher), date=None, sent=0.0)
 
 
-def charge(id: str, **changes: Any) -> Charge:
-    values = {"type": ChargeType.refund, "amount": Decimal("5.00"), **changes}
-    return Charge(
-        id=id, client_id="x", voucher_id="V", order_number="A-1", created_at=NOON, updated_at=NOON, **values
-    )
+async def test_a_voucher_is_found_or_not() -> None:
+    server = OneVoucher(VOUCHER)
+    assert await find_voucher(server, pending(), server.deadline()) == VOUCHER
+    assert server.paths == ["/vouchers/V"]
+    assert await find_voucher(OneVoucher(None), pending(), server.deadline()) is None
 
 
-def pending(operation: str, **changes: Any) -> PendingOutcome:
-    values = {"voucher_id": "V", "amount": Decimal("5.00"), "order_number": "A-1", "since": NOON, **changes}
-    return PendingOutcome(operation=operation, **values)
-
-
-async def read(server: Server, pending: PendingOutcome) -> list[str]:
-    return [charge.id for charge in await read_charges(server, pending, server.deadline())]
-
-
-async def test_every_page_is_read() -> None:
-    server = Server(lambda number: [charge(f"c-{number}")], last=3)
-    assert await read(server, pending("refundCharge")) == ["c-1", "c-2", "c-3"]
-
-
-async def test_a_charge_that_moves_to_the_next_page_meanwhile_is_one_charge() -> None:
-    server = Server(lambda number: [charge(f"c-{number}"), charge(f"c-{number + 1}")], last=2)
-    assert await read(server, pending("refundCharge")) == ["c-1", "c-2", "c-3"]
-
-
-async def test_an_empty_page_is_the_last_whatever_the_list_says() -> None:
-    server = Server(lambda number: [charge("c")] if number == 1 else [], last=999)
-    assert await read(server, pending("refundCharge")) == ["c"]
-    assert len(server.asked) == 2
-
-
-async def test_a_list_that_does_not_end_has_not_been_read() -> None:
-    server = Server(lambda number: [charge("c")], last=999)
-    with pytest.raises(BadAnswer, match="does not end"):
-        await read(server, pending("refundCharge"))
-
-
-@pytest.mark.parametrize("operation", ["chargeReservation", "rechargeVoucher"])
-async def test_what_has_its_order_number_for_sure_is_asked_for_by_it(operation: str) -> None:
-    server = Server(lambda number: [], last=1)
-    await read(server, pending(operation))
-    assert server.asked == [{"page": "1", "per_page": "100", "filter[order_number]": "A-1"}]
+async def test_a_currency_is_read_when_it_is_not_known() -> None:
+    server = OneVoucher(VOUCHER)
+    assert await read_currency(server, pending(currency="CHF"), server.deadline()) == "CHF"
+    assert server.paths == []
+    assert await read_currency(server, pending(), server.deadline()) == VOUCHER.currency
+    assert await read_currency(OneVoucher(None), pending(), server.deadline()) is None
 
 
 @pytest.mark.parametrize(
-    ("operation", "order_number"),
-    [("refundCharge", "A-1"), ("chargeReservation", " A-1"), ("chargeReservation", "A-1 ")],
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"amount": Decimal("0.01")}, False),
+        ({"currency": "CHF"}, False),
+        ({"order_number": "clearly another"}, False),
+        ({"order_number": None}, True),
+    ],
 )
-async def test_what_may_have_another_order_number_is_asked_for_by_time(
-    operation: str, order_number: str
+def test_a_voucher_is_what_was_asked_for_in_amount_currency_and_order(
+    changes: dict[str, Any], *, expected: bool
 ) -> None:
-    server = Server(lambda number: [], last=1)
-    await read(server, pending(operation, order_number=order_number))
-    (query,) = server.asked
-    assert "filter[order_number]" not in query
-    # whether the bound itself is included, nobody knows
-    assert dt.datetime.fromisoformat(query["filter[created_from]"]) < NOON
-
-
-async def test_without_a_first_moment_everything_is_asked_for() -> None:
-    server = Server(lambda number: [], last=1)
-    await read(server, pending("refundCharge", since=None))
-    assert server.asked == [{"page": "1", "per_page": "100"}]
-
-
-async def test_known_are_the_ids_of_what_looks_like_the_effect_alone() -> None:
-    charges = [charge("r"), charge("c", type=ChargeType.charge), charge("more", amount=Decimal("5.01"))]
-    server = Server(lambda number: charges, last=1)
-    assert await known_ids(server, pending("refundCharge"), server.deadline()) == ("r",)
-
-
-async def test_a_currency_that_is_known_is_not_read() -> None:
-    server = Server(lambda number: [], last=1)
-    assert await read_currency(server, pending("refundCharge", currency="EUR"), server.deadline()) == "EUR"
-    assert server.asked == []
+    voucher = attrs.evolve(VOUCHER, order_number="A-1")
+    asked = pending("createVoucher", amount=VOUCHER.amount, currency=VOUCHER.currency)
+    assert is_what_was_asked(attrs.evolve(voucher, **changes), asked) is expected

@@ -354,7 +354,7 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
         return Move.WAIT if is_contended else Move.DONE  # when the rival is clear, its charge is its own
     if evidence.finding.recognised or evidence.finding.unclear:
         return _decide_unclear(rule, evidence)
-    if evidence.refused and evidence.absences >= _LOOKS:
+    if evidence.refused and not evidence.answered and evidence.absences >= _LOOKS:
         return _decide_refused(evidence)
     if _may_repeat(rule, evidence):
         return Move.REPEAT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import html
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
@@ -16,6 +17,10 @@ from urllib.parse import unquote
 __all__ = ["Likeness", "compare", "confusable", "fold"]
 
 _CUT: Final = 8  # characters that are left of an order number, at least, when a column is too short for it
+_MOST_READINGS: Final = 8
+_CUT_ENTITY: Final = re.compile(r"&#?\w*\Z")  # what is left of `&amp;` where a column ends within it
+_ENDS: Final = re.compile(r"\A[\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u200b-\u200f\u2060\ufeff]+\Z")
+_LOST: Final = frozenset("?\ufffd")  # stand for what a character set cannot hold
 
 
 class Likeness(enum.Enum):
@@ -41,10 +46,35 @@ def compare(sent: str | None, shown: str | None) -> Likeness:
 
 
 def _is_recognised(sent: str, shown: str) -> bool:
-    if len(shown.strip()) >= _CUT and fold(sent).startswith(fold(shown)):
-        return True
-    readings = (shown, html.unescape(shown), unquote(shown))
-    return any(_is_same(fold(sent), fold(reading)) for reading in readings) or _is_same_ascii(sent, shown)
+    may_be_cut = _may_be_cut(sent, shown)
+    return any(
+        _is_same(fold(sent), fold(reading))
+        or (may_be_cut and fold(sent).startswith(fold(reading)))
+        or _is_same_but_for_letters(sent, reading, may_be_cut=may_be_cut)
+        for reading in _readings(shown)
+    )
+
+
+def _readings(shown: str) -> list[str]:
+    """A text as it stands, and without what templates and URLs have escaped in it."""
+    readings = [shown, unquote(shown)]
+    escaped = shown
+    while "&" in escaped and len(readings) < _MOST_READINGS:
+        readings.append(_CUT_ENTITY.sub("", escaped))
+        escaped = html.unescape(escaped)
+        readings.append(escaped)
+    return readings
+
+
+def _may_be_cut(sent: str, shown: str) -> bool:
+    """Whether a text is long enough to be what a column has left of another, trimmed before or after."""
+    whole = html.escape(sent) if "&" in shown else sent
+    least = min(len(_trim(text[:_CUT])) for text in (whole, _trim(whole)))
+    return len(_trim(unicodedata.normalize("NFKD", shown))) >= least
+
+
+def _trim(text: str) -> str:
+    return _ENDS.sub("", text)
 
 
 def _is_same(sent: str, shown: str) -> bool:
@@ -54,33 +84,62 @@ def _is_same(sent: str, shown: str) -> bool:
     return len(shorter) >= _CUT and shorter in longer
 
 
-def _is_same_ascii(sent: str, shown: str) -> bool:
-    """Whether two texts are the same but for letters that a character set could not hold."""
+def _is_same_but_for_letters(sent: str, shown: str, *, may_be_cut: bool) -> bool:
+    """Whether two texts are the same but for accents, or for letters that a character set could not hold."""
     if sent.isascii():
         return False
-    left, right = _ascii(sent), _ascii(shown)
-    return left == right and (bool(left) or not shown.strip("?\ufffd "))
+    pairs = [(_bare(sent), _bare(shown))]
+    if shown.isascii() or not _LOST.isdisjoint(shown):
+        pairs += zip(_ascii(sent), _ascii(shown), strict=True)
+    return any(left == right or (may_be_cut and left.startswith(right)) for left, right in pairs)
 
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Letters and digits alone, without case, in one normal form."""
-    return "".join(filter(str.isalnum, _normal(_normal(text).casefold())))
+    # capitals first: some small letters share one, and a server may have written it
+    return "".join(filter(str.isalnum, _normal(_normal(text).upper().casefold())))
 
 
 @lru_cache(maxsize=256)
-def _ascii(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in plain if letter.isascii() and letter.isalnum())
+def _bare(text: str) -> str:
+    """The same without accents."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", fold(text))))
+
+
+@lru_cache(maxsize=256)
+def _ascii(text: str) -> tuple[str, ...]:
+    """What is left of a text in each normal form and case when every other letter is dropped."""
+    texts = (unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD"))
+    cases = (case for text in texts for case in (text.lower(), text.casefold(), text.upper().lower()))
+    return tuple(
+        "".join(letter for letter in case if letter.isascii() and letter.isalnum()) for case in cases
+    )
 
 
 def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
+def _cut(text: str) -> str:
+    return fold(text[:_CUT])
+
+
+def _cut_trimmed(text: str) -> str:
+    return fold(_trim(text)[:_CUT])
+
+
+def _cut_folded(text: str) -> str:
+    return fold(text)[:_CUT]
+
+
 def confusable(one: str | None, other: str | None) -> bool:
     """Whether an entry could be recognised as belonging to either of two order numbers."""
     if one is None or other is None:
         return True
-    left, right = fold(one), fold(other)
-    return left == right or left[:_CUT] == right[:_CUT] or _is_same(left, right) or _is_same_ascii(one, other)
+    texts = (one, other)
+    cuts = (tuple(map(cut, texts)) for cut in (_cut, _cut_trimmed, _cut_folded))
+    if any(left == right for left, right in cuts) or _is_recognised(one, other) or _is_recognised(other, one):
+        return True
+    both_lose = not (one.isascii() and other.isascii())
+    return both_lose and not set(_ascii(one)).isdisjoint(_ascii(other))

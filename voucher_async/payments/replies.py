@@ -63,8 +63,10 @@ def as_not_done(error: VoucherError, proof: Proof) -> VoucherError:
         proof: the proof that nothing was done.
     """
     error.proof = proof
-    if isinstance(error, ApiError) and proof is Proof.REFUSED:
+    if proof in {Proof.NOT_SENT, Proof.UNAUTHORIZED}:
+        return error
+    if isinstance(error, ApiError):
         error.looked, error.fate = True, Fate.ANSWERED
-    elif proof not in {Proof.NOT_SENT, Proof.UNAUTHORIZED, Proof.REFUSED}:
+    if proof is not Proof.REFUSED:
         error.fate = Fate.NOT_DONE
     return error

@@ -157,7 +157,9 @@ class Archive:
     def is_confusable(self, case: Case) -> bool:
         """Whether another call, open or under way, may be recognised in the same rewritten entry."""
         order = case.pending.order_number
-        ids = self._at.get(_place_of(case.pending), set()) - {case.pending.id}
+        nowhere = attrs.evolve(case.pending, voucher_id=None)
+        places = map(_place_of, (case.pending, nowhere, attrs.evolve(nowhere, amount=None)))
+        ids = set[str]().union(*(self._at.get(place, set()) for place in places)) - {case.pending.id}
         others = (self._open.get(each) or self._under_way.get(each) for each in ids)
         return any(other and confusable(order, other.pending.order_number) for other in others)
 

@@ -97,7 +97,7 @@ class Judge:
             return Move.WAIT, Proof.ABSENT
         move = decide(RULES[case.pending.operation], evidence)
         _explain(case, move, evidence)
-        return move, evidence.absence or Proof.REFUSED
+        return move, Proof.REFUSED if move is Move.REFUSED else evidence.absence or Proof.REFUSED
 
     def _weigh(self, case: Case, look: Look, began: float, *, can_repeat: bool) -> Evidence:
         case.widen(self._clock.monotonic(), self._clock.now())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "Looking", "find_voucher", "is_what_was_asked", "known_ids", "read_currency"]
 
-_SIZES: Final = ((101, 997), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
+_SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
 _PAGES: Final = 200
 _WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
 _BEFORE: Final = dt.timedelta(days=1)

@@ -1,0 +1,483 @@
+"""What a list of charges proves about a money call, property by property."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from voucher_async import Charge, ChargeType, PendingOutcome
+from voucher_async.errors import Proof
+from voucher_async.payments.evidence import (
+    RULES,
+    Evidence,
+    Finding,
+    Move,
+    Rule,
+    contradiction,
+    decide,
+    find,
+    obstacle,
+)
+from voucher_async.payments.lessons import Lessons
+
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+DAY = 86_400.0
+KINDS = {"chargeReservation": "charge", "refundCharge": "refund", "rechargeVoucher": "recharge"}
+CHARGE, REFUND, RECHARGE = (RULES[operation] for operation in KINDS)
+OPERATIONS = pytest.mark.parametrize("operation", KINDS)
+COUNTED = ["refundCharge", "rechargeVoucher"]  # by the ids that were there before
+
+
+def seconds(number: float) -> dt.timedelta:
+    return dt.timedelta(seconds=number)
+
+
+def pending(operation: str = "chargeReservation", **changes: Any) -> PendingOutcome:
+    values = {
+        "voucher_id": "V",
+        "amount": Decimal("5.00"),
+        "order_number": "A-1",
+        "since": NOON,
+        "until": NOON + seconds(60),
+        "known": None if operation == "chargeReservation" else (),
+        "known_whole": operation != "chargeReservation",
+        "reserved_by": "shop" if operation == "chargeReservation" else None,
+        **changes,
+    }
+    return PendingOutcome(operation=operation, **values)
+
+
+def entry(operation: str = "chargeReservation", id: str = "c", **changes: Any) -> Charge:
+    values = {
+        "type": ChargeType(KINDS[operation]),
+        "voucher_id": "V",
+        "amount": Decimal("5.00"),
+        "order_number": "A-1",
+        "client_id": "shop",
+        "created_at": NOON,
+        **changes,
+    }
+    return Charge(id=id, updated_at=NOON, **values)
+
+
+def weight(charge: Charge, outcome: PendingOutcome, **learnt: Any) -> str:
+    """How an entry was sorted."""
+    found = find(outcome, [charge], Lessons(**learnt))
+    names = [name for name in ("certain", "recognised", "unclear") if getattr(found, name)]
+    return names[0] if names else "not ours"
+
+
+class TestAnEntryThatIsEqualInEverything:
+    @OPERATIONS
+    def test_is_ours_for_certain(self, operation: str) -> None:
+        ours = entry(operation)
+        assert find(pending(operation), [ours], Lessons()) == Finding(certain=(ours,))
+
+    def test_the_oldest_comes_first(self) -> None:
+        late = NOON + seconds(1)
+        entries = [entry(id="b", created_at=late), entry(id="z"), entry(id="a", created_at=late)]
+        assert [each.id for each in find(pending(), entries, Lessons()).certain] == ["z", "a", "b"]
+
+    @OPERATIONS
+    def test_is_not_ours_when_its_id_was_there_before(self, operation: str) -> None:
+        assert weight(entry(operation), pending(operation, known=("c",), known_whole=True)) == "not ours"
+
+    def test_comes_before_what_is_only_recognised(self) -> None:
+        ours, like = entry(), entry(id="like", order_number="a1")
+        found = find(pending(), [like, ours], Lessons())
+        assert (found.ours, found.recognised) == ((ours,), (like,))
+        assert find(pending(), [like], Lessons()).ours == (like,)
+
+
+class TestTheClient:
+    @pytest.mark.parametrize(
+        ("shown", "learnt", "expected"),
+        [
+            ("shop", None, "certain"),
+            ("shop", "shop", "certain"),
+            ("other", None, "unclear"),
+            ("other", "shop", "not ours"),
+            (None, None, "certain"),
+            (None, "shop", "unclear"),
+        ],
+    )
+    def test_another_client_is_not_ours_once_charges_have_shown_ours(
+        self, shown: str | None, learnt: str | None, expected: str
+    ) -> None:
+        assert weight(entry(client_id=shown), pending(), client_id=learnt) == expected
+
+    @pytest.mark.parametrize(
+        ("reserved_by", "learnt", "shown", "expected"),
+        [
+            (None, None, "any", "certain"),
+            (None, "shop", "shop", "certain"),
+            (None, "shop", "other", "not ours"),
+            ("till", "shop", "other", "unclear"),
+        ],
+    )
+    def test_without_a_reservation_what_was_learnt_counts(
+        self, reserved_by: str | None, learnt: str | None, shown: str, expected: str
+    ) -> None:
+        outcome = pending(reserved_by=reserved_by)
+        assert weight(entry(client_id=shown), outcome, client_id=learnt) == expected
+
+
+class TestTheOrderNumber:
+    @pytest.mark.parametrize(
+        ("sent", "shown", "expected"),
+        [
+            ("A-1", " A-1 ", "certain"),
+            (" A-1 ", "A-1", "certain"),
+            ("A-1", "a1", "recognised"),
+            ("2026-000123", "2026-000", "recognised"),
+            ("Bücher-1", "B?cher-1", "recognised"),
+            ("A-1", None, "recognised"),
+            ("A-1", "", "recognised"),
+            (None, None, "certain"),
+            ("", None, "certain"),
+            (None, "A-1", "unclear"),
+        ],
+    )
+    @pytest.mark.parametrize("echoed", [set[str](), {"chargeReservation"}])
+    def test_what_is_recognisably_ours_is_never_absent(
+        self, sent: str | None, shown: str | None, expected: str, echoed: set[str]
+    ) -> None:
+        assert weight(entry(order_number=shown), pending(order_number=sent), echoed=echoed) == expected
+
+    @OPERATIONS
+    def test_another_one_is_unclear_until_the_server_has_shown_that_it_echoes_them(
+        self, operation: str
+    ) -> None:
+        other = entry(operation, order_number="B-7")
+        assert weight(other, pending(operation)) == "unclear"
+        assert weight(other, pending(operation), echoed={"other"}) == "unclear"
+        assert weight(other, pending(operation), echoed={operation}) == "not ours"
+        earlier = attrs.evolve(other, created_at=NOON - seconds(1))
+        assert weight(earlier, pending(operation, known=None)) == "unclear"
+
+    def test_another_one_a_day_before_is_not_ours(self) -> None:
+        old = entry(order_number="B-7", created_at=NOON - seconds(DAY + 1))
+        assert weight(old, pending()) == "not ours"
+        assert weight(attrs.evolve(old, created_at=NOON - seconds(DAY)), pending()) == "unclear"
+
+
+class TestTheKind:
+    @OPERATIONS
+    @pytest.mark.parametrize("kind", ["charge", "refund", "recharge"])
+    def test_another_known_kind_is_not_ours(self, operation: str, kind: str) -> None:
+        shown = entry(operation, type=ChargeType(kind))
+        assert weight(shown, pending(operation)) == ("certain" if KINDS[operation] == kind else "not ours")
+
+    @OPERATIONS
+    def test_a_kind_that_this_version_does_not_know_may_be_ours(self, operation: str) -> None:
+        assert weight(entry(operation, type=ChargeType("transfer")), pending(operation)) == "recognised"
+
+
+class TestTheAmount:
+    def test_its_form_does_not_count(self) -> None:
+        assert weight(entry(amount=Decimal("5.0")), pending()) == "certain"
+
+    @OPERATIONS
+    def test_another_one_is_no_charge_of_ours_and_may_be_another_movement_of_the_same_order(
+        self, operation: str
+    ) -> None:
+        other = entry(operation, amount=Decimal("5.01"))
+        assert weight(other, pending(operation)) == ("unclear" if operation in COUNTED else "not ours")
+        assert weight(attrs.evolve(other, order_number="a1"), pending(operation)) == "not ours"
+        assert weight(attrs.evolve(other, order_number=None), pending(operation, order_number=None)) == (
+            "not ours"
+        )
+
+
+class TestTheVoucher:
+    @OPERATIONS
+    def test_another_id_in_the_list_of_ours_is_no_other_voucher(self, operation: str) -> None:
+        assert weight(entry(operation, voucher_id="v"), pending(operation)) == "recognised"
+
+
+class TestTheTime:
+    @pytest.mark.parametrize(
+        ("early", "expected", "agreed"),
+        [
+            (0.0, "certain", "certain"),
+            (0.5, "recognised", "recognised"),
+            (3.0, "recognised", "recognised"),
+            (3.5, "recognised", "unclear"),
+            (DAY, "recognised", "unclear"),
+            (DAY + 0.5, "not ours", "not ours"),
+        ],
+    )
+    def test_a_stamp_before_the_reservation(self, early: float, expected: str, agreed: str) -> None:
+        shown = entry(created_at=NOON + seconds(0.25 - early))
+        outcome = pending(since=NOON + seconds(0.25))
+        assert (weight(shown, outcome), weight(shown, outcome, clocks=True)) == (expected, agreed)
+
+    @pytest.mark.parametrize(
+        ("late", "expected", "agreed"),
+        [
+            (0.0, "certain", "certain"),
+            (0.5, "recognised", "unclear"),
+            (DAY, "recognised", "unclear"),
+            (DAY + 1, "not ours", "not ours"),
+        ],
+    )
+    def test_a_stamp_after_the_last_moment(self, late: float, expected: str, agreed: str) -> None:
+        shown = entry(created_at=NOON + seconds(60 + late))
+        assert (weight(shown, pending()), weight(shown, pending(), clocks=True)) == (expected, agreed)
+
+    def test_a_stamp_in_whole_seconds_is_of_any_moment_within_its_second(self) -> None:
+        since = NOON + seconds(0.9)
+        assert weight(entry(created_at=NOON), pending(since=since)) == "certain"
+        assert weight(entry(created_at=NOON + seconds(0.1)), pending(since=since)) == "recognised"
+
+    def test_how_far_stamps_have_been_seen_off_is_allowed_for(self) -> None:
+        behind = entry(created_at=NOON - seconds(9))
+        assert weight(behind, pending(), behind=seconds(9), clocks=True) == "certain"
+        ahead = entry(created_at=NOON + seconds(69))
+        assert weight(ahead, pending(), ahead=seconds(9), clocks=True) == "certain"
+
+    @pytest.mark.parametrize("operation", COUNTED)
+    def test_no_stamp_is_too_early_where_the_ids_before_are_known(self, operation: str) -> None:
+        old = entry(operation, created_at=NOON - seconds(2 * DAY))
+        assert weight(old, pending(operation)) == "certain"
+
+    @OPERATIONS
+    def test_bounds_that_are_not_known_exclude_nothing(self, operation: str) -> None:
+        outcome = pending(operation, since=None, until=None)
+        for days in (-2, 2):
+            assert weight(entry(operation, created_at=NOON + dt.timedelta(days)), outcome) == "certain"
+
+
+class TestTheIdsKnownBefore:
+    @pytest.mark.parametrize("operation", COUNTED)
+    @pytest.mark.parametrize(("known", "whole"), [(None, False), ((), False), (None, True)])
+    def test_without_all_of_them_a_look_alike_is_unclear(
+        self, operation: str, known: tuple[str, ...] | None, *, whole: bool
+    ) -> None:
+        assert weight(entry(operation), pending(operation, known=known, known_whole=whole)) == "unclear"
+
+    def test_a_charge_needs_none(self) -> None:
+        assert weight(entry(), pending(known=None)) == "certain"
+
+
+class TestAnAnswerOf2xxThatContradicts:
+    @OPERATIONS
+    def test_what_was_asked_for_contradicts_nothing(self, operation: str) -> None:
+        assert contradiction(pending(operation), entry(operation), Lessons()) is None
+
+    @OPERATIONS
+    @pytest.mark.parametrize(
+        "changes",
+        [{"amount": Decimal("5.01")}, {"voucher_id": "W"}],
+        ids=lambda changes: next(iter(changes)),
+    )
+    def test_another_amount_or_voucher_is_said(self, operation: str, changes: dict[str, Any]) -> None:
+        answer = entry(operation, **changes)
+        reason = contradiction(pending(operation), answer, Lessons())
+        assert reason is not None
+        assert str(next(iter(changes.values()))) in reason
+
+    def test_another_kind_is_said_and_one_that_is_not_known_is_none(self) -> None:
+        for kind in ("refund", "recharge"):
+            said = contradiction(pending(), entry(type=ChargeType(kind)), Lessons())
+            assert said == f"a charge was asked for, the answer is a {kind}"
+        assert contradiction(pending(), entry(type=ChargeType("transfer")), Lessons()) is None
+
+    def test_what_is_not_known_cannot_be_contradicted(self) -> None:
+        blind = pending(amount=None, voucher_id=None, order_number=None)
+        assert contradiction(blind, entry(amount=Decimal("9.99"), voucher_id="W"), Lessons()) is None
+
+    def test_the_form_of_an_id_is_no_contradiction(self) -> None:
+        assert contradiction(pending(), entry(voucher_id=" v "), Lessons()) is None
+
+    @OPERATIONS
+    def test_a_clearly_different_order_number_is_one_where_it_is_ours_for_sure(self, operation: str) -> None:
+        answer = entry(operation, order_number="B-7")
+        surely = operation != "refundCharge"
+        assert (contradiction(pending(operation), answer, Lessons()) is not None) is surely
+        assert contradiction(pending(operation), answer, Lessons(echoed={operation})) is not None
+
+    @pytest.mark.parametrize("shown", ["a1", None, ""])
+    def test_a_rewritten_order_number_is_none(self, shown: str | None) -> None:
+        assert contradiction(pending(), entry(order_number=shown), Lessons()) is None
+
+
+class TestWhatCanNeverBeSettled:
+    def test_says_why(self) -> None:
+        assert obstacle(pending()) is None
+        assert obstacle(pending("createVoucher")) is None
+        assert "looked at" in str(obstacle(pending("connectClient")))
+        assert "voucher's id" in str(obstacle(pending(voucher_id=None)))
+        assert "amount" in str(obstacle(pending(amount=None)))
+
+
+WINDOW, LAG = 60.0, 10.0
+
+
+def finding(certain: int = 0, recognised: int = 0, unclear: int = 0) -> Finding:
+    return Finding(
+        certain=tuple(entry(id=f"c-{number}") for number in range(certain)),
+        recognised=tuple(entry(id=f"r-{number}") for number in range(recognised)),
+        unclear=tuple(entry(id=f"u-{number}") for number in range(unclear)),
+    )
+
+
+def evidence(found: Finding | None = None, **changes: Any) -> Evidence:
+    values = {"sends": 1, "absences": 0, "quiet": 0.0, "window": WINDOW, "lag": LAG, **changes}
+    return Evidence(finding=found or Finding(), **values)
+
+
+EACH = pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+COUNTING = pytest.mark.parametrize("rule", [REFUND, RECHARGE], ids=["refund", "recharge"])
+
+
+class TestWhatIsCertain:
+    @EACH
+    def test_was_done_whatever_else_is_there(self, rule: Rule) -> None:
+        for found in (finding(1), finding(1, 1), finding(1, 0, 1), finding(1, 2, 3)):
+            for quiet in (0.0, WINDOW):
+                assert decide(rule, evidence(found, quiet=quiet, repeatable=True, answered=True)) is Move.DONE
+        assert decide(rule, evidence(finding(2), sends=2)) is Move.DONE
+
+    @EACH
+    def test_more_than_was_sent_is_never_guessed(self, rule: Rule) -> None:
+        assert decide(rule, evidence(finding(2), quiet=99.0, repeatable=True)) is Move.OPEN
+
+    def test_what_may_be_a_rivals_is_waited_for(self) -> None:
+        assert decide(CHARGE, evidence(finding(1), rivals=1, quiet=99.0, repeatable=True)) is Move.WAIT
+        assert decide(CHARGE, evidence(finding(2), sends=2, rivals=1, told=1)) is Move.WAIT
+        assert decide(CHARGE, evidence(finding(1), rivals=1, told=1)) is Move.DONE
+
+
+@pytest.mark.parametrize("found", [finding(0, 1), finding(0, 0, 1), finding(0, 2), finding(0, 1, 1)])
+class TestWhatIsUnclear:
+    def test_while_the_reservation_lives_it_is_charged_again_after_two_looks(self, found: Finding) -> None:
+        assert decide(CHARGE, evidence(found, absences=1, repeatable=True)) is Move.WAIT
+        assert decide(CHARGE, evidence(found, absences=2, repeatable=True)) is Move.REPEAT
+
+    @COUNTING
+    def test_a_refund_or_recharge_is_not_sent_again(self, rule: Rule, found: Finding) -> None:
+        assert decide(rule, evidence(found, absences=9, quiet=0.0, repeatable=True)) is Move.WAIT
+        assert decide(rule, evidence(found, absences=9, quiet=99.0, repeatable=True)) is Move.OPEN
+
+    @EACH
+    def test_is_never_absent(self, rule: Rule, found: Finding) -> None:
+        given = evidence(found, absences=9, quiet=999.0, fenced=999.0, balanced=True)
+        assert decide(rule, given) is Move.OPEN
+        assert decide(rule, attrs.evolve(given, refused=True)) is Move.OPEN
+
+    def test_is_waited_for_as_long_as_more_may_show(self, found: Finding) -> None:
+        assert decide(CHARGE, evidence(found, quiet=LAG - 0.1)) is Move.WAIT
+        assert decide(CHARGE, evidence(found, quiet=LAG)) is Move.OPEN
+
+    def test_after_a_refused_repeat_the_one_that_is_recognised_is_ours(self, found: Finding) -> None:
+        given = evidence(found, absences=2, quiet=0.5, repeat_refused=True)
+        one = len(found.recognised) == 1
+        assert decide(CHARGE, given) is (Move.DONE if one else Move.WAIT)
+        assert decide(CHARGE, attrs.evolve(given, confusable=True)) is Move.WAIT
+        assert decide(CHARGE, attrs.evolve(given, quiet=LAG, confusable=True)) is Move.OPEN
+
+    def test_after_an_answer_of_2xx_nothing_is_sent_again(self, found: Finding) -> None:
+        given = evidence(found, absences=9, quiet=0.0, repeatable=True, answered=True)
+        assert decide(CHARGE, given) is Move.WAIT
+
+
+class TestAbsence:
+    @EACH
+    def test_takes_the_settle_window(self, rule: Rule) -> None:
+        assert decide(rule, evidence(absences=9, quiet=WINDOW - 0.1)) is Move.WAIT
+        assert decide(rule, evidence(absences=1, quiet=WINDOW)) is Move.NOT_DONE
+        assert evidence(quiet=WINDOW).absence is Proof.ABSENT
+
+    @EACH
+    def test_takes_the_lag_past_a_fence(self, rule: Rule) -> None:
+        assert decide(rule, evidence(absences=1, fenced=LAG - 0.1)) is Move.WAIT
+        assert decide(rule, evidence(absences=1, fenced=LAG)) is Move.NOT_DONE
+        assert evidence(fenced=LAG).absence is Proof.FENCED
+
+    @EACH
+    def test_takes_a_list_that_is_fresh_whole_and_unfiltered(self, rule: Rule) -> None:
+        given = evidence(absences=9, quiet=999.0, fenced=999.0, whole=False)
+        assert given.absence is None
+        assert decide(rule, given) is Move.WAIT
+
+    @EACH
+    def test_is_none_after_an_answer_of_2xx(self, rule: Rule) -> None:
+        given = evidence(absences=9, quiet=999.0, fenced=999.0, answered=True, repeatable=True)
+        assert given.absence is None
+        assert decide(rule, given) is Move.WAIT
+
+    def test_a_charge_is_repeated_early_after_two_looks_and_nothing_else_is(self) -> None:
+        assert decide(CHARGE, evidence(absences=1, repeatable=True)) is Move.WAIT
+        assert decide(CHARGE, evidence(absences=2, repeatable=True)) is Move.REPEAT
+        assert decide(CHARGE, evidence(absences=2)) is Move.WAIT
+        for rule in (REFUND, RECHARGE):
+            assert decide(rule, evidence(absences=9, repeatable=True)) is Move.WAIT
+            assert decide(rule, evidence(absences=1, quiet=WINDOW, repeatable=True)) is Move.REPEAT
+
+
+class TestARefusedRepeatAndNothingFound:
+    GIVEN = evidence(absences=2, repeat_refused=True)
+
+    @pytest.mark.parametrize("balanced", [True, None])
+    def test_is_not_done_past_the_window_when_the_balance_adds_up_or_cannot_be_read(
+        self, *, balanced: bool | None
+    ) -> None:
+        given = attrs.evolve(self.GIVEN, balanced=balanced)
+        assert decide(CHARGE, attrs.evolve(given, quiet=WINDOW - 0.1)) is Move.WAIT
+        late = attrs.evolve(given, quiet=WINDOW)
+        assert (decide(CHARGE, late), late.absence) == (Move.NOT_DONE, Proof.REPEAT_REFUSED)
+
+    def test_stays_open_when_the_balance_does_not_add_up(self) -> None:
+        given = attrs.evolve(self.GIVEN, quiet=999.0, fenced=999.0, balanced=False)
+        assert given.absence is None
+        assert decide(CHARGE, given) is Move.WAIT
+
+    def test_takes_the_lag_alone_when_the_reservation_is_gone(self) -> None:
+        given = attrs.evolve(self.GIVEN, gone=True, balanced=True)
+        assert attrs.evolve(given, quiet=LAG - 0.1).absence is None
+        assert attrs.evolve(given, quiet=LAG).absence is Proof.REPEAT_REFUSED
+
+
+class TestARefusalOfTheOnlyDelivery:
+    GIVEN = evidence(refused=True, absences=2, quiet=1.0)
+
+    @EACH
+    def test_takes_two_looks(self, rule: Rule) -> None:
+        assert decide(rule, attrs.evolve(self.GIVEN, absences=1)) is Move.WAIT
+        assert decide(rule, self.GIVEN) is Move.REFUSED
+
+    @EACH
+    def test_is_open_when_the_list_is_not_whole(self, rule: Rule) -> None:
+        assert decide(rule, attrs.evolve(self.GIVEN, whole=False)) is Move.OPEN
+
+    @EACH
+    def test_by_who_limits_the_rate_is_sent_again_in_time(self, rule: Rule) -> None:
+        limited = attrs.evolve(self.GIVEN, patience=2.0, repeatable=True)
+        assert decide(rule, limited) is Move.WAIT
+        assert decide(rule, attrs.evolve(limited, quiet=2.0)) is Move.REPEAT
+        assert decide(rule, attrs.evolve(limited, quiet=2.0, whole=False)) is Move.OPEN
+        assert decide(rule, attrs.evolve(limited, quiet=2.0, repeatable=False)) is Move.REFUSED
+
+    @EACH
+    def test_beside_an_answer_of_2xx_proves_nothing(self, rule: Rule) -> None:
+        for patience in (None, 0.5):
+            given = attrs.evolve(self.GIVEN, answered=True, repeatable=True, patience=patience, quiet=999.0)
+            assert decide(rule, given) is Move.WAIT
+
+    def test_with_an_entry_that_may_be_ours_is_open(self) -> None:
+        for found in (finding(0, 1), finding(0, 0, 1)):
+            assert decide(CHARGE, attrs.evolve(self.GIVEN, finding=found)) is Move.OPEN
+        assert decide(CHARGE, attrs.evolve(self.GIVEN, finding=finding(1))) is Move.DONE
+
+
+def test_each_operation_is_settled_by_its_own_rule() -> None:
+    assert {operation: str(rule.kind) for operation, rule in RULES.items()} == KINDS
+    assert [rule.by_order for rule in (CHARGE, REFUND, RECHARGE)] == [True, False, True]
+    assert [rule.needs_known for rule in (CHARGE, REFUND, RECHARGE)] == [False, True, True]
+    assert [rule.repeat_early for rule in (CHARGE, REFUND, RECHARGE)] == [True, False, False]
+    assert [rule.take_back for rule in (CHARGE, REFUND, RECHARGE)] == [True, False, False]

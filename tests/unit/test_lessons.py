@@ -1,0 +1,119 @@
+"""What normal answers show of a server: order numbers, client ids, clocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from voucher_async import Charge, ChargeType, PendingOutcome
+from voucher_async.payments.lessons import Lessons
+
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+CHARGE = "chargeReservation"
+
+
+def seconds(number: float) -> dt.timedelta:
+    return dt.timedelta(seconds=number)
+
+
+def charge(order_number: str | None = "A-1", client_id: str = "shop", made: dt.datetime = NOON) -> Charge:
+    return Charge(
+        id="c",
+        type=ChargeType.charge,
+        voucher_id="V",
+        client_id=client_id,
+        amount=Decimal("5.00"),
+        order_number=order_number,
+        created_at=made,
+        updated_at=made,
+    )
+
+
+def pending(**changes: Any) -> PendingOutcome:
+    values = {"operation": CHARGE, "order_number": "A-1", "reserved_by": "shop", **changes}
+    return PendingOutcome(**values)
+
+
+@pytest.mark.parametrize("shown", ["A-1", " A-1 ", "a1"])
+def test_an_order_number_that_came_back_recognisably_shows_that_the_operation_echoes_it(shown: str) -> None:
+    lessons = Lessons()
+    lessons.learn(pending(), charge(shown), None)
+    assert lessons.echoed == {CHARGE}
+
+
+@pytest.mark.parametrize("shown", [None, "something else"])
+def test_an_order_number_that_did_not_come_back_shows_nothing(shown: str | None) -> None:
+    lessons = Lessons()
+    lessons.learn(pending(), charge(shown), None)
+    assert lessons.echoed == set()
+
+
+@pytest.mark.parametrize("shown", [None, "A-1"])
+def test_a_call_without_an_order_number_shows_nothing_of_order_numbers(shown: str | None) -> None:
+    lessons = Lessons()
+    lessons.learn(pending(order_number=None), charge(shown), None)
+    assert lessons.echoed == set()
+
+
+@pytest.mark.parametrize(("shown", "word"), [(None, "none came back"), ("a1", "one came back changed")])
+def test_a_server_that_changes_order_numbers_is_warned_of_once(
+    shown: str | None, word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lessons = Lessons()
+    with caplog.at_level(logging.WARNING, "voucher_async"):
+        for _ in range(3):
+            lessons.learn(pending(), charge(shown), None)
+    (message,) = caplog.messages
+    assert word in message
+    assert "A-1" not in message
+
+
+@pytest.mark.parametrize("shown", ["A-1", "something else"])
+def test_an_equal_order_number_or_another_one_is_not_warned_of(
+    shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Lessons().learn(pending(), charge(shown), None)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("reserved_by", "shown", "learnt"),
+    [("shop", "shop", "shop"), ("shop", "proxy", None), (None, "shop", None)],
+)
+def test_a_client_id_is_learnt_when_a_charge_carries_that_of_its_reservation(
+    reserved_by: str | None, shown: str, learnt: str | None
+) -> None:
+    lessons = Lessons()
+    lessons.learn(pending(reserved_by=reserved_by), charge(client_id=shown), None)
+    assert lessons.client_id == learnt
+
+
+@pytest.mark.parametrize(
+    ("stamp", "behind", "ahead", "agree"),
+    [(1.0, 0, 0, True), (-3.0, 3, 0, True), (5.0, 0, 3, True), (-3.5, 3.5, 0, False), (5.5, 0, 3.5, False)],
+)
+def test_clocks_agree_when_a_stamp_was_close_to_its_time(
+    stamp: float, behind: float, ahead: float, *, agree: bool
+) -> None:
+    lessons = Lessons()
+    lessons.learn(pending(), charge(made=NOON + seconds(stamp)), (NOON, NOON + seconds(2)))
+    assert (lessons.behind, lessons.ahead) == (seconds(behind), seconds(ahead))
+    assert lessons.clocks_agree is agree
+
+
+def test_nothing_is_taken_for_granted_of_clocks_before_one_was_seen() -> None:
+    lessons = Lessons()
+    assert not lessons.clocks_agree
+    lessons.learn(pending(), charge(), None)
+    assert not lessons.clocks_agree
+
+
+def test_the_worst_that_was_seen_of_a_clock_counts() -> None:
+    lessons = Lessons()
+    for stamp in (-9.0, 9.0, 0.0):
+        lessons.learn(pending(), charge(made=NOON + seconds(stamp)), (NOON, NOON))
+    assert (lessons.behind, lessons.ahead, lessons.clocks_agree) == (seconds(9), seconds(9), False)
