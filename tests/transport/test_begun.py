@@ -34,6 +34,7 @@ from voucher_async.cancelling import Limit
 from voucher_async.sansio import Response
 from voucher_async.transport.connection import Connection
 from voucher_async.transport.session import Exchange, Session
+from voucher_async.transport.watched import NotBegunError, Watched
 
 ANSWER = json.dumps(CHARGE).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -126,7 +127,7 @@ class Threaded:
 
     def _serve(self, connection: socket.socket) -> None:
         received = b""
-        with connection, contextlib.suppress(ConnectionError):
+        with connection, contextlib.suppress(OSError):
             while data := connection.recv(65_536):
                 received += data
                 head, found, body = received.partition(b"\r\n\r\n")
@@ -140,9 +141,9 @@ class Threaded:
                 self.requests.append(head.split()[1])
                 answer = ANSWER.replace(b'"ch-1"', b'"ch-%d"' % (len(self.requests) - 1))
                 connection.sendall(HEAD % len(answer) + answer)
+                time.sleep(0.02)  # apart from the answer
                 if self.farewell is None:
                     return
-                time.sleep(0.02)  # apart from the answer
                 connection.sendall(self.farewell)
 
     def close(self) -> None:
@@ -159,6 +160,14 @@ class Threaded:
             token_url=f"{url}/oauth/token",
             timeout=Timeout(total=5.0, read=2.0),
         )
+
+
+class Blocked(Session):
+    """A session on a loop that stands still just before a request is made, while the server goes on."""
+
+    async def send(self, exchange: Exchange, limit: Limit) -> Response:
+        time.sleep(0.05)  # noqa: ASYNC251
+        return await super().send(exchange, limit)
 
 
 STALE = HEAD % 2 + b"{}"
@@ -191,13 +200,70 @@ async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_m
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session,
         VoucherClient(settings=threaded.settings(), session=session) as client,
     ):
-        for number in range(5):
+        await client.reservations.charge("r-0", order_number="o-1")
+        if seen == "in the kernel":
+            client._transport.session.__class__ = Blocked
+        for number in range(1, 5):
+            if seen == "by the loop":
+                await asyncio.sleep(0.1)
             charge = await client.reservations.charge(f"r-{number}", order_number="o-1")
             assert charge.id == f"ch-{number}"
-            time.sleep(0.05)  # noqa: ASYNC251 - the server goes on, the loop does not
-            if seen == "by the loop":
-                await asyncio.sleep(0.01)
     assert threaded.requests == [f"/v1/reservations/r-{n}/charge".encode() for n in range(5)]
+
+
+class Pipe(asyncio.Transport):
+    """A transport that does nothing but remember."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: list[str] = []
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def close(self) -> None:
+        self.ended.append("closed")
+
+    def abort(self) -> None:
+        self.ended.append("aborted")
+
+
+class Writer:
+    def __init__(self, transport: Pipe | None) -> None:
+        self.transport = transport
+
+
+async def test_a_body_of_a_call_that_is_over_is_not_begun() -> None:
+    body = Watched()
+    body.end(answered=False)
+    with pytest.raises(NotBegunError, match="time was up"):
+        await body.begin(Writer(Pipe()))
+    assert body.begun == 0
+
+
+async def test_a_body_is_not_begun_on_a_connection_that_is_closing() -> None:
+    body, gone = Watched(), Pipe()
+    gone.close()
+    for writer in (Writer(gone), Writer(None)):
+        with pytest.raises(NotBegunError, match="server closed the connection"):
+            await body.begin(writer)
+    assert body.begun == 0
+
+
+async def test_a_body_goes_wherever_somebody_elses_writer_takes_it() -> None:
+    body = Watched()
+    await body.begin(object())
+    body.end(answered=True)
+    assert (body.begun, body.refused) == (1, "")
+
+
+async def test_all_connections_of_a_body_but_that_of_its_answer_are_aborted() -> None:
+    for answered, last in ((True, []), (False, ["aborted"])):
+        body, first, second = Watched(), Pipe(), Pipe()
+        await body.begin(Writer(first))
+        await body.begin(Writer(second))
+        body.end(answered=answered)
+        assert (first.ended, second.ended) == (["aborted"], last)
 
 
 async def test_closing_a_connection_destroys_it_only_while_a_request_is_under_way(
