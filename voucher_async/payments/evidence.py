@@ -8,6 +8,8 @@ Theory of operation. A money call (charge, refund, recharge) leaves an entry in 
 * Absence is proved by a list alone that is fresh, complete and unfiltered, and read late enough: past the
   settle window, or `list_lag` past a fence. A fence is whatever makes the server refuse each request that may
   still be under way: the end of its reservation, or a newer one.
+* A refusal stands when two looks find nothing and the balance agrees with the list; where it does not, or may
+  not be read, the list may lag behind a delivery that was carried out: its lag is waited out.
 * While its reservation lives, a charge may be sent again: it is carried out once. An accepted repeat is ours;
   after a refused one, the one entry that is recognisably ours is.
 * An answer of 2xx proves that something was carried out: from then on absence proves nothing.
@@ -32,7 +34,18 @@ if TYPE_CHECKING:
     from voucher_async.payments.lessons import Lessons
     from voucher_async.pending import PendingOutcome
 
-__all__ = ["RULES", "Evidence", "Finding", "Move", "Rule", "contradiction", "decide", "find", "obstacle"]
+__all__ = [
+    "RULES",
+    "Evidence",
+    "Finding",
+    "Move",
+    "Rule",
+    "contradiction",
+    "decide",
+    "find",
+    "needs_balance",
+    "obstacle",
+]
 
 _LOOKS: Final = 2
 _SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
@@ -346,6 +359,12 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
     return Move.WAIT if evidence.absence is None else Move.NOT_DONE
 
 
+def needs_balance(evidence: Evidence) -> bool:
+    """Whether the word hangs on the balance, given that nothing was found: it shows what a list may not yet."""
+    refused = evidence.refused and evidence.absences >= _LOOKS and evidence.quiet < evidence.lag
+    return refused or evidence.absence is Proof.REPEAT_REFUSED
+
+
 def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
     if rule.repeat_early and evidence.repeatable and not evidence.answered:
         # accepted, it is ours; refused, the entry is
@@ -357,10 +376,11 @@ def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
 
 def _decide_refused(evidence: Evidence) -> Move:
     """The only delivery was refused, and nothing is to be seen of another."""
+    is_shown = evidence.quiet >= evidence.lag  # by now the list would show what was carried out
     if not evidence.whole:
-        return Move.OPEN
+        return Move.OPEN if is_shown else Move.WAIT
     if evidence.patience is None or not evidence.repeatable:
-        return Move.REFUSED
+        return Move.REFUSED if evidence.balanced or is_shown else Move.WAIT
     return Move.REPEAT if evidence.quiet >= evidence.patience else Move.WAIT
 
 

@@ -9,7 +9,7 @@ import attrs
 from voucher_async.errors import ConfigurationError, MissingScope, Proof, VoucherError
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
-from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, decide, find
+from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, decide, find, needs_balance
 from voucher_async.settlement.looking import Look, Looking, find_voucher, is_what_was_asked
 from voucher_async.settlement.sender import brief
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.models import Charge
     from voucher_async.payments.lessons import Lessons
+    from voucher_async.pending import PendingOutcome
     from voucher_async.settlement.archive import Archive
     from voucher_async.settlement.case import Case
     from voucher_async.settlement.sender import Sender
@@ -77,7 +78,7 @@ class Judge:
             evidence = self._weigh(
                 case, look, began, can_repeat=can_repeat and self._has_time(case, deadline)
             )
-            if evidence.absence is Proof.REPEAT_REFUSED and look.all and _is_absent(case.finding):
+            if look.all and _is_absent(case.finding) and needs_balance(evidence):
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
             case.reason = f"looking for it failed ({brief(error)})"
@@ -100,7 +101,7 @@ class Judge:
             window=self._settings.settle_window,
             lag=self._settings.list_lag,
             fenced=None if fence is None else began - fence,
-            whole=look.whole,
+            whole=look.whole and _shows_what_was_there(case.pending, look),
             rivals=self._archive.rivals(case),
             confusable=self._archive.is_confusable(case),
             repeatable=can_repeat and case.repeatable,
@@ -160,6 +161,12 @@ class Judge:
             return Move.NOT_DONE, Proof.OTHER_VOUCHER
         case.reason = "the voucher with this id was there before, or is not quite what was asked for"
         return Move.OPEN, Proof.OTHER_VOUCHER
+
+
+def _shows_what_was_there(pending: PendingOutcome, look: Look) -> bool:
+    """Whether a list shows what is known to have been there before: else it is older than that."""
+    before = {*(pending.known or ()), *filter(None, (pending.charge_id,))}
+    return not look.all or before <= {charge.id for charge in look.charges}
 
 
 def _is_absent(finding: Finding) -> bool:
