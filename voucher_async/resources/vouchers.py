@@ -129,13 +129,7 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
-        return await create_voucher(
-            self._sender,
-            body,
-            deadline,
-            fresh_id=isinstance(id, Unset),
-            place=self._desk.engine.place,
-        )
+        return await create_voucher(self._desk.engine, body, deadline, fresh_id=isinstance(id, Unset))
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).

@@ -96,11 +96,6 @@ class Engine:
         )
 
     @property
-    def place(self) -> tuple[str, str]:
-        """The API's base URL and the OAuth client id: what an outcome belongs to."""
-        return self.settings.base_url, self.settings.client_id
-
-    @property
     def patience(self) -> float:
         """How long a background refund may queue, in seconds."""
         return self.settings.settle_for or self.settings.timeout.total
