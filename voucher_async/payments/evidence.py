@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome
 
 __all__ = [
+    "LOOKS",
     "RULES",
     "Evidence",
     "Finding",
@@ -47,7 +48,7 @@ __all__ = [
     "obstacle",
 ]
 
-_LOOKS: Final = 2
+LOOKS: Final = 2  # that find nothing, before anything is concluded from that
 _SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
 _FAR: Final = dt.timedelta(days=1)  # beyond that no wrong clock explains a stamp
 
@@ -352,7 +353,7 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
         return Move.WAIT if is_contended else Move.DONE  # when the rival is clear, its charge is its own
     if evidence.finding.recognised or evidence.finding.unclear:
         return _decide_unclear(rule, evidence)
-    if evidence.refused and evidence.absences >= _LOOKS:
+    if evidence.refused and evidence.absences >= LOOKS:
         return _decide_refused(evidence)
     if _may_repeat(rule, evidence):
         return Move.REPEAT
@@ -360,15 +361,15 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
 
 
 def needs_balance(evidence: Evidence) -> bool:
-    """Whether the word hangs on the balance, given that nothing was found: it shows what a list may not yet."""
-    refused = evidence.refused and evidence.absences >= _LOOKS and evidence.quiet < evidence.lag
+    """Whether the word hangs on the balance when nothing is found: it shows what a list may not yet."""
+    refused = evidence.refused and evidence.absences >= LOOKS and evidence.quiet < evidence.lag
     return refused or evidence.absence is Proof.REPEAT_REFUSED
 
 
 def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
     if rule.repeat_early and evidence.repeatable and not evidence.answered:
         # accepted, it is ours; refused, the entry is
-        return Move.REPEAT if evidence.absences >= _LOOKS else Move.WAIT
+        return Move.REPEAT if evidence.absences >= LOOKS else Move.WAIT
     if evidence.repeat_refused and len(evidence.finding.recognised) == 1 and not evidence.confusable:
         return Move.DONE
     return Move.WAIT if evidence.quiet < evidence.lag and not evidence.refused else Move.OPEN
@@ -388,5 +389,5 @@ def _may_repeat(rule: Rule, evidence: Evidence) -> bool:
     if not evidence.repeatable or evidence.answered:
         return False
     if rule.repeat_early:
-        return evidence.absences >= _LOOKS
+        return evidence.absences >= LOOKS
     return evidence.absence is not None

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from voucher_async.errors import ConfigurationError, MissingScope, Proof, VoucherError
+from voucher_async.errors import ConfigurationError, MissingScope, NotFound, Proof, VoucherError
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
-from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, decide, find, needs_balance
+from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find, needs_balance
 from voucher_async.settlement.looking import Look, Looking, find_voucher, is_what_was_asked
 from voucher_async.settlement.sender import brief
 
@@ -80,6 +80,11 @@ class Judge:
             )
             if look.all and _is_absent(case.finding) and needs_balance(evidence):
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
+        except NotFound as error:
+            if error.has_envelope and case.is_refused and isinstance(case.refusal, NotFound):
+                return self._nowhere(case)
+            case.reason = f"looking for it failed ({brief(error)})"
+            return Move.WAIT, Proof.ABSENT
         except VoucherError as error:
             case.reason = f"looking for it failed ({brief(error)})"
             case.hopeless = isinstance(error, (MissingScope, ConfigurationError))
@@ -87,6 +92,12 @@ class Judge:
         move = decide(RULES[case.pending.operation], evidence)
         _explain(case, move, evidence)
         return move, evidence.absence or Proof.REFUSED
+
+    def _nowhere(self, case: Case) -> tuple[Move, Proof]:
+        """The voucher of a call that was refused as not found is not there."""
+        case.absences += 1
+        case.reason = "its voucher is not there"
+        return Move.REFUSED if case.absences >= LOOKS else Move.WAIT, Proof.REFUSED
 
     def _weigh(self, case: Case, look: Look, began: float, *, can_repeat: bool) -> Evidence:
         case.widen(self._clock.monotonic(), self._clock.now())
@@ -145,19 +156,20 @@ class Judge:
             voucher = await find_voucher(self._sender, case.pending, deadline)
         except MissingScope:
             return None
-        return voucher is not None and adds_up(voucher, look.charges)
+        return voucher is not None and not voucher.is_copy and adds_up(voucher.value, look.charges)
 
     async def _look_for_voucher(self, case: Case, deadline: Deadline) -> tuple[Move, Proof]:
         pending = case.pending
-        voucher = await find_voucher(self._sender, pending, deadline)
-        if voucher is None:
+        answer = await find_voucher(self._sender, pending, deadline)
+        if answer is None:
             is_lost = case.quiet >= self._settings.settle_window and not pending.answered
             return Move.NOT_DONE if is_lost else Move.WAIT, Proof.NO_VOUCHER
+        voucher = answer.value
         is_ours = is_what_was_asked(voucher, pending)
         is_older = pending.since is not None and voucher.created_at < pending.since
         if is_ours and not is_older:
             return Move.DONE, Proof.NO_VOUCHER
-        if not is_ours and (is_older or pending.since is None) and not pending.answered:
+        if not is_ours and is_older and not pending.answered:
             return Move.NOT_DONE, Proof.OTHER_VOUCHER
         case.reason = "the voucher with this id was there before, or is not quite what was asked for"
         return Move.OPEN, Proof.OTHER_VOUCHER
