@@ -241,12 +241,17 @@ def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> 
 
 
 def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
-    ours = pending.reserved_by or lessons.client_id
+    """The weight of a client id: servers show that of a queue's worker, or of the charge refunded."""
+    # what this client's entries carry says nothing of an outcome of which the client is not known
+    seen = lessons.clients if pending.client_id or pending.reserved_by else {}
+    shown = seen.get(pending.operation)
+    ours = shown or pending.reserved_by or seen.get(CHARGE_RESERVATION.id) or pending.client_id
     if ours is None or charge.client_id == ours:
         return _Weight.CERTAIN
     if charge.client_id is None:
-        return _Weight.UNCLEAR if lessons.client_id is not None else _Weight.CERTAIN
-    return _Weight.NOT_OURS if lessons.client_id == ours else _Weight.UNCLEAR
+        return _Weight.UNCLEAR if shown else _Weight.CERTAIN
+    is_told_apart = pending.operation != REFUND_CHARGE.id and pending.reserved_by in {None, shown}
+    return _Weight.NOT_OURS if shown and is_told_apart else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:

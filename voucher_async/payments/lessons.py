@@ -28,14 +28,14 @@ class Lessons:
 
     Attributes:
         echoed: the operations whose answers have shown an order number recognisably.
-        client_id: the `client_id` that charges of this client carry; None when none has been seen.
+        clients: the `client_id` that entries of this client carry, by operation.
         behind: how far stamps of charges have been seen behind their time, at most.
         ahead: how far they have been seen ahead of it, at most.
         clocks: whether any charge's stamp has been compared with its time.
     """
 
     echoed: set[str] = attrs.Factory(set[str])
-    client_id: str | None = None
+    clients: dict[str, str] = attrs.Factory(dict[str, str])
     behind: dt.timedelta = _NONE
     ahead: dt.timedelta = _NONE
     clocks: bool = False
@@ -54,8 +54,8 @@ class Lessons:
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
-        if pending.reserved_by is not None and charge.client_id == pending.reserved_by:
-            self.client_id = charge.client_id
+        if charge.client_id is not None:
+            self.clients[pending.operation] = charge.client_id
         if made is not None:
             self._learn_clock(charge.created_at, *made)
 

@@ -169,7 +169,7 @@ class Judge:
         is_older = pending.since is not None and voucher.created_at < pending.since
         if is_ours and not is_older:
             return Move.DONE, Proof.NO_VOUCHER
-        if not is_ours and is_older and not pending.answered:
+        if not is_ours and (is_older or pending.sent_at is None) and not pending.answered:
             return Move.NOT_DONE, Proof.OTHER_VOUCHER
         case.reason = "the voucher with this id was there before, or is not quite what was asked for"
         return Move.OPEN, Proof.OTHER_VOUCHER
