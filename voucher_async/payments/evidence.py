@@ -158,11 +158,13 @@ class Finding:
         certain: what can only be the effect of the requests that were sent, the oldest first.
         recognised: what is recognisably ours, and rewritten.
         unclear: what may be ours, or somebody else's.
+        misfits: what is ours but for its amount; not ours if the balance agrees with it.
     """
 
     certain: tuple[Charge, ...] = ()
     recognised: tuple[Charge, ...] = ()
     unclear: tuple[Charge, ...] = ()
+    misfits: tuple[Charge, ...] = ()
 
     @property
     def ours(self) -> tuple[Charge, ...]:
@@ -189,13 +191,20 @@ def find(pending: PendingOutcome, charges: Iterable[Charge], lessons: Lessons) -
     """
     rule = RULES[pending.operation]
     found: dict[_Weight, list[Charge]] = {weight: [] for weight in _Weight}
+    misfits: list[Charge] = []
     for charge in charges:
-        found[_weigh(pending, rule, charge, lessons)].append(charge)
+        weight = _weigh(pending, rule, charge, lessons)
+        found[weight].append(charge)
+        if weight is _Weight.NOT_OURS and pending.order_number and pending.amount is not None:
+            as_asked = attrs.evolve(charge, amount=pending.amount)
+            if _weigh(pending, rule, as_asked, lessons) is _Weight.CERTAIN:
+                misfits.append(charge)
     certain = sorted(found[_Weight.CERTAIN], key=lambda charge: (charge.created_at, charge.id))
     return Finding(
         certain=tuple(certain),
         recognised=tuple(found[_Weight.RECOGNISED]),
         unclear=tuple(found[_Weight.UNCLEAR]),
+        misfits=tuple(misfits),
     )
 
 
@@ -226,8 +235,10 @@ def _of_kind(rule: Rule, charge: Charge) -> _Weight:
 def _of_amount(pending: PendingOutcome, rule: Rule, charge: Charge, likeness: Likeness) -> _Weight:
     if charge.amount == pending.amount:
         return _Weight.CERTAIN
-    # a new recharge or refund of the same order may be ours, shown with another amount; a charge is
-    # sent again instead, and one that is refused then is held against the balance
+    if charge.amount.copy_abs() == pending.amount:
+        return _Weight.RECOGNISED  # some lists show what was taken with a sign
+    # a new recharge or refund of the same order may be ours, shown with another amount; of a charge the
+    # balance tells
     may_be_ours = rule.needs_known and likeness is Likeness.EQUAL and pending.order_number
     return _Weight.UNCLEAR if may_be_ours else _Weight.NOT_OURS
 
@@ -333,7 +344,7 @@ class Evidence:
     @property
     def absence(self) -> Proof | None:
         """The proof that the call was not carried out; None as long as there is none."""
-        if self.answered or not self.whole:
+        if self.answered or not self.whole or (self.finding.misfits and not self.balanced):
             return None
         if self.repeat_refused:
             lost = self.quiet >= (self.lag if self.gone else self.window)
@@ -367,6 +378,8 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
 
 def needs_balance(evidence: Evidence) -> bool:
     """Whether the word hangs on the balance when nothing is found: it shows what a list may not yet."""
+    if evidence.finding.misfits:
+        return True
     refused = evidence.refused and evidence.absences >= LOOKS and evidence.quiet < evidence.lag
     return refused or evidence.absence is Proof.REPEAT_REFUSED
 
@@ -383,7 +396,7 @@ def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
 def _decide_refused(evidence: Evidence) -> Move:
     """The only delivery was refused, and nothing is to be seen of another."""
     is_shown = evidence.quiet >= evidence.lag  # by now the list would show what was carried out
-    if not evidence.whole:
+    if not evidence.whole or (evidence.finding.misfits and not evidence.balanced):
         return Move.OPEN if is_shown else Move.WAIT
     if evidence.patience is None or not evidence.repeatable:
         return Move.REFUSED if evidence.balanced or is_shown else Move.WAIT

@@ -148,6 +148,7 @@ class Judge:
             certain=(told, *others),
             recognised=tuple(charge for charge in finding.recognised if charge.id != told.id),
             unclear=tuple(charge for charge in finding.unclear if charge.id != told.id),
+            misfits=finding.misfits,
         )
 
     async def _is_balanced(self, case: Case, look: Look, deadline: Deadline) -> bool | None:
