@@ -79,7 +79,8 @@ class Process:
         self.alive = True
         hooks = Hooks([self])
         settings = attrs.evolve(
-            Settings.make(client_id="c", client_secret="s", environment="sandbox"), settle_window=WINDOW
+            Settings.make(client_id=world.adversary.client_id, client_secret="s", environment="sandbox"),
+            settle_window=WINDOW,
         )
         clock, server_clock = world.clock, self.server_clock
         engine = Engine(self.wire, settings, clock=clock, server_clock=server_clock, hooks=hooks)
