@@ -147,7 +147,7 @@ def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lesso
     if compare(pending.order_number, charge.order_number) is not Likeness.OTHER:
         return False
     # that a refund shows the order number of its charge is an assumption, until it was seen
-    return RULES[pending.operation].by_order or pending.operation in lessons.echoed
+    return RULES[pending.operation].by_order or lessons.echoes(pending)
 
 
 @attrs.frozen(kw_only=True)
@@ -248,7 +248,7 @@ def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> 
         return _Weight.CERTAIN
     if likeness is Likeness.RECOGNISABLE:
         return _Weight.RECOGNISED if pending.order_number is not None else _Weight.UNCLEAR
-    return _Weight.NOT_OURS if pending.operation in lessons.echoed else _Weight.UNCLEAR
+    return _Weight.NOT_OURS if lessons.echoes(pending) else _Weight.UNCLEAR
 
 
 def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:

@@ -27,7 +27,8 @@ class Lessons:
     """One per client; until an answer has shown something, nothing is taken for granted.
 
     Attributes:
-        echoed: the operations whose answers have shown an order number recognisably.
+        echoed: the operations whose answers have shown an order number of ASCII letters recognisably.
+        echoed_beyond: the same for other letters: what becomes of them the first kind does not show.
         clients: the `client_id` that entries of this client carry, by operation.
         behind: how far stamps of charges have been seen behind their time, at most.
         ahead: how far they have been seen ahead of it, at most.
@@ -35,6 +36,7 @@ class Lessons:
     """
 
     echoed: set[str] = attrs.Factory(set[str])
+    echoed_beyond: set[str] = attrs.Factory(set[str])
     clients: dict[str, str] = attrs.Factory(dict[str, str])
     behind: dt.timedelta = _NONE
     ahead: dt.timedelta = _NONE
@@ -59,10 +61,16 @@ class Lessons:
         if made is not None:
             self._learn_clock(charge.created_at, *made)
 
+    def echoes(self, pending: PendingOutcome) -> bool:
+        """Whether answers have shown order numbers like that of a call recognisably."""
+        is_plain = (pending.order_number or "").isascii()
+        return pending.operation in (self.echoed if is_plain else self.echoed_beyond)
+
     def _learn_order(self, pending: PendingOutcome, charge: Charge) -> None:
         likeness = compare(pending.order_number, charge.order_number)
         if likeness is not Likeness.OTHER and charge.order_number is not None:
-            self.echoed.add(pending.operation)
+            is_plain = (pending.order_number or "").isascii()
+            (self.echoed if is_plain else self.echoed_beyond).add(pending.operation)
         if charge.order_number == pending.order_number or self._warned or likeness is Likeness.OTHER:
             return
         self._warned = True

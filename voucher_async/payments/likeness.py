@@ -43,8 +43,16 @@ def compare(sent: str | None, shown: str | None) -> Likeness:
 def _is_recognised(sent: str, shown: str) -> bool:
     if len(shown.strip()) >= _CUT and fold(sent).startswith(fold(shown)):
         return True
-    readings = (shown, html.unescape(shown), unquote(shown))
+    readings = (shown, html.unescape(shown), unquote(shown), _as_utf8(shown))
     return any(_is_same(fold(sent), fold(reading)) for reading in readings) or _is_same_ascii(sent, shown)
+
+
+def _as_utf8(shown: str) -> str:
+    """A text whose bytes some connection to a database took for those of another character set."""
+    try:
+        return shown.encode("cp1252").decode()
+    except UnicodeError:
+        return shown
 
 
 def _is_same(sent: str, shown: str) -> bool:
