@@ -122,6 +122,7 @@ class Adversary:
     clock: VirtualClock
     emulator: VoucherEmulator
     token: str = ""
+    client_id: str = ""
     money: deque[Lot] = attrs.Factory(deque)
     rest: deque[Lot] = attrs.Factory(deque)
     intent: str | None = None
@@ -161,7 +162,7 @@ class Adversary:
             body=form.encode(),
         )
         body: Any = emulator._engine.answer(call).body
-        return cls(clock=clock, emulator=emulator, token=body["access_token"])
+        return cls(clock=clock, emulator=emulator, token=body["access_token"], client_id=client.id)
 
     def script(self, money: Iterable[Lot] = (), rest: Iterable[Lot] = (), *, replace: bool = True) -> None:
         if replace:

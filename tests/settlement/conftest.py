@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.idle import idle
+from tests.settlement.mesh import Mesh
 from voucher_async import Charge, ManualClock, PendingOutcome, Repeating, Settings, Settled, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
@@ -151,4 +152,19 @@ async def shop(
     ) as emulator:
         client = VoucherClient(settings=settings(emulator), clock=clock, hooks=[told])
         yield Shop(client, emulator, clock, told)
+        await client.aclose(wait=0)
+
+
+@pytest_asyncio.fixture
+async def mesh(shop: Shop) -> AsyncIterator[Mesh]:
+    async with Mesh(shop.emulator) as mesh:
+        yield mesh
+
+
+@pytest_asyncio.fixture
+async def meshed(shop: Shop, mesh: Mesh) -> AsyncIterator[Shop]:
+    """The same shop, with a client whose requests go through the mesh."""
+    told = Recorder()
+    async with shop.another([told], base_url=mesh.base_url) as client:
+        yield Shop(client, shop.emulator, shop.clock, told)
         await client.aclose(wait=0)

@@ -81,7 +81,7 @@ class Process:
         self.alive = True
         hooks = Hooks([self])
         settings = attrs.evolve(
-            Settings.make(client_id="c", client_secret="s", environment="sandbox"),
+            Settings.make(client_id=world.adversary.client_id, client_secret="s", environment="sandbox"),
             settle_window=WINDOW,
             list_lag=WINDOW,
             settle_for=60.0,

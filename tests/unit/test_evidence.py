@@ -11,17 +11,8 @@ import pytest
 
 from voucher_async import Charge, ChargeType, PendingOutcome
 from voucher_async.errors import Proof
-from voucher_async.payments.evidence import (
-    RULES,
-    Evidence,
-    Finding,
-    Move,
-    Rule,
-    contradiction,
-    decide,
-    find,
-    obstacle,
-)
+from voucher_async.payments.contradiction import contradiction
+from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, Rule, decide, find, obstacle
 from voucher_async.payments.lessons import Lessons
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)

@@ -93,27 +93,33 @@ def test_a_client_id_is_learnt_when_a_charge_carries_that_of_its_reservation(
 
 
 @pytest.mark.parametrize(
-    ("stamp", "behind", "ahead", "agree"),
-    [(1.0, 0, 0, True), (-3.0, 3, 0, True), (5.0, 0, 3, True), (-3.5, 3.5, 0, False), (5.5, 0, 3.5, False)],
+    ("stamps", "least", "most"),
+    [
+        ((1.0,), 0, 0),  # within the time in which it was made
+        ((-3.0,), -3, 0),
+        ((5.0,), 0, 3),
+        ((3602.0,), 3600, 3600),  # always another clock's
+        ((-3600.0,), -3600, -3600),
+        ((3602.0, 1.0), 0, 3600),  # one of two clocks, now this, now that
+        ((-9.0, 11.0, 0.0), -9, 9),
+    ],
 )
-def test_clocks_agree_when_a_stamp_was_close_to_its_time(
-    stamp: float, behind: float, ahead: float, *, agree: bool
+def test_how_far_stamps_may_be_off_is_what_was_seen(
+    stamps: tuple[float, ...], least: float, most: float
 ) -> None:
     lessons = Lessons()
-    lessons.learn(pending(), charge(made=NOON + seconds(stamp)), (NOON, NOON + seconds(2)))
-    assert (lessons.behind, lessons.ahead) == (seconds(behind), seconds(ahead))
-    assert lessons.clocks_agree is agree
+    for stamp in stamps:
+        lessons.learn(pending(), charge(made=NOON + seconds(stamp)), (NOON, NOON + seconds(2)))
+    assert lessons.shift(pending().operation) == (seconds(least), seconds(most))
 
 
 def test_nothing_is_taken_for_granted_of_clocks_before_one_was_seen() -> None:
     lessons = Lessons()
-    assert not lessons.clocks_agree
     lessons.learn(pending(), charge(), None)
-    assert not lessons.clocks_agree
+    assert lessons.shift(pending().operation) == (seconds(0), seconds(0))
 
 
-def test_the_worst_that_was_seen_of_a_clock_counts() -> None:
+def test_what_charges_show_of_clocks_says_nothing_of_refunds() -> None:
     lessons = Lessons()
-    for stamp in (-9.0, 9.0, 0.0):
-        lessons.learn(pending(), charge(made=NOON + seconds(stamp)), (NOON, NOON))
-    assert (lessons.behind, lessons.ahead, lessons.clocks_agree) == (seconds(9), seconds(9), False)
+    lessons.learn(pending(), charge(made=NOON + seconds(3600)), (NOON, NOON))
+    assert lessons.shift("refundCharge") == (seconds(0), seconds(0))

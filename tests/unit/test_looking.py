@@ -528,13 +528,17 @@ class OneVoucher:
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         self.paths.append(request.path)
         if self.voucher is None:
-            raise NotFound("HTTP 404", status=404)
+            missing = NotFound("HTTP 404", status=404)
+            missing.has_envelope = True
+            raise missing
         return Answer(value=cast("T", self.voucher), date=None, sent=0.0)
 
 
 async def test_a_voucher_is_found_or_not() -> None:
     server = OneVoucher(VOUCHER)
-    assert await find_voucher(server, pending(), server.deadline()) == VOUCHER
+    found = await find_voucher(server, pending(), server.deadline())
+    assert found is not None
+    assert found.value == VOUCHER
     assert server.paths == ["/vouchers/V"]
     assert await find_voucher(OneVoucher(None), pending(), server.deadline()) is None
 

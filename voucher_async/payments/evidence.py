@@ -8,6 +8,8 @@ Theory of operation. A money call (charge, refund, recharge) leaves an entry in 
 * Absence is proved by a list alone that is fresh, complete and unfiltered, and read late enough: past the
   settle window, or `list_lag` past a fence. A fence is whatever makes the server refuse each request that may
   still be under way: the end of its reservation, or a newer one.
+* A refusal stands when two looks find nothing and the balance agrees with the list; where it does not, or may
+  not be read, the list may lag behind a delivery that was carried out: its lag is waited out.
 * While its reservation lives, a charge may be sent again: it is carried out once. An accepted repeat is ours;
   after a refused one, the one entry that is recognisably ours is.
 * An answer of 2xx proves that something was carried out: from then on absence proves nothing.
@@ -32,9 +34,21 @@ if TYPE_CHECKING:
     from voucher_async.payments.lessons import Lessons
     from voucher_async.pending import PendingOutcome
 
-__all__ = ["RULES", "Evidence", "Finding", "Move", "Rule", "contradiction", "decide", "find", "obstacle"]
+__all__ = [
+    "KINDS",
+    "LOOKS",
+    "RULES",
+    "Evidence",
+    "Finding",
+    "Move",
+    "Rule",
+    "decide",
+    "find",
+    "needs_balance",
+    "obstacle",
+]
 
-_LOOKS: Final = 2
+LOOKS: Final = 2  # that find nothing, before anything is concluded from that
 _SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
 _NO_TIME: Final = dt.timedelta()
 _FAR: Final = dt.timedelta(days=1)  # beyond that no wrong clock explains a stamp
@@ -88,7 +102,7 @@ RULES: Final[dict[str, Rule]] = {
         kind=ChargeType.recharge, by_order=True, needs_known=True, repeat_early=False, take_back=False
     ),
 }
-_KINDS: Final = frozenset(rule.kind for rule in RULES.values())
+KINDS: Final = frozenset(rule.kind for rule in RULES.values())
 
 
 def obstacle(pending: PendingOutcome) -> str | None:
@@ -102,41 +116,6 @@ def obstacle(pending: PendingOutcome) -> str | None:
     return None
 
 
-def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> str | None:
-    """The reason why an answer of 2xx is not the one that was asked for; None when it is.
-
-    A type that this version does not know is no contradiction: the API may add some.
-
-    Args:
-        pending: the call.
-        charge: the answer.
-        lessons: what normal answers have shown.
-    """
-    kind = RULES[pending.operation].kind
-    if charge.type in _KINDS and charge.type != kind:
-        return f"a {kind} was asked for, the answer is a {charge.type}"
-    if pending.amount is not None and charge.amount != pending.amount:
-        return f"a {kind} of {pending.amount} was asked for, the answer is one of {charge.amount}"
-    if pending.voucher_id is not None and not _is_same_id(charge.voucher_id, pending.voucher_id):
-        return f"voucher {pending.voucher_id} was named, the answer is about {charge.voucher_id}"
-    if _is_of_another_order(pending, charge, lessons):
-        return f"order {pending.order_number} was named, the answer is about {charge.order_number}"
-    return None
-
-
-def _is_same_id(left: str, right: str) -> bool:
-    return left.strip().casefold() == right.strip().casefold()
-
-
-def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> bool:
-    if pending.order_number is None or charge.order_number is None:
-        return False
-    if compare(pending.order_number, charge.order_number) is not Likeness.OTHER:
-        return False
-    # that a refund shows the order number of its charge is an assumption, until it was seen
-    return RULES[pending.operation].by_order or pending.operation in lessons.echoed
-
-
 @attrs.frozen(kw_only=True)
 class Finding:
     """The entries of a voucher's list of charges that have to do with a call.
@@ -145,7 +124,7 @@ class Finding:
         certain: what can only be the effect of the requests that were sent, the oldest first.
         recognised: what is recognisably ours, and rewritten.
         unclear: what may be ours, or somebody else's.
-        misfits: what would be ours if it had another amount: another payment of the same order, most likely.
+        misfits: what is ours but for its amount; not ours if the balance agrees with it.
     """
 
     certain: tuple[Charge, ...] = ()
@@ -219,14 +198,16 @@ def _weigh(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons
 def _of_kind(rule: Rule, charge: Charge) -> _Weight:
     if charge.type == rule.kind:
         return _Weight.CERTAIN
-    return _Weight.NOT_OURS if charge.type in _KINDS else _Weight.RECOGNISED
+    return _Weight.NOT_OURS if charge.type in KINDS else _Weight.RECOGNISED
 
 
 def _of_amount(pending: PendingOutcome, rule: Rule, charge: Charge, likeness: Likeness) -> _Weight:
     if charge.amount == pending.amount:
         return _Weight.CERTAIN
-    # a new recharge or refund of the same order may be ours, shown with another amount; a charge is
-    # sent again instead, and before it is called absent its list is held against the balance
+    if charge.amount.copy_abs() == pending.amount:
+        return _Weight.RECOGNISED  # some lists show what was taken with a sign
+    # a new recharge or refund of the same order may be ours, shown with another amount; of a charge the
+    # balance tells
     may_be_ours = rule.needs_known and likeness is Likeness.EQUAL and pending.order_number
     return _Weight.UNCLEAR if may_be_ours else _Weight.NOT_OURS
 
@@ -236,19 +217,21 @@ def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> 
         return _Weight.CERTAIN
     if likeness is Likeness.RECOGNISABLE:
         return _Weight.RECOGNISED if pending.order_number is not None else _Weight.UNCLEAR
-    return _Weight.NOT_OURS if pending.operation in lessons.echoed else _Weight.UNCLEAR
+    return _Weight.NOT_OURS if lessons.echoes(pending) else _Weight.UNCLEAR
 
 
 def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
-    # what is stored without its client may be of another one than this
-    ours = pending.reserved_by or (lessons.client_id if pending.client_id is not None else None)
-    if ours is None or charge.client_id == ours:
+    """The weight of a client id: servers show that of a queue's worker, or of the charge refunded."""
+    # what this client's entries carry says nothing of an outcome of which the client is not known
+    is_ours = pending.client_id is not None or pending.reserved_by is not None
+    seen = lessons.clients.get(pending.operation, set[str]()) if is_ours else set[str]()
+    expected = pending.reserved_by or pending.client_id
+    if charge.client_id in seen or (not seen and (expected is None or charge.client_id == expected)):
         return _Weight.CERTAIN
     if charge.client_id is None:
-        return _Weight.UNCLEAR if lessons.client_id is not None else _Weight.CERTAIN
-    if lessons.client_id == ours:
-        return _Weight.NOT_OURS
-    return _Weight.RECOGNISED if charge.client_id in lessons.others else _Weight.UNCLEAR
+        return _Weight.UNCLEAR if seen else _Weight.CERTAIN
+    is_one = len(seen) == 1 and (pending.reserved_by is None or pending.reserved_by in seen)
+    return _Weight.NOT_OURS if is_one and pending.operation != REFUND_CHARGE.id else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
@@ -327,7 +310,7 @@ class Evidence:
     @property
     def absence(self) -> Proof | None:
         """The proof that the call was not carried out; None as long as there is none."""
-        if self.answered or not self.whole:
+        if self.answered or not self.whole or (self.finding.misfits and not self.balanced):
             return None
         if self.finding.misfits and not self.balanced:
             return None  # amounts may be shown wrongly, and one of them be ours
@@ -354,17 +337,25 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
         return Move.WAIT if is_contended else Move.DONE  # when the rival is clear, its charge is its own
     if evidence.finding.recognised or evidence.finding.unclear:
         return _decide_unclear(rule, evidence)
-    if evidence.refused and not evidence.answered and evidence.absences >= _LOOKS:
+    if evidence.refused and not evidence.answered and evidence.absences >= LOOKS:
         return _decide_refused(evidence)
     if _may_repeat(rule, evidence):
         return Move.REPEAT
     return Move.WAIT if evidence.absence is None else Move.NOT_DONE
 
 
+def needs_balance(evidence: Evidence) -> bool:
+    """Whether the word hangs on the balance when nothing is found: it shows what a list may not yet."""
+    if evidence.finding.misfits:
+        return True
+    refused = evidence.refused and evidence.absences >= LOOKS and evidence.quiet < evidence.lag
+    return refused or evidence.absence is Proof.REPEAT_REFUSED
+
+
 def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
     if rule.repeat_early and evidence.repeatable and not evidence.answered:
         # accepted, it is ours; refused, the entry is
-        return Move.REPEAT if evidence.absences >= _LOOKS else Move.WAIT
+        return Move.REPEAT if evidence.absences >= LOOKS else Move.WAIT
     if evidence.repeat_refused and len(evidence.finding.recognised) == 1 and not evidence.confusable:
         return Move.DONE
     return Move.WAIT if evidence.quiet < evidence.lag and not evidence.refused else Move.OPEN
@@ -372,10 +363,11 @@ def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
 
 def _decide_refused(evidence: Evidence) -> Move:
     """The only delivery was refused, and nothing is to be seen of another."""
-    if not evidence.whole:
-        return Move.OPEN
+    is_shown = evidence.quiet >= evidence.lag  # by now the list would show what was carried out
+    if not evidence.whole or (evidence.finding.misfits and not evidence.balanced):
+        return Move.OPEN if is_shown else Move.WAIT
     if evidence.patience is None or not evidence.repeatable:
-        return Move.REFUSED
+        return Move.REFUSED if evidence.balanced or is_shown else Move.WAIT
     return Move.REPEAT if evidence.quiet >= evidence.patience else Move.WAIT
 
 
@@ -383,5 +375,5 @@ def _may_repeat(rule: Rule, evidence: Evidence) -> bool:
     if not evidence.repeatable or evidence.answered:
         return False
     if rule.repeat_early:
-        return evidence.absences >= _LOOKS
+        return evidence.absences >= LOOKS
     return evidence.absence is not None

@@ -27,17 +27,16 @@ class Lessons:
     """One per client; until an answer has shown something, nothing is taken for granted.
 
     Attributes:
-        echoed: the operations whose answers have shown an order number recognisably.
-        client_id: the `client_id` that charges of this client carry; None when none has been seen, or when
-            one has been seen without it, or with another.
-        others: what charges of this client have carried in its place.
+        echoed: the operations whose answers have shown an order number of ASCII letters recognisably.
+        echoed_beyond: the same for other letters: what becomes of them the first kind does not show.
+        clients: the `client_id`s that entries of this client carry, by operation.
         offsets: by operation, how far from their time its stamps have been, at least and at most; below 0:
             behind it, above 0: ahead of it.
     """
 
     echoed: set[str] = attrs.Factory(set[str])
-    client_id: str | None = None
-    others: set[str | None] = attrs.Factory(set[str | None])
+    echoed_beyond: set[str] = attrs.Factory(set[str])
+    clients: dict[str, set[str]] = attrs.Factory(dict[str, set[str]])
     offsets: dict[str, tuple[dt.timedelta, dt.timedelta]] = attrs.Factory(
         dict[str, tuple[dt.timedelta, dt.timedelta]]
     )
@@ -56,15 +55,21 @@ class Lessons:
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
-        if pending.reserved_by is not None:
-            self._learn_client(pending.reserved_by, charge.client_id)
+        if charge.client_id is not None:
+            self.clients.setdefault(pending.operation, set()).add(charge.client_id)
         if made is not None:
             self._learn_clock(pending.operation, charge.created_at, *made)
+
+    def echoes(self, pending: PendingOutcome) -> bool:
+        """Whether answers have shown order numbers like that of a call recognisably."""
+        is_plain = (pending.order_number or "").isascii()
+        return pending.operation in (self.echoed if is_plain else self.echoed_beyond)
 
     def _learn_order(self, pending: PendingOutcome, charge: Charge) -> None:
         likeness = compare(pending.order_number, charge.order_number)
         if likeness is not Likeness.OTHER and charge.order_number is not None:
-            self.echoed.add(pending.operation)
+            is_plain = (pending.order_number or "").isascii()
+            (self.echoed if is_plain else self.echoed_beyond).add(pending.operation)
         if charge.order_number == pending.order_number or self._warned or likeness is Likeness.OTHER:
             return
         self._warned = True
@@ -74,11 +79,6 @@ class Lessons:
             "digits and dashes",
             "none came back" if charge.order_number is None else "one came back changed",
         )
-
-    def _learn_client(self, ours: str, shown: str | None) -> None:
-        if shown != ours:
-            self.others.add(shown)  # a queue's worker charges, now and then at least
-        self.client_id = None if self.others else ours
 
     def _learn_clock(
         self, operation: str, stamp: dt.datetime, earliest: dt.datetime, latest: dt.datetime

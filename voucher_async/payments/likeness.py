@@ -57,7 +57,7 @@ def _is_recognised(sent: str, shown: str) -> bool:
 
 def _readings(shown: str) -> list[str]:
     """A text as it stands, and without what templates and URLs have escaped in it."""
-    readings = [shown, unquote(shown)]
+    readings = [shown, unquote(shown), _as_utf8(shown)]
     escaped = shown
     while "&" in escaped and len(readings) < _MOST_READINGS:
         readings.append(_CUT_ENTITY.sub("", escaped))
@@ -75,6 +75,14 @@ def _may_be_cut(sent: str, shown: str) -> bool:
 
 def _trim(text: str) -> str:
     return _ENDS.sub("", text)
+
+
+def _as_utf8(shown: str) -> str:
+    """A text whose bytes some connection to a database took for those of another character set."""
+    try:
+        return shown.encode("cp1252").decode()
+    except UnicodeError:
+        return shown
 
 
 def _is_same(sent: str, shown: str) -> bool:

@@ -8,41 +8,45 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.errors import ApiError, Fate, NotFound, OutcomeUnknown, Proof, VoucherError
+from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement.sender import Sender, brief, open_outcome
+from voucher_async.settlement.sender import brief, open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
-    from voucher_async.models import CompleteVoucher, CreateVoucherRequest
+    from voucher_async.models import CompleteVoucher
     from voucher_async.sansio import Answer
+    from voucher_async.settlement import Engine
 
 __all__ = ["create_voucher"]
 
-_REFUSALS: Final = frozenset({400, 409, 422})  # of a repeat, after an attempt whose answer was lost
+_REFUSALS: Final = range(400, 500)
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
+_LOOKS: Final = 2
+_BETWEEN: Final = 1.0  # seconds from one look to the next
 _TOLERANCE: Final = dt.timedelta(minutes=5)
-_AT_ONCE: Final = dt.timedelta(seconds=3)
-_TELLING: Final = ("amount", "currency", "code", "pin", "sku", "batch")
+_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # beyond that no wrong clock explains a stamp
+_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")
 
 
 async def create_voucher(
-    sender: Sender, body: CreateVoucherRequest, deadline: Deadline, *, fresh_id: bool, place: tuple[str, str]
+    engine: Engine, body: CreateVoucherRequest, deadline: Deadline, *, fresh_id: bool
 ) -> CompleteVoucher:
     """Create a voucher; with an id, a lost answer is asked for again.
 
     Args:
-        sender: sends the requests.
+        engine: sends the requests.
         body: the voucher.
         deadline: when to give up.
         fresh_id: the id was just made up, so no other voucher can have it.
-        place: the API's base URL and the OAuth client id, noted in an outcome that stays open.
 
     Raises:
         OutcomeUnknown: it may or may not have been created.
+        ApiError: it was refused; `looked` says whether its id was read and is not there.
         VoucherError: it was certainly not created.
     """
     request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
@@ -52,11 +56,11 @@ async def create_voucher(
         amount=body.amount,
         currency=body.currency,
         order_number=body.order_number,
-        base_url=place[0],
-        client_id=place[1],
+        base_url=engine.settings.base_url,
+        client_id=engine.settings.client_id,
     )
     try:
-        return (await sender.send(request, deadline)).value
+        return (await engine.sender.send(request, deadline)).value
     except VoucherError as error:
         reply = reply_of(error, is_only=True)
         if reply is Reply.NOT_SENT or reply is Reply.UNAUTHORIZED:
@@ -64,47 +68,84 @@ async def create_voucher(
             raise as_not_done(error, proof) from None
         failure = error
     pending = _since(pending, failure, deadline, fresh_id=fresh_id)
-    if not isinstance(failure, ApiError) or not (reply in _REFUSED or failure.status in _REFUSALS):
+    if not isinstance(failure, ApiError) or failure.status not in _REFUSALS:
         pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
         raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
+    refused = _Refused(body, pending, failure, is_only=reply in _REFUSED, fresh_id=fresh_id)
     if body.id is None:
-        raise _not_looked(failure, pending, reply, "a voucher without an id of ours cannot be read")
-    return await _after_refusal(sender, body, pending, failure, deadline, reply=reply, fresh_id=fresh_id)
+        raise refused.left_open("a voucher without an id of ours cannot be read")
+    return await _after_refusal(engine, refused, deadline)
 
 
-async def _after_refusal(
-    sender: Sender,
-    body: CreateVoucherRequest,
-    pending: PendingOutcome,
-    refusal: ApiError,
-    deadline: Deadline,
-    *,
-    reply: Reply,
-    fresh_id: bool,
-) -> CompleteVoucher:
+@attrs.frozen(kw_only=True)
+class _Refused:
+    """A creation that was refused.
+
+    Attributes:
+        body: the voucher.
+        pending: the facts, should it stay open.
+        error: the refusal.
+        is_only: it was the API's answer to the only request; else another one may be carried out yet.
+        fresh_id: no other voucher can have the id.
+    """
+
+    body: CreateVoucherRequest = attrs.field(kw_only=False)
+    pending: PendingOutcome = attrs.field(kw_only=False)
+    error: ApiError = attrs.field(kw_only=False)
+    is_only: bool
+    fresh_id: bool
+
+    def left_open(self, reason: str) -> OutcomeUnknown | ApiError:
+        """The error for a refusal that may be that of a second delivery, which could not be found out."""
+        return self.refusal() if self.is_only else open_outcome(self.error, self.pending, reason)
+
+    def refusal(self) -> ApiError:
+        """The refusal, saying that it does not prove anything."""
+        self.error.looked, self.error.pending, self.error.fate = False, self.pending, Fate.UNKNOWN
+        return self.error
+
+
+async def _after_refusal(engine: Engine, refused: _Refused, deadline: Deadline) -> CompleteVoucher:
     """Read the id after a refusal: an earlier delivery, ours or a proxy's, may have taken it."""
-    request = build(GET_COMPLETE_VOUCHER, ids={"id": body.id or ""})
-    try:
-        answer = await sender.send(request, deadline)
-    except NotFound:
-        raise as_not_done(refusal, Proof.REFUSED) from None
-    except VoucherError as failure:
-        raise _not_looked(refusal, pending, reply, f"reading its id failed ({brief(failure)})") from failure
-    # a proxy delivers twice within moments; an attempt of ours may have been minutes before, by their clock
-    tolerance = _AT_ONCE if reply in _REFUSED else _TOLERANCE
-    if fresh_id or _is_the_one(answer, body, deadline, tolerance):
-        return answer.value
-    raise as_not_done(refusal, Proof.REFUSED)
+    request = build(GET_COMPLETE_VOUCHER, ids={"id": refused.body.id or ""})
+    for number in range(_LOOKS):
+        if number:
+            await engine.pauses.wait(min(_BETWEEN, max(deadline.left(), 0.0)))
+        try:
+            answer = await engine.sender.send(request, deadline)
+        except VoucherError as failure:
+            if isinstance(failure, NotFound) and failure.has_envelope:
+                continue
+            raise refused.left_open(f"reading its id failed ({brief(failure)})") from failure
+        return _ours(refused, answer, deadline)
+    if refused.is_only:
+        raise as_not_done(refused.error, Proof.REFUSED)
+    if refused.error.has_envelope:
+        raise refused.refusal()
+    raise refused.left_open("a request may still be on its way")
 
 
-def _not_looked(
-    refusal: ApiError, pending: PendingOutcome, reply: Reply, reason: str
-) -> OutcomeUnknown | ApiError:
-    """The error for a refusal that may have been that of a second delivery, and could not be looked into."""
-    if reply not in _REFUSED:
-        return open_outcome(refusal, pending, reason)
-    refusal.looked, refusal.pending, refusal.fate = False, pending, Fate.UNKNOWN
-    return refusal
+def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline) -> CompleteVoucher:
+    """The voucher that has the id, if it is the one that was asked for.
+
+    Raises:
+        ApiError: it is another one, or may be.
+        OutcomeUnknown: it may be another one.
+    """
+    age = dt.timedelta() if refused.fresh_id else _age(answer, deadline)
+    if not refused.fresh_id and (age > _FAR or not _is_what_was_asked(answer.value, refused.body)):
+        raise as_not_done(refused.error, Proof.OTHER_VOUCHER)
+    if age > _TOLERANCE:
+        raise refused.left_open("by the server's clocks a voucher like it was there before")
+    return answer.value
+
+
+def _is_what_was_asked(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
+    """Whether a voucher is the one that was asked for, but for what servers rewrite."""
+    if (voucher.amount, voucher.currency.upper()) != (body.amount, body.currency.upper()):
+        return False
+    texts = ((getattr(body, name), getattr(voucher, name)) for name in _TELLING)
+    return all(wanted is None or compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)
 
 
 def _since(
@@ -117,24 +158,8 @@ def _since(
     return attrs.evolve(pending, since=sent_at - dt.timedelta(seconds=deadline.elapsed) - _TOLERANCE)
 
 
-def _is_the_one(
-    answer: Answer[CompleteVoucher], body: CreateVoucherRequest, deadline: Deadline, tolerance: dt.timedelta
-) -> bool:
-    """Whether a voucher that has the id is the one that was asked for, not an older one of the caller's."""
-    wanted = {name: _kept(getattr(body, name)) for name in _TELLING}
-    same = all(value is None or value == _kept(getattr(answer.value, name)) for name, value in wanted.items())
-    of_order = compare(body.order_number, answer.value.order_number) is not Likeness.OTHER
-    return same and of_order and not _is_older(answer, deadline, tolerance)
-
-
-def _kept(value: object) -> object:
-    """What is left of a value on a server that trims texts and takes an empty one for none."""
-    return (value.strip() or None) if isinstance(value, str) else value
-
-
-def _is_older(answer: Answer[CompleteVoucher], deadline: Deadline, tolerance: dt.timedelta) -> bool:
-    """Whether it was made well before this call began, by the server's own clock: then this call did not."""
+def _age(answer: Answer[CompleteVoucher], deadline: Deadline) -> dt.timedelta:
+    """The time from when a voucher was made to the beginning of this call, by the server's own clocks."""
     if answer.date is None:
-        return False
-    began = answer.date - dt.timedelta(seconds=deadline.elapsed)
-    return answer.value.created_at < began - tolerance
+        return dt.timedelta()
+    return answer.date - dt.timedelta(seconds=deadline.elapsed) - answer.value.created_at

@@ -132,13 +132,7 @@ class Vouchers:
         )
         deadline = self._sender.deadline(timeout)
         with known(code, pin):
-            return await create_voucher(
-                self._sender,
-                body,
-                deadline,
-                fresh_id=isinstance(id, Unset),
-                place=self._desk.engine.place,
-            )
+            return await create_voucher(self._desk.engine, body, deadline, fresh_id=isinstance(id, Unset))
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).

@@ -112,8 +112,9 @@ class Archive:
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
-        """What is open; also what was under way on an event loop that is gone."""
-        cases = {case.pending.id: case for case in (*self._open.values(), *self.cut_off())}
+        """What is open; also what was under way on an event loop that is gone, or does not run any more."""
+        left = [case for case in self._under_way.values() if case.is_stopped]
+        cases = {case.pending.id: case for case in (*self._open.values(), *left)}
         return tuple(case.pending for case in cases.values())
 
     def cut_off(self) -> list[Case]:

@@ -171,6 +171,11 @@ class Case:
         return self.over is not None and self.over.get_loop().is_closed()
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether nobody goes on with its call now: its event loop is gone, or does not run."""
+        return self.over is not None and not self.over.get_loop().is_running()
+
+    @property
     def is_refused(self) -> bool:
         """Whether all that was sent was refused."""
         return self.refusals > 0 and not self.doubts and not self.answered

@@ -10,7 +10,8 @@ import attrs
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import ApiError, BadAnswer, Fate, Proof, VoucherError
 from voucher_async.hooks import Settled
-from voucher_async.payments.evidence import RULES, Move, contradiction, obstacle
+from voucher_async.payments.contradiction import contradiction
+from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.pending import Settlement, SettlementState
@@ -94,11 +95,6 @@ class Engine:
             settings=settings,
             clock=clock,
         )
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The API's base URL and the OAuth client id: what an outcome belongs to."""
-        return self.settings.base_url, self.settings.client_id
 
     @property
     def patience(self) -> float:

@@ -18,7 +18,7 @@ from voucher_async.errors import (
 )
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
-from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, decide, find
+from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find, needs_balance
 from voucher_async.settlement.looking import Look, Looking, find_voucher, is_what_was_asked
 from voucher_async.settlement.sender import brief
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.models import Charge
     from voucher_async.payments.lessons import Lessons
+    from voucher_async.pending import PendingOutcome
     from voucher_async.settlement.archive import Archive
     from voucher_async.settlement.case import Case
     from voucher_async.settlement.sender import Sender
@@ -88,9 +89,11 @@ class Judge:
             evidence = self._weigh(
                 case, look, began, can_repeat=can_repeat and self._has_time(case, deadline)
             )
-            if look.all and _needs_balance(evidence):
+            if look.all and _is_absent(case.finding) and needs_balance(evidence):
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
+            if _is_nowhere(case, error):
+                return self._nowhere(case)
             case.reason = f"looking for it failed ({brief(error)})"
             is_final = case.is_refused and isinstance(error, _FINAL)
             case.hopeless = is_final or isinstance(error, (MissingScope, ConfigurationError))
@@ -98,6 +101,12 @@ class Judge:
         move = decide(RULES[case.pending.operation], evidence)
         _explain(case, move, evidence)
         return move, Proof.REFUSED if move is Move.REFUSED else evidence.absence or Proof.REFUSED
+
+    def _nowhere(self, case: Case) -> tuple[Move, Proof]:
+        """The voucher of a call that was refused as not found is not there."""
+        case.absences += 1
+        case.reason = "its voucher is not there"
+        return Move.REFUSED if case.absences >= LOOKS else Move.WAIT, Proof.REFUSED
 
     def _weigh(self, case: Case, look: Look, began: float, *, can_repeat: bool) -> Evidence:
         case.widen(self._clock.monotonic(), self._clock.now())
@@ -112,7 +121,7 @@ class Judge:
             window=self._settings.settle_window,
             lag=self._settings.list_lag,
             fenced=None if fence is None else began - fence,
-            whole=look.whole,
+            whole=look.whole and _shows_what_was_there(case.pending, look),
             rivals=self._archive.rivals(case),
             confusable=self._archive.is_confusable(case),
             repeatable=can_repeat and case.repeatable,
@@ -157,30 +166,37 @@ class Judge:
             voucher = await find_voucher(self._sender, case.pending, deadline)
         except MissingScope:
             return None
-        return voucher is not None and adds_up(voucher, look.charges)
+        return voucher is not None and not voucher.is_copy and adds_up(voucher.value, look.charges)
 
     async def _look_for_voucher(self, case: Case, deadline: Deadline) -> tuple[Move, Proof]:
         pending = case.pending
-        voucher = await find_voucher(self._sender, pending, deadline)
-        if voucher is None:
+        answer = await find_voucher(self._sender, pending, deadline)
+        if answer is None:
             is_lost = case.quiet >= self._settings.settle_window and not pending.answered
             return Move.NOT_DONE if is_lost else Move.WAIT, Proof.NO_VOUCHER
+        voucher = answer.value
         is_ours = is_what_was_asked(voucher, pending)
         is_older = pending.since is not None and voucher.created_at < pending.since
         if is_ours and not is_older:
             return Move.DONE, Proof.NO_VOUCHER
-        if not is_ours and (is_older or pending.since is None) and not pending.answered:
+        if not is_ours and (is_older or pending.sent_at is None) and not pending.answered:
             return Move.NOT_DONE, Proof.OTHER_VOUCHER
         case.reason = "the voucher with this id was there before, or is not quite what was asked for"
         return Move.OPEN, Proof.OTHER_VOUCHER
 
 
-def _needs_balance(evidence: Evidence) -> bool:
-    """Whether the call seems not to have been carried out, and the balance may say otherwise."""
-    if not _is_absent(evidence.finding):
-        return False
-    is_past = attrs.evolve(evidence, balanced=True).absence is not None
-    return is_past and (evidence.repeat_refused or bool(evidence.finding.misfits))
+def _is_nowhere(case: Case, error: VoucherError) -> bool:
+    """Whether the voucher of a refused call has never been there, by the API's own word each time."""
+    is_unseen = case.pending.reservation_id is None and case.pending.charge_id is None
+    both = (case.refusal, error)
+    is_said = all(isinstance(each, NotFound) and each.has_envelope for each in both)
+    return is_said and is_unseen and case.pending.known is None and case.is_refused
+
+
+def _shows_what_was_there(pending: PendingOutcome, look: Look) -> bool:
+    """Whether a list shows what is known to have been there before: else it is older than that."""
+    before = {*(pending.known or ()), *filter(None, (pending.charge_id,))}
+    return not look.all or before <= {charge.id for charge in look.charges}
 
 
 def _is_absent(finding: Finding) -> bool:

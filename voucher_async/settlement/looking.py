@@ -125,11 +125,16 @@ class Looking:
     def _has_moved(
         self, voucher_id: str, answer: Answer[ChargePage], date_before: dt.datetime | None
     ) -> bool:
-        """Whether the server's date went on since the last look at the voucher, if it did elsewhere."""
+        """Whether the server's date went on since the last look at the voucher, if it did elsewhere.
+
+        An older date than that of the last look is an older copy's: of another cache, or of a late answer.
+        """
         date = answer.date
         if date is None:
             return True
         earlier = self._dates.get(voucher_id)
+        if earlier is not None and (earlier[0] - date).total_seconds() > _COPIED:
+            return False
         if earlier is not None and earlier[0] == date and answer.sent - earlier[1] > _COPIED:
             return date_before is None or date_before <= date
         self._dates[voucher_id] = (date, answer.sent)
@@ -236,16 +241,20 @@ async def known_ids(
     return tuple(charge.id for charge in alike), look.whole and look.all
 
 
-async def find_voucher(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> VoucherDetails | None:
-    """The voucher; None when there is none.
+async def find_voucher(
+    sender: Sender, pending: PendingOutcome, deadline: Deadline
+) -> Answer[VoucherDetails] | None:
+    """The voucher; None when there is none, by the API's own word: a proxy's page says nothing.
 
     Raises:
         VoucherError: it could not be read.
     """
     request = build(GET_VOUCHER, ids={"id": pending.voucher_id or ""})
     try:
-        return (await sender.send(request, deadline)).value
-    except NotFound:
+        return await sender.send(request, deadline)
+    except NotFound as error:
+        if not error.has_envelope:
+            raise
         return None
 
 
@@ -264,4 +273,4 @@ async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadl
     if pending.currency is not None:
         return pending.currency
     voucher = await find_voucher(sender, pending, deadline)
-    return voucher.currency if voucher else None
+    return voucher.value.currency if voucher else None

@@ -1,0 +1,50 @@
+"""An answer of 2xx that is not the one that was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.payments.evidence import KINDS, RULES
+from voucher_async.payments.likeness import Likeness, compare
+
+if TYPE_CHECKING:
+    from voucher_async.models import Charge
+    from voucher_async.payments.lessons import Lessons
+    from voucher_async.pending import PendingOutcome
+
+__all__ = ["contradiction"]
+
+
+def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> str | None:
+    """The reason why an answer of 2xx is not the one that was asked for; None when it is.
+
+    A type that this version does not know is no contradiction: the API may add some.
+
+    Args:
+        pending: the call.
+        charge: the answer.
+        lessons: what normal answers have shown.
+    """
+    kind = RULES[pending.operation].kind
+    if charge.type in KINDS and charge.type != kind:
+        return f"a {kind} was asked for, the answer is a {charge.type}"
+    if pending.amount is not None and charge.amount != pending.amount:
+        return f"a {kind} of {pending.amount} was asked for, the answer is one of {charge.amount}"
+    if pending.voucher_id is not None and not _is_same_id(charge.voucher_id, pending.voucher_id):
+        return f"voucher {pending.voucher_id} was named, the answer is about {charge.voucher_id}"
+    if _is_of_another_order(pending, charge, lessons):
+        return f"order {pending.order_number} was named, the answer is about {charge.order_number}"
+    return None
+
+
+def _is_same_id(left: str, right: str) -> bool:
+    return left.strip().casefold() == right.strip().casefold()
+
+
+def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> bool:
+    if pending.order_number is None or charge.order_number is None:
+        return False
+    if compare(pending.order_number, charge.order_number) is not Likeness.OTHER:
+        return False
+    # that a refund shows the order number of its charge is an assumption, until it was seen
+    return RULES[pending.operation].by_order or lessons.echoes(pending)
