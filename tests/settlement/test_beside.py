@@ -350,17 +350,16 @@ async def test_a_refund_that_is_cut_short_while_it_waits_to_be_repeated_is_open(
     assert [each.voucher_id for each in shop.client.pending if each.operation == REFUND] == [first.id]
 
 
-async def test_a_refund_that_waits_to_be_repeated_when_the_client_is_closed_was_not_made(shop: Shop) -> None:
+async def test_a_refund_that_waits_to_be_repeated_when_the_client_is_closed_is_open(shop: Shop) -> None:
     first, second = shop.voucher(), shop.voucher()
     shop.script(REFUND, faults.TooMany(5))
     charging = asyncio.create_task(charge_and_refund(shop, first, second))
-    await shop.until(lambda: shop.told.repeats)
-    assert await shop.client.aclose(wait=0) == ()
-    with pytest.raises(CheckoutFailed) as caught:
+    await shop.until(lambda: shop.count(REFUND))
+    await shop.passes(0.5)
+    await shop.client.aclose(wait=0)
+    with pytest.raises(CheckoutUnknown) as caught:  # a proxy may have delivered it before it said 429
         await charging
-    assert not isinstance(caught.value, CheckoutUnknown)
-    assert [outcome.state for outcome in caught.value.outcomes] == [HeldState.CHARGED, HeldState.NOT_CHARGED]
-    assert shop.told.words == ["refund failed"]
+    assert [outcome.state for outcome in caught.value.outcomes] == [HeldState.UNKNOWN, HeldState.NOT_CHARGED]
 
 
 async def test_closing_waits_no_longer_than_it_is_told(shop: Shop) -> None:

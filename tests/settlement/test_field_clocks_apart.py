@@ -53,8 +53,9 @@ async def test_a_lost_charge_is_settled(
 
     mesh.once(CHARGE, lost)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
-    assert told.word == "done", told
-    assert [told.value.id] == meshed.charged()
+    # before a normal answer has shown how far the clocks are apart, the entry may be an older call's
+    assert told.word == "done" or (not warm and told.word == "open"), told
+    assert told.word == "open" or [told.value.id] == meshed.charged()
 
 
 @pytest.mark.parametrize("seconds", APART)

@@ -42,7 +42,7 @@ PENDING = PendingOutcome(
     operation="chargeReservation", voucher_id="V", amount=Decimal("5.00"), order_number="A-1", since=NOON
 )
 CREATION = PendingOutcome(
-    operation="createVoucher", voucher_id="V", amount=Decimal("25.00"), currency="EUR", since=NOON
+    operation="createVoucher", voucher_id="V", amount=Decimal("25.00"), currency="EUR", since=NOON, sent_at=NOON
 )
 VOUCHER = attrs.evolve(
     wire.decode(VoucherDetails, raw(example("VoucherDetails"))),
@@ -74,6 +74,8 @@ class Server:
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         if request.operation is GET_VOUCHER:
             if isinstance(self.voucher, VoucherError):
+                if isinstance(self.voucher, NotFound):
+                    self.voucher.has_envelope = True
                 raise self.voucher
             return Answer(value=cast("T", self.voucher), date=None, sent=0.0)
         if self.error is not None:
@@ -283,7 +285,7 @@ async def test_a_look_that_failed_says_nothing(error: VoucherError, *, hopeless:
         (VOUCHER, {"amount": Decimal("1.00")}, 0.0, (Move.OPEN, Proof.OTHER_VOUCHER)),
         (
             VOUCHER,
-            {"amount": Decimal("1.00"), "since": None},
+            {"amount": Decimal("1.00"), "since": None, "sent_at": None},
             0.0,
             (Move.NOT_DONE, Proof.OTHER_VOUCHER),
         ),

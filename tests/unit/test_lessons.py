@@ -82,14 +82,14 @@ def test_an_equal_order_number_or_another_one_is_not_warned_of(
 
 @pytest.mark.parametrize(
     ("reserved_by", "shown", "learnt"),
-    [("shop", "shop", "shop"), ("shop", "proxy", None), (None, "shop", None)],
+    [("shop", "shop", {"shop"}), ("shop", "worker", {"worker"}), (None, "shop", {"shop"})],
 )
-def test_a_client_id_is_learnt_when_a_charge_carries_that_of_its_reservation(
-    reserved_by: str | None, shown: str, learnt: str | None
+def test_the_client_ids_that_entries_carry_are_learnt_for_their_operation(
+    reserved_by: str | None, shown: str, learnt: set[str]
 ) -> None:
     lessons = Lessons()
     lessons.learn(pending(reserved_by=reserved_by), charge(client_id=shown), None)
-    assert lessons.client_id == learnt
+    assert lessons.clients == {pending().operation: learnt}
 
 
 @pytest.mark.parametrize(

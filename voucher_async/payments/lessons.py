@@ -36,7 +36,7 @@ class Lessons:
 
     echoed: set[str] = attrs.Factory(set[str])
     echoed_beyond: set[str] = attrs.Factory(set[str])
-    clients: dict[str, set[str]] = attrs.Factory(dict[str, set[str]])
+    clients: dict[str, set[str | None]] = attrs.Factory(dict[str, set[str | None]])
     offsets: dict[str, tuple[dt.timedelta, dt.timedelta]] = attrs.Factory(
         dict[str, tuple[dt.timedelta, dt.timedelta]]
     )
@@ -55,8 +55,7 @@ class Lessons:
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
-        if charge.client_id is not None:
-            self.clients.setdefault(pending.operation, set()).add(charge.client_id)
+        self.clients.setdefault(pending.operation, set()).add(charge.client_id)
         if made is not None:
             self._learn_clock(pending.operation, charge.created_at, *made)
 

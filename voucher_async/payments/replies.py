@@ -44,13 +44,13 @@ def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
         return Reply.CARRIED_OUT
     if error.fate is Fate.NOT_SENT:
         return Reply.NOT_SENT
-    if not isinstance(error, ApiError) or error.fate is Fate.UNKNOWN:
+    if not isinstance(error, ApiError) or (error.facts and error.facts.in_doubt):
         return Reply.UNKNOWN
     if error.status in _DECLINED:
         attempts = error.facts.attempts if error.facts else 1
         alone = error.status == _UNAUTHORIZED and is_only and attempts == 1
         return Reply.UNAUTHORIZED if alone else Reply.DECLINED
-    if not error.has_envelope:
+    if error.fate is Fate.UNKNOWN or not error.has_envelope:
         return Reply.UNKNOWN
     return Reply.GONE if error.status in _GONE else Reply.REFUSED
 
