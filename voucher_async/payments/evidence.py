@@ -10,7 +10,8 @@ Theory of operation. A money call (charge, refund, recharge) leaves an entry in 
   still be under way: the end of its reservation, or a newer one.
 * While its reservation lives, a charge may be sent again: it is carried out once. An accepted repeat is ours;
   after a refused one, the one entry that is recognisably ours is.
-* An answer of 2xx proves that something was carried out: from then on absence proves nothing.
+* An answer of 2xx proves that something was carried out: from then on absence proves nothing, and the one
+  entry that is recognisably ours is what it was.
 """
 
 from __future__ import annotations
@@ -365,7 +366,8 @@ def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
     if rule.repeat_early and evidence.repeatable and not evidence.answered:
         # accepted, it is ours; refused, the entry is
         return Move.REPEAT if evidence.absences >= _LOOKS else Move.WAIT
-    if evidence.repeat_refused and len(evidence.finding.recognised) == 1 and not evidence.confusable:
+    is_done = evidence.repeat_refused or evidence.answered  # so it is there: the one entry that is ours
+    if is_done and len(evidence.finding.recognised) == 1 and not evidence.confusable:
         return Move.DONE
     return Move.WAIT if evidence.quiet < evidence.lag and not evidence.refused else Move.OPEN
 
