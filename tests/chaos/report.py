@@ -32,7 +32,7 @@ def problems_of(report: Report) -> list[str]:
     verdict = report.verdict
     problems = [f"{violation.kind}: {violation.text} ({violation.call})" for violation in verdict.violations]
     if report.storm.variant == "habits":
-        problems += _too_open(verdict.shares)
+        problems += too_open(verdict.shares)
     elif verdict.doubted - verdict.automatic > max(1, verdict.doubted * (1 - LEAST_SHARE)):
         problems.append(f"only {verdict.share:.2%} of the calls in doubt were settled automatically")
     if noise := noise_of(report):
@@ -45,7 +45,7 @@ def problems_of(report: Report) -> list[str]:
     return problems
 
 
-def _too_open(shares: Sequence[Share]) -> list[str]:
+def too_open(shares: Sequence[Share]) -> list[str]:
     """The habits under which too many lost charges with a live reservation stay open.
 
     One call is no share: a habit has its turn for some seconds, and loses some dozens of answers.
