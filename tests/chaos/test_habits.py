@@ -1,4 +1,4 @@
-"""What the judge makes of a server with habits: what it excuses, what it counts, and what it never forgives."""
+"""What the judge makes of a server with habits: what it excuses, counts, and never forgives."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class TestTurns:
 class TestWhatStaysOpen:
     def test_is_excused_and_counted_under_a_habit_alone(self) -> None:
         records: list[Record] = [began(), intent(), UNKNOWN, STILL_OPEN, Ended(open=("p1",))]
-        for entries in ([], [CHARGED]):
+        made: tuple[list[Entry], ...] = ([], [CHARGED])
+        for entries in made:
             excused = judge(records, entries, FOLDED)
             assert (excused.violations, excused.left_open) == ((), 1)
             assert own(excused, "folded").left_open == 1
@@ -84,7 +85,8 @@ class TestWhatStaysOpen:
     def test_is_excused_for_the_refund_of_a_charge_that_a_habit_has_touched(self) -> None:
         early = attrs.evolve(began("0"), at=1.0), attrs.evolve(intent(call="0"), at=1.0)
         late = attrs.evolve(began("1", kind="refund", things=("c1",)), at=9.0)
-        records: list[Record] = [*early, attrs.evolve(told("done", "0", charges=("c1",)), at=1.5), late]
+        done = attrs.evolve(told("done", "0", charges=("c1",)), at=1.5)
+        records: list[Record] = [early[0], early[1], done, late]
         records += [attrs.evolve(refunding("p2", "1"), at=9.0), told("unknown", "1")]
         turns = Turns([Turn(at=0.0, habit="folded"), Turn(at=4.0)])
         assert judge(records, [CHARGED], turns).violations == ()
@@ -119,10 +121,9 @@ class TestNoHabitExcuses:
         assert own(verdict, "folded").violations > 0
 
     def test_a_denial_beside_an_equal_refund_that_is_open_when_both_were_made(self) -> None:
-        refunds = [began(call, kind="refund", things=("c1",)) for call in ("1", "2")]
-        intents = [refunding("p2", "1"), refunding("p3", "2")]
-        charge = [began("0"), intent(call="0"), told("done", "0", charges=("c1",))]
-        records: list[Record] = [*charge, *refunds, *intents, told("unknown", "1"), told("not done", "2")]
+        records: list[Record] = [began("0"), intent(call="0"), told("done", "0", charges=("c1",))]
+        records += [began(call, kind="refund", things=("c1",)) for call in ("1", "2")]
+        records += [refunding("p2", "1"), refunding("p3", "2"), told("unknown", "1"), told("not done", "2")]
         made = [
             Entry(id=id, kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1")
             for id in ("b1", "b2")
