@@ -172,13 +172,22 @@ class TestProofs:
 
 class TestShares:
     def test_a_lost_charge_counts_when_its_reservation_lived_and_its_caller_stayed(self) -> None:
-        patient = attrs.evolve(began(things=("Own-0-1",)), patient=True)
-        shared = attrs.evolve(began("2", things=("Common-1",)), patient=True)
-        hasty = began("3", things=("Own-0-2",))
-        doubts = [attrs.evolve(DOUBT, call=call) for call in "123"]
-        records: list[Record] = [patient, shared, hasty, *doubts, *(told("not done", call) for call in "123")]
-        share = own(judge(records, [], FOLDED), "folded")
-        assert (share.calls, share.doubted, share.lost, share.lost_and_open) == (3, 3, 1, 0)
+        calls = [began("1", things=("Own-0-1",)), began("2", things=("Common-1",)), began("3")]
+        calls[0], calls[1] = (attrs.evolve(call, patient=True) for call in calls[:2])
+        records: list[Record] = [*calls]
+        records += [intent(f"p{call}", call, reservation=f"r{call}") for call in "123"]
+        records += [attrs.evolve(DOUBT, call=call) for call in "123"]
+        records += [attrs.evolve(told("unknown", call), at=5.0) for call in "123"]
+        made = [attrs.evolve(CHARGED, id=f"c{call}", reservation=f"r{call}") for call in "123"]
+
+        def share(*entries: Entry) -> tuple[int, ...]:
+            it = own(judge(records, entries, FOLDED), "folded")
+            return it.calls, it.doubted, it.lost, it.lost_and_open
+
+        assert share(*made) == (3, 3, 1, 1)
+        assert share(attrs.evolve(made[0], replaced=6.0), *made[1:]) == (3, 3, 1, 1)
+        assert share(attrs.evolve(made[0], replaced=4.0), *made[1:]) == (3, 3, 0, 0)
+        assert share(*made[1:]) == (3, 3, 0, 0)
 
     def test_a_call_that_met_two_habits_counts_for_the_one_that_lets_nothing_be_told(self) -> None:
         (untellable,) = UNTELLABLE
