@@ -195,13 +195,14 @@ class TestShares:
         (share,) = judge([began(), intent(), UNKNOWN, STILL_OPEN], [], turns).shares
         assert share.habit == untellable
 
-    def test_one_open_call_is_no_share_and_a_few_of_a_hundred_are(self) -> None:
-        few = Share(habit="a", calls=9, doubted=9, left_open=1, lost=9, lost_and_open=1, violations=0)
+    def test_two_open_calls_are_no_share_of_a_habit_and_a_few_of_a_hundred_are(self) -> None:
+        few = Share(habit="a", calls=9, doubted=9, left_open=2, lost=9, lost_and_open=2, violations=0)
         many = attrs.evolve(few, habit="b", lost=100, lost_and_open=3)
-        fine = attrs.evolve(few, habit="c", lost=100, lost_and_open=2)
+        fine = attrs.evolve(few, habit="c", lost=400, lost_and_open=1)
         excused = attrs.evolve(many, habit=next(iter(UNTELLABLE)))
         (problem,) = reports.too_open([few, many, fine, excused])
         assert problem.startswith("b: 3 of 100")
+        assert reports.too_open([few, few]) == ["all: 4 of 18 lost charges are still open"]
 
     def test_the_table_has_a_row_for_each_habit_and_one_for_all(self) -> None:
         share = Share(habit="a", calls=9, doubted=5, left_open=1, lost=4, lost_and_open=1, violations=0)
