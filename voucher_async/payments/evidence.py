@@ -191,7 +191,7 @@ def find(pending: PendingOutcome, charges: Iterable[Charge], lessons: Lessons) -
 
 
 def _is_misfit(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons) -> bool:
-    if compare(pending.order_number, charge.order_number) is Likeness.OTHER:
+    if pending.amount is None or compare(pending.order_number, charge.order_number) is Likeness.OTHER:
         return False
     alike = attrs.evolve(charge, amount=pending.amount)
     return _weigh(pending, rule, alike, lessons) is not _Weight.NOT_OURS
