@@ -59,8 +59,8 @@ class Storm:
 
     @property
     def tries(self) -> int:
-        """How often what is open is settled by hand; under habits some of it stays open for good."""
-        return 3 if self.variant == "habits" else 8
+        """How often what is open is settled by hand; some of it stays open for good."""
+        return 3 if self.variant == "habits" else 4
 
     def settings(self, access: EmulatorSettings) -> Settings:
         """The settings of the workers' clients.

@@ -90,8 +90,10 @@ class Index:
         for entry in entries:
             self.in_slot[slot_of(entry)].append(entry)
         self.intents_in: dict[Slot, list[Intent]] = collections.defaultdict(list)
+        self._intents_of: dict[str, list[Intent]] = collections.defaultdict(list)
         for intent in self.intents.values():
             self.intents_in[slot_of_intent(intent)].append(intent)
+            self._intents_of[intent.call].append(intent)
         self._said: dict[str, set[Said]] = collections.defaultdict(set)
         self.heard: set[str] = set()  # pending ids of which a hook was told the end
         self.claimed: set[str] = (
@@ -178,6 +180,11 @@ class Index:
     def said(self, intent: Intent) -> set[Said]:
         """All that hooks and settlements said of a request."""
         return self._said.get(intent.pending, set())
+
+    def charges_of(self, call: str) -> set[Slot]:
+        """Where the charges of a call belong."""
+        mine = self._intents_of[call]
+        return {slot_of_intent(intent) for intent in mine if intent.operation == CHARGE}
 
     def is_lied_to(self, intent: Intent) -> bool:
         """Whether a request that stays open got an answer of 2xx, and nothing was done."""

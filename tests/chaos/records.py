@@ -152,6 +152,8 @@ class Entry:
         refund_of: the charge that a refund gives back.
         twin_of: the first entry that the same request has made, when a proxy delivered it more than once.
         told_well: whether that request got the good answer of one of its deliveries.
+        replaced: when a newer reservation replaced the one that a charge took, by the monotonic time; 0 when
+            none did.
     """
 
     id: str
@@ -163,6 +165,7 @@ class Entry:
     refund_of: str = ""
     twin_of: str = ""
     told_well: bool = False
+    replaced: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

@@ -173,6 +173,7 @@ def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:
             refund_of=charge.refund_of or "",
             twin_of=twins.first.get(charge.id, ""),
             told_well=charge.id in twins.told_well,
+            replaced=twins.replaced.get(charge.reservation_id or "", 0.0),
         )
         for charge in emulator.charges()
     ]

@@ -68,7 +68,7 @@ def unresolved_in(paths: Iterable[Path]) -> list[PendingOutcome]:
 
 
 async def settle_all(
-    client: VoucherClient, pendings: Iterable[PendingOutcome], journal: Journal, by: str, *, tries: int = 8
+    client: VoucherClient, pendings: Iterable[PendingOutcome], journal: Journal, by: str, *, tries: int
 ) -> None:
     """Settle each, asking again while it stays open, and write down the answers.
 

@@ -26,8 +26,9 @@ class Share:
         calls: how many calls were begun, whose server had it when they first asked for money.
         doubted: how many of them had a request in doubt.
         left_open: how many calls stayed open for good, in doubt or answered with a contradiction.
-        lost: how many lost the answer to a charge while its reservation lived: nobody else uses the voucher,
-            and the caller stayed and gave the call its full time, so that it could charge it again.
+        lost: how many lost the answer to a charge that was made, while its reservation lived: nobody else
+            uses the voucher, no newer reservation replaced it (a lost one may do that late), and the caller
+            stayed and gave the call its full time, so that it could charge it again.
         lost_and_open: how many of these stayed open for good.
         violations: how many violations there are.
     """
@@ -80,5 +81,9 @@ def _row_of(index: Index, call: str) -> str:
 
 
 def _could_repeat(index: Index, call: str) -> bool:
-    began = index.began.get(call)
-    return began is not None and began.patient and all(is_own(thing) for thing in began.things)
+    """Whether a call has lost a charge that was made, while it could have found that out."""
+    began, told = index.began.get(call), index.told.get(call)
+    if began is None or told is None or not began.patient or not all(map(is_own, began.things)):
+        return False
+    made = [entry for slot in index.charges_of(call) for entry in index.in_slot.get(slot, ())]
+    return bool(made) and not any(0.0 < entry.replaced < told.at for entry in made)

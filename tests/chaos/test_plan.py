@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 
-from tests.chaos.plan import Call, unit
+from tests.chaos.plan import Call, code_of, own, unit
+from voucher_async.payments.likeness import confusable, fold
 
 UNITS = [unit(7, worker, number) for worker in range(2) for number in range(1_000)]
 CALLS = [call for each in UNITS for call in each.calls]
@@ -37,3 +38,15 @@ def test_all_there_is_to_do_is_done() -> None:
     cancels = [call.cancel for call in CALLS if call.cancel]
     assert {cancel.at for cancel in cancels if cancel.after is None} == {"intent", "answer"}
     assert sum(cancel.after is not None for cancel in cancels) > 100
+
+
+def test_odd_order_numbers_are_told_apart_however_a_server_rewrites_them() -> None:
+    calls = [call for number in range(300) for call in unit(7, 1, number, odd=True).calls]
+    orders = {call.order for call in calls}
+    assert len({fold(order)[:8] for order in orders}) == len(orders)
+    some = sorted(orders)[:60]
+    assert not any(confusable(one, other) for one in some for other in some if one != other)
+    assert any(not order.isascii() for order in orders)
+    assert any("," in order for order in orders)
+    assert sum(call.loud for call in calls) > 5
+    assert code_of(own(1, 2), loud=True) == "CODE OF OWN 1 2"

@@ -1,4 +1,4 @@
-"""A small storm, with killed workers: nothing is charged twice, and nobody is told what is not true."""
+"""Small storms, with killed workers or habits: nothing is charged twice, nobody is told what is not true."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from tests.chaos import report as reports
 from tests.chaos.conductor import Conductor
 from tests.chaos.config import Storm
 
-STORM = Storm(calls=300, workers=2, lanes=30, seed=20, kills=1, delay=0.6, slack=1.2)
+STORM = Storm(calls=300, workers=2, lanes=30, seed=20, kills=1, delay=0.6, slack=1.2, patience=8.0)
+HABITS = Storm(
+    calls=300, workers=2, lanes=20, seed=20, share=0.1, variant="habits", turn=0.5, patience=8.0, slack=1.2
+)
 
 
 async def test_a_storm_leaves_nobody_with_a_wrong_answer(tmp_path: Path) -> None:
@@ -24,3 +27,14 @@ async def test_a_storm_leaves_nobody_with_a_wrong_answer(tmp_path: Path) -> None
     assert report.verdict.told["cancelled"] > 10
     assert report.verdict.doubted > 20
     assert report.verdict.killed > 10
+
+
+async def test_habits_by_turns_leave_nobody_with_a_wrong_answer(tmp_path: Path) -> None:
+    report = await Conductor(HABITS, tmp_path).run()
+    replay = f"{reports.command_of(HABITS)}\n{reports.table_of_habits(report.verdict.shares)}"
+    assert report.verdict.violations == (), replay
+    assert reports.noise_of(report) == "", replay
+    assert report.calls >= HABITS.calls
+    # else it were no habits
+    assert len([share for share in report.verdict.shares if share.calls]) > 5, replay
+    assert report.verdict.told["done"] > 50

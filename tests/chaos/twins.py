@@ -1,10 +1,12 @@
-"""What one request has made more than once, because a proxy delivered it more than once."""
+"""What one request has made more than once, because a proxy delivered it so, and which reservations ended."""
 
 from __future__ import annotations
 
+import time
+
 from voucher_async.testing import VoucherEmulator
 from voucher_async.testing._engine import Call
-from voucher_async.testing._records import Movement
+from voucher_async.testing._records import Movement, ReservationRecord
 from voucher_async.testing._way import Passage, Way
 
 _OK = range(200, 300)
@@ -19,6 +21,7 @@ class Twins(Way):
     Attributes:
         first: what the first delivery of a request made, by what a later one did.
         told_well: what requests have made that got a good answer.
+        replaced: when reservations were replaced by newer ones, by the monotonic time.
     """
 
     def __init__(self, emulator: VoucherEmulator) -> None:
@@ -26,13 +29,24 @@ class Twins(Way):
         emulator._server.way = self
         self.first: dict[str, str] = {}
         self.told_well: set[str] = set()
+        self.replaced: dict[str, float] = {}
+        self._newest: dict[str, str] = {}  # voucher -> reservation
 
     def fetch(self, call: Call, fault: object = None) -> Passage:
         """Take a request to the server, and remember what it made."""
         passage = super().fetch(call, fault)
-        changes = (change for each in passage.delivered for change in each.changes)
+        changes = [change for each in passage.delivered for change in each.changes]
+        for change in changes:
+            if isinstance(change, ReservationRecord) and not change.charged:
+                self._replace(change)
         ids = [change.charge_id for change in changes if isinstance(change, Movement) and change.charge_id]
         self.first.update((id, ids[0]) for id in ids[1:])
         if fault is None and passage.outcome.status in _OK:
             self.told_well.update(ids)
         return passage
+
+    def _replace(self, reservation: ReservationRecord) -> None:
+        older = self._newest.get(reservation.voucher_id)
+        if older is not None:
+            self.replaced[older] = time.monotonic()
+        self._newest[reservation.voucher_id] = reservation.id

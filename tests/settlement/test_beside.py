@@ -15,7 +15,6 @@ import pytest
 from tests.settlement.conftest import Recorder, Shop
 from voucher_async import (
     Charge,
-    CheckoutFailed,
     CheckoutUnknown,
     HeldState,
     OutcomeUnknown,

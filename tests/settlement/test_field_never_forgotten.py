@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.settlement.conftest import Recorder, Shop, pay
-from voucher_async import Charge, Fate, Hook, OutcomeUnknown, VoucherClient
+from voucher_async import Charge, Hook, OutcomeUnknown, VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
 
 CHARGE = "chargeReservation"

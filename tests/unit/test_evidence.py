@@ -446,7 +446,9 @@ class TestARefusalOfTheOnlyDelivery:
     @EACH
     @pytest.mark.parametrize("balanced", [None, False])
     def test_waits_for_the_lag_where_the_balance_does_not_agree(
-        self, rule: Rule, balanced: bool | None  # noqa: FBT001
+        self,
+        rule: Rule,
+        balanced: bool | None,  # noqa: FBT001
     ) -> None:
         given = attrs.evolve(self.GIVEN, balanced=balanced)
         assert decide(rule, given) is Move.WAIT

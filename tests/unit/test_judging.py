@@ -42,7 +42,12 @@ PENDING = PendingOutcome(
     operation="chargeReservation", voucher_id="V", amount=Decimal("5.00"), order_number="A-1", since=NOON
 )
 CREATION = PendingOutcome(
-    operation="createVoucher", voucher_id="V", amount=Decimal("25.00"), currency="EUR", since=NOON, sent_at=NOON
+    operation="createVoucher",
+    voucher_id="V",
+    amount=Decimal("25.00"),
+    currency="EUR",
+    since=NOON,
+    sent_at=NOON,
 )
 VOUCHER = attrs.evolve(
     wire.decode(VoucherDetails, raw(example("VoucherDetails"))),

@@ -12,7 +12,8 @@ Theory of operation. A money call (charge, refund, recharge) leaves an entry in 
   not be read, the list may lag behind a delivery that was carried out: its lag is waited out.
 * While its reservation lives, a charge may be sent again: it is carried out once. An accepted repeat is ours;
   after a refused one, the one entry that is recognisably ours is.
-* An answer of 2xx proves that something was carried out: from then on absence proves nothing.
+* An answer of 2xx proves that something was carried out: from then on absence proves nothing, and the one
+  entry that is recognisably ours is what it was.
 """
 
 from __future__ import annotations
@@ -170,8 +171,7 @@ def find(pending: PendingOutcome, charges: Iterable[Charge], lessons: Lessons) -
 
 
 def _is_misfit(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons) -> bool:
-    likeness = compare(pending.order_number, charge.order_number)
-    if pending.amount is None or likeness is Likeness.OTHER:
+    if pending.amount is None or compare(pending.order_number, charge.order_number) is Likeness.OTHER:
         return False
     alike = attrs.evolve(charge, amount=pending.amount)
     return _weigh(pending, rule, alike, lessons) is not _Weight.NOT_OURS
@@ -356,7 +356,8 @@ def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
     if rule.repeat_early and evidence.repeatable and not evidence.answered:
         # accepted, it is ours; refused, the entry is
         return Move.REPEAT if evidence.absences >= LOOKS else Move.WAIT
-    if evidence.repeat_refused and len(evidence.finding.recognised) == 1 and not evidence.confusable:
+    is_done = evidence.repeat_refused or evidence.answered  # so it is there: the one entry that is ours
+    if is_done and len(evidence.finding.recognised) == 1 and not evidence.confusable:
         return Move.DONE
     return Move.WAIT if evidence.quiet < evidence.lag and not evidence.refused else Move.OPEN
 
