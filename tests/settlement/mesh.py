@@ -107,7 +107,7 @@ class Mesh:
         asked = Asked(self, request, await request.read())
         rule = self.rules.get(operation)
         reply = await (rule(asked) if rule else asked.deliver())
-        headers = {name: reply.headers[name] for name in _KEPT if name in reply.headers}
+        headers: dict[str, str] = {name: reply.headers[name] for name in _KEPT if name in reply.headers}
         return web.Response(status=reply.status, body=reply.content, headers=headers)
 
     async def forward(self, request: web.Request, sent: bytes, changed: dict[str, str]) -> Reply:

@@ -40,7 +40,7 @@ def shifted(mesh: Mesh, seconds: float) -> None:
 @pytest.mark.parametrize("seconds", APART)
 @pytest.mark.parametrize("fault", [faults.BreakAfter(), faults.BreakBefore()], ids=repr)
 async def test_a_lost_charge_is_settled(
-    meshed: Shop, mesh: Mesh, seconds: int, fault: faults.Fault, warm: bool
+    meshed: Shop, *, mesh: Mesh, seconds: int, fault: faults.Fault, warm: bool
 ) -> None:
     shifted(mesh, seconds)
     if warm:
@@ -115,7 +115,7 @@ class Sleeper(ManualClock):
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("fault", [faults.BreakAfter(), faults.BreakBefore()], ids=repr)
 async def test_a_machine_that_slept_around_a_charge_is_told_the_truth(
-    shop: Shop, slept: float, moment: str, fault: faults.Fault
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, slept: float, moment: str, fault: faults.Fault
 ) -> None:
     clock = Sleeper(shop.clock)
     told_hooks = Recorder()
@@ -136,9 +136,7 @@ async def test_a_machine_that_slept_around_a_charge_is_told_the_truth(
                 if request.operation.id == CHARGE and not clock.slept:
                     clock.suspend(slept)
 
-        client._desk.engine.sender = attrs.make_class("Sender", [])()
-        client._desk.engine.sender.send = send
-        client._desk.engine.sender.deadline = client._transport.deadline
+        monkeypatch.setattr(client._transport, "send", send)
     shop.script(CHARGE, fault)
     told = await shop.during(outcome_of(client.reservations.charge(reservation, order_number="A-1")))
     view = attrs.evolve(shop, client=client, told=told_hooks)

@@ -34,15 +34,15 @@ class Cache:
 
 
 def recharge(shop: Shop, voucher: VoucherRecord) -> Any:
-    given = {"id": voucher.id, "amount": "5.00", "currency": "EUR", "order_number": "R-1", "timeout": 60}
-    return shop.client.vouchers.recharge(**given)
+    given: dict[str, Any] = {"id": voucher.id, "amount": "5.00", "currency": "EUR", "timeout": 60}
+    return shop.client.vouchers.recharge(**given, order_number="R-1")
 
 
 @pytest.mark.parametrize("status", [None, 404, 409, 429])
 @pytest.mark.parametrize("seconds", [5.0, 30.0, 300.0])
 @pytest.mark.parametrize(("mark", "by_query"), [("age", False), ("date", False), ("none", True)])
 async def test_a_cache_on_the_way_makes_no_false_word(
-    meshed: Shop, mesh: Mesh, mark: str, by_query: bool, seconds: float, status: int | None
+    meshed: Shop, *, mesh: Mesh, mark: str, by_query: bool, seconds: float, status: int | None
 ) -> None:
     mesh.rules[LIST] = Cache(meshed, seconds, mark, by_query=by_query)
     voucher = meshed.voucher()
@@ -79,7 +79,7 @@ FILTERED = ["2026,17", "true", "null", "a|b", "A-1' OR 1", "%", "[x]", "1&page=9
 async def test_filters_are_not_relied_on(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, order: str, kind: str
 ) -> None:
-    from voucher_async.testing import _lists  # noqa: PLC0415 - patched here alone
+    from voucher_async.testing import _lists
 
     def admits(filters: Any, entry: Any) -> bool:
         if filters.order_number is None or kind == "ignored":
@@ -102,7 +102,7 @@ async def test_filters_are_not_relied_on(
 @pytest.mark.parametrize("warm", [False, True])
 @pytest.mark.parametrize("kind", ["charge", "refund", "recharge"])
 async def test_the_equal_entry_of_another_client_is_not_told_as_ours(
-    shop: Shop, kind: str, warm: bool
+    shop: Shop, *, kind: str, warm: bool
 ) -> None:
     """Ours never arrives, and another client's equal one is made at the same moment."""
     record = shop.emulator.add_client()

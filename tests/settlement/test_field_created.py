@@ -22,14 +22,20 @@ ANSWERS = [
 ]
 IDS = ["its own", "400", "403", "404", "409", "410", "422", "429", "405 HTML", "404 HTML"]
 GIVEN: dict[str, Any] = {"amount": "50.00", "currency": "EUR"}
-TEXTS = {"code": "Gift-AB12-CD34", "pin": "0815", "sku": "card", "batch": "b-1", "order_number": "A-1"}
+TEXTS: dict[str, Any] = {
+    "code": "Gift-AB12-CD34",
+    "pin": "0815",
+    "sku": "card",
+    "batch": "b-1",
+    "order_number": "A-1",
+}
 
 
 @pytest.mark.parametrize("given", [{}, {"id": "V-1"}, {"id": "V-1", **TEXTS}], ids=["fresh", "own", "full"])
 @pytest.mark.parametrize("times", [1, 2, 4])
 @pytest.mark.parametrize("answer", ANSWERS, ids=IDS)
 async def test_a_voucher_that_a_first_delivery_made_is_the_one(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, given: dict[str, str]
+    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, given: dict[str, Any]
 ) -> None:
     mesh.rules[CREATE] = delivered(times, answer)
     told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, **given)))
@@ -97,7 +103,7 @@ async def test_a_refused_voucher_is_looked_for_twice_a_second_apart(meshed: Shop
 @pytest.mark.parametrize("page", [said(404, HTML), said(404, b""), said(410, HTML), said(403, HTML)])
 @pytest.mark.parametrize("made", [True, False])
 async def test_a_page_of_a_proxy_is_no_missing_voucher(
-    meshed: Shop, mesh: Mesh, page: Reply, made: bool
+    meshed: Shop, *, mesh: Mesh, page: Reply, made: bool
 ) -> None:
     async def given(_: Asked) -> Reply:
         return page

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, Rule, delivered, said
+from tests.settlement.mesh import Mesh, Reply, delivered, said
 from tests.settlement.truth import is_true, outcome_of
-from voucher_async import Charge, HeldState, VoucherError
-from voucher_async.testing import VoucherRecord, faults
+from voucher_async import Charge, CheckoutFailed, HeldState
+from voucher_async.testing import VoucherRecord
 
 CHARGE, REFUND, RECHARGE = "chargeReservation", "refundCharge", "rechargeVoucher"
 CREATE, LIST = "createVoucher", "listCharges"
@@ -23,7 +21,7 @@ ANSWERS = [
     *(pytest.param(said(status), id=f"{status}") for status in (400, 403, 404, 409, 410, 422, 429)),
     *(pytest.param(said(status, HTML), id=f"{status} HTML") for status in (403, 404, 405, 413, 429)),
 ]
-TIMES = [1, 2, 4]
+TIMES = [1, 4]
 
 
 def recharge(shop: Shop, voucher: VoucherRecord, **changes: Any) -> Coroutine[Any, Any, Charge]:
@@ -42,7 +40,7 @@ async def test_a_charge_is_told_done(meshed: Shop, mesh: Mesh, answer: Reply | N
 
 @pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize("lag", [2.0, 4.0, 8.0])
+@pytest.mark.parametrize("lag", [4.0, 8.0])
 async def test_a_charge_that_shows_late_is_never_told_not_done(
     meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
 ) -> None:
@@ -105,7 +103,7 @@ async def test_a_checkout_takes_back_what_a_second_delivery_seemed_to_refuse(
             await meshed.during(checkout.reserve(code=voucher.code, amount="4.00"))
         meshed.emulator.set_status(second.id, "inactive")
         meshed.emulator.faults.list_lag = lag
-        with pytest.raises(VoucherError) as caught:
+        with pytest.raises(CheckoutFailed) as caught:
             await meshed.during(checkout.charge())
     states = [outcome.state for outcome in caught.value.outcomes]
     assert states[0] is HeldState.REFUNDED

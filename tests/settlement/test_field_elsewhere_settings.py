@@ -47,13 +47,13 @@ async def test_other_settings_are_refused_before_anything_is_sent(
     pending = await lost(shop, kind)
     record = shop.emulator.add_client()
     base = str(shop.client._desk.engine.settings.base_url)
-    changed: dict[str, Any] = {
+    places: dict[str, dict[str, Any]] = {
         "another client": {"client_id": record.id, "client_secret": record.secret},
         "another server": {"base_url": "http://127.0.0.1:1/v1"},
         "another path": {"base_url": base.replace("/v1", "/v2")},
-    }[changes]
+    }
     sent = len(shop.emulator.requests)
-    async with shop.another(**changed) as other:
+    async with shop.another(**places[changes]) as other:
         with pytest.raises(ConfigurationError, match="settings"):
             await shop.during(other.settle(pending))
     assert len(shop.emulator.requests) == sent

@@ -204,7 +204,7 @@ def test_a_signal_handler_that_raises_leaves_the_call_open(
 @pytest.mark.parametrize("closes", [True, False])
 @pytest.mark.parametrize("error", [SoftTimeLimit(), KeyboardInterrupt()])
 def test_a_loop_that_nobody_cleans_up_leaves_the_call_open(
-    server: VoucherEmulator, error: BaseException, closes: bool
+    server: VoucherEmulator, *, error: BaseException, closes: bool
 ) -> None:
     client = VoucherClient(**server.settings(), hooks=[Alarm()])
     voucher = server.add_voucher(amount="25.00")

@@ -10,7 +10,7 @@ import pytest
 from tests.settlement.conftest import Shop, pay
 from tests.settlement.mesh import Asked, Mesh, Reply, rewritten, said
 from tests.settlement.truth import is_true, outcome_of
-from voucher_async import HeldState, OutcomeUnknown, VoucherError
+from voucher_async import CheckoutUnknown, HeldState
 from voucher_async.testing import faults
 
 CHARGE, REFUND, RECHARGE, RESERVE = (
@@ -70,7 +70,7 @@ def hidden(mesh: Mesh) -> None:
 @pytest.mark.parametrize("shown", [True, False], ids=["shown", "hidden"])
 @pytest.mark.parametrize(("changes", "answer"), GIVEN, ids=IDS)
 async def test_a_charge_answered_with_2xx_is_not_sent_again_and_never_told_not_done(
-    meshed: Shop, mesh: Mesh, changes: dict[str, str] | None, answer: Reply | None, shown: bool
+    meshed: Shop, *, mesh: Mesh, changes: dict[str, str] | None, answer: Reply | None, shown: bool
 ) -> None:
     answering(mesh, CHARGE, changes, answer)
     if not shown:
@@ -88,6 +88,7 @@ async def test_a_charge_answered_with_2xx_is_not_sent_again_and_never_told_not_d
 @pytest.mark.parametrize(("changes", "answer"), GIVEN, ids=IDS)
 async def test_a_refund_or_recharge_answered_with_2xx_is_not_sent_again(
     meshed: Shop,
+    *,
     mesh: Mesh,
     operation: str,
     changes: dict[str, str] | None,
@@ -124,9 +125,9 @@ async def test_a_checkout_with_a_contradicting_answer_is_never_told_not_charged(
         await meshed.during(checkout.reserve(code=meshed.voucher().code, amount="4.00"))
         told = await meshed.during(outcome_of(checkout.charge()))
     if told.word == "done":
-        assert [charge.id for charge in told.value][0] in {*meshed.charged(), "none"}
+        assert told.value[0].id in {*meshed.charged(), "none"}
         return
-    assert isinstance(told.error, OutcomeUnknown)
+    assert isinstance(told.error, CheckoutUnknown)
     assert [outcome.state for outcome in told.error.outcomes] == [HeldState.UNKNOWN]
 
 
@@ -263,7 +264,7 @@ async def test_pages_of_a_proxy_in_place_of_looks_prove_nothing(
 
 
 async def test_json_of_a_word_in_the_wrong_place_is_unreadable(meshed: Shop, mesh: Mesh) -> None:
-    mesh.rules[CHARGE] = rewritten(lambda body: json.dumps(body))
+    mesh.rules[CHARGE] = rewritten(json.dumps)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
     assert told.word == "done"
 
