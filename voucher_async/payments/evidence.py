@@ -34,18 +34,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.lessons import Lessons
     from voucher_async.pending import PendingOutcome
 
-__all__ = [
-    "LOOKS",
-    "RULES",
-    "Evidence",
-    "Finding",
-    "Move",
-    "Rule",
-    "contradiction",
-    "decide",
-    "find",
-    "obstacle",
-]
+__all__ = ["RULES", "Evidence", "Finding", "Move", "Rule", "contradiction", "decide", "find", "obstacle"]
 
 LOOKS: Final = 2  # that find nothing, before anything is concluded from that
 _SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
