@@ -116,7 +116,7 @@ class Sleeper(ManualClock):
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("fault", [faults.BreakAfter(), faults.BreakBefore()], ids=repr)
 async def test_a_machine_that_slept_around_a_charge_is_told_the_truth(
-    shop: Shop, slept: float, moment: str, fault: faults.Fault
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, slept: float, moment: str, fault: faults.Fault
 ) -> None:
     clock = Sleeper(shop.clock)
     told_hooks = Recorder()

@@ -10,7 +10,7 @@ import attrs
 from tests.settlement.conftest import Shop
 from voucher_async import ApiError, Fate, OutcomeUnknown, VoucherError
 
-__all__ = ["Told", "outcome_of"]
+__all__ = ["Told", "is_true", "outcome_of"]
 
 
 @attrs.frozen
@@ -34,6 +34,9 @@ async def outcome_of(work: Awaitable[Any]) -> Told:
 
 
 def _word(error: VoucherError) -> str:
+    if isinstance(error, OutcomeUnknown):
+        assert error.proof is None
+        return "open"
     if isinstance(error, ApiError) and error.pending is not None:
         assert (error.looked, error.proof) == (False, None)
         return "open"

@@ -308,6 +308,12 @@ class Evidence:
     patience: float | None = None
 
     @property
+    def needs_balance(self) -> bool:
+        """Whether the word hangs on the balance when nothing is found: it shows what a list may not yet."""
+        refused = self.refused and self.absences >= LOOKS and self.quiet < self.lag
+        return bool(self.finding.misfits) or refused or self.absence is Proof.REPEAT_REFUSED
+
+    @property
     def absence(self) -> Proof | None:
         """The proof that the call was not carried out; None as long as there is none."""
         if self.answered or not self.whole or (self.finding.misfits and not self.balanced):
@@ -342,14 +348,6 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
     if _may_repeat(rule, evidence):
         return Move.REPEAT
     return Move.WAIT if evidence.absence is None else Move.NOT_DONE
-
-
-def needs_balance(evidence: Evidence) -> bool:
-    """Whether the word hangs on the balance when nothing is found: it shows what a list may not yet."""
-    if evidence.finding.misfits:
-        return True
-    refused = evidence.refused and evidence.absences >= LOOKS and evidence.quiet < evidence.lag
-    return refused or evidence.absence is Proof.REPEAT_REFUSED
 
 
 def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:

@@ -18,7 +18,7 @@ from voucher_async.errors import (
 )
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
-from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find, needs_balance
+from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
 from voucher_async.settlement.looking import Look, Looking, find_voucher, is_what_was_asked
 from voucher_async.settlement.sender import brief
 
@@ -89,7 +89,7 @@ class Judge:
             evidence = self._weigh(
                 case, look, began, can_repeat=can_repeat and self._has_time(case, deadline)
             )
-            if look.all and _is_absent(case.finding) and needs_balance(evidence):
+            if look.all and _is_absent(case.finding) and evidence.needs_balance:
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
             if _is_nowhere(case, error):

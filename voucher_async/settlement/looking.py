@@ -54,6 +54,15 @@ class Look:
     all: bool
 
 
+@attrs.frozen
+class _Dated:
+    """The date of a look at a voucher, when it was first seen, and whether that answer was no copy."""
+
+    date: dt.datetime
+    sent: float
+    is_fresh: bool
+
+
 class Looking:
     """One per client: reads lists of charges, each under a URL of its own.
 
@@ -68,7 +77,8 @@ class Looking:
         self._server_clock = server_clock
         self._size = 0  # which range of sizes the server takes
         self._turn = (rng or random.Random()).randrange(1_000_000)
-        self._dates: OrderedDict[str, tuple[dt.datetime, float]] = OrderedDict()
+        self._newest: dt.datetime | None = None
+        self._dates: OrderedDict[str, _Dated] = OrderedDict()
 
     async def read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None = None) -> Look:
         """Read a voucher's charges.
@@ -118,30 +128,36 @@ class Looking:
             The page, and whether it is no copy of an older answer, as far as that shows.
         """
         request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
-        date_before = self._server_clock.latest
+        self._newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
         answer = await self._sender.send(request, deadline)
-        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer, date_before)
+        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer)
 
-    def _has_moved(
-        self, voucher_id: str, answer: Answer[ChargePage], date_before: dt.datetime | None
-    ) -> bool:
-        """Whether the server's date went on since the last look at the voucher, if it did elsewhere.
+    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
+        """Whether the server's date went on as time did since the last look, or stands still everywhere.
 
-        An older date than that of the last look is an older copy's: of another cache, or of a late answer.
+        The first look has nothing but the dates of other answers to be held against.
         """
         date = answer.date
         if date is None:
             return True
         earlier = self._dates.get(voucher_id)
-        if earlier is not None and (earlier[0] - date).total_seconds() > _COPIED:
-            return False
-        if earlier is not None and earlier[0] == date and answer.sent - earlier[1] > _COPIED:
-            return date_before is None or date_before <= date
-        self._dates[voucher_id] = (date, answer.sent)
+        if earlier is not None and earlier.date == date:  # the same second, or the same answer
+            return earlier.is_fresh and (answer.sent - earlier.sent <= _COPIED or self._is_newest(date))
+        is_fresh = (
+            self._is_newest(date, _COPIED) if earlier is None else self._follows(date, answer.sent, earlier)
+        )
+        self._dates[voucher_id] = _Dated(date, answer.sent, is_fresh)
         self._dates.move_to_end(voucher_id)
         if len(self._dates) > _KEPT:
             self._dates.popitem(last=False)
-        return True
+        return is_fresh
+
+    def _follows(self, date: dt.datetime, sent: float, earlier: _Dated) -> bool:
+        gone = (date - earlier.date).total_seconds()
+        return gone > 0 and (gone >= sent - earlier.sent - _COPIED or self._is_newest(date))
+
+    def _is_newest(self, date: dt.datetime, tolerance: float = 0.0) -> bool:
+        return self._newest is None or (self._newest - date).total_seconds() <= tolerance
 
 
 class _Pages:

@@ -1,0 +1,137 @@
+"""Lists that are copies, filtered, or another client's: they prove no absence, and nobody's charge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.settlement.conftest import Shop, pay
+from tests.settlement.mesh import Asked, Mesh, Reply, said
+from tests.settlement.truth import is_true, outcome_of
+from voucher_async import PendingOutcome
+from voucher_async.testing import VoucherRecord, faults
+
+CHARGE, REFUND, RECHARGE, LIST = "chargeReservation", "refundCharge", "rechargeVoucher", "listCharges"
+
+
+class Cache:
+    """Gives the first answer of a list again, for so many seconds."""
+
+    def __init__(self, shop: Shop, seconds: float, mark: str, *, by_query: bool) -> None:
+        self._shop, self._seconds, self._mark, self._by_query = shop, seconds, mark, by_query
+        self._kept: dict[str, tuple[float, Reply]] = {}
+
+    async def __call__(self, asked: Asked) -> Reply:
+        key = asked.request.raw_path if self._by_query else asked.request.path
+        now = self._shop.clock.monotonic()
+        kept = self._kept.get(key)
+        if kept is None or now - kept[0] > self._seconds:
+            self._kept[key] = kept = now, await asked.deliver()
+            return kept[1]
+        headers = {"Age": str(int(now - kept[0]))} if self._mark == "age" else {}
+        return Reply(kept[1].status, kept[1].content, {**kept[1].headers, **headers})
+
+
+def recharge(shop: Shop, voucher: VoucherRecord) -> Any:
+    given: dict[str, Any] = {"id": voucher.id, "amount": "5.00", "currency": "EUR", "timeout": 60}
+    return shop.client.vouchers.recharge(**given, order_number="R-1")
+
+
+@pytest.mark.parametrize("status", [None, 404, 409, 429])
+@pytest.mark.parametrize("seconds", [5.0, 30.0, 300.0])
+@pytest.mark.parametrize(("mark", "by_query"), [("age", False), ("date", False), ("none", True)])
+async def test_a_cache_on_the_way_makes_no_false_word(
+    meshed: Shop, *, mesh: Mesh, mark: str, by_query: bool, seconds: float, status: int | None
+) -> None:
+    mesh.rules[LIST] = Cache(meshed, seconds, mark, by_query=by_query)
+    voucher = meshed.voucher()
+    charge = await meshed.during(pay(meshed.client, voucher, order_number="A-0"))
+    first = await meshed.during(outcome_of(recharge(meshed, voucher)))
+    assert first.word == "done"
+
+    async def lost(asked: Asked) -> Reply:
+        await asked.deliver()
+        return said(502, b"<html></html>") if status is None else said(status)
+
+    await meshed.passes(2.5)
+    for operation in (CHARGE, REFUND, RECHARGE):
+        mesh.once(operation, lost)
+    works = {
+        "A-1": pay(meshed.client, voucher),
+        "A-0": meshed.client.charges.refund(charge, currency="EUR", timeout=60),
+        "R-1": recharge(meshed, voucher),
+    }
+    expected = {"A-1": 1, "A-0": 2, "R-1": 2}
+    for order, work in works.items():
+        told = await meshed.during(outcome_of(work))
+        assert len(meshed.emulator.charges(order)) == expected[order]
+        assert is_true(meshed, told, 1), (order, told)
+    await meshed.during(meshed.client.aclose(wait=130))
+    assert "not done" not in meshed.told.words
+
+
+FILTERED = ["2026,17", "true", "null", "a|b", "A-1' OR 1", "%", "[x]", "1&page=9"]
+
+
+@pytest.mark.parametrize("kind", ["split", "ignored", "empty"])
+@pytest.mark.parametrize("order", FILTERED)
+async def test_filters_are_not_relied_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, order: str, kind: str
+) -> None:
+    from voucher_async.testing import _lists
+
+    def admits(filters: Any, entry: Any) -> bool:
+        if filters.order_number is None or kind == "ignored":
+            return True
+        return kind == "split" and entry.order_number in filters.order_number.split(",")
+
+    monkeypatch.setattr(_lists._Filters, "admits", admits)
+    shop.script(CHARGE, faults.BreakAfter())
+    voucher = shop.voucher()
+    told = await shop.during(outcome_of(pay(shop.client, voucher, order_number=order)))
+    assert told.word == "done"
+    given: dict[str, Any] = {"id": voucher.id, "amount": "5.00", "currency": "EUR", "order_number": order}
+    await shop.during(shop.client.vouchers.recharge(**given))  # an older, equal one
+    shop.script(RECHARGE, faults.BreakBefore())
+    told = await shop.during(outcome_of(shop.client.vouchers.recharge(**given, timeout=60)))
+    assert told.word == "done"
+    assert len(shop.emulator.charges(order, type="recharge")) == 2
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("kind", ["charge", "refund", "recharge"])
+async def test_the_equal_entry_of_another_client_is_not_told_as_ours(
+    shop: Shop, *, kind: str, warm: bool
+) -> None:
+    """Ours never arrives, and another client's equal one is made at the same moment."""
+    record = shop.emulator.add_client()
+    other = shop.another(client_id=record.id, client_secret=record.secret)
+    voucher = shop.voucher()
+    charge = await shop.during(pay(shop.client if warm else other, voucher, order_number="A-0"))
+    operation = {"charge": CHARGE, "refund": REFUND, "recharge": RECHARGE}[kind]
+    before = len(shop.emulator.charges())
+
+    def work(client: Any, **changes: Any) -> Any:
+        if kind == "charge":
+            return pay(client, voucher, **changes)
+        if kind == "refund":
+            return client.charges.refund(charge, "1.00", currency="EUR", **changes)
+        given = {"id": voucher.id, "amount": "5.00", "currency": "EUR", "order_number": "R-1"}
+        return client.vouchers.recharge(**given, **changes)
+
+    shop.script(operation, *[faults.BreakBefore()] * 9)
+    shop.script(LIST, None, *[faults.ServerError()] * 3)
+    told = await shop.during(outcome_of(work(shop.client, timeout=5)))
+    shop.emulator.faults.clear()
+    theirs = await shop.during(outcome_of(work(other)))
+    assert theirs.word == "done"
+    assert len(shop.emulator.charges()) == before + 1
+    settled = told.word
+    if told.word == "open":
+        assert isinstance(told.error, Exception)
+        pending: PendingOutcome = told.error.pending  # type: ignore[attr-defined] # of an open one
+        again = await shop.during(outcome_of(shop.client.settle(pending, timeout=60)))
+        settled = str(again.value.state) if again.word == "done" else again.word
+    assert settled != "done"
+    await other.aclose(wait=0)
