@@ -12,7 +12,6 @@ from tests.settlement.conftest import Shop, pay
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import OutcomeUnknown, Proof
 from voucher_async.testing import _charges, _lists, _reservations, faults
-from voucher_async.testing._views import charge_view
 
 CHARGE, REFUND, RECHARGE = "chargeReservation", "refundCharge", "rechargeVoucher"
 Json = dict[str, Any]
@@ -70,7 +69,6 @@ def with_order(order: str, change: Callable[[str], str | None]) -> Callable[[Jso
 async def test_a_charge_whose_answer_was_lost_is_told_done(
     *,
     shop: Shop,
-    *,
     monkeypatch: pytest.MonkeyPatch,
     order: str,
     change: Callable[[str], str | None],
@@ -92,7 +90,6 @@ async def test_a_charge_whose_answer_was_lost_is_told_done(
 async def test_a_charge_that_cannot_be_repeated_is_never_told_not_done(
     *,
     shop: Shop,
-    *,
     monkeypatch: pytest.MonkeyPatch,
     order: str,
     change: Callable[[str], str | None],
@@ -121,7 +118,6 @@ async def test_a_charge_that_cannot_be_repeated_is_never_told_not_done(
 async def test_a_recharge_is_made_once_and_never_told_otherwise(
     *,
     shop: Shop,
-    *,
     monkeypatch: pytest.MonkeyPatch,
     order: str,
     change: Callable[[str], str | None],
@@ -163,7 +159,6 @@ KINDS: list[tuple[str, Callable[[Json], Json]]] = [
 async def test_a_lost_charge_that_is_shown_otherwise_is_never_told_not_done(
     *,
     shop: Shop,
-    *,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[Json], Json],
     live: bool,

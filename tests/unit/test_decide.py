@@ -80,7 +80,7 @@ def wrong(rule: Rule, given: Evidence, move: Move) -> str | None:
         return "'not done' takes a whole list that shows nothing, and a proof"
     if move is Move.NOT_DONE and not is_late_enough(given):
         return "'not done' takes the window, or a fence and the lag of lists"
-    if move is Move.NOT_DONE and (given.repeat_refused or given.answered) and given.balanced is False:
+    if move is Move.NOT_DONE and given.repeat_refused and given.balanced is False:
         return "a balance that does not add up is no absence"
     if move is Move.REFUSED and not (given.refused and given.whole and nothing and given.absences >= 2):
         return "a refusal stands when two whole looks show nothing"
@@ -88,7 +88,7 @@ def wrong(rule: Rule, given: Evidence, move: Move) -> str | None:
 
 
 def is_late_enough(given: Evidence) -> bool:
-    if given.repeat_refused or given.answered:
+    if given.repeat_refused:
         return given.quiet >= (LAG if given.gone else WINDOW)
     return given.quiet >= WINDOW or (given.fenced is not None and given.fenced >= LAG)
 
@@ -103,7 +103,7 @@ def wrong_done(given: Evidence, move: Move) -> str | None:
         contended = given.rivals and len(found.certain) > given.told
         return "what may be a rival's is nobody's" if contended else None
     if len(found.recognised) != 1 or not (given.repeat_refused or given.answered) or given.confusable:
-        return "what is only recognised is ours after a refused repeat, alone, and nobody else's"
+        return "what is only recognised is ours after a refused repeat or a 2xx, alone, and nobody else's"
     return None
 
 

@@ -45,7 +45,6 @@ __all__ = [
     "Rule",
     "decide",
     "find",
-    "needs_balance",
     "obstacle",
 ]
 
@@ -224,7 +223,7 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
     """The weight of a client id: servers show that of a queue's worker, or of the charge refunded."""
     # what this client's entries carry says nothing of an outcome of which the client is not known
     is_ours = pending.client_id is not None or pending.reserved_by is not None
-    seen = lessons.clients.get(pending.operation) if is_ours else None
+    seen = (lessons.clients.get(pending.operation) or set()) if is_ours else set[str | None]()
     expected = pending.reserved_by or pending.client_id
     if charge.client_id in seen or (not seen and (expected is None or charge.client_id == expected)):
         return _Weight.CERTAIN
