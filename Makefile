@@ -104,7 +104,7 @@ emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH="--only reserve" for a part)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-chaos: setup ## the fault storm: what callers were told, against the server's ledger (10 minutes)
+chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes)
 	@$(BIN)/python -m tests.chaos
 
 proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
@@ -113,6 +113,9 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 		export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; }
 	@$(BIN)/python -m tests.proxies
+
+outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
+	@$(BIN)/python -m tests.outage --beside 12 --calls 20
 
 mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (25 minutes)
 	@$(BIN)/python -m tests.mutants

@@ -208,6 +208,7 @@ async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_m
                 await asyncio.sleep(0.1)
             charge = await client.reservations.charge(f"r-{number}", order_number="o-1")
             assert charge.id == f"ch-{number}"
+    await asyncio.sleep(0.1)  # the farewells over TLS
     assert threaded.requests == [f"/v1/reservations/r-{n}/charge".encode() for n in range(5)]
 
 

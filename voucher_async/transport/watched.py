@@ -56,6 +56,8 @@ class Watched:
             await hear_out(transport)
         self.refused = self._objection(writer)
         if self.refused:
+            if transport is not None:
+                transport.abort()  # a farewell over TLS would wait for a peer that may be gone
             raise NotBegunError(self.refused)
         self.begun += 1
         if transport is not None:
