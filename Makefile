@@ -21,7 +21,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos proxies mutants lock clean
+.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
