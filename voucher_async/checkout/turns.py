@@ -123,7 +123,7 @@ class _Turn:
     __slots__ = ("holder", "line")
 
     def __init__(self, holder: asyncio.AbstractEventLoop) -> None:
-        self.holder = holder
+        self.holder: asyncio.AbstractEventLoop = holder
         self.line: collections.deque[asyncio.Future[None]] = collections.deque()
 
 

@@ -73,7 +73,7 @@ class _CountedBody(Watched, BytesPayload):
 
     def __init__(self, request: Request[Any]) -> None:
         super().__init__(request.body or b"", content_type=request.content_type)
-        self.careful = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
+        self.careful: bool = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
 
     @property
     def size(self) -> int | None:
