@@ -23,7 +23,8 @@ from voucher_async import Charge, Hook, OutcomeUnknown, Settings, Settled, Vouch
 from voucher_async.cancelling import Limit
 from voucher_async.sansio import Response
 from voucher_async.testing import VoucherEmulator
-from voucher_async.transport.session import Exchange, Session
+from voucher_async.transport.exchange import Exchange
+from voucher_async.transport.session import Session
 
 _PATHS = {"charge": "/charge", "recharge": "/vouchers/recharge", "refund": "/refund"}
 _OPERATIONS = {"charge": "chargeReservation", "recharge": "rechargeVoucher", "refund": "refundCharge"}

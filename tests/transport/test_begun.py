@@ -33,7 +33,8 @@ from voucher_async import (
 from voucher_async.cancelling import Limit
 from voucher_async.sansio import Response
 from voucher_async.transport.connection import Connection
-from voucher_async.transport.session import Exchange, Session
+from voucher_async.transport.exchange import Exchange
+from voucher_async.transport.session import Session
 from voucher_async.transport.watched import NotBegunError, Watched
 
 ANSWER = json.dumps(CHARGE).encode()

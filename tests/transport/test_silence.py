@@ -14,7 +14,8 @@ from tests.transport.rawserver import CHARGE, HEAD, VOUCHER, RawServer, Script, 
 from voucher_async import CallTimeout, Conflict, Fate, OutcomeUnknown, Timeout, VoucherClient
 from voucher_async.cancelling import Limit
 from voucher_async.sansio import Response
-from voucher_async.transport.session import Exchange, Session, _CountedBody
+from voucher_async.transport.exchange import Exchange, _CountedBody
+from voucher_async.transport.session import Session
 
 Call = Callable[[VoucherClient], Awaitable[object]]
 

@@ -1,6 +1,7 @@
-"""Calls that move money: sent, finished whatever happens, and settled when their answer is lost.
+"""Money calls: sent, finished whatever happens, and settled when their answer is lost.
 
-`rules` decides, `looking` reads, `engine` drives both, `desk` keeps calls alive when their callers are gone.
+`looking` reads, `judging` decides by the rules of `voucher_async.payments`, `engine` drives both, `desk`
+keeps calls alive when their callers are gone.
 """
 
 from voucher_async.settlement.case import Case, Flow

@@ -23,8 +23,8 @@ from voucher_async.errors import (
 from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating
 from voucher_async.operations import REQUEST_TOKEN, Retry
 from voucher_async.sansio import Answer, decode, unreadable
+from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.retry import Attempt, Verdict, is_healthy, is_repeatable, judge
-from voucher_async.transport.session import Exchange
 
 if TYPE_CHECKING:
     from voucher_async.auth import Token, TokenProvider

@@ -1,0 +1,147 @@
+"""One exchange, and what is known when it fails.
+
+What became of a request is proved, not guessed. The body of every call that changes something is handed to
+aiohttp as a payload that counts how often its writing began: never means that the server cannot have acted
+on it; more than once means that aiohttp sent it again by itself. The payload also refuses to be begun: once
+its call is over, once the time is up, and on a connection that is closing. A handed-in session that can put
+another body in its place, by a middleware or a request class of its own, proves nothing: there a request that
+was not answered is always in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.http import HttpProcessingError
+from aiohttp.payload import BytesPayload
+from yarl import URL
+
+from voucher_async.errors import CallTimeout, ConnectFailed, ConnectionBroken, Fate, TransportError
+from voucher_async.transport.reasons import describe
+from voucher_async.transport.retry import is_repeatable
+from voucher_async.transport.watched import Watched
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+    from voucher_async.auth import Token
+    from voucher_async.sansio import Request
+
+__all__ = ["Exchange"]
+
+_CONNECT_ERRORS = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
+
+
+class _CountedBody(Watched, BytesPayload):
+    """A body that is watched while it is written."""
+
+    def __init__(self, request: Request[Any]) -> None:
+        super().__init__(request.body or b"", content_type=request.content_type)
+        self.careful: bool = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
+
+    @property
+    def size(self) -> int | None:
+        self.taken = True
+        return self._size
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.begin(writer)
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        await self.begin(writer)
+        await super().write_with_length(writer, content_length)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
+        # who records requests, as aioresponses does, copies them: the limit and its loop stay here
+        return BytesPayload(self._value, content_type=self.content_type)
+
+
+@functools.lru_cache(maxsize=256)
+def _fixed_url(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
+class Exchange:
+    """One request on the wire, and what is known about it at any moment.
+
+    Args:
+        request: what to send.
+        url: the absolute URL, encoded.
+        token: the token to send it with.
+
+    Attributes:
+        provable: whether nobody can have put another body in the place of ours.
+        lasting: whether it failed for a reason that a moment's wait does not mend.
+    """
+
+    __slots__ = ("body", "headers", "lasting", "method", "provable", "secrets", "url")
+
+    def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
+        self.method: str = request.operation.method
+        is_fixed = request.path is request.operation.path and not request.query
+        self.url: URL = _fixed_url(url) if is_fixed else URL(url, encoded=True)
+        self.headers: dict[str, str] = {"Cache-Control": "no-cache"} if self.method == "GET" else {}
+        self.secrets: tuple[str, ...] = ()
+        if token is not None:
+            self.headers["Authorization"] = token.authorization
+            self.secrets = (token.value,)
+        self.body: _CountedBody | None = None
+        if request.body is not None:
+            self.headers["Content-Type"] = request.content_type  # a session may have a default of its own
+            self.body = _CountedBody(request)
+            self.secrets += request.secrets
+        self.provable: bool = True
+        self.lasting: bool = False
+
+    @property
+    def resent(self) -> bool:
+        """Whether aiohttp sent the request again by itself."""
+        return self.body is not None and self.body.begun > 1
+
+    @property
+    def fate(self) -> Fate:
+        """What is known as long as no answer came and no error says more."""
+        return Fate.NOT_SENT if self.body is not None and self._unwritten else Fate.UNKNOWN
+
+    @property
+    def _unwritten(self) -> bool:
+        return self.provable and (self.body is None or not self.body.begun)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the answer that came is none to this request, of which nothing was written."""
+        return self.body is not None and self.body.taken and self._unwritten
+
+    def failed(self, error: BaseException) -> TransportError:
+        """The error of this package for one of aiohttp's, a middleware's, or one that nobody foresaw."""
+        ours = isinstance(error, (aiohttp.ClientError, HttpProcessingError))
+        reason = describe(error, self.secrets, quote=ours)
+        if self._unwritten:
+            if self.body is not None and self.body.refused:
+                kind = CallTimeout if self.body.late else ConnectFailed
+                return kind(f"the request was not sent: {self.body.refused}", fate=Fate.NOT_SENT)
+            if isinstance(error, _CONNECT_ERRORS):
+                self.lasting = isinstance(error, aiohttp.ClientConnectorCertificateError)
+                return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
+        if isinstance(error, asyncio.CancelledError):
+            return ConnectionBroken("the connection was closed under the request", fate=self.fate)
+        # from here on there was a connection: without an answer nobody knows, whatever the count says
+        if isinstance(error, TimeoutError):
+            return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
+        return ConnectionBroken(f"{_what_broke(error)} {reason}", fate=Fate.UNKNOWN)
+
+
+def _what_broke(error: BaseException) -> str:
+    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, HttpProcessingError)):
+        return "the answer cannot be read:"
+    if isinstance(error, (aiohttp.ClientError, OSError)):
+        return "the connection was lost:"
+    return "the request failed with an unforeseen"
