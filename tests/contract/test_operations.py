@@ -75,7 +75,7 @@ def _answer(responses: dict[str, Any]) -> str:
     return str(success["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2])
 
 
-class Sent(Exception):
+class Sent(BaseException):  # an Exception would make the outcome of a money call unknown
     """Instead of an answer: the operation that was to be sent."""
 
 
