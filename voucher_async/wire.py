@@ -123,12 +123,12 @@ def to_utf8(body: bytes, charset: str | None = None) -> bytes:
         return body
     plain = _unmarked(body)
     if plain is not body:
-        return plain
+        return type(body)(plain)  # what hides itself stays hidden
     encoding = _encoding_of(body) or (None if _is_utf8(body) else charset)
     if encoding is None:
         return body
     try:
-        return body.decode(encoding).removeprefix("\ufeff").encode()
+        return type(body)(body.decode(encoding).removeprefix("\ufeff").encode())
     except (LookupError, ValueError):
         return body
 

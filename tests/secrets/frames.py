@@ -66,7 +66,9 @@ class Tracer:
         return self._happened
 
     def _happened(self, frame: types.FrameType, event: str, _argument: object) -> Any:
-        if event == "exception" or (event == "return" and self._every):
+        # newer Pythons tell of a generator's end, too, which is no error
+        is_end = event == "exception" and isinstance(_argument, tuple) and _argument[0] is StopIteration
+        if (event == "exception" and not is_end) or (event == "return" and self._every):
             try:
                 self.variables.update(dict.fromkeys(shown_of_frame(frame)))
             except BaseException as error:
