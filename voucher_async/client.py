@@ -147,7 +147,8 @@ class VoucherClient:
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
         """
-        settings = Settings.from_env(None if environ is None else Variables(environ))
+        environ = None if environ is None else Variables(environ)
+        settings = Settings.from_env(environ)
         if trust_env is not None:
             settings = attrs.evolve(settings, trust_env=trust_env)
         return cls(settings=settings, session=session, token_store=token_store, hooks=hooks)

@@ -71,7 +71,9 @@ async def create_voucher(
     if not isinstance(failure, ApiError) or failure.status not in _REFUSALS:
         pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
         raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
-    refused = _Refused(body, pending, failure, is_only=reply in _REFUSED, fresh_id=fresh_id)
+    refused = _Refused(
+        body=body, pending=pending, error=failure, is_only=reply in _REFUSED, fresh_id=fresh_id
+    )
     if body.id is None:
         raise refused.left_open("a voucher without an id of ours cannot be read")
     return await _after_refusal(engine, refused, deadline)
@@ -89,9 +91,9 @@ class _Refused:
         fresh_id: no other voucher can have the id.
     """
 
-    body: CreateVoucherRequest = attrs.field(kw_only=False)
-    pending: PendingOutcome = attrs.field(kw_only=False)
-    error: ApiError = attrs.field(kw_only=False)
+    body: CreateVoucherRequest
+    pending: PendingOutcome
+    error: ApiError
     is_only: bool
     fresh_id: bool
 
