@@ -139,6 +139,7 @@ class Call(Generic[T]):
         elif verdict is Verdict.REPEAT:
             pause = self._pause_or_raise(end)
         else:
+            self._in_doubt += end.known.resent  # the refusal is that of the second request
             raise end.error
         if end.error.fate is Fate.UNKNOWN:
             self._in_doubt += 1
