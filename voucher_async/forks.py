@@ -6,6 +6,7 @@ here costs anything while no process forks.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from typing import Final, Protocol
@@ -37,7 +38,9 @@ def keep(*inherited: object) -> None:
 
 def _after_fork() -> None:
     for each in list(_renewed):
-        each.after_fork()
+        # one that fails, a half-made one say, must not leave the others with what is the parent's
+        with contextlib.suppress(Exception):
+            each.after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
