@@ -41,6 +41,13 @@ ANSWER = json.dumps(CHARGE).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 TOKEN = json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 3600}).encode()
 
+
+@pytest.fixture(autouse=True)
+def no_other_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that other tests have abandoned with their loops are not counted."""
+    monkeypatch.setattr(Connection, "_owners", {})
+
+
 STOPPED = """
 import asyncio, os, signal, sys
 from voucher_async import Hook, Settings, Timeout, VoucherClient, VoucherError
