@@ -1,0 +1,242 @@
+"""The record of a money call: what was asked for, what was sent, how it ended, and who was told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from voucher_async.fates import Proof
+from voucher_async.models import Charge, Reservation
+from voucher_async.pending import PendingOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["CallRecord", "CallState", "Failure", "Parameters", "Planned", "Transition", "new_id"]
+
+
+class CallState(enum.StrEnum):
+    """How far a money call has come."""
+
+    BEGUN = "begun"
+    """Its key is claimed; nothing that moves money was sent."""
+
+    SENT = "sent"
+    """A request that moves money is about to be sent, or was: written before it is."""
+
+    OPEN = "open"
+    """It is in doubt, and its caller was told so."""
+
+    DONE = "done"
+    """It was carried out."""
+
+    NOT_DONE = "not done"
+    """It was not carried out, and will not be; its key is free again."""
+
+
+ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
+
+
+def new_id() -> str:
+    """A fresh id of a record."""
+    return uuid.uuid4().hex
+
+
+@attrs.frozen(kw_only=True)
+class Parameters:
+    """What two calls with one idempotency key have to agree in; the pin and the time-out do not count.
+
+    Attributes:
+        operation: `redeem`, `checkout`, or the operation id, such as `refundCharge`.
+        amount: in currency units; None where there is none.
+        currency: ISO 4217.
+        order_number: the order.
+        target: the charge, reservation or voucher id, or a digest of the voucher's code.
+    """
+
+    operation: str
+    amount: Decimal | None = None
+    currency: str | None = None
+    order_number: str | None = None
+    target: str = ""
+
+    def differences(self, other: Parameters) -> tuple[str, ...]:
+        """The names of what differs."""
+        return tuple(name for name in _PARAMETERS if getattr(self, name) != getattr(other, name))
+
+
+_PARAMETERS: Final = tuple(Parameters.__annotations__)
+
+
+@attrs.frozen(kw_only=True)
+class Transition:
+    """One step of a record.
+
+    Attributes:
+        state: the state it led to.
+        at: when, by the clock of whoever wrote it; aware.
+        by: the owner that wrote it, or the operator.
+        why: the reason in words; no secret.
+        proof: the proof, where it led to `NOT_DONE`.
+    """
+
+    state: CallState
+    at: dt.datetime
+    by: str
+    why: str | None = None
+    proof: Proof | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """Why a call was not carried out, for those who waited for it elsewhere.
+
+    Attributes:
+        kind: the name of the error's class.
+        message: its text, without secrets.
+        status: the HTTP status of an `ApiError`.
+        code: the API's error code of an `ApiError`.
+        retry_after: seconds, where the API said so.
+    """
+
+    kind: str
+    message: str
+    status: int | None = None
+    code: str | None = None
+    retry_after: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """One voucher of a checkout that is about to be charged.
+
+    Attributes:
+        target: the digest of its code.
+        asked: the amount that was asked for, in currency units.
+        reservation: what is held of it.
+        record: the id of its own money call.
+    """
+
+    target: str
+    asked: Decimal
+    reservation: Reservation
+    record: str = attrs.field(factory=new_id)
+
+
+@attrs.frozen(kw_only=True)
+class CallRecord:
+    """One money call, as a journal keeps it. It holds no secret.
+
+    Attributes:
+        id: tells records apart; the `id` of its `PendingOutcome`, too.
+        scope: the base URL and the client it belongs to, or the `journal_scope` of the client.
+        key: the idempotency key; None for a call without one.
+        parameters: what a second call with the key has to agree in.
+        owner: the process that works on it.
+        state: how far it has come.
+        version: counts the writes, from 1; a write is taken only as the successor of what is stored.
+        begun_at: when it was claimed, by the owner's clock; aware.
+        changed_at: when it was written last.
+        sent_at: when a request that moves money was last about to be sent; None before.
+        pending: what is needed to find out what became of it; None before anything that moves money.
+        charge: the charge, refund or recharge that it made.
+        refunds: the refunds that took the charge back, as far as this journal knows.
+        voucher_id: the voucher, where it is known.
+        proof: the proof that it was not carried out.
+        failure: why it was not carried out.
+        told: its caller got the answer, or somebody acknowledged it.
+        parent: the record of the checkout that it is part of.
+        plan: what a checkout charges, written before the first of it.
+        transitions: every step, the oldest first.
+    """
+
+    id: str = attrs.field(factory=new_id)
+    scope: str
+    key: str | None = None
+    parameters: Parameters
+    owner: str
+    state: CallState = CallState.BEGUN
+    version: int = 1
+    begun_at: dt.datetime
+    changed_at: dt.datetime
+    sent_at: dt.datetime | None = None
+    pending: PendingOutcome | None = None
+    charge: Charge | None = None
+    refunds: tuple[Charge, ...] = ()
+    voucher_id: str | None = None
+    proof: Proof | None = None
+    failure: Failure | None = None
+    told: bool = False
+    parent: str | None = None
+    plan: tuple[Planned, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+
+    @classmethod
+    def begin(
+        cls, parameters: Parameters, *, scope: str, key: str | None, owner: str, at: dt.datetime
+    ) -> Self:
+        """A record of a call that is about to be claimed.
+
+        Args:
+            parameters: what is asked for.
+            scope: whose it is.
+            key: the idempotency key.
+            owner: the process that works on it.
+            at: the present; aware.
+        """
+        step = Transition(state=CallState.BEGUN, at=at, by=owner)
+        return cls(
+            scope=scope,
+            key=key,
+            parameters=parameters,
+            owner=owner,
+            begun_at=at,
+            changed_at=at,
+            transitions=(step,),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is known what became of it."""
+        return self.state in ENDED
+
+    def step(
+        self,
+        state: CallState,
+        *,
+        at: dt.datetime,
+        by: str,
+        why: str | None = None,
+        proof: Proof | None = None,
+        **changes: object,
+    ) -> Self:
+        """The record one write later.
+
+        Args:
+            state: the state it is in then.
+            at: the present; aware.
+            by: who writes it.
+            why: the reason in words.
+            proof: the proof, for `NOT_DONE`.
+            changes: other attributes that change.
+        """
+        taken = Transition(state=state, at=at, by=by, why=why, proof=proof)
+        return attrs.evolve(
+            self,
+            state=state,
+            version=self.version + 1,
+            changed_at=at,
+            proof=proof,
+            transitions=(*self.transitions, taken),
+            **changes,
+        )
+
+    @property
+    def charge_ids(self) -> Iterable[str]:
+        """The ids of what it made, which belong to no other record."""
+        return () if self.charge is None else (self.charge.id,)
