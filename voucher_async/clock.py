@@ -230,6 +230,15 @@ class Deadline:
         """Seconds since it was set."""
         return self.total - self.left()
 
+    def is_before(self, other: Deadline) -> bool:
+        """Whether it ends before another one of the same clock."""
+        return self._ends < other._ends
+
+    def extend(self, other: Deadline) -> None:
+        """End when another one of the same clock ends."""
+        self.total += other._ends - self._ends
+        self._ends = other._ends
+
 
 class ServerClock:
     """What the server's clock shows: the `Date` of its answers, kept running on the monotonic clock.

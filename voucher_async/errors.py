@@ -22,7 +22,10 @@
     │   ├── ReservationSuperseded
     │   └── ReservationAlreadyCharged
     ├── LockFailed                      the voucher lock failed; nothing was sent
-    ├── OutcomeUnknown                  a money-moving call whose outcome is not known; see `pending`
+    ├── IdempotencyMismatch             the idempotency key belongs to a call with other parameters
+    ├── ChargeRefunded                  the key's charge was made, and taken back again
+    ├── OutcomeUnknown                  a money call whose outcome is not known; see `pending`
+    │   └── StillRunning                another caller's call with the same key is under way
     └── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
         └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
 
@@ -42,6 +45,7 @@ from voucher_async.masking import MASK, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from voucher_async.models import Charge
     from voucher_async.pending import HeldOutcome, PendingOutcome
 
 __all__ = [
@@ -50,6 +54,7 @@ __all__ = [
     "BadAnswer",
     "CallFacts",
     "CallTimeout",
+    "ChargeRefunded",
     "CheckoutFailed",
     "CheckoutUnknown",
     "ConfigurationError",
@@ -58,6 +63,7 @@ __all__ = [
     "ConnectionBroken",
     "Fate",
     "FieldError",
+    "IdempotencyMismatch",
     "InvalidInput",
     "InvalidInputType",
     "LockFailed",
@@ -71,6 +77,7 @@ __all__ = [
     "ReservationExpired",
     "ReservationSuperseded",
     "ServerError",
+    "StillRunning",
     "TransportError",
     "ValidationFailed",
     "VoucherError",
@@ -320,6 +327,37 @@ class LockFailed(VoucherError):
     """The voucher lock that was handed in raised an error, which is the `__cause__`; nothing was sent."""
 
 
+class IdempotencyMismatch(VoucherError):
+    """The idempotency key was used with other parameters; nothing was sent.
+
+    Attributes:
+        differences: the names of the parameters that differ.
+    """
+
+    fate: Fate | None = Fate.NOT_SENT
+    proof: Proof | None = Proof.NOT_SENT
+
+    def __init__(self, message: str, *, differences: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.differences: tuple[str, ...] = tuple(differences)
+
+
+class ChargeRefunded(VoucherError):
+    """The charge of this idempotency key was made, and all of it was taken back: the key stays used.
+
+    Attributes:
+        charge: the charge.
+        refunds: the refunds that took it back, as far as they are known.
+    """
+
+    fate: Fate | None = Fate.NOT_SENT
+
+    def __init__(self, message: str, *, charge: Charge, refunds: Sequence[Charge] = ()) -> None:
+        super().__init__(message)
+        self.charge = charge
+        self.refunds: tuple[Charge, ...] = tuple(refunds)
+
+
 class OutcomeUnknown(VoucherError):
     """A call that moves money was sent, and whether it was carried out is not known.
 
@@ -334,6 +372,10 @@ class OutcomeUnknown(VoucherError):
     def __init__(self, message: str, *, pending: PendingOutcome, facts: CallFacts | None = None) -> None:
         super().__init__(message, facts=facts)
         self.pending = pending
+
+
+class StillRunning(OutcomeUnknown):
+    """Another caller's call for the same payment is under way: ask again with the same idempotency key."""
 
 
 class CheckoutFailed(VoucherError):

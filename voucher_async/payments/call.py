@@ -17,7 +17,7 @@ from voucher_async.pending import PendingOutcome
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CallRecord", "CallState", "Failure", "Parameters", "Planned", "Transition", "new_id"]
+__all__ = ["CHECKOUT", "REDEEM", "CallRecord", "CallState", "Failure", "Parameters", "Planned", "Transition", "new_id"]
 
 
 class CallState(enum.StrEnum):
@@ -38,6 +38,12 @@ class CallState(enum.StrEnum):
     NOT_DONE = "not done"
     """It was not carried out, and will not be; its key is free again."""
 
+
+REDEEM: Final = "redeem"
+"""The operation of a record that reserves, then charges."""
+
+CHECKOUT: Final = "checkout"
+"""The operation of a record whose charges and refunds are records of their own."""
 
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
 

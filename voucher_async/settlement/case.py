@@ -17,6 +17,7 @@ from voucher_async.pending import PendingOutcome, Settlement
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.settlement.recording import Recorder
 
 __all__ = ["Anchor", "Case", "Flow"]
 
@@ -67,6 +68,7 @@ class Case:
         fence: monotonic time in seconds since when the server refuses every request of it; None as long as
             it may not.
         on_end: told how it ended, once.
+        recorder: writes its record; None for one of another process that is only looked at.
         doubts: how many requests may have been carried out although no answer said so.
         answered: whether a request was answered with the charge.
         refusals: how many requests were refused; a proxy may have delivered each of them before.
@@ -99,6 +101,7 @@ class Case:
     may_repeat: Callable[[], bool] = _never
     fence: Callable[[], float | None] = _nowhere
     on_end: Callable[[Settlement], None] | None = None
+    recorder: Recorder | None = None
     doubts: int = 0
     answered: bool = False
     refusals: int = 0
@@ -214,9 +217,13 @@ class Flow:
 
     Args:
         deadline: when to give up.
+        asked: what is known of it before it begins.
 
     Attributes:
         deadline: when to give up.
+        asked: what is known of it before it begins; the `id` is that of its record.
+        recorder: writes its record; None for a call that is part of another.
+        fenced: what a dead owner of the same call may have sent; a new reservation comes before the look.
         begun: money may be moving: from here on it is finished, whatever happens to the caller.
         abandoned: the caller is gone: nothing new is begun.
         case: what is being sent.
@@ -226,10 +233,25 @@ class Flow:
         undoing: what was carried out is being taken back, and that is told one by one.
     """
 
-    __slots__ = ("abandoned", "begun", "case", "deadline", "finished", "key", "recalled", "undoing")
+    __slots__ = (
+        "abandoned",
+        "asked",
+        "begun",
+        "case",
+        "deadline",
+        "fenced",
+        "finished",
+        "key",
+        "recalled",
+        "recorder",
+        "undoing",
+    )
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, asked: PendingOutcome) -> None:
         self.deadline: Deadline = deadline
+        self.asked: PendingOutcome = asked
+        self.recorder: Recorder | None = None
+        self.fenced: PendingOutcome | None = None
         self.begun: bool = False
         self.abandoned: bool = False
         self.case: Case | None = None
@@ -237,3 +259,8 @@ class Flow:
         self.key: tuple[str, ...] | None = None
         self.recalled: Charge | None = None
         self.undoing: bool = False
+
+    @property
+    def pending(self) -> PendingOutcome:
+        """What is known of it now."""
+        return self.asked if self.case is None else self.case.pending

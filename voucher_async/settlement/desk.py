@@ -6,13 +6,21 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import ConfigurationError, Fate, OutcomeUnknown, Proof, VoucherError
+from voucher_async.errors import (
+    ConfigurationError,
+    Fate,
+    OutcomeUnknown,
+    Proof,
+    StillRunning,
+    VoucherError,
+)
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.evidence import obstacle
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.lines import Lines
+from voucher_async.settlement.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.settlement.engine import Engine
+    from voucher_async.settlement.recording import Recorder
 
 __all__ = ["Desk"]
 
@@ -60,35 +69,71 @@ class Desk:
 
     async def run(
         self,
-        deadline: Deadline,
+        flow: Flow,
         work: Callable[[Flow], Awaitable[T]],
         ended: Callable[[object], None] | None = None,
     ) -> T:
         """Run a call in a task of its own, which goes on when its caller is cancelled while money moves.
 
         Args:
-            deadline: when to give up.
+            flow: what is known of it while it runs.
             work: the call.
             ended: called when it is over, in whatever way.
         """
-        flow = Flow(deadline)
-        if self._closed:
-            await asyncio.sleep(0)  # who tries again and again lets the others end
+        try:
+            await self.check_open()
+        except BaseException:
             if ended is not None:
                 ended(None)
-            raise self._cut_off(flow)
+            raise
+        running = self.begin(flow, work)
+        if ended is not None:
+            running.task.add_done_callback(ended)
+        return await self.wait(running, flow.deadline)
+
+    async def check_open(self) -> None:
+        """Refuse to begin anything once the client was closed.
+
+        Raises:
+            ConfigurationError: it was closed; nothing was sent.
+        """
+        if self._closed:
+            await asyncio.sleep(0)  # who tries again and again lets the others end
+            raise _closed()
+
+    def begin(self, flow: Flow, work: Callable[[Flow], Awaitable[T]]) -> Running[T]:
+        """Begin a call in a task of its own.
+
+        Args:
+            flow: what is known of it while it runs.
+            work: the call.
+        """
         task = asyncio.create_task(self._work(flow, work))
         self._calls[task] = flow
         task.add_done_callback(self._calls.pop)
-        if ended is not None:
-            task.add_done_callback(ended)
+        return Running(flow, task)
+
+    async def wait(self, running: Running[T], deadline: Deadline) -> T:
+        """Wait for a call; it goes on when the last of its callers is cancelled while money moves.
+
+        Args:
+            running: the call.
+            deadline: this caller's own.
+
+        Raises:
+            StillRunning: this caller's deadline passed; others wait on.
+        """
+        flow, task = running.flow, running.task
         try:
-            await asyncio.wait({task})
+            is_over = await running.wait(deadline)
         except BaseException:  # cancelled, or interrupted from outside the loop
-            self._abandon(flow, task)
+            if not running.is_waited_for:
+                self._abandon(flow, task)
             raise
+        if not is_over:
+            raise _goes_on(flow)
         if task.cancelled():
-            raise self._cut_off(flow)
+            raise _cut_off(flow)
         result = task.result()
         if flow.recalled is not None:
             self.engine.archive.delivered(flow.recalled.id)
@@ -166,15 +211,6 @@ class Desk:
         state = SettlementState.NOT_DONE
         self.engine.archive.settled(Settlement(pending=case.pending, state=state, proof=proof))
 
-    def _cut_off(self, flow: Flow) -> VoucherError:
-        if flow.begun and flow.case is not None:
-            return OutcomeUnknown(
-                "the client was closed before the outcome was known", pending=flow.case.pending
-            )
-        error = ConfigurationError("the client was closed; nothing was sent")
-        error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
-        return error
-
     async def settle_earlier(self, flow: Flow) -> None:
         """Look once more after an earlier payment with the same key that nobody looks after any more."""
         self.engine.open_what_was_cut_off()
@@ -201,8 +237,15 @@ class Desk:
             pending=case.pending,
         )
 
-    async def settle(self, pending: PendingOutcome, deadline: Deadline) -> Settlement:
+    async def settle(
+        self, pending: PendingOutcome, deadline: Deadline, recorder: Recorder | None = None
+    ) -> Settlement:
         """Find out what became of an open outcome.
+
+        Args:
+            pending: the outcome.
+            deadline: when to give up waiting; it is looked after all the same.
+            recorder: writes its record, where it is another process's.
 
         Raises:
             ConfigurationError: it belongs to another environment, or to another client.
@@ -215,7 +258,7 @@ class Desk:
         if case is not None:
             await _wait_for((case.over, case.running), deadline)
         if archive.settlement(pending.id) is None and archive.under_way(pending.id) is None:
-            case = archive.case(pending.id) or self._adopt(pending)
+            case = archive.case(pending.id) or self._adopt(pending, recorder)
             if case.running is None or not goes_on(case.running):
                 await _wait_for((self.engine.watch(case),), deadline)
         settlement = archive.settlement(pending.id)
@@ -237,11 +280,12 @@ class Desk:
         if case is not None and case.task is not None:
             case.task.cancel()
 
-    def _adopt(self, pending: PendingOutcome) -> Case:
+    def _adopt(self, pending: PendingOutcome, recorder: Recorder | None = None) -> Case:
         """Take over an open outcome of another process."""
         # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
         # have written, so the whole window is waited for
-        return Case(pending=pending, foreign=True, doubts=pending.sends, last=self.engine.clock.monotonic())
+        now = self.engine.clock.monotonic()
+        return Case(pending=pending, foreign=True, recorder=recorder, doubts=pending.sends, last=now)
 
     def _tasks(self) -> set[asyncio.Future[Any]]:
         return set(filter(goes_on, (*self._calls, *self.engine.watches)))
@@ -271,6 +315,26 @@ class Desk:
                 task.cancel()
             await asyncio.wait(tasks)
         return self.pending
+
+
+def _closed() -> ConfigurationError:
+    error = ConfigurationError("the client was closed; nothing was sent")
+    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
+    return error
+
+
+def _cut_off(flow: Flow) -> VoucherError:
+    if flow.begun and flow.case is not None:
+        return OutcomeUnknown("the client was closed before the outcome was known", pending=flow.case.pending)
+    return _closed()
+
+
+def _goes_on(flow: Flow) -> StillRunning:
+    """The error for a caller whose time is up while others wait on for the same call."""
+    return StillRunning(
+        "the call is still under way for another caller: ask again, with the same idempotency key",
+        pending=flow.pending,
+    )
 
 
 def _read(task: asyncio.Task[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import ApiError, BadAnswer, Fate, Proof, VoucherError
+from voucher_async.errors import ApiError, BadAnswer, Fate, JournalFailed, Proof, VoucherError
 from voucher_async.hooks import Settled
 from voucher_async.payments.contradiction import contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
@@ -87,7 +87,7 @@ class Engine:
         self.pauses: Pauses = Pauses(clock)
         self.watches: set[asyncio.Task[None]] = set()
         self.settings = settings
-        self._judge = Judge(
+        self.judge = Judge(
             sender,
             looking=self.looking,
             archive=self.archive,
@@ -157,8 +157,10 @@ class Engine:
         Raises:
             VoucherError: nothing was done, and nothing was sent before.
         """
-        self._announce(flow, case)
         is_only = not case.deliveries
+        self._announce(flow, case)
+        if not await self._write_first(case, is_only=is_only):
+            return None
         try:
             answer = await self.sender.send(request, flow.deadline)
         except VoucherError as error:
@@ -174,6 +176,23 @@ class Engine:
         case.answered = True
         self._learn(case, answer)
         return answer.value
+
+    async def _write_first(self, case: Case, *, is_only: bool) -> bool:
+        """Write that a request is about to be sent; False when it must not be, and others were before.
+
+        Raises:
+            JournalFailed: nothing was sent, and nothing was sent before.
+        """
+        if case.recorder is None:
+            return True
+        try:
+            await case.recorder.sent(case.pending)
+        except JournalFailed as error:
+            if is_only:
+                raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
+            case.may_repeat, case.repeats = _never, case.repeats - 1
+            return False
+        return True
 
     def _announce(self, flow: Flow, case: Case) -> None:
         """Bound the time in which the request may be carried out, and tell the hooks of it."""
@@ -234,7 +253,7 @@ class Engine:
         """
         pause = _PAUSE
         while obstacle(case.pending) is None and flow.deadline.left() > 0:
-            move, proof = await self._judge.look(case, flow.deadline, can_repeat=not flow.abandoned)
+            move, proof = await self.judge.look(case, flow.deadline, can_repeat=not flow.abandoned)
             if flow.abandoned and not case.is_refused:
                 break
             if move is Move.DONE:
@@ -251,7 +270,7 @@ class Engine:
 
     async def _pause(self, case: Case, pause: float, deadline: Deadline) -> None:
         if case.is_refused:
-            patience = self._judge.patience(case)
+            patience = self.judge.patience(case)
             is_asked_twice = case.absences > 1 and patience is not None
             pause = max(PAUSE_REFUSED, (patience or 0.0) - case.quiet if is_asked_twice else 0.0)
         await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
@@ -320,9 +339,9 @@ class Engine:
 
     async def _is_clear(self, case: Case) -> bool:
         deadline = self.sender.deadline()
-        move, proof = await self._judge.look(case, deadline)
+        move, proof = await self.judge.look(case, deadline)
         if move in {Move.NOT_DONE, Move.REFUSED}:
-            self._ended(case, _not_done(case, proof), aloud=True)
+            await self._ended_behind(case, _not_done(case, proof), aloud=True)
             return True
         if move is not Move.DONE or self._may_grow(case):
             return False
@@ -337,8 +356,14 @@ class Engine:
             surplus=found[1:],
             refunds=refunds,
         )
-        self._ended(case, settlement, aloud=case.charge is None)
+        await self._ended_behind(case, settlement, aloud=case.charge is None)
         return True
+
+    async def _ended_behind(self, case: Case, settlement: Settlement, *, aloud: bool) -> None:
+        """A call ended in the background."""
+        self._ended(case, settlement, aloud=aloud)
+        if case.recorder is not None and case.charge is None:
+            await case.recorder.settled(settlement)
 
     def _may_grow(self, case: Case) -> bool:
         """Whether another of the requests may be carried out yet, or was after the look began."""
@@ -368,6 +393,10 @@ class Engine:
                 error=error,
             )
         )
+
+
+def _never() -> bool:
+    return False
 
 
 def _not_done(case: Case, proof: Proof) -> Settlement:

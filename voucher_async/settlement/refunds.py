@@ -68,8 +68,10 @@ async def refund(engine: Engine, charge: Charge, currency: str) -> Charge:
         VoucherError: it was certainly not refunded.
     """
     case, request = refund_case(charge, charge.amount, currency)
+    flow = Flow(engine.sender.deadline(), case.pending)
     async with engine.lines.turn(case, engine.sender.deadline(engine.patience)):
-        return await _perform_knowing(engine, Flow(engine.sender.deadline()), case, request)
+        flow.deadline = engine.sender.deadline()
+        return await _perform_knowing(engine, flow, case, request)
 
 
 async def perform_in_turn(engine: Engine, flow: Flow, case: Case, request: Request[Charge]) -> Charge:

@@ -1,0 +1,30 @@
+"""Charges that were handed to more than one caller."""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from typing import Final, TypeVar
+
+__all__ = ["as_joined", "is_joined"]
+
+T = TypeVar("T")
+
+# by identity: two equal charges are one to `==`, and only one of them was handed to who joined
+_joined: Final[weakref.WeakValueDictionary[int, object]] = weakref.WeakValueDictionary()
+
+
+def as_joined(answer: T) -> T:
+    """The same charge or voucher, for a caller who joined another caller's call."""
+    own = copy.copy(answer)
+    _joined[id(own)] = own
+    return own
+
+
+def is_joined(answer: object) -> bool:
+    """Whether a charge is the answer to a call that joined an equal one, or asked again with its key.
+
+    Args:
+        answer: what `redeem` or another money call returned.
+    """
+    return _joined.get(id(answer)) is answer

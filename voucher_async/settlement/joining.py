@@ -1,0 +1,295 @@
+"""One payment, asked for more than once: idempotency keys, and equal calls under way that join.
+
+Theory of operation. Within a client the first caller of a key (or of an equal `redeem` without one) begins a
+call, the others wait for the same. Between clients and processes the journal lets one win the key; the others
+look at its record until it has ended. What a later caller gets depends on the state of the record alone:
+
+    begun, sent     its owner lives: wait for the end, `StillRunning` at the caller's own deadline
+                    its owner is dead: take it over
+    open            settle it; else the same open outcome
+    done            the same charge, read once more when it is older than a minute: `ChargeRefunded` where
+                    all of it was taken back
+    not done        the key is free: a new record; who waited for it gets its refusal
+
+The order of waiting is key, then turn: nobody waits for a key inside a turn.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+
+import attrs
+
+from voucher_async.cancelling import quietly
+from voucher_async.clock import Deadline
+from voucher_async.errors import CallTimeout, Fate, IdempotencyMismatch, OutcomeUnknown, StillRunning, VoucherError
+from voucher_async.models import Charge
+from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
+from voucher_async.pending import PendingOutcome
+from voucher_async.settlement.case import Flow
+from voucher_async.settlement.joined import as_joined
+from voucher_async.settlement.recording import Recorder, ask_journal
+from voucher_async.settlement.replaying import Replay, raise_refusal
+from voucher_async.settlement.running import Running
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Clock
+    from voucher_async.settlement.desk import Desk
+    from voucher_async.settlement.recording import Ownership
+
+__all__ = ["Ask", "Joining", "Work"]
+
+T = TypeVar("T")
+
+_FIRST_POLL: Final = 0.02  # seconds
+_LONGEST_POLL: Final = 0.25
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """What a caller asks for.
+
+    Attributes:
+        parameters: what a second call with the same key has to agree in.
+        key: the idempotency key.
+        join: equal for calls under way that are one payment without a key; None joins nothing.
+        pending: what is known of the call before it begins.
+    """
+
+    parameters: Parameters
+    key: str | None = None
+    join: Hashable | None = None
+    pending: PendingOutcome
+
+    @property
+    def meets(self) -> Hashable | None:
+        """Where callers of the same payment meet."""
+        if self.key is not None:
+            return "key", self.key
+        return None if self.join is None else ("join", self.join)
+
+
+@attrs.frozen(kw_only=True)
+class Work(Generic[T]):
+    """How a call is done, and done again.
+
+    Attributes:
+        call: does it.
+        hand_out: gives the answer of one that is done, from its record.
+        settle: the answer of one that was open; None when it was not carried out.
+    """
+
+    call: Callable[[Flow], Awaitable[T]]
+    hand_out: Callable[[CallRecord, Deadline], Awaitable[T]]
+    settle: Callable[[CallRecord, Deadline], Awaitable[T | None]]
+
+
+@attrs.define(eq=False)
+class _Met:
+    """A call under way, and what its callers agree in."""
+
+    ask: Ask
+    running: Running[Any]
+
+
+class Joining:
+    """One per client.
+
+    Args:
+        desk: runs calls.
+        ownership: who writes their records.
+        replay: hands out what was done before.
+        clock: measures time.
+        window: seconds after the last request in which a call that was not carried out is looked for again.
+    """
+
+    def __init__(self, desk: Desk, ownership: Ownership, replay: Replay, clock: Clock, window: float) -> None:
+        self.ownership = ownership
+        self._desk = desk
+        self._replay = replay
+        self._clock = clock
+        self._window = window
+        self._met: dict[Hashable, _Met] = {}
+
+    async def charge(
+        self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]
+    ) -> Charge:
+        """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
+        work = Work(call=call, hand_out=self._replay.hand_out, settle=self._replay.settle)
+        return await self.run(ask, deadline, work)
+
+    async def run(self, ask: Ask, deadline: Deadline, work: Work[T]) -> T:
+        """Run a money call, or wait for an equal one.
+
+        Args:
+            ask: what is asked for.
+            deadline: this caller's.
+            work: how it is done.
+
+        Raises:
+            IdempotencyMismatch: the key was used with other parameters.
+            ChargeRefunded: the key's charge was taken back.
+            StillRunning: another caller's call with the key is under way.
+            JournalFailed: the journal cannot be written; nothing was sent.
+            VoucherError: as the call raises it.
+        """
+        while True:
+            await self._desk.check_open()
+            met = self._met.get(ask.meets) if ask.meets is not None else None
+            if met is None:
+                return await self._desk.wait(self._begin(ask, deadline, work), deadline)
+            _check_parameters(ask, met.ask.parameters)
+            quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
+            try:
+                return as_joined(cast("T", await self._desk.wait(met.running, deadline)))
+            except VoucherError as error:
+                if not _ended_its_owner(error) or deadline.left() <= 0:
+                    raise copy.copy(error) from error.__cause__
+
+    def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
+        record = self.ownership.new_record(ask.parameters, ask.key)
+        flow = Flow(deadline, attrs.evolve(ask.pending, id=record.id))
+
+        async def drive(flow: Flow) -> T:
+            if ask.key is None:
+                return await self.own(flow, Recorder(self.ownership, record, is_stored=False), work.call)
+            return await self._keyed(flow, ask, record, work)
+
+        running = self._desk.begin(flow, drive)
+        where = ask.meets
+        if where is not None:
+            self._met[where] = met = _Met(ask, running)
+
+            def over(_: object) -> None:
+                if self._met.get(where) is met:
+                    del self._met[where]
+
+            running.task.add_done_callback(over)
+        return running
+
+    async def own(self, flow: Flow, recorder: Recorder, call: Callable[[Flow], Awaitable[T]]) -> T:
+        """Run a call as the owner of its record, and write how it ended."""
+        flow.recorder = recorder
+        try:
+            answer = await call(flow)
+        except BaseException as error:
+            await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
+            raise
+        charge = answer if isinstance(answer, Charge) else None
+        await recorder.done(charge, told=not flow.abandoned)
+        return answer
+
+    async def _keyed(self, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]) -> T:
+        while True:
+            claim = await self.ownership.claim(record)
+            if claim.won:
+                flow.asked = attrs.evolve(ask.pending, id=record.id)
+                recorder = Recorder(self.ownership, record, is_stored=True)
+                return await self.own(flow, recorder, self._after(claim.earlier, work))
+            held = claim.record
+            _check_parameters(ask, held.parameters)
+            flow.asked = attrs.evolve(held.pending or flow.asked, id=held.id)
+            if not held.ended and held.state is not CallState.OPEN:
+                ended = await self._wait_for(held, flow)
+                if ended is None:
+                    return await self._take_over(held, flow, work)
+                raise_refusal(ended)
+                held = ended
+            if held.state is CallState.DONE:
+                return await work.hand_out(held, flow.deadline)
+            if held.state is CallState.OPEN:
+                settled = await work.settle(held, flow.deadline)
+                if settled is not None:
+                    return settled
+
+    def _after(self, earlier: CallRecord | None, work: Work[T]) -> Callable[[Flow], Awaitable[T]]:
+        """The call, after one more look for an earlier one with its key that was not carried out."""
+        if earlier is None or not self._may_be_late(earlier):
+            return work.call
+
+        async def look_first(flow: Flow) -> T:
+            found = await self._replay.look_again(earlier, flow)
+            return cast("T", found) if found is not None else await work.call(flow)
+
+        return look_first
+
+    def _may_be_late(self, earlier: CallRecord) -> bool:
+        if earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+            return False
+        return (self._clock.now() - earlier.sent_at).total_seconds() < self._window
+
+    async def _wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
+        """The record once it has ended or is open; None when its owner is dead.
+
+        Raises:
+            StillRunning: the deadline passed before.
+        """
+        pause = _FIRST_POLL
+        while await self.ownership.is_alive(held):
+            if flow.deadline.left() <= 0 or flow.abandoned:
+                raise StillRunning(
+                    "a call with this idempotency key is under way elsewhere: ask again with the same key",
+                    pending=flow.pending,
+                )
+            await self._desk.engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
+            pause = min(pause * 2, _LONGEST_POLL)
+            now = await ask_journal(self.ownership.journal.get(held.scope, held.id))
+            if now is None or now.ended or now.state is CallState.OPEN:
+                return now or attrs.evolve(held, state=CallState.NOT_DONE)
+            held = now
+        return None
+
+    async def _take_over(self, held: CallRecord, flow: Flow, work: Work[T]) -> T:
+        """Go on with the call of a dead owner.
+
+        Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
+        write that it is about to send. Else the call may have been carried out: it is settled first.
+        """
+        journal = self.ownership.journal
+        await ask_journal(journal.bury(held.owner))
+        now = self._clock.now()
+        taken = attrs.evolve(
+            held.step(held.state, at=now, by=self.ownership.owner, why="its owner is dead"),
+            owner=self.ownership.owner,
+        )
+        if not await ask_journal(journal.save(taken)):
+            raise StillRunning(
+                "somebody else has taken the call over: ask again with the same key", pending=flow.pending
+            )
+        recorder = Recorder(self.ownership, taken, is_stored=True)
+        if taken.state is CallState.BEGUN:
+            return await self.own(flow, recorder, work.call)
+        if taken.parameters.operation == REDEEM:
+            # reserving anew comes first: that ends what the dead owner may still be sending
+            flow.fenced = taken.pending
+            return await self.own(flow, recorder, work.call)
+
+        async def settle_first(flow: Flow) -> T:
+            settled = await work.settle(taken, flow.deadline)
+            return settled if settled is not None else await work.call(flow)
+
+        return await self.own(flow, recorder, settle_first)
+
+
+def _check_parameters(ask: Ask, held: Parameters) -> None:
+    """Refuse a key that was used for something else.
+
+    Raises:
+        IdempotencyMismatch: what differs is named, not its value.
+    """
+    differences = held.differences(ask.parameters)
+    if differences:
+        raise IdempotencyMismatch(
+            f"idempotency_key was used before with another {', another '.join(differences)}; nothing was sent",
+            differences=differences,
+        )
+
+
+def _ended_its_owner(error: VoucherError) -> bool:
+    """Whether what ended a call was about its first caller alone: its time was up, nothing was sent."""
+    return isinstance(error, CallTimeout) and error.fate is Fate.NOT_SENT

@@ -1,0 +1,248 @@
+"""Writing the records of money calls: claimed, about to be sent, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from voucher_async.cancelling import quietly
+from voucher_async.errors import ApiError, Fate, JournalFailed, OutcomeUnknown, Proof, VoucherError
+from voucher_async.forks import renew_in_children
+from voucher_async.payments.call import CallRecord, CallState, Failure, Parameters, new_id
+from voucher_async.payments.codes import spelled
+from voucher_async.pending import SettlementState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from voucher_async.clock import Clock
+    from voucher_async.models import Charge
+    from voucher_async.payments.journal import Claim, Journal
+    from voucher_async.pending import PendingOutcome, Settlement
+
+__all__ = ["Ownership", "Recorder", "failure_of", "ask_journal"]
+
+T = TypeVar("T")
+
+LEASE: Final = 15.0  # seconds
+_RENEWED: Final = 5.0  # seconds after which the lease is renewed
+_OWN_ENDS: Final = frozenset({Fate.NOT_SENT, None})
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+async def ask_journal(answer: Awaitable[T]) -> T:
+    """Wait for a journal; whatever it raises becomes `JournalFailed`, which says that nothing was sent."""
+    try:
+        return await answer
+    except VoucherError:
+        raise
+    except Exception as error:
+        raise JournalFailed(f"the journal failed with a {type(error).__name__}; nothing was sent") from error
+
+
+class Ownership:
+    """One per client: who it is in its journal.
+
+    Args:
+        journal: where the records are.
+        scope: whose records they are.
+        clock: dates what is written, and measures the lease.
+
+    Attributes:
+        journal: where the records are.
+        scope: whose records they are.
+        clock: dates what is written.
+        owner: this client in this process.
+    """
+
+    def __init__(self, journal: Journal, scope: str, clock: Clock) -> None:
+        self.journal = journal
+        self.scope = scope
+        self.clock = clock
+        self.owner: str = new_id()
+        self._renewed: float | None = None
+        self._digest_key: bytes | None = None
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Be another owner in a child: what is under way is the parent's."""
+        self.owner, self._renewed = new_id(), None
+
+    async def digest(self, code: str) -> str:
+        """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
+        if self._digest_key is None:
+            self._digest_key = await ask_journal(self.journal.digest_key())
+        return digest_of(code, self._digest_key)
+
+    def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
+        """A record that is not stored yet."""
+        return CallRecord.begin(
+            parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now()
+        )
+
+    async def claim(self, record: CallRecord) -> Claim:
+        """Store a new record and give it its key, if that is free.
+
+        Raises:
+            JournalFailed: it could not be stored; nothing was sent.
+        """
+        await self._renew()
+        return await ask_journal(self.journal.claim(record))
+
+    async def _renew(self) -> None:
+        now = self.clock.monotonic()
+        if self._renewed is not None and now - self._renewed < _RENEWED:
+            return
+        if not await ask_journal(self.journal.beat(self.owner, LEASE)):
+            self.owner = new_id()  # declared dead: what was under way is not this client's any more
+            await ask_journal(self.journal.beat(self.owner, LEASE))
+        self._renewed = now
+
+    async def is_alive(self, record: CallRecord) -> bool:
+        """Whether somebody works on a record."""
+        if record.owner == self.owner:
+            return True
+        return await ask_journal(self.journal.is_alive(record.owner))
+
+
+def digest_of(code: str, key: bytes) -> str:
+    """A keyed digest of a voucher's code without case, spaces and separators, which servers ignore."""
+    # no part of the code may be left in this frame
+    return hashlib.blake2b(spelled(code), key=key, digest_size=16).hexdigest()
+
+
+class Recorder:
+    """Writes the record of one money call.
+
+    Args:
+        ownership: who writes.
+        record: the record.
+        is_stored: it was claimed; else the first write stores it.
+
+    Attributes:
+        record: the record as it was written last.
+    """
+
+    def __init__(self, ownership: Ownership, record: CallRecord, *, is_stored: bool) -> None:
+        self._ownership = ownership
+        self._is_stored = is_stored
+        self._writing = asyncio.Lock()
+        self.record = record
+
+    @property
+    def id(self) -> str:
+        """The id of the record, and of its `PendingOutcome`."""
+        return self.record.id
+
+    async def sent(self, pending: PendingOutcome) -> None:
+        """Note durably that a request that moves money is about to be sent.
+
+        Raises:
+            JournalFailed: that could not be written, or the record has another owner now; send nothing.
+        """
+        now = self._ownership.clock.now()
+        changed = self.record.step(
+            CallState.SENT,
+            at=now,
+            by=self._ownership.owner,
+            pending=pending,
+            voucher_id=pending.voucher_id,
+            sent_at=now,
+        )
+        async with self._writing:
+            if not await self._write(changed, durable=True):
+                raise JournalFailed(
+                    "the record of this call was taken over, or changed by somebody else; nothing was sent"
+                )
+
+    async def _write(self, changed: CallRecord, *, durable: bool = False) -> bool:
+        journal = self._ownership.journal
+        if self._is_stored:
+            is_taken = await ask_journal(journal.save(changed, durable=durable))
+        else:
+            changed = attrs.evolve(changed, version=1)
+            is_taken = (await self._ownership.claim(changed)).won
+        if is_taken:
+            self._is_stored, self.record = True, changed
+        return is_taken
+
+    async def done(self, charge: Charge | None, *, told: bool, why: str | None = None) -> None:
+        """Note that it was carried out."""
+        await self._end(CallState.DONE, charge=charge, told=told, why=why)
+
+    async def failed(self, error: BaseException, *, is_begun: bool, pending: PendingOutcome | None) -> None:
+        """Note how a call ended that raised an error.
+
+        Args:
+            error: what it raised.
+            is_begun: a request that moves money may have been sent.
+            pending: what is known of it.
+        """
+        left = getattr(error, "pending", None)
+        proof = getattr(error, "proof", None)
+        if left is None and (proof is not None or not is_begun):
+            await self._end(
+                CallState.NOT_DONE,
+                proof=proof or Proof.NOT_SENT,
+                failure=failure_of(error),
+                why=_words(error),
+            )
+        else:
+            await self._end(CallState.OPEN, pending=left or pending, why=_words(error))
+
+    async def settled(self, settlement: Settlement) -> None:
+        """Note what was found out about a call that was open."""
+        if settlement.state is SettlementState.DONE:
+            await self._end(CallState.DONE, charge=settlement.charge, why="found")
+        else:
+            await self._end(CallState.NOT_DONE, proof=settlement.proof, why="looked for")
+
+    async def _end(
+        self, state: CallState, *, why: str | None, proof: Proof | None = None, **changes: object
+    ) -> None:
+        """Write an end; what was answered stands whether that can be written or not."""
+        async with self._writing:
+            if self.record.state is CallState.DONE or (self.record.ended and state is CallState.OPEN):
+                return
+            if not self._is_stored and state is not CallState.DONE and state is not CallState.OPEN:
+                return  # nothing was sent, and nobody claimed anything
+            now, owner = self._ownership.clock.now(), self._ownership.owner
+            changed = self.record.step(state, at=now, by=owner, why=why, proof=proof, **changes)
+            try:
+                is_taken = await self._write(changed)
+            except VoucherError as error:
+                quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, error)
+                self.record = changed
+                return
+            if not is_taken:
+                quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
+
+    @property
+    def _what(self) -> tuple[str, str]:
+        return self.record.parameters.operation, self.record.id
+
+
+def failure_of(error: BaseException) -> Failure | None:
+    """Why a call was not carried out, for others who waited; None for what ended its owner alone."""
+    if not isinstance(error, VoucherError) or error.fate in _OWN_ENDS and not isinstance(error, ApiError):
+        return None
+    if isinstance(error, ApiError):
+        return Failure(
+            kind=type(error).__name__,
+            message=str(error.args[0]),
+            status=error.status,
+            code=error.code,
+            retry_after=error.retry_after,
+        )
+    return Failure(kind=type(error).__name__, message=str(error.args[0]))
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OutcomeUnknown):
+        return "its answer was lost"
+    return str(error.args[0]) if isinstance(error, VoucherError) else type(error).__name__

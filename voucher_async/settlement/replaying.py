@@ -1,0 +1,208 @@
+"""Answers for those who ask again with an idempotency key: what was done before, and what is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async import errors
+from voucher_async.errors import ApiError, ChargeRefunded, Fate, OutcomeUnknown, TransportError, VoucherError
+from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.call import REDEEM, CallRecord, CallState, Failure
+from voucher_async.payments.evidence import Move
+from voucher_async.payments.replies import as_not_done
+from voucher_async.payments.taken_back import covers, refunds_of
+from voucher_async.pending import PendingOutcome, SettlementState
+from voucher_async.settlement.case import Case
+from voucher_async.settlement.joined import as_joined
+from voucher_async.settlement.recording import Recorder, ask_journal
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Charge
+    from voucher_async.settlement.case import Flow
+    from voucher_async.settlement.desk import Desk
+    from voucher_async.settlement.recording import Ownership
+
+__all__ = ["Replay", "raise_refusal"]
+
+_PAUSE: Final = 0.25  # seconds
+_LONGEST_PAUSE: Final = 4.0
+_FRESH: Final = 60.0  # seconds in which a charge is handed out again without a read
+
+
+class Replay:
+    """One per client.
+
+    Args:
+        desk: settles, and reads.
+        ownership: who writes records.
+    """
+
+    def __init__(self, desk: Desk, ownership: Ownership) -> None:
+        self._desk = desk
+        self._ownership = ownership
+
+    async def hand_out(self, record: CallRecord, deadline: Deadline) -> Charge:
+        """The charge of a call that was carried out.
+
+        Args:
+            record: the call.
+            deadline: for the read.
+
+        Raises:
+            ChargeRefunded: all of it was taken back.
+        """
+        charge = record.charge
+        if charge is None:
+            raise OutcomeUnknown(
+                "the call with this idempotency key was carried out, and its charge is not known here",
+                pending=_pending_of(record),
+            )
+        await self._check_stands(record, charge, deadline)
+        if not record.told:
+            await ask_journal(self._ownership.journal.acknowledge(record.scope, record.id))
+        return as_joined(charge)
+
+    async def _check_stands(self, record: CallRecord, charge: Charge, deadline: Deadline) -> None:
+        if not _can_be_refunded(record):
+            return
+        refunds = record.refunds if covers(charge, record.refunds) else ()
+        if not refunds and self._is_old(record):
+            refunds = await self.seen_refunds(charge, deadline)
+        if refunds:
+            raise ChargeRefunded(
+                "the charge of this idempotency key was made and taken back; the key stays used: "
+                "pay again with another key",
+                charge=charge,
+                refunds=refunds,
+            )
+
+    def _is_old(self, record: CallRecord) -> bool:
+        return (self._ownership.clock.now() - record.changed_at).total_seconds() > _FRESH
+
+    async def seen_refunds(self, charge: Charge, deadline: Deadline) -> tuple[Charge, ...]:
+        """The refunds that take all of a charge back, by its voucher's list; a read that fails shows none."""
+        try:
+            look = await self._desk.engine.looking.read(charge.voucher_id, deadline)
+        except VoucherError:
+            return ()
+        return refunds_of(charge, look.charges) if look.all else ()
+
+    async def settle(self, record: CallRecord, deadline: Deadline) -> Charge | None:
+        """Find out what became of an open call; None when it was not carried out.
+
+        Raises:
+            OutcomeUnknown: it cannot be told, or not yet: the same `pending` as before.
+        """
+        pending = _pending_of(record)
+        recorder = Recorder(self._ownership, record, is_stored=True)
+        try:
+            settlement = await self._desk.settle(pending, deadline, recorder)
+        except OutcomeUnknown as error:
+            raise OutcomeUnknown(
+                f"an earlier call with this idempotency key is open, so nothing was sent: {error.args[0]}",
+                pending=pending,
+            ) from error
+        if settlement.state is SettlementState.DONE:
+            if recorder.record.state is CallState.OPEN:
+                await recorder.settled(settlement)
+            return None if settlement.charge is None else as_joined(settlement.charge)
+        await recorder.settled(settlement)
+        return None
+
+    async def look_again(self, earlier: CallRecord, flow: Flow) -> Charge | None:
+        """Look once more for an earlier call with the same key, which was not carried out by what is known.
+
+        Returns:
+            Its charge, should it be there all the same; None when it is not.
+
+        Raises:
+            OutcomeUnknown: that cannot be told.
+        """
+        pending = attrs.evolve(_pending_of(earlier), id=flow.pending.id)
+        case = Case(pending=pending, doubts=max(pending.sends, 1))
+        move, _ = await self._desk.engine.judge.look(case, flow.deadline)
+        if move is Move.DONE and case.finding.ours:
+            return case.finding.ours[0]
+        if case.finding.recognised or case.finding.unclear or not case.absences:
+            raise OutcomeUnknown(
+                "an earlier call with this idempotency key was not carried out by what was known, and that "
+                f"could not be confirmed ({case.reason}); nothing was sent",
+                pending=pending,
+            )
+        return None
+
+    async def look_behind(self, fenced: PendingOutcome, since: float, flow: Flow) -> Charge | None:
+        """Look for what a dead owner may have charged, after a new reservation has ended its own.
+
+        Args:
+            fenced: what it may have sent.
+            since: monotonic time in seconds when the new reservation was answered.
+            flow: the call that goes on.
+
+        Returns:
+            The charge; None when it was not made, and cannot be made any more.
+
+        Raises:
+            OutcomeUnknown: that cannot be told in time.
+        """
+        engine = self._desk.engine
+        case = Case(pending=fenced, foreign=True, doubts=fenced.sends, last=since, fence=lambda: since)
+        pause = _PAUSE
+        while flow.deadline.left() > 0 and not case.hopeless:
+            move, _ = await engine.judge.look(case, flow.deadline)
+            if move is Move.DONE:
+                return case.finding.ours[0]
+            if move is Move.NOT_DONE:
+                return None
+            if move is Move.OPEN:
+                break
+            await engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise OutcomeUnknown(
+            f"what a dead worker sent for this payment could not be found out ({case.reason}); no more was sent",
+            pending=fenced,
+        )
+
+
+def _can_be_refunded(record: CallRecord) -> bool:
+    return record.parameters.operation in {REDEEM, CHARGE_RESERVATION.id}
+
+
+def _pending_of(record: CallRecord) -> PendingOutcome:
+    if record.pending is not None:
+        return record.pending
+    asked = record.parameters
+    return PendingOutcome(
+        id=record.id,
+        operation=CHARGE_RESERVATION.id if asked.operation == REDEEM else asked.operation,
+        amount=asked.amount,
+        currency=asked.currency,
+        order_number=asked.order_number,
+    )
+
+
+def raise_refusal(record: CallRecord) -> None:
+    """Raise what ended a call that others waited for, unless that was about its owner alone.
+
+    Raises:
+        VoucherError: a copy of what its caller was told.
+    """
+    if record.state is CallState.NOT_DONE and record.failure is not None:
+        error = _error_of(record.failure)
+        raise error if record.proof is None else as_not_done(error, record.proof)
+
+
+def _error_of(failure: Failure) -> VoucherError:
+    kind = getattr(errors, failure.kind, VoucherError)
+    if issubclass(kind, ApiError) and failure.status is not None:
+        error = kind(
+            failure.message, status=failure.status, code=failure.code, retry_after=failure.retry_after
+        )
+        error.has_envelope, error.fate = True, Fate.ANSWERED
+        return error
+    if issubclass(kind, TransportError):
+        return kind(failure.message, fate=Fate.NOT_DONE)
+    return VoucherError(failure.message)
