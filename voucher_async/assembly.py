@@ -23,7 +23,10 @@ from voucher_async.resources.clients import Clients
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
 from voucher_async.sansio import Request
-from voucher_async.settlement import Desk, Engine
+from voucher_async.payments.memory import MemoryJournal
+from voucher_async.settlement import Desk, Engine, Joining
+from voucher_async.settlement.recording import Ownership
+from voucher_async.settlement.replaying import Replay
 from voucher_async.transport.sender import Transport
 from voucher_async.transport.session import Session
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Clock
     from voucher_async.config import Settings
     from voucher_async.models import ConnectedClient
+    from voucher_async.payments.journal import Journal
 
 __all__ = ["Parts", "connect"]
 
@@ -52,6 +56,8 @@ class Parts:
         token_store: where tokens are kept; None keeps them in memory.
         hooks: observers.
         voucher_lock: who may use a voucher; None: turns within this process.
+        journal: where the records of money calls are; None: in memory.
+        journal_scope: whose records they are; None: those of this base URL and client id.
         clock: where the time comes from; None: the operating system.
     """
 
@@ -63,6 +69,8 @@ class Parts:
         token_store: TokenStore | None,
         hooks: Sequence[object],
         voucher_lock: VoucherLock | None,
+        journal: Journal | None = None,
+        journal_scope: str | None = None,
         clock: Clock | None,
     ) -> None:
         self._settings = settings
@@ -83,17 +91,30 @@ class Parts:
         self.transport.tokens = self.tokens
         server_clock = self.transport.server_clock
         book = ReservationBook(clock, server_clock, settings.safety_margin)
-        engine = Engine(self.transport, settings, clock=clock, server_clock=server_clock, hooks=listeners)
+        scope = journal_scope or f"{settings.base_url} {settings.client_id}"
+        ownership = Ownership(journal or MemoryJournal(clock), scope, clock)
+        engine = Engine(
+            self.transport,
+            settings,
+            clock=clock,
+            server_clock=server_clock,
+            hooks=listeners,
+            ownership=ownership,
+        )
         self.desk: Desk = Desk(engine, settings.close_wait)
-        self.vouchers: Vouchers = Vouchers(self.transport, self.desk)
-        self.reservations: Reservations = Reservations(self.transport, book, self.desk)
-        self.charges: Charges = Charges(self.transport, self.desk)
+        replay = Replay(self.desk, ownership)
+        joining = Joining(self.desk, ownership, replay, clock, settings.settle_window)
+        self.joining: Joining = joining
+        self.vouchers: Vouchers = Vouchers(self.transport, self.desk, joining)
+        self.reservations: Reservations = Reservations(self.transport, book, self.desk, joining)
+        self.charges: Charges = Charges(self.transport, self.desk, joining)
         self.clients: Clients = Clients(self.transport)
         self.lifecycle: Lifecycle = Lifecycle(
             self.transport,
             reservations=self.reservations,
             charges=self.charges,
             desk=self.desk,
+            joining=joining,
             lock=voucher_lock or PROCESS_LOCK,
             base_url=settings.base_url,
             lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Environment, Timeout
     from voucher_async.models import Charge, ConnectedClient
     from voucher_async.money import Amount
+    from voucher_async.payments.journal import Journal
     from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.clients import Clients
@@ -51,6 +52,10 @@ class VoucherClient:
         token_store: where tokens are kept; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: who may use a voucher; default: turns within this process.
+        journal: where the records of money calls and their idempotency keys are kept, shared by any number
+            of clients; default: in memory, for this client alone.
+        journal_scope: whose keys they are, for clients with several client ids that serve one order
+            together; default: this base URL and client id.
         clock: where the time comes from; for tests.
         settings: all settings at once, instead of the arguments from `client_id` to `trust_env`.
 
@@ -81,6 +86,8 @@ class VoucherClient:
         token_store: TokenStore | None = None,
         hooks: Sequence[object] = (),
         voucher_lock: VoucherLock | None = None,
+        journal: Journal | None = None,
+        journal_scope: str | None = None,
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -111,6 +118,8 @@ class VoucherClient:
             token_store=token_store,
             hooks=hooks,
             voucher_lock=voucher_lock,
+            journal=journal,
+            journal_scope=journal_scope,
             clock=clock,
         )
         self._settings = settings
@@ -169,6 +178,8 @@ class VoucherClient:
         currency: str,
         order_number: str,
         pin: str | None = None,
+        idempotency_key: str | None = None,
+        join: bool = True,
         timeout: float | None = None,
     ) -> Charge:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
@@ -188,6 +199,10 @@ class VoucherClient:
             currency: ISO 4217; must be the voucher's.
             order_number: the order it pays for.
             pin: an extra check for printed vouchers.
+            idempotency_key: names the payment, 1 to 255 printable characters: at most one charge is made
+                for it, ever, and everybody who asks with it gets that one.
+            join: without a key, wait for an equal call that is under way (code, amount, currency, order,
+                pin), and return its charge. False for a till where equal payments are different customers'.
             timeout: seconds for all of it; None takes the client's.
 
         Returns:
@@ -195,6 +210,10 @@ class VoucherClient:
 
         Raises:
             InvalidInput: refused before anything was sent.
+            IdempotencyMismatch: the key was used for another payment; nothing was sent.
+            ChargeRefunded: the key's charge was made and taken back; the key stays used.
+            StillRunning: another caller's call for this payment is under way: ask again with the key.
+            JournalFailed: the journal cannot be written; nothing was sent.
             OutcomeUnknown: it may or may not have been charged; `settle` its `pending` later.
             ApiError: refused by the server; nothing was charged.
             ReservationExpired: making the reservation took up its life; nothing was charged.
@@ -209,6 +228,8 @@ class VoucherClient:
                 currency=currency,
                 order_number=order_number,
                 pin=pin,
+                idempotency_key=idempotency_key,
+                join=join,
                 timeout=timeout,
             )
 

@@ -33,11 +33,13 @@ from voucher_async.operations import (
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
+from voucher_async.payments.call import Parameters
+from voucher_async.payments.keys import check_key
 from voucher_async.pending import PendingOutcome
 from voucher_async.resources.creation import create_voucher
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.sansio import build, check_id
-from voucher_async.settlement import Case, Desk, Flow, Sender
+from voucher_async.settlement import Ask, Case, Desk, Flow, Joining, Sender
 from voucher_async.settlement.refunds import perform_in_turn
 
 if TYPE_CHECKING:
@@ -54,11 +56,13 @@ class Vouchers:
     Args:
         sender: sends the requests.
         desk: sends what moves money, and settles it.
+        joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, desk: Desk) -> None:
+    def __init__(self, sender: Sender, desk: Desk, joining: Joining) -> None:
         self._sender = sender
         self._desk = desk
+        self._joining = joining
 
     async def create(
         self,
@@ -291,6 +295,7 @@ class Vouchers:
         order_number: str,
         code: str | None = None,
         id: str | None = None,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Charge:
         """Add credit to a voucher; not for undoing a charge (`rechargeVoucher`, scope `recharge`).
@@ -303,6 +308,8 @@ class Vouchers:
             id: the voucher's id. With it, a lost answer can be settled: what this order has recharged before
                 is read first (`listCharges`, scope `read-lists`), to tell the new one apart. With the code
                 alone a lost answer stays open.
+            idempotency_key: asked again with it, this returns the same recharge; 1 to 255 printable
+                characters. Without one, two equal calls are two recharges.
             timeout: seconds for the whole call.
 
         Returns:
@@ -310,6 +317,9 @@ class Vouchers:
 
         Raises:
             InvalidInput: refused before anything was sent; also for both or neither of `code` and `id`.
+            IdempotencyMismatch: the key was used for another recharge; nothing was sent.
+            StillRunning: another caller's call with the key is under way: ask again.
+            JournalFailed: the journal cannot be written; nothing was sent.
             OutcomeUnknown: it may or may not have been recharged; see `VoucherClient.settle`.
             ApiError: refused by the server; nothing was recharged.
             TransportError: nothing was recharged.
@@ -317,6 +327,7 @@ class Vouchers:
         code = conceal(code)
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
         request = build(RECHARGE_VOUCHER, body, secrets=(code,))
+        key = check_key(idempotency_key)
         pending = PendingOutcome(
             operation=RECHARGE_VOUCHER.id,
             voucher_id=id,
@@ -324,15 +335,26 @@ class Vouchers:
             currency=currency,
             order_number=order_number,
         )
-        case = Case(pending=pending, may_repeat=lambda: True)
+        deadline = self._sender.deadline(timeout)
+        parameters = Parameters(
+            operation=RECHARGE_VOUCHER.id,
+            amount=body.amount,
+            currency=currency,
+            order_number=order_number,
+            target=id or await self._joining.ownership.digest(code or ""),
+        )
 
-        async def work(flow: Flow) -> Charge:
+        async def call(flow: Flow) -> Charge:
+            case = Case(pending=pending, may_repeat=lambda: True)
+            case.record_by(flow.recorder)
             if id is None:
                 return await self._desk.engine.perform(flow, case, request)
             return await perform_in_turn(self._desk.engine, flow, case, request)
 
         with known(code):
-            return await self._desk.run(self._sender.deadline(timeout), work)
+            return await self._joining.charge(
+                Ask(parameters=parameters, key=key, pending=pending), deadline, call
+            )
 
     def list_charges(
         self,

@@ -127,6 +127,12 @@ class Case:
     tries: int = 0
     is_told: bool = False
 
+    def record_by(self, recorder: Recorder | None) -> None:
+        """Have it recorded: its `PendingOutcome` is a view of the record, and has its id."""
+        self.recorder = recorder
+        if recorder is not None:
+            self.pending = attrs.evolve(self.pending, id=recorder.id)
+
     def until(self, now: float, wall: dt.datetime, left: float, window: float) -> dt.datetime | None:
         """The moment until which the request that is sent now can be carried out, by the server's stamps.
 

@@ -111,7 +111,7 @@ class Joining:
     def __init__(self, desk: Desk, ownership: Ownership, replay: Replay, clock: Clock, window: float) -> None:
         self.ownership = ownership
         self._desk = desk
-        self._replay = replay
+        self.replay = replay
         self._clock = clock
         self._window = window
         self._met: dict[Hashable, _Met] = {}
@@ -120,7 +120,7 @@ class Joining:
         self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]
     ) -> Charge:
         """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
-        work = Work(call=call, hand_out=self._replay.hand_out, settle=self._replay.settle)
+        work = Work(call=call, hand_out=self.replay.hand_out, settle=self.replay.settle)
         return await self.run(ask, deadline, work)
 
     async def run(self, ask: Ask, deadline: Deadline, work: Work[T]) -> T:
@@ -213,7 +213,7 @@ class Joining:
             return work.call
 
         async def look_first(flow: Flow) -> T:
-            found = await self._replay.look_again(earlier, flow)
+            found = await self.replay.look_again(earlier, flow)
             return cast("T", found) if found is not None else await work.call(flow)
 
         return look_first

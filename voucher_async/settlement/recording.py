@@ -103,6 +103,28 @@ class Ownership:
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
 
+    async def note_refund(self, refund: Charge, *, of: str | None) -> None:
+        """Note on the record of a charge that it was refunded; what was refunded stands if that fails."""
+        if of is None:
+            return
+        try:
+            await self._note_refund(refund, of)
+        except VoucherError as error:
+            quietly(_logger.error, "the refund of charge %s is not in the journal: %s", of, error)
+
+    async def _note_refund(self, refund: Charge, of: str) -> None:
+        journal = self.journal
+        record_id = await ask_journal(journal.owner_of(self.scope, of))
+        while record_id is not None:
+            record = await ask_journal(journal.get(self.scope, record_id))
+            if record is None or refund.id in {each.id for each in record.refunds}:
+                return
+            refunds = (*record.refunds, refund)
+            now = self.clock.now()
+            changed = record.step(record.state, at=now, by=self.owner, why="refunded", refunds=refunds)
+            if await ask_journal(journal.save(changed)):
+                return
+
     async def is_alive(self, record: CallRecord) -> bool:
         """Whether somebody works on a record."""
         if record.owner == self.owner:
