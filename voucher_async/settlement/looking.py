@@ -59,7 +59,7 @@ class _Dated:
     """The date of a look at a voucher, when it was first seen, and whether that answer was no copy."""
 
     date: dt.datetime
-    sent: float
+    received: float
     is_fresh: bool
 
 
@@ -128,36 +128,51 @@ class Looking:
             The page, and whether it is no copy of an older answer, as far as that shows.
         """
         request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
-        self._newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
+        # what others are answered meanwhile says nothing of an answer that takes its time
+        self._newest = newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
         answer = await self._sender.send(request, deadline)
-        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer)
+        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer, newest)
 
-    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
+    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage], newest: dt.datetime | None) -> bool:
         """Whether the server's date went on as time did since the last look, or stands still everywhere.
 
-        The first look has nothing but the dates of other answers to be held against.
+        The first look, and one beside another, have only the dates of other answers to be held against: the
+        newest that was known when the request went out.
         """
         date = answer.date
         if date is None:
             return True
         earlier = self._dates.get(voucher_id)
-        if earlier is not None and earlier.date == date:  # the same second, or the same answer
-            return earlier.is_fresh and (answer.sent - earlier.sent <= _COPIED or self._is_newest(date))
-        is_fresh = (
-            self._is_newest(date, _COPIED) if earlier is None else self._follows(date, answer.sent, earlier)
-        )
-        self._dates[voucher_id] = _Dated(date, answer.sent, is_fresh)
+        is_beside = earlier is not None and answer.sent < earlier.received
+        if earlier is None or is_beside:
+            is_fresh = _is_newest(date, newest, _COPIED)
+        elif earlier.date == date:  # the same second, or the same answer
+            return earlier.is_fresh and (
+                answer.sent - earlier.received <= _COPIED or _is_newest(date, newest)
+            )
+        else:
+            is_fresh = _follows(date, answer.sent, earlier) or (
+                date > earlier.date and _is_newest(date, newest)
+            )
+        if earlier is None or not is_beside or date >= earlier.date:
+            self._remember(voucher_id, _Dated(date, max(answer.received, answer.sent), is_fresh))
+        return is_fresh
+
+    def _remember(self, voucher_id: str, dated: _Dated) -> None:
+        self._dates[voucher_id] = dated
         self._dates.move_to_end(voucher_id)
         if len(self._dates) > _KEPT:
             self._dates.popitem(last=False)
-        return is_fresh
 
-    def _follows(self, date: dt.datetime, sent: float, earlier: _Dated) -> bool:
-        gone = (date - earlier.date).total_seconds()
-        return gone > 0 and (gone >= sent - earlier.sent - _COPIED or self._is_newest(date))
 
-    def _is_newest(self, date: dt.datetime, tolerance: float = 0.0) -> bool:
-        return self._newest is None or (self._newest - date).total_seconds() <= tolerance
+def _follows(date: dt.datetime, sent: float, earlier: _Dated) -> bool:
+    """Whether a date went on since an earlier look by as much as time did."""
+    gone = (date - earlier.date).total_seconds()
+    return gone > 0 and gone >= sent - earlier.received - _COPIED
+
+
+def _is_newest(date: dt.datetime, newest: dt.datetime | None, tolerance: float = 0.0) -> bool:
+    return newest is None or (newest - date).total_seconds() <= tolerance
 
 
 class _Pages:
@@ -252,6 +267,9 @@ async def known_ids(
         VoucherError: they could not be read.
     """
     look = await looking.read(pending.voucher_id or "", deadline)
+    if not (look.whole and look.all):
+        # it changed while it was read, or came out of a cache: without all ids a lost answer stays open
+        look = await looking.read(pending.voucher_id or "", deadline)
     others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
     alike = (charge for charge in look.charges if charge.type not in others)
     return tuple(charge.id for charge in alike), look.whole and look.all
