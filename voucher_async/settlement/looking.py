@@ -145,18 +145,24 @@ class Looking:
         earlier = self._dates.get(voucher_id)
         is_beside = earlier is not None and answer.sent < earlier.received
         if earlier is None or is_beside:
-            is_fresh = _is_newest(date, newest, _COPIED)
+            is_fresh = self._is_newest(answer, newest, _COPIED)
         elif earlier.date == date:  # the same second, or the same answer
-            return earlier.is_fresh and (
-                answer.sent - earlier.received <= _COPIED or _is_newest(date, newest)
-            )
+            is_soon = answer.sent - earlier.received <= _COPIED
+            return earlier.is_fresh and (is_soon or self._is_newest(answer, newest))
         else:
-            is_fresh = _follows(date, answer.sent, earlier) or (
-                date > earlier.date and _is_newest(date, newest)
-            )
+            is_fresh = _follows(date, answer.sent, earlier) or self._is_newest(answer, newest)
         if earlier is None or not is_beside or date >= earlier.date:
             self._remember(voucher_id, _Dated(date, max(answer.received, answer.sent), is_fresh))
         return is_fresh
+
+    def _is_newest(
+        self, answer: Answer[ChargePage], newest: dt.datetime | None, tolerance: float = 0.0
+    ) -> bool:
+        """Whether an answer's date is behind no others but those of a clock that is off."""
+        date = answer.date
+        if date is None or newest is None or (newest - date).total_seconds() <= tolerance:
+            return True
+        return self._server_clock.is_as_usual(date, answer.sent)
 
     def _remember(self, voucher_id: str, dated: _Dated) -> None:
         self._dates[voucher_id] = dated
@@ -169,10 +175,6 @@ def _follows(date: dt.datetime, sent: float, earlier: _Dated) -> bool:
     """Whether a date went on since an earlier look by as much as time did."""
     gone = (date - earlier.date).total_seconds()
     return gone > 0 and gone >= sent - earlier.received - _COPIED
-
-
-def _is_newest(date: dt.datetime, newest: dt.datetime | None, tolerance: float = 0.0) -> bool:
-    return newest is None or (newest - date).total_seconds() <= tolerance
 
 
 class _Pages:
