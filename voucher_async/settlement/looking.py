@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from voucher_async.models import ChargePage, VoucherDetails
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer
+    from voucher_async.settlement.pauses import Pauses
     from voucher_async.settlement.sender import Sender
 
 __all__ = ["Look", "Looking", "find_voucher", "is_what_was_asked", "known_ids", "read_currency"]
@@ -35,6 +36,7 @@ _SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may
 _PAGES: Final = 200
 _WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
 _BEFORE: Final = dt.timedelta(days=1)
+_AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy has gone on
 _COPIED: Final = 1.0  # seconds after which an answer with an unmoved date may be a copy
 _KEPT: Final = 1024
 
@@ -258,9 +260,11 @@ def _endless() -> BadAnswer:
 
 
 async def known_ids(
-    looking: Looking, pending: PendingOutcome, deadline: Deadline
+    looking: Looking, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
 ) -> tuple[tuple[str, ...], bool]:
     """The ids of what could be taken for the request's effect, read before it is sent.
+
+    A list that may be a copy, or that changed while it was read, is read once more.
 
     Returns:
         The ids, and whether they are all.
@@ -270,7 +274,8 @@ async def known_ids(
     """
     look = await looking.read(pending.voucher_id or "", deadline)
     if not (look.whole and look.all):
-        # it changed while it was read, or came out of a cache: without all ids a lost answer stays open
+        # without all ids a lost answer stays open; the date of a copy stands still, that of a proxy goes on
+        await pauses.wait(min(_AGAIN, max(deadline.left(), 0.0)) if look.all else 0.0)
         look = await looking.read(pending.voucher_id or "", deadline)
     others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
     alike = (charge for charge in look.charges if charge.type not in others)
