@@ -72,6 +72,8 @@ async def test_one_answer_of_a_proxy_whose_clock_is_ahead_makes_no_copies_of_all
     looks = looking(server, server_clock=server_clock)
     for each in (0.0, ahead, 0.0, 0.0):
         answered(server, server_clock, each)
+        server.date = server.clock.now()
+        await looks.read("another", server.deadline())
         server.clock.advance(1.0)
     for voucher in ("V", "W", "V"):
         server.date = server.clock.now().replace(microsecond=0)
