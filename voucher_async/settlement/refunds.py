@@ -119,7 +119,7 @@ async def _perform_knowing(engine: Engine, flow: Flow, case: Case, request: Requ
 
 async def _known(engine: Engine, flow: Flow, case: Case) -> tuple[tuple[str, ...] | None, bool]:
     try:
-        return await known_ids(engine.looking, case.pending, flow.deadline)
+        return await known_ids(engine.looking, case.pending, flow.deadline, engine.pauses)
     except VoucherError as error:
         if _is_refused(error):
             return None, False
