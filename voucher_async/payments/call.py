@@ -219,7 +219,9 @@ class CallRecord:
     parent: str | None = None
     plan: tuple[Planned, ...] = ()
     transitions: tuple[Transition, ...] = ()
-    unknown: Mapping[str, object] = attrs.field(factory=dict[str, object], hash=False)
+    unknown: Mapping[str, object] = attrs.field(
+        factory=dict[str, object], hash=False, metadata={"omit_default": True}
+    )
 
     @classmethod
     def begin(
