@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         FieldError,
         InvalidInput,
         InvalidInputType,
+        JournalFailed,
         LockFailed,
         MissingScope,
         NotFound,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         VoucherType,
     )
     from voucher_async.money import Amount
+    from voucher_async.payments.memory import MemoryJournal
     from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
     from voucher_async.resources.paging import Listing
 
@@ -97,9 +99,11 @@ __all__ = [
     "Hook",
     "InvalidInput",
     "InvalidInputType",
+    "JournalFailed",
     "Listing",
     "LockFailed",
     "ManualClock",
+    "MemoryJournal",
     "MemoryTokenStore",
     "MissingScope",
     "NotFound",
@@ -149,7 +153,7 @@ _HOMES: Final = {
     "voucher_async.errors": (
         "ApiError AuthenticationError BadAnswer CallFacts CallTimeout CheckoutFailed CheckoutUnknown "
         "ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError InvalidInput "
-        "InvalidInputType LockFailed MissingScope NotFound OutcomeUnknown Proof RateLimited "
+        "InvalidInputType JournalFailed LockFailed MissingScope NotFound OutcomeUnknown Proof RateLimited "
         "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded ServerError "
         "TransportError ValidationFailed VoucherError"
     ),
@@ -159,6 +163,7 @@ _HOMES: Final = {
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
     ),
     "voucher_async.money": "Amount",
+    "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
     "voucher_async.resources.paging": "Listing",
 }

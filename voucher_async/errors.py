@@ -22,6 +22,7 @@
     │   ├── ReservationSuperseded
     │   └── ReservationAlreadyCharged
     ├── LockFailed                      the voucher lock failed; nothing was sent
+    ├── JournalFailed                   the journal cannot be read or written; nothing was sent
     ├── IdempotencyMismatch             the idempotency key belongs to a call with other parameters
     ├── ChargeRefunded                  the key's charge was made, and taken back again
     ├── OutcomeUnknown                  a money call whose outcome is not known; see `pending`
@@ -66,6 +67,7 @@ __all__ = [
     "IdempotencyMismatch",
     "InvalidInput",
     "InvalidInputType",
+    "JournalFailed",
     "LockFailed",
     "MissingScope",
     "NotFound",
@@ -325,6 +327,16 @@ class ReservationAlreadyCharged(ReservationError):
 
 class LockFailed(VoucherError):
     """The voucher lock that was handed in raised an error, which is the `__cause__`; nothing was sent."""
+
+
+class JournalFailed(VoucherError):
+    """The journal cannot be read or written, or holds what cannot be read; nothing was sent.
+
+    A failure after the answer of a money call is not raised: what was answered stands.
+    """
+
+    # no proof by itself: whoever knows that nothing was sent before adds it
+    fate: Fate | None = Fate.NOT_SENT
 
 
 class IdempotencyMismatch(VoucherError):

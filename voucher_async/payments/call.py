@@ -5,19 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
 from voucher_async.fates import Proof
 from voucher_async.models import Charge, Reservation
+from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CHECKOUT", "REDEEM", "CallRecord", "CallState", "Failure", "Parameters", "Planned", "Transition", "new_id"]
+__all__ = [
+    "CHECKOUT",
+    "REDEEM",
+    "CallRecord",
+    "CallState",
+    "Failure",
+    "Parameters",
+    "Planned",
+    "Signature",
+    "Transition",
+    "new_id",
+]
 
 
 class CallState(enum.StrEnum):
@@ -46,6 +59,7 @@ CHECKOUT: Final = "checkout"
 """The operation of a record whose charges and refunds are records of their own."""
 
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
+_SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an entry that is not known yet
 
 
 def new_id() -> str:
@@ -77,6 +91,29 @@ class Parameters:
 
 
 _PARAMETERS: Final = tuple(Parameters.__annotations__)
+
+
+@attrs.frozen
+class Signature:
+    """The traits by which an entry in a list of charges is told from those of other calls, the order apart.
+
+    Attributes:
+        operation: the operation id of the request that moves money.
+        amount: in currency units; None where it is not known.
+        voucher_id: the voucher; None where it is not known.
+    """
+
+    operation: str
+    amount: Decimal | None
+    voucher_id: str | None
+
+    def may_be(self, other: Signature) -> bool:
+        """Whether one entry could be that of either; what is not known may be anything."""
+        return (
+            self.operation == other.operation
+            and (self.amount is None or other.amount is None or self.amount == other.amount)
+            and (self.voucher_id is None or other.voucher_id is None or self.voucher_id == other.voucher_id)
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -158,7 +195,8 @@ class CallRecord:
         told: its caller got the answer, or somebody acknowledged it.
         parent: the record of the checkout that it is part of.
         plan: what a checkout charges, written before the first of it.
-        transitions: every step, the oldest first.
+        transitions: every step, the oldest first; none once it was shrunk.
+        unknown: what a newer version has stored with it.
     """
 
     id: str = attrs.field(factory=new_id)
@@ -181,6 +219,9 @@ class CallRecord:
     parent: str | None = None
     plan: tuple[Planned, ...] = ()
     transitions: tuple[Transition, ...] = ()
+    unknown: Mapping[str, object] = attrs.field(
+        factory=dict[str, object], hash=False, metadata={"omit_default": True}
+    )
 
     @classmethod
     def begin(
@@ -211,6 +252,31 @@ class CallRecord:
         """Whether it is known what became of it."""
         return self.state in ENDED
 
+    def shrunk(self) -> Self:
+        """The record with no more than its key needs to be replayed: who asked for what, and what it made."""
+        return type(self)(
+            id=self.id,
+            scope=self.scope,
+            key=self.key,
+            parameters=self.parameters,
+            owner=self.owner,
+            state=self.state,
+            version=self.version + 1,
+            begun_at=self.begun_at,
+            changed_at=self.changed_at,
+            charge=self.charge,
+            refunds=self.refunds,
+            told=self.told,
+            parent=self.parent,
+            plan=self.plan,
+            unknown=self.unknown,
+        )
+
+    @property
+    def is_shrunk(self) -> bool:
+        """Whether it was shrunk: no other record is without a step."""
+        return not self.transitions
+
     def step(
         self,
         state: CallState,
@@ -219,7 +285,7 @@ class CallRecord:
         by: str,
         why: str | None = None,
         proof: Proof | None = None,
-        **changes: object,
+        **changes: Any,
     ) -> Self:
         """The record one write later.
 
@@ -241,6 +307,25 @@ class CallRecord:
             transitions=(*self.transitions, taken),
             **changes,
         )
+
+    @property
+    def order_number(self) -> str | None:
+        """The order: the one that was asked for, else that of what was sent, else that of what was made."""
+        sources = (self.parameters, self.pending, self.charge)
+        return next((each.order_number for each in sources if each and each.order_number), None)
+
+    @property
+    def signature(self) -> Signature | None:
+        """The traits of what it may have made; None where that is known, or nothing was sent."""
+        asked, sent = self.parameters, self.pending
+        if self.state not in _SEEN or asked.operation == CHECKOUT:
+            return None
+        amount, voucher_id = asked.amount, self.voucher_id
+        if sent is not None:
+            amount = sent.amount if amount is None else amount
+            voucher_id = voucher_id or sent.voucher_id
+        operation = CHARGE_RESERVATION.id if asked.operation == REDEEM else asked.operation
+        return Signature(operation, amount, voucher_id)
 
     @property
     def charge_ids(self) -> Iterable[str]:

@@ -29,7 +29,8 @@ class Claim:
     """What came of claiming a key.
 
     Attributes:
-        record: the record that has the key now.
+        record: the record that has the key now, or the charge; where its key was erased, it is shown with
+            the key, and the order number if that is the same, of the record that was handed in.
         won: it is the one that was handed in.
         earlier: the record of an earlier call that was not carried out and left the key free; None where
             there is none, or `won` is False.
@@ -43,18 +44,26 @@ class Claim:
 class Journal(Protocol):
     """Keeps the records of money calls. Every method may raise `JournalFailed`; nothing else.
 
-    A journal may be shared by any number of clients of one process: scope is part of every question.
+    A journal may be shared by any number of clients of one process: scope is part of every question. The id,
+    the scope, the key, the parameters and the parent of a record never change, but by `erase`. The order of
+    records is that in which they were claimed.
     """
 
     async def digest_key(self) -> bytes:
         """The key that voucher codes are digested with: 32 bytes, made once, the same for every user."""
         ...
 
-    async def claim(self, record: CallRecord) -> Claim:
+    async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a record that is new, and give it its key.
 
         A key that no record of the scope has, or one whose record is `NOT_DONE`, goes to the new record;
-        otherwise nothing is stored. A record without a key is always stored.
+        otherwise nothing is stored. A record without a key is stored. None is stored whose charge belongs to
+        another record of the scope. To claim a record again that is stored as it was handed in, because the
+        answer was lost, changes nothing and is won again.
+
+        Args:
+            record: the record, in whatever state it is.
+            durable: wait until it is on disk, for one that is stored about to be sent.
         """
         ...
 
@@ -80,13 +89,20 @@ class Journal(Protocol):
         ...
 
     async def children(self, scope: str, parent: str) -> Sequence[CallRecord]:
-        """The records of the money calls of a checkout, the oldest first."""
+        """The records of the money calls of a checkout, the oldest first.
+
+        Args:
+            scope: whose.
+            parent: the id of the record of the checkout.
+        """
         ...
 
     async def alike(self, record: CallRecord) -> Sequence[CallRecord]:
-        """Other records of the scope that are not ended and could be taken for this one in a list of charges.
+        """Other records of the scope that could be taken for this one in a list of charges, in no order.
 
-        Those of the same operation, amount and voucher; a voucher that is not known may be any.
+        Those that are sent or open, and whose signature may be the same, whatever the order: a `redeem` and a
+        `chargeReservation` are alike, a voucher or an amount that is not known may be any. None of a record
+        without a signature. Ask after reading the list: one that is only begun has made nothing before.
         """
         ...
 
@@ -111,7 +127,11 @@ class Journal(Protocol):
         ...
 
     async def bury(self, owner: str) -> bool:
-        """Declare a process dead whose lease is over; False when it runs, so nothing may be taken over."""
+        """Declare a process dead whose lease is over; False when it runs, so nothing may be taken over.
+
+        One that is dead already, or was never heard of, is dead then, too. What is dead for a day and owns
+        nothing that is not ended may be forgotten.
+        """
         ...
 
     async def left(self, scope: str, limit: int = 100) -> Sequence[CallRecord]:
@@ -128,31 +148,46 @@ class Journal(Protocol):
     ) -> AsyncIterator[CallRecord]:
         """Records, the oldest first.
 
+        Reading holds nothing up. Those that are claimed meanwhile may be missing, others come once, as they
+        are when they are read.
+
         Args:
             scope: whose.
-            order_number: of one order.
-            key: with one key, those that were not carried out included.
+            order_number: of one order, also of one that was erased.
+            key: with one key, those that were not carried out included, also one that was erased.
             told: only those that are done and whose end somebody was told of, or nobody.
         """
         ...
 
     async def acknowledge(self, scope: str, record_id: str) -> bool:
-        """Note that somebody was told how a record ended; False when there is no such record."""
+        """Note that somebody was told how a record ended; False when there is no such record, or it has not.
+
+        That is a write like others: the version counts it.
+        """
         ...
 
     async def erase(self, order_number: str) -> int:
-        """Replace the order number and the keys of an order by digests; how many records were changed.
+        """Replace the order number and the keys of an order by digests, in every scope.
 
-        A digest of a key goes on to keep the key used.
+        A digest of a key goes on to keep the key used: claims and `find` meet it. Only ended records are
+        changed: what became of others is found out by their order number. Erase again when they have ended.
+
+        Returns:
+            How many records were changed.
         """
         ...
 
     async def purge(self, shrink_before: dt.datetime, drop_before: dt.datetime) -> int:
-        """Shrink ended records to scope, key, parameters and charge, and drop those that are older still.
+        """Shrink ended records to what a replay needs, and drop those that are older still, in every scope.
+
+        `CallRecord.shrunk` keeps scope, key, parameters and charge, its refunds, and the plan of a checkout.
 
         Args:
             shrink_before: ended records that were last changed before are shrunk; aware.
-            drop_before: ended records that were last changed before are dropped; aware.
+            drop_before: ended records that were last changed before are dropped, their keys freed; aware.
+
+        Returns:
+            How many records were shrunk or dropped.
         """
         ...
 

@@ -1,0 +1,99 @@
+"""Erasing the order of a record: its order number and its key become digests; pure.
+
+A digest goes on to keep the key used: whoever has the key can make the digest, and is shown the record in his
+own words. Who has a copy of the journal, but not its digest key, learns nothing from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from voucher_async.models import Charge
+    from voucher_async.payments.call import CallRecord
+
+__all__ = ["digest_of", "erased", "restored"]
+
+_MARK: Final = "erased:"
+
+
+def digest_of(text: str, digest_key: bytes) -> str:
+    """Stands for a key or an order number that was erased.
+
+    Args:
+        text: the key or the order number.
+        digest_key: the journal's.
+    """
+    said = text.encode(errors="surrogatepass")
+    return _MARK + hashlib.blake2b(said, key=digest_key, digest_size=16).hexdigest()
+
+
+def erased(record: CallRecord, digest_key: bytes) -> CallRecord:
+    """A record without the order number and the key that it has, one write later.
+
+    Args:
+        record: one that has ended: what became of others is found out by their order number.
+        digest_key: the journal's.
+    """
+    digests = {text: digest_of(text, digest_key) for text in (record.order_number, record.key) if text}
+    longest_first = sorted(digests, key=len, reverse=True)  # a key may hold the order number
+
+    def clean(text: str) -> str:
+        for plain in longest_first:
+            text = text.replace(plain, digests[plain])
+        return text
+
+    failure = record.failure
+    return attrs.evolve(
+        _renamed(record, digests.get(record.key or ""), digests.get(record.order_number or "")),
+        version=record.version + 1,
+        failure=failure and attrs.evolve(failure, message=clean(failure.message)),
+        transitions=tuple(
+            attrs.evolve(step, why=step.why and clean(step.why)) for step in record.transitions
+        ),
+        unknown={},
+    )
+
+
+def restored(
+    record: CallRecord, key: str | None, order_number: str | None, digest: Callable[[str], str]
+) -> CallRecord:
+    """A record as whoever knows its key sees it.
+
+    Args:
+        record: the record, erased or not.
+        key: its key in plain.
+        order_number: the order number that he asks with; it is shown where it is the one that was erased.
+        digest: makes digests.
+    """
+    if record.key == key:
+        return record
+    if order_number is None or record.order_number != digest(order_number):
+        return attrs.evolve(record, key=key)
+    return _renamed(record, key, order_number)
+
+
+def _renamed(record: CallRecord, key: str | None, order_number: str | None) -> CallRecord:
+    asked, pending = record.parameters, record.pending
+    if asked.order_number is not None:
+        asked = attrs.evolve(asked, order_number=order_number)
+    if pending is not None and pending.order_number is not None:
+        pending = attrs.evolve(pending, order_number=order_number)
+
+    def of(charge: Charge) -> Charge:
+        # in whatever spelling the server has it
+        return charge if charge.order_number is None else attrs.evolve(charge, order_number=order_number)
+
+    return attrs.evolve(
+        record,
+        key=key,
+        parameters=asked,
+        pending=pending,
+        charge=record.charge and of(record.charge),
+        refunds=tuple(map(of, record.refunds)),
+    )
