@@ -17,13 +17,13 @@ from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
 from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.payments.memory import MemoryJournal
 from voucher_async.resources.book import ReservationBook
 from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
 from voucher_async.sansio import Request
-from voucher_async.payments.memory import MemoryJournal
 from voucher_async.settlement import Desk, Engine, Joining
 from voucher_async.settlement.recording import Ownership
 from voucher_async.settlement.replaying import Replay

@@ -9,24 +9,24 @@ import attrs
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
 from voucher_async.errors import Fate, Proof, VoucherError
-from voucher_async.models import ChargeReservationRequest
+from voucher_async.models import ChargeReservationRequest, Reservation
 from voucher_async.money import to_amount
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.call import REDEEM, Parameters
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
+from voucher_async.sansio import Request
 from voucher_async.settlement import Ask
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.hooks import Hooks
-    from voucher_async.models import Charge, Reservation
+    from voucher_async.models import Charge
     from voucher_async.money import Amount
     from voucher_async.resources.book import Entry
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
-    from voucher_async.sansio import Request
     from voucher_async.settlement import Desk, Flow, Joining, Sender
     from voucher_async.settlement.pauses import Pauses
 
@@ -160,9 +160,7 @@ class Lifecycle:
             flow.recalled = charged = None
         return charged
 
-    async def _reserve(
-        self, request: Request[Reservation], deadline: Deadline
-    ) -> tuple[Reservation, Entry]:
+    async def _reserve(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         try:
             return await self.reservations.make(request, deadline)
         except VoucherError as error:

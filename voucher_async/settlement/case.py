@@ -14,10 +14,10 @@ from voucher_async.models import Charge
 from voucher_async.payments.evidence import Finding
 from voucher_async.payments.replies import Reply
 from voucher_async.pending import PendingOutcome, Settlement
+from voucher_async.settlement.recording import Recorder
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
-    from voucher_async.settlement.recording import Recorder
 
 __all__ = ["Anchor", "Case", "Flow"]
 

@@ -25,7 +25,13 @@ import attrs
 
 from voucher_async.cancelling import quietly
 from voucher_async.clock import Deadline
-from voucher_async.errors import CallTimeout, Fate, IdempotencyMismatch, OutcomeUnknown, StillRunning, VoucherError
+from voucher_async.errors import (
+    CallTimeout,
+    Fate,
+    IdempotencyMismatch,
+    StillRunning,
+    VoucherError,
+)
 from voucher_async.models import Charge
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
 from voucher_async.pending import PendingOutcome
@@ -116,9 +122,7 @@ class Joining:
         self._window = window
         self._met: dict[Hashable, _Met] = {}
 
-    async def charge(
-        self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]
-    ) -> Charge:
+    async def charge(self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]) -> Charge:
         """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
         work = Work(call=call, hand_out=self.replay.hand_out, settle=self.replay.settle)
         return await self.run(ask, deadline, work)
@@ -180,8 +184,11 @@ class Joining:
         except BaseException as error:
             await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
             raise
-        charge = answer if isinstance(answer, Charge) else None
-        await recorder.done(charge, told=not flow.abandoned)
+        if flow.recalled is not None:
+            await self.ownership.acknowledge(flow.recalled)  # it has a record, that of the call that made it
+        else:
+            charge = answer if isinstance(answer, Charge) else None
+            await recorder.done(charge, told=not flow.abandoned)
         return answer
 
     async def _keyed(self, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]) -> T:
@@ -285,7 +292,7 @@ def _check_parameters(ask: Ask, held: Parameters) -> None:
     differences = held.differences(ask.parameters)
     if differences:
         raise IdempotencyMismatch(
-            f"idempotency_key was used before with another {', another '.join(differences)}; nothing was sent",
+            f"the idempotency key was used with another {', another '.join(differences)}; nothing was sent",
             differences=differences,
         )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim, Journal
     from voucher_async.pending import PendingOutcome, Settlement
 
-__all__ = ["Ownership", "Recorder", "failure_of", "ask_journal"]
+__all__ = ["Ownership", "Recorder", "ask_journal", "failure_of"]
 
 T = TypeVar("T")
 
@@ -81,9 +81,7 @@ class Ownership:
 
     def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
         """A record that is not stored yet."""
-        return CallRecord.begin(
-            parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now()
-        )
+        return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
 
     async def claim(self, record: CallRecord) -> Claim:
         """Store a new record and give it its key, if that is free.
@@ -124,6 +122,17 @@ class Ownership:
             changed = record.step(record.state, at=now, by=self.owner, why="refunded", refunds=refunds)
             if await ask_journal(journal.save(changed)):
                 return
+
+    async def acknowledge(self, charge: Charge) -> None:
+        """Note that somebody was told of a charge; it stands if that fails."""
+        try:
+            record_id = await ask_journal(self.journal.owner_of(self.scope, charge.id))
+            if record_id is not None:
+                await ask_journal(self.journal.acknowledge(self.scope, record_id))
+        except VoucherError as error:
+            quietly(
+                _logger.error, "that somebody knows of charge %s is not in the journal: %s", charge.id, error
+            )
 
     async def is_alive(self, record: CallRecord) -> bool:
         """Whether somebody works on a record."""
@@ -251,7 +260,7 @@ class Recorder:
 
 def failure_of(error: BaseException) -> Failure | None:
     """Why a call was not carried out, for others who waited; None for what ended its owner alone."""
-    if not isinstance(error, VoucherError) or error.fate in _OWN_ENDS and not isinstance(error, ApiError):
+    if not isinstance(error, VoucherError) or (error.fate in _OWN_ENDS and not isinstance(error, ApiError)):
         return None
     if isinstance(error, ApiError):
         return Failure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -162,7 +162,7 @@ class Replay:
             await engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
             pause = min(pause * 2, _LONGEST_PAUSE)
         raise OutcomeUnknown(
-            f"what a dead worker sent for this payment could not be found out ({case.reason}); no more was sent",
+            f"what a dead worker sent for this payment is not clear ({case.reason}); no more was sent",
             pending=fenced,
         )
 
@@ -196,13 +196,13 @@ def raise_refusal(record: CallRecord) -> None:
 
 
 def _error_of(failure: Failure) -> VoucherError:
-    kind = getattr(errors, failure.kind, VoucherError)
+    kind: type[Any] = getattr(errors, failure.kind, VoucherError)
     if issubclass(kind, ApiError) and failure.status is not None:
-        error = kind(
+        error: ApiError = kind(
             failure.message, status=failure.status, code=failure.code, retry_after=failure.retry_after
         )
         error.has_envelope, error.fate = True, Fate.ANSWERED
         return error
     if issubclass(kind, TransportError):
-        return kind(failure.message, fate=Fate.NOT_DONE)
+        return cast("VoucherError", kind(failure.message, fate=Fate.NOT_DONE))
     return VoucherError(failure.message)
