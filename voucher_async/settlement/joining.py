@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
 
-from voucher_async.cancelling import quietly
+from voucher_async.cancelling import goes_on, quietly
 from voucher_async.clock import Deadline
 from voucher_async.errors import (
     CallTimeout,
@@ -32,6 +32,7 @@ from voucher_async.errors import (
     StillRunning,
     VoucherError,
 )
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
 from voucher_async.pending import PendingOutcome
@@ -121,6 +122,12 @@ class Joining:
         self._clock = clock
         self._window = window
         self._met: dict[Hashable, _Met] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave the calls under way to the parent."""
+        keep(self._met)
+        self._met = {}
 
     async def charge(self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]) -> Charge:
         """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
@@ -145,7 +152,7 @@ class Joining:
         while True:
             await self._desk.check_open()
             met = self._met.get(ask.meets) if ask.meets is not None else None
-            if met is None:
+            if met is None or not goes_on(met.running.task):
                 return await self._desk.wait(self._begin(ask, deadline, work), deadline)
             _check_parameters(ask, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
