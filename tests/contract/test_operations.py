@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.contract.calls import CALLS, SHORTHANDS, VARIANTS, Api, offered
+from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import Deadline, ServerClock, SystemClock
 from voucher_async.config import Settings
 from voucher_async.errors import Fate, MissingScope

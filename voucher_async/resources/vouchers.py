@@ -29,23 +29,20 @@ from voucher_async.operations import (
     GET_VOUCHER,
     LIST_CHARGES,
     LIST_VOUCHERS,
-    RECHARGE_VOUCHER,
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
-from voucher_async.payments.call import Parameters
 from voucher_async.payments.keys import check_key
-from voucher_async.pending import PendingOutcome
 from voucher_async.resources.creation import create_voucher
 from voucher_async.resources.paging import Listing, Page, list_query
+from voucher_async.resources.recharging import recharge
 from voucher_async.sansio import build, check_id
-from voucher_async.settlement import Ask, Case, Desk, Flow, Joining, Sender
-from voucher_async.settlement.refunds import perform_in_turn
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from voucher_async.money import Amount
+    from voucher_async.settlement import Desk, Joining, Sender
 
 __all__ = ["Vouchers"]
 
@@ -326,34 +323,10 @@ class Vouchers:
         """
         code = conceal(code)
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
-        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
-        key = check_key(idempotency_key)
-        pending = PendingOutcome(
-            operation=RECHARGE_VOUCHER.id,
-            voucher_id=id,
-            amount=body.amount,
-            currency=currency,
-            order_number=order_number,
-        )
-        deadline = self._sender.deadline(timeout)
-        parameters = Parameters(
-            operation=RECHARGE_VOUCHER.id,
-            amount=body.amount,
-            currency=currency,
-            order_number=order_number,
-            target=id or await self._joining.ownership.digest(code or ""),
-        )
-
-        async def call(flow: Flow) -> Charge:
-            case = Case(pending=pending, may_repeat=lambda: True)
-            case.record_by(flow.recorder)
-            if id is None:
-                return await self._desk.engine.perform(flow, case, request)
-            return await perform_in_turn(self._desk.engine, flow, case, request)
-
         with known(code):
-            return await self._joining.charge(
-                Ask(parameters=parameters, key=key, pending=pending), deadline, call
+            deadline = self._sender.deadline(timeout)
+            return await recharge(
+                self._desk.engine, self._joining, body, check_key(idempotency_key), deadline
             )
 
     def list_charges(
