@@ -243,7 +243,8 @@ def _native(hint: Any) -> Any:
 
 def _unfrozen(hint: Any) -> Any:
     """The type that is meant where a test that freezes time has put a class of its own."""
-    return Real.datetime if isinstance(hint, type) and issubclass(hint, Real.datetime) else hint
+    is_moment = isinstance(hint, type) and issubclass(hint, Real.datetime)
+    return Real.datetime if is_moment else hint
 
 
 def _any_of(parts: list[Any]) -> Any:
