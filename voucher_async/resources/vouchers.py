@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
     UNSET,
@@ -32,8 +33,8 @@ from voucher_async.operations import (
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
-from voucher_async.payments.keys import check_key
-from voucher_async.resources.creation import create_voucher
+from voucher_async.payments.keys import check_key, voucher_id_of
+from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.resources.recharging import recharge
 from voucher_async.sansio import build, check_id
@@ -78,6 +79,7 @@ class Vouchers:
         tax_rate: str | None = None,
         order_number: str | None = None,
         data: str | None = None,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> CompleteVoucher:
         """Create a voucher; it starts inactive (`createVoucher`, scope `manage`).
@@ -99,6 +101,8 @@ class Vouchers:
             tax_rate: in percent as text, such as `"19"`; only with `taxable`.
             order_number: the order it was sold with.
             data: JSON text of your own.
+            idempotency_key: names the voucher, 1 to 255 printable characters: its id is derived from it, in
+                every process alike; asked again, the voucher is read (`getCompleteVoucher`).
             timeout: seconds for the whole call.
 
         Returns:
@@ -111,7 +115,10 @@ class Vouchers:
             TransportError: nothing was sent.
         """
         code, pin = conceal(code), conceal(pin)
-        voucher_id = str(uuid.uuid4()) if isinstance(id, Unset) else id
+        key = check_key(idempotency_key)
+        if key is not None and id is None:
+            raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
+        voucher_id = self._new_id(key) if isinstance(id, Unset) else id
         if voucher_id is not None:
             # the model allows ids that no path can hold: such a voucher could never be read
             check_id("id", voucher_id)
@@ -132,8 +139,14 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
+        engine = self._desk.engine
         with known(code, pin):
-            return await create_voucher(self._desk.engine, body, deadline, fresh_id=isinstance(id, Unset))
+            if key is not None:
+                return await create_with_key(engine, self._joining, body, key, deadline)
+            return await create_voucher(engine, body, deadline, fresh_id=isinstance(id, Unset))
+
+    def _new_id(self, key: str | None) -> str:
+        return str(uuid.uuid4()) if key is None else voucher_id_of(self._joining.ownership.scope, key)
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).

@@ -34,6 +34,7 @@ from voucher_async.errors import (
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
+from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
 from voucher_async.pending import PendingOutcome
 from voucher_async.settlement.case import Flow
@@ -233,9 +234,10 @@ class Joining:
         return look_first
 
     def _may_be_late(self, earlier: CallRecord) -> bool:
-        if earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
+        if is_by_id or None in {earlier.sent_at, earlier.pending, earlier.voucher_id}:
             return False
-        return (self._clock.now() - earlier.sent_at).total_seconds() < self._window
+        return (self._clock.now() - (earlier.sent_at or earlier.changed_at)).total_seconds() < self._window
 
     async def _wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.

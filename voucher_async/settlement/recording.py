@@ -83,14 +83,18 @@ class Ownership:
         """A record that is not stored yet."""
         return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
 
-    async def claim(self, record: CallRecord) -> Claim:
+    async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a new record and give it its key, if that is free.
+
+        Args:
+            record: the record.
+            durable: wait until it is on disk.
 
         Raises:
             JournalFailed: it could not be stored; nothing was sent.
         """
         await self._renew()
-        return await ask_journal(self.journal.claim(record))
+        return await ask_journal(self.journal.claim(record, durable=durable))
 
     async def _renew(self) -> None:
         now = self.clock.monotonic()
@@ -197,7 +201,7 @@ class Recorder:
             is_taken = await ask_journal(journal.save(changed, durable=durable))
         else:
             changed = attrs.evolve(changed, version=1)
-            is_taken = (await self._ownership.claim(changed)).won
+            is_taken = (await self._ownership.claim(changed, durable=durable)).won
         if is_taken:
             self._is_stored, self.record = True, changed
         return is_taken
