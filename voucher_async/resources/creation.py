@@ -24,6 +24,7 @@ from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement import Ask, Work
+from voucher_async.settlement.joined import as_joined
 from voucher_async.settlement.sender import brief, open_outcome
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ async def create_with_key(
     voucher_id = body.id or ""
 
     async def read(_: CallRecord, deadline: Deadline) -> CompleteVoucher:
-        return (await engine.sender.send(build(GET_COMPLETE_VOUCHER, ids={"id": voucher_id}), deadline)).value
+        request = build(GET_COMPLETE_VOUCHER, ids={"id": voucher_id})
+        return as_joined((await engine.sender.send(request, deadline)).value)
 
     async def settle(record: CallRecord, deadline: Deadline) -> CompleteVoucher | None:
         is_done = await joining.replay.settle_state(record, deadline)
