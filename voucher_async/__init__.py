@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         ValidationFailed,
         VoucherError,
     )
-    from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled
+    from voucher_async.hooks import AttemptEnded, AttemptStarted, Happened, Hook, Repeating, Settled
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -91,6 +91,7 @@ __all__ = [
     "ConnectionBroken",
     "Fate",
     "FieldError",
+    "Happened",
     "HeldOutcome",
     "HeldReservation",
     "HeldState",
@@ -153,7 +154,7 @@ _HOMES: Final = {
         "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded ServerError "
         "TransportError ValidationFailed VoucherError"
     ),
-    "voucher_async.hooks": "AttemptEnded AttemptStarted Hook Repeating Settled",
+    "voucher_async.hooks": "AttemptEnded AttemptStarted Happened Hook Repeating Settled",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"

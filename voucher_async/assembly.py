@@ -98,7 +98,6 @@ class Parts:
             base_url=settings.base_url,
             lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
             pauses=engine.pauses,
-            hooks=listeners,
         )
 
     async def _fetch_token(self) -> TokenGrant:

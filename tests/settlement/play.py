@@ -103,7 +103,6 @@ class Process:
             base_url=settings.base_url,
             lock_secret="s",
             pauses=engine.pauses,
-            hooks=hooks,
         )
 
     def on_intent(self, pending: PendingOutcome) -> None:

@@ -11,10 +11,10 @@ from voucher_async.errors import ApiError, Fate, NotFound, OutcomeUnknown, Proof
 from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.payments.likeness import Likeness, compare
-from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.replies import Reply, as_not_done, brief, reply_of
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement.sender import brief, open_outcome
+from voucher_async.settlement.sender import open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -59,6 +59,7 @@ async def create_voucher(
         base_url=engine.settings.base_url,
         client_id=engine.settings.client_id,
     )
+    request.call_id = pending.id
     try:
         return (await engine.sender.send(request, deadline)).value
     except VoucherError as error:

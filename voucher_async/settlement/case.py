@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.errors import ApiError, RateLimited, VoucherError
+from voucher_async.hooks import Happened
 from voucher_async.models import Charge
 from voucher_async.payments.evidence import Finding
 from voucher_async.payments.replies import Reply
@@ -90,7 +91,8 @@ class Case:
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
         refunding: the refund of a surplus charge that is in doubt, by its pending id.
         tries: how often refunding a surplus has failed.
-        is_told: the hooks were told what became of it.
+        heard: the words about its outcome that the hooks were told.
+        logged: those that the log was told.
     """
 
     pending: PendingOutcome
@@ -122,7 +124,8 @@ class Case:
     taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
     refunding: dict[str, str] = attrs.Factory(dict[str, str])
     tries: int = 0
-    is_told: bool = False
+    heard: frozenset[Happened] = frozenset()
+    logged: frozenset[Happened] = frozenset()
 
     def until(self, now: float, wall: dt.datetime, left: float, window: float) -> dt.datetime | None:
         """The moment until which the request that is sent now can be carried out, by the server's stamps.

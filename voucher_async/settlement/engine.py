@@ -9,11 +9,11 @@ import attrs
 
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import ApiError, BadAnswer, Fate, Proof, VoucherError
-from voucher_async.hooks import Settled
 from voucher_async.payments.contradiction import contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.report import Report
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
 from voucher_async.settlement.judging import Judge
@@ -56,6 +56,7 @@ class Engine:
         rng: where the URLs of looks get their differences from; None: of this process.
 
     Attributes:
+        report: tells hooks and log what became of money.
         archive: what is open, and what was.
         looking: reads lists of charges.
         lessons: what normal answers have shown.
@@ -79,6 +80,7 @@ class Engine:
         self.clock = clock
         self.server_clock = server_clock
         self.hooks = hooks
+        self.report: Report = Report(hooks)
         self.archive: Archive = Archive()
         self.looking: Looking = Looking(sender, server_clock, rng)
         self.lessons: Lessons = Lessons()
@@ -111,6 +113,7 @@ class Engine:
         """
         flow.begun = True
         flow.case = case
+        request.call_id = case.pending.id
         case.key = flow.key
         case.over = over = asyncio.get_running_loop().create_future()
         self.archive.begin(case)
@@ -124,7 +127,8 @@ class Engine:
             raise self._broken_off(case, error) from error
         except BaseException:
             self.archive.open(case)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
-            self.tell("left open", case, error=case.error)
+            self.report.in_doubt(case, case.error)
+            self.report.left_open(case, case.error)
             raise
         finally:
             self.archive.end(case)
@@ -144,7 +148,8 @@ class Engine:
             case.doubted(None, self.clock.monotonic())
             self.archive.open(case)
             self.archive.end(case)
-            self.tell("left open", case)
+            self.report.in_doubt(case, None)
+            self.report.left_open(case)
 
     def _broken_off(self, case: Case, error: Exception) -> OutcomeUnknown:
         """The error for a call that something unforeseen ended; it is looked after in the background."""
@@ -205,6 +210,7 @@ class Engine:
         case.pending = attrs.evolve(
             case.pending, answered=is_answered, sends=max(case.effects, 1) if case.repeats else 1
         )
+        self.report.in_doubt(case, error)
 
     def _contradiction(self, case: Case, charge: Charge) -> str | None:
         """The reason why an answer cannot be the one to this request: a proxy may have mixed up two."""
@@ -260,6 +266,8 @@ class Engine:
         case.charge = charge
         flow.finished.append(case)
         self.archive.take(charge.id, case.pending.id)
+        if case.doubts or case.refusals:
+            self.report.found(case, charge)
         if case.effects > 1:
             self.watch(case)  # another of the requests may have arrived, or may yet
         elif case.doubts or case.refusals:
@@ -268,6 +276,7 @@ class Engine:
 
     def _ended_without(self, case: Case, proof: Proof) -> VoucherError:
         """The error for a call that was not carried out."""
+        self.report.refuted(case, proof)
         if proof is Proof.REFUSED:
             return as_not_done(case.cause, proof)  # it may be sent again: nothing is settled for good
         self._ended(case, _not_done(case, proof))
@@ -281,6 +290,8 @@ class Engine:
         case.refusal.looked, case.refusal.pending, case.refusal.fate = False, case.pending, Fate.UNKNOWN
         if obstacle(case.pending) is None and not case.hopeless:
             self.watch(case)
+        else:
+            self.report.left_open(case, aloud=False)
         return case.refusal
 
     def _left_open(self, case: Case) -> OutcomeUnknown:
@@ -289,7 +300,9 @@ class Engine:
         opened = open_outcome(case.cause, case.pending, reason)
         opened.__cause__ = case.cause
         case.pending = opened.pending
-        self.watch(case)
+        self.report.in_doubt(case, case.cause)
+        if self.watch(case) is None:
+            self.report.left_open(case, aloud=False)
         return opened
 
     def watch(self, case: Case) -> asyncio.Task[None] | None:
@@ -311,7 +324,7 @@ class Engine:
         try:
             while not await self._is_clear(case):
                 if case.hopeless or self.clock.monotonic() >= ends:
-                    self.tell("left open", case, error=case.error)
+                    self.report.left_open(case, case.error)
                     return
                 await self.pauses.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_BEHIND)
@@ -351,23 +364,7 @@ class Engine:
             case.on_end(settlement)
         if aloud:
             self.archive.deliver_later(case.key, settlement.charge)
-            self.tell(str(settlement.state), case, charge=settlement.charge)
-
-    def tell(
-        self, what: str, case: Case, *, charge: Charge | None = None, error: VoucherError | None = None
-    ) -> None:
-        """Tell the hooks what became of a case."""
-        case.is_told = True
-        self.hooks.settled(
-            Settled(
-                what=what,
-                amount=case.pending.amount,
-                order_number=case.pending.order_number,
-                pending=case.pending,
-                charge=charge,
-                error=error,
-            )
-        )
+            self.report.ended(case, settlement, behind=True)
 
 
 def _not_done(case: Case, proof: Proof) -> Settlement:
