@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from voucher_async.cancelling import quietly
 from voucher_async.hooks import Happened, Settled
-from voucher_async.masking import mask, visible
+from voucher_async.masking import given, mask, visible
+from voucher_async.masking.memory import recall, record
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, REFUND_CHARGE
 from voucher_async.payments.replies import brief
 
@@ -148,10 +149,6 @@ class Report:
         if aloud:
             self._tell(call, Happened.LEFT_OPEN, error=error)
 
-    def is_told(self, call: MoneyCall) -> bool:
-        """Whether the hooks were told what became of a call."""
-        return bool(call.heard - {Happened.IN_DOUBT})
-
     # closing
 
     def closing(self) -> None:
@@ -248,17 +245,23 @@ class Report:
 
 
 def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None:
+    record(pending.id, given())  # the line that closing writes is outside of the call
+    secrets = _secrets_of(pending.id, pending.voucher_id, pending.reservation_id, pending.charge_id)
     amount = f" of {pending.amount} {pending.currency or ''}".rstrip() if pending.amount is not None else ""
-    order = "" if pending.order_number is None else f", order {_shown(pending.order_number)}"
+    order = "" if pending.order_number is None else f", order {_shown(pending.order_number, secrets)}"
     which = f"{amount}{order}, id {pending.id}"
-    _logger.log(level, "%s%s %s", pending.operation, which, words % tuple(map(_shown, texts)))
+    said = words % tuple(_shown(text, secrets) for text in texts)
+    _logger.log(level, "%s%s %s", pending.operation, which, said)
 
 
 def _write_charge(
     level: int, charge: Charge, order_number: str, currency: str, words: str, *texts: str
 ) -> None:
-    which = f"{charge.amount} {currency}, order {_shown(order_number)}, charge {_shown(charge.id)}"
-    _logger.log(level, "%s of %s %s", CHECKOUT, which, words % tuple(map(_shown, texts)))
+    secrets = _secrets_of(charge.id, charge.voucher_id)
+    order, charge_id = _shown(order_number, secrets), _shown(charge.id, secrets)
+    which = f"{charge.amount} {currency}, order {order}, charge {charge_id}"
+    said = words % tuple(_shown(text, secrets) for text in texts)
+    _logger.log(level, "%s of %s %s", CHECKOUT, which, said)
 
 
 def _made(charge: Charge | None) -> str:
@@ -270,7 +273,12 @@ def _request_of(error: VoucherError | None) -> str:
     return f", id {request_id}" if request_id else ""
 
 
-def _shown(text: str) -> str:
+def _secrets_of(*ids: str | None) -> list[str]:
+    """The codes and pins that belong to something."""
+    return [secret for each in ids if each for secret in recall(each)]
+
+
+def _shown(text: str, secrets: list[str]) -> str:
     """A text of the shop or the server, fit for a line of the log."""
-    shown = visible(mask(text))
+    shown = visible(mask(text, secrets))
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

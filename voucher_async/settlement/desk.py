@@ -144,10 +144,8 @@ class Desk:
             self.engine.report.done(finished, finished.charge)
 
     def _tell_end(self, case: Case, error: VoucherError) -> None:
-        """What became of the last charge of a call that failed, unless that was told in the background."""
+        """What became of the last charge of a call that failed; what was told before is not told again."""
         report = self.engine.report
-        if report.is_told(case):
-            return
         settlement = self.engine.archive.settlement(case.pending.id)
         if settlement is not None:
             report.ended(case, settlement, error)
