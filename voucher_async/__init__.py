@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         ValidationFailed,
         VoucherError,
     )
-    from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled
+    from voucher_async.hooks import AttemptEnded, AttemptStarted, Happened, Hook, Repeating, Settled
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -102,6 +102,7 @@ __all__ = [
     "ConnectionBroken",
     "Fate",
     "FieldError",
+    "Happened",
     "HeldOutcome",
     "HeldReservation",
     "HeldState",
@@ -171,7 +172,7 @@ _HOMES: Final = {
         "ReservationExpired ReservationSuperseded ServerError StillRunning TransportError "
         "ValidationFailed VoucherError"
     ),
-    "voucher_async.hooks": "AttemptEnded AttemptStarted Hook Repeating Settled",
+    "voucher_async.hooks": "AttemptEnded AttemptStarted Happened Hook Repeating Settled",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"

@@ -106,10 +106,10 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
             "SettlementState",
             {
                 "settlement/desk.py::_not_done",
-                "settlement/desk.py::_tell_end",  # the word for the hooks, of an error that has its proof
                 "settlement/engine.py::_not_done",
             },
         ),
+        ("Happened", {"payments/report.py::refuted", "payments/report.py::not_done"}),
         (
             "Move",
             {

@@ -21,7 +21,6 @@ from voucher_async.settlement import Ask
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
-    from voucher_async.hooks import Hooks
     from voucher_async.models import Charge
     from voucher_async.money import Amount
     from voucher_async.resources.book import Entry
@@ -63,7 +62,6 @@ class Lifecycle:
         base_url: whose vouchers they are, for the lock keys.
         lock_secret: what voucher codes are turned into lock keys with.
         pauses: waits for the moment to renew.
-        hooks: told about refunds and renewals.
     """
 
     def __init__(
@@ -78,7 +76,6 @@ class Lifecycle:
         base_url: str,
         lock_secret: str,
         pauses: Pauses,
-        hooks: Hooks,
     ) -> None:
         self.sender = sender
         self.reservations = reservations
@@ -87,7 +84,7 @@ class Lifecycle:
         self.joining = joining
         self.lock = lock
         self.pauses = pauses
-        self.hooks = hooks
+        self.report = desk.engine.report
         self._base_url = base_url
         self._lock_secret = lock_secret
 

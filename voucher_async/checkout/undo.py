@@ -13,7 +13,6 @@ from voucher_async.errors import (
     ReservationAlreadyCharged,
     VoucherError,
 )
-from voucher_async.hooks import Settled
 from voucher_async.pending import HeldOutcome, HeldState
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def _leave(parts: Lifecycle, checkout: Checkout, charges: Sequence[Charge]) -> N
     under_way = {pending.charge_id for pending in parts.desk.pending}
     for charge in charges:
         if charge.id not in under_way:  # what is in doubt is open, and listed as such
-            _tell(parts, checkout, "refund failed", charge, None)
+            _report_failed(parts, checkout, charge, None)
 
 
 async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:
@@ -80,10 +79,14 @@ async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, c
     except VoucherError as error:
         if _open_in(error) is not None:
             return _outcome(held, HeldState.UNKNOWN, charge=charge, error=error)
-        _tell(parts, checkout, "refund failed", charge, error)
+        _report_failed(parts, checkout, charge, error)
         return _outcome(held, HeldState.CHARGED, charge=charge, error=error)
-    _tell(parts, checkout, "refunded", charge, None)
+    parts.report.refunded(charge, order_number=checkout.order_number, currency=checkout.currency)
     return _outcome(held, HeldState.REFUNDED, charge=charge, refund=refund)
+
+
+def _report_failed(parts: Lifecycle, checkout: Checkout, charge: Charge, error: VoucherError | None) -> None:
+    parts.report.refund_failed(charge, error, order_number=checkout.order_number, currency=checkout.currency)
 
 
 def _outcome(
@@ -101,20 +104,6 @@ def _outcome(
         charge=charge,
         refund=refund,
         error=error,
-    )
-
-
-def _tell(
-    parts: Lifecycle, checkout: Checkout, what: str, charge: Charge, error: VoucherError | None
-) -> None:
-    parts.hooks.settled(
-        Settled(
-            what=what,
-            amount=charge.amount,
-            order_number=checkout.order_number,
-            charge=charge,
-            error=error,
-        )
     )
 
 

@@ -20,12 +20,12 @@ from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.payments.call import Parameters
 from voucher_async.payments.likeness import Likeness, compare
-from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.replies import Reply, as_not_done, brief, reply_of
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement import Ask, Work
 from voucher_async.settlement.joined import as_joined
-from voucher_async.settlement.sender import brief, open_outcome
+from voucher_async.settlement.sender import open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -129,6 +129,7 @@ async def create_voucher(
     """
     request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
     pending = pending or _pending(engine, body)
+    request.call_id = pending.id
     try:
         return (await engine.sender.send(request, deadline)).value
     except VoucherError as error:

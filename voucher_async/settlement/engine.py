@@ -9,11 +9,11 @@ import attrs
 
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import ApiError, BadAnswer, Fate, JournalFailed, Proof, VoucherError
-from voucher_async.hooks import Settled
 from voucher_async.payments.contradiction import contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.report import Report
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
 from voucher_async.settlement.judging import Judge
@@ -58,6 +58,7 @@ class Engine:
         rng: where the URLs of looks get their differences from; None: of this process.
 
     Attributes:
+        report: tells hooks and log what became of money.
         archive: what is open, and what was.
         looking: reads lists of charges.
         lessons: what normal answers have shown.
@@ -83,6 +84,7 @@ class Engine:
         self.server_clock = server_clock
         self.hooks = hooks
         self.ownership = ownership
+        self.report: Report = Report(hooks)
         self.archive: Archive = Archive()
         self.looking: Looking = Looking(sender, server_clock, rng)
         self.lessons: Lessons = Lessons()
@@ -115,6 +117,7 @@ class Engine:
         """
         flow.begun = True
         flow.case = case
+        request.call_id = case.pending.id
         case.key = flow.key
         case.over = over = asyncio.get_running_loop().create_future()
         self.archive.begin(case)
@@ -128,7 +131,8 @@ class Engine:
             raise self._broken_off(case, error) from error
         except BaseException:
             self.archive.open(case)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
-            self.tell("left open", case, error=case.error)
+            self.report.in_doubt(case, case.error)
+            self.report.left_open(case, case.error)
             raise
         finally:
             self.archive.end(case)
@@ -148,7 +152,8 @@ class Engine:
             case.doubted(None, self.clock.monotonic())
             self.archive.open(case)
             self.archive.end(case)
-            self.tell("left open", case)
+            self.report.in_doubt(case, None)
+            self.report.left_open(case)
 
     def _broken_off(self, case: Case, error: Exception) -> OutcomeUnknown:
         """The error for a call that something unforeseen ended; it is looked after in the background."""
@@ -228,6 +233,7 @@ class Engine:
         case.pending = attrs.evolve(
             case.pending, answered=is_answered, sends=max(case.effects, 1) if case.repeats else 1
         )
+        self.report.in_doubt(case, error)
 
     def _contradiction(self, case: Case, charge: Charge) -> str | None:
         """The reason why an answer cannot be the one to this request: a proxy may have mixed up two."""
@@ -283,6 +289,8 @@ class Engine:
         case.charge = charge
         flow.finished.append(case)
         self.archive.take(charge.id, case.pending.id)
+        if case.doubts or case.refusals:
+            self.report.found(case, charge)
         if case.effects > 1:
             self.watch(case)  # another of the requests may have arrived, or may yet
         elif case.doubts or case.refusals:
@@ -291,6 +299,7 @@ class Engine:
 
     def _ended_without(self, case: Case, proof: Proof) -> VoucherError:
         """The error for a call that was not carried out."""
+        self.report.refuted(case, proof)
         if proof is Proof.REFUSED:
             return as_not_done(case.cause, proof)  # it may be sent again: nothing is settled for good
         self._ended(case, _not_done(case, proof))
@@ -304,6 +313,8 @@ class Engine:
         case.refusal.looked, case.refusal.pending, case.refusal.fate = False, case.pending, Fate.UNKNOWN
         if obstacle(case.pending) is None and not case.hopeless:
             self.watch(case)
+        else:
+            self.report.left_open(case, aloud=False)
         return case.refusal
 
     def _left_open(self, case: Case) -> OutcomeUnknown:
@@ -312,7 +323,9 @@ class Engine:
         opened = open_outcome(case.cause, case.pending, reason)
         opened.__cause__ = case.cause
         case.pending = opened.pending
-        self.watch(case)
+        self.report.in_doubt(case, case.cause)
+        if self.watch(case) is None:
+            self.report.left_open(case, aloud=False)
         return opened
 
     def watch(self, case: Case) -> asyncio.Task[None] | None:
@@ -334,7 +347,7 @@ class Engine:
         try:
             while not await self._is_clear(case):
                 if case.hopeless or self.clock.monotonic() >= ends:
-                    self.tell("left open", case, error=case.error)
+                    self.report.left_open(case, case.error)
                     return
                 await self.pauses.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_BEHIND)
@@ -380,23 +393,7 @@ class Engine:
             case.on_end(settlement)
         if aloud:
             self.archive.deliver_later(case.key, settlement.charge)
-            self.tell(str(settlement.state), case, charge=settlement.charge)
-
-    def tell(
-        self, what: str, case: Case, *, charge: Charge | None = None, error: VoucherError | None = None
-    ) -> None:
-        """Tell the hooks what became of a case."""
-        case.is_told = True
-        self.hooks.settled(
-            Settled(
-                what=what,
-                amount=case.pending.amount,
-                order_number=case.pending.order_number,
-                pending=case.pending,
-                charge=charge,
-                error=error,
-            )
-        )
+            self.report.ended(case, settlement, behind=True)
 
 
 def _never() -> bool:

@@ -20,13 +20,12 @@ from voucher_async.models import Charge, RefundRequest
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.payments.call import Parameters
 from voucher_async.payments.evidence import obstacle
-from voucher_async.payments.replies import as_not_done
+from voucher_async.payments.replies import as_not_done, brief
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.looking import known_ids
 from voucher_async.settlement.recording import Recorder
-from voucher_async.settlement.sender import brief
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount

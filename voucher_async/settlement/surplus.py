@@ -69,14 +69,14 @@ async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> 
         if case.tries < _TRIES:
             return False
         case.taken_back[charge.id] = None
-        engine.tell("surplus left", case, charge=charge, error=error)
+        engine.report.surplus_left(case, charge, error)
         return True
     return _taken_back(engine, case, charge, refunded)
 
 
 def _taken_back(engine: Engine, case: Case, charge: Charge, refunded: Charge) -> bool:
     case.taken_back[charge.id] = refunded
-    engine.tell("surplus refunded", case, charge=charge)
+    engine.report.surplus_refunded(case, charge)
     return True
 
 
@@ -84,5 +84,5 @@ def _leave(
     engine: Engine, case: Case, surplus: Sequence[Charge], error: VoucherError | None
 ) -> tuple[Charge, ...]:
     for charge in surplus:
-        engine.tell("surplus left", case, charge=charge, error=error)
+        engine.report.surplus_left(case, charge, error)
     return ()
