@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         BadAnswer,
         CallFacts,
         CallTimeout,
+        ChargeRefunded,
         CheckoutFailed,
         CheckoutUnknown,
         ConfigurationError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ConnectionBroken,
         Fate,
         FieldError,
+        IdempotencyMismatch,
         InvalidInput,
         InvalidInputType,
         JournalFailed,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         ReservationExpired,
         ReservationSuperseded,
         ServerError,
+        StillRunning,
         TransportError,
         ValidationFailed,
         VoucherError,
@@ -64,9 +67,12 @@ if TYPE_CHECKING:
         VoucherType,
     )
     from voucher_async.money import Amount
+    from voucher_async.payments.call import CallRecord, CallState
+    from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
     from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
     from voucher_async.resources.paging import Listing
+    from voucher_async.settlement.joined import is_joined
 
 __all__ = [
     "UNSET",
@@ -77,9 +83,12 @@ __all__ = [
     "AuthenticationError",
     "BadAnswer",
     "CallFacts",
+    "CallRecord",
+    "CallState",
     "CallTimeout",
     "Charge",
     "ChargePage",
+    "ChargeRefunded",
     "ChargeType",
     "Checkout",
     "CheckoutFailed",
@@ -97,8 +106,10 @@ __all__ = [
     "HeldReservation",
     "HeldState",
     "Hook",
+    "IdempotencyMismatch",
     "InvalidInput",
     "InvalidInputType",
+    "Journal",
     "JournalFailed",
     "Listing",
     "LockFailed",
@@ -123,6 +134,7 @@ __all__ = [
     "Settled",
     "Settlement",
     "SettlementState",
+    "StillRunning",
     "StoredToken",
     "SystemClock",
     "Timeout",
@@ -141,6 +153,7 @@ __all__ = [
     "VoucherType",
     "__version__",
     "connect",
+    "is_joined",
 ]
 
 # a name's module is loaded when the name is used first (PEP 562): most programs use few of them
@@ -151,11 +164,12 @@ _HOMES: Final = {
     "voucher_async.clock": "Clock ManualClock SystemClock",
     "voucher_async.config": "Settings Timeout",
     "voucher_async.errors": (
-        "ApiError AuthenticationError BadAnswer CallFacts CallTimeout CheckoutFailed CheckoutUnknown "
-        "ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError InvalidInput "
-        "InvalidInputType JournalFailed LockFailed MissingScope NotFound OutcomeUnknown Proof RateLimited "
-        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded ServerError "
-        "TransportError ValidationFailed VoucherError"
+        "ApiError AuthenticationError BadAnswer CallFacts CallTimeout ChargeRefunded CheckoutFailed "
+        "CheckoutUnknown ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError "
+        "IdempotencyMismatch InvalidInput InvalidInputType JournalFailed LockFailed MissingScope "
+        "NotFound OutcomeUnknown Proof RateLimited ReservationAlreadyCharged ReservationError "
+        "ReservationExpired ReservationSuperseded ServerError StillRunning TransportError "
+        "ValidationFailed VoucherError"
     ),
     "voucher_async.hooks": "AttemptEnded AttemptStarted Hook Repeating Settled",
     "voucher_async.models": (
@@ -163,9 +177,12 @@ _HOMES: Final = {
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
     ),
     "voucher_async.money": "Amount",
+    "voucher_async.payments.call": "CallRecord CallState",
+    "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
     "voucher_async.resources.paging": "Listing",
+    "voucher_async.settlement.joined": "is_joined",
 }
 _MODULES: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.auth import TokenGrant, TokenProvider, check_store, store_key
 from voucher_async.cancelling import to_the_end
-from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
+from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
 from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
-from voucher_async.resources.book import ReservationBook
-from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
-from voucher_async.resources.reservations import Reservations
-from voucher_async.resources.vouchers import Vouchers
 from voucher_async.sansio import Request
-from voucher_async.settlement import Desk, Engine
 from voucher_async.transport.sender import Transport
 from voucher_async.transport.session import Session
+from voucher_async.wiring import Core
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +29,15 @@ if TYPE_CHECKING:
     import aiohttp
 
     from voucher_async.auth import TokenStore
-    from voucher_async.checkout import VoucherLock
+    from voucher_async.checkout import Lifecycle, VoucherLock
     from voucher_async.clock import Clock
     from voucher_async.config import Settings
     from voucher_async.models import ConnectedClient
+    from voucher_async.payments.journal import Journal
+    from voucher_async.resources.charges import Charges
+    from voucher_async.resources.reservations import Reservations
+    from voucher_async.resources.vouchers import Vouchers
+    from voucher_async.settlement import Desk, Joining
 
 __all__ = ["Parts", "connect"]
 
@@ -52,6 +53,8 @@ class Parts:
         token_store: where tokens are kept; None keeps them in memory.
         hooks: observers.
         voucher_lock: who may use a voucher; None: turns within this process.
+        journal: where the records of money calls are; None: in memory.
+        journal_scope: whose records they are; None: those of this base URL and client id.
         clock: where the time comes from; None: the operating system.
     """
 
@@ -63,6 +66,8 @@ class Parts:
         token_store: TokenStore | None,
         hooks: Sequence[object],
         voucher_lock: VoucherLock | None,
+        journal: Journal | None = None,
+        journal_scope: str | None = None,
         clock: Clock | None,
     ) -> None:
         self._settings = settings
@@ -81,25 +86,24 @@ class Parts:
             on_refresh=listeners.token_refreshed,
         )
         self.transport.tokens = self.tokens
-        server_clock = self.transport.server_clock
-        book = ReservationBook(clock, server_clock, settings.safety_margin)
-        engine = Engine(self.transport, settings, clock=clock, server_clock=server_clock, hooks=listeners)
-        self.desk: Desk = Desk(engine, settings.close_wait)
-        self.vouchers: Vouchers = Vouchers(self.transport, self.desk)
-        self.reservations: Reservations = Reservations(self.transport, book, self.desk)
-        self.charges: Charges = Charges(self.transport, self.desk)
-        self.clients: Clients = Clients(self.transport)
-        self.lifecycle: Lifecycle = Lifecycle(
+        core = Core(
             self.transport,
-            reservations=self.reservations,
-            charges=self.charges,
-            desk=self.desk,
-            lock=voucher_lock or PROCESS_LOCK,
-            base_url=settings.base_url,
-            lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
-            pauses=engine.pauses,
+            settings,
+            clock=clock,
+            server_clock=self.transport.server_clock,
             hooks=listeners,
+            lock=voucher_lock or PROCESS_LOCK,
+            lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
+            journal=journal,
+            journal_scope=journal_scope,
         )
+        self.desk: Desk = core.desk
+        self.joining: Joining = core.joining
+        self.vouchers: Vouchers = core.vouchers
+        self.reservations: Reservations = core.reservations
+        self.charges: Charges = core.charges
+        self.lifecycle: Lifecycle = core.lifecycle
+        self.clients: Clients = Clients(self.transport)
 
     async def _fetch_token(self) -> TokenGrant:
         settings = self._settings

@@ -8,11 +8,11 @@ import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left
 import attrs
 
 from voucher_async.config import Settings, check_wait
-from voucher_async.errors import ConfigurationError
+from voucher_async.errors import ConfigurationError, InvalidInput
 from voucher_async.masking import Variables, conceal, known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from voucher_async.auth import TokenStore
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from voucher_async.config import Environment, Timeout
     from voucher_async.models import Charge, ConnectedClient
     from voucher_async.money import Amount
+    from voucher_async.payments.call import CallRecord
+    from voucher_async.payments.journal import Journal
     from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.clients import Clients
@@ -51,6 +53,10 @@ class VoucherClient:
         token_store: where tokens are kept; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: who may use a voucher; default: turns within this process.
+        journal: where the records of money calls and their idempotency keys are kept, shared by any number
+            of clients; default: in memory, for this client alone.
+        journal_scope: whose keys they are, for clients with several client ids that serve one order
+            together; default: this base URL and client id.
         clock: where the time comes from; for tests.
         settings: all settings at once, instead of the arguments from `client_id` to `trust_env`.
 
@@ -81,6 +87,8 @@ class VoucherClient:
         token_store: TokenStore | None = None,
         hooks: Sequence[object] = (),
         voucher_lock: VoucherLock | None = None,
+        journal: Journal | None = None,
+        journal_scope: str | None = None,
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -111,12 +119,15 @@ class VoucherClient:
             token_store=token_store,
             hooks=hooks,
             voucher_lock=voucher_lock,
+            journal=journal,
+            journal_scope=journal_scope,
             clock=clock,
         )
         self._settings = settings
         self._transport = parts.transport
         self._tokens = parts.tokens
         self._desk = parts.desk
+        self._joining = parts.joining
         self._lifecycle = parts.lifecycle
         self.vouchers: Vouchers = parts.vouchers
         self.reservations: Reservations = parts.reservations
@@ -169,6 +180,8 @@ class VoucherClient:
         currency: str,
         order_number: str,
         pin: str | None = None,
+        idempotency_key: str | None = None,
+        join: bool = True,
         timeout: float | None = None,
     ) -> Charge:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
@@ -188,6 +201,10 @@ class VoucherClient:
             currency: ISO 4217; must be the voucher's.
             order_number: the order it pays for.
             pin: an extra check for printed vouchers.
+            idempotency_key: names the payment, 1 to 255 printable characters: at most one charge is made
+                for it, ever, and everybody who asks with it gets that one.
+            join: without a key, wait for an equal call that is under way (code, amount, currency, order,
+                pin), and return its charge. False for a till where equal payments are different customers'.
             timeout: seconds for all of it; None takes the client's.
 
         Returns:
@@ -195,6 +212,10 @@ class VoucherClient:
 
         Raises:
             InvalidInput: refused before anything was sent.
+            IdempotencyMismatch: the key was used for another payment; nothing was sent.
+            ChargeRefunded: the key's charge was made and taken back; the key stays used.
+            StillRunning: another caller's call for this payment is under way: ask again with the key.
+            JournalFailed: the journal cannot be written; nothing was sent.
             OutcomeUnknown: it may or may not have been charged; `settle` its `pending` later.
             ApiError: refused by the server; nothing was charged.
             ReservationExpired: making the reservation took up its life; nothing was charged.
@@ -209,6 +230,8 @@ class VoucherClient:
                 currency=currency,
                 order_number=order_number,
                 pin=pin,
+                idempotency_key=idempotency_key,
+                join=join,
                 timeout=timeout,
             )
 
@@ -260,6 +283,85 @@ class VoucherClient:
             OutcomeUnknown: it cannot be told, or not yet; the message says why.
         """
         return await self._desk.settle(pending, self._transport.deadline(timeout))
+
+    async def resolve(
+        self,
+        pending: PendingOutcome,
+        *,
+        done: Charge | str | None = None,
+        not_done: bool = False,
+        by: str,
+        why: str,
+        timeout: float | None = None,
+    ) -> Settlement:
+        """Say what became of an open outcome that nothing else can settle: an operator's verdict, recorded.
+
+        Nothing is sent but the read of the charge (`getCharge`, scope `read`). From then on the idempotency
+        key of the call is used, or free, as if the SDK had found out by itself.
+
+        Args:
+            pending: the open outcome.
+            done: it was carried out, and this is its charge, or its charge's id.
+            not_done: it was not carried out; either this or `done`.
+            by: who says so.
+            why: how they know.
+            timeout: seconds for the read.
+
+        Returns:
+            The settlement.
+
+        Raises:
+            InvalidInput: both or neither of `done` and `not_done`; `by` or `why` is empty; the outcome is
+                not open any more.
+            OutcomeUnknown: its call is under way.
+            NotFound: there is no such charge; nothing was recorded.
+            ConfigurationError: the outcome belongs to another environment, or another client.
+            JournalFailed: it could not be recorded.
+        """
+        # loaded long since, with the parts
+        from voucher_async.settlement.resolving import Verdict, resolve  # noqa: PLC0415
+
+        if (done is None) is not not_done:
+            raise InvalidInput("done", "must be given, or not_done must be True, and not both", done)
+        verdict = Verdict(charge=done, by=by, why=why)
+        deadline = self._transport.deadline(timeout)
+        return await resolve(self._desk, self._joining.ownership, pending, verdict, deadline)
+
+    def history(
+        self, *, order_number: str | None = None, key: str | None = None, told: bool | None = None
+    ) -> AsyncIterator[CallRecord]:
+        """The records of money calls: who, what, when, how each ended, whether anybody was told; no secret.
+
+        Args:
+            order_number: of one order.
+            key: with one idempotency key, calls that were not carried out included.
+            told: only those that were carried out and of which somebody was told, or nobody: see
+                `acknowledge`.
+
+        Returns:
+            The records of this client's scope, the oldest first, for `async for`.
+
+        Raises:
+            JournalFailed: the journal cannot be read.
+        """
+        ownership = self._joining.ownership
+        return ownership.journal.history(ownership.scope, order_number=order_number, key=key, told=told)
+
+    async def acknowledge(self, record: CallRecord) -> bool:
+        """Note that somebody was told of a call that was carried out; see `history(told=False)`.
+
+        Args:
+            record: the call's record.
+
+        Returns:
+            False when there is no such record.
+
+        Raises:
+            JournalFailed: that cannot be written.
+        """
+        from voucher_async.settlement.recording import ask_journal  # noqa: PLC0415 - as there
+
+        return await ask_journal(self._joining.ownership.journal.acknowledge(record.scope, record.id))
 
     def forget(self, pending: PendingOutcome) -> None:
         """Take an open outcome off the list of `pending`, once you know by other means what became of it.

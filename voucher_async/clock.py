@@ -12,8 +12,9 @@ import functools
 import heapq
 import itertools
 import math
+from collections import deque
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from voucher_async.realtime import Real, call_at, time_of
 
@@ -240,6 +241,11 @@ class Deadline:
         self._ends = other._ends
 
 
+_OBSERVED: Final = 16  # answers
+_SECOND: Final = 1.0  # the resolution of a date
+_REPEATED: Final = 2.0  # seconds after which no answer tells the same date again
+
+
 class ServerClock:
     """What the server's clock shows: the `Date` of its answers, kept running on the monotonic clock.
 
@@ -247,13 +253,16 @@ class ServerClock:
         clock: the local clock; its date is used only until the first answer.
     """
 
-    __slots__ = ("_clock", "_date", "_sent", "_text")
+    __slots__ = ("_clock", "_date", "_offsets", "_seconds", "_seen", "_sent", "_text")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._text: str | None = None
         self._date: dt.datetime | None = None
         self._sent = 0.0
+        self._seconds = 0.0
+        self._seen = 0.0
+        self._offsets: deque[float] = deque(maxlen=_OBSERVED)
 
     def observe(self, text: str | None, sent: float) -> dt.datetime | None:
         """Learn from an answer.
@@ -267,11 +276,31 @@ class ServerClock:
             The date, or None when there is none or it cannot be read.
         """
         if text == self._text:
+            self._note()
             return self._date
         date = parse_date(text)
         if date is not None:
             self._text, self._date, self._sent = text, date, sent
+            self._seconds, self._seen = date.timestamp(), self._clock.monotonic()
+            self._note()
         return date
+
+    def _note(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._seen <= _REPEATED:  # else the same date comes again and again out of a cache
+            self._offsets.append(self._seconds - now)
+
+    def is_as_usual(self, date: dt.datetime, sent: float) -> bool:
+        """Whether an answer's date is as late as those of most answers of late; some proxies' clocks are off.
+
+        Args:
+            date: the answer's date; aware.
+            sent: monotonic time in seconds when its request went out.
+        """
+        offsets = sorted(self._offsets)
+        if not offsets:
+            return False
+        return date.timestamp() - sent > offsets[len(offsets) // 2] - _SECOND
 
     @property
     def known(self) -> bool:

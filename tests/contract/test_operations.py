@@ -12,19 +12,16 @@ import pytest
 import yaml
 
 from tests.contract.calls import CALLS, SHORTHANDS, VARIANTS, Api, offered
+from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import Deadline, ServerClock, SystemClock
 from voucher_async.config import Settings
 from voucher_async.errors import Fate, MissingScope
 from voucher_async.hooks import Hooks
 from voucher_async.operations import LIST_CHARGES, OPERATIONS, REQUEST_TOKEN
-from voucher_async.resources.book import ReservationBook
-from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
-from voucher_async.resources.reservations import Reservations
-from voucher_async.resources.vouchers import Vouchers
 from voucher_async.sansio import Request
-from voucher_async.settlement import Desk, Engine
 from voucher_async.testing import VoucherEmulator
+from voucher_async.wiring import Core
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
 
@@ -101,11 +98,19 @@ def recording_api(*, blind: bool = False) -> Api:
     sender, clock = Recorder(blind=blind), SystemClock()
     server_clock = ServerClock(clock)
     settings = Settings.make(client_id="c", client_secret="s", environment="sandbox")
-    desk = Desk(Engine(sender, settings, clock=clock, server_clock=server_clock, hooks=Hooks()), 1.0)
+    core = Core(
+        sender,
+        settings,
+        clock=clock,
+        server_clock=server_clock,
+        hooks=Hooks(),
+        lock=LocalVoucherLock(),
+        lock_secret="s",
+    )
     api = SimpleNamespace(
-        vouchers=Vouchers(sender, desk),
-        reservations=Reservations(sender, ReservationBook(clock, server_clock, 10.0), desk),
-        charges=Charges(sender, desk),
+        vouchers=core.vouchers,
+        reservations=core.reservations,
+        charges=core.charges,
         clients=Clients(sender),
     )
     return cast("Api", api)

@@ -26,20 +26,16 @@ from tests.settlement.story import (
     Wait,
 )
 from tests.virtual import VirtualClock
-from voucher_async.checkout import Lifecycle, LocalVoucherLock
+from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import ServerClock
 from voucher_async.config import Settings
 from voucher_async.errors import ApiError, OutcomeUnknown, VoucherError
 from voucher_async.hooks import Hooks, Settled
 from voucher_async.models import Charge, ChargeType
 from voucher_async.pending import PendingOutcome, Settlement
-from voucher_async.resources.book import ReservationBook
-from voucher_async.resources.charges import Charges
-from voucher_async.resources.reservations import Reservations
-from voucher_async.resources.vouchers import Vouchers
-from voucher_async.settlement import Desk, Engine
 from voucher_async.testing import VoucherRecord
 from voucher_async.testing.habits import KINDS
+from voucher_async.wiring import Core
 
 __all__ = ["WINDOW", "Call", "Process", "World"]
 
@@ -88,23 +84,21 @@ class Process:
         )
         clock, server_clock = world.clock, self.server_clock
         rng = random.Random(len(world.processes) + 1000 * len(world.others))
-        engine = Engine(self.wire, settings, clock=clock, server_clock=server_clock, hooks=hooks, rng=rng)
-        self.desk = Desk(engine, settings.close_wait)
-        book = ReservationBook(clock, server_clock, settings.safety_margin)
-        self.reservations = Reservations(self.wire, book, self.desk)
-        self.charges = Charges(self.wire, self.desk)
-        self.vouchers = Vouchers(self.wire, self.desk)
-        self.lifecycle = Lifecycle(
+        core = Core(
             self.wire,
-            reservations=self.reservations,
-            charges=self.charges,
-            desk=self.desk,
-            lock=self.lock,
-            base_url=settings.base_url,
-            lock_secret="s",
-            pauses=engine.pauses,
+            settings,
+            clock=clock,
+            server_clock=server_clock,
             hooks=hooks,
+            lock=self.lock,
+            lock_secret="s",
+            rng=rng,
         )
+        self.desk = core.desk
+        self.reservations = core.reservations
+        self.charges = core.charges
+        self.vouchers = core.vouchers
+        self.lifecycle = core.lifecycle
 
     def on_intent(self, pending: PendingOutcome) -> None:
         self.world.saved[pending.id] = pending

@@ -109,7 +109,9 @@ def test_a_call_of_an_event_loop_that_is_gone_does_not_keep_the_client_from_bein
 
     async def wait_for_a_turn(*timeouts: float) -> list[asyncio.Task[Charge]]:
         payment = {"code": "CODE-1", "amount": "4", "currency": "EUR", "order_number": "A-1"}
-        calls = [asyncio.create_task(client.redeem(**payment, timeout=timeout)) for timeout in timeouts]
+        calls = [
+            asyncio.create_task(client.redeem(**payment, join=False, timeout=timeout)) for timeout in timeouts
+        ]
         before = lock.waiting
         await until(lambda: lock.waiting == before + len(calls))
         return calls

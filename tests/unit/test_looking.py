@@ -27,6 +27,7 @@ from voucher_async import (
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.sansio import Answer, Request
+from voucher_async.settlement import pauses
 from voucher_async.settlement.looking import (
     Look,
     Looking,
@@ -117,6 +118,17 @@ async def read(server: Server, since: dt.datetime | None = None, **changes: Any)
 
 def ids(look: Look) -> list[str]:
     return [each.id for each in look.charges]
+
+
+class Pauses(pauses.Pauses):
+    """Pauses that are over at once."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock(NOON))
+        self.waited: list[float] = []
+
+    async def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
 
 
 class Long:
@@ -499,19 +511,19 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
         charge("new", type=ChargeType("transfer")),
     ]
     server = one(*entries)
-    found = await known_ids(looking(server), pending(operation), server.deadline())
+    found = await known_ids(looking(server), pending(operation), server.deadline(), Pauses())
     assert found == (expected, True)
 
 
 @pytest.mark.parametrize("changes", [{"total": 9}, {"is_copy": True}])
 async def test_known_ids_count_only_when_they_were_read_fresh_and_whole(changes: dict[str, Any]) -> None:
     server = one(charge("refund"), **changes)
-    assert await known_ids(looking(server), pending(), server.deadline()) == (("refund",), False)
+    assert await known_ids(looking(server), pending(), server.deadline(), Pauses()) == (("refund",), False)
 
 
 async def test_known_ids_are_read_from_the_whole_list() -> None:
     long = Long(9)
-    known, is_whole = await known_ids(looking(long.server), pending(), long.server.deadline())
+    known, is_whole = await known_ids(looking(long.server), pending(), long.server.deadline(), Pauses())
     assert (len(known), is_whole) == (90, True)
 
 

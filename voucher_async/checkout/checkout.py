@@ -14,8 +14,10 @@ from voucher_async.checkout.undo import failure_of, undo
 from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherError
 from voucher_async.masking import conceal, known
 from voucher_async.money import CENT, to_amount, total
-from voucher_async.pending import HeldState
+from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.pending import HeldState, PendingOutcome
 from voucher_async.resources.reservations import charge_pending
+from voucher_async.settlement import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from voucher_async.pending import HeldOutcome
     from voucher_async.resources.book import Entry
     from voucher_async.sansio import Request
-    from voucher_async.settlement import Flow
 
 __all__ = ["Checkout"]
 
@@ -182,7 +183,11 @@ class Checkout:
         deadline = self._parts.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
         with known(*self._secrets):
-            return await self._parts.desk.run(deadline, self._charge_in_turn, self._end_charging)
+            asked = PendingOutcome(
+                operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
+            )
+            flow = Flow(deadline, asked)
+            return await self._parts.desk.run(flow, self._charge_in_turn, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1

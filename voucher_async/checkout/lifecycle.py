@@ -4,25 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
 from voucher_async.errors import Fate, Proof, VoucherError
-from voucher_async.models import ChargeReservationRequest
+from voucher_async.models import ChargeReservationRequest, Reservation
 from voucher_async.money import to_amount
+from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.call import REDEEM, Parameters
+from voucher_async.payments.keys import check_key
 from voucher_async.payments.replies import as_not_done
+from voucher_async.pending import PendingOutcome
+from voucher_async.sansio import Request
+from voucher_async.settlement import Ask
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.hooks import Hooks
-    from voucher_async.models import Charge, Reservation
+    from voucher_async.models import Charge
     from voucher_async.money import Amount
+    from voucher_async.resources.book import Entry
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
-    from voucher_async.sansio import Request
-    from voucher_async.settlement import Desk, Flow, Sender
+    from voucher_async.settlement import Desk, Flow, Joining, Sender
     from voucher_async.settlement.pauses import Pauses
 
 __all__ = ["Lifecycle"]
+
+
+@attrs.frozen(kw_only=True)
+class _Payment:
+    """A `redeem`, checked.
+
+    Attributes:
+        request: reserves the amount.
+        turn: stands for the voucher in the lock.
+        order_number: the order.
+        currency: ISO 4217.
+    """
+
+    request: Request[Reservation]
+    turn: str
+    order_number: str
+    currency: str
 
 
 class Lifecycle:
@@ -33,6 +58,7 @@ class Lifecycle:
         reservations: makes and charges reservations.
         charges: refunds.
         desk: runs what moves money.
+        joining: idempotency keys.
         lock: who may use a voucher.
         base_url: whose vouchers they are, for the lock keys.
         lock_secret: what voucher codes are turned into lock keys with.
@@ -47,6 +73,7 @@ class Lifecycle:
         reservations: Reservations,
         charges: Charges,
         desk: Desk,
+        joining: Joining,
         lock: VoucherLock,
         base_url: str,
         lock_secret: str,
@@ -57,6 +84,7 @@ class Lifecycle:
         self.reservations = reservations
         self.charges = charges
         self.desk = desk
+        self.joining = joining
         self.lock = lock
         self.pauses = pauses
         self.hooks = hooks
@@ -75,37 +103,71 @@ class Lifecycle:
         currency: str,
         order_number: str,
         pin: str | None = None,
+        idempotency_key: str | None = None,
+        join: bool = True,
         timeout: float | None = None,
     ) -> Charge:
         """Reserve and charge; documented at `VoucherClient.redeem`."""
+        key = check_key(idempotency_key)
         deadline = self.sender.deadline(timeout)
         request = self.reservations.request(code=code, amount=amount, currency=currency, pin=pin)
         ChargeReservationRequest(order_number=order_number)  # a bad one is refused before anything is sent
-        key, value = self.key(code), to_amount(amount)
+        value = to_amount(amount)
+        target = await self.joining.ownership.digest(code)
+        alike = (target, value, currency, order_number) if join and key is None else None
+        ask = Ask(
+            parameters=Parameters(
+                operation=REDEEM, amount=value, currency=currency, order_number=order_number, target=target
+            ),
+            key=key,
+            join=None if alike is None else (*alike, await self.joining.ownership.digest(pin or "")),
+            pending=PendingOutcome(
+                operation=CHARGE_RESERVATION.id, amount=value, currency=currency, order_number=order_number
+            ),
+        )
+        payment = _Payment(request=request, turn=self.key(code), order_number=order_number, currency=currency)
 
-        async def work(flow: Flow) -> Charge:
-            flow.key = (key, str(value), currency, order_number)
-            await self.desk.settle_earlier(flow)
-            async with in_turn(self.lock, (key,), deadline, last=True):
-                charged = self.desk.recall(flow)
-                if charged is not None:
-                    return charged
-                reservation = await self._reserve(request, deadline)
-                return await self.reservations.charge_by(
-                    flow, reservation, order_number=order_number, currency=currency
-                )
+        async def call(flow: Flow) -> Charge:
+            flow.key = None if alike is None else tuple(map(str, alike))
+            return await self._pay(flow, payment)
 
-        return await self.desk.run(deadline, work)
+        return await self.joining.charge(ask, deadline, call)
 
-    async def _reserve(self, request: Request[Reservation], deadline: Deadline) -> Reservation:
+    async def _pay(self, flow: Flow, payment: _Payment) -> Charge:
+        await self.desk.settle_earlier(flow)
+        async with in_turn(self.lock, (payment.turn,), flow.deadline, last=True):
+            charged = await self._recalled(flow)
+            if charged is not None:
+                return charged
+            reservation, entry = await self._reserve(payment.request, flow.deadline)
+            if flow.fenced is not None:
+                found = await self.joining.replay.look_behind(flow.fenced, entry.answered, flow)
+                if found is not None:
+                    return found
+            return await self.reservations.charge_by(
+                flow, reservation, order_number=payment.order_number, currency=payment.currency
+            )
+
+    async def _recalled(self, flow: Flow) -> Charge | None:
+        """What an earlier equal payment has charged without anybody being told, unless it was taken back.
+
+        Raises:
+            OutcomeUnknown: what became of the earlier payment is open.
+        """
+        charged = self.desk.recall(flow)
+        if charged is not None and await self.joining.replay.seen_refunds(charged, flow.deadline):
+            self.desk.engine.archive.delivered(charged.id)
+            flow.recalled = charged = None
+        return charged
+
+    async def _reserve(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         try:
-            reservation, _ = await self.reservations.make(request, deadline)
+            return await self.reservations.make(request, deadline)
         except VoucherError as error:
             if error.fate is Fate.UNKNOWN:
                 error.fate = Fate.NOT_SENT  # a reservation may be there; the charge was not begun
             as_not_done(error, Proof.NOT_SENT)
             raise
-        return reservation
 
     def checkout(self, *, order_number: str, currency: str) -> Checkout:
         """A checkout; documented at `VoucherClient.checkout`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from voucher_async.cancelling import WAITS, quietly
 from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.payments.codes import spelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -49,10 +50,9 @@ class VoucherLock(Protocol):
 
 def voucher_key(code: str, base_url: str, secret: str) -> str:
     """What stands for a voucher code in a lock; it tells nothing to who has not the secret."""
-    # the server may trim codes and ignore their case: two spellings of one voucher must wait for each other
-    # and no part of it may be left in this frame
+    # two spellings of one voucher must wait for each other; and no part of it may be left in this frame
     return hashlib.blake2b(
-        f"{base_url} {code.strip().casefold()}".encode(errors="surrogatepass"),
+        base_url.encode() + b" " + spelled(code),
         key=hashlib.blake2b(secret.encode(errors="surrogatepass")).digest(),
         digest_size=16,
     ).hexdigest()

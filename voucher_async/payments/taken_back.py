@@ -27,7 +27,9 @@ def refunds_of(charge: Charge, charges: Iterable[Charge]) -> tuple[Charge, ...]:
         charge: the charge.
         charges: all entries of its voucher, read from end to end.
     """
-    alike = [each for each in charges if compare(charge.order_number, each.order_number) is not Likeness.OTHER]
+    alike = [
+        each for each in charges if compare(charge.order_number, each.order_number) is not Likeness.OTHER
+    ]
     taken = [each for each in alike if each.type == ChargeType.charge]
     given = tuple(
         each
@@ -36,7 +38,11 @@ def refunds_of(charge: Charge, charges: Iterable[Charge]) -> tuple[Charge, ...]:
     )
     if charge.id not in {each.id for each in taken}:
         taken.append(charge)
-    return given if given and total(each.amount for each in given) >= total(each.amount for each in taken) else ()
+    return (
+        given
+        if given and total(each.amount for each in given) >= total(each.amount for each in taken)
+        else ()
+    )
 
 
 def covers(charge: Charge, refunds: Sequence[Charge]) -> bool:

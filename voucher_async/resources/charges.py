@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, to_amount
-from voucher_async.settlement.refunds import perform_in_turn, refund, refund_case
+from voucher_async.payments.keys import check_key
+from voucher_async.settlement import Ask
+from voucher_async.settlement.refunds import perform_in_turn, refund, refund_case, refund_parameters
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
-    from voucher_async.settlement import Desk, Flow, Sender
+    from voucher_async.settlement import Desk, Flow, Joining, Sender
 
 __all__ = ["Charges"]
 
@@ -24,11 +26,13 @@ class Charges:
     Args:
         sender: sends the requests.
         desk: sends what moves money, and settles it.
+        joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, desk: Desk) -> None:
+    def __init__(self, sender: Sender, desk: Desk, joining: Joining) -> None:
         self._sender = sender
         self._desk = desk
+        self._joining = joining
 
     async def refund(
         self,
@@ -36,6 +40,7 @@ class Charges:
         amount: Amount | None = None,
         *,
         currency: str,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Charge:
         """Refund a charge, fully or in part (`refundCharge`, scope `use`).
@@ -50,6 +55,8 @@ class Charges:
             amount: how much, in currency units, at least 0.01; None refunds the whole charge, which takes the
                 charge itself, not only its id.
             currency: ISO 4217; the voucher's.
+            idempotency_key: asked again with it, this returns the same refund; 1 to 255 printable characters.
+                Without one, two equal calls are two refunds: two returned items.
             timeout: seconds for the whole call.
 
         Returns:
@@ -57,20 +64,32 @@ class Charges:
 
         Raises:
             InvalidInput: refused before anything was sent.
+            IdempotencyMismatch: the key was used for another refund; nothing was sent.
+            StillRunning: another caller's call with the key is under way: ask again.
+            JournalFailed: the journal cannot be written; nothing was sent.
             OutcomeUnknown: it may or may not have been refunded; see `VoucherClient.settle`.
             ApiError: refused by the server; nothing was refunded.
             TransportError: nothing was refunded.
         """
-        case, request = refund_case(charge, _amount(charge, amount), currency)
+        key = check_key(idempotency_key)
+        value = _amount(charge, amount)
+        case, _ = refund_case(charge, value, currency)
+        ask = Ask(parameters=refund_parameters(case.pending), key=key, pending=case.pending)
 
-        async def work(flow: Flow) -> Charge:
-            return await perform_in_turn(self._desk.engine, flow, case, request)
+        async def call(flow: Flow) -> Charge:
+            case, request = refund_case(charge, value, currency)
+            case.record_by(flow.recorder)
+            refunded = await perform_in_turn(self._desk.engine, flow, case, request)
+            await self._joining.ownership.note_refund(refunded, of=case.pending.charge_id)
+            return refunded
 
-        return await self._desk.run(self._sender.deadline(timeout), work)
+        return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
     async def take_back(self, charge: Charge, *, currency: str) -> Charge:
         """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
-        return await refund(self._desk.engine, charge, currency)
+        refunded = await refund(self._desk.engine, charge, currency)
+        await self._joining.ownership.note_refund(refunded, of=charge.id)
+        return refunded
 
 
 def _amount(charge: Charge | str, amount: Amount | None) -> Amount:

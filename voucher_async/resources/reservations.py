@@ -13,9 +13,11 @@ from voucher_async.models import (
     Reservation,
 )
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
+from voucher_async.payments.call import Parameters
+from voucher_async.payments.keys import check_key
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request, build, check_id
-from voucher_async.settlement import Case, Desk, Flow, Sender
+from voucher_async.settlement import Ask, Case, Desk, Flow, Joining, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +37,13 @@ class Reservations:
         sender: sends the requests.
         book: where this client's reservations are written down.
         desk: sends what moves money, and settles it.
+        joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, book: ReservationBook, desk: Desk) -> None:
+    def __init__(self, sender: Sender, book: ReservationBook, desk: Desk, joining: Joining) -> None:
         self._sender = sender
         self._desk = desk
+        self._joining = joining
         self.book = book
 
     async def create(
@@ -95,13 +99,21 @@ class Reservations:
         return answer.value, self.book.note(answer, anchor)
 
     async def charge(
-        self, reservation: Reservation | str, *, order_number: str, timeout: float | None = None
+        self,
+        reservation: Reservation | str,
+        *,
+        order_number: str,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
     ) -> Charge:
         """Charge a reservation, its whole amount (`chargeReservation`, scope `use`).
+
+        An equal call that is under way is joined.
 
         Args:
             reservation: the reservation, or its id.
             order_number: the order it pays for.
+            idempotency_key: asked again with it, this returns the same charge; 1 to 255 printable characters.
             timeout: seconds for the whole call.
 
         Returns:
@@ -109,6 +121,7 @@ class Reservations:
 
         Raises:
             InvalidInput: refused before anything was sent.
+            IdempotencyMismatch, ChargeRefunded, StillRunning, JournalFailed: as `VoucherClient.redeem` says.
             ReservationExpired: less than the safety margin is left; nothing was sent.
             ReservationSuperseded: a newer reservation of this client replaced it; nothing was sent.
             ReservationAlreadyCharged: this client has charged it; nothing was sent.
@@ -118,20 +131,29 @@ class Reservations:
                 show it either.
             TransportError: nothing was charged; `proof` says how that is known.
         """
-        case, request = self._case(reservation, order_number, None)
+        key = check_key(idempotency_key)
+        ChargeReservationRequest(order_number=order_number)
+        reservation_id = _id_of(reservation)
+        ask = Ask(
+            parameters=Parameters(
+                operation=CHARGE_RESERVATION.id, order_number=order_number, target=reservation_id
+            ),
+            key=key,
+            join=(reservation_id, order_number),
+            pending=charge_pending(reservation, order_number),
+        )
 
-        async def work(flow: Flow) -> Charge:
-            return await self._perform(flow, case, request)
+        async def call(flow: Flow) -> Charge:
+            return await self.charge_by(flow, reservation, order_number=order_number, currency=None)
 
-        return await self._desk.run(self._sender.deadline(timeout), work)
+        return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
     async def charge_by(
-        self, flow: Flow, reservation: Reservation, *, order_number: str, currency: str
+        self, flow: Flow, reservation: Reservation | str, *, order_number: str, currency: str | None
     ) -> Charge:
         """The same as `charge`, inside a call that is already running."""
-        return await self._perform(flow, *self._case(reservation, order_number, currency))
-
-    async def _perform(self, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
+        case, request = self._case(reservation, order_number, currency)
+        case.record_by(flow.recorder)
         reservation_id = case.pending.reservation_id or ""
         self.book.check_charges(reservation_id)
         with self.book.charging(reservation_id, case):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
     UNSET,
@@ -29,21 +30,20 @@ from voucher_async.operations import (
     GET_VOUCHER,
     LIST_CHARGES,
     LIST_VOUCHERS,
-    RECHARGE_VOUCHER,
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
-from voucher_async.pending import PendingOutcome
-from voucher_async.resources.creation import create_voucher
+from voucher_async.payments.keys import check_key, voucher_id_of
+from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
+from voucher_async.resources.recharging import recharge
 from voucher_async.sansio import build, check_id
-from voucher_async.settlement import Case, Desk, Flow, Sender
-from voucher_async.settlement.refunds import perform_in_turn
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from voucher_async.money import Amount
+    from voucher_async.settlement import Desk, Joining, Sender
 
 __all__ = ["Vouchers"]
 
@@ -54,11 +54,13 @@ class Vouchers:
     Args:
         sender: sends the requests.
         desk: sends what moves money, and settles it.
+        joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, desk: Desk) -> None:
+    def __init__(self, sender: Sender, desk: Desk, joining: Joining) -> None:
         self._sender = sender
         self._desk = desk
+        self._joining = joining
 
     async def create(
         self,
@@ -77,6 +79,7 @@ class Vouchers:
         tax_rate: str | None = None,
         order_number: str | None = None,
         data: str | None = None,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> CompleteVoucher:
         """Create a voucher; it starts inactive (`createVoucher`, scope `manage`).
@@ -98,6 +101,8 @@ class Vouchers:
             tax_rate: in percent as text, such as `"19"`; only with `taxable`.
             order_number: the order it was sold with.
             data: JSON text of your own.
+            idempotency_key: names the voucher, 1 to 255 printable characters: its id is derived from it, in
+                every process alike; asked again, the voucher is read (`getCompleteVoucher`).
             timeout: seconds for the whole call.
 
         Returns:
@@ -110,7 +115,10 @@ class Vouchers:
             TransportError: nothing was sent.
         """
         code, pin = conceal(code), conceal(pin)
-        voucher_id = str(uuid.uuid4()) if isinstance(id, Unset) else id
+        key = check_key(idempotency_key)
+        if key is not None and id is None:
+            raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
+        voucher_id = self._new_id(key) if isinstance(id, Unset) else id
         if voucher_id is not None:
             # the model allows ids that no path can hold: such a voucher could never be read
             check_id("id", voucher_id)
@@ -131,8 +139,14 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
+        engine = self._desk.engine
         with known(code, pin):
-            return await create_voucher(self._desk.engine, body, deadline, fresh_id=isinstance(id, Unset))
+            if key is not None:
+                return await create_with_key(engine, self._joining, body, key, deadline)
+            return await create_voucher(engine, body, deadline, fresh_id=isinstance(id, Unset))
+
+    def _new_id(self, key: str | None) -> str:
+        return str(uuid.uuid4()) if key is None else voucher_id_of(self._joining.ownership.scope, key)
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).
@@ -291,6 +305,7 @@ class Vouchers:
         order_number: str,
         code: str | None = None,
         id: str | None = None,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Charge:
         """Add credit to a voucher; not for undoing a charge (`rechargeVoucher`, scope `recharge`).
@@ -303,6 +318,8 @@ class Vouchers:
             id: the voucher's id. With it, a lost answer can be settled: what this order has recharged before
                 is read first (`listCharges`, scope `read-lists`), to tell the new one apart. With the code
                 alone a lost answer stays open.
+            idempotency_key: asked again with it, this returns the same recharge; 1 to 255 printable
+                characters. Without one, two equal calls are two recharges.
             timeout: seconds for the whole call.
 
         Returns:
@@ -310,29 +327,20 @@ class Vouchers:
 
         Raises:
             InvalidInput: refused before anything was sent; also for both or neither of `code` and `id`.
+            IdempotencyMismatch: the key was used for another recharge; nothing was sent.
+            StillRunning: another caller's call with the key is under way: ask again.
+            JournalFailed: the journal cannot be written; nothing was sent.
             OutcomeUnknown: it may or may not have been recharged; see `VoucherClient.settle`.
             ApiError: refused by the server; nothing was recharged.
             TransportError: nothing was recharged.
         """
         code = conceal(code)
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
-        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
-        pending = PendingOutcome(
-            operation=RECHARGE_VOUCHER.id,
-            voucher_id=id,
-            amount=body.amount,
-            currency=currency,
-            order_number=order_number,
-        )
-        case = Case(pending=pending, may_repeat=lambda: True)
-
-        async def work(flow: Flow) -> Charge:
-            if id is None:
-                return await self._desk.engine.perform(flow, case, request)
-            return await perform_in_turn(self._desk.engine, flow, case, request)
-
         with known(code):
-            return await self._desk.run(self._sender.deadline(timeout), work)
+            deadline = self._sender.deadline(timeout)
+            return await recharge(
+                self._desk.engine, self._joining, body, check_key(idempotency_key), deadline
+            )
 
     def list_charges(
         self,

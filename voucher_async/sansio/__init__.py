@@ -126,12 +126,14 @@ class Answer(Generic[T]):
         value: the model.
         date: the server's clock when it answered; None when it did not say.
         sent: the client's monotonic clock just before the request went out, in seconds.
+        received: the same when its answer had come; 0 where that was not measured.
         is_copy: a cache on the way, or the session itself, may have given an older answer once more.
     """
 
     value: T
     date: dt.datetime | None = None
     sent: float = 0.0
+    received: float = 0.0
     is_copy: bool = False
 
 

@@ -14,10 +14,10 @@ from voucher_async.models import Charge
 from voucher_async.payments.evidence import Finding
 from voucher_async.payments.replies import Reply
 from voucher_async.pending import PendingOutcome, Settlement
+from voucher_async.settlement.recording import Recorder
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
-    from voucher_async.settlement.recording import Recorder
 
 __all__ = ["Anchor", "Case", "Flow"]
 
@@ -126,6 +126,12 @@ class Case:
     refunding: dict[str, str] = attrs.Factory(dict[str, str])
     tries: int = 0
     is_told: bool = False
+
+    def record_by(self, recorder: Recorder | None) -> None:
+        """Have it recorded: its `PendingOutcome` is a view of the record, and has its id."""
+        self.recorder = recorder
+        if recorder is not None:
+            self.pending = attrs.evolve(self.pending, id=recorder.id)
 
     def until(self, now: float, wall: dt.datetime, left: float, window: float) -> dt.datetime | None:
         """The moment until which the request that is sent now can be carried out, by the server's stamps.

@@ -280,6 +280,17 @@ class Desk:
         if case is not None and case.task is not None:
             case.task.cancel()
 
+    def resolved(self, settlement: Settlement) -> None:
+        """Take an operator's word for what became of an open outcome."""
+        archive = self.engine.archive
+        case = archive.case(settlement.pending.id)
+        archive.settled(settlement)
+        if case is not None:
+            if case.on_end is not None:
+                case.on_end(settlement)
+            if case.task is not None:
+                case.task.cancel()
+
     def _adopt(self, pending: PendingOutcome, recorder: Recorder | None = None) -> Case:
         """Take over an open outcome of another process."""
         # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.sansio import Answer, Request
     from voucher_async.settlement.case import Case, Flow
+    from voucher_async.settlement.recording import Ownership
     from voucher_async.settlement.sender import Sender
 
 __all__ = ["Engine"]
@@ -53,6 +54,7 @@ class Engine:
         clock: measures time and waits out pauses.
         server_clock: dates what is sent.
         hooks: told before money moves, and what became of it when nobody waits for that.
+        ownership: who writes the records of calls.
         rng: where the URLs of looks get their differences from; None: of this process.
 
     Attributes:
@@ -73,12 +75,14 @@ class Engine:
         clock: Clock,
         server_clock: ServerClock,
         hooks: Hooks,
+        ownership: Ownership,
         rng: random.Random | None = None,
     ) -> None:
         self.sender = sender
         self.clock = clock
         self.server_clock = server_clock
         self.hooks = hooks
+        self.ownership = ownership
         self.archive: Archive = Archive()
         self.looking: Looking = Looking(sender, server_clock, rng)
         self.lessons: Lessons = Lessons()

@@ -23,10 +23,18 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
 
-from voucher_async.cancelling import quietly
+from voucher_async.cancelling import goes_on, quietly
 from voucher_async.clock import Deadline
-from voucher_async.errors import CallTimeout, Fate, IdempotencyMismatch, OutcomeUnknown, StillRunning, VoucherError
+from voucher_async.errors import (
+    CallTimeout,
+    Fate,
+    IdempotencyMismatch,
+    StillRunning,
+    VoucherError,
+)
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
+from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
 from voucher_async.pending import PendingOutcome
 from voucher_async.settlement.case import Flow
@@ -111,16 +119,20 @@ class Joining:
     def __init__(self, desk: Desk, ownership: Ownership, replay: Replay, clock: Clock, window: float) -> None:
         self.ownership = ownership
         self._desk = desk
-        self._replay = replay
+        self.replay = replay
         self._clock = clock
         self._window = window
         self._met: dict[Hashable, _Met] = {}
+        renew_in_children(self)
 
-    async def charge(
-        self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]
-    ) -> Charge:
+    def after_fork(self) -> None:
+        """Leave the calls under way to the parent."""
+        keep(self._met)
+        self._met = {}
+
+    async def charge(self, ask: Ask, deadline: Deadline, call: Callable[[Flow], Awaitable[Charge]]) -> Charge:
         """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
-        work = Work(call=call, hand_out=self._replay.hand_out, settle=self._replay.settle)
+        work = Work(call=call, hand_out=self.replay.hand_out, settle=self.replay.settle)
         return await self.run(ask, deadline, work)
 
     async def run(self, ask: Ask, deadline: Deadline, work: Work[T]) -> T:
@@ -141,7 +153,7 @@ class Joining:
         while True:
             await self._desk.check_open()
             met = self._met.get(ask.meets) if ask.meets is not None else None
-            if met is None:
+            if met is None or not goes_on(met.running.task):
                 return await self._desk.wait(self._begin(ask, deadline, work), deadline)
             _check_parameters(ask, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
@@ -180,8 +192,11 @@ class Joining:
         except BaseException as error:
             await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
             raise
-        charge = answer if isinstance(answer, Charge) else None
-        await recorder.done(charge, told=not flow.abandoned)
+        if flow.recalled is not None:
+            await self.ownership.acknowledge(flow.recalled)  # it has a record, that of the call that made it
+        else:
+            charge = answer if isinstance(answer, Charge) else None
+            await recorder.done(charge, told=not flow.abandoned)
         return answer
 
     async def _keyed(self, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]) -> T:
@@ -213,15 +228,16 @@ class Joining:
             return work.call
 
         async def look_first(flow: Flow) -> T:
-            found = await self._replay.look_again(earlier, flow)
+            found = await self.replay.look_again(earlier, flow)
             return cast("T", found) if found is not None else await work.call(flow)
 
         return look_first
 
     def _may_be_late(self, earlier: CallRecord) -> bool:
-        if earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
+        if is_by_id or None in {earlier.sent_at, earlier.pending, earlier.voucher_id}:
             return False
-        return (self._clock.now() - earlier.sent_at).total_seconds() < self._window
+        return (self._clock.now() - (earlier.sent_at or earlier.changed_at)).total_seconds() < self._window
 
     async def _wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.
@@ -285,7 +301,7 @@ def _check_parameters(ask: Ask, held: Parameters) -> None:
     differences = held.differences(ask.parameters)
     if differences:
         raise IdempotencyMismatch(
-            f"idempotency_key was used before with another {', another '.join(differences)}; nothing was sent",
+            f"the idempotency key was used with another {', another '.join(differences)}; nothing was sent",
             differences=differences,
         )
 

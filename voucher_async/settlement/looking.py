@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from voucher_async.models import ChargePage, VoucherDetails
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer
+    from voucher_async.settlement.pauses import Pauses
     from voucher_async.settlement.sender import Sender
 
 __all__ = ["Look", "Looking", "find_voucher", "is_what_was_asked", "known_ids", "read_currency"]
@@ -35,6 +36,7 @@ _SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may
 _PAGES: Final = 200
 _WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
 _BEFORE: Final = dt.timedelta(days=1)
+_AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy has gone on
 _COPIED: Final = 1.0  # seconds after which an answer with an unmoved date may be a copy
 _KEPT: Final = 1024
 
@@ -59,7 +61,7 @@ class _Dated:
     """The date of a look at a voucher, when it was first seen, and whether that answer was no copy."""
 
     date: dt.datetime
-    sent: float
+    received: float
     is_fresh: bool
 
 
@@ -128,36 +130,53 @@ class Looking:
             The page, and whether it is no copy of an older answer, as far as that shows.
         """
         request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
-        self._newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
+        # what others are answered meanwhile says nothing of an answer that takes its time
+        self._newest = newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
         answer = await self._sender.send(request, deadline)
-        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer)
+        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer, newest)
 
-    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
+    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage], newest: dt.datetime | None) -> bool:
         """Whether the server's date went on as time did since the last look, or stands still everywhere.
 
-        The first look has nothing but the dates of other answers to be held against.
+        The first look, and one beside another, have only the dates of other answers to be held against: the
+        newest that was known when the request went out.
         """
         date = answer.date
         if date is None:
             return True
         earlier = self._dates.get(voucher_id)
-        if earlier is not None and earlier.date == date:  # the same second, or the same answer
-            return earlier.is_fresh and (answer.sent - earlier.sent <= _COPIED or self._is_newest(date))
-        is_fresh = (
-            self._is_newest(date, _COPIED) if earlier is None else self._follows(date, answer.sent, earlier)
-        )
-        self._dates[voucher_id] = _Dated(date, answer.sent, is_fresh)
+        is_beside = earlier is not None and answer.sent < earlier.received
+        if earlier is None or is_beside:
+            is_fresh = self._is_newest(answer, newest, _COPIED)
+        elif earlier.date == date:  # the same second, or the same answer
+            is_soon = answer.sent - earlier.received <= _COPIED
+            return earlier.is_fresh and (is_soon or self._is_newest(answer, newest))
+        else:
+            is_fresh = _follows(date, answer.sent, earlier) or self._is_newest(answer, newest)
+        if earlier is None or not is_beside or date >= earlier.date:
+            self._remember(voucher_id, _Dated(date, max(answer.received, answer.sent), is_fresh))
+        return is_fresh
+
+    def _is_newest(
+        self, answer: Answer[ChargePage], newest: dt.datetime | None, tolerance: float = 0.0
+    ) -> bool:
+        """Whether an answer's date is behind no others but those of a clock that is off."""
+        date = answer.date
+        if date is None or newest is None or (newest - date).total_seconds() <= tolerance:
+            return True
+        return self._server_clock.is_as_usual(date, answer.sent)
+
+    def _remember(self, voucher_id: str, dated: _Dated) -> None:
+        self._dates[voucher_id] = dated
         self._dates.move_to_end(voucher_id)
         if len(self._dates) > _KEPT:
             self._dates.popitem(last=False)
-        return is_fresh
 
-    def _follows(self, date: dt.datetime, sent: float, earlier: _Dated) -> bool:
-        gone = (date - earlier.date).total_seconds()
-        return gone > 0 and (gone >= sent - earlier.sent - _COPIED or self._is_newest(date))
 
-    def _is_newest(self, date: dt.datetime, tolerance: float = 0.0) -> bool:
-        return self._newest is None or (self._newest - date).total_seconds() <= tolerance
+def _follows(date: dt.datetime, sent: float, earlier: _Dated) -> bool:
+    """Whether a date went on since an earlier look by as much as time did."""
+    gone = (date - earlier.date).total_seconds()
+    return gone > 0 and gone >= sent - earlier.received - _COPIED
 
 
 class _Pages:
@@ -241,9 +260,11 @@ def _endless() -> BadAnswer:
 
 
 async def known_ids(
-    looking: Looking, pending: PendingOutcome, deadline: Deadline
+    looking: Looking, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
 ) -> tuple[tuple[str, ...], bool]:
     """The ids of what could be taken for the request's effect, read before it is sent.
+
+    A list that may be a copy, or that changed while it was read, is read once more.
 
     Returns:
         The ids, and whether they are all.
@@ -252,6 +273,10 @@ async def known_ids(
         VoucherError: they could not be read.
     """
     look = await looking.read(pending.voucher_id or "", deadline)
+    if not (look.whole and look.all):
+        # without all ids a lost answer stays open; the date of a copy stands still, that of a proxy goes on
+        await pauses.wait(min(_AGAIN, max(deadline.left(), 0.0)) if look.all else 0.0)
+        look = await looking.read(pending.voucher_id or "", deadline)
     others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
     alike = (charge for charge in look.charges if charge.type not in others)
     return tuple(charge.id for charge in alike), look.whole and look.all

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim, Journal
     from voucher_async.pending import PendingOutcome, Settlement
 
-__all__ = ["Ownership", "Recorder", "failure_of", "ask_journal"]
+__all__ = ["Ownership", "Recorder", "ask_journal", "failure_of"]
 
 T = TypeVar("T")
 
@@ -81,18 +81,20 @@ class Ownership:
 
     def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
         """A record that is not stored yet."""
-        return CallRecord.begin(
-            parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now()
-        )
+        return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
 
-    async def claim(self, record: CallRecord) -> Claim:
+    async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a new record and give it its key, if that is free.
+
+        Args:
+            record: the record.
+            durable: wait until it is on disk.
 
         Raises:
             JournalFailed: it could not be stored; nothing was sent.
         """
         await self._renew()
-        return await ask_journal(self.journal.claim(record))
+        return await ask_journal(self.journal.claim(record, durable=durable))
 
     async def _renew(self) -> None:
         now = self.clock.monotonic()
@@ -102,6 +104,39 @@ class Ownership:
             self.owner = new_id()  # declared dead: what was under way is not this client's any more
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
+
+    async def note_refund(self, refund: Charge, *, of: str | None) -> None:
+        """Note on the record of a charge that it was refunded; what was refunded stands if that fails."""
+        if of is None:
+            return
+        try:
+            await self._note_refund(refund, of)
+        except VoucherError as error:
+            quietly(_logger.error, "the refund of charge %s is not in the journal: %s", of, error)
+
+    async def _note_refund(self, refund: Charge, of: str) -> None:
+        journal = self.journal
+        record_id = await ask_journal(journal.owner_of(self.scope, of))
+        while record_id is not None:
+            record = await ask_journal(journal.get(self.scope, record_id))
+            if record is None or refund.id in {each.id for each in record.refunds}:
+                return
+            refunds = (*record.refunds, refund)
+            now = self.clock.now()
+            changed = record.step(record.state, at=now, by=self.owner, why="refunded", refunds=refunds)
+            if await ask_journal(journal.save(changed)):
+                return
+
+    async def acknowledge(self, charge: Charge) -> None:
+        """Note that somebody was told of a charge; it stands if that fails."""
+        try:
+            record_id = await ask_journal(self.journal.owner_of(self.scope, charge.id))
+            if record_id is not None:
+                await ask_journal(self.journal.acknowledge(self.scope, record_id))
+        except VoucherError as error:
+            quietly(
+                _logger.error, "that somebody knows of charge %s is not in the journal: %s", charge.id, error
+            )
 
     async def is_alive(self, record: CallRecord) -> bool:
         """Whether somebody works on a record."""
@@ -166,7 +201,7 @@ class Recorder:
             is_taken = await ask_journal(journal.save(changed, durable=durable))
         else:
             changed = attrs.evolve(changed, version=1)
-            is_taken = (await self._ownership.claim(changed)).won
+            is_taken = (await self._ownership.claim(changed, durable=durable)).won
         if is_taken:
             self._is_stored, self.record = True, changed
         return is_taken
@@ -229,7 +264,7 @@ class Recorder:
 
 def failure_of(error: BaseException) -> Failure | None:
     """Why a call was not carried out, for others who waited; None for what ended its owner alone."""
-    if not isinstance(error, VoucherError) or error.fate in _OWN_ENDS and not isinstance(error, ApiError):
+    if not isinstance(error, VoucherError) or (error.fate in _OWN_ENDS and not isinstance(error, ApiError)):
         return None
     if isinstance(error, ApiError):
         return Failure(

@@ -18,12 +18,14 @@ from voucher_async.errors import (
 )
 from voucher_async.models import Charge, RefundRequest
 from voucher_async.operations import REFUND_CHARGE
+from voucher_async.payments.call import Parameters
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.looking import known_ids
+from voucher_async.settlement.recording import Recorder
 from voucher_async.settlement.sender import brief
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from voucher_async.sansio import Request
     from voucher_async.settlement.engine import Engine
 
-__all__ = ["perform_in_turn", "refund", "refund_case"]
+__all__ = ["perform_in_turn", "refund", "refund_case", "refund_parameters"]
 
 
 def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Case, Request[Charge]]:
@@ -60,6 +62,16 @@ def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Ca
     return case, request
 
 
+def refund_parameters(pending: PendingOutcome) -> Parameters:
+    """What two refunds with one idempotency key have to agree in."""
+    return Parameters(
+        operation=REFUND_CHARGE.id,
+        amount=pending.amount,
+        currency=pending.currency,
+        target=pending.charge_id or "",
+    )
+
+
 async def refund(engine: Engine, charge: Charge, currency: str) -> Charge:
     """Refund a whole charge in time of its own: the customer's money is worth more than a deadline.
 
@@ -68,10 +80,18 @@ async def refund(engine: Engine, charge: Charge, currency: str) -> Charge:
         VoucherError: it was certainly not refunded.
     """
     case, request = refund_case(charge, charge.amount, currency)
-    flow = Flow(engine.sender.deadline(), case.pending)
+    record = engine.ownership.new_record(refund_parameters(case.pending), None)
+    recorder = Recorder(engine.ownership, record, is_stored=False)
+    case.record_by(recorder)
     async with engine.lines.turn(case, engine.sender.deadline(engine.patience)):
-        flow.deadline = engine.sender.deadline()
-        return await _perform_knowing(engine, flow, case, request)
+        flow = Flow(engine.sender.deadline(), case.pending)
+        try:
+            refunded = await _perform_knowing(engine, flow, case, request)
+        except BaseException as error:
+            await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
+            raise
+    await recorder.done(refunded, told=True)
+    return refunded
 
 
 async def perform_in_turn(engine: Engine, flow: Flow, case: Case, request: Request[Charge]) -> Charge:
@@ -99,7 +119,7 @@ async def _perform_knowing(engine: Engine, flow: Flow, case: Case, request: Requ
 
 async def _known(engine: Engine, flow: Flow, case: Case) -> tuple[tuple[str, ...] | None, bool]:
     try:
-        return await known_ids(engine.looking, case.pending, flow.deadline)
+        return await known_ids(engine.looking, case.pending, flow.deadline, engine.pauses)
     except VoucherError as error:
         if _is_refused(error):
             return None, False

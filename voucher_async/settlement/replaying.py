@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -21,6 +21,7 @@ from voucher_async.settlement.recording import Recorder, ask_journal
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
+    from voucher_async.pending import Settlement
     from voucher_async.settlement.case import Flow
     from voucher_async.settlement.desk import Desk
     from voucher_async.settlement.recording import Ownership
@@ -91,11 +92,19 @@ class Replay:
         return refunds_of(charge, look.charges) if look.all else ()
 
     async def settle(self, record: CallRecord, deadline: Deadline) -> Charge | None:
-        """Find out what became of an open call; None when it was not carried out.
+        """The charge of a call that was open; None when it was not carried out.
 
         Raises:
             OutcomeUnknown: it cannot be told, or not yet: the same `pending` as before.
         """
+        settlement = await self._settle(record, deadline)
+        return None if settlement.charge is None else as_joined(settlement.charge)
+
+    async def settle_state(self, record: CallRecord, deadline: Deadline) -> bool:
+        """Whether a call that was open was carried out; otherwise as `settle`."""
+        return (await self._settle(record, deadline)).state is SettlementState.DONE
+
+    async def _settle(self, record: CallRecord, deadline: Deadline) -> Settlement:
         pending = _pending_of(record)
         recorder = Recorder(self._ownership, record, is_stored=True)
         try:
@@ -105,12 +114,8 @@ class Replay:
                 f"an earlier call with this idempotency key is open, so nothing was sent: {error.args[0]}",
                 pending=pending,
             ) from error
-        if settlement.state is SettlementState.DONE:
-            if recorder.record.state is CallState.OPEN:
-                await recorder.settled(settlement)
-            return None if settlement.charge is None else as_joined(settlement.charge)
         await recorder.settled(settlement)
-        return None
+        return settlement
 
     async def look_again(self, earlier: CallRecord, flow: Flow) -> Charge | None:
         """Look once more for an earlier call with the same key, which was not carried out by what is known.
@@ -162,7 +167,7 @@ class Replay:
             await engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
             pause = min(pause * 2, _LONGEST_PAUSE)
         raise OutcomeUnknown(
-            f"what a dead worker sent for this payment could not be found out ({case.reason}); no more was sent",
+            f"what a dead worker sent for this payment is not clear ({case.reason}); no more was sent",
             pending=fenced,
         )
 
@@ -196,13 +201,13 @@ def raise_refusal(record: CallRecord) -> None:
 
 
 def _error_of(failure: Failure) -> VoucherError:
-    kind = getattr(errors, failure.kind, VoucherError)
+    kind: type[Any] = getattr(errors, failure.kind, VoucherError)
     if issubclass(kind, ApiError) and failure.status is not None:
-        error = kind(
+        error: ApiError = kind(
             failure.message, status=failure.status, code=failure.code, retry_after=failure.retry_after
         )
         error.has_envelope, error.fate = True, Fate.ANSWERED
         return error
     if issubclass(kind, TransportError):
-        return kind(failure.message, fate=Fate.NOT_DONE)
+        return cast("VoucherError", kind(failure.message, fate=Fate.NOT_DONE))
     return VoucherError(failure.message)

@@ -177,7 +177,8 @@ class Call(Generic[T]):
         else:
             self._ended(Fate.ANSWERED, response)
             is_copy = _is_copy(response) or not transport.session.is_plain
-            return Answer(value=value, date=date, sent=sent, is_copy=is_copy)
+            received = transport.clock.monotonic()
+            return Answer(value=value, date=date, sent=sent, received=received, is_copy=is_copy)
         if not self._proves(response, failure):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)

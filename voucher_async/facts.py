@@ -1,0 +1,54 @@
+"""What errors say about the call they belong to."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import attrs
+
+__all__ = ["CallFacts", "FieldError"]
+
+
+@attrs.frozen(kw_only=True)
+class CallFacts:
+    """Which call an error belongs to.
+
+    Attributes:
+        operation: the operation id in `openapi/voucher.yaml`, such as `chargeReservation`.
+        method: the HTTP method.
+        path: the path below the API base; ids, but never a code or a pin.
+        attempts: how many requests were made for this call.
+        in_doubt: how many of the earlier ones may have been carried out although no answer said so.
+        elapsed: seconds since the call began.
+        sent_at: when the last request went out, by the server's clock as far as it is known; aware. None when
+            nothing was sent.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempts: int = 1
+    in_doubt: int = 0
+    elapsed: float = 0.0
+    sent_at: dt.datetime | None = None
+
+    def __str__(self) -> str:
+        attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        return f"{self.operation} ({self.method} {self.path}), {attempts} in {self.elapsed:.3f} s"
+
+
+@attrs.frozen(kw_only=True)
+class FieldError:
+    """One complaint of the server about one field of a request.
+
+    Attributes:
+        code: the raw code, such as `VOUCHER.CREATE.SKU.MAX:255`.
+        property: the field's name, such as `sku`.
+        rule: the rule that was broken, such as `max:255`.
+        message: the server's own words, masked.
+    """
+
+    code: str | None = None
+    property: str | None = None
+    rule: str | None = None
+    message: str | None = None

@@ -1,0 +1,89 @@
+"""The one place where what makes money calls is wired: for the client, and for tests with another wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.checkout import Lifecycle
+from voucher_async.payments.memory import MemoryJournal
+from voucher_async.resources.book import ReservationBook
+from voucher_async.resources.charges import Charges
+from voucher_async.resources.reservations import Reservations
+from voucher_async.resources.vouchers import Vouchers
+from voucher_async.settlement import Desk, Engine, Joining
+from voucher_async.settlement.recording import Ownership
+from voucher_async.settlement.replaying import Replay
+
+if TYPE_CHECKING:
+    import random
+
+    from voucher_async.checkout import VoucherLock
+    from voucher_async.clock import Clock, ServerClock
+    from voucher_async.config import Settings
+    from voucher_async.hooks import Hooks
+    from voucher_async.payments.journal import Journal
+    from voucher_async.settlement import Sender
+
+__all__ = ["Core"]
+
+
+class Core:
+    """Everything of one client but its transport and its tokens.
+
+    Args:
+        sender: sends the requests.
+        settings: all settings.
+        clock: where the time comes from.
+        server_clock: what the server's clock shows.
+        hooks: observers.
+        lock: who may use a voucher.
+        lock_secret: what voucher codes are turned into lock keys with.
+        journal: where the records of money calls are; None: in memory.
+        journal_scope: whose records they are; None: those of this base URL and client id.
+        rng: where the URLs of looks get their differences from; None: of this process.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        settings: Settings,
+        *,
+        clock: Clock,
+        server_clock: ServerClock,
+        hooks: Hooks,
+        lock: VoucherLock,
+        lock_secret: str,
+        journal: Journal | None = None,
+        journal_scope: str | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        scope = journal_scope or f"{settings.base_url} {settings.client_id}"
+        ownership = Ownership(journal or MemoryJournal(clock), scope, clock)
+        self.engine: Engine = Engine(
+            sender,
+            settings,
+            clock=clock,
+            server_clock=server_clock,
+            hooks=hooks,
+            ownership=ownership,
+            rng=rng,
+        )
+        self.desk: Desk = Desk(self.engine, settings.close_wait)
+        replay = Replay(self.desk, ownership)
+        self.joining: Joining = Joining(self.desk, ownership, replay, clock, settings.settle_window)
+        book = ReservationBook(clock, server_clock, settings.safety_margin)
+        self.vouchers: Vouchers = Vouchers(sender, self.desk, self.joining)
+        self.reservations: Reservations = Reservations(sender, book, self.desk, self.joining)
+        self.charges: Charges = Charges(sender, self.desk, self.joining)
+        self.lifecycle: Lifecycle = Lifecycle(
+            sender,
+            reservations=self.reservations,
+            charges=self.charges,
+            desk=self.desk,
+            joining=self.joining,
+            lock=lock,
+            base_url=settings.base_url,
+            lock_secret=lock_secret,
+            pauses=self.engine.pauses,
+            hooks=hooks,
+        )
