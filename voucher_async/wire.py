@@ -243,8 +243,11 @@ def _native(hint: Any) -> Any:
 
 def _unfrozen(hint: Any) -> Any:
     """The type that is meant where a test that freezes time has put a class of its own."""
-    is_moment = isinstance(hint, type) and issubclass(hint, Real.datetime)
-    return Real.datetime if is_moment else hint
+    return Real.datetime if _is_moment(hint) else hint
+
+
+def _is_moment(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Real.datetime)
 
 
 def _any_of(parts: list[Any]) -> Any:

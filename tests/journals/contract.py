@@ -55,6 +55,7 @@ class QuestionContract:
             ({}, None, True),
             ({"amount": Decimal(10)}, "v-1", True),
             ({"amount": Decimal("10.01")}, "v-1", False),
+            ({"amount": Decimal("10.01")}, None, False),
             ({}, "v-2", False),
             ({"operation": "refundCharge"}, "v-1", False),
             ({"operation": "rechargeVoucher"}, "v-1", False),

@@ -109,6 +109,18 @@ async def test_a_key_of_yesterday_is_forgotten_silently(caplog: pytest.LogCaptur
     assert await kept(journal) == ["k-2"]
 
 
+async def test_a_key_is_as_old_as_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    journal, record = MemoryJournal(clock, keep=1), begun("k")
+    await claim_all(journal, record)
+    await journal.save(done(record, told=False))
+    clock.advance(DAY)
+    await journal.acknowledge(SCOPE, record.id)
+    await claim_all(journal, done(begun()))
+    assert await journal.get(SCOPE, record.id) is None
+    assert caplog.messages == []
+
+
 async def test_a_broken_log_loses_no_record(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(logging.Handler):
         def handle(self, record: logging.LogRecord) -> bool:
