@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.errors import BadAnswer, Fate
 from voucher_async.payments.evidence import KINDS, RULES
 from voucher_async.payments.likeness import Likeness, compare
 
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.payments.lessons import Lessons
     from voucher_async.pending import PendingOutcome
+    from voucher_async.sansio import Request
 
-__all__ = ["contradiction"]
+__all__ = ["contradicted", "contradiction"]
 
 
 def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> str | None:
@@ -48,3 +50,10 @@ def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lesso
         return False
     # that a refund shows the order number of its charge is an assumption, until it was seen
     return RULES[pending.operation].by_order or lessons.echoes(pending)
+
+
+def contradicted(request: Request[Charge], problem: str) -> BadAnswer:
+    """The error for an answer of 2xx that belongs to something else."""
+    error = BadAnswer(f"HTTP 2xx, but {problem}", status=200, facts=request.facts())
+    error.problem, error.fate = problem, Fate.UNKNOWN
+    return error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import ApiError, BadAnswer, Fate, JournalFailed, Proof, VoucherError
-from voucher_async.payments.contradiction import contradiction
+from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
+from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
@@ -180,7 +180,7 @@ class Engine:
             raise
         problem = self._contradiction(case, answer.value)
         if problem:
-            self._note_failure(case, _contradicted(request, problem), is_only=is_only)
+            self._note_failure(case, contradicted(request, problem), is_only=is_only)
             return None
         case.answered = True
         self._learn(case, answer)
@@ -199,7 +199,7 @@ class Engine:
         except JournalFailed as error:
             if is_only:
                 raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
-            case.may_repeat, case.repeats = _never, case.repeats - 1
+            case.may_repeat, case.repeats = lambda: False, case.repeats - 1
             return False
         return True
 
@@ -396,16 +396,5 @@ class Engine:
             self.report.ended(case, settlement, behind=True)
 
 
-def _never() -> bool:
-    return False
-
-
 def _not_done(case: Case, proof: Proof) -> Settlement:
     return Settlement(pending=case.pending, state=SettlementState.NOT_DONE, proof=proof)
-
-
-def _contradicted(request: Request[Charge], problem: str) -> BadAnswer:
-    """The error for an answer of 2xx that belongs to something else."""
-    error = BadAnswer(f"HTTP 2xx, but {problem}", status=200, facts=request.facts())
-    error.problem, error.fate = problem, Fate.UNKNOWN
-    return error

@@ -212,7 +212,7 @@ class Joining:
             if not held.ended and held.state is not CallState.OPEN:
                 ended = await self._wait_for(held, flow)
                 if ended is None:
-                    return await self._take_over(held, flow, work)
+                    return await self._take_over(held, flow, ask, record, work)
                 raise_refusal(ended)
                 held = ended
             if held.state is CallState.DONE:
@@ -260,14 +260,17 @@ class Joining:
             held = now
         return None
 
-    async def _take_over(self, held: CallRecord, flow: Flow, work: Work[T]) -> T:
+    async def _take_over(
+        self, held: CallRecord, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]
+    ) -> T:
         """Go on with the call of a dead owner.
 
         Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
         write that it is about to send. Else the call may have been carried out: it is settled first.
         """
         journal = self.ownership.journal
-        await ask_journal(journal.bury(held.owner))
+        if not await ask_journal(journal.bury(held.owner)):
+            return await self._keyed(flow, ask, record, work)  # it has renewed its lease: it lives
         now = self._clock.now()
         taken = attrs.evolve(
             held.step(held.state, at=now, by=self.ownership.owner, why="its owner is dead"),
