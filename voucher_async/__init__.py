@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         VoucherType,
     )
     from voucher_async.money import Amount
+    from voucher_async.options import ClientOptions
     from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
     from voucher_async.resources.paging import Listing
 
@@ -82,6 +83,7 @@ __all__ = [
     "Checkout",
     "CheckoutFailed",
     "CheckoutUnknown",
+    "ClientOptions",
     "Clock",
     "CompleteVoucher",
     "ConfigurationError",
@@ -159,6 +161,7 @@ _HOMES: Final = {
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
     ),
     "voucher_async.money": "Amount",
+    "voucher_async.options": "ClientOptions",
     "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
     "voucher_async.resources.paging": "Listing",
 }

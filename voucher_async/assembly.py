@@ -15,6 +15,7 @@ from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
+from voucher_async.leftovers import Leftovers
 from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.resources.book import ReservationBook
@@ -85,6 +86,7 @@ class Parts:
         book = ReservationBook(clock, server_clock, settings.safety_margin)
         engine = Engine(self.transport, settings, clock=clock, server_clock=server_clock, hooks=listeners)
         self.desk: Desk = Desk(engine, settings.close_wait)
+        self.leftovers: Leftovers = Leftovers(self.transport.session, self.desk)
         self.vouchers: Vouchers = Vouchers(self.transport, self.desk)
         self.reservations: Reservations = Reservations(self.transport, book, self.desk)
         self.charges: Charges = Charges(self.transport, self.desk)
