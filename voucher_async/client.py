@@ -196,7 +196,8 @@ class VoucherClient:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
 
         Two of them for one code in one process take turns, because a second reservation kills the first. When
-        another process reserves the voucher in between, the charge is refused, as a rule with `Conflict`.
+        the charge is refused because another process has reserved the voucher in between, a new reservation
+        is made and, when a look made after that shows no charge, charged: once, then the refusal is raised.
 
         When the answer to the charge is lost, it is looked for, and the reservation charged again when it is
         not there. When the caller is cancelled while money moves, the charge is finished in the background.

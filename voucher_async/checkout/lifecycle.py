@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Final
 
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
-from voucher_async.errors import Fate, Proof, VoucherError
+from voucher_async.errors import ApiError, Fate, Proof, VoucherError
 from voucher_async.models import ChargeReservationRequest
 from voucher_async.money import to_amount
 from voucher_async.payments.replies import as_not_done
+from voucher_async.settlement.fence import look_behind
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from voucher_async.clock import Deadline
     from voucher_async.hooks import Hooks
     from voucher_async.models import Charge, Reservation
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from voucher_async.settlement.pauses import Pauses
 
 __all__ = ["Lifecycle"]
+
+_NO_VERDICT: Final = frozenset(
+    {401, 403, 429}
+)  # of whoever limits or checks rights: not about the reservation
 
 
 class Lifecycle:
@@ -83,6 +91,11 @@ class Lifecycle:
         ChargeReservationRequest(order_number=order_number)  # a bad one is refused before anything is sent
         key, value = self.key(code), to_amount(amount)
 
+        async def charge(flow: Flow, reservation: Reservation) -> Charge:
+            return await self.reservations.charge_by(
+                flow, reservation, order_number=order_number, currency=currency
+            )
+
         async def work(flow: Flow) -> Charge:
             flow.key = (key, str(value), currency, order_number)
             await self.desk.settle_earlier(flow)
@@ -91,11 +104,38 @@ class Lifecycle:
                 if charged is not None:
                     return charged
                 reservation = await self._reserve(request, deadline)
-                return await self.reservations.charge_by(
-                    flow, reservation, order_number=order_number, currency=currency
-                )
+                try:
+                    return await charge(flow, reservation)
+                except ApiError as refusal:
+                    return await self._charge_once_more(flow, request, charge, refusal)
 
         return await self.desk.run(deadline, work)
+
+    async def _charge_once_more(
+        self,
+        flow: Flow,
+        request: Request[Reservation],
+        charge: Callable[[Flow, Reservation], Awaitable[Charge]],
+        refusal: ApiError,
+    ) -> Charge:
+        """Charge a new reservation after a refusal: another client's may have ended the first one meanwhile.
+
+        The new one is a fence: whatever may still be under way with the old one is refused from now on, so
+        that a look tells for good whether that one was charged. Once, and no more.
+        """
+        case, has_looked = flow.case, refusal.proof is Proof.REFUSED
+        if case is None or not has_looked or refusal.status in _NO_VERDICT or flow.abandoned:
+            raise refusal
+        reservation: Reservation | None = None
+        with contextlib.suppress(VoucherError):
+            reservation, _ = await self.reservations.make(request, flow.deadline)
+        is_fenced = reservation is not None
+        found = await look_behind(self.desk.engine, flow, case, refusal, is_fenced=is_fenced)
+        if found is not None:
+            return found
+        if reservation is None or flow.abandoned:
+            raise refusal
+        return await charge(flow, reservation)
 
     async def _reserve(self, request: Request[Reservation], deadline: Deadline) -> Reservation:
         try:

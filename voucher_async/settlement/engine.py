@@ -60,6 +60,7 @@ class Engine:
         looking: reads lists of charges.
         lessons: what normal answers have shown.
         stamps: what time it is by the server.
+        judge: looks, and decides.
         lines: where calls that look alike wait for each other.
         pauses: between two looks.
         watches: what looks after cases in the background.
@@ -87,7 +88,7 @@ class Engine:
         self.pauses: Pauses = Pauses(clock)
         self.watches: set[asyncio.Task[None]] = set()
         self.settings = settings
-        self._judge = Judge(
+        self.judge: Judge = Judge(
             sender,
             looking=self.looking,
             archive=self.archive,
@@ -135,7 +136,7 @@ class Engine:
         while True:
             charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
             if charge is not None:
-                return self._finish(flow, case, charge)
+                return self.finish(flow, case, charge)
             case.repeats += 1
 
     def open_what_was_cut_off(self) -> None:
@@ -234,7 +235,7 @@ class Engine:
         """
         pause = _PAUSE
         while obstacle(case.pending) is None and flow.deadline.left() > 0:
-            move, proof = await self._judge.look(case, flow.deadline, can_repeat=not flow.abandoned)
+            move, proof = await self.judge.look(case, flow.deadline, can_repeat=not flow.abandoned)
             if flow.abandoned and not case.is_refused:
                 break
             if move is Move.DONE:
@@ -245,18 +246,20 @@ class Engine:
                 raise self._ended_without(case, proof)
             if move is Move.OPEN or case.hopeless:
                 break
-            await self._pause(case, pause, flow.deadline)
+            await self.pause(case, pause, flow.deadline)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        raise self._not_clear(case)
+        raise self.not_clear(case)
 
-    async def _pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+    async def pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+        """Wait between two looks at a case, for as long as is due."""
         if case.is_refused:
-            patience = self._judge.patience(case)
+            patience = self.judge.patience(case)
             is_asked_twice = case.absences > 1 and patience is not None
             pause = max(PAUSE_REFUSED, (patience or 0.0) - case.quiet if is_asked_twice else 0.0)
         await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
 
-    def _finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
+    def finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
+        """Note that a call was carried out, and look after what may have been once too often."""
         case.charge = charge
         flow.finished.append(case)
         self.archive.take(charge.id, case.pending.id)
@@ -273,7 +276,7 @@ class Engine:
         self._ended(case, _not_done(case, proof))
         return as_not_done(case.refusal or case.cause, proof)
 
-    def _not_clear(self, case: Case) -> VoucherError:
+    def not_clear(self, case: Case) -> VoucherError:
         """The error for a call of which it could not be found out whether it was carried out."""
         finding = case.finding
         if not case.is_refused or case.refusal is None or finding.ours or finding.unclear:
@@ -320,7 +323,7 @@ class Engine:
 
     async def _is_clear(self, case: Case) -> bool:
         deadline = self.sender.deadline()
-        move, proof = await self._judge.look(case, deadline)
+        move, proof = await self.judge.look(case, deadline)
         if move in {Move.NOT_DONE, Move.REFUSED}:
             self._ended(case, _not_done(case, proof), aloud=True)
             return True
