@@ -291,7 +291,8 @@ class VoucherClient:
         Raises:
             OutcomeUnknown: it cannot be told, or not yet; the message says why.
         """
-        return await self._desk.settle(pending, self._transport.deadline(timeout))
+        settlement = await self._desk.settle(pending, self._transport.deadline(timeout))
+        return self._desk.engine.numbering.own_settlement(settlement)
 
     def forget(self, pending: PendingOutcome) -> None:
         """Take an open outcome off the list of `pending`, once you know by other means what became of it.

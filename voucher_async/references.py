@@ -14,13 +14,13 @@ import secrets
 import zlib
 from typing import Final
 
-__all__ = ["OrderNumberFormat", "format_of", "make_reference"]
+__all__ = ["REFERENCE_LENGTH", "OrderNumberFormat", "format_of", "is_reference", "make_reference"]
 
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # without look-alikes
 _RANDOM: Final = 8
 _CHECKED: Final = 2
-_LENGTH: Final = _RANDOM + _CHECKED
-_REFERENCE: Final = re.compile(f"[{_ALPHABET}]{{{_LENGTH}}}")
+REFERENCE_LENGTH: Final = _RANDOM + _CHECKED
+_REFERENCE: Final = re.compile(f"[{_ALPHABET}]{{{REFERENCE_LENGTH}}}")
 _ORDER, _REF = "{order}", "{ref}"
 
 
@@ -36,7 +36,8 @@ def _checked(drawn: str) -> str:
     return _ALPHABET[high] + _ALPHABET[low]
 
 
-def _is_reference(text: str) -> bool:
+def is_reference(text: str) -> bool:
+    """Whether a text is what `make_reference` may have made."""
     return _REFERENCE.fullmatch(text) is not None and _checked(text[:_RANDOM]) == text[_RANDOM:]
 
 
@@ -82,10 +83,10 @@ class OrderNumberFormat:
         if sent is None or not _same(sent[: len(self._before)], self._before):
             return None
         ends = len(sent) - len(self._end)
-        begins = ends - _LENGTH
+        begins = ends - REFERENCE_LENGTH
         own = begins - len(self._between)
         reference = sent[max(begins, 0) : max(ends, 0)]
-        if own < len(self._before) or not reference.isascii() or not _is_reference(reference.upper()):
+        if own < len(self._before) or not reference.isascii() or not is_reference(reference.upper()):
             return None
         if not _same(sent[own:begins], self._between) or not _same(sent[ends:], self._end):
             return None

@@ -102,7 +102,7 @@ class Lifecycle:
             async with in_turn(self.lock, (key,), deadline, last=True):
                 charged = self.desk.recall(flow)
                 if charged is not None:
-                    return charged
+                    return self.reservations.numbering.own(charged)
                 reservation = await self._reserve(request, deadline)
                 try:
                     return await charge(flow, reservation)
@@ -132,7 +132,7 @@ class Lifecycle:
         is_fenced = reservation is not None
         found = await look_behind(self.desk.engine, flow, case, refusal, is_fenced=is_fenced)
         if found is not None:
-            return found
+            return self.reservations.numbering.own(found)
         if reservation is None or flow.abandoned:
             raise refusal
         return await charge(flow, reservation)

@@ -61,16 +61,16 @@ class Charges:
             ApiError: refused by the server; nothing was refunded.
             TransportError: nothing was refunded.
         """
-        case, request = refund_case(charge, _amount(charge, amount), currency)
+        case, request = refund_case(self._desk.engine.numbering, charge, _amount(charge, amount), currency)
 
         async def work(flow: Flow) -> Charge:
             return await perform_in_turn(self._desk.engine, flow, case, request)
 
-        return await self._desk.run(self._sender.deadline(timeout), work)
+        return self._desk.engine.numbering.own(await self._desk.run(self._sender.deadline(timeout), work))
 
     async def take_back(self, charge: Charge, *, currency: str) -> Charge:
         """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
-        return await refund(self._desk.engine, charge, currency)
+        return self._desk.engine.numbering.own(await refund(self._desk.engine, charge, currency))
 
 
 def _amount(charge: Charge | str, amount: Amount | None) -> Amount:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
     UNSET,
@@ -27,13 +29,13 @@ from voucher_async.operations import (
     GET_CHARGE,
     GET_COMPLETE_VOUCHER,
     GET_VOUCHER,
-    LIST_CHARGES,
     LIST_VOUCHERS,
     RECHARGE_VOUCHER,
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
 from voucher_async.pending import PendingOutcome
+from voucher_async.resources.charge_lists import charge_listing
 from voucher_async.resources.creation import create_voucher
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.sansio import build, check_id
@@ -59,6 +61,7 @@ class Vouchers:
     def __init__(self, sender: Sender, desk: Desk) -> None:
         self._sender = sender
         self._desk = desk
+        self._numbering = desk.engine.numbering
 
     async def create(
         self,
@@ -316,14 +319,17 @@ class Vouchers:
         """
         code = conceal(code)
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
-        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
-        pending = PendingOutcome(
-            operation=RECHARGE_VOUCHER.id,
-            voucher_id=id,
-            amount=body.amount,
-            currency=currency,
-            order_number=order_number,
+        pending = self._numbering.referenced(
+            PendingOutcome(
+                operation=RECHARGE_VOUCHER.id,
+                voucher_id=id,
+                amount=body.amount,
+                currency=currency,
+                order_number=order_number,
+            )
         )
+        body = attrs.evolve(body, order_number=pending.sent_order_number or order_number)
+        request = build(RECHARGE_VOUCHER, body, secrets=(code,))
         case = Case(pending=pending, may_repeat=lambda: True)
 
         async def work(flow: Flow) -> Charge:
@@ -332,7 +338,7 @@ class Vouchers:
             return await perform_in_turn(self._desk.engine, flow, case, request)
 
         with known(code):
-            return await self._desk.run(self._sender.deadline(timeout), work)
+            return self._numbering.own(await self._desk.run(self._sender.deadline(timeout), work))
 
     def list_charges(
         self,
@@ -351,7 +357,9 @@ class Vouchers:
             id: the voucher's id.
             created_from: only those created then or later; aware.
             created_to: only those created then or earlier; aware.
-            order_number: only those of that order.
+            order_number: only those of that order. With an `order_number_format` the server cannot tell: then
+                all pages are read, and pages show what is left of them, which may be nothing. `created_from`
+                and a large `per_page` keep that short.
             page: the page to start with.
             per_page: charges a page; None takes the API's default, 25.
             timeout: seconds for each page.
@@ -370,12 +378,7 @@ class Vouchers:
             page=page,
             per_page=per_page,
         )
-
-        async def fetch(number: int) -> Page[Charge]:
-            request = build(LIST_CHARGES, ids={"id": id}, query=[("page", str(number)), *query[1:]])
-            return (await self._sender.send(request, self._sender.deadline(timeout))).value
-
-        return Listing(fetch, page)
+        return charge_listing(self._sender, self._numbering, id, query, timeout)
 
     async def get_charge(self, id: str, charge_id: str, *, timeout: float | None = None) -> Charge:
         """Read one charge of a voucher (`getCharge`, scope `read`).
@@ -390,4 +393,4 @@ class Vouchers:
             VoucherError: it could not be read.
         """
         request = build(GET_CHARGE, ids={"id": id, "charge_id": charge_id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        return self._numbering.own((await self._sender.send(request, self._sender.deadline(timeout))).value)

@@ -13,6 +13,7 @@ from voucher_async.hooks import Settled
 from voucher_async.payments.contradiction import contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
+from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
@@ -59,6 +60,7 @@ class Engine:
         archive: what is open, and what was.
         looking: reads lists of charges.
         lessons: what normal answers have shown.
+        numbering: order numbers as they are sent, and as the shop has them.
         stamps: what time it is by the server.
         judge: looks, and decides.
         lines: where calls that look alike wait for each other.
@@ -83,6 +85,7 @@ class Engine:
         self.archive: Archive = Archive()
         self.looking: Looking = Looking(sender, server_clock, rng)
         self.lessons: Lessons = Lessons()
+        self.numbering: Numbering = Numbering(settings.order_number_format)
         self.stamps: Stamps = Stamps(clock)
         self.lines: Lines = Lines(self.archive)
         self.pauses: Pauses = Pauses(clock)
@@ -263,7 +266,8 @@ class Engine:
         case.charge = charge
         flow.finished.append(case)
         self.archive.take(charge.id, case.pending.id)
-        if case.effects > 1:
+        is_twice = case.pending.reference is not None and len(case.finding.certain) > 1
+        if case.effects > 1 or is_twice:
             self.watch(case)  # another of the requests may have arrived, or may yet
         elif case.doubts or case.refusals:
             self._ended(case, Settlement(pending=case.pending, state=SettlementState.DONE, charge=charge))
@@ -367,7 +371,7 @@ class Engine:
                 amount=case.pending.amount,
                 order_number=case.pending.order_number,
                 pending=case.pending,
-                charge=charge,
+                charge=None if charge is None else self.numbering.own(charge),
                 error=error,
             )
         )
