@@ -161,9 +161,9 @@ class VoucherClient:
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
         """
-        environ = None if environ is None else Variables(environ)
         if "client_secret" in overrides:
             overrides["client_secret"] = conceal(overrides["client_secret"])
+        environ = None if environ is None else Variables(environ)
         parts: ClientOptions = {
             "session": overrides.pop("session", None),
             "token_store": overrides.pop("token_store", None),
