@@ -11,9 +11,10 @@ from voucher_async._version import __version__
 if TYPE_CHECKING:
     from voucher_async.auth import MemoryTokenStore, StoredToken, TokenRefresh, TokenStore
     from voucher_async.checkout import Checkout, HeldReservation, VoucherLock
-    from voucher_async.client import VoucherClient, connect
+    from voucher_async.client import VoucherClient
     from voucher_async.clock import Clock, ManualClock, SystemClock
     from voucher_async.config import Settings, Timeout
+    from voucher_async.connecting import connect
     from voucher_async.errors import (
         ApiError,
         AuthenticationError,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         VoucherType,
     )
     from voucher_async.money import Amount
+    from voucher_async.options import ClientOptions
     from voucher_async.payments.call import CallRecord, CallState
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
@@ -93,6 +95,7 @@ __all__ = [
     "Checkout",
     "CheckoutFailed",
     "CheckoutUnknown",
+    "ClientOptions",
     "Clock",
     "CompleteVoucher",
     "ConfigurationError",
@@ -161,7 +164,8 @@ __all__ = [
 _HOMES: Final = {
     "voucher_async.auth": "MemoryTokenStore StoredToken TokenRefresh TokenStore",
     "voucher_async.checkout": "Checkout HeldReservation VoucherLock",
-    "voucher_async.client": "VoucherClient connect",
+    "voucher_async.client": "VoucherClient",
+    "voucher_async.connecting": "connect",
     "voucher_async.clock": "Clock ManualClock SystemClock",
     "voucher_async.config": "Settings Timeout",
     "voucher_async.errors": (
@@ -178,6 +182,7 @@ _HOMES: Final = {
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
     ),
     "voucher_async.money": "Amount",
+    "voucher_async.options": "ClientOptions",
     "voucher_async.payments.call": "CallRecord CallState",
     "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import BadAnswer, Fate
+from voucher_async.payments.attribution import likeness_of
 from voucher_async.payments.evidence import KINDS, RULES
-from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.likeness import Likeness
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
@@ -46,7 +47,7 @@ def _is_same_id(left: str, right: str) -> bool:
 def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> bool:
     if pending.order_number is None or charge.order_number is None:
         return False
-    if compare(pending.order_number, charge.order_number) is not Likeness.OTHER:
+    if likeness_of(pending, charge.order_number) is not Likeness.OTHER:
         return False
     # that a refund shows the order number of its charge is an assumption, until it was seen
     return RULES[pending.operation].by_order or lessons.echoes(pending)

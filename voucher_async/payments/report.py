@@ -22,6 +22,7 @@ from voucher_async.hooks import Happened, Settled
 from voucher_async.masking import given, mask, visible
 from voucher_async.masking.memory import recall, record
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, REFUND_CHARGE
+from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import brief
 
 if TYPE_CHECKING:
@@ -67,10 +68,12 @@ class Report:
 
     Args:
         hooks: who is told, besides the log.
+        numbering: the order numbers that the shop has.
     """
 
-    def __init__(self, hooks: Hooks) -> None:
+    def __init__(self, hooks: Hooks, numbering: Numbering | None = None) -> None:
         self._hooks = hooks
+        self._own = (numbering or Numbering(None)).own
         self._left: set[str] | None = None  # since closing began: what the log says is left open
 
     # the outcome of a money call
@@ -226,9 +229,12 @@ class Report:
             call.heard |= {what}
             self._settled(what, call.pending, **said)
 
-    def _settled(self, what: Happened, pending: PendingOutcome, **said: Any) -> None:
+    def _settled(
+        self, what: Happened, pending: PendingOutcome, *, charge: Charge | None = None, **said: Any
+    ) -> None:
         self._hooks.settled(
             Settled(
+                charge=None if charge is None else self._own(charge),
                 what=what,
                 operation=pending.operation,
                 amount=pending.amount,

@@ -73,11 +73,11 @@ class Charges:
         """
         key = check_key(idempotency_key)
         value = _amount(charge, amount)
-        case, _ = refund_case(charge, value, currency)
+        case, _ = refund_case(self._desk.engine.numbering, charge, value, currency)
         ask = Ask(parameters=refund_parameters(case.pending), key=key, pending=case.pending)
 
         async def call(flow: Flow) -> Charge:
-            case, request = refund_case(charge, value, currency)
+            case, request = refund_case(self._desk.engine.numbering, charge, value, currency)
             case.record_by(flow.recorder)
             refunded = await perform_in_turn(self._desk.engine, flow, case, request)
             await self._joining.ownership.note_refund(refunded, of=case.pending.charge_id)
@@ -87,7 +87,7 @@ class Charges:
 
     async def take_back(self, charge: Charge, *, currency: str) -> Charge:
         """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
-        refunded = await refund(self._desk.engine, charge, currency)
+        refunded = self._desk.engine.numbering.own(await refund(self._desk.engine, charge, currency))
         await self._joining.ownership.note_refund(refunded, of=charge.id)
         return refunded
 

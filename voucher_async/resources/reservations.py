@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.errors import InvalidInputType
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
@@ -45,6 +47,7 @@ class Reservations:
         self._desk = desk
         self._joining = joining
         self.book = book
+        self.numbering = desk.engine.numbering
 
     async def create(
         self,
@@ -157,7 +160,7 @@ class Reservations:
         reservation_id = case.pending.reservation_id or ""
         self.book.check_charges(reservation_id)
         with self.book.charging(reservation_id, case):
-            return await self._desk.engine.perform(flow, case, request)
+            return self.numbering.own(await self._desk.engine.perform(flow, case, request))
 
     def _case(
         self, reservation: Reservation | str, order_number: str, currency: str | None
@@ -166,7 +169,8 @@ class Reservations:
         body = ChargeReservationRequest(order_number=order_number)
         reservation_id = _id_of(reservation)
         entry = self.book.check(reservation)
-        pending = charge_pending(entry or reservation, order_number, currency)
+        pending = self.numbering.referenced(charge_pending(entry or reservation, order_number, currency))
+        body = attrs.evolve(body, order_number=pending.sent_order_number or order_number)
         request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
         case = Case(pending=pending, on_end=lambda settlement: self.book.settled(reservation_id, settlement))
         if entry is not None:

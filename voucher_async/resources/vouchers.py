@@ -28,12 +28,12 @@ from voucher_async.operations import (
     GET_CHARGE,
     GET_COMPLETE_VOUCHER,
     GET_VOUCHER,
-    LIST_CHARGES,
     LIST_VOUCHERS,
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
 from voucher_async.payments.keys import check_key, voucher_id_of
+from voucher_async.resources.charge_lists import charge_listing
 from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.resources.recharging import recharge
@@ -61,6 +61,7 @@ class Vouchers:
         self._sender = sender
         self._desk = desk
         self._joining = joining
+        self._numbering = desk.engine.numbering
 
     async def create(
         self,
@@ -359,7 +360,9 @@ class Vouchers:
             id: the voucher's id.
             created_from: only those created then or later; aware.
             created_to: only those created then or earlier; aware.
-            order_number: only those of that order.
+            order_number: only those of that order. With an `order_number_format` the server cannot tell: then
+                all pages are read, and pages show what is left of them, which may be nothing. `created_from`
+                and a large `per_page` keep that short.
             page: the page to start with.
             per_page: charges a page; None takes the API's default, 25.
             timeout: seconds for each page.
@@ -378,12 +381,7 @@ class Vouchers:
             page=page,
             per_page=per_page,
         )
-
-        async def fetch(number: int) -> Page[Charge]:
-            request = build(LIST_CHARGES, ids={"id": id}, query=[("page", str(number)), *query[1:]])
-            return (await self._sender.send(request, self._sender.deadline(timeout))).value
-
-        return Listing(fetch, page)
+        return charge_listing(self._sender, self._numbering, id, query, timeout)
 
     async def get_charge(self, id: str, charge_id: str, *, timeout: float | None = None) -> Charge:
         """Read one charge of a voucher (`getCharge`, scope `read`).
@@ -398,4 +396,4 @@ class Vouchers:
             VoucherError: it could not be read.
         """
         request = build(GET_CHARGE, ids={"id": id, "charge_id": charge_id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        return self._numbering.own((await self._sender.send(request, self._sender.deadline(timeout))).value)

@@ -12,6 +12,7 @@ from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherEr
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
+from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.payments.report import Report
 from voucher_async.pending import Settlement, SettlementState
@@ -62,7 +63,9 @@ class Engine:
         archive: what is open, and what was.
         looking: reads lists of charges.
         lessons: what normal answers have shown.
+        numbering: order numbers as they are sent, and as the shop has them.
         stamps: what time it is by the server.
+        judge: looks, and decides.
         lines: where calls that look alike wait for each other.
         pauses: between two looks.
         watches: what looks after cases in the background.
@@ -84,7 +87,8 @@ class Engine:
         self.server_clock = server_clock
         self.hooks = hooks
         self.ownership = ownership
-        self.report: Report = Report(hooks)
+        self.numbering: Numbering = Numbering(settings.order_number_format)
+        self.report: Report = Report(hooks, self.numbering)
         self.archive: Archive = Archive()
         self.looking: Looking = Looking(sender, server_clock, rng)
         self.lessons: Lessons = Lessons()
@@ -143,7 +147,7 @@ class Engine:
         while True:
             charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
             if charge is not None:
-                return self._finish(flow, case, charge)
+                return self.finish(flow, case, charge)
             case.repeats += 1
 
     def open_what_was_cut_off(self) -> None:
@@ -274,24 +278,27 @@ class Engine:
                 raise self._ended_without(case, proof)
             if move is Move.OPEN or case.hopeless:
                 break
-            await self._pause(case, pause, flow.deadline)
+            await self.pause(case, pause, flow.deadline)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        raise self._not_clear(case)
+        raise self.not_clear(case)
 
-    async def _pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+    async def pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+        """Wait between two looks at a case, for as long as is due."""
         if case.is_refused:
             patience = self.judge.patience(case)
             is_asked_twice = case.absences > 1 and patience is not None
             pause = max(PAUSE_REFUSED, (patience or 0.0) - case.quiet if is_asked_twice else 0.0)
         await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
 
-    def _finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
+    def finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
+        """Note that a call was carried out, and look after what may have been once too often."""
         case.charge = charge
         flow.finished.append(case)
         self.archive.take(charge.id, case.pending.id)
         if case.doubts or case.refusals:
             self.report.found(case, charge)
-        if case.effects > 1:
+        is_twice = case.pending.reference is not None and len(case.finding.certain) > 1
+        if case.effects > 1 or is_twice:
             self.watch(case)  # another of the requests may have arrived, or may yet
         elif case.doubts or case.refusals:
             self._ended(case, Settlement(pending=case.pending, state=SettlementState.DONE, charge=charge))
@@ -305,7 +312,7 @@ class Engine:
         self._ended(case, _not_done(case, proof))
         return as_not_done(case.refusal or case.cause, proof)
 
-    def _not_clear(self, case: Case) -> VoucherError:
+    def not_clear(self, case: Case) -> VoucherError:
         """The error for a call of which it could not be found out whether it was carried out."""
         finding = case.finding
         if not case.is_refused or case.refusal is None or finding.ours or finding.unclear:
@@ -380,7 +387,7 @@ class Engine:
         """A call ended in the background."""
         self._ended(case, settlement, aloud=aloud)
         if case.recorder is not None and case.charge is None:
-            await case.recorder.settled(settlement)
+            await case.recorder.settled(self.numbering.own_settlement(settlement))
 
     def _may_grow(self, case: Case) -> bool:
         """Whether another of the requests may be carried out yet, or was after the look began."""

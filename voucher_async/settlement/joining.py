@@ -188,7 +188,7 @@ class Joining:
         """Run a call as the owner of its record, and write how it ended."""
         flow.recorder = recorder
         try:
-            answer = await call(flow)
+            answer = self._as_the_shop_s(await call(flow))
         except BaseException as error:
             await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
             raise
@@ -198,6 +198,11 @@ class Joining:
             charge = answer if isinstance(answer, Charge) else None
             await recorder.done(charge, told=not flow.abandoned)
         return answer
+
+    def _as_the_shop_s(self, answer: T) -> T:
+        """An answer with the shop's own order number."""
+        own = self._desk.engine.numbering.own
+        return cast("T", own(answer)) if isinstance(answer, Charge) else answer
 
     async def _keyed(self, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]) -> T:
         while True:

@@ -131,6 +131,7 @@ class Judge:
             gone=case.gone,
             answered=case.pending.answered,
             patience=self.patience(case),
+            marked=case.pending.reference is not None,
         )
 
     def _has_time(self, case: Case, deadline: Deadline) -> bool:

@@ -29,14 +29,23 @@ from voucher_async.settlement.recording import Recorder
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
+    from voucher_async.payments.numbering import Numbering
     from voucher_async.sansio import Request
     from voucher_async.settlement.engine import Engine
 
 __all__ = ["perform_in_turn", "refund", "refund_case", "refund_parameters"]
 
 
-def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Case, Request[Charge]]:
+def refund_case(
+    numbering: Numbering, charge: Charge | str, amount: Amount, currency: str
+) -> tuple[Case, Request[Charge]]:
     """A refund, checked but not sent.
+
+    Args:
+        numbering: what its order number may carry.
+        charge: what is refunded, with the shop's own order number; or its id.
+        amount: how much, in currency units.
+        currency: ISO 4217.
 
     Raises:
         InvalidInput: the id, the amount or the currency cannot be right.
@@ -46,19 +55,16 @@ def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Ca
     charge_id = charge.id if isinstance(charge, Charge) else charge
     voucher_id = whole.voucher_id if whole else None
     request = build(REFUND_CHARGE, body, ids={"id": charge_id})
-    case = Case(
-        pending=PendingOutcome(
-            operation=REFUND_CHARGE.id,
-            voucher_id=voucher_id,
-            charge_id=charge_id,
-            amount=body.amount,
-            currency=currency,
-            order_number=whole.order_number if whole else None,
-            since=whole.created_at if whole else None,
-        ),
-        may_repeat=lambda: True,
+    pending = PendingOutcome(
+        operation=REFUND_CHARGE.id,
+        voucher_id=voucher_id,
+        charge_id=charge_id,
+        amount=body.amount,
+        currency=currency,
+        order_number=whole.order_number if whole else None,
+        since=whole.created_at if whole else None,
     )
-    return case, request
+    return Case(pending=numbering.formatted(pending), may_repeat=lambda: True), request
 
 
 def refund_parameters(pending: PendingOutcome) -> Parameters:
@@ -78,7 +84,7 @@ async def refund(engine: Engine, charge: Charge, currency: str) -> Charge:
         OutcomeUnknown: what became of it could not be found out in time.
         VoucherError: it was certainly not refunded.
     """
-    case, request = refund_case(charge, charge.amount, currency)
+    case, request = refund_case(engine.numbering, charge, charge.amount, currency)
     record = engine.ownership.new_record(refund_parameters(case.pending), None)
     recorder = Recorder(engine.ownership, record, is_stored=False)
     case.record_by(recorder)

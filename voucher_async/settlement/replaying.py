@@ -89,7 +89,8 @@ class Replay:
             look = await self._desk.engine.looking.read(charge.voucher_id, deadline)
         except VoucherError:
             return ()
-        return refunds_of(charge, look.charges) if look.all else ()
+        own = self._desk.engine.numbering.own
+        return refunds_of(own(charge), list(map(own, look.charges))) if look.all else ()
 
     async def settle(self, record: CallRecord, deadline: Deadline) -> Charge | None:
         """The charge of a call that was open; None when it was not carried out.
@@ -114,6 +115,7 @@ class Replay:
                 f"an earlier call with this idempotency key is open, so nothing was sent: {error.args[0]}",
                 pending=pending,
             ) from error
+        settlement = self._desk.engine.numbering.own_settlement(settlement)
         await recorder.settled(settlement)
         return settlement
 

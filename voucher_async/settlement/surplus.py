@@ -32,7 +32,8 @@ async def take_back(
         The refunds; None when it has to be tried again later.
     """
     # of another process's outcome nobody here knows what equal payments were made beside it
-    if case.foreign or case.effects < _TWO or not RULES[case.pending.operation].take_back:
+    is_ours = case.effects >= _TWO or case.pending.reference is not None
+    if case.foreign or not is_ours or not RULES[case.pending.operation].take_back:
         return _leave(engine, case, surplus, None)
     for charge in surplus:
         engine.archive.take(charge.id, case.pending.id)  # from here on nobody else finds it
@@ -60,7 +61,7 @@ async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> 
         if settlement.charge is not None:
             return _taken_back(engine, case, charge, settlement.charge)
     try:
-        refunded = await refund(engine, charge, currency)
+        refunded = await refund(engine, engine.numbering.own(charge), currency)
     except OutcomeUnknown as error:
         case.refunding[charge.id] = error.pending.id
         return False
