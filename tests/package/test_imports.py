@@ -51,9 +51,11 @@ def test_the_class_of_the_client_waits_for_aiohttp_and_little_else(loaded: set[s
         "client",
         "config",
         "errors",
+        "facts",
         "fates",
         "masking",
         "options",
+        "reconciling",
         "references",
     )
     assert own == {f"voucher_async.{name}" for name in names}

@@ -62,7 +62,7 @@ async def test_a_call_that_was_carried_out_by_an_operator_s_word_is_done(
     assert record.transitions[-1].why == "seen in the Admin UI"
 
 
-async def test_a_call_that_was_not_carried_out_by_an_operator_s_word_leaves_its_key_free(
+async def test_an_operator_s_word_that_nothing_was_done_frees_the_key(
     emulator: VoucherEmulator, client: VoucherClient
 ) -> None:
     voucher = emulator.add_voucher(amount="10.00")

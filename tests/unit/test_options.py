@@ -94,7 +94,7 @@ async def test_parts_are_taken_from_the_arguments_too() -> None:
     client = VoucherClient.from_env(ENVIRON, clock=clock, voucher_lock=Lock(), hooks=[Told()])
     assert client._transport.clock is clock
     assert type(client._lifecycle.lock) is Lock
-    assert client._lifecycle.hooks.active
+    assert client._transport.hooks.active
     with pytest.raises(ConfigurationError, match="has no method hold"):
         VoucherClient.from_env(ENVIRON, voucher_lock=object())  # type: ignore[arg-type]
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["contradicted", "contradiction"]
 
 
-def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> str | None:
+def contradiction(
+    pending: PendingOutcome, charge: Charge, lessons: Lessons, *, is_taken: bool = False
+) -> str | None:
     """The reason why an answer of 2xx is not the one that was asked for; None when it is.
 
     A type that this version does not know is no contradiction: the API may add some.
@@ -27,7 +29,10 @@ def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> 
         pending: the call.
         charge: the answer.
         lessons: what normal answers have shown.
+        is_taken: the answer's charge belongs to another call: a proxy may have mixed up two.
     """
+    if is_taken or charge.id in (pending.known or ()):
+        return f"charge {charge.id} " + ("belongs to another call" if is_taken else "was there before")
     kind = RULES[pending.operation].kind
     if charge.type in KINDS and charge.type != kind:
         return f"a {kind} was asked for, the answer is a {charge.type}"

@@ -202,6 +202,15 @@ class Case:
         """Whether the request may be sent again, as far as the case itself goes."""
         return not self.repeat_refused and self.repeats < _REPEATS and self.may_repeat()
 
+    def may_grow(self, window: float) -> bool:
+        """Whether another of the requests may be carried out yet, or was after the look began.
+
+        Args:
+            window: seconds within which a request is carried out.
+        """
+        missing = self.effects > max(len(self.finding.certain), 1)
+        return missing and self.quiet < window
+
     @property
     def cause(self) -> VoucherError:
         """Why it is in doubt."""

@@ -182,7 +182,8 @@ class Engine:
         except BaseException:
             case.doubted(None, self.clock.monotonic())
             raise
-        problem = self._contradiction(case, answer.value)
+        is_taken = self.archive.is_taken(answer.value.id, case.pending.id)
+        problem = contradiction(case.pending, answer.value, self.lessons, is_taken=is_taken)
         if problem:
             self._note_failure(case, contradicted(request, problem), is_only=is_only)
             return None
@@ -238,14 +239,6 @@ class Engine:
             case.pending, answered=is_answered, sends=max(case.effects, 1) if case.repeats else 1
         )
         self.report.in_doubt(case, error)
-
-    def _contradiction(self, case: Case, charge: Charge) -> str | None:
-        """The reason why an answer cannot be the one to this request: a proxy may have mixed up two."""
-        if self.archive.is_taken(charge.id, case.pending.id):
-            return f"charge {charge.id} belongs to another call"
-        if case.pending.known is not None and charge.id in case.pending.known:
-            return f"charge {charge.id} was there before"
-        return contradiction(case.pending, charge, self.lessons)
 
     def _learn(self, case: Case, answer: Answer[Charge]) -> None:
         made = None
@@ -367,7 +360,7 @@ class Engine:
         if move in {Move.NOT_DONE, Move.REFUSED}:
             await self._ended_behind(case, _not_done(case, proof), aloud=True)
             return True
-        if move is not Move.DONE or self._may_grow(case):
+        if move is not Move.DONE or case.may_grow(self.settings.settle_window):
             return False
         found = case.finding.ours
         refunds = await take_back(self, case, found[1:], deadline) if found[1:] else ()
@@ -388,11 +381,6 @@ class Engine:
         self._ended(case, settlement, aloud=aloud)
         if case.recorder is not None and case.charge is None:
             await case.recorder.settled(self.numbering.own_settlement(settlement))
-
-    def _may_grow(self, case: Case) -> bool:
-        """Whether another of the requests may be carried out yet, or was after the look began."""
-        missing = case.effects > max(len(case.finding.certain), 1)
-        return missing and case.quiet < self.settings.settle_window
 
     def _ended(self, case: Case, settlement: Settlement, *, aloud: bool = False) -> None:
         self.archive.settled(settlement)

@@ -29,6 +29,7 @@ from voucher_async.errors import (
     CallTimeout,
     Fate,
     IdempotencyMismatch,
+    JournalFailed,
     StillRunning,
     VoucherError,
 )
@@ -260,8 +261,12 @@ class Joining:
             await self._desk.engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
             pause = min(pause * 2, _LONGEST_POLL)
             now = await ask_journal(self.ownership.journal.get(held.scope, held.id))
-            if now is None or now.ended or now.state is CallState.OPEN:
-                return now or attrs.evolve(held, state=CallState.NOT_DONE)
+            if now is None:
+                raise JournalFailed(
+                    "the record of a call under way is gone from the journal; nothing was sent"
+                )
+            if now.ended or now.state is CallState.OPEN:
+                return now
             held = now
         return None
 
