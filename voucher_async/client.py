@@ -258,20 +258,31 @@ class VoucherClient(Reconciling):
                 timeout=timeout,
             )
 
-    def checkout(self, *, order_number: str, currency: str) -> Checkout:
+    def checkout(self, *, order_number: str, currency: str, idempotency_key: str | None = None) -> Checkout:
         """One order, paid with one or more vouchers: reserve them, take the rest, charge all or none.
+
+        With an idempotency key the order has one set of charges, ever, however often the block is run. The
+        key is claimed at `async with`, which waits while another run with it is inside its block, and first
+        finishes what a run left behind that died or ended in doubt. Once it was charged, a run reserves and
+        charges nothing: `reserve` and `charge` answer as they did then. The key is free again when the block
+        was left without a charge, or when all that was charged was taken back.
 
         Args:
             order_number: the order; every charge carries it.
             currency: ISO 4217; the vouchers' currency.
+            idempotency_key: names the payment, 1 to 255 printable characters.
 
         Returns:
-            The checkout, for `async with`; nothing is sent yet.
+            The checkout, for `async with`; nothing is sent yet. With a key, entering it raises
+            `IdempotencyMismatch`, `StillRunning`, `JournalFailed`, and `CheckoutFailed` or `CheckoutUnknown`
+            when an earlier run left charges that can be neither completed nor taken back now.
 
         Raises:
-            InvalidInput: a bad order number.
+            InvalidInput: a bad order number or key.
         """
-        return self._lifecycle.checkout(order_number=order_number, currency=currency)
+        return self._lifecycle.checkout(
+            order_number=order_number, currency=currency, idempotency_key=idempotency_key
+        )
 
     async def __aenter__(self) -> Self:
         return self

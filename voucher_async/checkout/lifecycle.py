@@ -198,7 +198,8 @@ class Lifecycle:
             as_not_done(error, Proof.NOT_SENT)
             raise
 
-    def checkout(self, *, order_number: str, currency: str) -> Checkout:
+    def checkout(self, *, order_number: str, currency: str, idempotency_key: str | None = None) -> Checkout:
         """A checkout; documented at `VoucherClient.checkout`."""
+        key = check_key(idempotency_key)
         ChargeReservationRequest(order_number=order_number)
-        return Checkout(self, order_number=order_number, currency=currency)
+        return Checkout(self, order_number=order_number, currency=currency, key=key)

@@ -85,9 +85,19 @@ class Charges:
 
         return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
-    async def take_back(self, charge: Charge, *, currency: str) -> Charge:
-        """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
-        refunded = self._desk.engine.numbering.own(await refund(self._desk.engine, charge, currency))
+    async def take_back(
+        self, charge: Charge, *, currency: str, key: str | None = None, parent: str | None = None
+    ) -> Charge:
+        """Refund a whole charge inside a call that is already running; otherwise as `refund`.
+
+        Args:
+            charge: what is refunded.
+            currency: ISO 4217.
+            key: the key of the refund's record: of two refunds with one key, one is sent.
+            parent: the record of the checkout that it is part of.
+        """
+        engine = self._desk.engine
+        refunded = engine.numbering.own(await refund(engine, charge, currency, key=key, parent=parent))
         await self._joining.ownership.note_refund(refunded, of=charge.id)
         return refunded
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
     from voucher_async.resources.book import Entry, ReservationBook
+    from voucher_async.settlement.recording import Recorder
 
 __all__ = ["Reservations", "charge_pending"]
 
@@ -152,11 +153,25 @@ class Reservations:
         return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
     async def charge_by(
-        self, flow: Flow, reservation: Reservation | str, *, order_number: str, currency: str | None
+        self,
+        flow: Flow,
+        reservation: Reservation | str,
+        *,
+        order_number: str,
+        currency: str | None,
+        recorder: Recorder | None = None,
     ) -> Charge:
-        """The same as `charge`, inside a call that is already running."""
+        """The same as `charge`, inside a call that is already running.
+
+        Args:
+            flow: the call.
+            reservation: the reservation, or its id.
+            order_number: the order it pays for.
+            currency: ISO 4217, where it is known.
+            recorder: writes the record of this charge, where the call has more than one; else the call's.
+        """
         case, request = self._case(reservation, order_number, currency)
-        case.record_by(flow.recorder)
+        case.record_by(recorder or flow.recorder)
         reservation_id = case.pending.reservation_id or ""
         self.book.check_charges(reservation_id)
         with self.book.charging(reservation_id, case):

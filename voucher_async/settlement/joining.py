@@ -40,7 +40,7 @@ from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameter
 from voucher_async.pending import PendingOutcome
 from voucher_async.settlement.case import Flow
 from voucher_async.settlement.joined import as_joined
-from voucher_async.settlement.recording import Recorder, ask_journal
+from voucher_async.settlement.recording import Recorder, ask_journal, noted
 from voucher_async.settlement.replaying import Replay, raise_refusal
 from voucher_async.settlement.running import Running
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from voucher_async.settlement.desk import Desk
     from voucher_async.settlement.recording import Ownership
 
-__all__ = ["Ask", "Joining", "Work"]
+__all__ = ["Ask", "Joining", "Work", "check_parameters"]
 
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ class Joining:
             met = self._met.get(ask.meets) if ask.meets is not None else None
             if met is None or not goes_on(met.running.task):
                 return await self._desk.wait(self._begin(ask, deadline, work), deadline)
-            _check_parameters(ask, met.ask.parameters)
+            check_parameters(ask.parameters, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
             try:
                 return as_joined(cast("T", await self._desk.wait(met.running, deadline)))
@@ -188,11 +188,7 @@ class Joining:
     async def own(self, flow: Flow, recorder: Recorder, call: Callable[[Flow], Awaitable[T]]) -> T:
         """Run a call as the owner of its record, and write how it ended."""
         flow.recorder = recorder
-        try:
-            answer = self._as_the_shop_s(await call(flow))
-        except BaseException as error:
-            await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
-            raise
+        answer = await noted(recorder, self._answer(flow, call), lambda: flow.pending if flow.begun else None)
         if flow.recalled is not None:
             await self.ownership.acknowledge(flow.recalled)  # it has a record, that of the call that made it
         else:
@@ -200,8 +196,9 @@ class Joining:
             await recorder.done(charge, told=not flow.abandoned)
         return answer
 
-    def _as_the_shop_s(self, answer: T) -> T:
-        """An answer with the shop's own order number."""
+    async def _answer(self, flow: Flow, call: Callable[[Flow], Awaitable[T]]) -> T:
+        """The answer to a call, with the shop's own order number."""
+        answer = await call(flow)
         own = self._desk.engine.numbering.own
         return cast("T", own(answer)) if isinstance(answer, Charge) else answer
 
@@ -213,10 +210,10 @@ class Joining:
                 recorder = Recorder(self.ownership, record, is_stored=True)
                 return await self.own(flow, recorder, self._after(claim.earlier, work))
             held = claim.record
-            _check_parameters(ask, held.parameters)
+            check_parameters(ask.parameters, held.parameters)
             flow.asked = attrs.evolve(held.pending or flow.asked, id=held.id)
             if not held.ended and held.state is not CallState.OPEN:
-                ended = await self._wait_for(held, flow)
+                ended = await self.wait_for(held, flow)
                 if ended is None:
                     return await self._take_over(held, flow, ask, record, work)
                 raise_refusal(ended)
@@ -245,14 +242,16 @@ class Joining:
             return False
         return (self._clock.now() - (earlier.sent_at or earlier.changed_at)).total_seconds() < self._window
 
-    async def _wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
+    async def wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.
 
         Raises:
             StillRunning: the deadline passed before.
+            ConfigurationError: the client was closed before.
         """
         pause = _FIRST_POLL
         while await self.ownership.is_alive(held):
+            await self._desk.check_open()  # once it is closed nothing pauses any more
             if flow.deadline.left() <= 0 or flow.abandoned:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",
@@ -278,15 +277,10 @@ class Joining:
         Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
         write that it is about to send. Else the call may have been carried out: it is settled first.
         """
-        journal = self.ownership.journal
-        if not await ask_journal(journal.bury(held.owner)):
+        if not await ask_journal(self.ownership.journal.bury(held.owner)):
             return await self._keyed(flow, ask, record, work)  # it has renewed its lease: it lives
-        now = self._clock.now()
-        taken = attrs.evolve(
-            held.step(held.state, at=now, by=self.ownership.owner, why="its owner is dead"),
-            owner=self.ownership.owner,
-        )
-        if not await ask_journal(journal.save(taken)):
+        taken = await self.ownership.take_over(held, held.state, "its owner is dead")
+        if taken is None:
             raise StillRunning(
                 "somebody else has taken the call over: ask again with the same key", pending=flow.pending
             )
@@ -305,13 +299,13 @@ class Joining:
         return await self.own(flow, recorder, settle_first)
 
 
-def _check_parameters(ask: Ask, held: Parameters) -> None:
+def check_parameters(asked: Parameters, held: Parameters) -> None:
     """Refuse a key that was used for something else.
 
     Raises:
         IdempotencyMismatch: what differs is named, not its value.
     """
-    differences = held.differences(ask.parameters)
+    differences = held.differences(asked)
     if differences:
         raise IdempotencyMismatch(
             f"the idempotency key was used with another {', another '.join(differences)}; nothing was sent",

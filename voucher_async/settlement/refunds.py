@@ -25,7 +25,7 @@ from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.looking import known_ids
-from voucher_async.settlement.recording import Recorder
+from voucher_async.settlement.recording import Recorder, noted
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
@@ -77,24 +77,30 @@ def refund_parameters(pending: PendingOutcome) -> Parameters:
     )
 
 
-async def refund(engine: Engine, charge: Charge, currency: str) -> Charge:
+async def refund(
+    engine: Engine, charge: Charge, currency: str, *, key: str | None = None, parent: str | None = None
+) -> Charge:
     """Refund a whole charge in time of its own: the customer's money is worth more than a deadline.
+
+    Args:
+        engine: sends it.
+        charge: what is refunded.
+        currency: ISO 4217.
+        key: the key of its record: of two refunds with one key, one is sent.
+        parent: the record of the checkout that it is part of.
 
     Raises:
         OutcomeUnknown: what became of it could not be found out in time.
         VoucherError: it was certainly not refunded.
     """
     case, request = refund_case(engine.numbering, charge, charge.amount, currency)
-    record = engine.ownership.new_record(refund_parameters(case.pending), None)
-    recorder = Recorder(engine.ownership, record, is_stored=False)
+    record = engine.ownership.new_record(refund_parameters(case.pending), key)
+    recorder = Recorder(engine.ownership, attrs.evolve(record, parent=parent), is_stored=False)
     case.record_by(recorder)
     async with engine.lines.turn(case, engine.sender.deadline(engine.patience)):
         flow = Flow(engine.sender.deadline(), case.pending)
-        try:
-            refunded = await _perform_knowing(engine, flow, case, request)
-        except BaseException as error:
-            await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
-            raise
+        refunding = _perform_knowing(engine, flow, case, request)
+        refunded = await noted(recorder, refunding, lambda: flow.pending if flow.begun else None)
     await recorder.done(refunded, told=True)
     return refunded
 

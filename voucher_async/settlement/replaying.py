@@ -61,17 +61,7 @@ class Replay:
                 "the call with this idempotency key was carried out, and its charge is not known here",
                 pending=_pending_of(record),
             )
-        await self._check_stands(record, charge, deadline)
-        if not record.told:
-            await ask_journal(self._ownership.journal.acknowledge(record.scope, record.id))
-        return as_joined(charge)
-
-    async def _check_stands(self, record: CallRecord, charge: Charge, deadline: Deadline) -> None:
-        if not _can_be_refunded(record):
-            return
-        refunds = record.refunds if covers(charge, record.refunds) else ()
-        if not refunds and self._is_old(record):
-            refunds = await self.seen_refunds(charge, deadline)
+        refunds = await self.taken_back_by(record, charge, deadline)
         if refunds:
             raise ChargeRefunded(
                 "the charge of this idempotency key was made and taken back; the key stays used: "
@@ -79,6 +69,25 @@ class Replay:
                 charge=charge,
                 refunds=refunds,
             )
+        if not record.told:
+            await ask_journal(self._ownership.journal.acknowledge(record.scope, record.id))
+        return as_joined(charge)
+
+    async def taken_back_by(
+        self, record: CallRecord, charge: Charge, deadline: Deadline
+    ) -> tuple[Charge, ...]:
+        """The refunds that took all of a call's charge back; an older one's are read, too.
+
+        Args:
+            record: the call.
+            charge: what it made.
+            deadline: for the read.
+        """
+        if not _can_be_refunded(record):
+            return ()
+        if covers(charge, record.refunds):
+            return record.refunds
+        return await self.seen_refunds(charge, deadline) if self._is_old(record) else ()
 
     def _is_old(self, record: CallRecord) -> bool:
         return (self._ownership.clock.now() - record.changed_at).total_seconds() > _FRESH
