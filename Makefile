@@ -21,7 +21,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup codegen codegen-check lint format types unit pythons test demo emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,25 +74,13 @@ unit: setup ## the tests, with branch coverage
 	@PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
 	@$(BIN)/python -m coverage report
 
-installed: setup ## the tests once more, against the built wheel and away from the source
-	@echo "== tests against the wheel"
-	@rm -rf $(BUILD)/installed
-	@mkdir -p $(BUILD)/installed
-	@$(BIN)/python -m build --no-isolation --outdir $(BUILD)/installed/dist . > $(BUILD)/installed/build.log 2>&1 \
-		|| { cat $(BUILD)/installed/build.log; exit 1; }
-	@$(BIN)/python -m venv $(BUILD)/installed/venv
-	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --upgrade pip
-	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --group test $(BUILD)/installed/dist/*.whl
-	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT \
-		&& cp -R pyproject.toml Makefile *.md docs openapi codegen examples tests "$$work" \
-		&& cd "$$work" \
-		&& $(CURDIR)/$(BUILD)/installed/venv/bin/python -m pytest -q -p no:cacheprovider $(SOURCE_ONLY:%=--ignore=%)
+pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
+	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
+	@$(BIN)/python -m tests.gate pythons -- $(SOURCE_ONLY:%=--ignore=%)
 
-pythons: setup ## the tests on every other Python that pyproject.toml claims, and with its lowest dependencies
-	@echo "== tests on other Pythons and with the lowest dependencies"
-	@$(BIN)/python -m tests.pythons $(SOURCE_ONLY:%=--ignore=%)
-
-test: setup codegen-check lint types unit installed pythons ## the whole gate: everything that has to pass
+test: setup codegen-check lint ## the whole gate: everything that has to pass
+	@echo "== tests and types, side by side; their output: $(BUILD)/gate"
+	@$(BIN)/python -m tests.gate unit pythons types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== all passed"
 
 demo: $(RUNTIME) ## a voucher's life against the emulator, step by step
