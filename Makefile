@@ -15,7 +15,11 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-# What the runs against the installed wheel and on other Pythons leave out: the source tree's own tests, and the slow ones.
+# Nothing is compiled twice, whatever the shell says: the tests start hundreds of interpreters.
+export PYTHONDONTWRITEBYTECODE :=
+
+# What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, and the storms.
+# Of each table of 24 cases or more they run a share, and all of them between them (tests/shares.py).
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py
 

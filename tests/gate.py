@@ -63,7 +63,13 @@ def target(name: str) -> Part:
 
 
 def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) -> Part:
-    """The tests in an environment, against the wheel."""
+    """The tests in an environment, against the wheel.
+
+    Args:
+        environment: made or renewed at first.
+        wheel: the package.
+        arguments: those of pytest.
+    """
 
     def run(log: Path) -> bool:
         environment.prepare(wheel)
@@ -178,7 +184,9 @@ def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequenc
     for name in names:
         if name == "pythons":
             wheel = build_wheel()
-            parts += [tests_in(each, wheel, arguments) for each in environments]
+            for number, each in enumerate(environments, 1):
+                share = f"--share={number}/{len(environments)}"
+                parts.append(tests_in(each, wheel, [share, *arguments]))
         else:
             parts.append(target(name))
     return parts
