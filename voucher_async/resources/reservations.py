@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
+    from voucher_async.payments.numbering import Numbering
     from voucher_async.resources.book import Entry, ReservationBook
 
 __all__ = ["Reservations", "charge_pending"]
@@ -43,7 +44,7 @@ class Reservations:
         self._sender = sender
         self._desk = desk
         self.book = book
-        self.numbering = desk.engine.numbering
+        self.numbering: Numbering = desk.engine.numbering
 
     async def create(
         self,
