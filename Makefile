@@ -23,9 +23,14 @@ export PYTHONDONTWRITEBYTECODE :=
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py
 
+# What `unit` runs as parts of their own: tests that wait, for a network or for storms, more than they work; and a half.
+WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
+HEAVY := tests/settlement tests/secrets
+COVERAGE := $(BUILD)/coverage
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit pythons test demo emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup codegen codegen-check lint format types unit unit-waiting unit-heavy unit-others pythons test demo emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -78,13 +83,29 @@ unit: setup ## the tests, with branch coverage
 	@PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
 	@$(BIN)/python -m coverage report
 
+# the same in three parts, for the gate; `test` adds up what they cover
+COVERED = mkdir -p $(COVERAGE) && COVERAGE_FILE=$(COVERAGE)/.coverage.$@ PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
+
+unit-waiting: setup
+	@$(COVERED) $(WAITING)
+
+unit-heavy: setup
+	@$(COVERED) $(HEAVY)
+
+unit-others: setup
+	@$(COVERED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
+
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
 	@$(BIN)/python -m tests.gate pythons -- $(SOURCE_ONLY:%=--ignore=%)
 
 test: setup codegen-check lint ## the whole gate: everything that has to pass
-	@echo "== tests and types, side by side; their output: $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate unit pythons types -- $(SOURCE_ONLY:%=--ignore=%)
+	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
+	@rm -rf $(COVERAGE)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons types -- $(SOURCE_ONLY:%=--ignore=%)
+	@echo "== coverage"
+	@$(BIN)/python -m coverage combine --quiet $(COVERAGE)
+	@$(BIN)/python -m coverage report
 	@echo "== all passed"
 
 demo: $(RUNTIME) ## a voucher's life against the emulator, step by step

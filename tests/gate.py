@@ -1,11 +1,12 @@
-"""Run parts of the gate side by side, one per core: a part that waits for nothing leaves no core idle.
+"""Run parts of the gate side by side, one per core, so that none is idle.
 
-python -m tests.gate PART... [-- ARGUMENTS]
+python -m tests.gate [--beside=PART...] PART... [-- ARGUMENTS]
 
 A part is a target of the Makefile, or `pythons`: pytest with these arguments against the built wheel, away
 from the source, in every environment of `tests/pythons.py`. They begin in the order given: put the longest
-first. Each writes into a log of its own below .build/gate; one that fails is shown whole. The last lines name
-each claimed Python that this machine lacks; that fails nothing.
+first. Those beside wait more than they work: they begin at once and count for no core. Each part writes into
+a log of its own below .build/gate; one that fails is shown whole. The last lines name each claimed Python
+that this machine lacks; that fails nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tests.pythons import ROOT, Claims, Environment, build_wheel, find, plan
 
 __all__ = ["Part", "copy_what_tests_need", "cores", "main", "run_all", "split", "target", "tests_in"]
 
+_BESIDE: Final = "--beside="
 LOGS: Final = ROOT / ".build" / "gate"
 NEEDED: Final = ("docs", "openapi", "codegen", "examples", "tests", "pyproject.toml", "Makefile")
 # what a part that passed has to say: figures, and what was left out
@@ -45,10 +47,12 @@ class Part:
     Attributes:
         name: its name, and that of its log.
         run: writes into the log; whether it passed.
+        beside: it waits more than it works, and needs no core of its own.
     """
 
     name: str
     run: Callable[[Path], bool]
+    beside: bool = False
 
 
 def target(name: str) -> Part:
@@ -113,12 +117,13 @@ def run_all(parts: Sequence[Part], at_once: int) -> list[str]:
 
     Args:
         parts: in the order in which they begin.
-        at_once: how many run side by side.
+        at_once: how many run side by side, those beside them aside.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(at_once) as pool:
-        passed = list(pool.map(_report, parts))
-    return [part.name for part, good in zip(parts, passed, strict=True) if not good]
+    beside = sum(part.beside for part in parts)
+    with ThreadPoolExecutor(at_once) as own, ThreadPoolExecutor(beside or 1) as others:
+        running = [(part.name, (others if part.beside else own).submit(_report, part)) for part in parts]
+        return [name for name, passed in running if not passed.result()]
 
 
 def _report(part: Part) -> bool:
@@ -182,7 +187,9 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
 def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequence[Environment]) -> list[Part]:
     parts: list[Part] = []
     for name in names:
-        if name == "pythons":
+        if name.startswith(_BESIDE):
+            parts.append(attrs.evolve(target(name.removeprefix(_BESIDE)), beside=True))
+        elif name == "pythons":
             wheel = build_wheel()
             for number, each in enumerate(environments, 1):
                 share = f"--share={number}/{len(environments)}"

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -76,6 +76,31 @@ def test_parts_run_side_by_side_and_begin_in_their_order() -> None:
     parts = [part("a", both.wait), part("b", both.wait), part("c", lambda: None)]
     assert run_all(parts, 2) == []
     assert begun[2] == "c"
+
+
+def test_a_part_beside_the_others_takes_no_core() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def run(log: Path) -> bool:
+        both.wait()
+        log.touch()
+        return True
+
+    assert run_all([Part("waits", run, beside=True), Part("works", run)], 1) == []
+
+
+def test_what_runs_beside_is_told_by_an_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken: list[Part] = []
+
+    def run(parts: Sequence[Part], at_once: int) -> list[str]:
+        taken.extend(parts)
+        return []
+
+    monkeypatch.setattr(gate, "run_all", run)
+    assert gate.main(["--beside=slow", "unit"], {}) == 0
+    assert [(part.name, part.beside) for part in taken] == [("slow", True), ("unit", False)]
 
 
 @pytest.mark.parametrize(
