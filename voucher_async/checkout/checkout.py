@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.held import HeldReservation
 from voucher_async.checkout.partial import reserve_partially
+from voucher_async.checkout.recorded import CheckoutRecord
 from voucher_async.checkout.renewal import keep_alive
 from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from voucher_async.checkout.lifecycle import Lifecycle
     from voucher_async.models import Charge, Reservation
     from voucher_async.money import Amount
+    from voucher_async.payments.call import Planned
     from voucher_async.pending import HeldOutcome
-    from voucher_async.resources.book import Entry
     from voucher_async.sansio import Request
 
 __all__ = ["Checkout"]
@@ -43,10 +44,12 @@ class Checkout:
         parts: what it works with.
         order_number: the order.
         currency: ISO 4217.
+        key: the idempotency key.
     """
 
-    def __init__(self, parts: Lifecycle, *, order_number: str, currency: str) -> None:
+    def __init__(self, parts: Lifecycle, *, order_number: str, currency: str, key: str | None = None) -> None:
         self._parts = parts
+        self._record = CheckoutRecord(parts, order_number=order_number, currency=currency, key=key)
         self._held: list[HeldReservation] = []
         self._secrets: tuple[str | None, ...] = ()
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
@@ -59,6 +62,7 @@ class Checkout:
         self.currency = currency
 
     async def __aenter__(self) -> Self:
+        await self._record.enter()
         self._entered = True
         return self
 
@@ -66,7 +70,10 @@ class Checkout:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._left = True
-        await self._stop_renewals()
+        try:
+            await self._stop_renewals()
+        finally:
+            await self._record.leave()
 
     @property
     def held(self) -> tuple[HeldReservation, ...]:
@@ -108,7 +115,10 @@ class Checkout:
             ApiError: refused by the server, for example because the voucher does not hold that much.
             TransportError: no answer; a reservation may exist, unused it lapses.
             OutcomeUnknown, CheckoutFailed: an earlier `charge` left money charged, or left that open.
-            ConfigurationError: the checkout is over.
+            IdempotencyMismatch: an earlier run with the key has charged other vouchers, or was asked for
+                another amount; nothing was sent.
+            JournalFailed: the journal cannot be read; nothing was sent.
+            ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
         code, pin = conceal(code), conceal(pin)
         self._secrets += (code, pin)
@@ -122,7 +132,9 @@ class Checkout:
             return self._parts.reservations.request(code=code, amount=value, currency=self.currency, pin=pin)
 
         request = request_for(asked)
-        key = self._parts.key(code)
+        key, target = self._parts.key(code), await self._parts.joining.ownership.digest(code)
+        if self._record.replayed is not None:
+            return self._show(self._record.replayed.find(target, asked))
         with known(*self._secrets):
             async with in_turn(self._parts.lock, (key,), deadline):
                 if allow_partial:
@@ -132,28 +144,38 @@ class Checkout:
                 else:
                     made = await self._parts.reservations.make(request, deadline)
             self._check_open()  # it may have been charged meanwhile: what is held now lapses
-            held = self._hold(made, asked, request, key)
+            held = HeldReservation(
+                made,
+                asked=asked,
+                request=request,
+                key=key,
+                target=target,
+                book=self._parts.reservations.book,
+            )
+            self._hold(held)
             if renew:
                 self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
         return held
 
-    def _hold(
-        self, made: tuple[Reservation, Entry], asked: Decimal, request: Request[Reservation], key: str
-    ) -> HeldReservation:
-        held = HeldReservation(
-            made, asked=asked, request=request, key=key, book=self._parts.reservations.book
-        )
+    def _hold(self, held: HeldReservation) -> None:
         for replaced in [old for old in self._held if old.voucher_id == held.voucher_id]:
             self._held.remove(replaced)
             self._stop_renewal(replaced)
         self._held.append(held)
+
+    def _show(self, held: HeldReservation) -> HeldReservation:
+        """What an earlier run with the key has charged."""
+        self._check_open()
+        if held not in self._held:
+            self._held.append(held)
         return held
 
     async def charge(self, *, timeout: float | None = None) -> tuple[Charge, ...]:
         """Charge every reservation: all, or none.
 
         When a later voucher fails, those charged before are refunded, which is not cut short by `timeout`.
-        A second call returns the same charges and sends nothing. When the caller is cancelled meanwhile, the
+        A second call returns the same charges and sends nothing, as does one after an earlier run with the
+        same idempotency key, whatever was reserved in this one. When the caller is cancelled meanwhile, the
         charge under way is finished; with vouchers left to charge everything is refunded then, otherwise the
         charges stand. The hooks are told which.
 
@@ -173,11 +195,16 @@ class Checkout:
             OutcomeUnknown: an earlier `charge` was cancelled on its way, or another charge of one of the
                 reservations is open. Nothing was sent.
             CallTimeout: another call was using one of the vouchers all the time; nothing was sent.
-            ConfigurationError: the checkout is over.
+            ChargeRefunded: an earlier run with the key has charged, and one of its charges was taken back.
+            JournalFailed: the journal cannot be written; nothing was sent.
+            ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
         if self._charges is not None:
             return self._charges
         self._check_left()
+        if self._record.replayed is not None:
+            self._charges = await self._record.replayed.charges()
+            return self._charges
         if not self._charging:
             self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
         deadline = self._parts.sender.deadline(timeout)
@@ -187,10 +214,13 @@ class Checkout:
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
             )
             flow = Flow(deadline, asked)
-            return await self._parts.desk.run(flow, self._charge_in_turn, self._end_charging)
+            return await self._parts.desk.run(flow, self._charge_until_known, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1
+
+    async def _charge_until_known(self, flow: Flow) -> tuple[Charge, ...]:
+        return await self._record.during(self._charge_in_turn(flow))
 
     async def _charge_in_turn(self, flow: Flow) -> tuple[Charge, ...]:
         keys = (held.key for held in self._held)
@@ -203,26 +233,46 @@ class Checkout:
         return self._charges
 
     async def _charge_all(self, flow: Flow) -> tuple[Charge, ...]:
+        if not self._held:
+            return ()
+        plan = await self._record.plan(self._held)
+        try:
+            charges = await self._charge_plan(flow, plan)
+        except BaseException as error:
+            if self._broken is not None:
+                await self._record.opened(error)
+            raise
+        self._broken = None
+        await self._record.done(told=not flow.abandoned)
+        return charges
+
+    async def _charge_plan(self, flow: Flow, plan: Sequence[Planned]) -> tuple[Charge, ...]:
         charges: list[Charge] = []
-        for held in self._held:
+        for planned in plan:
             # until the charge is known, nothing of this order may be charged a second time
-            self._broken = _cut_short(held.reservation, self.order_number)
+            self._broken = self._cut_short(planned.reservation)
             try:
-                charges.append(await self._charge_one(flow, held))
+                charges.append(await self._charge_one(flow, planned))
             except VoucherError as error:
                 flow.undoing = True
-                outcomes = await undo(self._parts, self, charges, error)
+                await self._record.check_own(error)
+                outcomes = await undo(self._parts, self._record.record, charges, error)
                 failure = failure_of(error, outcomes)
                 self._broken = failure if _moved_money(outcomes) else None
                 raise failure from error
-        self._broken = None
         return tuple(charges)
 
-    async def _charge_one(self, flow: Flow, held: HeldReservation) -> Charge:
+    async def _charge_one(self, flow: Flow, planned: Planned) -> Charge:
         if flow.abandoned:
             raise ConfigurationError("the checkout was cancelled before this voucher was charged")
-        return await self._parts.reservations.charge_by(
-            flow, held.reservation, order_number=self.order_number, currency=self.currency
+        return await self._record.charge(flow, planned)
+
+    def _cut_short(self, reservation: Reservation) -> OutcomeUnknown:
+        pending = charge_pending(reservation, self.order_number)
+        return OutcomeUnknown(
+            "the checkout was cut short while it charged: look for its charges before you pay this order "
+            "again",
+            pending=self._parts.reservations.numbering.formatted(pending),
         )
 
     def _check_broken(self) -> None:
@@ -232,6 +282,8 @@ class Checkout:
     def _check_left(self) -> None:
         if self._left:
             raise ConfigurationError("the checkout is over: its `async with` block was left")
+        if self._record.needs_block:
+            raise ConfigurationError("an idempotency key is claimed at the checkout's `async with`")
 
     def _check_open(self) -> None:
         self._check_left()
@@ -254,13 +306,6 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _cut_short(reservation: Reservation, order_number: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        "the checkout was cut short while it charged: look for its charges before you pay this order again",
-        pending=charge_pending(reservation, order_number),
-    )
 
 
 def _moved_money(outcomes: Sequence[HeldOutcome]) -> bool:

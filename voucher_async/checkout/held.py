@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from voucher_async.models import Reservation
+    from voucher_async.payments.call import Planned
     from voucher_async.resources.book import Entry, ReservationBook
     from voucher_async.sansio import Request
 
-__all__ = ["HeldReservation"]
+__all__ = ["ChargedReservation", "HeldReservation"]
 
 
 class HeldReservation:
@@ -25,10 +26,11 @@ class HeldReservation:
         asked: the amount that was asked for, in currency units.
         request: how it was made, for making it anew.
         key: stands for the voucher in a lock.
+        target: stands for the voucher in records.
         book: what the client knows of its reservations.
     """
 
-    __slots__ = ("_book", "_entry", "_reservation", "asked", "key", "request")
+    __slots__ = ("_book", "_entry", "_reservation", "asked", "key", "request", "target")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class HeldReservation:
         asked: Decimal,
         request: Request[Reservation],
         key: str,
+        target: str,
         book: ReservationBook,
     ) -> None:
         self._reservation, self._entry = made
@@ -44,6 +47,7 @@ class HeldReservation:
         self.asked: Decimal = asked
         self.request: Request[Reservation] = request
         self.key: str = key
+        self.target: str = target
 
     def __repr__(self) -> str:
         return f"<HeldReservation {self.amount} of voucher {self.voucher_id}, {self.remaining:.0f} s left>"
@@ -95,3 +99,33 @@ class HeldReservation:
     def renewed(self, made: tuple[Reservation, Entry]) -> None:
         """Go on with a newer reservation of the same voucher."""
         self._reservation, self._entry = made
+
+
+class ChargedReservation(HeldReservation):
+    """A reservation that an earlier run of its checkout, with the same idempotency key, has charged.
+
+    Args:
+        planned: what the earlier run charged.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, planned: Planned) -> None:
+        # the base's arguments are for what is still to be charged
+        self._reservation = planned.reservation
+        self.asked, self.target = planned.asked, planned.target
+
+    @property
+    def remaining(self) -> float:
+        """Seconds in which it can still be charged: none, it was."""
+        return 0.0
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer reservation replaced it: it was charged before."""
+        return False
+
+    @property
+    def charged(self) -> bool:
+        """Whether it was charged: yes."""
+        return True

@@ -13,44 +13,42 @@ from voucher_async.errors import (
     ReservationAlreadyCharged,
     VoucherError,
 )
-from voucher_async.hooks import Settled
 from voucher_async.pending import HeldOutcome, HeldState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voucher_async.checkout.checkout import Checkout
-    from voucher_async.checkout.held import HeldReservation
     from voucher_async.checkout.lifecycle import Lifecycle
     from voucher_async.models import Charge
+    from voucher_async.payments.call import CallRecord, Planned
     from voucher_async.pending import PendingOutcome
 
-__all__ = ["failure_of", "undo"]
+__all__ = ["failure_of", "outcome", "take_back", "undo"]
 
 
 async def undo(
-    parts: Lifecycle, checkout: Checkout, charges: Sequence[Charge], error: VoucherError
+    parts: Lifecycle, record: CallRecord, charges: Sequence[Charge], error: VoucherError
 ) -> tuple[HeldOutcome, ...]:
     """Refund what was charged, and say what became of every voucher.
 
     Args:
         parts: what to refund with.
-        checkout: whose vouchers.
-        charges: what was charged, in the order of the checkout's reservations.
+        record: the checkout's, with its plan.
+        charges: what was charged, in the order of the plan.
         error: why the next one was not charged.
     """
     outcomes: list[HeldOutcome] = []
-    for index, held in enumerate(checkout.held):
+    for index, planned in enumerate(record.plan):
         if index < len(charges):
             try:
-                outcomes.append(await _refund(parts, checkout, held, charges[index]))
+                outcomes.append(await take_back(parts, record, planned, charges[index]))
             except asyncio.CancelledError:
-                _leave(parts, checkout, charges[index:])
+                _leave(parts, record, charges[index:])
                 raise
         elif index == len(charges):
-            outcomes.append(_outcome(held, _state_after(error), error=error))
+            outcomes.append(outcome(planned, _state_after(error), error=error))
         else:
-            outcomes.append(_outcome(held, HeldState.NOT_CHARGED))
+            outcomes.append(outcome(planned, HeldState.NOT_CHARGED))
     return tuple(outcomes)
 
 
@@ -66,37 +64,64 @@ def _state_after(error: VoucherError) -> HeldState:
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
 
 
-def _leave(parts: Lifecycle, checkout: Checkout, charges: Sequence[Charge]) -> None:
+def _leave(parts: Lifecycle, record: CallRecord, charges: Sequence[Charge]) -> None:
     """Nothing can be refunded any more: the client was closed, or the loop ends."""
     under_way = {pending.charge_id for pending in parts.desk.pending}
     for charge in charges:
         if charge.id not in under_way:  # what is in doubt is open, and listed as such
-            _tell(parts, checkout, "refund failed", charge, None)
+            _report_failed(parts, record, charge, None)
 
 
-async def _refund(parts: Lifecycle, checkout: Checkout, held: HeldReservation, charge: Charge) -> HeldOutcome:
+async def take_back(parts: Lifecycle, record: CallRecord, planned: Planned, charge: Charge) -> HeldOutcome:
+    """Refund one charge of a checkout, once whoever else does so, and tell the hooks.
+
+    Args:
+        parts: what to refund with.
+        record: the checkout's.
+        planned: the voucher.
+        charge: its charge.
+    """
+    currency, key = record.parameters.currency or "", f"{planned.record}/refund"
     try:
-        refund = await parts.charges.take_back(charge, currency=checkout.currency)
+        refund = await parts.charges.take_back(charge, currency=currency, key=key, parent=record.id)
     except VoucherError as error:
         if _open_in(error) is not None:
-            return _outcome(held, HeldState.UNKNOWN, charge=charge, error=error)
-        _tell(parts, checkout, "refund failed", charge, error)
-        return _outcome(held, HeldState.CHARGED, charge=charge, error=error)
-    _tell(parts, checkout, "refunded", charge, None)
-    return _outcome(held, HeldState.REFUNDED, charge=charge, refund=refund)
+            return outcome(planned, HeldState.UNKNOWN, charge=charge, error=error)
+        _report_failed(parts, record, charge, error)
+        return outcome(planned, HeldState.CHARGED, charge=charge, error=error)
+    parts.report.refunded(charge, **_of(record))
+    return outcome(planned, HeldState.REFUNDED, charge=charge, refund=refund)
 
 
-def _outcome(
-    held: HeldReservation,
+def _report_failed(parts: Lifecycle, record: CallRecord, charge: Charge, error: VoucherError | None) -> None:
+    parts.report.refund_failed(charge, error, **_of(record))
+
+
+def _of(record: CallRecord) -> dict[str, str]:
+    asked = record.parameters
+    return {"order_number": asked.order_number or "", "currency": asked.currency or ""}
+
+
+def outcome(
+    planned: Planned,
     state: HeldState,
     *,
     charge: Charge | None = None,
     refund: Charge | None = None,
     error: VoucherError | None = None,
 ) -> HeldOutcome:
+    """What became of one voucher.
+
+    Args:
+        planned: the voucher.
+        state: what became of it.
+        charge: its charge.
+        refund: the refund of that.
+        error: why it was not charged, not refunded, or is unknown.
+    """
     return HeldOutcome(
-        voucher_id=held.voucher_id,
-        amount=held.amount,
+        voucher_id=planned.reservation.voucher_id,
+        amount=planned.reservation.amount,
         state=state,
         charge=charge,
         refund=refund,
@@ -104,25 +129,11 @@ def _outcome(
     )
 
 
-def _tell(
-    parts: Lifecycle, checkout: Checkout, what: str, charge: Charge, error: VoucherError | None
-) -> None:
-    parts.hooks.settled(
-        Settled(
-            what=what,
-            amount=charge.amount,
-            order_number=checkout.order_number,
-            charge=charge,
-            error=error,
-        )
-    )
-
-
 def failure_of(error: VoucherError, outcomes: Sequence[HeldOutcome]) -> CheckoutFailed:
     """The error of a checkout whose vouchers came to these ends."""
     counts = [f"{count} {state}" for state in HeldState if (count := sum(o.state is state for o in outcomes))]
     message = f"the checkout failed ({', '.join(counts)}): {error.args[0]}"
-    pending = next(filter(None, (_open_in(outcome.error) for outcome in outcomes)), None)
+    pending = next(filter(None, (_open_in(each.error) for each in outcomes)), None)
     if pending is None:
         return CheckoutFailed(message, outcomes=outcomes, facts=error.facts)
     return CheckoutUnknown(message, outcomes=outcomes, pending=pending, facts=error.facts)

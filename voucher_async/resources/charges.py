@@ -73,11 +73,11 @@ class Charges:
         """
         key = check_key(idempotency_key)
         value = _amount(charge, amount)
-        case, _ = refund_case(charge, value, currency)
+        case, _ = refund_case(self._desk.engine.numbering, charge, value, currency)
         ask = Ask(parameters=refund_parameters(case.pending), key=key, pending=case.pending)
 
         async def call(flow: Flow) -> Charge:
-            case, request = refund_case(charge, value, currency)
+            case, request = refund_case(self._desk.engine.numbering, charge, value, currency)
             case.record_by(flow.recorder)
             refunded = await perform_in_turn(self._desk.engine, flow, case, request)
             await self._joining.ownership.note_refund(refunded, of=case.pending.charge_id)
@@ -85,9 +85,19 @@ class Charges:
 
         return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
-    async def take_back(self, charge: Charge, *, currency: str) -> Charge:
-        """Refund a whole charge inside a call that is already running; otherwise as `refund`."""
-        refunded = await refund(self._desk.engine, charge, currency)
+    async def take_back(
+        self, charge: Charge, *, currency: str, key: str | None = None, parent: str | None = None
+    ) -> Charge:
+        """Refund a whole charge inside a call that is already running; otherwise as `refund`.
+
+        Args:
+            charge: what is refunded.
+            currency: ISO 4217.
+            key: the key of the refund's record: of two refunds with one key, one is sent.
+            parent: the record of the checkout that it is part of.
+        """
+        engine = self._desk.engine
+        refunded = engine.numbering.own(await refund(engine, charge, currency, key=key, parent=parent))
         await self._joining.ownership.note_refund(refunded, of=charge.id)
         return refunded
 

@@ -29,16 +29,18 @@ from voucher_async.errors import (
     CallTimeout,
     Fate,
     IdempotencyMismatch,
+    JournalFailed,
     StillRunning,
     VoucherError,
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
+from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
 from voucher_async.pending import PendingOutcome
 from voucher_async.settlement.case import Flow
 from voucher_async.settlement.joined import as_joined
-from voucher_async.settlement.recording import Recorder, ask_journal
+from voucher_async.settlement.recording import Recorder, ask_journal, noted
 from voucher_async.settlement.replaying import Replay, raise_refusal
 from voucher_async.settlement.running import Running
 
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from voucher_async.settlement.desk import Desk
     from voucher_async.settlement.recording import Ownership
 
-__all__ = ["Ask", "Joining", "Work"]
+__all__ = ["Ask", "Joining", "Work", "check_parameters"]
 
 T = TypeVar("T")
 
@@ -154,7 +156,7 @@ class Joining:
             met = self._met.get(ask.meets) if ask.meets is not None else None
             if met is None or not goes_on(met.running.task):
                 return await self._desk.wait(self._begin(ask, deadline, work), deadline)
-            _check_parameters(ask, met.ask.parameters)
+            check_parameters(ask.parameters, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
             try:
                 return as_joined(cast("T", await self._desk.wait(met.running, deadline)))
@@ -186,17 +188,19 @@ class Joining:
     async def own(self, flow: Flow, recorder: Recorder, call: Callable[[Flow], Awaitable[T]]) -> T:
         """Run a call as the owner of its record, and write how it ended."""
         flow.recorder = recorder
-        try:
-            answer = await call(flow)
-        except BaseException as error:
-            await recorder.failed(error, is_begun=flow.begun, pending=flow.pending)
-            raise
+        answer = await noted(recorder, self._answer(flow, call), lambda: flow.pending if flow.begun else None)
         if flow.recalled is not None:
             await self.ownership.acknowledge(flow.recalled)  # it has a record, that of the call that made it
         else:
             charge = answer if isinstance(answer, Charge) else None
             await recorder.done(charge, told=not flow.abandoned)
         return answer
+
+    async def _answer(self, flow: Flow, call: Callable[[Flow], Awaitable[T]]) -> T:
+        """The answer to a call, with the shop's own order number."""
+        answer = await call(flow)
+        own = self._desk.engine.numbering.own
+        return cast("T", own(answer)) if isinstance(answer, Charge) else answer
 
     async def _keyed(self, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]) -> T:
         while True:
@@ -206,12 +210,12 @@ class Joining:
                 recorder = Recorder(self.ownership, record, is_stored=True)
                 return await self.own(flow, recorder, self._after(claim.earlier, work))
             held = claim.record
-            _check_parameters(ask, held.parameters)
+            check_parameters(ask.parameters, held.parameters)
             flow.asked = attrs.evolve(held.pending or flow.asked, id=held.id)
             if not held.ended and held.state is not CallState.OPEN:
-                ended = await self._wait_for(held, flow)
+                ended = await self.wait_for(held, flow)
                 if ended is None:
-                    return await self._take_over(held, flow, work)
+                    return await self._take_over(held, flow, ask, record, work)
                 raise_refusal(ended)
                 held = ended
             if held.state is CallState.DONE:
@@ -233,18 +237,21 @@ class Joining:
         return look_first
 
     def _may_be_late(self, earlier: CallRecord) -> bool:
-        if earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
+        if is_by_id or None in {earlier.sent_at, earlier.pending, earlier.voucher_id}:
             return False
-        return (self._clock.now() - earlier.sent_at).total_seconds() < self._window
+        return (self._clock.now() - (earlier.sent_at or earlier.changed_at)).total_seconds() < self._window
 
-    async def _wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
+    async def wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.
 
         Raises:
             StillRunning: the deadline passed before.
+            ConfigurationError: the client was closed before.
         """
         pause = _FIRST_POLL
         while await self.ownership.is_alive(held):
+            await self._desk.check_open()  # once it is closed nothing pauses any more
             if flow.deadline.left() <= 0 or flow.abandoned:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",
@@ -253,25 +260,27 @@ class Joining:
             await self._desk.engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
             pause = min(pause * 2, _LONGEST_POLL)
             now = await ask_journal(self.ownership.journal.get(held.scope, held.id))
-            if now is None or now.ended or now.state is CallState.OPEN:
-                return now or attrs.evolve(held, state=CallState.NOT_DONE)
+            if now is None:
+                raise JournalFailed(
+                    "the record of a call under way is gone from the journal; nothing was sent"
+                )
+            if now.ended or now.state is CallState.OPEN:
+                return now
             held = now
         return None
 
-    async def _take_over(self, held: CallRecord, flow: Flow, work: Work[T]) -> T:
+    async def _take_over(
+        self, held: CallRecord, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]
+    ) -> T:
         """Go on with the call of a dead owner.
 
         Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
         write that it is about to send. Else the call may have been carried out: it is settled first.
         """
-        journal = self.ownership.journal
-        await ask_journal(journal.bury(held.owner))
-        now = self._clock.now()
-        taken = attrs.evolve(
-            held.step(held.state, at=now, by=self.ownership.owner, why="its owner is dead"),
-            owner=self.ownership.owner,
-        )
-        if not await ask_journal(journal.save(taken)):
+        if not await ask_journal(self.ownership.journal.bury(held.owner)):
+            return await self._keyed(flow, ask, record, work)  # it has renewed its lease: it lives
+        taken = await self.ownership.take_over(held, held.state, "its owner is dead")
+        if taken is None:
             raise StillRunning(
                 "somebody else has taken the call over: ask again with the same key", pending=flow.pending
             )
@@ -290,13 +299,13 @@ class Joining:
         return await self.own(flow, recorder, settle_first)
 
 
-def _check_parameters(ask: Ask, held: Parameters) -> None:
+def check_parameters(asked: Parameters, held: Parameters) -> None:
     """Refuse a key that was used for something else.
 
     Raises:
         IdempotencyMismatch: what differs is named, not its value.
     """
-    differences = held.differences(ask.parameters)
+    differences = held.differences(asked)
     if differences:
         raise IdempotencyMismatch(
             f"the idempotency key was used with another {', another '.join(differences)}; nothing was sent",

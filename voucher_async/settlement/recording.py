@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -17,14 +17,15 @@ from voucher_async.payments.codes import spelled
 from voucher_async.pending import SettlementState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from voucher_async.clock import Clock
     from voucher_async.models import Charge
+    from voucher_async.payments.call import Planned
     from voucher_async.payments.journal import Claim, Journal
     from voucher_async.pending import PendingOutcome, Settlement
 
-__all__ = ["Ownership", "Recorder", "ask_journal", "failure_of"]
+__all__ = ["Ownership", "Recorder", "ask_journal", "failure_of", "noted"]
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class Ownership:
         self.owner: str = new_id()
         self._renewed: float | None = None
         self._digest_key: bytes | None = None
+        self._given_up: set[str] = set()
         renew_in_children(self)
 
     def after_fork(self) -> None:
@@ -83,14 +85,45 @@ class Ownership:
         """A record that is not stored yet."""
         return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
 
-    async def claim(self, record: CallRecord) -> Claim:
+    async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a new record and give it its key, if that is free.
+
+        Args:
+            record: the record.
+            durable: wait until it is on disk.
 
         Raises:
             JournalFailed: it could not be stored; nothing was sent.
         """
         await self._renew()
-        return await ask_journal(self.journal.claim(record))
+        try:
+            return await ask_journal(self.journal.claim(record, durable=durable))
+        except BaseException:
+            self.give_up(record.id)  # it may be stored all the same
+            raise
+
+    def give_up(self, record_id: str) -> None:
+        """Let whoever asks next take a record of this client over: nobody here works on it any more."""
+        self._given_up.add(record_id)
+
+    def keep(self, record_id: str) -> None:
+        """Take back that a record was given up."""
+        self._given_up.discard(record_id)
+
+    async def take_over(self, held: CallRecord, state: CallState, why: str) -> CallRecord | None:
+        """Make a record this client's own; None when somebody else has changed it meanwhile.
+
+        Args:
+            held: the record as it was read.
+            state: the state that it is in then.
+            why: the reason in words.
+        """
+        taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
+        self.give_up(held.id)  # should this be cut short, whoever asks next goes on
+        if not await ask_journal(self.journal.save(taken)):
+            return None
+        self.keep(held.id)
+        return taken
 
     async def _renew(self) -> None:
         now = self.clock.monotonic()
@@ -137,7 +170,7 @@ class Ownership:
     async def is_alive(self, record: CallRecord) -> bool:
         """Whether somebody works on a record."""
         if record.owner == self.owner:
-            return True
+            return record.id not in self._given_up
         return await ask_journal(self.journal.is_alive(record.owner))
 
 
@@ -163,6 +196,8 @@ class Recorder:
         self._ownership = ownership
         self._is_stored = is_stored
         self._writing = asyncio.Lock()
+        self._in_doubt: CallRecord | None = None  # a write whose answer was lost
+        self._end_known = False  # whether or not it could be written
         self.record = record
 
     @property
@@ -176,31 +211,64 @@ class Recorder:
         Raises:
             JournalFailed: that could not be written, or the record has another owner now; send nothing.
         """
-        now = self._ownership.clock.now()
-        changed = self.record.step(
-            CallState.SENT,
-            at=now,
-            by=self._ownership.owner,
-            pending=pending,
-            voucher_id=pending.voucher_id,
-            sent_at=now,
-        )
+        await self._sending(pending=pending, voucher_id=pending.voucher_id)
+
+    async def planned(self, plan: Sequence[Planned]) -> None:
+        """Note durably what a checkout is about to charge.
+
+        Raises:
+            JournalFailed: that could not be written, or the record has another owner now; send nothing.
+        """
+        await self._sending(plan=tuple(plan))
+
+    async def holds(self) -> bool:
+        """Whether the record is still this client's: noted, so that who takes it over comes after that."""
+        try:
+            return await self._send()
+        except JournalFailed:
+            return True  # who cannot be asked has not said no
+
+    async def _sending(self, **changes: Any) -> None:
+        if not await self._send(**changes):
+            raise JournalFailed(
+                "the record of this call was taken over, or changed by somebody else; nothing was sent"
+            )
+
+    async def _send(self, **changes: Any) -> bool:
+        self._end_known = False
         async with self._writing:
-            if not await self._write(changed, durable=True):
-                raise JournalFailed(
-                    "the record of this call was taken over, or changed by somebody else; nothing was sent"
-                )
+            await self._catch_up()
+            now, owner = self._ownership.clock.now(), self._ownership.owner
+            changed = self.record.step(CallState.SENT, at=now, by=owner, sent_at=now, **changes)
+            return await self._write(changed, durable=True)
+
+    async def _catch_up(self) -> None:
+        """Find out whether a write was stored whose answer was lost, and go on from there."""
+        lost = self._in_doubt
+        if lost is None:
+            return
+        stored = await ask_journal(self._ownership.journal.get(lost.scope, lost.id))
+        self._in_doubt = None
+        if stored == lost:
+            self._is_stored, self.record = True, lost
+            self._ownership.keep(lost.id)
 
     async def _write(self, changed: CallRecord, *, durable: bool = False) -> bool:
-        journal = self._ownership.journal
-        if self._is_stored:
-            is_taken = await ask_journal(journal.save(changed, durable=durable))
-        else:
+        if not self._is_stored:
             changed = attrs.evolve(changed, version=1)
-            is_taken = (await self._ownership.claim(changed)).won
+        try:
+            is_taken = await self._store(changed, durable=durable)
+        except JournalFailed:
+            self._in_doubt = changed
+            raise
         if is_taken:
             self._is_stored, self.record = True, changed
         return is_taken
+
+    async def _store(self, changed: CallRecord, *, durable: bool) -> bool:
+        if self._is_stored:
+            return await ask_journal(self._ownership.journal.save(changed, durable=durable))
+        return (await self._ownership.claim(changed, durable=durable)).won
 
     async def done(self, charge: Charge | None, *, told: bool, why: str | None = None) -> None:
         """Note that it was carried out."""
@@ -226,6 +294,18 @@ class Recorder:
         else:
             await self._end(CallState.OPEN, pending=left or pending, why=_words(error))
 
+    async def opened(self, error: BaseException) -> None:
+        """Note that a call has moved money, or may have, and that it is not finished."""
+        if not self._end_known:
+            left = getattr(error, "pending", None)
+            await self._end(CallState.OPEN, pending=left or self.record.pending, why=_words(error))
+
+    async def released(self, why: str) -> None:
+        """Note that a call that is not finished charged nothing, or took all back: its key is free."""
+        if not self._end_known:
+            proof = Proof.NOT_SENT if self.record.state is CallState.BEGUN else None
+            await self._end(CallState.NOT_DONE, proof=proof, why=why)
+
     async def settled(self, settlement: Settlement) -> None:
         """Note what was found out about a call that was open."""
         if settlement.state is SettlementState.DONE:
@@ -234,28 +314,54 @@ class Recorder:
             await self._end(CallState.NOT_DONE, proof=settlement.proof, why="looked for")
 
     async def _end(
-        self, state: CallState, *, why: str | None, proof: Proof | None = None, **changes: object
+        self, state: CallState, *, why: str | None, proof: Proof | None = None, **changes: Any
     ) -> None:
         """Write an end; what was answered stands whether that can be written or not."""
+        self._end_known = True
         async with self._writing:
-            if self.record.state is CallState.DONE or (self.record.ended and state is CallState.OPEN):
-                return
-            if not self._is_stored and state is not CallState.DONE and state is not CallState.OPEN:
-                return  # nothing was sent, and nobody claimed anything
-            now, owner = self._ownership.clock.now(), self._ownership.owner
-            changed = self.record.step(state, at=now, by=owner, why=why, proof=proof, **changes)
-            try:
-                is_taken = await self._write(changed)
-            except VoucherError as error:
-                quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, error)
-                self.record = changed
-                return
-            if not is_taken:
-                quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
+            failure = await self._try_end(state, why=why, proof=proof, **changes)
+            if failure is not None:  # the answer may have been lost: it is read back, and written again
+                failure = await self._try_end(state, why=why, proof=proof, **changes)
+        if failure is not None:
+            quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, failure)
+            self._ownership.give_up(self.id)
+
+    async def _try_end(self, state: CallState, **changes: Any) -> VoucherError | None:
+        try:
+            await self._write_end(state, **changes)
+        except VoucherError as error:
+            return error
+        return None
+
+    async def _write_end(self, state: CallState, **changes: Any) -> None:
+        await self._catch_up()
+        if self.record.state is CallState.DONE or (self.record.ended and state is CallState.OPEN):
+            return
+        if not self._is_stored and state is not CallState.DONE and state is not CallState.OPEN:
+            return  # nothing was sent, and nobody claimed anything
+        now, owner = self._ownership.clock.now(), self._ownership.owner
+        if not await self._write(self.record.step(state, at=now, by=owner, **changes)):
+            quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
 
     @property
     def _what(self) -> tuple[str, str]:
         return self.record.parameters.operation, self.record.id
+
+
+async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], PendingOutcome | None]) -> T:
+    """Wait for a call, and note how it ended should it raise an error.
+
+    Args:
+        recorder: writes the record of the call.
+        call: the call.
+        sent: what is known of the request that moves money; None where none was begun.
+    """
+    try:
+        return await call
+    except BaseException as error:
+        pending = sent()
+        await recorder.failed(error, is_begun=pending is not None, pending=pending)
+        raise
 
 
 def failure_of(error: BaseException) -> Failure | None:

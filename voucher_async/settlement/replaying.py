@@ -21,6 +21,7 @@ from voucher_async.settlement.recording import Recorder, ask_journal
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
+    from voucher_async.pending import Settlement
     from voucher_async.settlement.case import Flow
     from voucher_async.settlement.desk import Desk
     from voucher_async.settlement.recording import Ownership
@@ -60,17 +61,7 @@ class Replay:
                 "the call with this idempotency key was carried out, and its charge is not known here",
                 pending=_pending_of(record),
             )
-        await self._check_stands(record, charge, deadline)
-        if not record.told:
-            await ask_journal(self._ownership.journal.acknowledge(record.scope, record.id))
-        return as_joined(charge)
-
-    async def _check_stands(self, record: CallRecord, charge: Charge, deadline: Deadline) -> None:
-        if not _can_be_refunded(record):
-            return
-        refunds = record.refunds if covers(charge, record.refunds) else ()
-        if not refunds and self._is_old(record):
-            refunds = await self.seen_refunds(charge, deadline)
+        refunds = await self.taken_back_by(record, charge, deadline)
         if refunds:
             raise ChargeRefunded(
                 "the charge of this idempotency key was made and taken back; the key stays used: "
@@ -78,6 +69,25 @@ class Replay:
                 charge=charge,
                 refunds=refunds,
             )
+        if not record.told:
+            await ask_journal(self._ownership.journal.acknowledge(record.scope, record.id))
+        return as_joined(charge)
+
+    async def taken_back_by(
+        self, record: CallRecord, charge: Charge, deadline: Deadline
+    ) -> tuple[Charge, ...]:
+        """The refunds that took all of a call's charge back; an older one's are read, too.
+
+        Args:
+            record: the call.
+            charge: what it made.
+            deadline: for the read.
+        """
+        if not _can_be_refunded(record):
+            return ()
+        if covers(charge, record.refunds):
+            return record.refunds
+        return await self.seen_refunds(charge, deadline) if self._is_old(record) else ()
 
     def _is_old(self, record: CallRecord) -> bool:
         return (self._ownership.clock.now() - record.changed_at).total_seconds() > _FRESH
@@ -88,14 +98,23 @@ class Replay:
             look = await self._desk.engine.looking.read(charge.voucher_id, deadline)
         except VoucherError:
             return ()
-        return refunds_of(charge, look.charges) if look.all else ()
+        own = self._desk.engine.numbering.own
+        return refunds_of(own(charge), list(map(own, look.charges))) if look.all else ()
 
     async def settle(self, record: CallRecord, deadline: Deadline) -> Charge | None:
-        """Find out what became of an open call; None when it was not carried out.
+        """The charge of a call that was open; None when it was not carried out.
 
         Raises:
             OutcomeUnknown: it cannot be told, or not yet: the same `pending` as before.
         """
+        settlement = await self._settle(record, deadline)
+        return None if settlement.charge is None else as_joined(settlement.charge)
+
+    async def settle_state(self, record: CallRecord, deadline: Deadline) -> bool:
+        """Whether a call that was open was carried out; otherwise as `settle`."""
+        return (await self._settle(record, deadline)).state is SettlementState.DONE
+
+    async def _settle(self, record: CallRecord, deadline: Deadline) -> Settlement:
         pending = _pending_of(record)
         recorder = Recorder(self._ownership, record, is_stored=True)
         try:
@@ -105,12 +124,9 @@ class Replay:
                 f"an earlier call with this idempotency key is open, so nothing was sent: {error.args[0]}",
                 pending=pending,
             ) from error
-        if settlement.state is SettlementState.DONE:
-            if recorder.record.state is CallState.OPEN:
-                await recorder.settled(settlement)
-            return None if settlement.charge is None else as_joined(settlement.charge)
+        settlement = self._desk.engine.numbering.own_settlement(settlement)
         await recorder.settled(settlement)
-        return None
+        return settlement
 
     async def look_again(self, earlier: CallRecord, flow: Flow) -> Charge | None:
         """Look once more for an earlier call with the same key, which was not carried out by what is known.

@@ -1,0 +1,134 @@
+"""Checkouts that are run again, by clients that share a journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import attrs
+
+from tests.checkout.conftest import ImpatientClock
+from tests.idle import idle
+from voucher_async import Charge, HeldReservation, ManualClock, Settings, Settled, VoucherClient
+from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.memory import MemoryJournal
+from voucher_async.testing import VoucherEmulator, VoucherRecord
+
+__all__ = ["KEY", "Shops", "Vouchers", "opened"]
+
+T = TypeVar("T")
+
+Vouchers = tuple[VoucherRecord, ...]
+
+KEY = "A-1"
+STEP = 0.05  # seconds the clock moves at once
+
+
+@attrs.define
+class Told:
+    """A hook that keeps what it is told about money."""
+
+    settled: list[Settled] = attrs.Factory(list[Settled])
+
+    def on_settled(self, event: Settled) -> None:
+        self.settled.append(event)
+
+    @property
+    def words(self) -> list[str]:
+        return [event.what for event in self.settled]
+
+
+@attrs.define
+class Shops:
+    """An emulator, a journal, and any number of clients of both; time passes while something is awaited."""
+
+    emulator: VoucherEmulator
+    clock: ManualClock
+    journal: Any
+    told: Told = attrs.Factory(Told)
+    clients: list[VoucherClient] = attrs.Factory(list[VoucherClient])
+
+    def client(self, **changes: Any) -> VoucherClient:
+        windows = {"settle_window": 10.0, "settle_for": 60.0}
+        settings = attrs.evolve(Settings.make(**self.emulator.settings()), **{**windows, **changes})
+        client = VoucherClient(settings=settings, clock=self.clock, journal=self.journal, hooks=[self.told])
+        self.clients.append(client)
+        return client
+
+    def vouchers(self, count: int = 2) -> Vouchers:
+        return tuple(self.emulator.add_voucher(amount="5.00") for _ in range(count))
+
+    def pay(
+        self, client: VoucherClient, vouchers: Vouchers, *, amount: str = "4.00", **changes: Any
+    ) -> Coroutine[Any, Any, tuple[Charge, ...]]:
+        """Pay 4.00 with each voucher; nobody lets time pass."""
+
+        async def run() -> tuple[Charge, ...]:
+            order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": KEY}
+            async with client.checkout(**{**order, **changes}) as checkout:
+                for voucher in vouchers:
+                    await checkout.reserve(code=voucher.code, amount=amount)
+                return await checkout.charge()
+
+        return run()
+
+    async def paid(self, client: VoucherClient, vouchers: Vouchers, **changes: Any) -> tuple[Charge, ...]:
+        """Pay while time passes."""
+        return await self.during(self.pay(client, vouchers, **changes))
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let time pass until something is over."""
+        task = asyncio.create_task(work)
+        await self.until(task.done)
+        return await task
+
+    async def until(self, moment: Callable[[], object]) -> None:
+        """Let time pass until something is the case."""
+        async with asyncio.timeout(60):
+            while not moment():
+                await idle()
+                self.clock.advance(STEP)
+
+    def count(self, operation: str) -> int:
+        return self.emulator.requests.count(operation)
+
+    @property
+    def balances(self) -> list[str]:
+        return [str(voucher.balance) for voucher in self.emulator.vouchers()]
+
+    def standing(self) -> list[str]:
+        """The charges that were not taken back."""
+        charges = self.emulator.charges(type="charge")
+        return [charge.id for charge in charges if charge.refunded < charge.amount]
+
+    async def records(self) -> list[CallRecord]:
+        scope = f"{self.emulator.base_url} {self.emulator.client_id}"
+        return [record async for record in self.journal.history(scope)]
+
+    async def states(self) -> list[CallState]:
+        """The states of the checkouts, the oldest first."""
+        records = await self.records()
+        return [record.state for record in records if record.parameters.operation == "checkout"]
+
+    def lease_ends(self) -> None:
+        """Let the lease of whoever is idle end, in the journal."""
+        self.clock.advance(16.0)
+
+
+@asynccontextmanager
+async def opened(journal: Callable[[ManualClock], Any] = MemoryJournal) -> AsyncIterator[Shops]:
+    """Shops with a journal of their own."""
+    clock = ImpatientClock()
+    async with VoucherEmulator(clock=clock, token_lifetime=86_400) as emulator:
+        shops = Shops(emulator, clock, journal(clock))
+        yield shops
+        for client in shops.clients:
+            await client.aclose(wait=0)
+
+
+def shown(held: HeldReservation) -> tuple[Decimal, bool, float]:
+    """What a reservation tells of itself."""
+    return held.amount, held.charged, held.remaining

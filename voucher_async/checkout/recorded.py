@@ -1,0 +1,265 @@
+"""The record of a checkout: who may run it, what it charges, and how it ended.
+
+Theory of operation. The record has the idempotency key; each charge and each refund is a record of its own
+(a child), so that each is settled like any other money call. Before the first charge the plan is written:
+which reservations are charged, and the ids of their records. What is not in the plan was never charged.
+
+    begun           inside its block; nothing was charged
+    sent            being charged, or taken back; inside its block also when all was taken back
+    done            all of the plan was charged
+    not done        nothing of it is charged any more, and the block was left: the key is free
+    open            something of it is charged, or may be, and was not finished
+
+Whoever asks with the key of an open record, or of one whose owner is dead, finishes it first (`finish`).
+A dead owner may wake up. It cannot charge what it had not begun, as the ids of those records are used up
+then; nor refund what is being refunded, as the key of that record is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from voucher_async.cancelling import to_the_end
+from voucher_async.checkout.finishing import child_of, finish
+from voucher_async.checkout.replayed import Replayed
+from voucher_async.errors import ConfigurationError, Fate, JournalFailed, OutcomeUnknown, Proof
+from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
+from voucher_async.payments.replies import as_not_done
+from voucher_async.pending import PendingOutcome
+from voucher_async.settlement import Flow
+from voucher_async.settlement.joining import check_parameters
+from voucher_async.settlement.recording import Recorder, ask_journal, noted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from voucher_async.checkout.held import HeldReservation
+    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.models import Charge
+    from voucher_async.payments.journal import Claim
+
+__all__ = ["CheckoutRecord"]
+
+T = TypeVar("T")
+
+
+class CheckoutRecord:
+    """The record of one checkout.
+
+    Args:
+        parts: what checkouts work with.
+        order_number: the order.
+        currency: ISO 4217.
+        key: the idempotency key.
+
+    Attributes:
+        replayed: what an earlier run with the key has charged; None where this one charges.
+    """
+
+    def __init__(self, parts: Lifecycle, *, order_number: str, currency: str, key: str | None) -> None:
+        self._parts = parts
+        self._parameters = Parameters(operation=CHECKOUT, currency=currency, order_number=order_number)
+        self._key = key
+        self._recorder: Recorder | None = None
+        self._is_inside = False
+        self._is_left_over = False  # what an earlier run has charged of it is not known
+        self._busy = 0
+        self.replayed: Replayed | None = None
+
+    @property
+    def needs_block(self) -> bool:
+        """Whether it has a key, and its block was not entered, which claims that."""
+        return self._key is not None and not self._is_inside
+
+    @property
+    def record(self) -> CallRecord:
+        """The record as it was written last."""
+        return self._own.record
+
+    @property
+    def _own(self) -> Recorder:
+        if self._recorder is None or self._recorder.record.ended:
+            record = self._parts.joining.ownership.new_record(self._parameters, self._key)
+            self._recorder = Recorder(self._parts.joining.ownership, record, is_stored=False)
+        return self._recorder
+
+    async def enter(self) -> None:
+        """Claim the key, where there is one.
+
+        Raises:
+            IdempotencyMismatch: the key was used for something else.
+            StillRunning: another run with the key is inside its block.
+            JournalFailed: the journal cannot be written.
+            CheckoutFailed, OutcomeUnknown: an earlier run left charges that cannot be finished now.
+        """
+        self._is_inside = True
+        if self._key is None:
+            return
+        flow = Flow(self._parts.sender.deadline(), self._pending())
+        try:
+            await self._parts.desk.run(flow, self._claim)
+        except BaseException:
+            await self.leave()
+            raise
+
+    def _pending(self) -> PendingOutcome:
+        asked = self._parameters
+        return PendingOutcome(
+            operation=CHARGE_RESERVATION.id, currency=asked.currency, order_number=asked.order_number
+        )
+
+    async def _claim(self, flow: Flow) -> None:
+        try:
+            while not await self._claim_once(flow):
+                _check_caller(flow)
+        except BaseException:
+            await self.leave()
+            raise
+
+    async def _claim_once(self, flow: Flow) -> bool:
+        """Whether the key could be claimed, or was charged before; else ask once more."""
+        claim = await to_the_end(self._ask(flow))
+        if claim.won:
+            return True
+        held = claim.record
+        check_parameters(self._parameters, held.parameters)
+        if held.state is CallState.DONE:
+            return await self._replay(held, flow)
+        if held.state is CallState.OPEN:
+            return await self._finish(held, flow, "its checkout is finished first")
+        if await self._parts.joining.wait_for(held, flow) is None:
+            await ask_journal(self._parts.joining.ownership.journal.bury(held.owner))
+            return await self._finish(held, flow, "its owner is dead")
+        return False
+
+    async def _ask(self, flow: Flow) -> Claim:
+        ownership = self._parts.joining.ownership
+        record = ownership.new_record(self._parameters, self._key)
+        claim = await ownership.claim(record)
+        if claim.won:
+            self._recorder = Recorder(ownership, record, is_stored=True)
+        flow.asked = attrs.evolve(flow.asked, id=claim.record.id)
+        return claim
+
+    async def _replay(self, held: CallRecord, flow: Flow) -> bool:
+        self.replayed = await Replayed.read(self._parts.joining, held, flow.deadline)
+        if self.replayed is None:
+            ownership = self._parts.joining.ownership
+            await ownership.take_over(held, CallState.NOT_DONE, "all of it was taken back")
+        return self.replayed is not None
+
+    async def _finish(self, held: CallRecord, flow: Flow, why: str) -> bool:
+        """Whether nothing was charged, so that this run goes on with the record."""
+        if not await to_the_end(self._take(held, why)):
+            return False
+        if held.state is CallState.BEGUN:
+            return True
+        await finish(self._parts, self._own, flow)
+        self._recorder, self._is_left_over = None, False
+        return False
+
+    async def _take(self, held: CallRecord, why: str) -> bool:
+        state = CallState.BEGUN if held.state is CallState.BEGUN else CallState.SENT
+        ownership = self._parts.joining.ownership
+        taken = await ownership.take_over(held, state, why)
+        if taken is not None:
+            self._recorder = Recorder(ownership, taken, is_stored=True)
+            self._is_left_over = state is CallState.SENT
+        return taken is not None
+
+    async def leave(self) -> None:
+        """Free the key, unless something is charged, or being charged."""
+        self._is_inside = False
+        if self._recorder is not None:
+            await to_the_end(self._release(self._recorder))
+
+    async def _release(self, recorder: Recorder) -> None:
+        if self._is_left_over:
+            await recorder.opened(asyncio.CancelledError())
+        elif not self._is_inside and not self._busy:
+            await recorder.released("its block was left, and nothing of it is charged")
+
+    async def during(self, charging: Awaitable[T]) -> T:
+        """Charge; when the block is left meanwhile, the record ends with that."""
+        self._busy += 1
+        try:
+            return await charging
+        finally:
+            self._busy -= 1
+            if self._recorder is not None:
+                await self._release(self._recorder)
+
+    async def plan(self, held: Sequence[HeldReservation]) -> tuple[Planned, ...]:
+        """Write what is about to be charged.
+
+        Raises:
+            JournalFailed: that could not be written, or somebody has taken the checkout over.
+        """
+        plan = tuple(
+            Planned(target=each.target, asked=each.asked, reservation=each.reservation) for each in held
+        )
+        try:
+            await self._own.planned(plan)
+        except JournalFailed as error:
+            raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
+        return plan
+
+    async def charge(self, flow: Flow, planned: Planned) -> Charge:
+        """Charge one voucher of the plan; its record is a child of this one."""
+        ownership, asked = self._parts.joining.ownership, self._parameters
+        recorder = Recorder(ownership, child_of(ownership, self.record, planned), is_stored=False)
+        charging = self._parts.reservations.charge_by(
+            flow,
+            planned.reservation,
+            order_number=asked.order_number or "",
+            currency=asked.currency,
+            recorder=recorder,
+        )
+
+        def sent() -> PendingOutcome | None:
+            case = flow.case
+            return case.pending if case is not None and case.recorder is recorder else None
+
+        charge = await noted(recorder, charging, sent)
+        await recorder.done(charge, told=True)  # by this checkout, whose own record tells whether anybody was
+        return charge
+
+    async def check_own(self, error: Exception) -> None:
+        """Refuse to take anything back once somebody else has taken the checkout over.
+
+        Args:
+            error: why the checkout fails.
+
+        Raises:
+            OutcomeUnknown: somebody else finishes it.
+        """
+        if not await self._own.holds():
+            taken = OutcomeUnknown(
+                "another worker has taken the checkout over, and finishes it: ask again with its key",
+                pending=attrs.evolve(self._pending(), id=self.record.id),
+            )
+            taken.fate = Fate.UNKNOWN
+            raise taken from error
+
+    async def done(self, *, told: bool) -> None:
+        """Note that all was charged.
+
+        Args:
+            told: the caller is there to be told.
+        """
+        await self._own.done(None, told=told)
+
+    async def opened(self, error: BaseException) -> None:
+        """Note that something is charged, or may be, and that the checkout is not finished."""
+        await self._own.opened(error)
+
+
+def _check_caller(flow: Flow) -> None:
+    """Begin nothing more once the caller is gone, whose checkout was finished all the same."""
+    flow.begun = False
+    if flow.abandoned:
+        raise ConfigurationError("the checkout was cancelled before it began")
