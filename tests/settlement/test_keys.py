@@ -31,6 +31,11 @@ elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
 SLOW = Lot(wait=2.0)
 
 
+def refusals(operation: str, wait: float = 0.0) -> list[Lot]:
+    """What makes a call not done: a `redeem` charges a second reservation after the first refusal."""
+    return [Lot("refused 409", wait=wait)] * (2 if operation == "redeem" else 1)
+
+
 def other(town: Town, client: Client, *, elsewhere: bool) -> Client:
     """Who asks again: the same client, or one of another process."""
     return town.client() if elsewhere else client
@@ -79,12 +84,11 @@ async def test_the_latest_deadline_rules(operation: str) -> None:
     """Its first caller has little time, another one much: the call goes on, looked for until it is clear."""
     town = await Town.build()
     client = town.client()
-    town.script(Lot("lost answer", wait=0.4), rest=(Lot(),) * 2)
+    town.script(Lot("lost answer", wait=0.2), rest=(*[Lot()] * (operation != "charge"), *[Lot("failed")] * 3))
     one = client.begin(operation, timeout=1.0)
     await asyncio.sleep(0)
-    other = client.begin(operation, timeout=20.0)
-    town.adversary.rest.extend([Lot("failed")] * 3)
-    told, charge = await all_of(one, other)
+    two = client.begin(operation, timeout=20.0)
+    told, charge = await all_of(one, two)
     assert isinstance(told, StillRunning)
     assert isinstance(charge, Charge)
     assert town.made(operation) == [charge.id]
@@ -277,7 +281,7 @@ async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, elsewh
     town = await Town.build()
     first = town.client()
     second = other(town, first, elsewhere=elsewhere)
-    town.script(Lot("refused 409", wait=1.0))
+    town.script(*refusals(operation, wait=1.0))
     tasks = [first.begin(operation)]
     await asyncio.sleep(0.5)
     tasks += [second.begin(operation) for _ in range(2)]
@@ -298,7 +302,7 @@ async def test_after_a_refusal_the_key_may_be_used_for_something_else(
 ) -> None:
     town = await Town.build()
     first = town.client()
-    town.script(Lot("refused 409"))
+    town.script(*refusals(operation))
     assert isinstance(await said(first.ask(operation)), Conflict)
     second = other(town, first, elsewhere=elsewhere)
     changes = {"of": town.charge, "amount": "0.50"} if operation == "refund" else {"order_number": "A-2"}
@@ -330,7 +334,7 @@ async def test_within_the_window_it_is_looked_for_once_more(operation: str, else
     """What is called not done within the window, by refusals, is looked for before money is asked for."""
     town = await Town.build()
     first = town.client()
-    town.script(Lot("refused 409"))
+    town.script(*refusals(operation))
     assert isinstance(await said(first.ask(operation)), Conflict)
     second = other(town, first, elsewhere=elsewhere)
     second.wire.sent.clear()
@@ -346,16 +350,9 @@ async def test_a_late_charge_is_found_by_the_look_within_the_window(elsewhere: b
     """A proxy refused, and delivered all the same: two looks saw nothing, the third one does."""
     town = await Town.build()
     first = town.client()
-    town.script(Lot("refused 409"))
-    arrives: list[str] = []
-
-    async def late(operation: str) -> None:
-        if operation == CHARGE and not arrives:
-            arrives.append(operation)
-
-    first.wire.on_send = late
+    town.script(*refusals("redeem"))
     assert isinstance(await said(first.redeem()), Conflict)
-    # the copy arrives only now: of the first reservation, which still lives
+    # the copy arrives only now, and the reservation still lives
     (record,) = await first.records()
     assert record.pending is not None
     emulator = town.adversary.emulator
@@ -423,7 +420,7 @@ CHANGES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("order_number", {"order_number": "A-2"}),
         ("target", {"code": "another-code"}),
     ],
-    "refund": [("amount", {"amount": "1.01"}), ("currency", {"currency": "USD"}), ("target", {"of": "other"})],
+    "refund": [("amount", {"amount": "1.01"}), ("currency", {"currency": "USD"}), ("target", {"of": "another-charge"})],
     "recharge": [
         ("amount", {"amount": "2.01"}),
         ("currency", {"currency": "USD"}),
