@@ -110,6 +110,17 @@ async def test_a_refusal_after_the_caller_left_is_told_as_not_done(shop: Shop) -
     assert (await shop.client.settle(intent)).state is SettlementState.NOT_DONE
 
 
+async def test_a_refusal_of_a_checkout_whose_caller_left_is_told_as_not_done(shop: Shop) -> None:
+    voucher = shop.voucher()
+    async with shop.client.checkout(order_number="A-1", currency="EUR") as checkout:
+        await checkout.reserve(code=voucher.code, amount="4")
+        shop.emulator.set_status(voucher.id, "inactive")
+        await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE))
+        await shop.until(lambda: not shop.client._desk._calls)
+    assert shop.told.words == ["not done"]
+    assert shop.client.pending == ()
+
+
 async def test_a_refund_and_a_recharge_under_way_are_finished(shop: Shop) -> None:
     voucher = shop.voucher()
     charge = await pay(shop.client, voucher)

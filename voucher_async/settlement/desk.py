@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import (
+    CheckoutFailed,
     ConfigurationError,
     Fate,
     OutcomeUnknown,
@@ -179,7 +180,9 @@ class Desk:
                 self._done(finished)
         case = flow.case
         if case is not None and case.charge is None and isinstance(error, VoucherError):
-            self._tell_end(case, error)
+            # the error of a checkout is about all its vouchers, its cause about the one that failed
+            cause = error.__cause__ if isinstance(error, CheckoutFailed) else error
+            self._tell_end(case, cause if isinstance(cause, VoucherError) else error)
 
     def _tell_finished(self, flow: Flow) -> None:
         """What was carried out stands, and its caller will not be told."""
