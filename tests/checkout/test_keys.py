@@ -189,8 +189,6 @@ async def test_a_checkout_without_vouchers_uses_no_key_up(shops: Shops) -> None:
 
 async def test_a_checkout_that_failed_and_was_taken_back_is_run_anew(shops: Shops) -> None:
     vouchers, client = shops.vouchers(), shops.client()
-    shops.emulator.set_status(vouchers[1].id, "active")
-    shops.emulator.faults.script("chargeReservation", None, faults.ServerError(acted=False))
     order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": KEY}
 
     async def fail() -> None:
@@ -239,10 +237,10 @@ async def test_within_its_block_a_checkout_that_was_taken_back_keeps_its_key(sho
 async def test_a_checkout_left_open_is_settled_before_it_is_run_again(
     shops: Shops, *, is_same: bool, is_charged: bool
 ) -> None:
-    (voucher,), client = shops.vouchers(1), shops.client(settle_for=0.0)
+    (voucher,), client = shops.vouchers(1), shops.client()
     lost = faults.BreakAfter() if is_charged else faults.BreakBefore()
     shops.emulator.faults.script("chargeReservation", lost)
-    shops.emulator.faults.script("listCharges", *[faults.ServerError()] * 40)
+    shops.emulator.faults.chance(1.0, seed=1, operations=["listCharges"], kinds=[faults.ServerError()])
     with pytest.raises(CheckoutUnknown):
         await shops.paid(client, (voucher,))
     assert await shops.states() == [OPEN]
@@ -255,7 +253,7 @@ async def test_a_checkout_left_open_is_settled_before_it_is_run_again(
 
 
 async def test_what_stays_open_is_told_again_and_nothing_is_sent(shops: Shops) -> None:
-    (voucher,), client = shops.vouchers(1), shops.client(settle_for=0.0)
+    (voucher,), client = shops.vouchers(1), shops.client()
     shops.emulator.faults.script("chargeReservation", faults.BreakAfter())
     shops.emulator.faults.chance(1.0, seed=1, operations=["listCharges"], kinds=[faults.ServerError()])
     for _ in range(2):
@@ -320,6 +318,7 @@ async def test_a_run_that_was_cancelled_while_it_charged_is_finished_and_its_cha
     shops: Shops,
 ) -> None:
     (voucher,), client = shops.vouchers(1), shops.client()
+    shops.emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=2))
     paying = asyncio.create_task(shops.pay(client, (voucher,)))
     await shops.until(lambda: shops.count("chargeReservation"))
     paying.cancel()
@@ -334,6 +333,7 @@ async def test_a_run_that_was_cancelled_between_two_charges_is_taken_back_and_it
     shops: Shops,
 ) -> None:
     vouchers, client = shops.vouchers(), shops.client()
+    shops.emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=2))
     paying = asyncio.create_task(shops.pay(client, vouchers))
     await shops.until(lambda: shops.count("chargeReservation"))
     paying.cancel()
