@@ -19,8 +19,7 @@ Mode = Literal["before", "after", "from"]
 
 async def run_failing(shops: Shops, client: VoucherClient, vouchers: Vouchers, *, fails: bool) -> Any:
     work = pay_failing(shops, client, vouchers) if fails else shops.pay(client, vouchers)
-    (told,) = await asyncio.gather(shops.during(work), return_exceptions=True)
-    return told
+    return (await asyncio.gather(shops.during(work), return_exceptions=True))[0]
 
 
 def check_word(shops: Shops, told: Any, where: str) -> None:

@@ -77,7 +77,7 @@ async def check_woken(
     dying.goes_on.set()
     await shops.until(dead.done)
     await idle()
-    (told,) = await asyncio.gather(dead, return_exceptions=True)
+    told: Any = (await asyncio.gather(dead, return_exceptions=True))[0]
     assert isinstance(told, VoucherError) or told == charges
     assert shops.standing() == [charge.id for charge in charges]
     assert shops.balances == ["1.00"] * 3
