@@ -15,13 +15,22 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-# What the runs against the installed wheel and on other Pythons leave out: the source tree's own tests, and the slow ones.
+# Nothing is compiled twice, whatever the shell says: the tests start hundreds of interpreters.
+export PYTHONDONTWRITEBYTECODE :=
+
+# What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, and the storms.
+# Of each table of 24 cases or more they run a share, and all of them between them (tests/shares.py).
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py
 
+# What `unit` runs as parts of their own: tests that wait, for a network or for storms, more than they work; and a half.
+WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
+HEAVY := tests/settlement tests/secrets
+COVERAGE := $(BUILD)/coverage
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit installed pythons test demo emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup codegen codegen-check lint format types unit unit-waiting unit-heavy unit-others pythons test demo emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,25 +83,29 @@ unit: setup ## the tests, with branch coverage
 	@PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
 	@$(BIN)/python -m coverage report
 
-installed: setup ## the tests once more, against the built wheel and away from the source
-	@echo "== tests against the wheel"
-	@rm -rf $(BUILD)/installed
-	@mkdir -p $(BUILD)/installed
-	@$(BIN)/python -m build --no-isolation --outdir $(BUILD)/installed/dist . > $(BUILD)/installed/build.log 2>&1 \
-		|| { cat $(BUILD)/installed/build.log; exit 1; }
-	@$(BIN)/python -m venv $(BUILD)/installed/venv
-	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --upgrade pip
-	@$(BUILD)/installed/venv/bin/$(PIP_INSTALL) --group test $(BUILD)/installed/dist/*.whl
-	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT \
-		&& cp -R pyproject.toml Makefile *.md docs openapi codegen examples tests "$$work" \
-		&& cd "$$work" \
-		&& $(CURDIR)/$(BUILD)/installed/venv/bin/python -m pytest -q -p no:cacheprovider $(SOURCE_ONLY:%=--ignore=%)
+# the same in three parts, for the gate; `test` adds up what they cover
+COVERED = mkdir -p $(COVERAGE) && COVERAGE_FILE=$(COVERAGE)/.coverage.$@ PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
 
-pythons: setup ## the tests on every other Python that pyproject.toml claims, and with its lowest dependencies
-	@echo "== tests on other Pythons and with the lowest dependencies"
-	@$(BIN)/python -m tests.pythons $(SOURCE_ONLY:%=--ignore=%)
+unit-waiting: setup
+	@$(COVERED) $(WAITING)
 
-test: setup codegen-check lint types unit installed pythons ## the whole gate: everything that has to pass
+unit-heavy: setup
+	@$(COVERED) $(HEAVY)
+
+unit-others: setup
+	@$(COVERED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
+
+pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
+	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
+	@$(BIN)/python -m tests.gate pythons -- $(SOURCE_ONLY:%=--ignore=%)
+
+test: setup codegen-check lint ## the whole gate: everything that has to pass
+	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
+	@rm -rf $(COVERAGE)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons types -- $(SOURCE_ONLY:%=--ignore=%)
+	@echo "== coverage"
+	@$(BIN)/python -m coverage combine --quiet $(COVERAGE)
+	@$(BIN)/python -m coverage report
 	@echo "== all passed"
 
 demo: $(RUNTIME) ## a voucher's life against the emulator, step by step

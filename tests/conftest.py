@@ -10,9 +10,28 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.shares import left_out, read_share
+
 # machines are noisy, so no example is failed for its time; a failure prints what replays it
 settings.register_profile("gate", deadline=None, print_blob=True)
 settings.load_profile("gate")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share",
+        type=read_share,
+        default=(1, 1),
+        metavar="NUMBER/COUNT",
+        help="of each big table of cases run this share; COUNT runs have all of them",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    others = left_out([item.nodeid for item in items], *config.getoption("share"))
+    if others:
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
+        items[:] = [item for item in items if item.nodeid not in others]
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,8 @@
-"""Run the tests on every Python, and with the lowest dependencies, that `pyproject.toml` claims.
+"""Find every Python that `pyproject.toml` claims, and make an environment of each for the built wheel.
 
-python -m tests.pythons ARGUMENTS    run pytest with these arguments in an environment each, below .build
 python -m tests.pythons --lock       renew tests/constraints-lowest.txt
 
-The Python that runs this is left out: `make unit` runs it. The last lines name each claimed Python that this
-machine lacks; that fails nothing.
+`tests/gate.py` runs the tests in them.
 """
 
 from __future__ import annotations
@@ -15,14 +13,24 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
+
+__all__ = [
+    "LOWEST",
+    "OWN",
+    "ROOT",
+    "Claims",
+    "Environment",
+    "build_wheel",
+    "candidates",
+    "find",
+    "plan",
+]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / ".build" / "pythons"
@@ -30,7 +38,6 @@ PINNED: Final = "tests/constraints.txt"
 LOWEST: Final = "tests/constraints-lowest.txt"
 OWN: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _CLASSIFIER: Final = re.compile(r"Programming Language :: Python :: (3\.\d+)")
-_PIP: Final = ("-m", "pip", "--disable-pip-version-check", "-qq")
 
 
 @attrs.frozen
@@ -40,13 +47,11 @@ class Claims:
     Attributes:
         pythons: minor versions, such as `3.11`, the lowest first.
         floors: the lowest version of each dependency, those of the extras included, by name.
-        extras: the names of the extras.
         tools: the requirements of the group `test`, by name.
     """
 
     pythons: tuple[str, ...]
     floors: Mapping[str, str]
-    extras: tuple[str, ...]
     tools: Mapping[str, str]
 
     @classmethod
@@ -63,26 +68,29 @@ class Claims:
         return cls(
             pythons=tuple(sorted(pythons, key=_by_number)),
             floors=dict(line.split(">=") for line in required),
-            extras=tuple(extras),
             tools={line.partition("==")[0]: line for line in declared["dependency-groups"]["test"]},
         )
 
+    @classmethod
+    def here(cls) -> Claims:
+        """The promises of this project."""
+        return cls.of(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+
     @property
     def lowest_install(self) -> tuple[str, ...]:
-        """Arguments of pip for an environment of the lowest versions; those of the others are free."""
+        """Requirements of the lowest versions, the project's own aside; those of the other tools are free."""
         others = [line for name, line in self.tools.items() if name not in self.floors]
-        pinned = [f"{name}=={version}" for name, version in self.floors.items()]
-        return ("--editable", f".[{','.join(self.extras)}]", *pinned, *others)
+        return (*(f"{name}=={version}" for name, version in self.floors.items()), *others)
 
 
 @attrs.frozen
-class Run:
-    """One run of the tests.
+class Environment:
+    """A virtual environment that holds the wheel and what its tests need.
 
     Attributes:
         name: its name, and that of its folder.
-        python: the interpreter that the environment is made from.
-        install: arguments of pip.
+        python: the interpreter that it is made from.
+        install: arguments of pip, the wheel aside.
     """
 
     name: str
@@ -91,39 +99,36 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """The environment, and beside it the log."""
+        """Where it is."""
         return FOLDER / self.name
 
     @property
     def executable(self) -> str:
-        """The interpreter of the environment."""
+        """Its interpreter."""
         return str(self.folder / "bin" / "python")
 
-    def prepare(self) -> None:
-        """Make the environment, unless it is there and nothing it depends on has changed.
+    def prepare(self, wheel: Path) -> None:
+        """Make it, unless it is there and nothing it depends on has changed, and put the wheel into it.
 
         Raises:
-            subprocess.CalledProcessError: pip failed; its output is in the error.
+            subprocess.CalledProcessError: something failed; its output is in the error.
         """
         stamp, wanted = self.folder / "stamp", self._digest()
-        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-            return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        _call(str(self.python), "-m", "venv", str(self.folder))
-        _call(self.executable, *_PIP, "install", "--upgrade", "pip")
-        _call(self.executable, *_PIP, "install", *self.install)
-        stamp.write_text(wanted, encoding="utf-8")
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            call(str(self.python), "-m", "venv", "--without-pip", str(self.folder))
+            self.pip("install", *self.install, str(wheel))
+            stamp.write_text(wanted, encoding="utf-8")
+        self.pip("install", "--no-deps", "--force-reinstall", str(wheel))
 
-    def test(self, arguments: Sequence[str]) -> tuple[bool, str]:
-        """Run pytest; whether it passed, and its output."""
-        try:
-            self.prepare()
-        except subprocess.CalledProcessError as error:
-            return False, f"{error}\n{error.stdout}"
-        known = {"PYTHONDEVMODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "hypothesis")}
-        command = [self.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | known, check=False, **_CAPTURED)
-        return done.returncode == 0, done.stdout
+    def pip(self, *arguments: str) -> str:
+        """Run this environment's pip for that one, which saves one each.
+
+        Raises:
+            subprocess.CalledProcessError: it failed; its output is in the error.
+        """
+        pip = (sys.executable, "-m", "pip", "--python", self.executable, "--disable-pip-version-check", "-qq")
+        return call(*pip, *arguments)
 
     def _digest(self) -> str:
         parts = [str(self.python.resolve()), *self.install]
@@ -131,7 +136,7 @@ class Run:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-_CAPTURED: Final[dict[str, Any]] = {
+CAPTURED: Final[dict[str, Any]] = {
     "stdout": subprocess.PIPE,
     "stderr": subprocess.STDOUT,
     "text": True,
@@ -142,8 +147,26 @@ def _by_number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _call(*command: str) -> str:
-    return str(subprocess.run(command, cwd=ROOT, check=True, **_CAPTURED).stdout)
+def call(*command: str) -> str:
+    """Run a command; its output.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its output is in the error.
+    """
+    return str(subprocess.run(command, cwd=ROOT, check=True, **CAPTURED).stdout)
+
+
+def build_wheel() -> Path:
+    """Build the sdist, and from it the wheel.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its output is in the error.
+    """
+    folder = FOLDER / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    call(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT))
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def candidates(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
@@ -173,81 +196,45 @@ def find(version: str, environ: Mapping[str, str]) -> Path | None:
 
 
 def _is(path: Path, version: str) -> bool:
-    question = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    question = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
     try:
-        told = subprocess.run([path, "-c", question], check=False, timeout=60, **_CAPTURED)
+        told = subprocess.run([path, "-c", question], check=False, timeout=60, **CAPTURED)
     except OSError:
         return False
     return told.returncode == 0 and told.stdout.strip() == version
 
 
-def plan(claims: Claims, found: Mapping[str, Path]) -> list[Run]:
-    """The runs that are possible.
+def plan(claims: Claims, found: Mapping[str, Path]) -> list[Environment]:
+    """The environments that are possible: the lowest Python with the lowest versions, and each other Python.
+
+    The one that runs this is left out: `make unit` is its run.
 
     Args:
         claims: the promises.
         found: the interpreters there are, by version.
     """
-    pinned = ("--constraint", PINNED, "--group", "test", "--editable", ".")
-    runs = [Run(version, path, pinned) for version, path in found.items() if version != OWN]
+    pinned = ("--constraint", PINNED, "--group", "test")
+    made = [Environment(version, path, pinned) for version, path in found.items() if version != OWN]
     lowest = next((found[version] for version in claims.pythons if version in found), None)
     if lowest is not None:
-        runs.insert(0, Run("lowest", lowest, ("--constraint", LOWEST, *claims.lowest_install)))
-    return runs
+        made.insert(0, Environment("lowest", lowest, ("--constraint", LOWEST, *claims.lowest_install)))
+    return made
 
 
-def run_all(runs: Sequence[Run], arguments: Sequence[str]) -> bool:
-    """Run them, as many at once as there are processors; whether all passed."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return all(list(pool.map(lambda run: _report(run, arguments), runs)))
-
-
-def _report(run: Run, arguments: Sequence[str]) -> bool:
-    begun = time.monotonic()
-    passed, output = run.test(arguments)
-    last = output.strip().rpartition("\n")[2]
-    _say(
-        f"{run.name}: {last} ({time.monotonic() - begun:.0f} s in all)"
-        if passed
-        else f"{output}\n{run.name}: FAILED"
-    )
-    return passed
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _lock(claims: Claims, found: Mapping[str, Path]) -> None:
-    (ROOT / LOWEST).touch()
-    run = Run("lock", found[claims.pythons[0]], claims.lowest_install)
-    shutil.rmtree(run.folder, ignore_errors=True)
-    run.prepare()
-    frozen = _call(
-        run.executable, *_PIP, "freeze", "--all", "--exclude", "voucher-async", "--exclude", "setuptools"
-    )
+def _lock(claims: Claims, environ: Mapping[str, str]) -> None:
+    python = find(claims.pythons[0], environ)
+    if python is None:
+        raise SystemExit(f"Python {claims.pythons[0]} is needed to lock the lowest versions")
+    made = Environment("lock", python, ())
+    shutil.rmtree(made.folder, ignore_errors=True)
+    call(str(python), "-m", "venv", str(made.folder))
+    made.pip("install", "--upgrade", "pip")
+    made.pip("install", *claims.lowest_install, ".")
+    frozen = made.pip("freeze", "--all", "--exclude", "voucher-async", "--exclude", "setuptools")
     (ROOT / LOWEST).write_text(frozen, encoding="utf-8")
 
 
-def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run everything; 1 when something failed.
-
-    Args:
-        arguments: those of pytest, or `--lock` alone.
-        environ: the environment.
-    """
-    claims = Claims.of(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
-    found = {version: path for version in claims.pythons if (path := find(version, environ))}
-    if list(arguments) == ["--lock"]:
-        _lock(claims, found)
-        return 0
-    passed = run_all(plan(claims, found), arguments)
-    for version in claims.pythons:
-        if version not in found:
-            _say(f"NOT RUN: Python {version}, which pyproject.toml claims, is not on this machine")
-    return 0 if passed else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    if sys.argv[1:] != ["--lock"]:
+        raise SystemExit(__doc__)
+    _lock(Claims.here(), os.environ)

@@ -11,15 +11,17 @@ from voucher_async._version import __version__
 if TYPE_CHECKING:
     from voucher_async.auth import MemoryTokenStore, StoredToken, TokenRefresh, TokenStore
     from voucher_async.checkout import Checkout, HeldReservation, VoucherLock
-    from voucher_async.client import VoucherClient, connect
+    from voucher_async.client import VoucherClient
     from voucher_async.clock import Clock, ManualClock, SystemClock
     from voucher_async.config import Settings, Timeout
+    from voucher_async.connecting import connect
     from voucher_async.errors import (
         ApiError,
         AuthenticationError,
         BadAnswer,
         CallFacts,
         CallTimeout,
+        ChargeRefunded,
         CheckoutFailed,
         CheckoutUnknown,
         ConfigurationError,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         ConnectionBroken,
         Fate,
         FieldError,
+        IdempotencyMismatch,
         InvalidInput,
         InvalidInputType,
         JournalFailed,
@@ -42,11 +45,12 @@ if TYPE_CHECKING:
         ReservationExpired,
         ReservationSuperseded,
         ServerError,
+        StillRunning,
         TransportError,
         ValidationFailed,
         VoucherError,
     )
-    from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Repeating, Settled
+    from voucher_async.hooks import AttemptEnded, AttemptStarted, Happened, Hook, Repeating, Settled
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -64,9 +68,13 @@ if TYPE_CHECKING:
         VoucherType,
     )
     from voucher_async.money import Amount
+    from voucher_async.options import ClientOptions
+    from voucher_async.payments.call import CallRecord, CallState
+    from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
     from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
     from voucher_async.resources.paging import Listing
+    from voucher_async.settlement.joined import is_joined
 
 __all__ = [
     "UNSET",
@@ -77,13 +85,17 @@ __all__ = [
     "AuthenticationError",
     "BadAnswer",
     "CallFacts",
+    "CallRecord",
+    "CallState",
     "CallTimeout",
     "Charge",
     "ChargePage",
+    "ChargeRefunded",
     "ChargeType",
     "Checkout",
     "CheckoutFailed",
     "CheckoutUnknown",
+    "ClientOptions",
     "Clock",
     "CompleteVoucher",
     "ConfigurationError",
@@ -93,12 +105,15 @@ __all__ = [
     "ConnectionBroken",
     "Fate",
     "FieldError",
+    "Happened",
     "HeldOutcome",
     "HeldReservation",
     "HeldState",
     "Hook",
+    "IdempotencyMismatch",
     "InvalidInput",
     "InvalidInputType",
+    "Journal",
     "JournalFailed",
     "Listing",
     "LockFailed",
@@ -123,6 +138,7 @@ __all__ = [
     "Settled",
     "Settlement",
     "SettlementState",
+    "StillRunning",
     "StoredToken",
     "SystemClock",
     "Timeout",
@@ -141,31 +157,38 @@ __all__ = [
     "VoucherType",
     "__version__",
     "connect",
+    "is_joined",
 ]
 
 # a name's module is loaded when the name is used first (PEP 562): most programs use few of them
 _HOMES: Final = {
     "voucher_async.auth": "MemoryTokenStore StoredToken TokenRefresh TokenStore",
     "voucher_async.checkout": "Checkout HeldReservation VoucherLock",
-    "voucher_async.client": "VoucherClient connect",
+    "voucher_async.client": "VoucherClient",
+    "voucher_async.connecting": "connect",
     "voucher_async.clock": "Clock ManualClock SystemClock",
     "voucher_async.config": "Settings Timeout",
     "voucher_async.errors": (
-        "ApiError AuthenticationError BadAnswer CallFacts CallTimeout CheckoutFailed CheckoutUnknown "
-        "ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError InvalidInput "
-        "InvalidInputType JournalFailed LockFailed MissingScope NotFound OutcomeUnknown Proof RateLimited "
-        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded ServerError "
-        "TransportError ValidationFailed VoucherError"
+        "ApiError AuthenticationError BadAnswer CallFacts CallTimeout ChargeRefunded CheckoutFailed "
+        "CheckoutUnknown ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError "
+        "IdempotencyMismatch InvalidInput InvalidInputType JournalFailed LockFailed MissingScope "
+        "NotFound OutcomeUnknown Proof RateLimited ReservationAlreadyCharged ReservationError "
+        "ReservationExpired ReservationSuperseded ServerError StillRunning TransportError "
+        "ValidationFailed VoucherError"
     ),
-    "voucher_async.hooks": "AttemptEnded AttemptStarted Hook Repeating Settled",
+    "voucher_async.hooks": "AttemptEnded AttemptStarted Happened Hook Repeating Settled",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
     ),
     "voucher_async.money": "Amount",
+    "voucher_async.options": "ClientOptions",
+    "voucher_async.payments.call": "CallRecord CallState",
+    "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
     "voucher_async.resources.paging": "Listing",
+    "voucher_async.settlement.joined": "is_joined",
 }
 _MODULES: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -15,6 +15,7 @@ from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
+from voucher_async.leftovers import Leftovers
 from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.resources.clients import Clients
@@ -98,6 +99,7 @@ class Parts:
             journal_scope=journal_scope,
         )
         self.desk: Desk = core.desk
+        self.leftovers: Leftovers = Leftovers(self.transport.session, self.desk)
         self.joining: Joining = core.joining
         self.vouchers: Vouchers = core.vouchers
         self.reservations: Reservations = core.reservations

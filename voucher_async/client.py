@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack, cast
 
 import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left until a client is made
-import attrs
 
 from voucher_async.config import Settings, check_wait
-from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, known
+from voucher_async.options import settings_of
+from voucher_async.reconciling import Reconciling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,24 +18,28 @@ if TYPE_CHECKING:
     from voucher_async.auth import TokenStore
     from voucher_async.checkout import Checkout, VoucherLock
     from voucher_async.clock import Clock
-    from voucher_async.config import Environment, Timeout
-    from voucher_async.models import Charge, ConnectedClient
+    from voucher_async.config import Environment, SettingsOptions, Timeout
+    from voucher_async.leftovers import Leftovers
+    from voucher_async.models import Charge
     from voucher_async.money import Amount
+    from voucher_async.options import ClientOptions
     from voucher_async.payments.journal import Journal
-    from voucher_async.pending import PendingOutcome, Settlement
+    from voucher_async.pending import PendingOutcome
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.clients import Clients
     from voucher_async.resources.reservations import Reservations
     from voucher_async.resources.vouchers import Vouchers
 
-__all__ = ["VoucherClient", "connect"]
+__all__ = ["VoucherClient"]
 
 
-class VoucherClient:
+class VoucherClient(Reconciling):
     """A client of the JTL-Voucher Cloud API.
 
     One client serves any number of tasks of one event loop. It can be made outside a loop; it opens its
-    connections at the first call. Use it as `async with`, or call `aclose` when done.
+    connections at the first call. Use it as `async with`, which logs a WARNING for each outcome that stays
+    open, or call `aclose` when done, which returns them. One that is thrown away unclosed gives a
+    `ResourceWarning`.
 
     Args:
         client_id: the OAuth client id.
@@ -46,8 +50,17 @@ class VoucherClient:
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for; None asks for all the client has.
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
-        max_connections: how many connections may be open at once.
-        trust_env: use the proxy of the environment, but never the login of a .netrc file.
+        max_connections: how many connections may be open at once; default 100.
+        trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
+        close_wait: seconds that closing the client waits for calls that move money; default 10.
+        settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
+            all; default 60.
+        settle_for: seconds that an open outcome is looked after in the background; default 120, and at least
+            twice a `settle_window` that is given.
+        list_lag: seconds within which what was carried out shows in lists; default 10.
+        order_number_format: how order numbers are sent with a reference that tells one money call from all
+            others, such as `"{order}~{ref}"`; results show your own number again. None sends it
+            as it is.
         session: an aiohttp session to use; it is never closed and never changed.
         token_store: where tokens are kept; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
@@ -57,7 +70,7 @@ class VoucherClient:
         journal_scope: whose keys they are, for clients with several client ids that serve one order
             together; default: this base URL and client id.
         clock: where the time comes from; for tests.
-        settings: all settings at once, instead of the arguments from `client_id` to `trust_env`.
+        settings: all settings at once, instead of the arguments from `client_id` to `order_number_format`.
 
     Attributes:
         vouchers: create, read, change, recharge vouchers, list their charges.
@@ -66,7 +79,7 @@ class VoucherClient:
         clients: connect and disconnect.
 
     Raises:
-        ConfigurationError: a setting is missing or cannot work.
+        ConfigurationError: a setting is missing or cannot work, or one is given beside `settings`.
     """
 
     def __init__(
@@ -80,8 +93,13 @@ class VoucherClient:
         client_type: str | None = None,
         scopes: Iterable[str] | None = None,
         timeout: float | Timeout | None = None,
-        max_connections: int = 100,
-        trust_env: bool = False,
+        max_connections: int | None = None,
+        trust_env: bool | None = None,
+        close_wait: float | None = None,
+        settle_window: float | None = None,
+        settle_for: float | None = None,
+        list_lag: float | None = None,
+        order_number_format: str | None = None,
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
         hooks: Sequence[object] = (),
@@ -92,23 +110,24 @@ class VoucherClient:
         settings: Settings | None = None,
     ) -> None:
         client_secret = conceal(client_secret)
-        if settings is None:
-            if client_id is None or client_secret is None:
-                raise ConfigurationError("client_id and client_secret are needed, or settings")
-            settings = Settings.make(
-                client_id=client_id,
-                client_secret=client_secret,
-                environment=environment,
-                base_url=base_url,
-                token_url=token_url,
-                client_type=client_type,
-                scopes=scopes,
-                timeout=timeout,
-                max_connections=max_connections,
-                trust_env=trust_env,
-            )
-        elif client_id is not None or client_secret is not None:
-            raise ConfigurationError("give either settings or client_id and client_secret")
+        options: SettingsOptions = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "environment": environment,
+            "base_url": base_url,
+            "token_url": token_url,
+            "client_type": client_type,
+            "scopes": scopes,
+            "timeout": timeout,
+            "max_connections": max_connections,
+            "trust_env": trust_env,
+            "close_wait": close_wait,
+            "settle_window": settle_window,
+            "settle_for": settle_for,
+            "list_lag": list_lag,
+            "order_number_format": order_number_format,
+        }
+        settings = settings_of(settings, options)
         # loaded when it is needed first, see there
         from voucher_async.assembly import Parts  # noqa: PLC0415
 
@@ -126,41 +145,46 @@ class VoucherClient:
         self._transport = parts.transport
         self._tokens = parts.tokens
         self._desk = parts.desk
+        self._joining = parts.joining
         self._lifecycle = parts.lifecycle
         self.vouchers: Vouchers = parts.vouchers
         self.reservations: Reservations = parts.reservations
         self.charges: Charges = parts.charges
         self.clients: Clients = parts.clients
+        self._leftovers = parts.leftovers
 
     @classmethod
     def from_env(
-        cls,
-        environ: Mapping[str, str] | Variables | None = None,
-        *,
-        session: aiohttp.ClientSession | None = None,
-        token_store: TokenStore | None = None,
-        hooks: Sequence[object] = (),
-        trust_env: bool | None = None,
+        cls, environ: Mapping[str, str] | Variables | None = None, **overrides: Unpack[ClientOptions]
     ) -> Self:
         """A client from `VOUCHER_CLIENT_ID`, `VOUCHER_CLIENT_SECRET`, `VOUCHER_ENVIRONMENT` and so on.
 
-        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE` and `VOUCHER_TRUST_ENV` are optional.
+        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV`,
+        `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` and
+        `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         Args:
             environ: the variables; default: the process's.
-            session: as for the constructor.
-            token_store: as for the constructor.
-            hooks: as for the constructor.
-            trust_env: as for the constructor; None: what `VOUCHER_TRUST_ENV` says.
+            overrides: what the constructor takes, but for `settings`; what is given goes before its variable,
+                None stands for what is not. `environment` or `base_url` goes before all three variables of
+                addresses, so that the secret is sent to no host that does not belong to it.
 
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
         """
+        if "client_secret" in overrides:
+            overrides["client_secret"] = conceal(overrides["client_secret"])
         environ = None if environ is None else Variables(environ)
-        settings = Settings.from_env(environ)
-        if trust_env is not None:
-            settings = attrs.evolve(settings, trust_env=trust_env)
-        return cls(settings=settings, session=session, token_store=token_store, hooks=hooks)
+        parts: ClientOptions = {
+            "session": overrides.pop("session", None),
+            "token_store": overrides.pop("token_store", None),
+            "hooks": overrides.pop("hooks", ()),
+            "voucher_lock": overrides.pop("voucher_lock", None),
+            "clock": overrides.pop("clock", None),
+        }
+        # what is left are options of settings; any other name is refused there
+        settings = Settings.from_env(environ, **cast("SettingsOptions", overrides))
+        return cls(settings=settings, **parts)
 
     def __repr__(self) -> str:
         return f"<VoucherClient {self._settings.client_id} at {self._settings.base_url}>"
@@ -185,7 +209,8 @@ class VoucherClient:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
 
         Two of them for one code in one process take turns, because a second reservation kills the first. When
-        another process reserves the voucher in between, the charge is refused, as a rule with `Conflict`.
+        the charge is refused because another process has reserved the voucher in between, a new reservation
+        is made and, when a look made after that shows no charge, charged: once, then the refusal is raised.
 
         When the answer to the charge is lost, it is looked for, and the reservation charged again when it is
         not there. When the caller is cancelled while money moves, the charge is finished in the background.
@@ -265,43 +290,16 @@ class VoucherClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        finally:
+            if self._transport.session.closed:
+                self._leftovers.log()
 
-    @property
-    def pending(self) -> tuple[PendingOutcome, ...]:
-        """The outcomes that are open: being settled, given up for now, or of calls whose callers are gone."""
-        return self._desk.pending
-
-    async def settle(self, pending: PendingOutcome, *, timeout: float | None = None) -> Settlement:
-        """Find out what became of a call whose outcome is open (`listCharges`, scope `read-lists`).
-
-        It reads, and never repeats the call; only what this client's own repeated charge has charged once too
-        often is refunded, that of another process is reported. So it can be asked as often as you like, in
-        any process, with the same answer (which of two equal charges is called the surplus may differ). A
-        call of this client that is under way is waited for. The outcome of another process is called not done
-        only after the settle window, ten seconds: let it have the time. While it lives it settles its own.
-
-        Args:
-            pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.
-            timeout: seconds to wait; settling goes on in the background.
-
-        Returns:
-            Whether it was carried out, the charge, and what was carried out once too often.
-
-        Raises:
-            OutcomeUnknown: it cannot be told, or not yet; the message says why.
-        """
-        return await self._desk.settle(pending, self._transport.deadline(timeout))
-
-    def forget(self, pending: PendingOutcome) -> None:
-        """Take an open outcome off the list of `pending`, once you know by other means what became of it.
-
-        For those that nothing can settle, such as a recharge by code alone. Nothing is sent.
-
-        Args:
-            pending: the open outcome; one that is not open here is ignored.
-        """
-        self._desk.forget(pending)
+    def __del__(self) -> None:
+        leftovers: Leftovers | None = getattr(self, "_leftovers", None)
+        if leftovers is not None:  # else the constructor has failed
+            leftovers.warn(self)
 
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
         """Finish what moves money, then close the connections; a second call does nothing.
@@ -337,49 +335,3 @@ class VoucherClient:
                 self._desk.close()
                 await self._transport.aclose()
         return await self._desk.end()
-
-
-async def connect(
-    pin: str,
-    *,
-    environment: Environment | None = None,
-    base_url: str | None = None,
-    timeout: float | Timeout | None = None,
-    session: aiohttp.ClientSession | None = None,
-    hooks: Sequence[object] = (),
-    trust_env: bool = False,
-) -> ConnectedClient:
-    """Turn a connection PIN into credentials, before there is a client (`connectClient`, no authentication).
-
-    Args:
-        pin: the connection PIN that the Admin UI shows; valid for 30 minutes, works once.
-        environment: `sandbox` or `production`; or give `base_url`.
-        base_url: where the API lives, version included.
-        timeout: seconds for the whole call, or a `Timeout`.
-        session: an aiohttp session to use; it is never closed and never changed.
-        hooks: observers.
-        trust_env: use the proxy of the environment, but never the login of a .netrc file.
-
-    Returns:
-        The client: its `id` and `secret` are the `client_id` and `client_secret` of a `VoucherClient`.
-
-    Raises:
-        InvalidInput: refused before anything was sent.
-        OutcomeUnknown: the PIN may be used up and the secret lost; a new PIN is needed.
-        ApiError: refused by the server.
-        TransportError: nothing was sent.
-        ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
-    """
-    pin = conceal(pin)
-    # there are no credentials yet, and this operation asks for none
-    settings = Settings.make(
-        client_id="not-connected",
-        client_secret="not-connected",
-        environment=environment,
-        base_url=base_url,
-        timeout=timeout,
-        trust_env=trust_env,
-    )
-    from voucher_async import assembly  # noqa: PLC0415 - as for a client
-
-    return await assembly.connect(pin, settings, session, hooks)

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
-import re
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
 
 import attrs
 
+from voucher_async.addresses import addresses, check_url
 from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, conceals
+from voucher_async.references import format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Environment", "Settings", "Timeout"]
+__all__ = ["Environment", "Settings", "SettingsOptions", "Timeout"]
 
 Environment: TypeAlias = Literal["sandbox", "production"]
 
-_HOSTS: Final[dict[str, str]] = {
-    "production": "https://vouchers.api.jtl-software.com",
-    "sandbox": "https://vouchers-sbx.api.jtl-software.com",
-}
-_VARIABLES: Final = tuple(
-    f"VOUCHER_{name}"
-    for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "BASE_URL", "TOKEN_URL", "CLIENT_TYPE")
-)
+_ADDRESSES: Final = ("environment", "base_url", "token_url")
 _CLIENT_TYPE_LENGTH = 32
 _LONGEST: Final = 86_400.0  # seconds: dates reckoned from more than years do not exist
-_HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_SETTLE_FOR: Final = 120.0
 _YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-_BRACKETED = re.compile(r"(.*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?")
 
 
 @attrs.frozen
@@ -84,81 +75,45 @@ def check_wait(wait: object) -> None:
         check_seconds("wait", wait)
 
 
-def _is_loopback(host: str) -> bool:
-    # not *.localhost: Python's resolver may ask the network for it
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+class SettingsOptions(TypedDict, total=False):
+    """The options that make settings; None stands for one that was not given.
 
+    Attributes:
+        client_id: the OAuth client id.
+        client_secret: the OAuth client secret.
+        environment: `sandbox` or `production`; or `base_url` is given.
+        base_url: where the API lives, version included; goes before `environment`.
+        token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
+        client_type: free text of at most 32 characters for the vendor's statistics.
+        scopes: the scopes to ask for, or a text of them; default: all the client has.
+        timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
+        max_connections: how many connections may be open at once; default 100.
+        trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
+        close_wait: seconds that closing the client waits for calls that move money; default 10.
+        settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
+            all; default 60.
+        settle_for: seconds that an open outcome is looked after in the background; default 120, and at least
+            twice a `settle_window` that is given.
+        list_lag: seconds within which what was carried out shows in lists; default 10.
+        order_number_format: how order numbers are sent with a reference, such as `"{order}~{ref}"`; default:
+            without one.
+    """
 
-def _split(name: str, url: object) -> SplitResult:
-    if not isinstance(url, str):
-        raise ConfigurationError(f"{name} must be a str, not {type(url).__name__}")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ConfigurationError(f"{name} is not a URL") from None
-    # urlsplit of older Pythons takes [::1].example.com for ::1
-    if "]" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
-        raise ConfigurationError(f"{name} is not a URL")
-    return parts
-
-
-def _check_url(name: str, url: str) -> None:
-    parts = _split(name, url)
-    if not url.isascii():
-        raise ConfigurationError(f"{name} must be ASCII{_in_ascii(parts.hostname)}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(f"{name} must be an absolute http(s) URL")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(f"{name} must not hold credentials")
-    if not url.isprintable() or any(c in " ?#\\" for c in url):
-        raise ConfigurationError(f"{name} must not have a query, a fragment, white space or a backslash")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigurationError(f"{name} must use https: plain http would show the token to the network")
-    if parts.port == 0 or not _is_host(parts.hostname):
-        raise ConfigurationError(f"{name} must name a host that can exist, and a port above 0 if any")
-
-
-def _in_ascii(host: str | None) -> str:
-    """Advice on how to write a host in ASCII."""
-    if not host or host.isascii():
-        return ": write other characters as %-sequences of their UTF-8"
-    try:
-        return f": write the host as {host.encode('idna').decode()}"
-    except UnicodeError:
-        return ": write the host in its xn-- form"
-
-
-def _is_host(host: str) -> bool:
-    if ":" in host:
-        return True  # an address, see _BRACKETED
-    try:
-        host.encode().decode("idna")
-    except UnicodeError:
-        return False
-    return _HOST.fullmatch(host) is not None
-
-
-def _urls(environment: str | None, base_url: str | None, token_url: str | None) -> tuple[str, str]:
-    if base_url is None:
-        if environment is None:
-            raise ConfigurationError(
-                'say environment="sandbox" or environment="production", or give base_url'
-            )
-        if environment not in _HOSTS:
-            raise ConfigurationError(f"environment must be one of {', '.join(_HOSTS)}, got {environment!r}")
-        base_url = f"{_HOSTS[environment]}/v1"
-    _check_url("base_url", base_url)
-    if token_url is None:
-        parts = urlsplit(base_url)
-        token_url = f"{parts.scheme}://{parts.netloc}/oauth/token"
-    _check_url("token_url", token_url)
-    return base_url.rstrip("/"), token_url
+    client_id: str | None
+    client_secret: str | None
+    environment: Environment | None
+    base_url: str | None
+    token_url: str | None
+    client_type: str | None
+    scopes: Iterable[str] | None
+    timeout: float | Timeout | None
+    max_connections: int | None
+    trust_env: bool | None
+    close_wait: float | None
+    settle_window: float | None
+    settle_for: float | None
+    list_lag: float | None
+    order_number_format: str | None
 
 
 @conceals("client_secret")
@@ -188,6 +143,8 @@ class Settings:
         settle_for: seconds that an open outcome is looked after in the background; more than the window.
         close_wait: seconds that closing the client waits for calls that move money.
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
+        order_number_format: how order numbers are sent with a reference that tells one money call from all
+            others, such as `"{order}~{ref}"`; None sends them as they are.
     """
 
     client_id: str
@@ -204,15 +161,16 @@ class Settings:
     safety_margin: float = 10.0
     settle_window: float = 60.0
     list_lag: float = 10.0
-    settle_for: float = 120.0
+    settle_for: float = _SETTLE_FOR
     close_wait: float = 10.0
     trust_env: bool = False
+    order_number_format: str | None = None
 
     def __attrs_post_init__(self) -> None:
         for name in ("client_id", "client_secret"):
             _check_text(name, getattr(self, name))
-        _check_url("base_url", self.base_url)
-        _check_url("token_url", self.token_url)
+        check_url("base_url", self.base_url)
+        check_url("token_url", self.token_url)
         _check_switch("trust_env", self.trust_env)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
             _check_count(name, getattr(self, name))
@@ -220,72 +178,96 @@ class Settings:
             check_seconds(name, getattr(self, name))
         _check_client_type(self.client_type)
         _check_scopes(self.scopes)
+        _check_format(self.order_number_format)
 
     @classmethod
-    def make(
-        cls,
-        *,
-        client_id: str,
-        client_secret: str,
-        environment: str | None = None,
-        base_url: str | None = None,
-        token_url: str | None = None,
-        client_type: str | None = None,
-        scopes: Iterable[str] | None = None,
-        timeout: float | Timeout | None = None,
-        max_connections: int = 100,
-        trust_env: bool = False,
-    ) -> Settings:
+    def make(cls, **options: Unpack[SettingsOptions]) -> Settings:
         """Settings from what a client is constructed with; `base_url` goes before `environment`.
+
+        Args:
+            options: see `SettingsOptions`; `client_id` and `client_secret` are needed.
 
         Raises:
             ConfigurationError: a value is missing or cannot work; the message names it.
         """
-        client_secret = conceal(client_secret)
-        base_url, token_url = _urls(environment, base_url, token_url)
-        if isinstance(scopes, str):
-            scopes = scopes.split()
-        return cls(
-            client_id=client_id,
-            client_secret=client_secret,
-            base_url=base_url,
-            token_url=token_url,
-            client_type=client_type,
-            scopes=None if scopes is None else tuple(scopes),
-            timeout=to_timeout(timeout),
-            max_connections=max_connections,
-            trust_env=trust_env,
-        )
+        given = given_options(options)
+        for name in ("client_id", "client_secret"):
+            if name not in given:
+                raise ConfigurationError(f"{name} must be a text: both credentials are needed, or settings")
+        base_url, token_url = addresses(*(given.pop(name, None) for name in _ADDRESSES))
+        scopes = given.pop("scopes", None)
+        if scopes is not None:
+            given["scopes"] = tuple(scopes.split() if isinstance(scopes, str) else scopes)
+        if "settle_window" in given:
+            window = check_seconds("settle_window", given["settle_window"])
+            given.setdefault("settle_for", min(max(2 * window, _SETTLE_FOR), _LONGEST))
+        given["timeout"] = to_timeout(given.pop("timeout", None))
+        return cls(base_url=base_url, token_url=token_url, **given)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | Variables | None = None) -> Settings:
+    def from_env(
+        cls, environ: Mapping[str, str] | Variables | None = None, **overrides: Unpack[SettingsOptions]
+    ) -> Settings:
         """Settings from `VOUCHER_*` variables.
 
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
-        `VOUCHER_BASE_URL`; `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE` and `VOUCHER_TRUST_ENV` (1, true, yes
-        or on: use the proxy of the environment; 0, false, no or off) are optional.
+        `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1,
+        true, yes or on: use the proxy of the environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`,
+        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` (seconds) and
+        `VOUCHER_ORDER_NUMBER_FORMAT`.
+
+        Args:
+            environ: the variables; default: the process's.
+            overrides: what is given here goes before its variable. `environment` or `base_url` goes before
+                all three variables of addresses: the secret is sent to no host that does not belong to it.
 
         Raises:
             ConfigurationError: a variable is missing or its value cannot work; the message names it.
         """
+        given = given_options(overrides)
         environ = values = Variables(os.environ if environ is None else environ)
-        missing = [name for name in ("VOUCHER_CLIENT_ID", "VOUCHER_CLIENT_SECRET") if not values.get(name)]
-        if not values.get("VOUCHER_ENVIRONMENT") and not values.get("VOUCHER_BASE_URL"):
-            missing.append("VOUCHER_ENVIRONMENT (or VOUCHER_BASE_URL)")
-        if missing:
-            raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
-        unreadable = [name for name in _VARIABLES if _has_surrogates(values.get(name) or "")]
-        if unreadable:
-            raise ConfigurationError(f"not UTF-8 in the environment: {', '.join(unreadable)}")
-        return cls.make(
-            client_id=str(values.get("VOUCHER_CLIENT_ID")),
-            client_secret=conceal(values.get("VOUCHER_CLIENT_SECRET") or ""),
-            environment=values.get("VOUCHER_ENVIRONMENT") or None,
-            base_url=values.get("VOUCHER_BASE_URL") or None,
-            token_url=values.get("VOUCHER_TOKEN_URL") or None,
-            client_type=values.get("VOUCHER_CLIENT_TYPE") or None,
-            trust_env=_to_bool("VOUCHER_TRUST_ENV", values.get("VOUCHER_TRUST_ENV") or "0"),
-        )
+        read = _read_variables(values, given)
+        return cls.make(**cast("SettingsOptions", {**read, **given}))
+
+
+def given_options(options: SettingsOptions) -> dict[str, Any]:
+    """The options that were given; None stands for one that was not.
+
+    The secret among them is concealed in place, since the caller's frame goes on holding them.
+
+    Raises:
+        TypeError: there is no such option.
+    """
+    if "client_secret" in options:
+        options["client_secret"] = conceal(options["client_secret"])
+    unknown = options.keys() - SettingsOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _read_variables(values: Variables, given: Mapping[str, object]) -> dict[str, Any]:
+    """The options that are not given, as far as variables are set for them.
+
+    Raises:
+        ConfigurationError: one is missing or cannot be read.
+    """
+    has_address = "environment" in given or "base_url" in given
+    needed = [name for name in _READERS if name not in given and not (has_address and name in _ADDRESSES)]
+    found = {name: text for name in needed if (text := values.get(_variable(name)))}
+    missing = [_variable(name) for name in ("client_id", "client_secret") if name not in {**found, **given}]
+    if not has_address and "environment" not in found and "base_url" not in found:
+        missing.append("VOUCHER_ENVIRONMENT (or VOUCHER_BASE_URL)")
+    if missing:
+        raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
+    unreadable = [_variable(name) for name, text in found.items() if _has_surrogates(text)]
+    if unreadable:
+        raise ConfigurationError(f"not UTF-8 in the environment: {', '.join(unreadable)}")
+    return {name: _READERS[name](_variable(name), text) for name, text in found.items()}
+
+
+def _variable(name: str) -> str:
+    return f"VOUCHER_{name.upper()}"
 
 
 def to_timeout(timeout: float | Timeout | None) -> Timeout:
@@ -306,6 +288,43 @@ def _to_bool(name: str, text: str) -> bool:
     if word not in _YES | _NO:
         raise ConfigurationError(f"{name} must be one of 1, true, yes, on, 0, false, no and off")
     return word in _YES
+
+
+def _to_seconds(name: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a number of seconds") from None
+    return check_seconds(name, seconds)
+
+
+def _as_it_is(_: str, text: str) -> str:
+    return text
+
+
+_READERS: Final[dict[str, Callable[[str, str], Any]]] = {
+    "client_id": _as_it_is,
+    "client_secret": _as_it_is,
+    "environment": _as_it_is,
+    "base_url": _as_it_is,
+    "token_url": _as_it_is,
+    "client_type": _as_it_is,
+    "trust_env": _to_bool,
+    "close_wait": _to_seconds,
+    "settle_window": _to_seconds,
+    "settle_for": _to_seconds,
+    "list_lag": _to_seconds,
+    "order_number_format": _as_it_is,
+}
+
+
+def _check_format(text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        format_of(text)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"order_number_format {error}") from None
 
 
 def _check_text(name: str, value: object) -> None:

@@ -302,8 +302,10 @@ class IdempotencyMismatch(VoucherError):
     fate: Fate | None = Fate.NOT_SENT
     proof: Proof | None = Proof.NOT_SENT
 
-    def __init__(self, message: str, *, differences: Sequence[str] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, differences: Sequence[str] = (), facts: CallFacts | None = None
+    ) -> None:
+        super().__init__(message, facts=facts)
         self.differences: tuple[str, ...] = tuple(differences)
 
 
@@ -317,8 +319,15 @@ class ChargeRefunded(VoucherError):
 
     fate: Fate | None = Fate.NOT_SENT
 
-    def __init__(self, message: str, *, charge: Charge, refunds: Sequence[Charge] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        charge: Charge,
+        refunds: Sequence[Charge] = (),
+        facts: CallFacts | None = None,
+    ) -> None:
+        super().__init__(message, facts=facts)
         self.charge = charge
         self.refunds: tuple[Charge, ...] = tuple(refunds)
 

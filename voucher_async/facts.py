@@ -22,6 +22,7 @@ class CallFacts:
         elapsed: seconds since the call began.
         sent_at: when the last request went out, by the server's clock as far as it is known; aware. None when
             nothing was sent.
+        request_id: the header `X-Request-Id` that each request of a money call carries; None for other calls.
     """
 
     operation: str
@@ -31,6 +32,7 @@ class CallFacts:
     in_doubt: int = 0
     elapsed: float = 0.0
     sent_at: dt.datetime | None = None
+    request_id: str | None = None
 
     def __str__(self) -> str:
         attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"

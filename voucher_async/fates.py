@@ -49,3 +49,6 @@ class Proof(enum.StrEnum):
 
     OTHER_VOUCHER = "its id belongs to another voucher"
     """For the creation of a voucher: an older one, or one of another amount, currency or order."""
+
+    RESOLVED = "an operator said so"
+    """Recorded with who said it and why, by `VoucherClient.resolve`."""

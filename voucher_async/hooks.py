@@ -9,6 +9,7 @@ holds a secret.
 from __future__ import annotations
 
 import asyncio
+import enum
 import inspect
 import logging
 from decimal import Decimal
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.errors import ConfigurationError, Fate
+from voucher_async.errors import ConfigurationError, Fate, Proof
 from voucher_async.models import Charge
 from voucher_async.pending import PendingOutcome
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from voucher_async.auth import TokenRefresh
 
-__all__ = ["AttemptEnded", "AttemptStarted", "Hook", "Hooks", "Repeating", "Settled"]
+__all__ = ["AttemptEnded", "AttemptStarted", "Happened", "Hook", "Hooks", "Repeating", "Settled"]
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -90,28 +91,70 @@ class Repeating:
     reason: str
 
 
+class Happened(enum.StrEnum):
+    """The kinds of what happens to money; each is equal to its text."""
+
+    IN_DOUBT = "in doubt"
+    """A money call may have been carried out, and no answer says so: its outcome is looked for.
+
+    Told at once, and once per call, also when its caller waits. A caller that waits is told the end itself.
+    """
+
+    DONE = "done"
+    """A call was carried out whose caller is gone, or was told that its outcome is unknown."""
+
+    NOT_DONE = "not done"
+    """The same, and it was not carried out; `proof` says how that is known."""
+
+    LEFT_OPEN = "left open"
+    """The same, and nobody looks after it any more; `VoucherClient.settle` does."""
+
+    RECOVERED = "recovered"
+    """The outcome of another process, handed to `VoucherClient.settle`: it was carried out."""
+
+    SURPLUS_REFUNDED = "surplus refunded"
+    """A repeated charge was carried out twice, and one of them was refunded."""
+
+    SURPLUS_LEFT = "surplus left"
+    """The same, and it could not be refunded, or may belong to another payment."""
+
+    REFUNDED = "refunded"
+    """A checkout took back what it had charged."""
+
+    REFUND_FAILED = "refund failed"
+    """A checkout could not take it back: the customer is still charged."""
+
+    RENEWED = "renewed"
+    """A reservation of a checkout was made anew."""
+
+    RENEWAL_FAILED = "renewal failed"
+    """A reservation of a checkout could not be made anew."""
+
+
 @attrs.frozen(kw_only=True)
 class Settled:
     """Something happened to money that the caller did not ask for word by word.
 
     Attributes:
-        what: `done`, `not done`, `left open`: what became of a call whose caller is gone, or was told that it
-            is unknown; `surplus refunded`, `surplus left`: a repeated charge was carried out twice;
-            `refunded`, `refund failed`: a checkout took back what it had charged; `renewed`,
-            `renewal failed`: a reservation was made anew.
+        what: which kind of thing.
+        operation: the operation id of the call, such as `chargeReservation`; `checkout` for what a checkout
+            took back.
         amount: the amount in currency units.
         order_number: the order.
         pending: the call, when its outcome was open or nobody waited for it.
         charge: the charge, when there is one.
         error: what went wrong, when something did.
+        proof: the proof that a call was not carried out, where `what` says that.
     """
 
-    what: str
+    what: Happened
+    operation: str
     amount: Decimal | None = None
     order_number: str | None = None
     pending: PendingOutcome | None = None
     charge: Charge | None = None
     error: Exception | None = None
+    proof: Proof | None = None
 
 
 class Hook:

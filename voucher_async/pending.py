@@ -15,6 +15,7 @@ import attrs
 from voucher_async.errors import ConfigurationError, InvalidInput, Proof
 from voucher_async.models import Charge
 from voucher_async.realtime import Real
+from voucher_async.references import format_of, is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,7 @@ class PendingOutcome:
         charge_id: the charge that was refunded.
         amount: the amount in currency units; None when the call names none.
         currency: ISO 4217.
-        order_number: the order the call belongs to.
+        order_number: the order the call belongs to, the shop's own number.
         sent_at: when the last request went out, by the server's clock as far as it is known; aware.
         sends: how many requests were sent that may have moved money.
         since: what is older than this cannot be the one, by the server's own time stamps; aware.
@@ -57,6 +58,9 @@ class PendingOutcome:
         answered: an answer of 2xx came, so something was carried out: never said to be "not done".
         base_url: the API it was sent to; None in what version 1 stored.
         client_id: the OAuth client that sent it; None in what version 1 stored.
+        order_number_format: how order numbers were sent with a reference; None when they had none.
+        reference: the reference of this call in its order number; None for a refund, which carries that of
+            its charge.
     """
 
     id: str = attrs.field(factory=_new_id)
@@ -77,10 +81,26 @@ class PendingOutcome:
     answered: bool = False
     base_url: str | None = None
     client_id: str | None = None
+    order_number_format: str | None = None
+    reference: str | None = None
+
+    @property
+    def sent_order_number(self) -> str | None:
+        """The order number as it was sent, with its reference."""
+        if self.order_number is None or self.order_number_format is None or self.reference is None:
+            return self.order_number
+        return format_of(self.order_number_format).fill(self.order_number, self.reference)
 
     def to_json(self) -> str:
         """The value as JSON, for a database or a queue."""
         values = {name: _WRITERS.get(name, _as_it_is)(value) for name, value in attrs.asdict(self).items()}
+        if self.order_number_format is None:
+            del values["order_number_format"], values["reference"]
+        else:
+            # an older reader compares entries with `order_number`, and knows of no references: it gets what
+            # was sent, or nothing to compare with
+            values["own_order_number"] = self.order_number
+            values["order_number"] = self.sent_order_number if self.reference else None
         return json.dumps({"version": _VERSION, **values})
 
     @classmethod
@@ -103,6 +123,10 @@ class PendingOutcome:
         version = content.get("version")
         if isinstance(version, bool) or version not in _READ:
             raise InvalidInput("pending.version", f"must be one of {_READ}", _kind(version))
+        if content.get("order_number_format") is not None:
+            content = {**content, "order_number": content.get("own_order_number")}
+        elif content.get("reference") is not None:
+            raise InvalidInput("pending.reference", "needs order_number_format", "<text>")
         return cls(**{name: _read(name, content.get(name)) for name in _NAMES})
 
     def check_place(self, base_url: str, client_id: str) -> None:
@@ -172,6 +196,16 @@ def _read_count(value: Any) -> int:
     return value
 
 
+def _read_format(value: Any) -> str:
+    return format_of(_read_text(value)).text
+
+
+def _read_reference(value: Any) -> str:
+    if not is_reference(_read_text(value)):
+        raise ValueError("must be a reference")
+    return str(value)
+
+
 def _read_ids(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError("must be a list")
@@ -192,6 +226,8 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "until": _read_moment,
     "known": _read_ids,
     "known_whole": _read_flag,
+    "order_number_format": _read_format,
+    "reference": _read_reference,
     "answered": _read_flag,
 }
 _NAMES: Final = tuple(PendingOutcome.__annotations__)

@@ -85,5 +85,4 @@ class Core:
             base_url=settings.base_url,
             lock_secret=lock_secret,
             pauses=self.engine.pauses,
-            hooks=hooks,
         )

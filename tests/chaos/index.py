@@ -11,6 +11,7 @@ import attrs
 from tests.chaos.records import (
     DONE,
     NOT_DONE,
+    RECOVERED,
     Began,
     Doubt,
     Ended,
@@ -141,9 +142,10 @@ class Index:
             yield from told.outcomes
 
     def _hear(self, word: Word) -> None:
-        if word.what in {DONE, NOT_DONE}:
+        if word.what in {DONE, NOT_DONE, RECOVERED}:
             self.heard.add(word.pending)
-            self._said[word.pending].add(Said(word.what, word.charge))
+            what = NOT_DONE if word.what == NOT_DONE else DONE
+            self._said[word.pending].add(Said(what, word.charge))
         elif word.what == "left open":
             self.given_up.add(word.pending)
         elif word.what in {"refunded", "refund failed"}:

@@ -11,6 +11,7 @@ from tests.chaos.records import (
     CANCELLED,
     DONE,
     NOT_DONE,
+    RECOVERED,
     UNKNOWN,
     Began,
     Intent,
@@ -24,7 +25,7 @@ from tests.chaos.records import (
 from voucher_async import OutcomeUnknown, PendingOutcome, VoucherClient
 
 _AT_ONCE: Final = 100
-_ENDS: Final = frozenset({DONE, NOT_DONE})
+_ENDS: Final = frozenset({DONE, NOT_DONE, RECOVERED})
 _OWN_REFUND: Final = frozenset({"refunded", "refund failed", "surplus refunded", "surplus left"})
 
 

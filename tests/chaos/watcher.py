@@ -7,7 +7,7 @@ import contextvars
 import time
 from typing import Final
 
-from tests.chaos.records import DONE, NOT_DONE, Doubt, Intent, Journal, Word
+from tests.chaos.records import DONE, NOT_DONE, RECOVERED, Doubt, Intent, Journal, Word
 from voucher_async import AttemptEnded, Fate, Hook, PendingOutcome, Settled
 
 CALL: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("CALL", default="")
@@ -50,7 +50,7 @@ class Watcher(Hook):
 
     def on_settled(self, event: Settled) -> None:
         pending = event.pending.id if event.pending else ""
-        if event.what in {DONE, NOT_DONE}:
+        if event.what in {DONE, NOT_DONE, RECOVERED}:
             self.heard.add(pending)
         if event.what == "left open":
             self.given_up.add(pending)

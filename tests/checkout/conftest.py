@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.checkout.proxy import Proxy
-from voucher_async import ManualClock, Settled, VoucherClient
+from voucher_async import Happened, ManualClock, Settled, VoucherClient
 from voucher_async.settlement.engine import PAUSE_REFUSED
 from voucher_async.testing import VoucherEmulator
 
@@ -38,10 +38,11 @@ class Recorder:
     """A hook that keeps what it is told about money."""
 
     def __init__(self) -> None:
-        self.settled: list[Settled] = []
+        self.settled: list[Settled] = []  # all but doubts
+        self.doubts: list[Settled] = []
 
     def on_settled(self, event: Settled) -> None:
-        self.settled.append(event)
+        (self.doubts if event.what is Happened.IN_DOUBT else self.settled).append(event)
 
     @property
     def words(self) -> list[str]:

@@ -26,6 +26,7 @@ from voucher_async.testing import VoucherEmulator
 from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.session import Session
 
+_ENDS = {"done": "done", "recovered": "done", "not done": "not done"}
 _PATHS = {"charge": "/charge", "recharge": "/vouchers/recharge", "refund": "/refund"}
 _OPERATIONS = {"charge": "chargeReservation", "recharge": "rechargeVoucher", "refund": "refundCharge"}
 _EARLY = 0.3  # seconds in the outage after which a call is cancelled, or the client closed
@@ -179,7 +180,7 @@ class _Run:
             self.witness.words[pending.id].append(str(settlement.state))
         for each in told:
             words = self.witness.words.get(each.pending or "", [])
-            each.words += [word for word in words if word in {"done", "not done"}]
+            each.words += [_ENDS[word] for word in words if word in _ENDS]
 
     def _movements(self) -> collections.Counter[str]:
         """How often each voucher's money was moved, surplus that was taken back left out."""

@@ -45,7 +45,19 @@ def test_the_class_of_the_client_waits_for_aiohttp_and_little_else(loaded: set[s
     """The rest waits for the first client; aiohttp, which takes longest, is not left for that moment."""
     named = loaded_by("from voucher_async import OutcomeUnknown, Settings, VoucherClient, VoucherError")
     own = {name for name in named if name.startswith("voucher_async.")}
-    names = ("_version", "client", "config", "errors", "fates", "masking")
+    names = (
+        "_version",
+        "addresses",
+        "client",
+        "config",
+        "errors",
+        "facts",
+        "fates",
+        "masking",
+        "options",
+        "reconciling",
+        "references",
+    )
     assert own == {f"voucher_async.{name}" for name in names}
     assert "aiohttp" in named
     assert "msgspec" in loaded - named

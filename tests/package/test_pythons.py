@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import pythons
-from tests.pythons import LOWEST, OWN, Claims, Run, candidates, find, plan
+from tests.pythons import LOWEST, OWN, Claims, Environment, candidates, find, plan
 
 FIXED = """\
 [project]
@@ -47,7 +47,7 @@ def test_the_claims_are_read_in_the_order_of_numbers(claims: Claims) -> None:
 
 
 def test_the_floors_are_installed_in_place_of_the_pinned_tools(claims: Claims) -> None:
-    wanted = ("--editable", ".[pytest]", "aiohttp==3.13.5", "attrs==24.3", "pytest==8.2", "httpx==0.28.1")
+    wanted = ("aiohttp==3.13.5", "attrs==24.3", "pytest==8.2", "httpx==0.28.1")
     assert claims.lowest_install == wanted
 
 
@@ -69,41 +69,57 @@ def test_pyenv_is_looked_for_below_the_home_folder(tmp_path: Path) -> None:
 def test_the_running_python_is_found_and_not_run_again(claims: Claims) -> None:
     own = find(OWN, {"PATH": ""})
     assert own == Path(sys.executable)
-    assert [run.name for run in plan(claims, {"3.9": own, OWN: own, "3.10": own})] == [
+    assert [each.name for each in plan(claims, {"3.9": own, OWN: own, "3.10": own})] == [
         "lowest",
         "3.9",
         "3.10",
     ]
 
 
-def test_a_claimed_python_that_the_machine_lacks_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def recorded(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[tuple[str, ...]]:
+    """Commands are noted, and a folder is made in place of an environment."""
+    commands: list[tuple[str, ...]] = []
+
+    def call(*command: str) -> str:
+        commands.append(command)
+        (path / "made").mkdir(exist_ok=True)
+        return ""
+
+    monkeypatch.setattr(pythons, "call", call)
+    monkeypatch.setattr(pythons, "FOLDER", path)
+    return commands
+
+
+def test_an_environment_is_made_once_and_gets_every_new_wheel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text(FIXED, encoding="utf-8")
-    monkeypatch.setattr(pythons, "ROOT", tmp_path)
-    assert pythons.main([], {"PATH": "", "HOME": str(tmp_path)}) == 0
-    assert re.findall(r"NOT RUN: Python (\S+),", capsys.readouterr().out) == ["3.9", "3.10"]
+    commands = recorded(monkeypatch, tmp_path)
+    made = Environment("made", Path("python"), ("pytest==9",))
+    made.prepare(Path("dist/first.whl"))
+    assert commands[0] == ("python", "-m", "venv", "--without-pip", str(tmp_path / "made"))
+    assert commands[1][-3:] == ("install", "pytest==9", "dist/first.whl")
+    del commands[:]
+    made.prepare(Path("dist/second.whl"))
+    assert [command[-4:] for command in commands] == [
+        ("install", "--no-deps", "--force-reinstall", "dist/second.whl")
+    ]
 
 
-@pytest.mark.parametrize(("code", "word"), [(0, "4 passed"), (1, "FAILED")])
-def test_a_failing_run_fails_the_whole_and_shows_its_output(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, word: str
+def test_an_environment_of_other_versions_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pythons, "FOLDER", tmp_path)
-    monkeypatch.setattr(Run, "prepare", lambda run: None)
-    interpreter(tmp_path / "good" / "bin" / "python", "'4 passed'")
-    interpreter(tmp_path / "bad" / "bin" / "python", "'4 passed'", code)
-    runs = [Run(name, Path("python"), ()) for name in ("bad", "good")]
-    assert pythons.run_all(runs, []) is (code == 0)
-    assert f"bad: {word}" in capsys.readouterr().out
+    commands = recorded(monkeypatch, tmp_path)
+    for version in ("8", "9"):
+        Environment("made", Path("python"), (f"pytest=={version}",)).prepare(Path("a.whl"))
+    assert [command[-2:-1] for command in commands if "venv" in command] == [("--without-pip",)] * 2
 
 
-def test_a_failing_installation_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failing_installation_tells_its_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pythons, "FOLDER", tmp_path)
     broken = interpreter(tmp_path / "python", "'no such module: venv'", 1)
-    passed, output = Run("broken", broken, ()).test([])
-    assert not passed
-    assert "no such module: venv" in output
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        Environment("broken", broken, ()).prepare(Path("a.whl"))
+    assert "no such module: venv" in failed.value.output
 
 
 def test_the_floors_are_pinned_as_declared(root: Path) -> None:

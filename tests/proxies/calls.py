@@ -30,7 +30,7 @@ _PAUSE: Final = (
     0.25  # seconds between the calls of a lane, or all of them are over before a proxy's first event
 )
 _RECORD: Final[contextvars.ContextVar[Record | None]] = contextvars.ContextVar("RECORD", default=None)
-_WORDS: Final = {"done": Told.DONE, "not done": Told.NOT_DONE}
+_WORDS: Final = {"done": Told.DONE, "recovered": Told.DONE, "not done": Told.NOT_DONE}
 
 
 class Listener(Hook):

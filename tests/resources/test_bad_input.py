@@ -71,6 +71,8 @@ def text(longest: int) -> list[object]:
 ORDERS = [None, "", " ", "\t", " A-1", "A-1 ", *WRONG_TEXT]
 
 
+KEYS = ["", "x" * 256, "a\nb", "a\0b", SURROGATE, 5, b"k"]
+KEYS = ["", "x" * 256, "a\nb", "a\0b", SURROGATE, 5, b"k"]
 BAD: dict[str, dict[str, list[Any]]] = {
     "vouchers.create": {
         "amount": AMOUNTS,
@@ -86,6 +88,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "taxable": ["yes", 1, 0, ""],
         "tax_rate": [19, 19.0, Decimal(19), SURROGATE],
         "order_number": WRONG_TEXT,
+        "idempotency_key": KEYS,
         "data": ["", "not JSON", "{", {}, b"{}", 5, SURROGATE],
     },
     "vouchers.get": {"id": IDS},
@@ -115,6 +118,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "currency": CURRENCIES,
         "order_number": ORDERS,
         "id": text(255),
+        "idempotency_key": KEYS,
     },
     "vouchers.list_charges": {
         "id": IDS,
@@ -131,11 +135,12 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "code": [None, *text(255)],
         "pin": text(255),
     },
-    "reservations.charge": {"reservation": IDS, "order_number": ORDERS},
+    "reservations.charge": {"reservation": IDS, "order_number": ORDERS, "idempotency_key": KEYS},
     "charges.refund": {
         "charge": IDS,
         "amount": [*AMOUNTS, *ZEROES],
         "currency": CURRENCIES,
+        "idempotency_key": KEYS,
     },
     "clients.connect": {"pin": [None, *text(255)]},
 }

@@ -136,12 +136,13 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("code", CODES)
+# two forms drop what is not ASCII, or not Latin 1: of one code each they leave nothing that had to be masked
+SAID = [(code, form) for form in FORMS for code in CODES if len(bare(FORMS[form](code))) >= 8]
+
+
+@pytest.mark.parametrize(("code", "form"), SAID)
 def test_a_code_is_masked_in_this_form(code: str, form: str) -> None:
     said = FORMS[form](code)
-    if len(bare(said)) < 8:
-        pytest.skip("nothing is left of it")
     masked = mask(f"before ({said}) after", [code])
     assert MASK in masked
     assert "before" in masked or "base64" in form

@@ -219,6 +219,11 @@ BAD: dict[str, Callable[[], object]] = {
     ),
     "client from the environment": lambda: VoucherClient.from_env(ENVIRONMENT),
     "settings from the environment": lambda: Settings.from_env(ENVIRONMENT),
+    "client from arguments and the environment": lambda: VoucherClient.from_env(
+        {}, client_secret=CLIENT_SECRET, trust_env=True
+    ),
+    "settings from arguments and the environment": lambda: Settings.from_env({}, client_secret=CLIENT_SECRET),
+    "settings from a list": lambda: Settings.make(client_id="c", client_secret=[CLIENT_SECRET], **URLS),  # type: ignore[arg-type]  # the point
     "settings": lambda: Settings(client_id="c-1", client_secret=CLIENT_SECRET, **URLS, keepalive=-1),
     "settings that are incomplete": lambda: Settings(client_id="c-1", client_secret=CLIENT_SECRET),  # type: ignore[call-arg]  # the point
     "settings made": lambda: Settings.make(client_id="c-1", client_secret=CLIENT_SECRET),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from tests.secrets.hostile import Hostile, reply
-from tests.secrets.search import CODE, CONNECT_PIN, PIN, TOKEN, Search
+from tests.secrets.search import CODE, CONNECT_PIN, PIN, TOKEN, Search, forms
 from tests.secrets.test_no_secret_leaks import COMPLETE
 from tests.transport.rawserver import CHARGE
 from voucher_async import (
@@ -113,6 +114,26 @@ async def test_what_settles_a_charge_in_the_background_knows_them(hostile: Hosti
             await again
         search.show(caught.value)
     assert search.leaked((CODE, OTHER)) == []
+
+
+async def test_the_log_of_money_names_no_secret(
+    hostile: Hostile, search: Search, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = f"A {CODE} {PIN}"
+    hostile.answers = {"/reservations": reserved(1), "/charge": refusal(503), "/charges": refusal(403)}
+    async with hostile.client(search) as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.redeem(code=CODE, pin=PIN, order_number=order, **MONEY)
+        hostile.answers["/recharge"] = refusal(503, CODE)
+        with pytest.raises(OutcomeUnknown):
+            await client.vouchers.recharge(code=CODE, order_number=f"A {CODE}", **MONEY)
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    said = [line for line in lines if " order A ***" in line]
+    assert len([line for line in said if "is in doubt" in line]) == 2
+    assert len([line for line in said if "the client is closed" in line]) == len(client.pending) == 2
+    assert len(said) == len(lines) == 6
+    for line in lines:
+        assert not [form for secret in (CODE, PIN, TOKEN) for form in forms(secret) if form in line]
 
 
 async def test_later_calls_do_not_name_what_belongs_to_the_id_they_are_about(

@@ -13,7 +13,16 @@ import pytest_asyncio
 
 from tests.idle import idle
 from tests.settlement.mesh import Mesh
-from voucher_async import Charge, ManualClock, PendingOutcome, Repeating, Settings, Settled, VoucherClient
+from voucher_async import (
+    Charge,
+    Happened,
+    ManualClock,
+    PendingOutcome,
+    Repeating,
+    Settings,
+    Settled,
+    VoucherClient,
+)
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
@@ -25,7 +34,8 @@ class Recorder:
     """A hook that keeps what it is told about money."""
 
     def __init__(self) -> None:
-        self.settled: list[Settled] = []
+        self.settled: list[Settled] = []  # all but doubts
+        self.doubts: list[Settled] = []
         self.intents: list[PendingOutcome] = []
         self.repeats: list[Repeating] = []
 
@@ -36,7 +46,7 @@ class Recorder:
         self.repeats.append(event)
 
     def on_settled(self, event: Settled) -> None:
-        self.settled.append(event)
+        (self.doubts if event.what is Happened.IN_DOUBT else self.settled).append(event)
 
     @property
     def words(self) -> list[str]:

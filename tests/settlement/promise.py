@@ -216,7 +216,7 @@ class Judge:
             yield f"{call.step} raised {call.error!r} without a proof"
 
     def _cancelled(self, call: Call) -> Iterator[str]:
-        words = {"done", "refund failed"}
+        words = {"done", "recovered", "refund failed"}
         told = {event.charge.id for event in call.process.events if event.what in words and event.charge}
         told |= {charge.id for charge in self._told_at_the_end()} | self._not_refunded(call.process.events)
         returned = {charge.id for other in self.world.calls for charge in returned_by(other)}
@@ -373,7 +373,7 @@ class Judge:
             standing = [charge for charge in made if not self._undone(charge)]
             # elsewhere nothing tells what was refunded
             truth = {charge.id for charge in (made if is_elsewhere else standing)}
-            if event.what == "done" and (event.charge is None or event.charge.id not in truth):
+            if event.what in {"done", "recovered"} and (event.charge is None or event.charge.id not in truth):
                 yield f"{event} was told, and is not the truth: {truth}"
             if event.what == "not done" and standing:
                 yield f"{event} was told, and is not the truth: {standing}"

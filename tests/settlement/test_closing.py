@@ -218,6 +218,7 @@ def test_what_stands_when_a_loop_ends_is_told(ending: Ending) -> None:
     ending.first(lambda: ending.pay(vouchers), lambda: len(ending.emulator.charges()) == 2)
     told = [(event.what, event.pending and event.pending.voucher_id) for event in ending.told.settled]
     assert sorted(told) == [("done", vouchers[0].id), ("left open", vouchers[1].id)]
+    assert [event.pending and event.pending.voucher_id for event in ending.told.doubts] == [vouchers[1].id]
     assert ending.then() == [(CHARGE, SettlementState.DONE)]
 
 

@@ -207,7 +207,7 @@ async def test_a_surplus_of_another_process_is_reported_and_left(shop: Shop) -> 
         second = await shop.during(third.settle(pending))
     assert (second.charge, second.surplus, second.refunds) == (first.charge, first.surplus, ())
     assert shop.count("refundCharge") == 0
-    assert shop.told.words == ["surplus left", "done"]
+    assert shop.told.words == ["surplus left", "recovered"]
 
 
 @pytest.mark.parametrize("made", [True, False])

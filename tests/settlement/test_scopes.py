@@ -127,7 +127,7 @@ async def test_what_takes_longer_than_closing_waits_is_left_open(
     client = VoucherClient(**emulator.settings(), hooks=[told])
     object.__setattr__(client._desk, "_close_wait", SLOW / 4)
     assert await leave(way, client, voucher) == ["CancelledError"]
-    assert told.what == ["left open"]
+    assert told.what == ["in doubt", "left open"]
     assert [pending.operation for pending in client.pending] == ["chargeReservation"]
 
 

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from tests.transport.rawserver import VOUCHER, RawServer, Script, reply
-from voucher_async import ConfigurationError, Fate, NotFound, VoucherClient
+from voucher_async import ConfigurationError, Fate, NotFound, PendingOutcome, VoucherClient
 
 NETRC = {
     "another machine": "machine other.example login me password x",
@@ -66,6 +66,32 @@ async def test_the_login_of_a_netrc_file_is_never_sent(
     assert "authorization:" not in token.lower()
     assert charge.count("Authorization:") == 1
     assert "Authorization: Bearer t-1\r\n" in charge
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_a_money_call_says_its_id_in_a_header_and_nothing_else_does(
+    raw_server: RawServer, heads: list[str], *, given: bool
+) -> None:
+    listener = Intents()
+    async with aiohttp.ClientSession(headers={"X-Request-Id": "of the shop"} if given else {}) as session:
+        settings = raw_server.settings()
+        async with VoucherClient(settings=settings, session=session, hooks=[listener]) as client:
+            await client.reservations.charge("r-1", order_number="o-1")
+    token, charge = (
+        [line for line in head.split("\r\n") if line.lower().startswith("x-request-id:")] for head in heads
+    )
+    assert charge == [f"X-Request-Id: {listener.ids[0]}"]
+    assert token == (["X-Request-Id: of the shop"] if given else [])
+
+
+class Intents:
+    """A hook that keeps the ids of what is about to be sent."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def on_intent(self, event: PendingOutcome) -> None:
+        self.ids.append(event.id)
 
 
 @pytest.mark.parametrize("given", [False, True])

@@ -11,6 +11,7 @@ from voucher_async import (
     ChargePage,
     ChargeType,
     Checkout,
+    ClientOptions,
     CompleteVoucher,
     ConnectedClient,
     HeldReservation,
@@ -89,6 +90,12 @@ class ShopClient(VoucherClient):
 async def subclasses() -> None:
     async with ShopClient.from_env() as client:
         assert_type(client, ShopClient)
+
+
+def options(given: ClientOptions) -> None:
+    assert_type(VoucherClient.from_env({}, **given), VoucherClient)
+    assert_type(VoucherClient.from_env(timeout=5, order_number_format="{order}~{ref}").settings, Settings)
+    assert_type(Settings.from_env(settle_window=30.0, close_wait=1), Settings)
 
 
 def closed_and_open(page: ChargePage) -> None:

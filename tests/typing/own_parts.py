@@ -14,11 +14,13 @@ from voucher_async import (
     Clock,
     Fate,
     FieldError,
+    Happened,
     Hook,
     ManualClock,
     MemoryTokenStore,
     OutcomeUnknown,
     PendingOutcome,
+    Proof,
     Settled,
     StoredToken,
     SystemClock,
@@ -39,6 +41,11 @@ class Metrics(Hook):
 
     def on_settled(self, event: Settled) -> None:
         assert_type(event.pending, PendingOutcome | None)
+        assert_type(event.what, Happened)
+        assert_type(event.operation, str)
+        assert_type(event.proof, Proof | None)
+        text: str = event.what  # what compares with texts goes on working
+        assert_type(text == "done", bool)
 
 
 class Store:

@@ -19,6 +19,11 @@ def environments_are_known_by_name() -> None:
     VoucherClient("id", "secret", environment="staging")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+def options_are_known_by_name_and_type() -> None:
+    VoucherClient.from_env(colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    VoucherClient.from_env(settle_window="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def models_and_events_do_not_change(charge: Charge, event: AttemptEnded) -> None:
     charge.id = "C-2"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     event.attempt = 2  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

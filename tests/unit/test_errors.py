@@ -13,14 +13,18 @@ from typing import Any
 import pytest
 
 import voucher_async.errors as module
+from tests.unit.samples import example, raw
+from voucher_async import Charge, wire
 from voucher_async.errors import (
     ApiError,
     CallFacts,
     CallTimeout,
+    ChargeRefunded,
     CheckoutFailed,
     CheckoutUnknown,
     Fate,
     FieldError,
+    IdempotencyMismatch,
     InvalidInput,
     InvalidInputType,
     MissingScope,
@@ -41,6 +45,7 @@ FACTS = CallFacts(
     sent_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
 )
 PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r-1", amount=Decimal("2.00"))
+CHARGE = wire.decode(Charge, raw(example("Charge")))
 OUTCOMES = (HeldOutcome(voucher_id="v-1", amount=Decimal("2.00"), state=HeldState.UNKNOWN),)
 
 ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
@@ -55,6 +60,8 @@ ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
     },
     TransportError: {"fate": Fate.UNKNOWN, "facts": FACTS},
     ReservationError: {"reservation_id": "r-1"},
+    IdempotencyMismatch: {"differences": ("amount",), "facts": FACTS},
+    ChargeRefunded: {"charge": CHARGE, "refunds": (CHARGE,), "facts": FACTS},
     CheckoutUnknown: {"outcomes": OUTCOMES, "pending": PENDING, "facts": FACTS},
     OutcomeUnknown: {"pending": PENDING, "facts": FACTS},
     CheckoutFailed: {"outcomes": OUTCOMES, "facts": FACTS},
@@ -101,7 +108,7 @@ def test_every_class_of_the_module_is_public() -> None:
         for name, item in vars(module).items()
         if inspect.isclass(item) and item.__module__ == module.__name__
     }
-    assert defined | {"Fate", "Proof"} == set(module.__all__)
+    assert defined | {"CallFacts", "Fate", "FieldError", "Proof"} == set(module.__all__)
 
 
 @pytest.mark.parametrize(

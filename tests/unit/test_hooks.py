@@ -14,7 +14,7 @@ import pytest
 
 from voucher_async.auth import TokenRefresh
 from voucher_async.errors import ConfigurationError, Fate
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Hook, Hooks, Repeating, Settled
+from voucher_async.hooks import AttemptEnded, AttemptStarted, Happened, Hook, Hooks, Repeating, Settled
 
 STARTED = AttemptStarted(operation="getVoucher", method="GET", path="/vouchers/v-1", attempt=1)
 ENDED = AttemptEnded(
@@ -28,7 +28,7 @@ ENDED = AttemptEnded(
 )
 REPEATING = Repeating(operation="getVoucher", attempt=1, pause=0.2, reason="HTTP 503")
 REFRESHED = TokenRefresh(succeeded=True, background=False, elapsed=0.1)
-SETTLED = Settled(what="refunded", amount=Decimal("2.00"), order_number="A-1")
+SETTLED = Settled(what=Happened.REFUNDED, operation="checkout", amount=Decimal("2.00"), order_number="A-1")
 EVENTS: list[Any] = [STARTED, ENDED, REPEATING, REFRESHED, SETTLED]
 
 

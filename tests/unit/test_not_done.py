@@ -25,6 +25,9 @@ PROVED_BY: dict[Proof, tuple[str, ...]] = {
     Proof.REPEAT_REFUSED: (f"{TESTS}::test_a_refused_repeat_and_a_balance_that_adds_up_are_a_proof",),
     Proof.NO_VOUCHER: (f"{TESTS}::test_a_voucher_is_not_created_when_its_id_is_free_or_another_ones",),
     Proof.OTHER_VOUCHER: (f"{TESTS}::test_a_voucher_is_not_created_when_its_id_is_free_or_another_ones",),
+    Proof.RESOLVED: (
+        "tests/settlement/test_resolved.py::test_an_operator_s_word_that_nothing_was_done_frees_the_key",
+    ),
 }
 
 
@@ -90,6 +93,7 @@ def test_each_settlement_that_says_not_done_has_a_proof() -> None:
     assert {where for where, _, negative in settlements() if negative} == {
         "settlement/desk.py::_not_done",
         "settlement/engine.py::_not_done",
+        "settlement/resolving.py::resolve",
     }
 
 
@@ -101,15 +105,25 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
 @pytest.mark.parametrize(
     ("cls", "said"),
     [
-        ("Fate", {"payments/replies.py::as_not_done"}),
+        ("Fate", {"payments/replies.py::as_not_done", "settlement/replaying.py::_error_of"}),
+        (
+            "CallState",
+            {
+                "payments/call.py::",
+                "settlement/recording.py::failed",
+                "settlement/recording.py::settled",
+                "settlement/resolving.py::_recorded",
+            },
+        ),
         (
             "SettlementState",
             {
                 "settlement/desk.py::_not_done",
-                "settlement/desk.py::_tell_end",  # the word for the hooks, of an error that has its proof
                 "settlement/engine.py::_not_done",
+                "settlement/resolving.py::resolve",
             },
         ),
+        ("Happened", {"payments/report.py::refuted", "payments/report.py::not_done"}),
         (
             "Move",
             {
@@ -154,7 +168,7 @@ def test_an_error_says_not_done_with_its_proof_alone() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute) and node.attr == "proof" and isinstance(node.ctx, ast.Store)
     }
-    assert places == {"payments/replies.py::as_not_done", "settlement/desk.py::_cut_off"}
+    assert places == {"payments/replies.py::as_not_done", "settlement/desk.py::_closed"}
 
 
 def test_each_proof_has_a_test_that_gives_it(root: Path) -> None:

@@ -250,7 +250,7 @@ class Checkout:
         charges: list[Charge] = []
         for planned in plan:
             # until the charge is known, nothing of this order may be charged a second time
-            self._broken = _cut_short(planned.reservation, self.order_number)
+            self._broken = self._cut_short(planned.reservation)
             try:
                 charges.append(await self._charge_one(flow, planned))
             except VoucherError as error:
@@ -266,6 +266,14 @@ class Checkout:
         if flow.abandoned:
             raise ConfigurationError("the checkout was cancelled before this voucher was charged")
         return await self._record.charge(flow, planned)
+
+    def _cut_short(self, reservation: Reservation) -> OutcomeUnknown:
+        pending = charge_pending(reservation, self.order_number)
+        return OutcomeUnknown(
+            "the checkout was cut short while it charged: look for its charges before you pay this order "
+            "again",
+            pending=self._parts.reservations.numbering.formatted(pending),
+        )
 
     def _check_broken(self) -> None:
         if self._broken is not None:
@@ -298,13 +306,6 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _cut_short(reservation: Reservation, order_number: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        "the checkout was cut short while it charged: look for its charges before you pay this order again",
-        pending=charge_pending(reservation, order_number),
-    )
 
 
 def _moved_money(outcomes: Sequence[HeldOutcome]) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
-from voucher_async.errors import Fate, Proof, VoucherError
+from voucher_async.errors import ApiError, Fate, Proof, VoucherError
 from voucher_async.models import ChargeReservationRequest, Reservation
 from voucher_async.money import to_amount
 from voucher_async.operations import CHARGE_RESERVATION
@@ -18,10 +19,10 @@ from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request
 from voucher_async.settlement import Ask
+from voucher_async.settlement.fence import look_behind
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
-    from voucher_async.hooks import Hooks
     from voucher_async.models import Charge
     from voucher_async.money import Amount
     from voucher_async.resources.book import Entry
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from voucher_async.settlement.pauses import Pauses
 
 __all__ = ["Lifecycle"]
+
+_NO_VERDICT: Final = frozenset(
+    {401, 403, 429}
+)  # of whoever limits or checks rights: not about the reservation
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +68,6 @@ class Lifecycle:
         base_url: whose vouchers they are, for the lock keys.
         lock_secret: what voucher codes are turned into lock keys with.
         pauses: waits for the moment to renew.
-        hooks: told about refunds and renewals.
     """
 
     def __init__(
@@ -78,7 +82,6 @@ class Lifecycle:
         base_url: str,
         lock_secret: str,
         pauses: Pauses,
-        hooks: Hooks,
     ) -> None:
         self.sender = sender
         self.reservations = reservations
@@ -87,7 +90,7 @@ class Lifecycle:
         self.joining = joining
         self.lock = lock
         self.pauses = pauses
-        self.hooks = hooks
+        self.report = desk.engine.report
         self._base_url = base_url
         self._lock_secret = lock_secret
 
@@ -144,9 +147,35 @@ class Lifecycle:
                 found = await self.joining.replay.look_behind(flow.fenced, entry.answered, flow)
                 if found is not None:
                     return found
-            return await self.reservations.charge_by(
-                flow, reservation, order_number=payment.order_number, currency=payment.currency
-            )
+            try:
+                return await self._charge(flow, payment, reservation)
+            except ApiError as refusal:
+                return await self._charge_once_more(flow, payment, refusal)
+
+    async def _charge(self, flow: Flow, payment: _Payment, reservation: Reservation) -> Charge:
+        return await self.reservations.charge_by(
+            flow, reservation, order_number=payment.order_number, currency=payment.currency
+        )
+
+    async def _charge_once_more(self, flow: Flow, payment: _Payment, refusal: ApiError) -> Charge:
+        """Charge a new reservation after a refusal: another client's may have ended the first one meanwhile.
+
+        The new one is a fence: whatever may still be under way with the old one is refused from now on, so
+        that a look tells for good whether that one was charged. Once, and no more.
+        """
+        case, has_looked = flow.case, refusal.proof is Proof.REFUSED
+        if case is None or not has_looked or refusal.status in _NO_VERDICT or flow.abandoned:
+            raise refusal
+        reservation: Reservation | None = None
+        with contextlib.suppress(VoucherError):
+            reservation, _ = await self.reservations.make(payment.request, flow.deadline)
+        is_fenced = reservation is not None
+        found = await look_behind(self.desk.engine, flow, case, refusal, is_fenced=is_fenced)
+        if found is not None:
+            return found
+        if reservation is None or flow.abandoned:
+            raise refusal
+        return await self._charge(flow, payment, reservation)
 
     async def _recalled(self, flow: Flow) -> Charge | None:
         """What an earlier equal payment has charged without anybody being told, unless it was taken back.

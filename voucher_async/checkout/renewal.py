@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.checkout.turns import in_turn
 from voucher_async.errors import ApiError, ConfigurationError, Fate, RateLimited
-from voucher_async.hooks import Settled
 
 if TYPE_CHECKING:
     from voucher_async.checkout.held import HeldReservation
@@ -35,12 +34,12 @@ async def keep_alive(parts: Lifecycle, held: HeldReservation, order_number: str)
                     return
                 held.renewed(await parts.reservations.make(held.request, deadline))
         except Exception as error:  # noqa: BLE001 - whatever it is, the customer is still paying: try again
-            _tell(parts, held, order_number, "renewal failed", error)
+            parts.report.renewal_failed(held.amount, order_number, error)
             if _is_final(error):
                 return
             pause = RETRY
         else:
-            _tell(parts, held, order_number, "renewed", None)
+            parts.report.renewed(held.amount, order_number)
             pause = max(held.remaining - AHEAD, RETRY)
 
 
@@ -48,9 +47,3 @@ def _is_final(error: Exception) -> bool:
     if isinstance(error, ConfigurationError):
         return True
     return isinstance(error, ApiError) and error.fate is Fate.ANSWERED and not isinstance(error, RateLimited)
-
-
-def _tell(
-    parts: Lifecycle, held: HeldReservation, order_number: str, what: str, error: Exception | None
-) -> None:
-    parts.hooks.settled(Settled(what=what, amount=held.amount, order_number=order_number, error=error))

@@ -13,7 +13,6 @@ from voucher_async.errors import (
     ReservationAlreadyCharged,
     VoucherError,
 )
-from voucher_async.hooks import Settled
 from voucher_async.pending import HeldOutcome, HeldState
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _leave(parts: Lifecycle, record: CallRecord, charges: Sequence[Charge]) -> N
     under_way = {pending.charge_id for pending in parts.desk.pending}
     for charge in charges:
         if charge.id not in under_way:  # what is in doubt is open, and listed as such
-            _tell(parts, record, "refund failed", charge, None)
+            _report_failed(parts, record, charge, None)
 
 
 async def take_back(parts: Lifecycle, record: CallRecord, planned: Planned, charge: Charge) -> HeldOutcome:
@@ -88,10 +87,19 @@ async def take_back(parts: Lifecycle, record: CallRecord, planned: Planned, char
     except VoucherError as error:
         if _open_in(error) is not None:
             return outcome(planned, HeldState.UNKNOWN, charge=charge, error=error)
-        _tell(parts, record, "refund failed", charge, error)
+        _report_failed(parts, record, charge, error)
         return outcome(planned, HeldState.CHARGED, charge=charge, error=error)
-    _tell(parts, record, "refunded", charge, None)
+    parts.report.refunded(charge, **_of(record))
     return outcome(planned, HeldState.REFUNDED, charge=charge, refund=refund)
+
+
+def _report_failed(parts: Lifecycle, record: CallRecord, charge: Charge, error: VoucherError | None) -> None:
+    parts.report.refund_failed(charge, error, **_of(record))
+
+
+def _of(record: CallRecord) -> dict[str, str]:
+    asked = record.parameters
+    return {"order_number": asked.order_number or "", "currency": asked.currency or ""}
 
 
 def outcome(
@@ -118,20 +126,6 @@ def outcome(
         charge=charge,
         refund=refund,
         error=error,
-    )
-
-
-def _tell(
-    parts: Lifecycle, record: CallRecord, what: str, charge: Charge, error: VoucherError | None
-) -> None:
-    parts.hooks.settled(
-        Settled(
-            what=what,
-            amount=charge.amount,
-            order_number=record.parameters.order_number,
-            charge=charge,
-            error=error,
-        )
     )
 
 

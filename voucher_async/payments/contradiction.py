@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.errors import BadAnswer, Fate
+from voucher_async.payments.attribution import likeness_of
 from voucher_async.payments.evidence import KINDS, RULES
-from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.likeness import Likeness
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.payments.lessons import Lessons
     from voucher_async.pending import PendingOutcome
+    from voucher_async.sansio import Request
 
-__all__ = ["contradiction"]
+__all__ = ["contradicted", "contradiction"]
 
 
-def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> str | None:
+def contradiction(
+    pending: PendingOutcome, charge: Charge, lessons: Lessons, *, is_taken: bool = False
+) -> str | None:
     """The reason why an answer of 2xx is not the one that was asked for; None when it is.
 
     A type that this version does not know is no contradiction: the API may add some.
@@ -24,7 +29,10 @@ def contradiction(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> 
         pending: the call.
         charge: the answer.
         lessons: what normal answers have shown.
+        is_taken: the answer's charge belongs to another call: a proxy may have mixed up two.
     """
+    if is_taken or charge.id in (pending.known or ()):
+        return f"charge {charge.id} " + ("belongs to another call" if is_taken else "was there before")
     kind = RULES[pending.operation].kind
     if charge.type in KINDS and charge.type != kind:
         return f"a {kind} was asked for, the answer is a {charge.type}"
@@ -44,7 +52,14 @@ def _is_same_id(left: str, right: str) -> bool:
 def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> bool:
     if pending.order_number is None or charge.order_number is None:
         return False
-    if compare(pending.order_number, charge.order_number) is not Likeness.OTHER:
+    if likeness_of(pending, charge.order_number) is not Likeness.OTHER:
         return False
     # that a refund shows the order number of its charge is an assumption, until it was seen
     return RULES[pending.operation].by_order or lessons.echoes(pending)
+
+
+def contradicted(request: Request[Charge], problem: str) -> BadAnswer:
+    """The error for an answer of 2xx that belongs to something else."""
+    error = BadAnswer(f"HTTP 2xx, but {problem}", status=200, facts=request.facts())
+    error.problem, error.fate = problem, Fate.UNKNOWN
+    return error

@@ -3,7 +3,8 @@
 Theory of operation. A money call (charge, refund, recharge) leaves an entry in its voucher's list of charges.
 
 * An entry that is equal in voucher, kind, amount, order number, client and time, and owned by no other call,
-  proves that the call was carried out.
+  proves that the call was carried out. So does one that carries the call's reference, whatever looks alike
+  and whatever its client and time; one that carries another reference is not ours.
 * An entry that differs in something which servers rewrite is *unclear*: never ours for certain, never absent.
 * Absence is proved by a list alone that is fresh, complete and unfiltered, and read late enough: past the
   settle window, or `list_lag` past a fence. A fence is whatever makes the server refuse each request that may
@@ -27,7 +28,8 @@ import attrs
 from voucher_async.errors import Proof
 from voucher_async.models import Charge, ChargeType
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, RECHARGE_VOUCHER, REFUND_CHARGE
-from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.attribution import Mark, likeness_of, mark_of
+from voucher_async.payments.likeness import Likeness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -170,7 +172,7 @@ def find(pending: PendingOutcome, charges: Iterable[Charge], lessons: Lessons) -
 
 
 def _is_misfit(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons) -> bool:
-    if pending.amount is None or compare(pending.order_number, charge.order_number) is Likeness.OTHER:
+    if pending.amount is None or likeness_of(pending, charge.order_number) is Likeness.OTHER:
         return False
     alike = attrs.evolve(charge, amount=pending.amount)
     return _weigh(pending, rule, alike, lessons) is not _Weight.NOT_OURS
@@ -180,18 +182,33 @@ def _weigh(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons
     """The weight of an entry is that of its weakest property."""
     if pending.known is not None and charge.id in pending.known:
         return _Weight.NOT_OURS
-    likeness = compare(pending.order_number, charge.order_number)
+    mark = mark_of(pending, charge.order_number)
+    if mark is Mark.ANOTHERS:
+        return _Weight.NOT_OURS
+    if mark is Mark.OURS:
+        return _of_marked(pending, rule, charge)
+    likeness = likeness_of(pending, charge.order_number)
     weight = min(
         _of_kind(rule, charge),
         _of_amount(pending, rule, charge, likeness),
         _of_order(pending, likeness, lessons),
         _of_client(pending, charge, lessons),
         _of_time(pending, charge, lessons),
-        _Weight.CERTAIN if charge.voucher_id == pending.voucher_id else _Weight.RECOGNISED,
+        _of_voucher(pending, charge),
     )
     if rule.needs_known and not (pending.known is not None and pending.known_whole):
         return min(weight, _Weight.UNCLEAR)
     return weight
+
+
+def _of_marked(pending: PendingOutcome, rule: Rule, charge: Charge) -> _Weight:
+    """The weight of an entry that carries the call's reference: of another kind it is that of its refund."""
+    amount = _Weight.CERTAIN if charge.amount == pending.amount else _Weight.RECOGNISED
+    return min(_of_kind(rule, charge), amount, _of_voucher(pending, charge))
+
+
+def _of_voucher(pending: PendingOutcome, charge: Charge) -> _Weight:
+    return _Weight.CERTAIN if charge.voucher_id == pending.voucher_id else _Weight.RECOGNISED
 
 
 def _of_kind(rule: Rule, charge: Charge) -> _Weight:
@@ -285,6 +302,7 @@ class Evidence:
         answered: an answer of 2xx came.
         balanced: whether charges and balance add up; None where they cannot be compared, or need not.
         patience: seconds that have to pass before a request that was declined is sent again.
+        marked: the call was sent with a reference: what was found for certain carries it.
     """
 
     finding: Finding
@@ -305,6 +323,7 @@ class Evidence:
     answered: bool = False
     balanced: bool | None = None
     patience: float | None = None
+    marked: bool = False
 
     @property
     def needs_balance(self) -> bool:
@@ -335,7 +354,7 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
         evidence: what is known.
     """
     found = evidence.finding.certain
-    if len(found) > evidence.sends:
+    if len(found) > evidence.sends and not evidence.marked:
         return Move.OPEN  # some of it is somebody else's, and nothing tells which
     if found:
         is_contended = evidence.rivals and len(found) > evidence.told

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.attribution import is_as_sent, likeness_of
+from voucher_async.payments.likeness import Likeness
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
@@ -65,11 +66,11 @@ class Lessons:
         return pending.operation in (self.echoed if is_plain else self.echoed_beyond)
 
     def _learn_order(self, pending: PendingOutcome, charge: Charge) -> None:
-        likeness = compare(pending.order_number, charge.order_number)
+        likeness = likeness_of(pending, charge.order_number)
         if likeness is not Likeness.OTHER and charge.order_number is not None:
             is_plain = (pending.order_number or "").isascii()
             (self.echoed if is_plain else self.echoed_beyond).add(pending.operation)
-        if charge.order_number == pending.order_number or self._warned or likeness is Likeness.OTHER:
+        if is_as_sent(pending, charge.order_number) or self._warned or likeness is Likeness.OTHER:
             return
         self._warned = True
         _logger.warning(

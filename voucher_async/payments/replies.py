@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import ApiError, Fate, Proof
+from voucher_async.errors import ApiError, BadAnswer, Fate, MissingScope, Proof
 
 if TYPE_CHECKING:
     from voucher_async.errors import VoucherError
 
-__all__ = ["Reply", "as_not_done", "reply_of"]
+__all__ = ["Reply", "as_not_done", "brief", "reply_of"]
 
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
@@ -70,3 +70,14 @@ def as_not_done(error: VoucherError, proof: Proof) -> VoucherError:
     if proof is not Proof.REFUSED:
         error.fate = Fate.NOT_DONE
     return error
+
+
+def brief(error: VoucherError) -> str:
+    """An error in a few words that can stand inside another error's: no page, no other call's facts."""
+    if isinstance(error, MissingScope) and error.scope:
+        return f"HTTP {error.status}: it needs the scope {error.scope!r}"
+    if isinstance(error, BadAnswer) and error.excerpt:
+        return f"HTTP {error.status}: {error.problem}"
+    if isinstance(error, ApiError) and not isinstance(error, BadAnswer):
+        return f"HTTP {error.status}" + (f", {error.code}" if error.code else "")
+    return str(error.args[0])

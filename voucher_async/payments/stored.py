@@ -88,7 +88,8 @@ def _check(content: object) -> int:
     members = _members(content)
     if members is None:
         raise WireError("", "not an object")
-    said = _FORMAT.fullmatch(str(members.get("format")))
+    written = members.get("format")
+    said = _FORMAT.fullmatch(written) if isinstance(written, str) else None
     if said is None:
         raise WireError("format", 'expected a version such as "1.0"')
     if int(said[1]) != _MAJOR:

@@ -73,11 +73,11 @@ class Charges:
         """
         key = check_key(idempotency_key)
         value = _amount(charge, amount)
-        case, _ = refund_case(charge, value, currency)
+        case, _ = refund_case(self._desk.engine.numbering, charge, value, currency)
         ask = Ask(parameters=refund_parameters(case.pending), key=key, pending=case.pending)
 
         async def call(flow: Flow) -> Charge:
-            case, request = refund_case(charge, value, currency)
+            case, request = refund_case(self._desk.engine.numbering, charge, value, currency)
             case.record_by(flow.recorder)
             refunded = await perform_in_turn(self._desk.engine, flow, case, request)
             await self._joining.ownership.note_refund(refunded, of=case.pending.charge_id)
@@ -96,7 +96,8 @@ class Charges:
             key: the key of the refund's record: of two refunds with one key, one is sent.
             parent: the record of the checkout that it is part of.
         """
-        refunded = await refund(self._desk.engine, charge, currency, key=key, parent=parent)
+        engine = self._desk.engine
+        refunded = engine.numbering.own(await refund(engine, charge, currency, key=key, parent=parent))
         await self._joining.ownership.note_refund(refunded, of=charge.id)
         return refunded
 

@@ -7,22 +7,34 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, Fate, NotFound, OutcomeUnknown, Proof, VoucherError
+from voucher_async.errors import (
+    ApiError,
+    Fate,
+    IdempotencyMismatch,
+    NotFound,
+    OutcomeUnknown,
+    Proof,
+    VoucherError,
+)
 from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
+from voucher_async.payments.call import Parameters
 from voucher_async.payments.likeness import Likeness, compare
-from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.replies import Reply, as_not_done, brief, reply_of
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement.sender import brief, open_outcome
+from voucher_async.settlement import Ask, Work
+from voucher_async.settlement.joined import as_joined
+from voucher_async.settlement.sender import open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import CompleteVoucher
+    from voucher_async.payments.call import CallRecord
     from voucher_async.sansio import Answer
-    from voucher_async.settlement import Engine
+    from voucher_async.settlement import Engine, Flow, Joining
 
-__all__ = ["create_voucher"]
+__all__ = ["create_voucher", "create_with_key"]
 
 _REFUSALS: Final = range(400, 500)
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
@@ -33,24 +45,54 @@ _FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # beyond that no wrong clock ex
 _TELLING: Final = ("code", "pin", "sku", "batch", "order_number")
 
 
-async def create_voucher(
-    engine: Engine, body: CreateVoucherRequest, deadline: Deadline, *, fresh_id: bool
+async def create_with_key(
+    engine: Engine, joining: Joining, body: CreateVoucherRequest, key: str, deadline: Deadline
 ) -> CompleteVoucher:
-    """Create a voucher; with an id, a lost answer is asked for again.
+    """Create a voucher under an idempotency key; asked again, it is read.
 
     Args:
         engine: sends the requests.
-        body: the voucher.
+        joining: idempotency keys.
+        body: the voucher; its id is derived from the key, or the caller's own.
+        key: the idempotency key.
         deadline: when to give up.
-        fresh_id: the id was just made up, so no other voucher can have it.
 
     Raises:
-        OutcomeUnknown: it may or may not have been created.
-        ApiError: it was refused; `looked` says whether its id was read and is not there.
-        VoucherError: it was certainly not created.
+        IdempotencyMismatch: the key was used for another voucher.
+        VoucherError: as `create_voucher` says.
     """
-    request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
-    pending = PendingOutcome(
+    voucher_id = body.id or ""
+
+    async def read(_: CallRecord, deadline: Deadline) -> CompleteVoucher:
+        request = build(GET_COMPLETE_VOUCHER, ids={"id": voucher_id})
+        return as_joined((await engine.sender.send(request, deadline)).value)
+
+    async def settle(record: CallRecord, deadline: Deadline) -> CompleteVoucher | None:
+        is_done = await joining.replay.settle_state(record, deadline)
+        return await read(record, deadline) if is_done else None
+
+    async def call(flow: Flow) -> CompleteVoucher:
+        recorder = flow.recorder
+        pending = attrs.evolve(_pending(engine, body), id=flow.pending.id)
+        if recorder is not None:
+            await recorder.sent(pending)
+        flow.begun = True
+        return await create_voucher(engine, body, flow.deadline, fresh_id=False, pending=pending, keyed=True)
+
+    asked = _pending(engine, body)
+    parameters = Parameters(
+        operation=CREATE_VOUCHER.id,
+        amount=body.amount,
+        currency=body.currency,
+        order_number=body.order_number,
+        target=voucher_id,
+    )
+    ask = Ask(parameters=parameters, key=key, pending=asked)
+    return await joining.run(ask, deadline, Work(call=call, hand_out=read, settle=settle))
+
+
+def _pending(engine: Engine, body: CreateVoucherRequest) -> PendingOutcome:
+    return PendingOutcome(
         operation=CREATE_VOUCHER.id,
         voucher_id=body.id,
         amount=body.amount,
@@ -59,6 +101,35 @@ async def create_voucher(
         base_url=engine.settings.base_url,
         client_id=engine.settings.client_id,
     )
+
+
+async def create_voucher(
+    engine: Engine,
+    body: CreateVoucherRequest,
+    deadline: Deadline,
+    *,
+    fresh_id: bool,
+    pending: PendingOutcome | None = None,
+    keyed: bool = False,
+) -> CompleteVoucher:
+    """Create a voucher; with an id, a lost answer is asked for again.
+
+    Args:
+        engine: sends the requests.
+        body: the voucher.
+        deadline: when to give up.
+        fresh_id: the id was just made up, so no other voucher can have it.
+        pending: what is known of the call; None makes it.
+        keyed: the id stands for an idempotency key: a voucher that has it is the one, whenever it was made.
+
+    Raises:
+        OutcomeUnknown: it may or may not have been created.
+        ApiError: it was refused; `looked` says whether its id was read and is not there.
+        VoucherError: it was certainly not created.
+    """
+    request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
+    pending = pending or _pending(engine, body)
+    request.call_id = pending.id
     try:
         return (await engine.sender.send(request, deadline)).value
     except VoucherError as error:
@@ -67,12 +138,17 @@ async def create_voucher(
             proof = Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED
             raise as_not_done(error, proof) from None
         failure = error
-    pending = _since(pending, failure, deadline, fresh_id=fresh_id)
+    pending = _since(pending, failure, deadline, fresh_id=fresh_id or keyed)
     if not isinstance(failure, ApiError) or failure.status not in _REFUSALS:
         pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
         raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
     refused = _Refused(
-        body=body, pending=pending, error=failure, is_only=reply in _REFUSED, fresh_id=fresh_id
+        body=body,
+        pending=pending,
+        error=failure,
+        is_only=reply in _REFUSED,
+        fresh_id=fresh_id,
+        keyed=keyed,
     )
     if body.id is None:
         raise refused.left_open("a voucher without an id of ours cannot be read")
@@ -89,6 +165,7 @@ class _Refused:
         error: the refusal.
         is_only: it was the API's answer to the only request; else another one may be carried out yet.
         fresh_id: no other voucher can have the id.
+        keyed: the id stands for an idempotency key.
     """
 
     body: CreateVoucherRequest
@@ -96,6 +173,7 @@ class _Refused:
     error: ApiError
     is_only: bool
     fresh_id: bool
+    keyed: bool
 
     def left_open(self, reason: str) -> OutcomeUnknown | ApiError:
         """The error for a refusal that may be that of a second delivery, which could not be found out."""
@@ -134,6 +212,12 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
         ApiError: it is another one, or may be.
         OutcomeUnknown: it may be another one.
     """
+    if refused.keyed:
+        if _is_what_was_asked(answer.value, refused.body):
+            return answer.value
+        raise IdempotencyMismatch(
+            "the idempotency key belongs to another voucher; nothing was created", differences=("voucher",)
+        )
     age = dt.timedelta() if refused.fresh_id else _age(answer, deadline)
     if not refused.fresh_id and (age > _FAR or not _is_what_was_asked(answer.value, refused.body)):
         raise as_not_done(refused.error, Proof.OTHER_VOUCHER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from voucher_async.errors import BadAnswer, InvalidInput, InvalidInputType
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from voucher_async.models import PageMeta
 
-__all__ = ["Listing", "Page", "list_query"]
+__all__ = ["ORDER_FILTER", "Listing", "Page", "list_query"]
+
+ORDER_FILTER: Final = "filter[order_number]"
 
 _OK = 200
 _REPEATED = 3
@@ -62,18 +64,25 @@ class Listing(Generic[ItemT]):
     Args:
         fetch: fetches a page by its number.
         page: the number to start with.
+        view: what is shown of a page that was fetched; None shows all.
     """
 
-    def __init__(self, fetch: Callable[[int], Awaitable[Page[ItemT]]], page: int) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[int], Awaitable[Page[ItemT]]],
+        page: int,
+        view: Callable[[Page[ItemT]], Page[ItemT]] | None = None,
+    ) -> None:
         self._fetch = fetch
         self._page = page
+        self._view = view or _whole
 
     def __aiter__(self) -> AsyncIterator[ItemT]:
         return _Items(self.pages())
 
     def pages(self) -> AsyncIterator[Page[ItemT]]:
         """The pages from the one asked for to the last."""
-        return _Pages(self._fetch, self._page)
+        return _Pages(self._fetch, self._page, self._view)
 
     async def first_page(self) -> Page[ItemT]:
         """The page asked for, alone.
@@ -81,12 +90,22 @@ class Listing(Generic[ItemT]):
         Raises:
             VoucherError: it could not be fetched.
         """
-        return await self._fetch(self._page)
+        return self._view(await self._fetch(self._page))
+
+
+def _whole(page: Page[ItemT]) -> Page[ItemT]:
+    return page
 
 
 class _Pages(Generic[ItemT]):
-    def __init__(self, fetch: Callable[[int], Awaitable[Page[ItemT]]], page: int) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[int], Awaitable[Page[ItemT]]],
+        page: int,
+        view: Callable[[Page[ItemT]], Page[ItemT]],
+    ) -> None:
         self._fetch = fetch
+        self._view = view
         self._next: int | None = page
         self._ids: list[str] = []
         self._repeated = 0
@@ -101,7 +120,7 @@ class _Pages(Generic[ItemT]):
         self._check_progress(page)
         more = bool(page.data) and self._next < page.meta.last_page
         self._next = self._next + 1 if more else None
-        return page
+        return self._view(page)
 
     def _check_progress(self, page: Page[ItemT]) -> None:
         # items added meanwhile can bring a page up once more, but a server that pays no heed to the number
@@ -157,7 +176,7 @@ def list_query(
         if moment is not None:
             query.append((f"filter[{name}]", _moment(name, moment)))
     if order_number is not None:
-        query.append(("filter[order_number]", _text("order_number", order_number)))
+        query.append((ORDER_FILTER, _text("order_number", order_number)))
     return query
 
 

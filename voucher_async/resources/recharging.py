@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.operations import RECHARGE_VOUCHER
 from voucher_async.payments.call import Parameters
 from voucher_async.pending import PendingOutcome
@@ -31,14 +33,17 @@ async def recharge(
         key: the idempotency key.
         deadline: when to give up.
     """
-    request = build(RECHARGE_VOUCHER, body, secrets=(body.code,))
-    pending = PendingOutcome(
-        operation=RECHARGE_VOUCHER.id,
-        voucher_id=body.id,
-        amount=body.amount,
-        currency=body.currency,
-        order_number=body.order_number,
+    pending = engine.numbering.referenced(
+        PendingOutcome(
+            operation=RECHARGE_VOUCHER.id,
+            voucher_id=body.id,
+            amount=body.amount,
+            currency=body.currency,
+            order_number=body.order_number,
+        )
     )
+    sent = attrs.evolve(body, order_number=pending.sent_order_number or body.order_number)
+    request = build(RECHARGE_VOUCHER, sent, secrets=(body.code,))
     parameters = Parameters(
         operation=RECHARGE_VOUCHER.id,
         amount=body.amount,

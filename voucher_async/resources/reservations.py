@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.errors import InvalidInputType
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
+    from voucher_async.payments.numbering import Numbering
     from voucher_async.resources.book import Entry, ReservationBook
     from voucher_async.settlement.recording import Recorder
 
@@ -46,6 +49,7 @@ class Reservations:
         self._desk = desk
         self._joining = joining
         self.book = book
+        self.numbering: Numbering = desk.engine.numbering
 
     async def create(
         self,
@@ -172,7 +176,7 @@ class Reservations:
         reservation_id = case.pending.reservation_id or ""
         self.book.check_charges(reservation_id)
         with self.book.charging(reservation_id, case):
-            return await self._desk.engine.perform(flow, case, request)
+            return self.numbering.own(await self._desk.engine.perform(flow, case, request))
 
     def _case(
         self, reservation: Reservation | str, order_number: str, currency: str | None
@@ -181,7 +185,8 @@ class Reservations:
         body = ChargeReservationRequest(order_number=order_number)
         reservation_id = _id_of(reservation)
         entry = self.book.check(reservation)
-        pending = charge_pending(entry or reservation, order_number, currency)
+        pending = self.numbering.referenced(charge_pending(entry or reservation, order_number, currency))
+        body = attrs.evolve(body, order_number=pending.sent_order_number or order_number)
         request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
         case = Case(pending=pending, on_end=lambda settlement: self.book.settled(reservation_id, settlement))
         if entry is not None:

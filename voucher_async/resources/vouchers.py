@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
     UNSET,
@@ -27,13 +28,13 @@ from voucher_async.operations import (
     GET_CHARGE,
     GET_COMPLETE_VOUCHER,
     GET_VOUCHER,
-    LIST_CHARGES,
     LIST_VOUCHERS,
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
-from voucher_async.payments.keys import check_key
-from voucher_async.resources.creation import create_voucher
+from voucher_async.payments.keys import check_key, voucher_id_of
+from voucher_async.resources.charge_lists import charge_listing
+from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.resources.recharging import recharge
 from voucher_async.sansio import build, check_id
@@ -60,6 +61,7 @@ class Vouchers:
         self._sender = sender
         self._desk = desk
         self._joining = joining
+        self._numbering = desk.engine.numbering
 
     async def create(
         self,
@@ -78,6 +80,7 @@ class Vouchers:
         tax_rate: str | None = None,
         order_number: str | None = None,
         data: str | None = None,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> CompleteVoucher:
         """Create a voucher; it starts inactive (`createVoucher`, scope `manage`).
@@ -99,6 +102,8 @@ class Vouchers:
             tax_rate: in percent as text, such as `"19"`; only with `taxable`.
             order_number: the order it was sold with.
             data: JSON text of your own.
+            idempotency_key: names the voucher, 1 to 255 printable characters: its id is derived from it, in
+                every process alike; asked again, the voucher is read (`getCompleteVoucher`).
             timeout: seconds for the whole call.
 
         Returns:
@@ -111,7 +116,10 @@ class Vouchers:
             TransportError: nothing was sent.
         """
         code, pin = conceal(code), conceal(pin)
-        voucher_id = str(uuid.uuid4()) if isinstance(id, Unset) else id
+        key = check_key(idempotency_key)
+        if key is not None and id is None:
+            raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
+        voucher_id = self._new_id(key) if isinstance(id, Unset) else id
         if voucher_id is not None:
             # the model allows ids that no path can hold: such a voucher could never be read
             check_id("id", voucher_id)
@@ -132,8 +140,14 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
+        engine = self._desk.engine
         with known(code, pin):
-            return await create_voucher(self._desk.engine, body, deadline, fresh_id=isinstance(id, Unset))
+            if key is not None:
+                return await create_with_key(engine, self._joining, body, key, deadline)
+            return await create_voucher(engine, body, deadline, fresh_id=isinstance(id, Unset))
+
+    def _new_id(self, key: str | None) -> str:
+        return str(uuid.uuid4()) if key is None else voucher_id_of(self._joining.ownership.scope, key)
 
     async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).
@@ -346,7 +360,9 @@ class Vouchers:
             id: the voucher's id.
             created_from: only those created then or later; aware.
             created_to: only those created then or earlier; aware.
-            order_number: only those of that order.
+            order_number: only those of that order. With an `order_number_format` the server cannot tell: then
+                all pages are read, and pages show what is left of them, which may be nothing. `created_from`
+                and a large `per_page` keep that short.
             page: the page to start with.
             per_page: charges a page; None takes the API's default, 25.
             timeout: seconds for each page.
@@ -365,12 +381,7 @@ class Vouchers:
             page=page,
             per_page=per_page,
         )
-
-        async def fetch(number: int) -> Page[Charge]:
-            request = build(LIST_CHARGES, ids={"id": id}, query=[("page", str(number)), *query[1:]])
-            return (await self._sender.send(request, self._sender.deadline(timeout))).value
-
-        return Listing(fetch, page)
+        return charge_listing(self._sender, self._numbering, id, query, timeout)
 
     async def get_charge(self, id: str, charge_id: str, *, timeout: float | None = None) -> Charge:
         """Read one charge of a voucher (`getCharge`, scope `read`).
@@ -385,4 +396,4 @@ class Vouchers:
             VoucherError: it could not be read.
         """
         request = build(GET_CHARGE, ids={"id": id, "charge_id": charge_id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        return self._numbering.own((await self._sender.send(request, self._sender.deadline(timeout))).value)

@@ -81,6 +81,7 @@ class Request(Generic[T]):
         secrets: secret values in the body, to be masked in whatever the server says.
         repeatable: False for a creation without an id, which a repeat would do twice.
         check: says what is wrong with a model that was read, None when it is what was asked for.
+        call_id: the id of the money call, sent as a header with each request of it; None for other calls.
     """
 
     operation: Operation[T]
@@ -91,10 +92,14 @@ class Request(Generic[T]):
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     repeatable: bool = True
     check: Callable[[T], str | None] | None = None
+    call_id: str | None = None
 
     def facts(self) -> CallFacts:
         """What an error says about the call."""
-        return CallFacts(operation=self.operation.id, method=self.operation.method, path=self.path)
+        operation = self.operation
+        return CallFacts(
+            operation=operation.id, method=operation.method, path=self.path, request_id=self.call_id
+        )
 
 
 @attrs.define(kw_only=True, eq=False)

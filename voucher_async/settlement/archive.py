@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
+from voucher_async.payments.attribution import are_confusable, looks_of
 from voucher_async.payments.evidence import RULES
-from voucher_async.payments.likeness import confusable, fold
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
@@ -80,12 +80,14 @@ class Archive:
         return case
 
     def _remember_look(self, pending: PendingOutcome) -> None:
-        self._alike.setdefault(look_of(pending), set()).add(pending.id)
+        for look in _looks_of(pending):
+            self._alike.setdefault(look, set()).add(pending.id)
         self._at.setdefault(_place_of(pending), set()).add(pending.id)
 
     def _forget_look(self, pending: PendingOutcome) -> None:
         if pending.id not in self._open and pending.id not in self._under_way:
-            _discard(self._alike, look_of(pending), pending.id)
+            for look in _looks_of(pending):
+                _discard(self._alike, look, pending.id)
             _discard(self._at, _place_of(pending), pending.id)
 
     def settled(self, settlement: Settlement) -> None:
@@ -157,12 +159,11 @@ class Archive:
 
     def is_confusable(self, case: Case) -> bool:
         """Whether another call, open or under way, may be recognised in the same rewritten entry."""
-        order = case.pending.order_number
         nowhere = attrs.evolve(case.pending, voucher_id=None)
         places = map(_place_of, (case.pending, nowhere, attrs.evolve(nowhere, amount=None)))
         ids = set[str]().union(*(self._at.get(place, set()) for place in places)) - {case.pending.id}
         others = (self._open.get(each) or self._under_way.get(each) for each in ids)
-        return any(other and confusable(order, other.pending.order_number) for other in others)
+        return any(other and are_confusable(case.pending, other.pending) for other in others)
 
     def open_rivals(self, case: Case) -> list[Case]:
         """The other open cases of the same voucher that look the same in a list of charges."""
@@ -190,10 +191,14 @@ class Archive:
 
 def look_of(pending: PendingOutcome) -> tuple[object, ...]:
     """The traits by which its effect is told from others in a list of charges."""
+    return _looks_of(pending)[0]
+
+
+def _looks_of(pending: PendingOutcome) -> list[tuple[object, ...]]:
     rule = RULES.get(pending.operation)
     # what is found under another order number may be ours where that is not known for sure
-    order = fold(pending.order_number or "") if rule is None or rule.by_order else ""
-    return *_place_of(pending), order
+    orders = looks_of(pending) if rule is None or rule.by_order else ("",)
+    return [(*_place_of(pending), order) for order in orders]
 
 
 def _place_of(pending: PendingOutcome) -> tuple[object, ...]:

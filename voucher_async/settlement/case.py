@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.errors import ApiError, RateLimited, VoucherError
+from voucher_async.hooks import Happened
 from voucher_async.models import Charge
 from voucher_async.payments.evidence import Finding
 from voucher_async.payments.replies import Reply
@@ -92,7 +93,8 @@ class Case:
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
         refunding: the refund of a surplus charge that is in doubt, by its pending id.
         tries: how often refunding a surplus has failed.
-        is_told: the hooks were told what became of it.
+        heard: the words about its outcome that the hooks were told.
+        logged: those that the log was told.
     """
 
     pending: PendingOutcome
@@ -125,7 +127,8 @@ class Case:
     taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
     refunding: dict[str, str] = attrs.Factory(dict[str, str])
     tries: int = 0
-    is_told: bool = False
+    heard: frozenset[Happened] = frozenset()
+    logged: frozenset[Happened] = frozenset()
 
     def record_by(self, recorder: Recorder | None) -> None:
         """Have it recorded: its `PendingOutcome` is a view of the record, and has its id."""
@@ -198,6 +201,15 @@ class Case:
     def repeatable(self) -> bool:
         """Whether the request may be sent again, as far as the case itself goes."""
         return not self.repeat_refused and self.repeats < _REPEATS and self.may_repeat()
+
+    def may_grow(self, window: float) -> bool:
+        """Whether another of the requests may be carried out yet, or was after the look began.
+
+        Args:
+            window: seconds within which a request is carried out.
+        """
+        missing = self.effects > max(len(self.finding.certain), 1)
+        return missing and self.quiet < window
 
     @property
     def cause(self) -> VoucherError:

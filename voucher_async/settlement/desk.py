@@ -186,20 +186,19 @@ class Desk:
         for finished in flow.finished:
             self._done(finished)
             self.engine.archive.deliver_later(flow.key, finished.charge)
-            self.engine.tell("done", finished, charge=finished.charge)
+            self.engine.report.done(finished, finished.charge)
 
     def _tell_end(self, case: Case, error: VoucherError) -> None:
-        """What became of the last charge of a call that failed, unless that was told in the background."""
-        if case.is_told:
-            return
+        """What became of the last charge of a call that failed; what was told before is not told again."""
+        report = self.engine.report
         settlement = self.engine.archive.settlement(case.pending.id)
         if settlement is not None:
-            self.engine.tell(str(settlement.state), case, charge=settlement.charge, error=error)
+            report.ended(case, settlement, error)
         elif error.proof is not None:
             self._not_done(case, error.proof)
-            self.engine.tell(str(SettlementState.NOT_DONE), case, error=error)
+            report.not_done(case, error.proof, error)
         elif case.task is None:  # else it is told when that one is over
-            self.engine.tell("left open", case, error=error)
+            report.left_open(case, error)
 
     def _done(self, case: Case) -> None:
         """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
@@ -280,6 +279,17 @@ class Desk:
         if case is not None and case.task is not None:
             case.task.cancel()
 
+    def resolved(self, settlement: Settlement) -> None:
+        """Take an operator's word for what became of an open outcome."""
+        archive = self.engine.archive
+        case = archive.case(settlement.pending.id)
+        archive.settled(settlement)
+        if case is not None:
+            if case.on_end is not None:
+                case.on_end(settlement)
+            if case.task is not None:
+                case.task.cancel()
+
     def _adopt(self, pending: PendingOutcome, recorder: Recorder | None = None) -> Case:
         """Take over an open outcome of another process."""
         # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
@@ -301,6 +311,7 @@ class Desk:
     def close(self) -> None:
         """Begin nothing more, and let nobody pause."""
         self._closed = True
+        self.engine.report.closing()
         self.engine.pauses.end()
 
     async def end(self) -> tuple[PendingOutcome, ...]:
@@ -314,6 +325,7 @@ class Desk:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+        self.engine.report.left_open_at_close(self.pending)
         return self.pending
 
 

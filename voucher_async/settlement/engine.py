@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import ApiError, BadAnswer, Fate, JournalFailed, Proof, VoucherError
-from voucher_async.hooks import Settled
-from voucher_async.payments.contradiction import contradiction
+from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
+from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.lessons import Lessons
+from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.report import Report
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
 from voucher_async.settlement.judging import Judge
@@ -58,10 +59,13 @@ class Engine:
         rng: where the URLs of looks get their differences from; None: of this process.
 
     Attributes:
+        report: tells hooks and log what became of money.
         archive: what is open, and what was.
         looking: reads lists of charges.
         lessons: what normal answers have shown.
+        numbering: order numbers as they are sent, and as the shop has them.
         stamps: what time it is by the server.
+        judge: looks, and decides.
         lines: where calls that look alike wait for each other.
         pauses: between two looks.
         watches: what looks after cases in the background.
@@ -83,6 +87,8 @@ class Engine:
         self.server_clock = server_clock
         self.hooks = hooks
         self.ownership = ownership
+        self.numbering: Numbering = Numbering(settings.order_number_format)
+        self.report: Report = Report(hooks, self.numbering)
         self.archive: Archive = Archive()
         self.looking: Looking = Looking(sender, server_clock, rng)
         self.lessons: Lessons = Lessons()
@@ -115,6 +121,7 @@ class Engine:
         """
         flow.begun = True
         flow.case = case
+        request.call_id = case.pending.id
         case.key = flow.key
         case.over = over = asyncio.get_running_loop().create_future()
         self.archive.begin(case)
@@ -128,7 +135,8 @@ class Engine:
             raise self._broken_off(case, error) from error
         except BaseException:
             self.archive.open(case)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
-            self.tell("left open", case, error=case.error)
+            self.report.in_doubt(case, case.error)
+            self.report.left_open(case, case.error)
             raise
         finally:
             self.archive.end(case)
@@ -139,7 +147,7 @@ class Engine:
         while True:
             charge = await self._send(flow, case, request) or await self._look_until_clear(flow, case)
             if charge is not None:
-                return self._finish(flow, case, charge)
+                return self.finish(flow, case, charge)
             case.repeats += 1
 
     def open_what_was_cut_off(self) -> None:
@@ -148,7 +156,8 @@ class Engine:
             case.doubted(None, self.clock.monotonic())
             self.archive.open(case)
             self.archive.end(case)
-            self.tell("left open", case)
+            self.report.in_doubt(case, None)
+            self.report.left_open(case)
 
     def _broken_off(self, case: Case, error: Exception) -> OutcomeUnknown:
         """The error for a call that something unforeseen ended; it is looked after in the background."""
@@ -173,9 +182,10 @@ class Engine:
         except BaseException:
             case.doubted(None, self.clock.monotonic())
             raise
-        problem = self._contradiction(case, answer.value)
+        is_taken = self.archive.is_taken(answer.value.id, case.pending.id)
+        problem = contradiction(case.pending, answer.value, self.lessons, is_taken=is_taken)
         if problem:
-            self._note_failure(case, _contradicted(request, problem), is_only=is_only)
+            self._note_failure(case, contradicted(request, problem), is_only=is_only)
             return None
         case.answered = True
         self._learn(case, answer)
@@ -194,7 +204,7 @@ class Engine:
         except JournalFailed as error:
             if is_only:
                 raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
-            case.may_repeat, case.repeats = _never, case.repeats - 1
+            case.may_repeat, case.repeats = lambda: False, case.repeats - 1
             return False
         return True
 
@@ -228,14 +238,7 @@ class Engine:
         case.pending = attrs.evolve(
             case.pending, answered=is_answered, sends=max(case.effects, 1) if case.repeats else 1
         )
-
-    def _contradiction(self, case: Case, charge: Charge) -> str | None:
-        """The reason why an answer cannot be the one to this request: a proxy may have mixed up two."""
-        if self.archive.is_taken(charge.id, case.pending.id):
-            return f"charge {charge.id} belongs to another call"
-        if case.pending.known is not None and charge.id in case.pending.known:
-            return f"charge {charge.id} was there before"
-        return contradiction(case.pending, charge, self.lessons)
+        self.report.in_doubt(case, error)
 
     def _learn(self, case: Case, answer: Answer[Charge]) -> None:
         made = None
@@ -268,22 +271,27 @@ class Engine:
                 raise self._ended_without(case, proof)
             if move is Move.OPEN or case.hopeless:
                 break
-            await self._pause(case, pause, flow.deadline)
+            await self.pause(case, pause, flow.deadline)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        raise self._not_clear(case)
+        raise self.not_clear(case)
 
-    async def _pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+    async def pause(self, case: Case, pause: float, deadline: Deadline) -> None:
+        """Wait between two looks at a case, for as long as is due."""
         if case.is_refused:
             patience = self.judge.patience(case)
             is_asked_twice = case.absences > 1 and patience is not None
             pause = max(PAUSE_REFUSED, (patience or 0.0) - case.quiet if is_asked_twice else 0.0)
         await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
 
-    def _finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
+    def finish(self, flow: Flow, case: Case, charge: Charge) -> Charge:
+        """Note that a call was carried out, and look after what may have been once too often."""
         case.charge = charge
         flow.finished.append(case)
         self.archive.take(charge.id, case.pending.id)
-        if case.effects > 1:
+        if case.doubts or case.refusals:
+            self.report.found(case, charge)
+        is_twice = case.pending.reference is not None and len(case.finding.certain) > 1
+        if case.effects > 1 or is_twice:
             self.watch(case)  # another of the requests may have arrived, or may yet
         elif case.doubts or case.refusals:
             self._ended(case, Settlement(pending=case.pending, state=SettlementState.DONE, charge=charge))
@@ -291,12 +299,13 @@ class Engine:
 
     def _ended_without(self, case: Case, proof: Proof) -> VoucherError:
         """The error for a call that was not carried out."""
+        self.report.refuted(case, proof)
         if proof is Proof.REFUSED:
             return as_not_done(case.cause, proof)  # it may be sent again: nothing is settled for good
         self._ended(case, _not_done(case, proof))
         return as_not_done(case.refusal or case.cause, proof)
 
-    def _not_clear(self, case: Case) -> VoucherError:
+    def not_clear(self, case: Case) -> VoucherError:
         """The error for a call of which it could not be found out whether it was carried out."""
         finding = case.finding
         if not case.is_refused or case.refusal is None or finding.ours or finding.unclear:
@@ -304,6 +313,8 @@ class Engine:
         case.refusal.looked, case.refusal.pending, case.refusal.fate = False, case.pending, Fate.UNKNOWN
         if obstacle(case.pending) is None and not case.hopeless:
             self.watch(case)
+        else:
+            self.report.left_open(case, aloud=False)
         return case.refusal
 
     def _left_open(self, case: Case) -> OutcomeUnknown:
@@ -312,7 +323,9 @@ class Engine:
         opened = open_outcome(case.cause, case.pending, reason)
         opened.__cause__ = case.cause
         case.pending = opened.pending
-        self.watch(case)
+        self.report.in_doubt(case, case.cause)
+        if self.watch(case) is None:
+            self.report.left_open(case, aloud=False)
         return opened
 
     def watch(self, case: Case) -> asyncio.Task[None] | None:
@@ -334,7 +347,7 @@ class Engine:
         try:
             while not await self._is_clear(case):
                 if case.hopeless or self.clock.monotonic() >= ends:
-                    self.tell("left open", case, error=case.error)
+                    self.report.left_open(case, case.error)
                     return
                 await self.pauses.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_BEHIND)
@@ -347,7 +360,7 @@ class Engine:
         if move in {Move.NOT_DONE, Move.REFUSED}:
             await self._ended_behind(case, _not_done(case, proof), aloud=True)
             return True
-        if move is not Move.DONE or self._may_grow(case):
+        if move is not Move.DONE or case.may_grow(self.settings.settle_window):
             return False
         found = case.finding.ours
         refunds = await take_back(self, case, found[1:], deadline) if found[1:] else ()
@@ -367,12 +380,7 @@ class Engine:
         """A call ended in the background."""
         self._ended(case, settlement, aloud=aloud)
         if case.recorder is not None and case.charge is None:
-            await case.recorder.settled(settlement)
-
-    def _may_grow(self, case: Case) -> bool:
-        """Whether another of the requests may be carried out yet, or was after the look began."""
-        missing = case.effects > max(len(case.finding.certain), 1)
-        return missing and case.quiet < self.settings.settle_window
+            await case.recorder.settled(self.numbering.own_settlement(settlement))
 
     def _ended(self, case: Case, settlement: Settlement, *, aloud: bool = False) -> None:
         self.archive.settled(settlement)
@@ -380,35 +388,8 @@ class Engine:
             case.on_end(settlement)
         if aloud:
             self.archive.deliver_later(case.key, settlement.charge)
-            self.tell(str(settlement.state), case, charge=settlement.charge)
-
-    def tell(
-        self, what: str, case: Case, *, charge: Charge | None = None, error: VoucherError | None = None
-    ) -> None:
-        """Tell the hooks what became of a case."""
-        case.is_told = True
-        self.hooks.settled(
-            Settled(
-                what=what,
-                amount=case.pending.amount,
-                order_number=case.pending.order_number,
-                pending=case.pending,
-                charge=charge,
-                error=error,
-            )
-        )
-
-
-def _never() -> bool:
-    return False
+            self.report.ended(case, settlement, behind=True)
 
 
 def _not_done(case: Case, proof: Proof) -> Settlement:
     return Settlement(pending=case.pending, state=SettlementState.NOT_DONE, proof=proof)
-
-
-def _contradicted(request: Request[Charge], problem: str) -> BadAnswer:
-    """The error for an answer of 2xx that belongs to something else."""
-    error = BadAnswer(f"HTTP 2xx, but {problem}", status=200, facts=request.facts())
-    error.problem, error.fate = problem, Fate.UNKNOWN
-    return error

@@ -29,11 +29,13 @@ from voucher_async.errors import (
     CallTimeout,
     Fate,
     IdempotencyMismatch,
+    JournalFailed,
     StillRunning,
     VoucherError,
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
+from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
 from voucher_async.pending import PendingOutcome
 from voucher_async.settlement.case import Flow
@@ -186,13 +188,19 @@ class Joining:
     async def own(self, flow: Flow, recorder: Recorder, call: Callable[[Flow], Awaitable[T]]) -> T:
         """Run a call as the owner of its record, and write how it ended."""
         flow.recorder = recorder
-        answer = await noted(recorder, call(flow), lambda: flow.pending if flow.begun else None)
+        answer = await noted(recorder, self._answer(flow, call), lambda: flow.pending if flow.begun else None)
         if flow.recalled is not None:
             await self.ownership.acknowledge(flow.recalled)  # it has a record, that of the call that made it
         else:
             charge = answer if isinstance(answer, Charge) else None
             await recorder.done(charge, told=not flow.abandoned)
         return answer
+
+    async def _answer(self, flow: Flow, call: Callable[[Flow], Awaitable[T]]) -> T:
+        """The answer to a call, with the shop's own order number."""
+        answer = await call(flow)
+        own = self._desk.engine.numbering.own
+        return cast("T", own(answer)) if isinstance(answer, Charge) else answer
 
     async def _keyed(self, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]) -> T:
         while True:
@@ -207,7 +215,7 @@ class Joining:
             if not held.ended and held.state is not CallState.OPEN:
                 ended = await self.wait_for(held, flow)
                 if ended is None:
-                    return await self._take_over(held, flow, work)
+                    return await self._take_over(held, flow, ask, record, work)
                 raise_refusal(ended)
                 held = ended
             if held.state is CallState.DONE:
@@ -229,9 +237,10 @@ class Joining:
         return look_first
 
     def _may_be_late(self, earlier: CallRecord) -> bool:
-        if earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
+        if is_by_id or None in {earlier.sent_at, earlier.pending, earlier.voucher_id}:
             return False
-        return (self._clock.now() - earlier.sent_at).total_seconds() < self._window
+        return (self._clock.now() - (earlier.sent_at or earlier.changed_at)).total_seconds() < self._window
 
     async def wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.
@@ -251,18 +260,25 @@ class Joining:
             await self._desk.engine.pauses.wait(min(pause, max(flow.deadline.left(), 0.0)))
             pause = min(pause * 2, _LONGEST_POLL)
             now = await ask_journal(self.ownership.journal.get(held.scope, held.id))
-            if now is None or now.ended or now.state is CallState.OPEN:
-                return now or attrs.evolve(held, state=CallState.NOT_DONE)
+            if now is None:
+                raise JournalFailed(
+                    "the record of a call under way is gone from the journal; nothing was sent"
+                )
+            if now.ended or now.state is CallState.OPEN:
+                return now
             held = now
         return None
 
-    async def _take_over(self, held: CallRecord, flow: Flow, work: Work[T]) -> T:
+    async def _take_over(
+        self, held: CallRecord, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]
+    ) -> T:
         """Go on with the call of a dead owner.
 
         Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
         write that it is about to send. Else the call may have been carried out: it is settled first.
         """
-        await ask_journal(self.ownership.journal.bury(held.owner))
+        if not await ask_journal(self.ownership.journal.bury(held.owner)):
+            return await self._keyed(flow, ask, record, work)  # it has renewed its lease: it lives
         taken = await self.ownership.take_over(held, held.state, "its owner is dead")
         if taken is None:
             raise StillRunning(

@@ -19,8 +19,8 @@ from voucher_async.errors import (
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
+from voucher_async.payments.replies import brief
 from voucher_async.settlement.looking import Look, Looking, find_voucher, is_what_was_asked
-from voucher_async.settlement.sender import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,6 +131,7 @@ class Judge:
             gone=case.gone,
             answered=case.pending.answered,
             patience=self.patience(case),
+            marked=case.pending.reference is not None,
         )
 
     def _has_time(self, case: Case, deadline: Deadline) -> bool:

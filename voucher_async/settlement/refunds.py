@@ -20,24 +20,32 @@ from voucher_async.models import Charge, RefundRequest
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.payments.call import Parameters
 from voucher_async.payments.evidence import obstacle
-from voucher_async.payments.replies import as_not_done
+from voucher_async.payments.replies import as_not_done, brief
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.looking import known_ids
 from voucher_async.settlement.recording import Recorder, noted
-from voucher_async.settlement.sender import brief
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
+    from voucher_async.payments.numbering import Numbering
     from voucher_async.sansio import Request
     from voucher_async.settlement.engine import Engine
 
 __all__ = ["perform_in_turn", "refund", "refund_case", "refund_parameters"]
 
 
-def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Case, Request[Charge]]:
+def refund_case(
+    numbering: Numbering, charge: Charge | str, amount: Amount, currency: str
+) -> tuple[Case, Request[Charge]]:
     """A refund, checked but not sent.
+
+    Args:
+        numbering: what its order number may carry.
+        charge: what is refunded, with the shop's own order number; or its id.
+        amount: how much, in currency units.
+        currency: ISO 4217.
 
     Raises:
         InvalidInput: the id, the amount or the currency cannot be right.
@@ -47,19 +55,16 @@ def refund_case(charge: Charge | str, amount: Amount, currency: str) -> tuple[Ca
     charge_id = charge.id if isinstance(charge, Charge) else charge
     voucher_id = whole.voucher_id if whole else None
     request = build(REFUND_CHARGE, body, ids={"id": charge_id})
-    case = Case(
-        pending=PendingOutcome(
-            operation=REFUND_CHARGE.id,
-            voucher_id=voucher_id,
-            charge_id=charge_id,
-            amount=body.amount,
-            currency=currency,
-            order_number=whole.order_number if whole else None,
-            since=whole.created_at if whole else None,
-        ),
-        may_repeat=lambda: True,
+    pending = PendingOutcome(
+        operation=REFUND_CHARGE.id,
+        voucher_id=voucher_id,
+        charge_id=charge_id,
+        amount=body.amount,
+        currency=currency,
+        order_number=whole.order_number if whole else None,
+        since=whole.created_at if whole else None,
     )
-    return case, request
+    return Case(pending=numbering.formatted(pending), may_repeat=lambda: True), request
 
 
 def refund_parameters(pending: PendingOutcome) -> Parameters:
@@ -88,7 +93,7 @@ async def refund(
         OutcomeUnknown: what became of it could not be found out in time.
         VoucherError: it was certainly not refunded.
     """
-    case, request = refund_case(charge, charge.amount, currency)
+    case, request = refund_case(engine.numbering, charge, charge.amount, currency)
     record = engine.ownership.new_record(refund_parameters(case.pending), key)
     recorder = Recorder(engine.ownership, attrs.evolve(record, parent=parent), is_stored=False)
     case.record_by(recorder)

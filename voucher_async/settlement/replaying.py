@@ -21,6 +21,7 @@ from voucher_async.settlement.recording import Recorder, ask_journal
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
+    from voucher_async.pending import Settlement
     from voucher_async.settlement.case import Flow
     from voucher_async.settlement.desk import Desk
     from voucher_async.settlement.recording import Ownership
@@ -97,14 +98,23 @@ class Replay:
             look = await self._desk.engine.looking.read(charge.voucher_id, deadline)
         except VoucherError:
             return ()
-        return refunds_of(charge, look.charges) if look.all else ()
+        own = self._desk.engine.numbering.own
+        return refunds_of(own(charge), list(map(own, look.charges))) if look.all else ()
 
     async def settle(self, record: CallRecord, deadline: Deadline) -> Charge | None:
-        """Find out what became of an open call; None when it was not carried out.
+        """The charge of a call that was open; None when it was not carried out.
 
         Raises:
             OutcomeUnknown: it cannot be told, or not yet: the same `pending` as before.
         """
+        settlement = await self._settle(record, deadline)
+        return None if settlement.charge is None else as_joined(settlement.charge)
+
+    async def settle_state(self, record: CallRecord, deadline: Deadline) -> bool:
+        """Whether a call that was open was carried out; otherwise as `settle`."""
+        return (await self._settle(record, deadline)).state is SettlementState.DONE
+
+    async def _settle(self, record: CallRecord, deadline: Deadline) -> Settlement:
         pending = _pending_of(record)
         recorder = Recorder(self._ownership, record, is_stored=True)
         try:
@@ -114,12 +124,9 @@ class Replay:
                 f"an earlier call with this idempotency key is open, so nothing was sent: {error.args[0]}",
                 pending=pending,
             ) from error
-        if settlement.state is SettlementState.DONE:
-            if recorder.record.state is CallState.OPEN:
-                await recorder.settled(settlement)
-            return None if settlement.charge is None else as_joined(settlement.charge)
+        settlement = self._desk.engine.numbering.own_settlement(settlement)
         await recorder.settled(settlement)
-        return None
+        return settlement
 
     async def look_again(self, earlier: CallRecord, flow: Flow) -> Charge | None:
         """Look once more for an earlier call with the same key, which was not carried out by what is known.

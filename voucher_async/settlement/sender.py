@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from voucher_async.errors import ApiError, BadAnswer, MissingScope, OutcomeUnknown
+from voucher_async.errors import OutcomeUnknown
+from voucher_async.payments.replies import brief
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer, Request
 
-__all__ = ["Sender", "brief", "open_outcome"]
+__all__ = ["Sender", "open_outcome"]
 
 T = TypeVar("T")
 
@@ -45,14 +46,3 @@ def open_outcome(error: VoucherError, pending: PendingOutcome, reason: str) -> O
         pending=attrs.evolve(pending, sent_at=sent_at),
         facts=error.facts,
     )
-
-
-def brief(error: VoucherError) -> str:
-    """An error in a few words that can stand inside another error's: no page, no other call's facts."""
-    if isinstance(error, MissingScope) and error.scope:
-        return f"HTTP {error.status}: it needs the scope {error.scope!r}"
-    if isinstance(error, BadAnswer) and error.excerpt:
-        return f"HTTP {error.status}: {error.problem}"
-    if isinstance(error, ApiError) and not isinstance(error, BadAnswer):
-        return f"HTTP {error.status}" + (f", {error.code}" if error.code else "")
-    return str(error.args[0])

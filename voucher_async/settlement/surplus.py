@@ -32,7 +32,8 @@ async def take_back(
         The refunds; None when it has to be tried again later.
     """
     # of another process's outcome nobody here knows what equal payments were made beside it
-    if case.foreign or case.effects < _TWO or not RULES[case.pending.operation].take_back:
+    is_ours = case.effects >= _TWO or case.pending.reference is not None
+    if case.foreign or not is_ours or not RULES[case.pending.operation].take_back:
         return _leave(engine, case, surplus, None)
     for charge in surplus:
         engine.archive.take(charge.id, case.pending.id)  # from here on nobody else finds it
@@ -60,7 +61,7 @@ async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> 
         if settlement.charge is not None:
             return _taken_back(engine, case, charge, settlement.charge)
     try:
-        refunded = await refund(engine, charge, currency)
+        refunded = await refund(engine, engine.numbering.own(charge), currency)
     except OutcomeUnknown as error:
         case.refunding[charge.id] = error.pending.id
         return False
@@ -69,14 +70,14 @@ async def _refund(engine: Engine, case: Case, charge: Charge, currency: str) -> 
         if case.tries < _TRIES:
             return False
         case.taken_back[charge.id] = None
-        engine.tell("surplus left", case, charge=charge, error=error)
+        engine.report.surplus_left(case, charge, error)
         return True
     return _taken_back(engine, case, charge, refunded)
 
 
 def _taken_back(engine: Engine, case: Case, charge: Charge, refunded: Charge) -> bool:
     case.taken_back[charge.id] = refunded
-    engine.tell("surplus refunded", case, charge=charge)
+    engine.report.surplus_refunded(case, charge)
     return True
 
 
@@ -84,5 +85,5 @@ def _leave(
     engine: Engine, case: Case, surplus: Sequence[Charge], error: VoucherError | None
 ) -> tuple[Charge, ...]:
     for charge in surplus:
-        engine.tell("surplus left", case, charge=charge, error=error)
+        engine.report.surplus_left(case, charge, error)
     return ()

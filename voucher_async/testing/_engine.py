@@ -32,6 +32,7 @@ class Call:
     Attributes:
         cache_control: the header of that name, for caches on the way.
         problem: why the body could not be read, if it could not.
+        request_id: the header `X-Request-Id`.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call:
     body: bytes = attrs.field(default=b"", repr=False)
     cache_control: str | None = None
     problem: Refusal | None = None
+    request_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -122,6 +124,7 @@ class Engine:
                 at=self.now(),
                 client_id=decision.client_id,
                 fault=repr(fault) if fault else None,
+                request_id=call.request_id,
             )
         )
 
@@ -144,6 +147,7 @@ class Engine:
                 at=self.now(),
                 client_id=None,
                 fault=repr(fault),
+                request_id=call.request_id,
             )
         )
 

@@ -30,6 +30,7 @@ class RequestEntry:
         at: the emulator's time.
         client_id: the client that the token belonged to.
         fault: the fault that the request met, if any; see `voucher_async.testing.faults`.
+        request_id: the header `X-Request-Id`, the id of the money call that the request belongs to.
     """
 
     operation_id: str | None
@@ -39,6 +40,7 @@ class RequestEntry:
     at: dt.datetime
     client_id: str | None
     fault: str | None = None
+    request_id: str | None = None
 
 
 class RequestLog:

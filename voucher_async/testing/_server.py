@@ -244,6 +244,7 @@ async def _receive(request: web.Request) -> Call:
         authorization=request.headers.get("Authorization"),
         content_type=request.headers.get("Content-Type"),
         cache_control=request.headers.get("Cache-Control"),
+        request_id=request.headers.get("X-Request-Id"),
         body=body,
         problem=problem,
     )

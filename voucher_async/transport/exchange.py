@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
+_REQUEST_ID = "X-Request-Id"
 _CONNECT_ERRORS = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
@@ -89,6 +90,8 @@ class Exchange:
         is_fixed = request.path is request.operation.path and not request.query
         self.url: URL = _fixed_url(url) if is_fixed else URL(url, encoded=True)
         self.headers: dict[str, str] = {"Cache-Control": "no-cache"} if self.method == "GET" else {}
+        if request.call_id is not None:
+            self.headers[_REQUEST_ID] = request.call_id
         self.secrets: tuple[str, ...] = ()
         if token is not None:
             self.headers["Authorization"] = token.authorization

@@ -84,6 +84,11 @@ class Session:
         """Whether requests go out, and answers come in, as they are: no middleware, no cache in between."""
         return self._provable
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a session of our own is open."""
+        return self._own is not None and not self._own.closed
+
     async def send(self, exchange: Exchange, limit: Limit) -> Response:
         """Make the request and read the whole answer.
 

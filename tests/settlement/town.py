@@ -1,0 +1,249 @@
+"""Clients of one shop that share a journal, on one virtual clock: what a key is worth between them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar, cast
+
+import attrs
+
+from tests.settlement.adversary import Adversary, Lot, Wire
+from tests.virtual import VirtualClock
+from voucher_async.checkout import LocalVoucherLock
+from voucher_async.clock import Deadline, ServerClock
+from voucher_async.config import Settings
+from voucher_async.errors import VoucherError
+from voucher_async.hooks import Hooks, Settled
+from voucher_async.models import Charge, Reservation
+from voucher_async.operations import Retry
+from voucher_async.payments.call import CallRecord
+from voucher_async.payments.journal import Journal
+from voucher_async.payments.memory import MemoryJournal
+from voucher_async.sansio import Answer, Request
+from voucher_async.testing import VoucherRecord
+from voucher_async.wiring import Core
+
+__all__ = ["OPERATIONS", "WINDOW", "Client", "Seen", "Town", "all_of", "said"]
+
+T = TypeVar("T")
+
+WINDOW: Final = 10.0
+OPERATIONS: Final = ("redeem", "refund", "recharge", "charge")
+CREATE, CHARGE, LIST = "createReservation", "chargeReservation", "listCharges"
+
+
+class Seen:
+    """A journal as one client sees it: it may be slow, fail at a call, or be out of its reach for ever.
+
+    Attributes:
+        calls: the names of what was asked, in order.
+        fails: decides for each call by its number and name: `before` or `after` it was done; None is well.
+        slow: each call takes turns of the event loop.
+        dead: the client's process is gone, and writes nothing more.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.calls: list[str] = []
+        self.fails: Callable[[int, str], str | None] = lambda _number, _name: None
+        self.slow = False
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.journal, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            how = self.fails(len(self.calls), name)
+            await self._pause()
+            if how == "before":
+                raise OSError("the disk is full")
+            answer = await method(*args, **kwargs)
+            await self._pause()
+            if how == "after":
+                raise OSError("the answer was lost")
+            return answer
+
+        return call
+
+    async def _pause(self) -> None:
+        for _ in range(3 if self.slow else 0):
+            await asyncio.sleep(0)
+        if self.dead:
+            raise asyncio.CancelledError
+
+
+class Line(Wire):
+    """The way of one client to the server.
+
+    Attributes:
+        sent: the operations of what was sent, in order.
+        on_send: called before each request.
+    """
+
+    def __init__(self, adversary: Adversary, server_clock: ServerClock) -> None:
+        super().__init__(adversary, server_clock)
+        self._town = adversary
+        self.sent: list[str] = []
+        self.on_send: Callable[[str], Awaitable[None]] | None = None
+
+    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
+        if self.on_send is not None:
+            await self.on_send(request.operation.id)
+        if not self.dead and deadline.left() > 0:
+            self.sent.append(request.operation.id)
+        if request.operation.retry is Retry.SETTLE:
+            self._town.intent = "announced"
+        return await super().send(request, deadline)
+
+
+class Client:
+    """A client in a process of its own."""
+
+    def __init__(self, town: Town, *, client_id: str | None = None, scope: str | None = None) -> None:
+        self.town = town
+        self.journal = Seen(town.journal)
+        server_clock = ServerClock(town.clock)
+        self.wire = Line(town.adversary, server_clock)
+        self.told: list[Settled] = []
+        settings = attrs.evolve(
+            Settings.make(
+                client_id=client_id or town.adversary.client_id, client_secret="s", environment="sandbox"
+            ),
+            settle_window=WINDOW,
+            settle_for=60.0,
+        )
+        self.core = Core(
+            self.wire,
+            settings,
+            clock=town.clock,
+            server_clock=server_clock,
+            hooks=Hooks([self]),
+            lock=LocalVoucherLock(),
+            lock_secret="s",
+            journal=cast("Journal", self.journal),
+            journal_scope=scope,
+        )
+
+    def on_settled(self, event: Settled) -> None:
+        self.told.append(event)
+
+    @property
+    def scope(self) -> str:
+        return self.core.joining.ownership.scope
+
+    async def redeem(self, key: str | None = "K-1", **changes: Any) -> Charge:
+        given = {"code": self.town.vouchers[0].code, "amount": "4.00", "currency": "EUR"}
+        return await self.core.lifecycle.redeem(
+            **{**given, "order_number": "A-1", "idempotency_key": key, **changes}
+        )
+
+    async def refund(self, key: str | None = "K-1", **changes: Any) -> Charge:
+        charge = changes.pop("of", self.town.charge)
+        given = {"amount": "1.00", "currency": "EUR", "idempotency_key": key, **changes}
+        return await self.core.charges.refund(charge, **given)
+
+    async def recharge(self, key: str | None = "K-1", **changes: Any) -> Charge:
+        given = {"id": self.town.vouchers[0].id, "amount": "2.00", "currency": "EUR"}
+        return await self.core.vouchers.recharge(
+            **{**given, "order_number": "A-1", "idempotency_key": key, **changes}
+        )
+
+    async def charge(self, key: str | None = "K-1", **changes: Any) -> Charge:
+        reservation = changes.pop("of", self.town.reservation)
+        return await self.core.reservations.charge(
+            reservation, **{"order_number": "A-1", "idempotency_key": key, **changes}
+        )
+
+    async def ask(self, operation: str, key: str | None = "K-1", **changes: Any) -> Charge:
+        """Ask for one of the four payments."""
+        return cast("Charge", await getattr(self, operation)(key, **changes))
+
+    def begin(self, operation: str, key: str | None = "K-1", **changes: Any) -> asyncio.Task[Charge]:
+        """Ask in a task of its own."""
+        return asyncio.create_task(self.ask(operation, key, **changes))
+
+    async def records(self) -> list[CallRecord]:
+        return [record async for record in self.town.journal.history(self.scope)]
+
+    async def die(self) -> None:
+        """End at once, as a killed process does: nothing is sent or written any more."""
+        self.wire.dead = self.journal.dead = True
+        tasks = [*self.core.desk._calls, *self.core.engine.watches]  # no client gives its tasks out
+        for task in tasks:
+            task.cancel()
+        self.core.desk.close()
+        self.wire.close()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def close(self) -> None:
+        """As `VoucherClient.aclose`."""
+        await self.core.desk.finish(0)
+        self.core.desk.close()
+        self.wire.close()
+        await self.core.desk.end()
+
+
+@attrs.define(eq=False)
+class Town:
+    """The server, a journal, and the clients that share it.
+
+    Attributes:
+        charge: what refunds are of: a charge of the order A-0.
+        reservation: what `charge` charges, of another voucher.
+    """
+
+    clock: VirtualClock
+    adversary: Adversary
+    journal: Journal
+    vouchers: list[VoucherRecord]
+    charge: Charge = attrs.field(init=False)
+    reservation: Reservation = attrs.field(init=False)
+
+    @classmethod
+    async def build(cls, journal: Journal | None = None) -> Town:
+        loop: Any = asyncio.get_running_loop()
+        clock: VirtualClock = loop._virtual
+        adversary = Adversary.make(
+            clock, double_charges=False, may_read=True, offset=0.0, per_page=100, newest_first=False
+        )
+        vouchers = [adversary.emulator.add_voucher(amount="50.00") for _ in range(3)]
+        town = cls(clock, adversary, journal or MemoryJournal(clock), vouchers)
+        first = Client(town, scope="the first one's")
+        # a client that has read nothing yet takes what is alike on one voucher for its own
+        town.charge = await first.redeem(None, order_number="A-0", code=vouchers[2].code)
+        town.reservation = await first.core.reservations.create(
+            code=vouchers[1].code, amount="4.00", currency="EUR"
+        )
+        return town
+
+    def client(self, **given: Any) -> Client:
+        return Client(self, **given)
+
+    def script(self, *money: Lot, rest: tuple[Lot, ...] = ()) -> None:
+        """What becomes of the next requests that move money, and of the others."""
+        self.adversary.script(money, rest)
+
+    def made(self, operation: str) -> list[str]:
+        """The ids of what requests of an operation have made."""
+        kind = {"refund": "refund", "recharge": "recharge"}.get(operation, "charge")
+        found = [each for each in self.adversary.emulator.charges() if each.type == kind]
+        return [each.id for each in found if each.id != self.charge.id]
+
+
+async def said(work: Awaitable[T]) -> T | VoucherError:
+    """What a call returned, or the error it raised."""
+    try:
+        return await work
+    except VoucherError as error:
+        return error
+
+
+async def all_of(*works: Coroutine[Any, Any, T] | asyncio.Task[T]) -> list[T | VoucherError]:
+    """The same for calls at the same moment."""
+    return await asyncio.gather(*map(said, works))

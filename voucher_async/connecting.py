@@ -1,0 +1,64 @@
+"""Turning a connection PIN into credentials, before there is a client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.config import Settings
+from voucher_async.masking import conceal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aiohttp
+
+    from voucher_async.config import Environment, Timeout
+    from voucher_async.models import ConnectedClient
+
+__all__ = ["connect"]
+
+
+async def connect(
+    pin: str,
+    *,
+    environment: Environment | None = None,
+    base_url: str | None = None,
+    timeout: float | Timeout | None = None,
+    session: aiohttp.ClientSession | None = None,
+    hooks: Sequence[object] = (),
+    trust_env: bool = False,
+) -> ConnectedClient:
+    """Turn a connection PIN into credentials, before there is a client (`connectClient`, no authentication).
+
+    Args:
+        pin: the connection PIN that the Admin UI shows; valid for 30 minutes, works once.
+        environment: `sandbox` or `production`; or give `base_url`.
+        base_url: where the API lives, version included.
+        timeout: seconds for the whole call, or a `Timeout`.
+        session: an aiohttp session to use; it is never closed and never changed.
+        hooks: observers.
+        trust_env: use the proxy of the environment, but never the login of a .netrc file.
+
+    Returns:
+        The client: its `id` and `secret` are the `client_id` and `client_secret` of a `VoucherClient`.
+
+    Raises:
+        InvalidInput: refused before anything was sent.
+        OutcomeUnknown: the PIN may be used up and the secret lost; a new PIN is needed.
+        ApiError: refused by the server.
+        TransportError: nothing was sent.
+        ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
+    """
+    pin = conceal(pin)
+    # there are no credentials yet, and this operation asks for none
+    settings = Settings.make(
+        client_id="not-connected",
+        client_secret="not-connected",
+        environment=environment,
+        base_url=base_url,
+        timeout=timeout,
+        trust_env=trust_env,
+    )
+    from voucher_async import assembly  # noqa: PLC0415 - as for a client
+
+    return await assembly.connect(pin, settings, session, hooks)

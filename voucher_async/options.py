@@ -1,0 +1,54 @@
+"""Options of a client: what its constructor and `from_env` take one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.config import Settings, SettingsOptions, given_options
+from voucher_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aiohttp
+
+    from voucher_async.auth import TokenStore
+    from voucher_async.checkout import VoucherLock
+    from voucher_async.clock import Clock
+
+__all__ = ["ClientOptions", "settings_of"]
+
+
+class ClientOptions(SettingsOptions, total=False):
+    """The options that `VoucherClient` takes one by one, for `from_env` and whoever wraps it.
+
+    Attributes:
+        session: an aiohttp session to use; it is never closed and never changed.
+        token_store: where tokens are kept; default: in memory.
+        hooks: observers; see `voucher_async.Hook`.
+        voucher_lock: who may use a voucher; default: turns within this process.
+        clock: where the time comes from; for tests.
+    """
+
+    session: aiohttp.ClientSession | None
+    token_store: TokenStore | None
+    hooks: Sequence[object]
+    voucher_lock: VoucherLock | None
+    clock: Clock | None
+
+
+def settings_of(settings: Settings | None, options: SettingsOptions) -> Settings:
+    """The settings of a client, from one argument or from many.
+
+    Raises:
+        ConfigurationError: both are given, or one cannot work.
+    """
+    if settings is None:
+        return Settings.make(**options)
+    beside = ", ".join(given_options(options))
+    if beside:
+        raise ConfigurationError(
+            f"give either settings or single options, beside settings was given: {beside}; "
+            "attrs.evolve(settings, ...) changes some of them"
+        )
+    return settings

@@ -1,0 +1,290 @@
+"""The only place that tells the hooks and the log what became of money.
+
+Theory of operation. A caller is told by the result or the error of its own call. Everybody else is told here:
+
+* The hooks hear what a caller did not: that an outcome is in doubt, and how a call ended whose caller is gone
+  or was told that it is unknown. Whoever books what hooks say books nothing that a caller books, too.
+* The log hears of every doubt, and of every end of one, whoever waits for it: WARNING for a doubt and for an
+  outcome that is left open, ERROR where the customer is still charged what was to be given back, INFO for the
+  rest.
+* Each word is said once per money call, to the hooks and to the log apart.
+
+No line holds a secret: what shop and server wrote is masked, and made visible, before it is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from voucher_async.cancelling import quietly
+from voucher_async.hooks import Happened, Settled
+from voucher_async.masking import given, mask, visible
+from voucher_async.masking.memory import recall, record
+from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, REFUND_CHARGE
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.replies import brief
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from voucher_async.errors import Proof, VoucherError
+    from voucher_async.hooks import Hooks
+    from voucher_async.models import Charge
+    from voucher_async.pending import PendingOutcome, Settlement
+
+__all__ = ["CHECKOUT", "MoneyCall", "Report"]
+
+CHECKOUT: Final = "checkout"
+"""The operation of what a checkout does of its own accord."""
+
+_LONGEST: Final = 300  # characters of a foreign text in a line
+_STILL_CHARGED: Final = "the customer is still charged"
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+class MoneyCall(Protocol):
+    """A money call, as far as is told of it.
+
+    Attributes:
+        pending: its facts.
+        foreign: it is of another process, and only looked at.
+        reason: why it is open, in words.
+        heard: the words about its outcome that the hooks were told.
+        logged: those that the log was told.
+    """
+
+    pending: PendingOutcome
+    foreign: bool
+    reason: str
+    heard: frozenset[Happened]
+    logged: frozenset[Happened]
+
+
+class Report:
+    """One per client.
+
+    Args:
+        hooks: who is told, besides the log.
+        numbering: the order numbers that the shop has.
+    """
+
+    def __init__(self, hooks: Hooks, numbering: Numbering | None = None) -> None:
+        self._hooks = hooks
+        self._own = (numbering or Numbering(None)).own
+        self._left: set[str] | None = None  # since closing began: what the log says is left open
+
+    # the outcome of a money call
+
+    def in_doubt(self, call: MoneyCall, error: VoucherError | None) -> None:
+        """A request may have been carried out, and no answer says so.
+
+        Args:
+            call: whose request.
+            error: why; None when its answer was not waited for.
+        """
+        reason = brief(error) if error else "its answer was not waited for"
+        self._log(call, Happened.IN_DOUBT, logging.WARNING, "is in doubt: %s", reason)
+        self._tell(call, Happened.IN_DOUBT, error=error)
+
+    def found(self, call: MoneyCall, charge: Charge) -> None:
+        """A call whose outcome was in doubt was carried out, which its caller is told, if it waits."""
+        self._log(call, Happened.DONE, logging.INFO, "was in doubt, and was carried out: %s", _made(charge))
+
+    def refuted(self, call: MoneyCall, proof: Proof) -> None:
+        """A call whose outcome was in doubt was not carried out, which its caller is told, if it waits."""
+        words = "was in doubt, and was not carried out: %s"
+        self._log(call, Happened.NOT_DONE, logging.INFO, words, proof)
+
+    def done(self, call: MoneyCall, charge: Charge | None, error: VoucherError | None = None) -> None:
+        """A call was carried out, which its caller was not told; one of another process was recovered."""
+        what = Happened.RECOVERED if call.foreign else Happened.DONE
+        words = "was recovered, and was carried out: %s" if call.foreign else "was carried out: %s"
+        self._log(call, what, logging.INFO, words, _made(charge))
+        self._tell(call, what, charge=charge, error=error)
+
+    def not_done(
+        self, call: MoneyCall, proof: Proof, error: VoucherError | None = None, *, behind: bool = False
+    ) -> None:
+        """A call was not carried out, which its caller was not told.
+
+        Args:
+            call: which call.
+            proof: how that is known.
+            error: why it was not.
+            behind: it was found out in the background, after the caller was told that it is unknown: of a
+                refund that was believed to be on its way nobody else says that it was not made.
+        """
+        if behind and call.pending.operation == REFUND_CHARGE.id:
+            words = f"was not carried out: %s; {_STILL_CHARGED}"
+            self._log(call, Happened.NOT_DONE, logging.ERROR, words, proof)
+        else:
+            self._log(call, Happened.NOT_DONE, logging.INFO, "was not carried out: %s", proof)
+        self._tell(call, Happened.NOT_DONE, error=error, proof=proof)
+
+    def ended(
+        self,
+        call: MoneyCall,
+        settlement: Settlement,
+        error: VoucherError | None = None,
+        *,
+        behind: bool = False,
+    ) -> None:
+        """An open outcome was settled, which its caller was not told; see `done` and `not_done`."""
+        if settlement.proof is None:
+            self.done(call, settlement.charge, error)
+        else:
+            self.not_done(call, settlement.proof, error, behind=behind)
+
+    def left_open(self, call: MoneyCall, error: VoucherError | None = None, *, aloud: bool = True) -> None:
+        """Nobody looks after an open outcome any more.
+
+        Args:
+            call: whose outcome.
+            error: why it is open.
+            aloud: the hooks are told, too; a caller that waits is told by its error.
+        """
+        if self._left is not None:
+            self._left.add(call.pending.id)
+        self._log(call, Happened.LEFT_OPEN, logging.WARNING, "is left open: %s", call.reason)
+        if aloud:
+            self._tell(call, Happened.LEFT_OPEN, error=error)
+
+    # closing
+
+    def closing(self) -> None:
+        """The client is being closed: what is left open from here on is not said once more at the end."""
+        if self._left is None:
+            self._left = set()
+
+    def left_open_at_close(self, pendings: Iterable[PendingOutcome]) -> None:
+        """The client is closed, and nobody looks after these outcomes any more: one line each, once."""
+        self.closing()
+        for pending in pendings:
+            if self._left is not None and pending.id not in self._left:
+                self._left.add(pending.id)
+                quietly(_write, logging.WARNING, pending, "is open, and the client is closed")
+
+    # a surplus
+
+    def surplus_refunded(self, call: MoneyCall, charge: Charge) -> None:
+        """A charge that was made once too often was refunded."""
+        words = "was carried out once too often, and that was refunded: %s"
+        quietly(_write, logging.INFO, call.pending, words, _made(charge))
+        self._settled(Happened.SURPLUS_REFUNDED, call.pending, charge=charge)
+
+    def surplus_left(self, call: MoneyCall, charge: Charge, error: VoucherError | None) -> None:
+        """A charge that was made once too often, or may have been, stays."""
+        words = "was carried out once too often, and that is left: %s"
+        if call.pending.operation == CHARGE_RESERVATION.id:
+            words = f"{words}; {_STILL_CHARGED}"
+        reason = f" ({brief(error)})" if error else ""
+        quietly(_write, logging.ERROR, call.pending, words, f"{_made(charge)}{reason}")
+        self._settled(Happened.SURPLUS_LEFT, call.pending, charge=charge, error=error)
+
+    # a checkout
+
+    def refunded(self, charge: Charge, *, order_number: str, currency: str) -> None:
+        """A checkout took back what it had charged."""
+        quietly(_write_charge, logging.INFO, charge, order_number, currency, "was refunded")
+        self._checkout(Happened.REFUNDED, order_number, charge=charge, amount=charge.amount)
+
+    def refund_failed(
+        self, charge: Charge, error: VoucherError | None, *, order_number: str, currency: str
+    ) -> None:
+        """A checkout could not take back what it had charged.
+
+        Args:
+            charge: what it had charged.
+            error: why; None when the client was closed before.
+            order_number: the order.
+            currency: ISO 4217.
+        """
+        reason = brief(error) if error else "the client was closed before"
+        words = f"could not be refunded (%s{_request_of(error)}); {_STILL_CHARGED}"
+        quietly(_write_charge, logging.ERROR, charge, order_number, currency, words, reason)
+        self._checkout(Happened.REFUND_FAILED, order_number, charge=charge, amount=charge.amount, error=error)
+
+    def renewed(self, amount: Decimal, order_number: str) -> None:
+        """A reservation of a checkout was made anew."""
+        self._reservation(Happened.RENEWED, order_number, amount=amount)
+
+    def renewal_failed(self, amount: Decimal, order_number: str, error: Exception) -> None:
+        """A reservation of a checkout could not be made anew."""
+        self._reservation(Happened.RENEWAL_FAILED, order_number, amount=amount, error=error)
+
+    # who is told
+
+    def _checkout(self, what: Happened, order_number: str, **said: Any) -> None:
+        self._hooks.settled(Settled(what=what, operation=CHECKOUT, order_number=order_number, **said))
+
+    def _reservation(self, what: Happened, order_number: str, **said: Any) -> None:
+        operation = CREATE_RESERVATION.id
+        self._hooks.settled(Settled(what=what, operation=operation, order_number=order_number, **said))
+
+    def _tell(self, call: MoneyCall, what: Happened, **said: Any) -> None:
+        if what not in call.heard:
+            call.heard |= {what}
+            self._settled(what, call.pending, **said)
+
+    def _settled(
+        self, what: Happened, pending: PendingOutcome, *, charge: Charge | None = None, **said: Any
+    ) -> None:
+        self._hooks.settled(
+            Settled(
+                charge=None if charge is None else self._own(charge),
+                what=what,
+                operation=pending.operation,
+                amount=pending.amount,
+                order_number=pending.order_number,
+                pending=pending,
+                **said,
+            )
+        )
+
+    def _log(self, call: MoneyCall, what: Happened, level: int, words: str, text: str) -> None:
+        if what not in call.logged:
+            call.logged |= {what}
+            quietly(_write, level, call.pending, words, text)
+
+
+def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None:
+    record(pending.id, given())  # the line that closing writes is outside of the call
+    secrets = _secrets_of(pending.id, pending.voucher_id, pending.reservation_id, pending.charge_id)
+    amount = f" of {pending.amount} {pending.currency or ''}".rstrip() if pending.amount is not None else ""
+    order = "" if pending.order_number is None else f", order {_shown(pending.order_number, secrets)}"
+    which = f"{amount}{order}, id {pending.id}"
+    said = words % tuple(_shown(text, secrets) for text in texts)
+    _logger.log(level, "%s%s %s", pending.operation, which, said)
+
+
+def _write_charge(
+    level: int, charge: Charge, order_number: str, currency: str, words: str, *texts: str
+) -> None:
+    secrets = _secrets_of(charge.id, charge.voucher_id)
+    order, charge_id = _shown(order_number, secrets), _shown(charge.id, secrets)
+    which = f"{charge.amount} {currency}, order {order}, charge {charge_id}"
+    said = words % tuple(_shown(text, secrets) for text in texts)
+    _logger.log(level, "%s of %s %s", CHECKOUT, which, said)
+
+
+def _made(charge: Charge | None) -> str:
+    return "its result is not known" if charge is None else f"{charge.type} {charge.id}"
+
+
+def _request_of(error: VoucherError | None) -> str:
+    request_id = error.facts.request_id if error and error.facts else None
+    return f", id {request_id}" if request_id else ""
+
+
+def _secrets_of(*ids: str | None) -> list[str]:
+    """The codes and pins that belong to something."""
+    return [secret for each in ids if each for secret in recall(each)]
+
+
+def _shown(text: str, secrets: list[str]) -> str:
+    """A text of the shop or the server, fit for a line of the log."""
+    shown = visible(mask(text, secrets))
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
