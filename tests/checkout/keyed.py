@@ -13,6 +13,7 @@ import attrs
 from tests.checkout.conftest import ImpatientClock
 from tests.idle import idle
 from voucher_async import Charge, HeldReservation, ManualClock, Settings, Settled, VoucherClient
+from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.testing import VoucherEmulator, VoucherRecord
@@ -51,10 +52,18 @@ class Shops:
     told: Told = attrs.Factory(Told)
     clients: list[VoucherClient] = attrs.Factory(list[VoucherClient])
 
-    def client(self, **changes: Any) -> VoucherClient:
+    def client(self, journal: Any = None, **changes: Any) -> VoucherClient:
+        """A client in a process of its own, as far as it knows."""
         windows = {"settle_window": 10.0, "settle_for": 60.0}
         settings = attrs.evolve(Settings.make(**self.emulator.settings()), **{**windows, **changes})
-        client = VoucherClient(settings=settings, clock=self.clock, journal=self.journal, hooks=[self.told])
+        journal = self.journal if journal is None else journal
+        client = VoucherClient(
+            settings=settings,
+            clock=self.clock,
+            journal=journal,
+            hooks=[self.told],
+            voucher_lock=LocalVoucherLock(),
+        )
         self.clients.append(client)
         return client
 
@@ -124,9 +133,11 @@ async def opened(journal: Callable[[ManualClock], Any] = MemoryJournal) -> Async
     clock = ImpatientClock()
     async with VoucherEmulator(clock=clock, token_lifetime=86_400) as emulator:
         shops = Shops(emulator, clock, journal(clock))
-        yield shops
-        for client in shops.clients:
-            await client.aclose(wait=0)
+        try:
+            yield shops
+        finally:
+            for client in shops.clients:
+                await client.aclose(wait=0)
 
 
 def shown(held: HeldReservation) -> tuple[Decimal, bool, float]:
