@@ -171,7 +171,10 @@ async def test_nothing_is_charged_when_no_look_can_be_made(shop: Shop, meshed: S
     assert (mesh.count(CHARGE), meshed.charged()) == (1, [])
 
 
-async def test_nothing_new_is_charged_for_a_caller_that_is_gone(shop: Shop, meshed: Shop, mesh: Mesh) -> None:
+@pytest.mark.parametrize("during", [RESERVE, "listCharges", "getVoucher"])
+async def test_nothing_new_is_charged_for_a_caller_that_is_gone(
+    shop: Shop, meshed: Shop, mesh: Mesh, during: str
+) -> None:
     voucher = meshed.voucher()
     task: asyncio.Task[Any]
 
@@ -181,7 +184,7 @@ async def test_nothing_new_is_charged_for_a_caller_that_is_gone(shop: Shop, mesh
             await asyncio.sleep(0)
 
     mesh.once(CHARGE, first(reserving(shop.client, voucher)))
-    mesh.rules[RESERVE] = first(leave)
+    mesh.rules[during] = first(leave)
     task = asyncio.create_task(pay(meshed.client, voucher))
     with pytest.raises(asyncio.CancelledError):
         await meshed.during(asyncio.wait_for(task, None))

@@ -138,6 +138,8 @@ def test_a_cut_column_tells_two_calls_of_one_order_by_what_is_left_or_not_at_all
     assert likeness_of(other, cut) is Likeness.OTHER
     assert likeness_of(one, LONG) is likeness_of(other, LONG) is Likeness.RECOGNISABLE
     assert are_confusable(one, other)
+    assert are_confusable(pending(), pending(reference=THEIRS))  # a column of 8 would keep none of them apart
+    assert not are_confusable(pending(), pending(order_number="B-1", reference=THEIRS))
 
 
 REFUND: dict[str, Any] = {"reference": None, "known": (), "known_whole": True}

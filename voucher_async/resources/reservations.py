@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
+    from voucher_async.payments.numbering import Numbering
     from voucher_async.resources.book import Entry, ReservationBook
     from voucher_async.settlement.recording import Recorder
 
@@ -48,7 +49,7 @@ class Reservations:
         self._desk = desk
         self._joining = joining
         self.book = book
-        self.numbering = desk.engine.numbering
+        self.numbering: Numbering = desk.engine.numbering
 
     async def create(
         self,

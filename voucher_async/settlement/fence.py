@@ -33,7 +33,8 @@ async def look_behind(
             (the charge may have emptied the voucher): then there is one more look, which may find it.
 
     Returns:
-        The charge, if it was carried out; None if a complete look does not show it.
+        The charge, if it was carried out; None if a complete look does not show it, which proves nothing new
+        where nothing is fenced.
 
     Raises:
         ApiError: the refusal, which stands: nothing is fenced, or no look could be made.
@@ -44,7 +45,7 @@ async def look_behind(
         move, _ = await engine.judge.look(case, flow.deadline)
         if move is Move.DONE:
             return engine.finish(flow, case, case.finding.ours[0])
-        if is_fenced and move in {Move.REFUSED, Move.NOT_DONE}:
+        if move in {Move.REFUSED, Move.NOT_DONE}:
             return None
         if not is_fenced or move is Move.OPEN or case.hopeless:
             break
