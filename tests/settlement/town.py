@@ -50,6 +50,15 @@ class Seen:
         self.fails: Callable[[int, str], str | None] = lambda _number, _name: None
         self.slow = False
         self.dead = False
+        self._paused = ""
+        self._awake = asyncio.Event()
+
+    def pauses_at(self, name: str) -> None:
+        """Stop before the next call of a method, until `goes_on`."""
+        self._paused = name
+
+    def goes_on(self) -> None:
+        self._awake.set()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.journal, name)
@@ -59,6 +68,8 @@ class Seen:
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(name)
             how = self.fails(len(self.calls), name)
+            if name == self._paused:
+                await self._awake.wait()
             await self._pause()
             if how == "before":
                 raise OSError("the disk is full")

@@ -324,6 +324,8 @@ class Desk:
             for call, flow in self._calls.items():
                 if call in tasks and not flow.begun:
                     call.cancel()  # it waits for a turn, which may never come
+        # what does not end now may be taken over by others
+        await self.engine.ownership.heart.end()
         while tasks := self._tasks():
             for task in tasks:
                 task.cancel()

@@ -215,7 +215,11 @@ class Joining:
             if not held.ended and held.state is not CallState.OPEN:
                 ended = await self.wait_for(held, flow)
                 if ended is None:
-                    return await self._take_over(held, flow, ask, record, work)
+                    ended = await self._take_over(held)
+                    if ended is None:
+                        continue  # it has renewed its lease, or somebody else has it
+                    if ended.state is not CallState.OPEN:
+                        return await self._go_on(ended, flow, work)
                 raise_refusal(ended)
                 held = ended
             if held.state is CallState.DONE:
@@ -269,34 +273,30 @@ class Joining:
             held = now
         return None
 
-    async def _take_over(
-        self, held: CallRecord, flow: Flow, ask: Ask, record: CallRecord, work: Work[T]
-    ) -> T:
-        """Go on with the call of a dead owner.
+    async def _take_over(self, held: CallRecord) -> CallRecord | None:
+        """Make the record of a dead owner this client's; None when it cannot be taken.
+
+        A redeem goes on by itself, behind a new reservation. Anything else that may have been carried out is
+        open then, and settled like whatever is.
+        """
+        # what this client has given up needs no funeral: nobody works on it
+        is_own = held.owner == self.ownership.owner
+        if not is_own and not await ask_journal(self.ownership.journal.bury(held.owner)):
+            return None
+        is_settled = held.state is CallState.SENT and held.parameters.operation != REDEEM
+        state = CallState.OPEN if is_settled else held.state
+        return await self.ownership.take_over(held, state, "its owner is dead")
+
+    async def _go_on(self, taken: CallRecord, flow: Flow, work: Work[T]) -> T:
+        """Go on with a call that was taken over.
 
         Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
-        write that it is about to send. Else the call may have been carried out: it is settled first.
+        write that it is about to send. Else reserving anew comes first: that ends what the dead owner may
+        still be sending.
         """
-        if not await ask_journal(self.ownership.journal.bury(held.owner)):
-            return await self._keyed(flow, ask, record, work)  # it has renewed its lease: it lives
-        taken = await self.ownership.take_over(held, held.state, "its owner is dead")
-        if taken is None:
-            raise StillRunning(
-                "somebody else has taken the call over: ask again with the same key", pending=flow.pending
-            )
-        recorder = Recorder(self.ownership, taken, is_stored=True)
-        if taken.state is CallState.BEGUN:
-            return await self.own(flow, recorder, work.call)
-        if taken.parameters.operation == REDEEM:
-            # reserving anew comes first: that ends what the dead owner may still be sending
+        if taken.state is CallState.SENT:
             flow.fenced = taken.pending
-            return await self.own(flow, recorder, work.call)
-
-        async def settle_first(flow: Flow) -> T:
-            settled = await work.settle(taken, flow.deadline)
-            return settled if settled is not None else await work.call(flow)
-
-        return await self.own(flow, recorder, settle_first)
+        return await self.own(flow, Recorder(self.ownership, taken, is_stored=True), work.call)
 
 
 def check_parameters(asked: Parameters, held: Parameters) -> None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.errors import ApiError, Fate, JournalFailed, OutcomeUnknown, Proof, VoucherError
-from voucher_async.forks import renew_in_children
-from voucher_async.payments.call import CallRecord, CallState, Failure, Parameters, new_id
+from voucher_async.errors import JournalFailed, Proof, VoucherError
+from voucher_async.forks import keep, renew_in_children
+from voucher_async.payments.call import CallRecord, CallState, Parameters, new_id
 from voucher_async.payments.codes import spelled
 from voucher_async.pending import SettlementState
+from voucher_async.settlement.failures import failure_of, words_of
+from voucher_async.settlement.heart import Heart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,13 +27,13 @@ if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim, Journal
     from voucher_async.pending import PendingOutcome, Settlement
 
-__all__ = ["Ownership", "Recorder", "ask_journal", "failure_of", "noted"]
+__all__ = ["Ownership", "Recorder", "ask_journal", "noted"]
 
 T = TypeVar("T")
 
 LEASE: Final = 15.0  # seconds
 _RENEWED: Final = 5.0  # seconds after which the lease is renewed
-_OWN_ENDS: Final = frozenset({Fate.NOT_SENT, None})
+_UNDER_WAY: Final = frozenset({CallState.BEGUN, CallState.SENT})
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -59,6 +61,7 @@ class Ownership:
         scope: whose records they are.
         clock: dates what is written.
         owner: this client in this process.
+        heart: keeps it alive for others while its calls are under way.
     """
 
     def __init__(self, journal: Journal, scope: str, clock: Clock) -> None:
@@ -69,11 +72,13 @@ class Ownership:
         self._renewed: float | None = None
         self._digest_key: bytes | None = None
         self._given_up: set[str] = set()
+        self.heart: Heart = Heart(self._renew, _RENEWED)
         renew_in_children(self)
 
     def after_fork(self) -> None:
         """Be another owner in a child: what is under way is the parent's."""
-        self.owner, self._renewed = new_id(), None
+        keep(self.heart)
+        self.owner, self._renewed, self.heart = new_id(), None, Heart(self._renew, _RENEWED)
 
     async def digest(self, code: str) -> str:
         """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
@@ -97,14 +102,36 @@ class Ownership:
         """
         await self._renew()
         try:
-            return await ask_journal(self.journal.claim(record, durable=durable))
+            claim = await ask_journal(self.journal.claim(record, durable=durable))
         except BaseException:
             self.give_up(record.id)  # it may be stored all the same
             raise
+        if claim.won:
+            self.note(record)
+        return claim
+
+    async def save(self, record: CallRecord, *, durable: bool = False) -> bool:
+        """Store the successor of a record of this client; False when somebody else has changed it.
+
+        Args:
+            record: the record.
+            durable: wait until it is on disk.
+        """
+        is_taken = await ask_journal(self.journal.save(record, durable=durable))
+        self.note(record) if is_taken else self.heart.release(record.id)
+        return is_taken
+
+    def note(self, record: CallRecord) -> None:
+        """Keep the lease as long as a record of this client is under way."""
+        if record.state in _UNDER_WAY:
+            self.heart.hold(record.id)
+        else:
+            self.heart.release(record.id)
 
     def give_up(self, record_id: str) -> None:
         """Let whoever asks next take a record of this client over: nobody here works on it any more."""
         self._given_up.add(record_id)
+        self.heart.release(record_id)
 
     def keep(self, record_id: str) -> None:
         """Take back that a record was given up."""
@@ -120,7 +147,7 @@ class Ownership:
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
         self.give_up(held.id)  # should this be cut short, whoever asks next goes on
-        if not await ask_journal(self.journal.save(taken)):
+        if not await self.save(taken):
             return None
         self.keep(held.id)
         return taken
@@ -252,6 +279,7 @@ class Recorder:
         if stored == lost:
             self._is_stored, self.record = True, lost
             self._ownership.keep(lost.id)
+            self._ownership.note(lost)
 
     async def _write(self, changed: CallRecord, *, durable: bool = False) -> bool:
         if not self._is_stored:
@@ -267,7 +295,7 @@ class Recorder:
 
     async def _store(self, changed: CallRecord, *, durable: bool) -> bool:
         if self._is_stored:
-            return await ask_journal(self._ownership.journal.save(changed, durable=durable))
+            return await self._ownership.save(changed, durable=durable)
         return (await self._ownership.claim(changed, durable=durable)).won
 
     async def done(self, charge: Charge | None, *, told: bool, why: str | None = None) -> None:
@@ -289,16 +317,16 @@ class Recorder:
                 CallState.NOT_DONE,
                 proof=proof or Proof.NOT_SENT,
                 failure=failure_of(error),
-                why=_words(error),
+                why=words_of(error),
             )
         else:
-            await self._end(CallState.OPEN, pending=left or pending, why=_words(error))
+            await self._end(CallState.OPEN, pending=left or pending, why=words_of(error))
 
     async def opened(self, error: BaseException) -> None:
         """Note that a call has moved money, or may have, and that it is not finished."""
         if not self._end_known:
             left = getattr(error, "pending", None)
-            await self._end(CallState.OPEN, pending=left or self.record.pending, why=_words(error))
+            await self._end(CallState.OPEN, pending=left or self.record.pending, why=words_of(error))
 
     async def released(self, why: str) -> None:
         """Note that a call that is not finished charged nothing, or took all back: its key is free."""
@@ -362,24 +390,3 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
         pending = sent()
         await recorder.failed(error, is_begun=pending is not None, pending=pending)
         raise
-
-
-def failure_of(error: BaseException) -> Failure | None:
-    """Why a call was not carried out, for others who waited; None for what ended its owner alone."""
-    if not isinstance(error, VoucherError) or (error.fate in _OWN_ENDS and not isinstance(error, ApiError)):
-        return None
-    if isinstance(error, ApiError):
-        return Failure(
-            kind=type(error).__name__,
-            message=str(error.args[0]),
-            status=error.status,
-            code=error.code,
-            retry_after=error.retry_after,
-        )
-    return Failure(kind=type(error).__name__, message=str(error.args[0]))
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, OutcomeUnknown):
-        return "its answer was lost"
-    return str(error.args[0]) if isinstance(error, VoucherError) else type(error).__name__

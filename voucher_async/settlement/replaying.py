@@ -16,7 +16,7 @@ from voucher_async.payments.taken_back import covers, refunds_of
 from voucher_async.pending import PendingOutcome, SettlementState
 from voucher_async.settlement.case import Case
 from voucher_async.settlement.joined import as_joined
-from voucher_async.settlement.recording import Recorder, ask_journal
+from voucher_async.settlement.recording import Recorder
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -70,7 +70,7 @@ class Replay:
                 refunds=refunds,
             )
         if not record.told:
-            await ask_journal(self._ownership.journal.acknowledge(record.scope, record.id))
+            await self._ownership.acknowledge(charge)
         return as_joined(charge)
 
     async def taken_back_by(

@@ -1,0 +1,174 @@
+"""A key whose call was not carried out, or is open: who waited, who comes later, and the looks between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.settlement.adversary import Lot
+from tests.settlement.town import CHARGE, LIST, OPERATIONS, WINDOW, Town, all_of, said
+from tests.virtual import virtually
+from voucher_async.errors import (
+    ApiError,
+    Conflict,
+    IdempotencyMismatch,
+    OutcomeUnknown,
+    StillRunning,
+)
+from voucher_async.models import Charge
+from voucher_async.payments.call import CallState
+
+operations = pytest.mark.parametrize("operation", OPERATIONS)
+elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
+
+
+def refusals(operation: str, wait: float = 0.0) -> list[Lot]:
+    """What makes a call not done: a `redeem` charges a second reservation after the first refusal."""
+    return [Lot("refused 409", wait=wait)] * (2 if operation == "redeem" else 1)
+
+
+def facts(error: ApiError) -> tuple[Any, ...]:
+    return (*map(str, error.args), error.status, error.code, error.proof, error.looked, error.fate)
+
+
+@operations
+@elsewhere
+@virtually
+async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, *, elsewhere: bool) -> None:
+    town = await Town.build()
+    first = town.client()
+    second = town.client() if elsewhere else first
+    town.script(*refusals(operation, wait=1.0))
+    tasks = [first.begin(operation)]
+    await asyncio.sleep(0.5)
+    tasks += [second.begin(operation) for _ in range(2)]
+    errors = await all_of(*tasks)
+    assert {type(error) for error in errors} == {Conflict}
+    assert len({id(error) for error in errors}) == 3
+    assert len({facts(error) for error in errors if isinstance(error, ApiError)}) == 1
+    assert town.made(operation) == []
+    charge = await second.ask(operation)  # for later callers the key is free
+    assert town.made(operation) == [charge.id]
+
+
+@operations
+@elsewhere
+@virtually
+async def test_after_a_refusal_the_key_may_be_used_for_something_else(
+    operation: str, *, elsewhere: bool
+) -> None:
+    town = await Town.build()
+    first = town.client()
+    town.script(*refusals(operation))
+    assert isinstance(await said(first.ask(operation)), Conflict)
+    second = town.client() if elsewhere else first
+    changes = {"of": town.charge, "amount": "0.50"} if operation == "refund" else {"order_number": "A-2"}
+    await second.ask(operation, **changes)
+    assert len(town.made(operation)) == 1
+    assert isinstance(await said(first.ask(operation)), IdempotencyMismatch)
+
+
+@operations
+@virtually
+async def test_what_ended_its_owner_alone_is_not_told_to_who_waits(operation: str) -> None:
+    """Its client is closed, or its time is up, while it waits for its turn: another one goes on."""
+    town = await Town.build()
+    first, second = town.client(), town.client()
+    town.script(rest=(Lot("never connected"),))
+    if operation == "charge":  # it sends no more than the charge
+        town.script(Lot("never connected"))
+    one = first.begin(operation, timeout=2.0)
+    await asyncio.sleep(1.0)
+    charge = await second.ask(operation, timeout=20.0)
+    assert not isinstance(await said(one), Charge)
+    assert town.made(operation) == [charge.id]
+
+
+@pytest.mark.parametrize("operation", ["redeem", "recharge", "charge"])
+@elsewhere
+@virtually
+async def test_within_the_window_it_is_looked_for_once_more(operation: str, *, elsewhere: bool) -> None:
+    """What is called not done within the window, by refusals, is looked for before money is asked for."""
+    town = await Town.build()
+    first = town.client()
+    town.script(*refusals(operation))
+    assert isinstance(await said(first.ask(operation)), Conflict)
+    second = town.client() if elsewhere else first
+    second.wire.sent.clear()
+    await second.ask(operation)
+    money = {"redeem": CHARGE, "charge": CHARGE, "recharge": "rechargeVoucher"}[operation]
+    assert LIST in second.wire.sent[: second.wire.sent.index(money)]
+    assert len(town.made(operation)) == 1
+
+
+@elsewhere
+@virtually
+async def test_a_late_charge_is_found_by_the_look_within_the_window(*, elsewhere: bool) -> None:
+    """A proxy refused, and delivered all the same: two looks saw nothing, the third one does."""
+    town = await Town.build()
+    first = town.client()
+    town.script(*refusals("redeem"))
+    assert isinstance(await said(first.redeem()), Conflict)
+    # the copy arrives only now, and the reservation still lives
+    (record,) = await first.records()
+    assert record.pending is not None
+    emulator = town.adversary.emulator
+    made = await _charge_of(town, record.pending.reservation_id or "")
+    second = town.client() if elsewhere else first
+    charge = await second.redeem()
+    assert charge.id == made
+    assert [each.id for each in emulator.charges("A-1")] == [made]
+
+
+async def _charge_of(town: Town, reservation_id: str) -> str:
+    stranger = town.client(scope="a proxy")
+    return (await stranger.charge(None, of=reservation_id)).id
+
+
+@operations
+@elsewhere
+@virtually
+async def test_what_is_open_is_settled_first_and_keeps_its_id(operation: str, *, elsewhere: bool) -> None:
+    town = await Town.build()
+    first = town.client()
+    town.script(Lot("lost answer"), rest=(*[Lot()] * (operation != "charge"), *[Lot("failed")] * 200))
+    error = await said(first.ask(operation, timeout=3.0))
+    assert isinstance(error, OutcomeUnknown)
+    assert not isinstance(error, StillRunning)
+    second = town.client() if elsewhere else first
+    ids = {error.pending.id}
+    for _ in range(2):
+        again = await said(second.ask(operation, timeout=2.0))
+        assert isinstance(again, OutcomeUnknown)
+        ids.add(again.pending.id)
+    assert len(ids) == 1
+    assert len(town.made(operation)) == 1
+    town.script()
+    charge = await second.ask(operation)
+    assert [charge.id] == town.made(operation)
+    (record,) = await first.records()
+    assert (record.state, record.id) == (CallState.DONE, error.pending.id)
+
+
+@operations
+@elsewhere
+@virtually
+async def test_what_was_open_and_not_carried_out_is_asked_for_anew(
+    operation: str, *, elsewhere: bool
+) -> None:
+    town = await Town.build()
+    first = town.client()
+    rest = (*[Lot()] * (operation != "charge"), *[Lot("failed")] * 200)
+    town.script(Lot("lost"), Lot("lost"), Lot("lost"), rest=rest)
+    error = await said(first.ask(operation, timeout=3.0))
+    assert isinstance(error, OutcomeUnknown)
+    town.script()
+    await asyncio.sleep(2 * WINDOW + 30.0)
+    if operation == "charge":
+        return  # a reservation whose charge got lost is not charged again
+    charge = await (town.client() if elsewhere else first).ask(operation)
+    assert town.made(operation) == [charge.id]
+    states = [record.state for record in await first.records()]
+    assert states == [CallState.NOT_DONE, CallState.DONE]

@@ -1,0 +1,161 @@
+"""A journal that fails at any of its calls: nothing is paid twice, and nobody is told what is not true."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.settlement.adversary import Lot
+from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said
+from tests.virtual import virtually
+from voucher_async.errors import Fate, JournalFailed, OutcomeUnknown, Proof, VoucherError
+from voucher_async.models import Charge
+
+operations = pytest.mark.parametrize("operation", OPERATIONS)
+LEASE = 15.0
+
+# what becomes of the requests that move money
+WAYS: dict[str, tuple[Lot, ...]] = {
+    "well": (),
+    "lost answer": (Lot("lost answer"),),
+    "lost": (Lot("lost"),),
+    "refused": (Lot("refused 409"), Lot("refused 409")),
+    "slow": (Lot(wait=1.0),),
+}
+KEYS = {"with a key": "K-1", "without": None}
+
+
+def at(number: int, how: str) -> Callable[[int, str], str | None]:
+    return lambda call, _name: how if call == number else None
+
+
+def since(number: int, how: str) -> Callable[[int, str], str | None]:
+    return lambda call, _name: how if call >= number else None
+
+
+def well(_call: int, _name: str) -> str | None:
+    return None
+
+
+def check(town: Town, operation: str, told: Charge | VoucherError, before: int = 0) -> None:
+    """Hold a word against the ledger."""
+    made = town.made(operation)
+    assert len(made) <= before + 1
+    if isinstance(told, Charge):
+        assert told.id in made
+    elif isinstance(told, JournalFailed):
+        assert told.fate is Fate.NOT_SENT
+        assert told.proof in {Proof.NOT_SENT, None}  # a call before it with the same key may have been sent
+        assert len(made) == before
+    elif not isinstance(told, OutcomeUnknown) and told.proof is not None:
+        assert len(made) == before
+
+
+async def calls_of(operation: str, way: str, key: str | None) -> int:
+    """How often a call asks a journal that is well."""
+    town = await Town.build()
+    client = town.client()
+    town.script(*WAYS[way])
+    await said(client.ask(operation, key))
+    return len(client.journal.calls)
+
+
+async def fail(
+    operation: str, way: str, key: str | None, fails: Callable[[int, str], str | None]
+) -> tuple[Town, Client, Charge | VoucherError]:
+    """Ask once, with a journal that fails."""
+    town = await Town.build()
+    client = town.client()
+    client.journal.fails = fails
+    town.script(*WAYS[way])
+    told = await said(client.ask(operation, key))
+    check(town, operation, told)
+    await asyncio.sleep(2 * WINDOW)
+    check(town, operation, told)
+    client.journal.fails = well
+    town.script()
+    return town, client, told
+
+
+@operations
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", ["before", "after"])
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+@virtually
+async def test_a_journal_that_fails_makes_no_false_word(
+    operation: str, way: str, how: str, key: str | None, *, lasting: bool
+) -> None:
+    failed = 0
+    for number in range(1, await calls_of(operation, way, key) + 1):
+        fails = since(number, how) if lasting else at(number, how)
+        town, client, told = await fail(operation, way, key, fails)
+        failed += isinstance(told, JournalFailed)
+        if key is None:
+            continue
+        again = [await said(client.ask(operation, key, timeout=25.0)) for _ in range(2)]
+        for word in again:
+            check(town, operation, word)
+        if operation == "charge" and way in {"lost", "refused"}:
+            continue  # a reservation whose charge got lost is not charged again
+        assert isinstance(again[-1], Charge), (number, told, again)
+        assert town.made(operation) == [again[-1].id]
+        if isinstance(told, Charge):
+            assert again[-1].id == told.id
+    assert failed > 0
+
+
+@operations
+@pytest.mark.parametrize("way", ["well", "lost answer", "slow"])
+@pytest.mark.parametrize("how", ["before", "after"])
+@virtually
+async def test_what_a_failing_journal_left_is_taken_over_when_its_owner_is_dead(
+    operation: str, way: str, how: str
+) -> None:
+    for number in range(1, await calls_of(operation, way, "K-1") + 1):
+        town, client, told = await fail(operation, way, "K-1", since(number, how))
+        await client.die()
+        await asyncio.sleep(LEASE)
+        second = town.client()
+        again = await said(second.ask(operation, timeout=28.0))
+        check(town, operation, again)
+        assert isinstance(again, Charge), (number, told, again)
+        assert town.made(operation) == [again.id]
+
+
+@operations
+@virtually
+async def test_the_second_of_two_clients_has_no_journal(operation: str) -> None:
+    """Who cannot read the journal is told so, and sends nothing."""
+    town = await Town.build()
+    first, second = town.client(), town.client()
+    second.journal.fails = since(1, "before")
+    town.script(Lot(wait=2.0))
+    one = first.begin(operation)
+    await asyncio.sleep(1.0)
+    told = await said(second.ask(operation))
+    assert isinstance(told, JournalFailed)
+    assert second.wire.sent == []
+    charge = await one
+    assert town.made(operation) == [charge.id]
+
+
+@pytest.mark.parametrize("operation", ["redeem"])
+@pytest.mark.parametrize("how", ["before", "after"])
+@virtually
+async def test_what_nobody_was_told_is_handed_out_though_that_cannot_be_noted(
+    operation: str, how: str
+) -> None:
+    town = await Town.build()
+    first, second = town.client(), town.client()
+    town.script(Lot(wait=1.0))
+    one = first.begin(operation)
+    await asyncio.sleep(0.5)
+    one.cancel()
+    await asyncio.sleep(5.0)
+    second.journal.fails = lambda _, name: how if name == "acknowledge" else None
+    charge = await second.ask(operation)
+    assert [charge.id] == town.made(operation)
+    assert "acknowledge" in second.journal.calls
