@@ -19,9 +19,10 @@ TOOLS := $(VENV)/.tools-installed
 export PYTHONDONTWRITEBYTECODE :=
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, and the storms.
-# Of each table of 24 cases or more they run a share, and all of them between them (tests/shares.py).
+# The kernel's part in an outage is the same for every Python. Of each table of 8 cases or more they run a share, and
+# all of them between them (tests/shares.py).
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/chaos tests/mutants tests/package/test_wheel.py
+	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py
 
 # What `unit` runs as parts of their own: tests that wait, for a network or for storms, more than they work; and a half.
 WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from asyncio import constants
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tests.shares import left_out, read_share
 # machines are noisy, so no example is failed for its time; a failure prints what replays it
 settings.register_profile("gate", deadline=None, print_blob=True)
 settings.load_profile("gate")
+
+# asyncio's debug mode, which some versions of pytest-asyncio leave on, keeps ten frames for every callback:
+# its checks are wanted, the frames cost a third of the time; whoever needs them takes this line out
+vars(constants)["DEBUG_STACK_DEPTH"] = 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

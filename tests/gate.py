@@ -4,9 +4,9 @@ python -m tests.gate [--beside=PART...] PART... [-- ARGUMENTS]
 
 A part is a target of the Makefile, or `pythons`: pytest with these arguments against the built wheel, away
 from the source, in every environment of `tests/pythons.py`. They begin in the order given: put the longest
-first. Those beside wait more than they work: they begin at once and count for no core. Each part writes into
-a log of its own below .build/gate; one that fails is shown whole. The last lines name each claimed Python
-that this machine lacks; that fails nothing.
+first. Those beside wait more than they work: they begin at once, go first and count for no core. Each part
+writes into a log of its own below .build/gate; one that fails is shown whole. The last lines name each
+claimed Python that this machine lacks; that fails nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.pythons import ROOT, Claims, Environment, build_wheel, find, plan
 __all__ = ["Part", "copy_what_tests_need", "cores", "main", "run_all", "split", "target", "tests_in"]
 
 _BESIDE: Final = "--beside="
+_AFTER_OTHERS: Final = ("nice", "-n", "10")
 LOGS: Final = ROOT / ".build" / "gate"
 NEEDED: Final = ("docs", "openapi", "codegen", "examples", "tests", "pyproject.toml", "Makefile")
 # what a part that passed has to say: figures, and what was left out
@@ -55,15 +56,17 @@ class Part:
     beside: bool = False
 
 
-def target(name: str) -> Part:
+def target(name: str, *, beside: bool = False) -> Part:
     """A target of the Makefile."""
 
     def run(log: Path) -> bool:
         # what this make was told is not for that one, which has no share in its processes
         environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS"}}
-        return _logged(log, ROOT, environ, "make", "--no-print-directory", name)
+        # what waits beside the others goes first when it wakes up: a storm counts the seconds it is late
+        first = () if beside else _AFTER_OTHERS
+        return _logged(log, ROOT, environ, *first, "make", "--no-print-directory", name)
 
-    return Part(name, run)
+    return Part(name, run, beside)
 
 
 def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) -> Part:
@@ -81,10 +84,10 @@ def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) ->
             "PYTHONDEVMODE": "1",
             "HYPOTHESIS_STORAGE_DIRECTORY": str(environment.folder / "hypothesis"),
         }
-        command = (environment.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+        pytest = (environment.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
         with tempfile.TemporaryDirectory() as folder:
             copy_what_tests_need(ROOT, Path(folder))
-            return _logged(log, Path(folder), os.environ | known, *command)
+            return _logged(log, Path(folder), os.environ | known, *_AFTER_OTHERS, *pytest)
 
     return Part(environment.name, run)
 
@@ -188,7 +191,7 @@ def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequenc
     parts: list[Part] = []
     for name in names:
         if name.startswith(_BESIDE):
-            parts.append(attrs.evolve(target(name.removeprefix(_BESIDE)), beside=True))
+            parts.append(target(name.removeprefix(_BESIDE), beside=True))
         elif name == "pythons":
             wheel = build_wheel()
             for number, each in enumerate(environments, 1):

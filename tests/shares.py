@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["BIG", "left_out", "read_share"]
 
-BIG: Final = 24  # cases of one test
+BIG: Final = 8  # cases of one test
 
 
 def read_share(text: str) -> tuple[int, int]:

@@ -160,6 +160,14 @@ def test_a_target_is_made_by_make_of_its_own(
     assert "    7 passed" in capsys.readouterr().out
 
 
+def test_what_waits_beside_the_others_goes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("one two:\n\t@nice\n", encoding="utf-8")
+    monkeypatch.setattr(gate, "ROOT", tmp_path)
+    assert run_all([gate.target("one", beside=True), gate.target("two")], 1) == []
+    first, second = (int((gate.LOGS / f"{name}.log").read_text(encoding="utf-8")) for name in ("one", "two"))
+    assert first < second or first == 19  # there is nothing below
+
+
 def test_a_claimed_python_that_the_machine_lacks_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
