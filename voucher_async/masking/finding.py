@@ -135,10 +135,11 @@ class Finder:
     def _lengths(forms: Iterable[str], chars: str) -> Iterator[int]:
         """How much of each form the text ends with."""
         for form in forms:
-            for length in range(min(len(form) - 1, len(chars)), _SHORT - 1, -1):
-                if chars.endswith(form[:length]):
-                    yield length
-                    break
+            start = chars.find(form[:_SHORT], max(len(chars) - len(form) + 1, 0))
+            while start >= 0 and not form.startswith(chars[start:]):
+                start = chars.find(form[:_SHORT], start + 1)
+            if start >= 0:
+                yield len(chars) - start
 
 
 def _all(text: str, form: str) -> Iterator[tuple[int, int]]:
