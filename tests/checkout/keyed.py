@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import attrs
 
 from tests.checkout.conftest import ImpatientClock
+from tests.checkout.journals import Pausing
 from tests.idle import idle
 from voucher_async import Charge, HeldReservation, ManualClock, Settings, Settled, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
@@ -50,6 +51,7 @@ class Shops:
     clock: ManualClock
     journal: Any
     told: Told = attrs.Factory(Told)
+    journals: list[Any] = attrs.Factory(list[Any])
     clients: list[VoucherClient] = attrs.Factory(list[VoucherClient])
 
     def client(self, journal: Any = None, **changes: Any) -> VoucherClient:
@@ -57,6 +59,7 @@ class Shops:
         windows = {"settle_window": 10.0, "settle_for": 60.0}
         settings = attrs.evolve(Settings.make(**self.emulator.settings()), **{**windows, **changes})
         journal = self.journal if journal is None else journal
+        self.journals.append(journal)
         client = VoucherClient(
             settings=settings,
             clock=self.clock,
@@ -136,6 +139,8 @@ async def opened(journal: Callable[[ManualClock], Any] = MemoryJournal) -> Async
         try:
             yield shops
         finally:
+            for paused in [each for each in shops.journals if isinstance(each, Pausing)]:
+                paused.goes_on.set()
             for client in shops.clients:
                 await client.aclose(wait=0)
 

@@ -49,7 +49,8 @@ async def test_whichever_call_of_the_journal_fails_the_next_run_ends_with_one_se
             shops.emulator.set_status(vouchers[-1].id, "active")
             if not is_same:
                 shops.lease_ends()
-            charges = await asked_until_told(shops, client if is_same else shops.client(), vouchers)
+            again = client if is_same else shops.client()
+            charges = await shops.during(asked_until_told(shops, again, vouchers))
             assert shops.standing() == [charge.id for charge in charges], where
             assert shops.balances == ["1.00"] * 3, where
             assert (await shops.states())[-1] is CallState.DONE, where

@@ -9,11 +9,13 @@ from voucher_async.errors import (
     ApiError,
     CheckoutFailed,
     CheckoutUnknown,
+    JournalFailed,
     OutcomeUnknown,
     ReservationAlreadyCharged,
     VoucherError,
 )
 from voucher_async.pending import HeldOutcome, HeldState
+from voucher_async.settlement.recording import ask_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +87,9 @@ async def take_back(parts: Lifecycle, record: CallRecord, planned: Planned, char
     try:
         refund = await parts.charges.take_back(charge, currency=currency, key=key, parent=record.id)
     except VoucherError as error:
+        elsewhere = await _refunded_elsewhere(parts, planned, charge, key, error)
+        if elsewhere is not None:
+            return elsewhere
         if _open_in(error) is not None:
             return outcome(planned, HeldState.UNKNOWN, charge=charge, error=error)
         _report_failed(parts, record, charge, error)
@@ -100,6 +105,25 @@ def _report_failed(parts: Lifecycle, record: CallRecord, charge: Charge, error: 
 def _of(record: CallRecord) -> dict[str, str]:
     asked = record.parameters
     return {"order_number": asked.order_number or "", "currency": asked.currency or ""}
+
+
+async def _refunded_elsewhere(
+    parts: Lifecycle, planned: Planned, charge: Charge, key: str, error: VoucherError
+) -> HeldOutcome | None:
+    """What became of a charge that another worker takes back; None where none does, or that is not known."""
+    ownership = parts.joining.ownership
+    try:
+        other = await ask_journal(ownership.journal.find(ownership.scope, key))
+    except JournalFailed:
+        return None
+    if other is None:
+        return None
+    if other.charge is not None:
+        return outcome(planned, HeldState.REFUNDED, charge=charge, refund=other.charge)
+    if other.ended or other.pending is None or not isinstance(error, JournalFailed):
+        return None
+    unknown = OutcomeUnknown("another worker is taking the charge back", pending=other.pending)
+    return outcome(planned, HeldState.UNKNOWN, charge=charge, error=unknown)
 
 
 def outcome(

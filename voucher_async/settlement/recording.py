@@ -146,9 +146,13 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        self.give_up(held.id)  # should this be cut short, whoever asks next goes on
-        if not await self.save(taken):
-            return None
+        try:
+            is_taken = await self.save(taken)
+        except BaseException:
+            self.give_up(held.id)  # it may be taken all the same: whoever asks next goes on
+            raise
+        if not is_taken:
+            return None  # by another call of this client, perhaps, which works on it
         self.keep(held.id)
         return taken
 
