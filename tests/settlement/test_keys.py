@@ -187,5 +187,6 @@ async def test_when_the_last_caller_has_no_time_left_it_is_finished_for_later_on
     assert isinstance(await said(one), StillRunning)
     await asyncio.sleep(20.0)
     assert client.told[-1].what == ("done" if way == "answered" else "not done")
+    town.script()
     charge = await client.ask(operation)
     assert town.made(operation) == [charge.id]
