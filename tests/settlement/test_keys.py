@@ -168,3 +168,25 @@ async def test_what_is_done_is_handed_out_and_read_once_when_it_is_old(
         assert (again.id, is_joined(again)) == (charge.id, True)
         assert second.wire.sent == (reads if operation in {"redeem", "charge"} else [])
     assert town.made(operation) == [charge.id]
+
+
+@operations
+@pytest.mark.parametrize("way", ["answered", "refused 409"])
+@virtually
+async def test_when_the_last_caller_has_no_time_left_it_is_finished_for_later_ones(
+    operation: str, way: str
+) -> None:
+    """Another one, who had more time, has left before: nobody waits, so the hooks are told."""
+    town = await Town.build()
+    client = town.client()
+    town.script(*[Lot(way, wait=1.0)] * 2)
+    one = client.begin(operation, timeout=1.5)
+    two = client.begin(operation, timeout=30.0)
+    await asyncio.sleep(0.5)
+    two.cancel()
+    assert isinstance(await said(one), StillRunning)
+    await asyncio.sleep(20.0)
+    assert client.told[-1].what == ("done" if way == "answered" else "not done")
+    town.script()
+    charge = await client.ask(operation)
+    assert town.made(operation) == [charge.id]

@@ -16,6 +16,7 @@ from voucher_async.payments.call import CallState
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 LEASE = 15.0
+WELL = Lot()
 MONEY = {"redeem": CHARGE, "charge": CHARGE, "refund": "refundCharge", "recharge": "rechargeVoucher"}
 
 
@@ -39,7 +40,7 @@ class Death:
     """When a process dies: as a request is about to be sent, or as it waits for an answer."""
 
     before: str = ""
-    money: Lot = attrs.field(factory=Lot)
+    money: Lot = WELL
     rest: tuple[Lot, ...] = ()
 
 
@@ -162,7 +163,7 @@ async def test_a_paused_owner_that_wakes_up_sends_nothing(operation: str) -> Non
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
 @virtually
 async def test_a_charge_sent_by_an_owner_that_wakes_up_is_the_only_one_or_refused(operation: str) -> None:
-    """It was paused between record and socket: a new reservation, or the same one, lets one charge in."""
+    """It was paused between the record and the socket: only one is let in."""
     town = await Town.build()
     first, second = town.client(), town.client()
     wakes = asyncio.Event()

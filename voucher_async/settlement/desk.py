@@ -132,6 +132,8 @@ class Desk:
                 self._abandon(flow, task)
             raise
         if not is_over:
+            if not running.is_waited_for:  # whoever had more time has left before
+                self._abandon(flow, task)
             raise _goes_on(flow)
         if task.cancelled():
             raise _cut_off(flow)

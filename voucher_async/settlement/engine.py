@@ -17,6 +17,7 @@ from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.payments.report import Report
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
+from voucher_async.settlement.beside import Beside
 from voucher_async.settlement.judging import Judge
 from voucher_async.settlement.lines import Lines
 from voucher_async.settlement.looking import Looking
@@ -104,6 +105,7 @@ class Engine:
             lessons=self.lessons,
             settings=settings,
             clock=clock,
+            beside=Beside(ownership),
         )
 
     @property

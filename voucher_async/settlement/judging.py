@@ -23,7 +23,7 @@ from voucher_async.payments.replies import brief
 from voucher_async.settlement.looking import Look, Looking, find_voucher, is_what_was_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from voucher_async.clock import Clock, Deadline
     from voucher_async.config import Settings
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.lessons import Lessons
     from voucher_async.pending import PendingOutcome
     from voucher_async.settlement.archive import Archive
+    from voucher_async.settlement.beside import Beside
     from voucher_async.settlement.case import Case
     from voucher_async.settlement.sender import Sender
 
@@ -49,6 +50,7 @@ class Judge:
         lessons: what normal answers have shown.
         settings: the settle window and the lag of lists.
         clock: measures time.
+        beside: knows whose charge is whose in other processes.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Judge:
         lessons: Lessons,
         settings: Settings,
         clock: Clock,
+        beside: Beside | None = None,
     ) -> None:
         self._sender = sender
         self._looking = looking
@@ -67,6 +70,7 @@ class Judge:
         self._lessons = lessons
         self._settings = settings
         self._clock = clock
+        self._beside = beside
 
     async def look(self, case: Case, deadline: Deadline, *, can_repeat: bool = False) -> tuple[Move, Proof]:
         """Look once, and decide.
@@ -86,9 +90,9 @@ class Judge:
                 return await self._look_for_voucher(case, deadline)
             since = None if RULES[case.pending.operation].needs_known else case.pending.since
             look = await self._looking.read(case.pending.voucher_id or "", deadline, since)
-            evidence = self._weigh(
-                case, look, began, can_repeat=can_repeat and self._has_time(case, deadline)
-            )
+            finding, rivals = await self._found(case, look.charges)
+            can_repeat = can_repeat and self._has_time(case, deadline)
+            evidence = self._weigh(case, look, finding, began=began, can_repeat=can_repeat, rivals=rivals)
             if look.all and _is_absent(case.finding) and evidence.needs_balance:
                 evidence = attrs.evolve(evidence, balanced=await self._is_balanced(case, look, deadline))
         except VoucherError as error:
@@ -108,9 +112,21 @@ class Judge:
         case.reason = "its voucher is not there"
         return Move.REFUSED if case.absences >= LOOKS else Move.WAIT, Proof.REFUSED
 
-    def _weigh(self, case: Case, look: Look, began: float, *, can_repeat: bool) -> Evidence:
+    async def _found(self, case: Case, charges: Sequence[Charge]) -> tuple[Finding, int]:
+        """The entries that may be a call's, and how many calls of other processes they may be of as well."""
         case.widen(self._clock.monotonic(), self._clock.now())
-        case.finding = self._find(case, look.charges)
+        finding = self._find(case, charges)
+        if self._beside is None:
+            return finding, 0
+        taken = await self._beside.taken(case, finding)
+        if taken:
+            finding = self._find(case, [charge for charge in charges if charge.id not in taken])
+        return finding, await self._beside.rivals(case, finding)
+
+    def _weigh(
+        self, case: Case, look: Look, finding: Finding, *, began: float, can_repeat: bool, rivals: int
+    ) -> Evidence:
+        case.finding = finding
         case.absences = 0 if case.finding.certain else case.absences + 1
         fence = case.fence()
         return Evidence(
@@ -122,7 +138,7 @@ class Judge:
             lag=self._settings.list_lag,
             fenced=None if fence is None else began - fence,
             whole=look.whole and _shows_what_was_there(case.pending, look),
-            rivals=self._archive.rivals(case),
+            rivals=self._archive.rivals(case) + rivals,
             confusable=self._archive.is_confusable(case),
             repeatable=can_repeat and case.repeatable,
             told=case.charge is not None,
