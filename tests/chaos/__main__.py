@@ -17,6 +17,7 @@ _SHARE = 0.3
 _OF_VARIANT: dict[str, dict[str, Any]] = {
     "kill": {"share": _SHARE, "kills": 5},
     "habits": {"share": _SHARE / 3},
+    "keys": {"share": _SHARE / 3},
 }
 
 
@@ -25,7 +26,9 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--calls", type=int, default=20_000, help="calls that move money, of all workers")
     parser.add_argument("--workers", type=int, default=4, help="processes")
     parser.add_argument("--lanes", type=int, default=40, help="pieces of work that a worker does at once")
-    share = "share of the requests that meet a fault; a third of the default for the variant `habits`"
+    share = (
+        "share of the requests that meet a fault; a third of the default for the variants `habits` and `keys`"
+    )
     parser.add_argument("--share", type=float, help=f"{share} (default: {_SHARE})")
     parser.add_argument(
         "--delay", type=float, default=1.0, help="seconds that the server takes at the longest"

@@ -77,7 +77,9 @@ class Caller:
     Attributes:
         refundable: the charges that can be refunded.
         open: the outcomes that callers were told are unknown, by id.
-        made: how many calls were begun.
+        holds_back: what was charged is refunded only when nobody asks for it any more.
+        held_back: what was charged so far, by payment.
+        made: how many calls were begun; those who ask again for a payment do not count.
     """
 
     def __init__(self, client: VoucherClient, journal: Journal, watcher: Watcher) -> None:
@@ -87,13 +89,30 @@ class Caller:
         self.refundable: list[Refundable] = []
         self.open: dict[str, PendingOutcome] = {}
         self.made = 0
+        self.holds_back = False
+        self.held_back: dict[str, list[Refundable]] = {}
 
     def pick(self, where: float) -> Refundable | None:
         """One of the refundable charges; `where` is between 0 and 1."""
         return self.refundable[int(where * len(self.refundable))] if self.refundable else None
 
+    def part_of(self, call: Call, target: Refundable) -> Decimal:
+        """How much of a charge is refunded; that much less of it is left."""
+        amount = (target.left * Decimal(str(call.part))).quantize(Decimal("0.01"))
+        amount = max(amount, Decimal("0.01"))
+        target.left -= amount
+        if target.left <= 0 and target in self.refundable:
+            self.refundable.remove(target)
+        return amount
+
     async def make(
-        self, number: int, call: Call, *, target: Refundable | None = None, meddle: Meddle | None = None
+        self,
+        number: int,
+        call: Call,
+        *,
+        target: Refundable | None = None,
+        meddle: Meddle | None = None,
+        share: Decimal | None = None,
     ) -> str:
         """Make a call, and say what the caller was told.
 
@@ -102,15 +121,10 @@ class Caller:
             call: the call.
             target: the charge that is refunded.
             meddle: done between reserving and charging, in a checkout.
+            share: how much of the charge is refunded; None draws it.
         """
-        amount: Decimal | None = None
-        if target is not None:
-            amount = (target.left * Decimal(str(call.part))).quantize(Decimal("0.01"))
-            amount = max(amount, Decimal("0.01"))
-            target.left -= amount
-            if target.left <= 0 and target in self.refundable:
-                self.refundable.remove(target)
-        self.made += 1
+        amount = None if target is None else share or self.part_of(call, target)
+        self.made += not call.turn
         self._begin(number, call, target, amount)
         task = asyncio.create_task(self._tell(call, self._do(call, target, amount, meddle)))
         going: asyncio.TimerHandle | None = None
@@ -139,6 +153,8 @@ class Caller:
                 amounts=(str(amount),) if is_refund else call.amounts,
                 at=time.monotonic(),
                 patient=call.timeout is None and call.cancel is None,
+                key=call.key,
+                turn=call.turn,
             )
         )
 
@@ -156,7 +172,11 @@ class Caller:
         else:
             told = Told(call=call.id, what=DONE, charges=tuple(charge.id for charge in charges))
             if call.kind in {"redeem", "charge", "checkout"}:
-                self.refundable.extend(Refundable(charge, call.order, charge.amount) for charge in charges)
+                mine = [Refundable(charge, call.order, charge.amount) for charge in charges]
+                if self.holds_back:
+                    self.held_back[call.payment] = mine
+                else:
+                    self.refundable.extend(mine)
         self._journal.write(attrs.evolve(told, at=time.monotonic()))
         return told.what
 
@@ -181,7 +201,9 @@ class Caller:
         if target is not None:
             # the whole charge by default, as most callers do it
             part = None if amount == target.charge.amount else amount
-            refund = client.charges.refund(target.charge, part, currency=CURRENCY, timeout=timeout)
+            refund = client.charges.refund(
+                target.charge, part, currency=CURRENCY, timeout=timeout, idempotency_key=call.key or None
+            )
             return [await refund]
         if call.kind == "checkout":
             return await self._check_out(call, meddle)
@@ -189,7 +211,12 @@ class Caller:
         code = code_of(voucher, loud=call.loud)
         if call.kind == "recharge":
             recharge = client.vouchers.recharge(
-                id=voucher, amount=value, currency=CURRENCY, order_number=order, timeout=timeout
+                id=voucher,
+                amount=value,
+                currency=CURRENCY,
+                order_number=order,
+                timeout=timeout,
+                idempotency_key=call.key or None,
             )
             return [await recharge]
         if call.kind == "charge":
@@ -197,12 +224,19 @@ class Caller:
             charge = client.reservations.charge(reservation, order_number=order, timeout=timeout)
             return [await charge]
         redeem = client.redeem(
-            code=code, amount=value, currency=CURRENCY, order_number=order, timeout=timeout
+            code=code,
+            amount=value,
+            currency=CURRENCY,
+            order_number=order,
+            timeout=timeout,
+            idempotency_key=call.key or None,
         )
         return [await redeem]
 
     async def _check_out(self, call: Call, meddle: Meddle | None) -> Sequence[Charge]:
-        async with self._client.checkout(order_number=call.order, currency=CURRENCY) as checkout:
+        key = call.key or None
+        begun = self._client.checkout(order_number=call.order, currency=CURRENCY, idempotency_key=key)
+        async with begun as checkout:
             for voucher, amount in zip(call.vouchers, call.amounts, strict=True):
                 await checkout.reserve(code=code_of(voucher), amount=amount)
             if meddle is not None:

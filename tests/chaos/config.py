@@ -10,7 +10,7 @@ import attrs
 from voucher_async import Settings, Timeout
 from voucher_async.testing import EmulatorSettings
 
-Variant = Literal["default", "double", "lag", "kill", "habits"]
+Variant = Literal["default", "double", "lag", "kill", "habits", "keys"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
 
 
@@ -19,13 +19,15 @@ class Storm:
     """One storm.
 
     Attributes:
-        calls: how many calls that move money all workers make together, at least.
+        calls: how many calls that move money all workers make together, at least; of the variant `keys` how
+            many payments.
         workers: processes.
         share: the share of all requests that meet a fault.
         seed: what the work, the faults and the kills are drawn from.
         variant: `double`: the server charges a reservation twice; `lag`: its lists lag behind; `kill`:
             workers are killed and started again; `habits`: the server takes on each habit of
-            `voucher_async.testing.habits.KINDS` by turns.
+            `voucher_async.testing.habits.KINDS` by turns; `keys`: the same, and each payment is asked for
+            three times, at random moments with its key or at the same moment without one.
         lanes: how many pieces of work a worker does at once.
         kills: how often each worker is killed.
         delay: seconds after which a request is carried out at the latest, its connection long gone, and by
@@ -58,9 +60,14 @@ class Storm:
         return self.slack + (self.delay if self.variant == "lag" else 0.0)
 
     @property
+    def has_habits(self) -> bool:
+        """Whether the server has habits by turns."""
+        return self.variant in {"habits", "keys"}
+
+    @property
     def tries(self) -> int:
         """How often what is open is settled by hand; some of it stays open for good."""
-        return 3 if self.variant == "habits" else 4
+        return 3 if self.has_habits else 4
 
     def settings(self, access: EmulatorSettings) -> Settings:
         """The settings of the workers' clients.
@@ -69,7 +76,7 @@ class Storm:
             access: what the server gave out.
         """
         # a caller under habits has the time to charge a live reservation again, on a busy machine, too
-        total = 12.0 if self.variant == "habits" else 6.0
+        total = 12.0 if self.has_habits else 6.0
         made = Settings.make(**access, timeout=Timeout(total=total, connect=1.0, read=0.8))
         return attrs.evolve(
             made,

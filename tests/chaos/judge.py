@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import collections
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import attrs
 
 from tests.chaos.index import REFUND, Index, Said, Slot, slot_of, slot_of_intent
+from tests.chaos.payments import Payment, open_of, payments_of, wrong_words
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record
 from tests.chaos.shares import Share, shares_of
 from tests.chaos.turns import Turns
+
+_STILL_RUNNING = "StillRunning"
 
 
 class Kind(enum.StrEnum):
@@ -91,11 +94,15 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
     """
     index = Index(records, entries, turns or Turns())
     taken_back = index.taken_back
-    statements = _statements(index)
+    payments = payments_of(index)
+    often = {began.call for payment in payments for began in payment.began}
+    statements = _statements(index, often)
     checks = (_crashes(index), _told_done(index, taken_back), _slots(index, statements), _unproved(index))
-    more = (_twice(index, taken_back), _unannounced(index), _unnamed(index), _left_open(index))
-    violations = tuple(violation for check in (*checks, *more) for violation in check)
+    more = (_twice(index, taken_back), _unannounced(index), _unnamed(index, often), _left_open(index))
+    wrong = _asked_often(index, payments, taken_back)
+    violations = tuple(violation for check in (*checks, *more, wrong) for violation in check)
     stay_open = {each.call for slot in statements.values() for each in slot if not each.said}
+    stay_open |= open_of(index, payments)
     lied_to = {each.call for slot in statements.values() for each in slot if not each.said and each.lied_to}
     doubted = {call for call in index.doubts if call in index.told} - lied_to
     twins = [entry.told_well for entry in entries if entry.twin_of]
@@ -194,8 +201,10 @@ def _unannounced(index: Index) -> Iterator[Violation]:
             yield Violation(Kind.UNANNOUNCED, "", f"{[entry.id for entry in entries]} of {slot}")
 
 
-def _unnamed(index: Index) -> Iterator[Violation]:
+def _unnamed(index: Index, often: Container[str]) -> Iterator[Violation]:
     for told in index.told.values():
+        if told.error == _STILL_RUNNING and told.call in often:
+            continue  # another caller's call may not have sent anything yet
         for pending in told.pendings:
             if pending not in index.intents:
                 yield Violation(Kind.UNANNOUNCED, told.call, f"{pending} is open, and no intent was told")
@@ -240,10 +249,22 @@ class _Statement:
 _Statements: TypeAlias = dict[Slot, list[_Statement]]
 
 
-def _statements(index: Index) -> _Statements:
-    """All that was said in the end, by where it belongs in the ledger."""
+def _asked_often(index: Index, payments: Sequence[Payment], taken_back: set[str]) -> Iterator[Violation]:
+    for wrong in wrong_words(index, payments, taken_back):
+        yield Violation(Kind.DENIED if wrong.denied else Kind.INVENTED, wrong.call, wrong.text)
+
+
+def _statements(index: Index, often: Container[str]) -> _Statements:
+    """All that was said in the end, by where it belongs in the ledger.
+
+    Args:
+        index: of the records.
+        often: the calls that share a payment with others: what those were told is judged together.
+    """
     found: _Statements = {}
     for slot, intents in index.intents_in.items():
+        if any(intent.call in often and not index.is_own_refund(intent) for intent in intents):
+            continue
         own = [intent for intent in intents if index.is_own_refund(intent)]
         found[slot] = [_statement(index, intent) for intent in intents if not index.is_own_refund(intent)]
         if own:

@@ -14,7 +14,7 @@ FRAGILE: Final = 12  # vouchers of a worker that are deactivated in the middle o
 POOR: Final = 3  # of a worker's own, how many hold too little for most payments
 
 Kind = Literal["redeem", "charge", "refund", "recharge", "checkout"]
-Way = Literal["one", "again", "together", "failing"]
+Way = Literal["one", "again", "together", "failing", "thrice"]
 
 
 def own(worker: int, number: int) -> str:
@@ -72,6 +72,9 @@ class Call:
         pick: between 0 and 1, which of the charges that are there is refunded.
         part: how much of it, between 0 and 1.
         loud: the code is typed in another spelling.
+        key: the idempotency key; empty for none.
+        turn: which of those who ask for the payment, from 0.
+        wait: seconds until it is asked for.
     """
 
     id: str
@@ -85,6 +88,9 @@ class Call:
     pick: float = 0.0
     part: float = 1.0
     loud: bool = False
+    key: str = ""
+    turn: int = 0
+    wait: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +99,8 @@ class Unit:
 
     Attributes:
         number: its place in the worker's work.
-        way: one call; the same payment asked for again; all at once; a checkout one of whose vouchers fails.
+        way: one call; the same payment asked for again; all at once; a checkout one of whose vouchers fails;
+            one payment asked for three times.
         calls: the calls.
     """
 
@@ -125,7 +132,7 @@ _MIX: Final = {
 _TAILS: Final = ("", "-A", "-b", "-Stra\u00dfe", "-e\u0301t", "-\ufb01n", ",2", "\u200b", " and Co.")
 
 
-def unit(seed: int, worker: int, number: int, *, odd: bool = False) -> Unit:
+def unit(seed: int, worker: int, number: int, *, odd: bool = False, keyed: bool = False) -> Unit:
     """A piece of work.
 
     Args:
@@ -133,8 +140,11 @@ def unit(seed: int, worker: int, number: int, *, odd: bool = False) -> Unit:
         worker: whose work.
         number: its place in that.
         odd: with order numbers, and spellings of codes, that servers with habits rewrite or understand.
+        keyed: one payment that is asked for three times.
     """
     draw = _Draw(random.Random(f"{seed}/{worker}/{number}"), worker, number, odd=odd)
+    if keyed:
+        return Unit(number=number, way="thrice", calls=draw.thrice())
     what = draw.rng.choices(list(_MIX), weights=list(_MIX.values()))[0]
     way: Way = "one"
     if what == "redeem, asked again":
@@ -229,6 +239,28 @@ class _Draw:
         first = self.call("redeem", cancel=self.cancel() if self.rng.random() < 0.5 else None)
         first = attrs.evolve(first, timeout=self.rng.uniform(0.2, 1.5))
         return first, attrs.evolve(first, id=f"{first.id}a", timeout=None, cancel=None)
+
+    def thrice(self) -> tuple[Call, ...]:
+        """A payment that is asked for three times: with its key at any moment, or at once without one."""
+        kind = self.rng.choices(("redeem", "refund", "recharge", "checkout"), weights=(60, 12, 14, 14))[0]
+        first = self.single(kind)
+        key = "" if kind == "redeem" and self.rng.random() < 0.3 else f"K-{first.id}"
+        return tuple(self._asked(first, key, turn) for turn in range(3))
+
+    def _asked(self, first: Call, key: str, turn: int) -> Call:
+        # most calls take some hundredths of a second, those in doubt some seconds
+        wait = self.rng.choice((0.0, self.rng.uniform(0.0, 0.1), self.rng.uniform(0.0, 8.0))) if key else 0.0
+        return attrs.evolve(
+            first,
+            id=f"{first.id}{'abc'[turn]}",
+            payment=f"{first.id}a",
+            key=key,
+            turn=turn,
+            wait=wait,
+            loud=first.loud or (self._odd and self.rng.random() < 0.03),
+            timeout=self.timeout(),
+            cancel=self.cancel() if self.rng.random() < 0.3 else None,
+        )
 
     def checkout(self, *, cancel: Cancel | None = None, fragile: bool = False) -> Call:
         vouchers = self.rng.sample(range(OWN), 2 if fragile or self.rng.random() < 0.6 else 3)

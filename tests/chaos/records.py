@@ -36,6 +36,8 @@ class Began:
         amounts: one for each of them.
         at: the monotonic time, which all processes of a machine share.
         patient: the caller stays, and gives it the client's own time.
+        key: the idempotency key; empty for none.
+        turn: which of those who ask for the payment, from 0.
     """
 
     call: str
@@ -47,6 +49,8 @@ class Began:
     amounts: tuple[str, ...] = attrs.field(converter=_texts)
     at: float = 0.0
     patient: bool = False
+    key: str = ""
+    turn: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -153,6 +157,7 @@ class Entry:
         refund_of: the charge that a refund gives back.
         twin_of: the first entry that the same request has made, when a proxy delivered it more than once.
         told_well: whether that request got the good answer of one of its deliveries.
+        made: when it was made, by the monotonic time; 0 when that is not known.
         replaced: when a newer reservation replaced the one that a charge took, by the monotonic time; 0 when
             none did.
     """
@@ -166,6 +171,7 @@ class Entry:
     refund_of: str = ""
     twin_of: str = ""
     told_well: bool = False
+    made: float = 0.0
     replaced: float = 0.0
 
 

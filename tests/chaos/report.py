@@ -9,7 +9,7 @@ import attrs
 
 from tests.chaos.conductor import Report
 from tests.chaos.config import Storm
-from tests.chaos.judge import Kind
+from tests.chaos.judge import Kind, Verdict
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN
 from tests.chaos.shares import UNTELLABLE, Share
 
@@ -33,7 +33,7 @@ def problems_of(report: Report) -> list[str]:
     problems = [f"{violation.kind}: {violation.text} ({violation.call})" for violation in verdict.violations]
     if report.storm.variant == "habits":
         problems += too_open(verdict.shares)
-    elif verdict.doubted - verdict.automatic > max(1, verdict.doubted * (1 - LEAST_SHARE)):
+    elif not report.storm.has_habits and _are_too_many_open(verdict):
         problems.append(f"only {verdict.share:.2%} of the calls in doubt were settled automatically")
     if noise := noise_of(report):
         problems.append(f"standard error: {noise}")
@@ -43,6 +43,10 @@ def problems_of(report: Report) -> list[str]:
             f"void: the server was {report.late:.1f} s late, this machine is too busy for a storm"
         )
     return problems
+
+
+def _are_too_many_open(verdict: Verdict) -> bool:
+    return verdict.doubted - verdict.automatic > max(1, verdict.doubted * (1 - LEAST_SHARE))
 
 
 def too_open(shares: Sequence[Share]) -> list[str]:

@@ -94,7 +94,7 @@ class Weather:
         if storm.share:
             injected.chance(storm.share, seed=storm.seed, kinds=kinds(storm.delay))
             self._tasks.append(asyncio.create_task(self._shake()))
-        if storm.variant == "habits":
+        if storm.has_habits:
             self._tasks.append(asyncio.create_task(self._take_turns()))
 
     async def calm(self) -> None:
@@ -114,7 +114,7 @@ class Weather:
         """The token endpoint goes down with every token revoked, and the date goes wrong, now and then."""
         rng = random.Random(f"{self._storm.seed}/weather")
         while True:
-            await asyncio.sleep(rng.uniform(4.0, 12.0) * (4 if self._storm.variant == "habits" else 1))
+            await asyncio.sleep(rng.uniform(4.0, 12.0) * (4 if self._storm.has_habits else 1))
             down = (faults.Unavailable(retry_after=1), faults.BreakBefore(), faults.ServerError())
             self._emulator.faults.script("requestToken", *rng.choices(down, k=3))
             self._emulator.revoke_tokens()
@@ -173,6 +173,7 @@ def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:
             refund_of=charge.refund_of or "",
             twin_of=twins.first.get(charge.id, ""),
             told_well=charge.id in twins.told_well,
+            made=twins.made.get(charge.id, 0.0),
             replaced=twins.replaced.get(charge.reservation_id or "", 0.0),
         )
         for charge in emulator.charges()

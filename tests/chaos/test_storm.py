@@ -12,6 +12,9 @@ STORM = Storm(calls=300, workers=2, lanes=30, seed=20, kills=1, delay=0.6, slack
 HABITS = Storm(
     calls=300, workers=2, lanes=20, seed=20, share=0.1, variant="habits", turn=0.5, patience=20.0, slack=1.2
 )
+KEYS = Storm(
+    calls=150, workers=2, lanes=20, seed=20, share=0.1, variant="keys", turn=0.5, patience=8.0, slack=1.2
+)
 
 
 async def test_a_storm_leaves_nobody_with_a_wrong_answer(tmp_path: Path) -> None:
@@ -38,3 +41,15 @@ async def test_habits_by_turns_leave_nobody_with_a_wrong_answer(tmp_path: Path) 
     # else it were no habits
     assert len([share for share in report.verdict.shares if share.calls]) > 5, replay
     assert report.verdict.told["done"] > 50
+
+
+async def test_payments_that_are_asked_for_three_times_are_made_once(tmp_path: Path) -> None:
+    report = await Conductor(KEYS, tmp_path).run()
+    replay = f"{reports.command_of(KEYS)}\n{reports.table([report])}"
+    assert report.verdict.violations == (), replay
+    assert reports.noise_of(report) == "", replay
+    assert report.calls >= 3 * KEYS.calls
+    # else nothing was asked for again
+    assert report.verdict.told["done"] > 200
+    assert report.verdict.told["cancelled"] > 20
+    assert report.verdict.doubted > 20

@@ -21,6 +21,7 @@ class Twins(Way):
     Attributes:
         first: what the first delivery of a request made, by what a later one did.
         told_well: what requests have made that got a good answer.
+        made: when charges, recharges and refunds were made, by the monotonic time.
         replaced: when reservations were replaced by newer ones, by the monotonic time.
     """
 
@@ -29,6 +30,7 @@ class Twins(Way):
         emulator._server.way = self
         self.first: dict[str, str] = {}
         self.told_well: set[str] = set()
+        self.made: dict[str, float] = {}
         self.replaced: dict[str, float] = {}
         self._newest: dict[str, str] = {}  # voucher -> reservation
 
@@ -40,6 +42,8 @@ class Twins(Way):
             if isinstance(change, ReservationRecord) and not change.charged:
                 self._replace(change)
         ids = [change.charge_id for change in changes if isinstance(change, Movement) and change.charge_id]
+        for each in ids:
+            self.made.setdefault(each, time.monotonic())
         self.first.update((id, ids[0]) for id in ids[1:])
         if fault is None and passage.outcome.status in _OK:
             self.told_well.update(ids)

@@ -17,9 +17,9 @@ from typing import Final
 
 import attrs
 
-from tests.chaos.caller import Caller
+from tests.chaos.caller import Caller, Refundable
 from tests.chaos.config import Storm
-from tests.chaos.plan import FRAGILE, Unit, fragile, unit
+from tests.chaos.plan import FRAGILE, Call, Unit, fragile, unit
 from tests.chaos.records import DONE, NOT_DONE, Ended, Journal
 from tests.chaos.settling import settle_all, unresolved_in
 from tests.chaos.watcher import Watcher
@@ -65,7 +65,9 @@ class Worker:
 
     async def _lane(self, calls: int) -> None:
         while self._caller.made < calls:
-            plan = unit(self._storm.seed, self._number, self._next, odd=self._storm.variant == "habits")
+            storm = self._storm
+            is_keyed = storm.variant == "keys"
+            plan = unit(storm.seed, self._number, self._next, odd=storm.has_habits, keyed=is_keyed)
             self._next += 1
             before = self._caller.made // _STEP
             told = await self._do(plan)
@@ -83,6 +85,8 @@ class Worker:
         target = self._caller.pick(calls[0].pick) if calls[0].kind == "refund" else None
         if calls[0].kind == "refund" and target is None:
             return ()  # nothing was charged yet
+        if plan.way == "thrice":
+            return await self._ask_thrice(plan, target)
         if plan.way == "together":
             make = (self._caller.make(plan.number, call, target=target) for call in calls)
             return await asyncio.gather(*make)
@@ -91,6 +95,19 @@ class Worker:
             if DONE not in told:  # only who was not told that it is done asks again
                 told.append(await self._caller.make(plan.number, call, target=target))
         return told
+
+    async def _ask_thrice(self, plan: Unit, target: Refundable | None) -> Sequence[str]:
+        """One payment, asked for three times; what it charged is refunded by nobody meanwhile."""
+        caller, first = self._caller, plan.calls[0]
+        share = None if target is None else caller.part_of(first, target)
+
+        async def ask(call: Call) -> str:
+            await asyncio.sleep(call.wait)
+            return await caller.make(plan.number, call, target=target, share=share)
+
+        told = await asyncio.gather(*map(ask, plan.calls))
+        caller.refundable.extend(caller.held_back.pop(first.payment, ()))
+        return told if DONE not in told else ()
 
     async def _fail_checkout(self, plan: Unit) -> Sequence[str]:
         """A checkout one of whose vouchers is deactivated before it is charged."""
@@ -141,6 +158,7 @@ async def run(
         watcher = Watcher(journal)
         client = VoucherClient(settings=settings, hooks=[watcher])
         caller = Caller(client, journal, watcher)
+        caller.holds_back = storm.variant == "keys"
         worker = Worker(storm, number, client, caller)
         inherited = unresolved_in(journal_of(folder, number, each) for each in range(generation))
         settling = asyncio.create_task(settle_all(client, inherited, journal, "heir", tries=storm.tries))

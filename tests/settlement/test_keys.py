@@ -190,3 +190,28 @@ async def test_when_the_last_caller_has_no_time_left_it_is_finished_for_later_on
     town.script()
     charge = await client.ask(operation)
     assert town.made(operation) == [charge.id]
+
+
+@operations
+@elsewhere
+@pytest.mark.parametrize("way", ["answered", "refused 409"])
+@virtually
+async def test_who_was_told_that_it_still_runs_may_settle_it(
+    operation: str, way: str, *, elsewhere: bool
+) -> None:
+    """Nothing but its id is known of the call that was joined; its record tells the rest."""
+    town = await Town.build()
+    first = town.client()
+    town.script(*[Lot(way, wait=1.0)] * 2, rest=(Lot(wait=1.0),))
+    one = first.begin(operation)
+    await asyncio.sleep(0.1)
+    second = town.client() if elsewhere else first
+    error = await said(second.ask(operation, timeout=0.5))
+    assert isinstance(error, StillRunning)
+    settlement = await second.core.desk.settle(error.pending, second.wire.deadline(20.0))
+    await said(one)
+    made = town.made(operation)
+    assert settlement.state == ("done" if made else "not done")
+    assert [settlement.charge.id if settlement.charge else None] == (made or [None])
+    assert bool(made) == (way == "answered")
+    assert await second.core.desk.end() == ()

@@ -25,7 +25,7 @@ from voucher_async.sansio import Answer, Request
 from voucher_async.testing import VoucherRecord
 from voucher_async.wiring import Core
 
-__all__ = ["OPERATIONS", "WINDOW", "Client", "Seen", "Town", "all_of", "said"]
+__all__ = ["OPERATIONS", "WINDOW", "Client", "Seen", "Town", "all_of", "clock_of_loop", "said"]
 
 T = TypeVar("T")
 
@@ -218,8 +218,7 @@ class Town:
 
     @classmethod
     async def build(cls, journal: Journal | None = None) -> Town:
-        loop: Any = asyncio.get_running_loop()
-        clock: VirtualClock = loop._virtual
+        clock = clock_of_loop()
         adversary = Adversary.make(
             clock, double_charges=False, may_read=True, offset=0.0, per_page=100, newest_first=False
         )
@@ -245,6 +244,13 @@ class Town:
         kind = {"refund": "refund", "recharge": "recharge"}.get(operation, "charge")
         found = [each for each in self.adversary.emulator.charges() if each.type == kind]
         return [each.id for each in found if each.id != self.charge.id]
+
+
+def clock_of_loop() -> VirtualClock:
+    """The clock of the virtual loop that runs."""
+    loop: Any = asyncio.get_running_loop()
+    clock: VirtualClock = loop._virtual
+    return clock
 
 
 async def said(work: Awaitable[T]) -> T | VoucherError:

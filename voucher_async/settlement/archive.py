@@ -108,6 +108,11 @@ class Archive:
         """An open case."""
         return self._open.get(pending_id)
 
+    def knows(self, pending_id: str) -> bool:
+        """Whether a call is open, under way or settled here."""
+        known = (self._open, self._under_way, self._settlements)
+        return any(pending_id in each for each in known)
+
     def under_way(self, pending_id: str) -> Case | None:
         """A case whose call is not over."""
         return self._under_way.get(pending_id)

@@ -19,6 +19,7 @@ from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.evidence import obstacle
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
+from voucher_async.settlement.by_record import by_record
 from voucher_async.settlement.case import Case, Flow
 from voucher_async.settlement.lines import Lines
 from voucher_async.settlement.running import Running
@@ -261,6 +262,10 @@ class Desk:
         case = archive.under_way(pending.id) or archive.case(pending.id)
         if case is not None:
             await _wait_for((case.over, case.running), deadline)
+        if recorder is None and not archive.knows(pending.id):
+            told = await by_record(self.engine.ownership, pending, deadline, self.engine.pauses)
+            if told is not None:
+                return told
         if archive.settlement(pending.id) is None and archive.under_way(pending.id) is None:
             case = archive.case(pending.id) or self._adopt(pending, recorder)
             if case.running is None or not goes_on(case.running):

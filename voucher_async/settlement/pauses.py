@@ -23,6 +23,11 @@ class Pauses:
         self._ended = False
         self._sleeping: set[asyncio.Task[None]] = set()
 
+    @property
+    def are_over(self) -> bool:
+        """Whether the client was closed, and nobody waits any more."""
+        return self._ended
+
     async def wait(self, seconds: float) -> None:
         """Wait so many seconds, or until the client is closed."""
         if self._ended:

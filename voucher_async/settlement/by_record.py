@@ -1,0 +1,62 @@
+"""The end of a call as its record tells it: whoever joined a call knows no more of it than its id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import OutcomeUnknown, VoucherError
+from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.pending import PendingOutcome, Settlement, SettlementState
+from voucher_async.settlement.recording import ask_journal
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.settlement.pauses import Pauses
+    from voucher_async.settlement.recording import Ownership
+
+__all__ = ["by_record"]
+
+_PAUSE: Final = 0.25  # seconds
+_UNDER_WAY: Final = frozenset({CallState.BEGUN, CallState.SENT})
+
+
+async def by_record(
+    ownership: Ownership, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
+) -> Settlement | None:
+    """How a call ended; a call that is under way is waited for. None where its record does not tell.
+
+    Args:
+        ownership: where the records are.
+        pending: the call.
+        deadline: when to give up.
+        pauses: waits between two looks at the record.
+
+    Raises:
+        OutcomeUnknown: it is still under way.
+    """
+    while (record := await _read(ownership, pending)) is not None:
+        if record.state not in _UNDER_WAY:
+            return _ended(record, pending)
+        if deadline.left() <= 0 or pauses.are_over:
+            raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
+        await pauses.wait(min(_PAUSE, deadline.left()))
+    return None
+
+
+async def _read(ownership: Ownership, pending: PendingOutcome) -> CallRecord | None:
+    """The record, unless nobody works on it; a journal that fails tells nothing, the voucher's list may."""
+    try:
+        record = await ask_journal(ownership.journal.get(ownership.scope, pending.id))
+        is_left = record is not None and record.state in _UNDER_WAY and not await ownership.is_alive(record)
+    except VoucherError:
+        return None
+    return None if is_left else record
+
+
+def _ended(record: CallRecord, pending: PendingOutcome) -> Settlement | None:
+    known = record.pending or pending
+    if record.state is CallState.DONE and record.charge is not None:
+        return Settlement(pending=known, state=SettlementState.DONE, charge=record.charge)
+    if record.state is CallState.NOT_DONE and record.proof is not None:
+        return Settlement(pending=known, state=SettlementState.NOT_DONE, proof=record.proof)
+    return None
