@@ -189,6 +189,21 @@ class TestTheAmount:
             "not ours"
         )
 
+    @OPERATIONS
+    def test_another_one_is_not_ours_once_answers_have_shown_amounts_as_they_were_sent(
+        self, operation: str
+    ) -> None:
+        lessons, ours = Lessons(), entry(operation)
+        lessons.learn(pending(operation), ours, None)
+        other = entry(operation, amount=Decimal("5.01"))
+        found = find(pending(operation), [other], lessons)
+        assert (found.ours, found.unclear, found.misfits) == ((), (), (other,))  # the balance has to agree
+
+    def test_an_answer_with_another_amount_does_not_show_amounts_as_they_were_sent(self) -> None:
+        lessons = Lessons()
+        lessons.learn(pending("refundCharge"), entry("refundCharge", amount=Decimal("4.95")), None)
+        assert lessons.amounts == set()
+
 
 class TestTheVoucher:
     @OPERATIONS

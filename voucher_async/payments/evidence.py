@@ -190,7 +190,7 @@ def _weigh(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons
     likeness = likeness_of(pending, charge.order_number)
     weight = min(
         _of_kind(rule, charge),
-        _of_amount(pending, rule, charge, likeness),
+        _of_amount(pending, charge, likeness, lessons),
         _of_order(pending, likeness, lessons),
         _of_client(pending, charge, lessons),
         _of_time(pending, charge, lessons),
@@ -217,14 +217,15 @@ def _of_kind(rule: Rule, charge: Charge) -> _Weight:
     return _Weight.NOT_OURS if charge.type in KINDS else _Weight.RECOGNISED
 
 
-def _of_amount(pending: PendingOutcome, rule: Rule, charge: Charge, likeness: Likeness) -> _Weight:
+def _of_amount(pending: PendingOutcome, charge: Charge, likeness: Likeness, lessons: Lessons) -> _Weight:
     if charge.amount == pending.amount:
         return _Weight.CERTAIN
     if charge.amount.copy_abs() == pending.amount:
         return _Weight.RECOGNISED  # some lists show what was taken with a sign
-    # a new recharge or refund of the same order may be ours, shown with another amount; of a charge the
-    # balance tells
-    may_be_ours = rule.needs_known and likeness is Likeness.EQUAL and pending.order_number
+    # A new recharge or refund of the same order may be ours, carried out or shown with another amount, until
+    # normal answers have shown amounts as they were sent; then, as for a charge, the balance tells.
+    is_counted = RULES[pending.operation].needs_known and pending.operation not in lessons.amounts
+    may_be_ours = is_counted and likeness is Likeness.EQUAL and pending.order_number
     return _Weight.UNCLEAR if may_be_ours else _Weight.NOT_OURS
 
 
