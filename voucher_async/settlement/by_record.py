@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import OutcomeUnknown, VoucherError
-from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.call import CHECKOUT, CallRecord, CallState
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.settlement.recording import ask_journal
 
@@ -22,8 +22,8 @@ _UNDER_WAY: Final = frozenset({CallState.BEGUN, CallState.SENT})
 
 async def by_record(
     ownership: Ownership, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
-) -> Settlement | None:
-    """How a call ended; a call that is under way is waited for. None where its record does not tell.
+) -> Settlement | PendingOutcome:
+    """How a call ended, or what is known of it; a call that is under way is waited for.
 
     Args:
         ownership: where the records are.
@@ -32,15 +32,15 @@ async def by_record(
         pauses: waits between two looks at the record.
 
     Raises:
-        OutcomeUnknown: it is still under way.
+        OutcomeUnknown: it is still under way, or it is a checkout that was not finished.
     """
     while (record := await _read(ownership, pending)) is not None:
         if record.state not in _UNDER_WAY:
-            return _ended(record, pending)
+            return _known(record, pending)
         if deadline.left() <= 0 or pauses.are_over:
             raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
         await pauses.wait(min(_PAUSE, deadline.left()))
-    return None
+    return pending
 
 
 async def _read(ownership: Ownership, pending: PendingOutcome) -> CallRecord | None:
@@ -53,10 +53,15 @@ async def _read(ownership: Ownership, pending: PendingOutcome) -> CallRecord | N
     return None if is_left else record
 
 
-def _ended(record: CallRecord, pending: PendingOutcome) -> Settlement | None:
+def _known(record: CallRecord, pending: PendingOutcome) -> Settlement | PendingOutcome:
     known = record.pending or pending
     if record.state is CallState.DONE and record.charge is not None:
         return Settlement(pending=known, state=SettlementState.DONE, charge=record.charge)
     if record.state is CallState.NOT_DONE and record.proof is not None:
         return Settlement(pending=known, state=SettlementState.NOT_DONE, proof=record.proof)
-    return None
+    if record.parameters.operation == CHECKOUT:
+        raise OutcomeUnknown(
+            f"a checkout is settled by its charges; this one is {record.state}: run it again with its key",
+            pending=pending,
+        )
+    return known

@@ -264,8 +264,9 @@ class Desk:
             await _wait_for((case.over, case.running), deadline)
         if recorder is None and not archive.knows(pending.id):
             told = await by_record(self.engine.ownership, pending, deadline, self.engine.pauses)
-            if told is not None:
+            if isinstance(told, Settlement):
                 return told
+            pending = told
         if archive.settlement(pending.id) is None and archive.under_way(pending.id) is None:
             case = archive.case(pending.id) or self._adopt(pending, recorder)
             if case.running is None or not goes_on(case.running):
