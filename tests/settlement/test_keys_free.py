@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import CHARGE, LIST, OPERATIONS, WINDOW, Town, all_of, said
+from tests.settlement.town import CHARGE, LIST, OPERATIONS, WINDOW, Client, Town, all_of, said
 from tests.virtual import virtually
 from voucher_async.errors import (
     ApiError,
@@ -18,7 +18,8 @@ from voucher_async.errors import (
     StillRunning,
 )
 from voucher_async.models import Charge
-from voucher_async.payments.call import CallState
+from voucher_async.payments.call import CHECKOUT, CallState, Parameters
+from voucher_async.pending import PendingOutcome
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
@@ -172,3 +173,38 @@ async def test_what_was_open_and_not_carried_out_is_asked_for_anew(
     assert town.made(operation) == [charge.id]
     states = [record.state for record in await first.records()]
     assert states == [CallState.NOT_DONE, CallState.DONE]
+
+
+@virtually
+async def test_the_id_of_an_open_call_is_enough_to_settle_it() -> None:
+    """Who joined it was told nothing else; and a checkout that is not finished is no call of its own."""
+    town = await Town.build()
+    client = town.client()
+    town.script(Lot("lost answer"), rest=(Lot(), *[Lot("failed")] * 200))
+    error = await said(client.redeem(timeout=3.0))
+    assert isinstance(error, OutcomeUnknown)
+    town.script()
+    second = town.client()
+    bare = PendingOutcome(id=error.pending.id, operation="chargeReservation")
+    settlement = await second.core.desk.settle(bare, second.wire.deadline(20.0))
+    assert settlement.charge is not None
+    assert [settlement.charge.id] == town.made("redeem")
+    checkout = second.core.lifecycle.checkout(order_number="A-2", currency="EUR", idempotency_key="C")
+    async with checkout:
+        (*_, record) = await second.records()
+        bare = PendingOutcome(id=record.id, operation="chargeReservation")
+        with pytest.raises(OutcomeUnknown):
+            await second.core.desk.settle(bare, second.wire.deadline(1.0))
+    with pytest.raises(OutcomeUnknown):
+        await second.core.desk.settle(await _opened(town, second), second.wire.deadline(1.0))
+    assert second.core.desk.pending == ()
+
+
+async def _opened(town: Town, client: Client) -> PendingOutcome:
+    """The bare id of a checkout that is open."""
+    parameters = Parameters(operation=CHECKOUT, currency="EUR", order_number="A-3")
+    record = client.core.joining.ownership.new_record(parameters, "C-3")
+    await town.journal.claim(record)
+    changed = record.step(CallState.OPEN, at=town.clock.now(), by=record.owner)
+    assert await town.journal.save(changed)
+    return PendingOutcome(id=record.id, operation="chargeReservation")

@@ -12,6 +12,7 @@ from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said
 from tests.virtual import virtually
 from voucher_async.errors import Fate, JournalFailed, OutcomeUnknown, Proof, VoucherError
 from voucher_async.models import Charge
+from voucher_async.payments.call import CallState
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 LEASE = 15.0
@@ -159,3 +160,24 @@ async def test_what_nobody_was_told_is_handed_out_though_that_cannot_be_noted(
     charge = await second.ask(operation)
     assert [charge.id] == town.made(operation)
     assert "acknowledge" in second.journal.calls
+
+
+@operations
+@pytest.mark.parametrize("how", ["before", "after"])
+@virtually
+async def test_an_end_that_could_not_be_written_is_written_again(operation: str, how: str) -> None:
+    town = await Town.build()
+    client = town.client()
+    failed: list[int] = []
+
+    def fails(call: int, name: str) -> str | None:
+        if name != "save" or not town.made(operation) or failed:
+            return None
+        failed.append(call)
+        return how
+
+    client.journal.fails = fails
+    charge = await client.ask(operation)
+    assert failed
+    (record,) = await client.records()
+    assert (record.state, record.charge and record.charge.id) == (CallState.DONE, charge.id)
