@@ -51,5 +51,5 @@ async def test_payments_that_are_asked_for_three_times_are_made_once(tmp_path: P
     assert report.calls >= 3 * KEYS.calls
     # else nothing was asked for again
     assert report.verdict.told["done"] > 200
-    assert report.verdict.told["cancelled"] > 20
-    assert report.verdict.doubted > 20
+    assert report.verdict.told["cancelled"] > 10
+    assert report.verdict.doubted > 5
