@@ -111,6 +111,10 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
             "CallState",
             {
                 "payments/call.py::",
+                "checkout/finishing.py::_child",
+                "checkout/finishing.py::run",
+                "checkout/recorded.py::_replay",
+                "settlement/recording.py::released",
                 "settlement/recording.py::failed",
                 "settlement/recording.py::settled",
                 "settlement/resolving.py::_recorded",
