@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from tests.payments.small_world import IDLE, LOOKED, RUNNING, State, World
+from tests.payments.small_world import ASKING, IDLE, LOOKED, RUNNING, State, World
 from voucher_async.fates import Proof
 from voucher_async.payments.machine import CallState
 
@@ -52,7 +52,7 @@ def explore(world: World, most: int | None = None) -> Explored:
             if broken:
                 return Explored(len(came), moves, broken, history(came, after))
             ahead.append(after)
-        if is_stuck and any(w.status == RUNNING and w.place != IDLE for w in state.workers):
+        if is_stuck and any(w.status == RUNNING and w.place not in {IDLE, ASKING} for w in state.workers):
             return Explored(len(came), moves, "a worker can do nothing", history(came, state))
         if most is not None and len(came) > most:
             break

@@ -292,7 +292,7 @@ class World:
         if worker.place in {IDLE, ASKING} or not state.left[3]:
             return
         spent = spend(state, 3)
-        yield f"{NAMES[index]} dies", put(spent, index, worker._replace(status=DEAD))
+        yield f"{NAMES[index]} dies", put(spent, index, Worker(DEAD))
         yield f"{NAMES[index]} stands still", put(spent, index, worker._replace(status=PAUSED))
 
     # --- the journal, and what is said
@@ -314,11 +314,11 @@ class World:
         return put(written, index, worker._replace(call=call))
 
     def _tell(self, state: State, index: int, word: str, about: int) -> State:
-        asked = index if self.scenario.keys > 1 else 0
-        said = (asked, word, about)
-        worker = state.workers[index]
-        told = state.told if said in state.told else tuple(sorted((*state.told, said)))
-        return put(state._replace(told=told), index, Worker(worker.status))
+        said = (self._key(index), word, about)
+        told = state.told
+        if word not in {"open", "refused"} and said not in told:  # these two promise nothing
+            told = tuple(sorted((*told, said)))
+        return put(state._replace(told=told), index, Worker())
 
     def _tell_end(self, state: State, index: int, call: int, generation: int) -> State:
         """Tell how a call ended."""
@@ -344,8 +344,9 @@ class World:
     # --- who asks
 
     def _idle(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
-        if not state.left[0]:
-            return
+        is_first = state.left[0] == self.scenario.asks
+        if not state.left[0] or (is_first and index == 1):
+            return  # the workers are alike: A is the one that asks first
         asked, key = spend(state, 0), self._key(index)
         yield f"{NAMES[index]} asks", put(asked, index, Worker(place=ASKING, key=key))
         call = state.records[0][1]
@@ -364,7 +365,6 @@ class World:
             yield from self._claim(state, index, worker)
         if step is Step.WAIT:
             yield f"{name} waits", put(state, index, worker._replace(has_waited=True))
-            yield f"{name} waits no longer", put(state, index, Worker())
         elif step is Step.TAKE_OVER and worker.key == self._key(index):
             after = self.after(number, Event.TAKEN_OVER, Facts(0, owner=name))
             taken = None if after is None else self._write(state, index, held._replace(place=OWNING), after)
@@ -408,11 +408,9 @@ class World:
             opened = self.after(worker.call, Event.LEFT_OPEN, Facts(0))
             if opened is not None:
                 yield f"{NAMES[index]} leaves it open", self._open(state, index, worker, opened)
-        for is_private in (False, True):
-            facts = Facts(0, proof=Proof.NOT_SENT, private=is_private)
-            ended = self.after(worker.call, Event.ABSENT, facts)
-            if ended is not None:
-                yield f"{NAMES[index]} gives up: not sent", self._end(state, index, worker, ended)
+        ended = self.after(worker.call, Event.ABSENT, Facts(0, proof=Proof.NOT_SENT))
+        if ended is not None:
+            yield f"{NAMES[index]} gives up: not sent", self._end(state, index, worker, ended)
 
     def _open(self, state: State, index: int, worker: Worker, call: int) -> State:
         written = self._write(state, index, worker, call)
@@ -487,14 +485,19 @@ class World:
             plain.append((spent, "", Event.REFUSED))
             plain += [(late, "on its way, ", answer) for answer in (Event.IN_DOUBT, Event.REFUSED)]
             plain += [(made, "carried out, ", answer) for answer in (Event.ANSWERED, Event.IN_DOUBT)]
-            plain.append((made, "carried out, ", refusal if self._accepts_no_more(made, target) else Event.REFUSED))
+            plain.append((made, "carried out, ", Event.REFUSED if self._accepts(made, target) else refusal))
             yield from self._contradicted(spent, index, worker, letter)
         for after, what, answer in plain:
-            there = worker._replace(place=ANSWERED, extra=(answer.name, len(state.charges)))
-            yield f"{NAMES[index]} sends: {what}{answer.name.lower()}", put(after, index, there)
+            label = f"{NAMES[index]} sends: {what}{answer.name.lower()}"
+            yield label, put(after, index, self._heard(worker, answer, len(state.charges)))
 
-    def _accepts_no_more(self, state: State, target: int) -> bool:
-        return not self._accepts(state, target)
+    def _heard(self, worker: Worker, answer: Event, number: int) -> Worker:
+        """Only a good answer that was not read yet differs from one that was."""
+        if answer is Event.ANSWERED:
+            return worker._replace(place=ANSWERED, extra=(number,))
+        after = self.after(worker.call, answer, Facts(0))
+        assert after is not None, answer
+        return worker._replace(place=OWNING, call=after)
 
     def _contradicted(
         self, state: State, index: int, worker: Worker, letter: tuple[int, ...]
@@ -508,15 +511,9 @@ class World:
             yield f"{NAMES[index]} sends: carried out, contradicted", made
 
     def _answered(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
-        answer, number = worker.extra
-        event = Event[answer]
-        after = self.after(worker.call, event, Facts(0, charge=str(number)))
-        assert after is not None, (event, self._calls[worker.call])
-        if event is Event.ANSWERED:
-            yield f"{NAMES[index]} reads the answer", self._end(state, index, worker, after)
-        else:
-            back = worker._replace(place=OWNING, call=after, extra=())
-            yield f"{NAMES[index]} reads: {answer.lower()}", put(state, index, back)
+        done = self.after(worker.call, Event.ANSWERED, Facts(0, charge=str(worker.extra[0])))
+        assert done is not None
+        yield f"{NAMES[index]} reads the answer", self._end(state, index, worker, done)
 
     # --- who looks
 
@@ -536,12 +533,15 @@ class World:
             for event in (Event.ABSENT, Event.CLEARED):
                 after = self.after(worker.call, event, facts)
                 if after is not None:
-                    extra = (event.name, after, proof is Proof.REFUSED and self._is_made(state, worker))
+                    is_false = proof is Proof.REFUSED and self._is_made(state, worker)
+                    extra = (event.name, after, is_false)
                     seen = put(state, index, worker._replace(place=LOOKED, extra=extra))
                     yield f"{NAMES[index]} looks, and finds nothing: {proof.name}", seen
 
     def _is_made(self, state: State, worker: Worker) -> bool:
-        return any(charge[:2] == (worker.key, worker.generation) for charge in state.charges)
+        """Whether it was carried out when it was refused; a copy that comes later nobody can know of."""
+        is_just_refused = self._calls[worker.call].ended_at == 0
+        return is_just_refused and any(charge[:2] == (worker.key, worker.generation) for charge in state.charges)
 
     def _list(self, state: State, key: int) -> tuple[list[int], list[int]]:
         """The charges that a list must show, and those that it may show; nobody else's."""
