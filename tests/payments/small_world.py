@@ -27,16 +27,17 @@ from voucher_async.payments.machine import (
     Limits,
     Machine,
     Step,
+    is_rival,
 )
 
 LAG: Final = 1
 WINDOW: Final = 2
 LATE: Final = WINDOW - LAG  # ticks after which a request is carried out, at most
-LIMITS: Final = Limits(window=WINDOW, lag=LAG, begin=0)
+LIMITS: Final = Limits(window=WINDOW, lag=LAG, begin=1)
 PROOFS: Final = (Proof.NOT_SENT, Proof.FENCED, Proof.ABSENT, Proof.REFUSED)
+AGES: Final = {"sent_at": WINDOW, "ended_at": WINDOW, "taken_at": WINDOW + 1, "fenced_at": LAG}
 NAMES: Final = "AB"
 
-RUNNING, PAUSED, DEAD = range(3)
 IDLE, ASKING, OWNING, SETTLING, RECORDED, WRITING, ANSWERED, LOOKED = range(8)
 
 Move = tuple[str, "State"]
@@ -65,7 +66,7 @@ class Scenario(NamedTuple):
         asks: how often workers ask, together.
         sends: how many requests that move money are sent.
         reservations: how many reservations are asked for.
-        misfortunes: how many deaths and pauses.
+        misfortunes: how often a worker stands still, for a while or for ever: its death.
         operator: an operator may say how it ended.
         refunded: the charge may be taken back.
         expires: the reservation ends by itself.
@@ -89,18 +90,16 @@ class Worker(NamedTuple):
     """One process.
 
     Attributes:
-        status: it runs, stands still, or is dead.
         place: where it is in its work.
         key: whose record it works on.
         generation: which record of that key.
         call: its own copy of the record.
         is_fresh: nobody has written the record since it read or wrote it.
         extra: what it has in hand: an answer, or the result of a look.
-        lapsed: ticks since it stood still or died.
+        lapsed: 1: it stands still, or is dead; 2: its lease is over. It may wake up and go on at any time.
         has_waited: it has waited for this record.
     """
 
-    status: int = RUNNING
     place: int = IDLE
     key: int = 0
     generation: int = 0
@@ -179,12 +178,8 @@ class World:
     def moves(self, state: State) -> Iterator[Move]:
         """What can happen next, each with the state it leads to."""
         for index, worker in enumerate(state.workers):
-            if worker.status == RUNNING:
-                yield from self._places[worker.place](state, index, worker)
-                yield from self._misfortunes(state, index, worker)
-            elif worker.status == PAUSED:
-                woken = worker._replace(status=RUNNING, lapsed=0)
-                yield f"{NAMES[index]} wakes up", put(state, index, woken)
+            yield from self._places[worker.place](state, index, worker)
+            yield from self._misfortunes(state, index, worker)
         yield from self._letters(state)
         yield from self._outside(state)
         yield "a tick passes", self._tick(state)
@@ -196,10 +191,11 @@ class World:
         return self._calls[number]
 
     def number(self, call: Call) -> int:
-        """The number of a call; equal calls share one."""
-        number = self._numbers.setdefault(call, len(self._calls))
+        """The number of a call; those that differ in nothing that counts share one."""
+        plain = _plain(call)
+        number = self._numbers.setdefault(plain, len(self._calls))
         if number == len(self._calls):
-            self._calls.append(call)
+            self._calls.append(plain)
         return number
 
     def after(self, number: int, event: Event, facts: Facts) -> int | None:
@@ -216,39 +212,45 @@ class World:
             return number
         if number not in self._older:
             call = self._calls[number]
-            names = ("sent_at", "ended_at", "taken_at", "fenced_at")
-            times = {name: getattr(call, name) for name in names}
-            aged = {name: None if at is None else max(at - 1, -WINDOW) for name, at in times.items()}
-            self._older[number] = self.number(call._replace(**aged))
+            older = {
+                name: max(getattr(call, name) - 1, -most)
+                for name, most in AGES.items()
+                if getattr(call, name) is not None
+            }
+            self._older[number] = self.number(call._replace(**older))
         return self._older[number]
 
     # --- time, the way, people
 
     def _tick(self, state: State) -> State:
+        records, workers, (newest, lives, ended), letters, charges, told, left = state
         last = LATE if self.assumed.done_within_window else LATE + 1
-        number, lives, ended = state.reservation
-        letters = ((*letter[:3], letter[3] + 1) for letter in state.letters)
-        return state._replace(
-            records=tuple((generation, self._age(call)) for generation, call in state.records),
-            workers=tuple(self._age_worker(worker) for worker in state.workers),
-            reservation=(number, lives, ended if ended < 0 else min(ended + 1, LAG)),
-            letters=tuple(letter for letter in letters if letter[3] <= last),
-            charges=tuple((*charge[:3], min(charge[3] + 1, LAG), charge[4]) for charge in state.charges),
+        return State(
+            tuple([(generation, self._age(call)) for generation, call in records]),
+            (self._age_worker(workers[0]), self._age_worker(workers[1])),
+            (newest, lives, ended if ended < 0 else LAG),
+            tuple([(*letter[:3], letter[3] + 1) for letter in letters if letter[3] < last]),
+            tuple([(*charge[:3], LAG, charge[4]) for charge in charges]),
+            told,
+            left,
         )
 
     def _age_worker(self, worker: Worker) -> Worker:
-        extra = worker.extra
-        if worker.place == LOOKED and extra[0] != "ours":
-            extra = (extra[0], self._age(extra[1]), *extra[2:])
-        lapsed = 0 if worker.status == RUNNING else 1
-        return worker._replace(call=self._age(worker.call), extra=extra, lapsed=lapsed)
+        place, key, generation, call, is_fresh, extra, lapsed, has_waited = worker
+        if place == LOOKED and extra[0] != "ours":
+            extra = (extra[0], self._age(extra[1]))
+        older, lapsed = self._age(call), 2 if lapsed else 0
+        return Worker(place, key, generation, older, is_fresh, extra, lapsed, has_waited)
 
     def _letters(self, state: State) -> Iterator[Move]:
         for place, letter in enumerate(state.letters):
             rest = state._replace(letters=state.letters[:place] + state.letters[place + 1 :])
-            if self._accepts(state, letter[2]):
-                yield f"a late request of call {letter[1]} is carried out", self._charge(rest, letter)
-            yield f"a late request of call {letter[1]} gets lost", rest
+            yield f"a late request of call {letter[1]} is carried out", self._charge(rest, letter)
+
+    def _deliverable(self, state: State) -> State:
+        """The state without the requests that the server will refuse whenever they arrive."""
+        letters = tuple(letter for letter in state.letters if self._accepts(state, letter[2]))
+        return state if len(letters) == len(state.letters) else state._replace(letters=letters)
 
     def _accepts(self, state: State, target: int) -> bool:
         if not self.operation.once:
@@ -263,12 +265,12 @@ class World:
 
     def _charge(self, state: State, letter: tuple[int, ...], *, is_strange: bool = False) -> State:
         charge = (letter[0], letter[1], letter[2], 0, is_strange)
-        return state._replace(charges=(*state.charges, charge))
+        return self._deliverable(state._replace(charges=(*state.charges, charge)))
 
     def _outside(self, state: State) -> Iterator[Move]:
         number, lives, ended = state.reservation
         if self.scenario.expires and lives:
-            yield "the reservation ends", state._replace(reservation=(number, False, 0))
+            yield "the reservation ends", self._deliverable(state._replace(reservation=(number, False, 0)))
         for key, (_, call) in enumerate(state.records):
             if call >= 0 and self.scenario.operator:
                 yield from self._verdict(state, key, call)
@@ -279,8 +281,9 @@ class World:
                     yield "the charge is taken back", self._store(state, key, after)
 
     def _verdict(self, state: State, key: int, call: int) -> Iterator[Move]:
-        """An operator sees the whole list, and waits until nothing is under way; a worker it cannot see."""
-        if any(letter[0] == key for letter in state.letters):
+        """An operator sees the whole list and the record, and waits until nothing of it is under way."""
+        is_early = not GUARDS["dead_long_enough"](self._calls[call], Facts(0), LIMITS)
+        if is_early or any(letter[0] == key for letter in state.letters):
             return
         ours = [number for number, charge in enumerate(state.charges) if charge[0] == key]
         event = Event.SAID_DONE if ours else Event.SAID_NOT_DONE
@@ -289,11 +292,10 @@ class World:
             yield f"an operator says: {self._calls[after].state}", self._store(state, key, after)
 
     def _misfortunes(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
-        if worker.place in {IDLE, ASKING} or not state.left[3]:
-            return
-        spent = spend(state, 3)
-        yield f"{NAMES[index]} dies", put(spent, index, Worker(DEAD))
-        yield f"{NAMES[index]} stands still", put(spent, index, worker._replace(status=PAUSED))
+        # every worker is as slow as it likes; what counts is that others take it for dead
+        if worker.place not in {IDLE, ASKING, SETTLING} and not worker.lapsed and state.left[3]:
+            stopped = put(spend(state, 3), index, worker._replace(lapsed=1))
+            yield f"{NAMES[index]} stands still, or dies", stopped
 
     # --- the journal, and what is said
 
@@ -348,7 +350,9 @@ class World:
         if not state.left[0] or (is_first and index == 1):
             return  # the workers are alike: A is the one that asks first
         asked, key = spend(state, 0), self._key(index)
-        yield f"{NAMES[index]} asks", put(asked, index, Worker(place=ASKING, key=key))
+        held = state.records[key][1]
+        waits = held >= 0 and self._calls[held].state in {CallState.BEGUN, CallState.SENT}
+        yield f"{NAMES[index]} asks", put(asked, index, Worker(place=ASKING, key=key, has_waited=waits))
         call = state.records[0][1]
         if self.scenario.joins and index == 1 and call >= 0 and self.machine.joins(self._calls[call]):
             yield "B joins the call of A", put(asked, index, Worker(place=ASKING, key=0, has_waited=True))
@@ -356,7 +360,7 @@ class World:
     def _asking(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
         name, (generation, number) = NAMES[index], state.records[worker.key]
         call = self._calls[number] if number >= 0 else None
-        is_alive = call is not None and self._lives(state, call.owner)
+        is_alive = call is not None and (not call.owner or self._lives(state, call.owner))
         is_same = not (self.scenario.other and index == 1)
         asked = Asked(is_same=is_same, is_alive=is_alive, has_waited=worker.has_waited)
         step = self.machine.next_for(call, asked)
@@ -364,8 +368,8 @@ class World:
         if step is Step.CLAIM or (call and self.machine.may(call, Event.CLAIMED, Facts(0))):
             yield from self._claim(state, index, worker)
         if step is Step.WAIT:
-            yield f"{name} waits", put(state, index, worker._replace(has_waited=True))
-        elif step is Step.TAKE_OVER and worker.key == self._key(index):
+            return
+        if step is Step.TAKE_OVER and worker.key == self._key(index):
             after = self.after(number, Event.TAKEN_OVER, Facts(0, owner=name))
             taken = None if after is None else self._write(state, index, held._replace(place=OWNING), after)
             if taken is not None:
@@ -378,8 +382,7 @@ class World:
             yield f"{name} is refused", put(state, index, Worker())
 
     def _lives(self, state: State, owner: str) -> bool:
-        worker = state.workers[NAMES.index(owner)]
-        return worker.status == RUNNING or not worker.lapsed
+        return state.workers[NAMES.index(owner)].lapsed < 2
 
     def _claim(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
         generation, number = state.records[worker.key]
@@ -387,7 +390,8 @@ class World:
         facts = Facts(0, owner=NAMES[index], target=target)
         fresh = Call(self.operation, CallState.BEGUN, NAMES[index], target=target)
         call = self.number(fresh) if number < 0 else self.after(number, Event.CLAIMED, facts)
-        if call is None or worker.key != self._key(index):
+        is_other = self.scenario.other and index == 1  # it would be a payment of its own
+        if call is None or is_other or worker.key != self._key(index):
             return
         mine = Worker(place=OWNING, key=worker.key, generation=generation + 1, call=call, is_fresh=True)
         stored = self._store(state, worker.key, call, generation + 1, by=index)
@@ -417,14 +421,16 @@ class World:
         return self._tell(written or state, index, "open", worker.generation)
 
     def _reserve(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
-        if not self.operation.reserves or not state.left[2]:
+        call = self._calls[worker.call]
+        has_one = call.target == str(state.reservation[0]) and not call.in_doubt
+        if not self.operation.reserves or not state.left[2] or has_one:
             return
         name, spent = NAMES[index], spend(state, 2)
         newest = state.reservation[0] + 1
         refused = self.after(worker.call, Event.RESERVED, Facts(0))
         if refused is not None:
             yield f"{name} is refused a reservation", put(spent, index, worker._replace(call=refused))
-        made = spent._replace(reservation=(newest, True, -1))
+        made = self._deliverable(spent._replace(reservation=(newest, True, -1)))
         reserved = self.after(worker.call, Event.RESERVED, Facts(0, target=str(newest)))
         if reserved is not None:
             yield f"{name} reserves {newest}", put(made, index, worker._replace(call=reserved))
@@ -476,15 +482,17 @@ class World:
         letter = (worker.key, worker.generation, target, 0)
         spent = spend(state, 1)
         refusal = Event.GONE if self.after(worker.call, Event.GONE, Facts(0)) is not None else Event.REFUSED
-        plain = [(spent, "", answer) for answer in (Event.NOT_SENT, Event.IN_DOUBT)]
+        plain = [(spent, "", Event.NOT_SENT)]
         if not self._accepts(state, target):
-            plain.append((spent, "", refusal))
+            plain += [(spent, "", answer) for answer in (Event.IN_DOUBT, refusal)]
         else:
+            # a request that is on its way may never arrive
             late = spent._replace(letters=tuple(sorted((*spent.letters, letter))))
             made = self._charge(spent, letter)
-            plain.append((spent, "", Event.REFUSED))
             plain += [(late, "on its way, ", answer) for answer in (Event.IN_DOUBT, Event.REFUSED)]
             plain += [(made, "carried out, ", answer) for answer in (Event.ANSWERED, Event.IN_DOUBT)]
+            if not self.operation.reservation:  # a voucher that some server does not find
+                plain.append((late, "on its way, ", refusal))
             plain.append((made, "carried out, ", Event.REFUSED if self._accepts(made, target) else refusal))
             yield from self._contradicted(spent, index, worker, letter)
         for after, what, answer in plain:
@@ -533,9 +541,9 @@ class World:
             for event in (Event.ABSENT, Event.CLEARED):
                 after = self.after(worker.call, event, facts)
                 if after is not None:
-                    is_false = proof is Proof.REFUSED and self._is_made(state, worker)
-                    extra = (event.name, after, is_false)
-                    seen = put(state, index, worker._replace(place=LOOKED, extra=extra))
+                    seen = put(state, index, worker._replace(place=LOOKED, extra=(event.name, after)))
+                    if proof is Proof.REFUSED and self._is_made(state, worker):
+                        seen = seen._replace(told=((worker.key, "refused, though made", 0),))
                     yield f"{NAMES[index]} looks, and finds nothing: {proof.name}", seen
 
     def _is_made(self, state: State, worker: Worker) -> bool:
@@ -560,7 +568,7 @@ class World:
         return shown, [number for number, _ in entries if number not in shown]
 
     def _looked(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
-        kind, value, *_ = worker.extra
+        kind, value = worker.extra
         name = NAMES[index]
         is_settled = self._calls[worker.call].state is CallState.OPEN
         back = worker._replace(place=SETTLING if is_settled else OWNING, extra=())
@@ -577,7 +585,7 @@ class World:
             0,
             charge=str(number),
             is_anothers=any(other.charge == str(number) for other in others),
-            rivals=sum(other.state not in {CallState.DONE, CallState.NOT_DONE} for other in others),
+            rivals=sum(map(is_rival, others)),
         )
         after = self.after(worker.call, Event.FOUND, facts)
         if after is None:
@@ -586,19 +594,33 @@ class World:
             yield f"{NAMES[index]} takes it for its own", self._end(state, index, worker, after)
 
 
+def _plain(call: Call) -> Call:
+    """A call without the facts that no decision about it depends on any more."""
+    if call.state is CallState.DONE:
+        return Call(call.operation, call.state, "", charge=call.charge, refunded=call.refunded)
+    if call.state is CallState.NOT_DONE:
+        call = call._replace(owner="", target=None)
+    if not call.under_way:
+        call = call._replace(sent_at=None)
+        if not call.in_doubt:
+            call = call._replace(sent_to=None, ended_at=None, taken_at=None, fenced_at=None)
+    return call
+
+
 def put(state: State, index: int, worker: Worker) -> State:
     """The state with another worker."""
-    workers = (worker, state.workers[1]) if index == 0 else (state.workers[0], worker)
-    return state._replace(workers=workers)
+    records, workers, reservation, letters, charges, told, left = state
+    pair = (worker, workers[1]) if index == 0 else (workers[0], worker)
+    return State(records, pair, reservation, letters, charges, told, left)
 
 
 def spend(state: State, which: int) -> State:
     """The state with less left."""
     left = list(state.left)
     left[which] -= 1
-    return state._replace(left=tuple(left))
+    return State(*state[:6], tuple(left))
 
 
 def _asker(worker: Worker) -> Worker:
     """Whoever cannot write asks again, as one who has waited."""
-    return Worker(worker.status, ASKING, worker.key, has_waited=True)
+    return Worker(ASKING, worker.key, has_waited=True)

@@ -70,6 +70,7 @@ __all__ = [
     "Operation",
     "Row",
     "Step",
+    "is_rival",
 ]
 
 
@@ -253,7 +254,8 @@ def _is_past_lag(call: Call, facts: Facts, limits: Limits) -> bool:
 
 
 def _is_dead_long_enough(call: Call, facts: Facts, limits: Limits) -> bool:
-    return call.taken_at is None or _is_past(call.taken_at, facts, limits.window)
+    # an owner that woke up may have recorded a request just before, and may begin it just after
+    return call.taken_at is None or _is_past(call.taken_at, facts, limits.window + limits.begin)
 
 
 GUARDS: Final[Mapping[str, Guard]] = {
@@ -525,6 +527,11 @@ class Machine:
         if _needs_fence(call, will):
             return Step.RESERVE
         return Step.LOOK if will.has_time else Step.LEAVE_OPEN
+
+
+def is_rival(call: Call) -> bool:
+    """Whether a charge in a list may be that of another record which looks the same, although nobody owns it."""
+    return call.in_doubt or call.state not in {CallState.DONE, CallState.NOT_DONE}
 
 
 def _needs_fence(call: Call, will: Will) -> bool:
