@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from tests.payments.small_world import ASKING, IDLE, State, World
+from tests.payments.small_workers import World
+from tests.payments.small_world import ASKING, IDLE, State
 from voucher_async.fates import Proof
-from voucher_async.payments.machine import CallState
+from voucher_async.payments.facts import CallState
 
 __all__ = ["Explored", "explore"]
 

@@ -3,235 +3,62 @@
 Theory of operation
 ===================
 
-Rule 1: everything that decides about the state of a record lives in this file, in tables where that is possible:
-`GUARDS` (conditions, by name), `TRANSITIONS` (which event is legal in which state, where it leads, and under
-which guards), `PROOFS` (which guards a proof of absence needs) and `ASKED` (what another caller of the key gets).
+Rule 1: everything that decides about the state of a record lives in this file, in tables: `GUARDS`
+(conditions, by name), `TRANSITIONS` (in which states an event is legal, where it leads, under which
+guards), `PROOFS` (the guards of each proof of absence) and `ASKED` (what another caller of the key
+gets).
 
-Rule 2: this file knows neither HTTP nor databases nor tasks. Times are passed in, in seconds of one clock; so are
-the findings of a look, the journal's word whether the owner lives, and who else claims a charge.
+Rule 2: this file knows neither HTTP nor databases nor tasks. Times are passed in, in seconds of one
+clock; so are the findings of a look, the journal's word whether the owner lives, and who else claims a
+charge.
 
 A record is in one of five states:
 
     BEGUN       its key is claimed; no request that moves money was recorded
-    SENT        a request that moves money may be under way: written durably before its first byte
+    SENT        a request that moves money may be under way: recorded durably before its first byte
     OPEN        in doubt, and nobody drives it
     DONE        carried out; never changes again, but for a note that it was refunded
-    NOT_DONE    not carried out; never changes again, its key is free for a new record
+    NOT_DONE    not carried out; never changes again, and its key is free for a new record
 
-Four facts beside the state carry the safety of money. They are part of the record, because a worker that takes it
-over knows nothing else:
+Four facts beside the state carry the safety of money. They belong to the record, because a worker that
+takes it over knows nothing else:
 
-    under_way   the owner's request has been recorded and has not ended
+    under_way   a request was recorded and has not ended
     doubts      a request that has ended may have been carried out, or may be yet
-    refused     a request was refused; a proxy may have delivered a copy of it before, or may do so yet
+    refused     a request was refused; copies of it may have been delivered, or may be yet
     inherited   the same of an earlier record with this key, whose end was not lasting
 
-Whoever drives a record does three things, in this order: fence, look, charge. A fence (a new reservation) makes
-the server refuse whatever is still on its way for the old one. A look that begins `list_lag` after the fence, or
-`settle_window` after the last request where there is no fence, shows whatever was carried out. What such a look
-does not show was not carried out and never will be: only then may money be asked for anew. Without a look, a
-request may be repeated only where the server carries it out once: for the same reservation, or the same id.
+Whoever drives a record in doubt does three things, in this order: fence, look, charge. A fence (a newer
+reservation) makes the server refuse whatever is still on its way for the older one. A look that begins
+`Limits.lag` after the fence, or `Limits.window` after the last request where there is none, shows
+whatever was carried out. What such a look does not show was not carried out and never will be: only then
+may money be asked for anew. Without a look, a request may be repeated only where the server carries it
+out once.
 
-Why a paused owner does no harm: it can change the record only by compare-and-swap, so after a take-over it can
-record nothing, and what is not recorded is not sent (`recorded`). A request that was recorded before the take-over
-meets the fence; where there is none, its first byte is not written later than `begin` seconds after the record
-became durable (`in_time`), and whoever takes over counts the window from the take-over (`dead_long_enough`).
+A paused owner does no harm. It changes the record by compare-and-swap alone, so after a take-over it
+records nothing, and what is not recorded is not sent (`recorded`). A request that it recorded before the
+take-over meets the fence; where there is none, its first byte is written within `Limits.begin` of the
+record (`in_time`), and whoever takes over waits for the window and for `Limits.begin`, from the take-
+over on (`dead_long_enough`).
 
-Why `DONE` needs no journal and `NOT_DONE` does: a charge that was answered stays made, whoever writes what. That
-nothing was done is true of a record only as long as nobody else drives it, so it is written before it is told
-(`written_first`).
+`DONE` needs no journal and `NOT_DONE` does. A charge that was answered stays made, whoever writes what;
+that nothing was done is true of a record only while nobody else drives it, so it is written before it is
+told (`written_first`).
 
-`tests/payments/test_machine.py` explores every history of two workers in a small world, once with all guards and
-once without each: a guard that can be left out without harm has no place here.
+`tests/payments/test_machine.py` explores every history of two workers in a small world, with all guards
+and without each of them. A guard that can be left out without harm has no place here;
+`docs/settlement.md` has the assumptions.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from voucher_async.fates import Proof
-from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.payments.facts import Asked, Call, CallState, Event, Facts, Limits, Seen, Step, Will
 
-__all__ = [
-    "ASKED",
-    "GUARDS",
-    "OPERATIONS",
-    "PROOFS",
-    "TRANSITIONS",
-    "Asked",
-    "Call",
-    "CallState",
-    "Event",
-    "Facts",
-    "Limits",
-    "Machine",
-    "Operation",
-    "Row",
-    "Step",
-    "is_rival",
-]
-
-
-class CallState(enum.StrEnum):
-    """How far a money call has come."""
-
-    BEGUN = "begun"
-    SENT = "sent"
-    OPEN = "open"
-    DONE = "done"
-    NOT_DONE = "not done"
-
-
-class Operation(NamedTuple):
-    """The traits of an operation that decide how its calls are driven.
-
-    Attributes:
-        name: `redeem`, or the operation id.
-        reserves: it makes its own reservation, so it can make a newer one: a fence.
-        reservation: its requests name a reservation, and are refused once that one has ended.
-        once: the server carries out one request for each target (a reservation, an id), however many arrive.
-        joins: an equal call without a key, under way in the same client, is the same payment.
-    """
-
-    name: str
-    reserves: bool = False
-    reservation: bool = False
-    once: bool = False
-    joins: bool = False
-
-
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    operation.name: operation
-    for operation in (
-        Operation("redeem", reserves=True, reservation=True, once=True, joins=True),
-        Operation(CHARGE_RESERVATION.id, reservation=True, once=True, joins=True),
-        Operation(CREATE_VOUCHER.id, once=True),
-        # two equal partial refunds are two returned items, two equal recharges two gifts: they line up
-        Operation(REFUND_CHARGE.id),
-        Operation(RECHARGE_VOUCHER.id),
-    )
-}
-
-
-class Limits(NamedTuple):
-    """Durations in seconds.
-
-    Attributes:
-        window: after its request has ended, nothing is carried out and shown later than this.
-        lag: what was carried out shows in lists no later than this.
-        begin: the first byte of a request is written no later than this after its record became durable.
-        fresh: a charge is handed out again without a read for this long.
-    """
-
-    window: float = 60.0
-    lag: float = 10.0
-    begin: float = 2.0
-    fresh: float = 60.0
-
-
-class Call(NamedTuple):
-    """The part of a record that decisions are made from. Times are in seconds of the clock of `Facts.now`.
-
-    Attributes:
-        operation: the operation.
-        state: how far it has come.
-        owner: the process that drives it.
-        target: the reservation, or the id, that the next request is for; None before one is known.
-        sent_to: the one that the last recorded request was for; an inherited doubt keeps it.
-        sent_at: when the last request was recorded durably.
-        under_way: that request has not ended, as far as the record knows.
-        doubts: a request that has ended may have been carried out, or may be yet.
-        refused: a request was refused; copies of it may have been delivered, or may be yet.
-        inherited: an earlier record with this key left such doubts.
-        answered: a 2xx came that could not be the answer: something was carried out.
-        ended_at: when the last request ended.
-        taken_at: when the record was taken over from a dead owner.
-        fenced_at: since when the server refuses every request for `sent_to`, known by its own answer.
-        charge: the id of the charge, refund, recharge or voucher that it made.
-        proof: the proof that it was not carried out; None beside `NOT_DONE`: an operator said so.
-        refunded: refunds that take all of it back are known.
-        private: what ended it concerns its caller alone (its deadline, a cancellation, a closed client).
-    """
-
-    operation: Operation
-    state: CallState
-    owner: str
-    target: str | None = None
-    sent_to: str | None = None
-    sent_at: float | None = None
-    under_way: bool = False
-    doubts: bool = False
-    refused: bool = False
-    inherited: bool = False
-    answered: bool = False
-    ended_at: float | None = None
-    taken_at: float | None = None
-    fenced_at: float | None = None
-    charge: str | None = None
-    proof: Proof | None = None
-    refunded: bool = False
-    private: bool = False
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether a request with this key that has ended may have been carried out, or may be yet."""
-        return self.doubts or self.refused or self.inherited
-
-
-class Facts(NamedTuple):
-    """The facts that come with an event.
-
-    Attributes:
-        now: the time; for `FOUND`, `ABSENT` and `CLEARED` the time at which the look *began*.
-        owner: who acts.
-        target: the reservation or id that the event is about; None where reserving was refused.
-        charge: the charge that the event is about.
-        proof: the proof offered that nothing was carried out, and nothing will be.
-        is_balanced: the voucher's charges add up to its balance, which lags behind nothing.
-        is_anothers: the charge belongs to another record. Asked for after the look, never before it.
-        rivals: how many records that have not ended look the same in a list. Asked for after the look.
-        expired_at: when the reservation `Call.sent_to` ended by itself, by the server's clock.
-        private: the end concerns its caller alone.
-        is_same: who asks with the key asks for the same thing.
-    """
-
-    now: float
-    owner: str = ""
-    target: str | None = None
-    charge: str | None = None
-    proof: Proof | None = None
-    is_balanced: bool = False
-    is_anothers: bool = False
-    rivals: int = 0
-    expired_at: float | None = None
-    private: bool = False
-    is_same: bool = True
-
-
-class Event(enum.Enum):
-    """What happens to a record."""
-
-    CLAIMED = "a caller takes a key that is free; the record is the one that had it before"
-    RESERVED = "a reservation was made, by its owner"
-    ABOUT_TO_SEND = "the first request, or one after a proof that all before are without effect"
-    REPEATING = "the same request again, which the server carries out once"
-    NOT_SENT = "not a byte of the request was written, or the only one was answered with 401"
-    ANSWERED = "the request was answered with its charge"
-    CONTRADICTED = "the request was answered with a 2xx that cannot be its answer"
-    REFUSED = "this delivery of the request was refused by the API's own word (400, 409, 422)"
-    GONE = "the same, because its reservation is not there any more (404, 410)"
-    IN_DOUBT = "the request ended without an answer that proves anything (403, 429, 5xx, silence, cut off)"
-    FOUND = "a look shows the charge"
-    ABSENT = "a fresh, complete, unfiltered look does not show it, and the call ends"
-    CLEARED = "the same, and the owner goes on"
-    LEFT_OPEN = "the owner gives up: its deadline has passed, or nothing can be told"
-    TAKEN_OVER = "another process drives the record, for its owner is dead"
-    SAID_DONE = "an operator says that it was carried out"
-    SAID_NOT_DONE = "an operator says that it was not"
-    REFUND_SEEN = "refunds that take all of it back are known"
-
+__all__ = ["ASKED", "GUARDS", "LASTING", "PROOFS", "TRANSITIONS", "Guard", "Machine", "Row", "is_rival"]
 
 Guard = Callable[[Call, Facts, Limits], bool]
 
@@ -351,30 +178,7 @@ PROOFS: Final[Mapping[Proof, tuple[tuple[str, ...], ...]]] = {
 
 _THIS_CALL: Final = frozenset({Proof.NOT_SENT, Proof.UNAUTHORIZED})
 LASTING: Final = frozenset(Proof) - _THIS_CALL - {Proof.REFUSED}
-"""Proofs that hold for ever, and for every request so far; the others leave the doubts of a key to the next record."""
-
-
-class Step(enum.Enum):
-    """What a caller of a key gets, or what the owner of a record does next."""
-
-    CLAIM = "begin a record of its own"
-    WAIT = "wait for the end, holding no turn"
-    STILL_RUNNING = "be told that it still runs: ask again with the same key"
-    TAKE_OVER = "bury the owner, and drive the record"
-    SETTLE = "look; then the end, or the same pending outcome"
-    REPLAY = "get the charge"
-    REFUNDED = "get the charge and its refunds, and no new payment"
-    REFUSAL = "get a copy of the refusal that was waited for"
-    MISMATCH = "be refused: the key is used for something else"
-    RESERVE = "reserve; where something is in doubt, that is the fence"
-    SEND = "record, then send"
-    REPEAT = "record, then send the same again"
-    LOOK = "look, after a pause"
-    END_DONE = "write that it was carried out, and tell it"
-    END_NOT_DONE = "write that it was not carried out, then tell it"
-    LEAVE_OPEN = "write that it is open, and tell it"
-    GO_ON = "note that nothing before has had an effect"
-
+"""Proofs that hold for ever, for every request so far; others leave doubts to the next record of the key."""
 
 ASKED: Final[Mapping[tuple[CallState, bool], Step]] = {
     # (the state, whether its owner lives)
@@ -389,49 +193,6 @@ ASKED: Final[Mapping[tuple[CallState, bool], Step]] = {
     (CallState.NOT_DONE, True): Step.CLAIM,
     (CallState.NOT_DONE, False): Step.CLAIM,
 }
-
-
-class Asked(NamedTuple):
-    """Who asks with the key of a record.
-
-    Attributes:
-        is_same: it asks for the same thing.
-        is_alive: the owner of the record lives, by the journal's clock.
-        has_waited: it has waited for this record to end.
-        is_late: its own deadline has passed.
-    """
-
-    is_same: bool = True
-    is_alive: bool = True
-    has_waited: bool = False
-    is_late: bool = False
-
-
-class Seen(enum.Enum):
-    """What the last look showed, made after the last request ended."""
-
-    NOTHING_YET = "there was no look"
-    OURS = "our charge"
-    ABSENT = "nothing, in a list that is fresh, complete and unfiltered"
-    UNCLEAR = "something that may be ours, or a list that proves nothing"
-
-
-class Will(NamedTuple):
-    """What the owner of a record may still do.
-
-    Attributes:
-        is_wanted: its caller waits, and there is time: something new may be sent.
-        has_time: there is time for another look.
-        can_reserve: reserving was not refused; whoever recovers without the code cannot reserve.
-        lives: the reservation `Call.target` has not ended, by what is known here.
-        can_repeat: looks and repeats so far allow to send the same again.
-    """
-
-    is_wanted: bool = True
-    has_time: bool = True
-    can_reserve: bool = True
-    lives: bool = True
-    can_repeat: bool = True
 
 
 class Machine:
@@ -502,16 +263,23 @@ class Machine:
         return step
 
     def joins(self, call: Call, *, is_same: bool = True) -> bool:
-        """Whether an equal call without a key is the payment of this record, which runs in the same client."""
+        """Whether an equal call without a key, in the same client, is the payment of this record."""
         is_running = call.state in _DRIVEN
         return is_running and self.holds(("joins", "same_parameters"), call, Facts(0.0, is_same=is_same))
 
     def next_move(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
         """What the owner of a record does next; `facts` are those of the last look, where there was one."""
+        if call.state not in _DRIVEN:
+            return Step.TELL
+        if call.under_way:
+            return Step.BEGIN if self.may_begin(call, facts.now) else Step.READ_AGAIN
+        if not will.is_wanted and self.holds(_NOTHING_SENT, call, facts):
+            return Step.END_NOT_SENT
         if not call.in_doubt:
-            if not will.is_wanted:
-                return Step.END_NOT_DONE
-            return Step.RESERVE if call.operation.reserves and call.target is None else Step.SEND
+            return Step.RESERVE if call.operation.reserves and not _has_target(call, will) else Step.SEND
+        return self._settle(call, seen, facts, will)
+
+    def _settle(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
         if seen is Seen.OURS and self.may(call, Event.FOUND, facts):
             return Step.END_DONE
         if seen is Seen.ABSENT and will.is_wanted and self.may(call, Event.CLEARED, facts):
@@ -530,8 +298,12 @@ class Machine:
 
 
 def is_rival(call: Call) -> bool:
-    """Whether a charge in a list may be that of another record which looks the same, although nobody owns it."""
+    """Whether a charge that nobody owns may belong to this record, for it looks the same as another's."""
     return call.in_doubt or call.state not in {CallState.DONE, CallState.NOT_DONE}
+
+
+def _has_target(call: Call, will: Will) -> bool:
+    return call.target is not None and will.lives
 
 
 def _needs_fence(call: Call, will: Will) -> bool:
@@ -564,12 +336,12 @@ def _about_to_send(call: Call, facts: Facts) -> Call:
     )
 
 
-def _ended(call: Call, facts: Facts, **changes: bool) -> Call:
-    return call._replace(under_way=False, ended_at=facts.now, **changes)
+def _ended(call: Call, facts: Facts) -> Call:
+    return call._replace(under_way=False, ended_at=facts.now)
 
 
 def _gone(call: Call, facts: Facts) -> Call:
-    return _ended(call, facts, refused=True)._replace(fenced_at=facts.now)
+    return _ended(call, facts)._replace(refused=True, fenced_at=facts.now)
 
 
 def _absent(call: Call, facts: Facts) -> Call:
@@ -600,10 +372,10 @@ _EFFECTS: Final[Mapping[Event, Callable[[Call, Facts], Call]]] = {
     Event.REPEATING: _about_to_send,
     Event.NOT_SENT: lambda call, _: call._replace(under_way=False),
     Event.ANSWERED: _done,
-    Event.CONTRADICTED: lambda call, facts: _ended(call, facts, doubts=True, answered=True),
-    Event.REFUSED: lambda call, facts: _ended(call, facts, refused=True),
+    Event.CONTRADICTED: lambda call, facts: _ended(call, facts)._replace(doubts=True, answered=True),
+    Event.REFUSED: lambda call, facts: _ended(call, facts)._replace(refused=True),
     Event.GONE: _gone,
-    Event.IN_DOUBT: lambda call, facts: _ended(call, facts, doubts=True),
+    Event.IN_DOUBT: lambda call, facts: _ended(call, facts)._replace(doubts=True),
     Event.FOUND: _done,
     Event.ABSENT: _absent,
     Event.CLEARED: _cleared,
