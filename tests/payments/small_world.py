@@ -322,7 +322,7 @@ def plain(call: Call) -> Call:
     if not call.under_way:
         call = call._replace(sent_at=None)
         if not call.in_doubt:
-            call = call._replace(sent_to=None, ended_at=None, taken_at=None, fenced_at=None)
+            call = call._replace(sent_to=None, taken_at=None, fenced_at=None)
     return call
 
 

@@ -34,6 +34,7 @@ SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (
         Scenario("recharge", RECHARGE),
+        Scenario("recharge, nobody dies", RECHARGE, asks=2, misfortunes=0),
         Scenario("redeem", REDEEM, asks=2, reservations=2),
         Scenario("redeem, asked three times", REDEEM, reservations=2, misfortunes=0),
         Scenario("charge", CHARGE_RESERVATION.id, misfortunes=0, expires=True),
@@ -56,6 +57,7 @@ LONGEST: Final = {
     "twin redeems": 12,
 }
 WHERE: Final = {
+    "none_under_way": "recharge, nobody dies",
     "same_target": "redeem",
     "fence_was_made": "redeem",
     "nobody_elses": "twins",

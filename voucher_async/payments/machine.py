@@ -105,7 +105,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "past_window": lambda call, facts, limits: _is_past(call.ended_at, facts, limits.window),
     "dead_long_enough": _is_dead_long_enough,
     "past_lag": _is_past_lag,
-    "all_refused": lambda call, _f, _l: not call.doubts,
+    "all_refused": lambda call, _f, _l: call.refused and not call.doubts,
     "shown": _is_shown,
     # an end
     "none_under_way": lambda call, _f, _l: not call.under_way,
