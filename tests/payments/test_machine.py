@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -52,12 +53,14 @@ LONGEST: Final = {
     "redeem": 13,
     "redeem, asked three times": 14,
     "charge": 13,
-    "create": 13,
+    "create": 12,
+    "operator": 13,
     "twins": 13,
     "twin redeems": 12,
 }
 WHERE: Final = {
     "none_under_way": "recharge, nobody dies",
+    "all_refused": "recharge, nobody dies",
     "same_target": "redeem",
     "fence_was_made": "redeem",
     "nobody_elses": "twins",
@@ -67,6 +70,14 @@ WHERE: Final = {
     "same_parameters": "others",
     "stands": "others",
     "carried_out_once": "recharge",
+}
+ASSUMED: Final = {
+    "carried_out_once": "S1",
+    "newer_reservation_ends_older": "S2",
+    "shown_within_lag": "S4",
+    "done_within_window": "S5",
+    "compare_and_swap": "M1",
+    "no_stop_before_first_byte": "M3",
 }
 WHERE_ASSUMED: Final = {"carried_out_once": "redeem", "newer_reservation_ends_older": "redeem"}
 
@@ -192,6 +203,16 @@ def test_what_a_second_caller_gets_in_each_state() -> None:
     assert machine.next_for(running, Asked(is_late=True)) is Step.STILL_RUNNING
 
 
+def test_an_old_charge_is_handed_out_after_one_read_and_never_when_it_was_taken_back() -> None:
+    machine, done = Machine(), Call(OPERATIONS[REDEEM], CallState.DONE, "A", charge="c1")
+    assert machine.next_for(done, Asked(age=60)) is Step.REPLAY
+    assert machine.next_for(done, Asked(age=61)) is Step.READ_FIRST
+    assert machine.next_for(done, Asked(age=61, has_read=True)) is Step.REPLAY
+    refunded = machine.advance(done, Event.REFUND_SEEN, Facts(0))
+    assert machine.next_for(refunded, Asked(age=61, has_read=True)) is Step.REFUNDED
+    assert not machine.may(refunded, Event.CLAIMED, Facts(0))
+
+
 def test_those_who_waited_get_the_refusal_and_not_what_ended_its_owner_alone() -> None:
     machine, ended = Machine(), Call(OPERATIONS[REDEEM], CallState.NOT_DONE, "A", proof=Proof.REFUSED)
     assert machine.next_for(ended, Asked(has_waited=True)) is Step.REFUSAL
@@ -220,6 +241,15 @@ def test_every_proof_has_its_guards() -> None:
         "stands",
         "joins",
     }
+
+
+def test_the_page_about_settlement_has_every_proof_state_and_assumption() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settlement.md").read_text(encoding="utf-8")
+    assert [proof.name for proof in Proof if f"`{proof.name}`" not in page] == []
+    assert [state for state in CallState if f"**{state}**" not in page] == []
+    named = page[page.index("## 2.") : page.index("## 3.")]
+    assert [label for label in ASSUMED.values() if f"**{label}." not in named] == []
+    assert set(ASSUMED) == set(Assumptions._fields)
 
 
 def test_a_refused_record_leaves_its_doubt_to_the_next_one_with_its_key() -> None:

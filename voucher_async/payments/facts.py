@@ -75,7 +75,7 @@ class Limits(NamedTuple):
         window: after its request has ended, nothing is carried out and shown later than this.
         lag: what was carried out shows in lists no later than this.
         begin: the first byte of a request is written no later than this after its record became durable.
-        fresh: a charge is handed out again without a read for this long.
+        fresh: a charge that is no older is handed out again without a read.
     """
 
     window: float = 60.0
@@ -187,7 +187,7 @@ class Event(enum.Enum):
 
 
 class Step(enum.Enum):
-    """The answer to a caller of a key (the first nine), or the next step of an owner."""
+    """The answer to a caller of a key (the first ten), or the next step of an owner."""
 
     CLAIM = "begin a record of its own"
     WAIT = "wait for the end, holding no turn"
@@ -195,6 +195,7 @@ class Step(enum.Enum):
     TAKE_OVER = "bury the owner, and drive the record"
     SETTLE = "look; then the end, or the same pending outcome"
     REPLAY = "get the charge"
+    READ_FIRST = "read the voucher for refunds, then ask again; a read that fails changes nothing"
     REFUNDED = "get the charge and its refunds, and no new payment"
     REFUSAL = "get a copy of the refusal that was waited for"
     MISMATCH = "be refused: the key is used for something else"
@@ -220,12 +221,16 @@ class Asked(NamedTuple):
         is_alive: the owner of the record lives, by the journal's clock.
         has_waited: it has waited for this record to end.
         is_late: its own deadline has passed.
+        age: seconds since the record was last read or written together with its voucher.
+        has_read: it has read the voucher, or tried to.
     """
 
     is_same: bool = True
     is_alive: bool = True
     has_waited: bool = False
     is_late: bool = False
+    age: float = 0.0
+    has_read: bool = False
 
 
 class Seen(enum.Enum):

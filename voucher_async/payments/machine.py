@@ -258,9 +258,13 @@ class Machine:
             return Step.MISMATCH
         if step is Step.WAIT and asked.is_late:
             return Step.STILL_RUNNING
-        if step is Step.REPLAY and not self.holds(("stands",), call, Facts(0.0)):
+        return self._replay(call, asked) if step is Step.REPLAY else step
+
+    def _replay(self, call: Call, asked: Asked) -> Step:
+        if not self.holds(("stands",), call, Facts(0.0)):
             return Step.REFUNDED
-        return step
+        is_old = asked.age > self.limits.fresh and not asked.has_read
+        return Step.READ_FIRST if is_old else Step.REPLAY
 
     def joins(self, call: Call, *, is_same: bool = True) -> bool:
         """Whether an equal call without a key, in the same client, is the payment of this record."""
