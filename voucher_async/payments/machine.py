@@ -1,0 +1,391 @@
+"""States and transitions of one money call: pure, no I/O, no clock.
+
+Theory of operation
+===================
+
+Rule 1: everything that decides about the state of a record lives in this file, in tables: `GUARDS`
+(conditions, by name), `TRANSITIONS` (in which states an event is legal, where it leads, under which
+guards), `PROOFS` (the guards of each proof of absence) and `ASKED` (what another caller of the key
+gets).
+
+Rule 2: this file knows neither HTTP nor databases nor tasks. Times are passed in, in seconds of one
+clock; so are the findings of a look, the journal's word whether the owner lives, and who else claims a
+charge.
+
+A record is in one of five states:
+
+    BEGUN       its key is claimed; no request that moves money was recorded
+    SENT        a request that moves money may be under way: recorded durably before its first byte
+    OPEN        in doubt, and nobody drives it
+    DONE        carried out; never changes again, but for a note that it was refunded
+    NOT_DONE    not carried out; never changes again, and its key is free for a new record
+
+Four facts beside the state carry the safety of money. They belong to the record, because a worker that
+takes it over knows nothing else:
+
+    under_way   a request was recorded and has not ended
+    doubts      a request that has ended may have been carried out, or may be yet
+    refused     a request was refused; copies of it may have been delivered, or may be yet
+    inherited   the same of an earlier record with this key, whose end was not lasting
+
+Whoever drives a record in doubt does three things, in this order: fence, look, charge. A fence (a newer
+reservation) makes the server refuse whatever is still on its way for the older one. A look that begins
+`Limits.lag` after the fence, or `Limits.window` after the last request where there is none, shows
+whatever was carried out. What such a look does not show was not carried out and never will be: only then
+may money be asked for anew. Without a look, a request may be repeated only where the server carries it
+out once.
+
+A paused owner does no harm. It changes the record by compare-and-swap alone, so after a take-over it
+records nothing, and what is not recorded is not sent (`recorded`). A request that it recorded before the
+take-over meets the fence; where there is none, its first byte is written within `Limits.begin` of the
+record (`in_time`), and whoever takes over waits for the window and for `Limits.begin`, from the take-
+over on (`dead_long_enough`).
+
+`DONE` needs no journal and `NOT_DONE` does. A charge that was answered stays made, whoever writes what;
+that nothing was done is true of a record only while nobody else drives it, so it is written before it is
+told (`written_first`).
+
+`tests/payments/test_machine.py` explores every history of two workers in a small world, with all guards
+and without each of them. A guard that can be left out without harm has no place here;
+`docs/settlement.md` has the assumptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from voucher_async.fates import Proof
+from voucher_async.payments.facts import Asked, Call, CallState, Event, Facts, Limits, Seen, Step, Will
+
+__all__ = ["ASKED", "GUARDS", "LASTING", "PROOFS", "TRANSITIONS", "Guard", "Machine", "Row", "is_rival"]
+
+Guard = Callable[[Call, Facts, Limits], bool]
+
+
+def _is_past(moment: float | None, facts: Facts, seconds: float) -> bool:
+    return moment is not None and facts.now - moment >= seconds
+
+
+def _fence(call: Call, facts: Facts) -> float | None:
+    known = [moment for moment in (call.fenced_at, facts.expired_at) if moment is not None]
+    return min(known, default=None)
+
+
+def _is_shown(call: Call, facts: Facts, limits: Limits) -> bool:
+    return facts.is_balanced or _is_past(call.ended_at, facts, limits.lag)
+
+
+def _is_past_lag(call: Call, facts: Facts, limits: Limits) -> bool:
+    return _is_past(_fence(call, facts), facts, limits.lag)
+
+
+def _is_dead_long_enough(call: Call, facts: Facts, limits: Limits) -> bool:
+    # an owner that woke up may have recorded a request just before, and may begin it just after
+    return call.taken_at is None or _is_past(call.taken_at, facts, limits.window + limits.begin)
+
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    # a request is sent
+    "recorded": lambda call, _f, _l: call.state is CallState.SENT and call.under_way,
+    "in_time": lambda call, facts, limits: call.sent_at is None or facts.now - call.sent_at <= limits.begin,
+    "nothing_in_doubt": lambda call, _f, _l: not (call.doubts or call.refused),
+    "earlier_looked_for": lambda call, _f, _l: not call.inherited,
+    "carried_out_once": lambda call, _f, _l: call.operation.once,
+    "same_target": lambda call, facts, _l: facts.target == call.sent_to,
+    # a fence
+    "fence_was_made": lambda _c, facts, _l: facts.target is not None,
+    "gone_is_a_fence": lambda call, _f, _l: call.operation.reservation,
+    # a look
+    "nobody_elses": lambda _c, facts, _l: not facts.is_anothers,
+    "no_rival": lambda _c, facts, _l: not facts.rivals,
+    # a proof that nothing was done
+    "nothing_sent": lambda call, _f, _l: not (call.under_way or call.doubts or call.refused),
+    "not_answered": lambda call, _f, _l: not call.answered,
+    "past_window": lambda call, facts, limits: _is_past(call.ended_at, facts, limits.window),
+    "dead_long_enough": _is_dead_long_enough,
+    "past_lag": _is_past_lag,
+    "all_refused": lambda call, _f, _l: call.refused and not call.doubts,
+    "shown": _is_shown,
+    # an end
+    "none_under_way": lambda call, _f, _l: not call.under_way,
+    "nobody_drives": lambda call, _f, _l: call.state is CallState.OPEN,
+    "written_first": lambda call, _f, _l: call.state is not CallState.NOT_DONE,
+    # a second caller
+    "key_is_free": lambda call, _f, _l: call.state is CallState.NOT_DONE,
+    "same_parameters": lambda _c, facts, _l: facts.is_same,
+    "stands": lambda call, _f, _l: not call.refunded,
+    "joins": lambda call, _f, _l: call.operation.joins,
+}
+"""The conditions of transitions, by name; each is needed, see `tests/payments/test_machine.py`."""
+
+
+class Row(NamedTuple):
+    """One row of the table of transitions.
+
+    Attributes:
+        sources: the states in which the event may come.
+        to: where it leads; None: the state stays.
+        guards: all of them have to hold.
+    """
+
+    sources: frozenset[CallState]
+    to: CallState | None
+    guards: tuple[str, ...] = ()
+
+
+_ANY: Final = frozenset(CallState)
+_SENT: Final = frozenset({CallState.SENT})
+_DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})
+_UNCLEAR: Final = _DRIVEN | {CallState.OPEN}
+
+TRANSITIONS: Final[Mapping[Event, Row]] = {
+    Event.CLAIMED: Row(_ANY, CallState.BEGUN, ("key_is_free",)),
+    Event.RESERVED: Row(_DRIVEN, None, ("fence_was_made",)),
+    Event.ABOUT_TO_SEND: Row(_DRIVEN, CallState.SENT, ("nothing_in_doubt", "earlier_looked_for")),
+    Event.REPEATING: Row(_DRIVEN, CallState.SENT, ("carried_out_once", "same_target")),
+    Event.NOT_SENT: Row(_SENT, None),
+    Event.ANSWERED: Row(_SENT, CallState.DONE),
+    Event.CONTRADICTED: Row(_SENT, None),
+    Event.REFUSED: Row(_SENT, None),
+    Event.GONE: Row(_SENT, None, ("gone_is_a_fence",)),
+    Event.IN_DOUBT: Row(_SENT, None),
+    Event.FOUND: Row(_UNCLEAR, CallState.DONE, ("nobody_elses", "no_rival")),
+    Event.ABSENT: Row(_UNCLEAR, CallState.NOT_DONE),
+    Event.CLEARED: Row(_DRIVEN, None),
+    Event.LEFT_OPEN: Row(_DRIVEN, CallState.OPEN, ("none_under_way",)),
+    Event.TAKEN_OVER: Row(_DRIVEN, None),
+    Event.SAID_DONE: Row(_UNCLEAR, CallState.DONE, ("nobody_drives",)),
+    Event.SAID_NOT_DONE: Row(_UNCLEAR, CallState.NOT_DONE, ("nobody_drives",)),
+    Event.REFUND_SEEN: Row(frozenset({CallState.DONE}), None),
+}
+
+_NOTHING_SENT: Final = ("nothing_sent",)
+_LATE: Final = ("not_answered", "past_window", "dead_long_enough")
+_FENCED: Final = ("not_answered", "past_lag")
+
+PROOFS: Final[Mapping[Proof, tuple[tuple[str, ...], ...]]] = {
+    Proof.NOT_SENT: (_NOTHING_SENT,),
+    Proof.UNAUTHORIZED: (_NOTHING_SENT,),
+    Proof.FENCED: (_FENCED,),
+    Proof.ABSENT: (_LATE,),
+    Proof.REPEAT_REFUSED: (_FENCED, _LATE),
+    Proof.NO_VOUCHER: (_LATE,),
+    Proof.OTHER_VOUCHER: (("not_answered",),),
+    Proof.REFUSED: (("all_refused", "shown"),),
+}
+"""The guards of each proof: all of one group have to hold."""
+
+_THIS_CALL: Final = frozenset({Proof.NOT_SENT, Proof.UNAUTHORIZED})
+LASTING: Final = frozenset(Proof) - _THIS_CALL - {Proof.REFUSED}
+"""Proofs that hold for ever, for every request so far; others leave doubts to the next record of the key."""
+
+ASKED: Final[Mapping[tuple[CallState, bool], Step]] = {
+    # (the state, whether its owner lives)
+    (CallState.BEGUN, True): Step.WAIT,
+    (CallState.BEGUN, False): Step.TAKE_OVER,
+    (CallState.SENT, True): Step.WAIT,
+    (CallState.SENT, False): Step.TAKE_OVER,
+    (CallState.OPEN, True): Step.SETTLE,
+    (CallState.OPEN, False): Step.SETTLE,
+    (CallState.DONE, True): Step.REPLAY,
+    (CallState.DONE, False): Step.REPLAY,
+    (CallState.NOT_DONE, True): Step.CLAIM,
+    (CallState.NOT_DONE, False): Step.CLAIM,
+}
+
+
+class Machine:
+    """The tables, put to use.
+
+    Args:
+        limits: durations.
+        guards: the conditions by name; a check leaves one out.
+    """
+
+    def __init__(self, limits: Limits | None = None, guards: Mapping[str, Guard] = GUARDS) -> None:
+        self.limits: Limits = limits or Limits()
+        self._guards = guards
+
+    def holds(self, names: tuple[str, ...], call: Call, facts: Facts) -> bool:
+        """Whether all of these guards hold; one that was left out does."""
+        guards = self._guards
+        return all(name not in guards or guards[name](call, facts, self.limits) for name in names)
+
+    def may(self, call: Call, event: Event, facts: Facts) -> bool:
+        """Whether an event is legal for a record now."""
+        row = TRANSITIONS[event]
+        if call.state not in row.sources or not self.holds(row.guards, call, facts):
+            return False
+        if event not in {Event.ABSENT, Event.CLEARED}:
+            return True
+        is_lasting = event is Event.ABSENT or facts.proof in LASTING
+        return is_lasting and self.proves(call, facts)
+
+    def proves(self, call: Call, facts: Facts) -> bool:
+        """Whether the proof that is offered holds for a record."""
+        groups = () if facts.proof is None else PROOFS[facts.proof]
+        return any(self.holds(group, call, facts) for group in groups)
+
+    def may_begin(self, call: Call, now: float) -> bool:
+        """Whether the first byte of the recorded request may be written; else the record is read again."""
+        return self.holds(("recorded", "in_time"), call, Facts(now))
+
+    def may_tell(self, call: Call, *, is_written: bool) -> bool:
+        """Whether an end may be told; one that could not be written is read again."""
+        return is_written or self.holds(("written_first",), call, Facts(0.0))
+
+    def advance(self, call: Call, event: Event, facts: Facts) -> Call:
+        """The record after an event.
+
+        Raises:
+            ValueError: the event is not legal for the record now.
+        """
+        if not self.may(call, event, facts):
+            raise ValueError(f"{event.name} is not legal for a call that is {call.state}")
+        after = _EFFECTS[event](call, facts)
+        to = TRANSITIONS[event].to
+        return after if to is None else after._replace(state=to)
+
+    def next_for(self, call: Call | None, asked: Asked) -> Step:
+        """What another caller of a key gets, in the state that the record is in."""
+        if call is None:
+            return Step.CLAIM
+        step = ASKED[call.state, asked.is_alive]
+        if step is Step.CLAIM:
+            return Step.REFUSAL if asked.has_waited and not call.private else Step.CLAIM
+        if not self.holds(("same_parameters",), call, Facts(0.0, is_same=asked.is_same)):
+            return Step.MISMATCH
+        if step is Step.WAIT and asked.is_late:
+            return Step.STILL_RUNNING
+        return self._replay(call, asked) if step is Step.REPLAY else step
+
+    def _replay(self, call: Call, asked: Asked) -> Step:
+        if not self.holds(("stands",), call, Facts(0.0)):
+            return Step.REFUNDED
+        is_old = asked.age > self.limits.fresh and not asked.has_read
+        return Step.READ_FIRST if is_old else Step.REPLAY
+
+    def joins(self, call: Call, *, is_same: bool = True) -> bool:
+        """Whether an equal call without a key, in the same client, is the payment of this record."""
+        is_running = call.state in _DRIVEN
+        return is_running and self.holds(("joins", "same_parameters"), call, Facts(0.0, is_same=is_same))
+
+    def next_move(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
+        """What the owner of a record does next; `facts` are those of the last look, where there was one."""
+        if call.state not in _DRIVEN:
+            return Step.TELL
+        if call.under_way:
+            return Step.BEGIN if self.may_begin(call, facts.now) else Step.READ_AGAIN
+        if not will.is_wanted and self.holds(_NOTHING_SENT, call, facts):
+            return Step.END_NOT_SENT
+        if not call.in_doubt:
+            return Step.RESERVE if call.operation.reserves and not _has_target(call, will) else Step.SEND
+        return self._settle(call, seen, facts, will)
+
+    def _settle(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
+        if seen is Seen.OURS and self.may(call, Event.FOUND, facts):
+            return Step.END_DONE
+        if seen is Seen.ABSENT and will.is_wanted and self.may(call, Event.CLEARED, facts):
+            return Step.GO_ON
+        if seen is Seen.ABSENT and self.may(call, Event.ABSENT, facts):
+            return Step.END_NOT_DONE
+        return self._go_on_in_doubt(call, seen, facts, will)
+
+    def _go_on_in_doubt(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
+        is_repeated = seen is not Seen.NOTHING_YET and will.is_wanted and will.can_repeat and will.lives
+        if is_repeated and self.may(call, Event.REPEATING, facts._replace(target=call.target)):
+            return Step.REPEAT
+        if _needs_fence(call, will):
+            return Step.RESERVE
+        return Step.LOOK if will.has_time else Step.LEAVE_OPEN
+
+
+def is_rival(call: Call) -> bool:
+    """Whether a charge that nobody owns may belong to this record, for it looks the same as another's."""
+    return call.in_doubt or call.state not in {CallState.DONE, CallState.NOT_DONE}
+
+
+def _has_target(call: Call, will: Will) -> bool:
+    return call.target is not None and will.lives
+
+
+def _needs_fence(call: Call, will: Will) -> bool:
+    if not (call.operation.reserves and will.is_wanted and will.can_reserve) or call.fenced_at is not None:
+        return False
+    is_anothers = call.inherited or call.taken_at is not None
+    return is_anothers or call.refused or not will.lives
+
+
+def _claimed(call: Call, facts: Facts) -> Call:
+    """A new record; what the earlier one left in doubt stays with the key."""
+    fresh = Call(call.operation, CallState.BEGUN, facts.owner, target=facts.target)
+    if not call.in_doubt:
+        return fresh
+    return fresh._replace(
+        inherited=True, sent_to=call.sent_to, ended_at=call.ended_at, taken_at=call.taken_at
+    )
+
+
+def _reserved(call: Call, facts: Facts) -> Call:
+    if facts.target is None:  # never, unless a check leaves `fence_was_made` out
+        return call._replace(fenced_at=facts.now)
+    is_fence = call.in_doubt and facts.target != call.sent_to
+    return call._replace(target=facts.target, fenced_at=facts.now if is_fence else call.fenced_at)
+
+
+def _about_to_send(call: Call, facts: Facts) -> Call:
+    return call._replace(
+        state=CallState.SENT, sent_at=facts.now, sent_to=facts.target, under_way=True, fenced_at=None
+    )
+
+
+def _ended(call: Call, facts: Facts) -> Call:
+    return call._replace(under_way=False, ended_at=facts.now)
+
+
+def _gone(call: Call, facts: Facts) -> Call:
+    return _ended(call, facts)._replace(refused=True, fenced_at=facts.now)
+
+
+def _absent(call: Call, facts: Facts) -> Call:
+    ended = call if facts.proof not in LASTING else _cleared(call, facts)
+    return ended._replace(proof=facts.proof, private=facts.private)
+
+
+def _cleared(call: Call, _: Facts) -> Call:
+    return call._replace(doubts=False, refused=False, inherited=False, taken_at=None)
+
+
+def _taken_over(call: Call, facts: Facts) -> Call:
+    taken = call._replace(owner=facts.owner)
+    if not call.under_way:
+        return taken
+    # when its request ended nobody knows: not before it was recorded
+    return taken._replace(under_way=False, doubts=True, ended_at=call.sent_at, taken_at=facts.now)
+
+
+def _done(call: Call, facts: Facts) -> Call:
+    return call._replace(charge=facts.charge, under_way=False)
+
+
+_EFFECTS: Final[Mapping[Event, Callable[[Call, Facts], Call]]] = {
+    Event.CLAIMED: _claimed,
+    Event.RESERVED: _reserved,
+    Event.ABOUT_TO_SEND: _about_to_send,
+    Event.REPEATING: _about_to_send,
+    Event.NOT_SENT: lambda call, _: call._replace(under_way=False),
+    Event.ANSWERED: _done,
+    Event.CONTRADICTED: lambda call, facts: _ended(call, facts)._replace(doubts=True, answered=True),
+    Event.REFUSED: lambda call, facts: _ended(call, facts)._replace(refused=True),
+    Event.GONE: _gone,
+    Event.IN_DOUBT: lambda call, facts: _ended(call, facts)._replace(doubts=True),
+    Event.FOUND: _done,
+    Event.ABSENT: _absent,
+    Event.CLEARED: _cleared,
+    Event.LEFT_OPEN: lambda call, _: call,
+    Event.TAKEN_OVER: _taken_over,
+    Event.SAID_DONE: _done,
+    Event.SAID_NOT_DONE: lambda call, _: _cleared(call, _)._replace(proof=None),
+    Event.REFUND_SEEN: lambda call, _: call._replace(refunded=True),
+}
