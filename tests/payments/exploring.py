@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tests.payments.small_workers import World
 from tests.payments.small_world import ASKING, IDLE, State
 from voucher_async.fates import Proof
-from voucher_async.payments.facts import CallState
+from voucher_async.payments.call import CallState
 
 __all__ = ["Explored", "explore"]
 

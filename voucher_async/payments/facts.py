@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.payments.call import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,16 +26,6 @@ __all__ = [
     "Step",
     "Will",
 ]
-
-
-class CallState(enum.StrEnum):
-    """How far a money call has come."""
-
-    BEGUN = "begun"
-    SENT = "sent"
-    OPEN = "open"
-    DONE = "done"
-    NOT_DONE = "not done"
 
 
 class Operation(NamedTuple):
