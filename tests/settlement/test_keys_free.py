@@ -106,8 +106,12 @@ async def test_within_the_window_it_is_looked_for_once_more(operation: str, *, e
 
 @elsewhere
 @virtually
-async def test_a_late_charge_is_found_by_the_look_within_the_window(*, elsewhere: bool) -> None:
-    """A proxy refused, and delivered all the same: two looks saw nothing, the third one does."""
+@pytest.mark.parametrize("seconds", [0.0, 200.0])
+@pytest.mark.parametrize("between", [False, True], ids=["at once", "after a call that sent nothing"])
+async def test_a_late_charge_is_found_by_the_look_before_money_is_asked_for_anew(
+    *, elsewhere: bool, seconds: float, between: bool
+) -> None:
+    """A proxy refused, and delivered all the same, whenever: two looks saw nothing, the third one does."""
     town = await Town.build()
     first = town.client()
     town.script(*refusals("redeem"))
@@ -116,10 +120,19 @@ async def test_a_late_charge_is_found_by_the_look_within_the_window(*, elsewhere
     (record,) = await first.records()
     assert record.pending is not None
     emulator = town.adversary.emulator
-    made = await _charge_of(town, record.pending.reservation_id or "")
     second = town.client() if elsewhere else first
-    charge = await second.redeem()
-    assert charge.id == made
+    if between:
+        town.script(rest=(Lot(), Lot("refused 409")))
+        assert isinstance(await said(second.redeem()), Conflict)
+        assert second.wire.sent[-1] == "createReservation"
+    await asyncio.sleep(seconds)
+    made = await _charge_of(town, record.pending.reservation_id or "")
+    said_to_it = await said(second.redeem())
+    if seconds:  # made after the window: it may be somebody else's, so no word is said, and nothing sent
+        assert isinstance(said_to_it, OutcomeUnknown)
+    else:
+        assert isinstance(said_to_it, Charge)
+        assert said_to_it.id == made
     assert [each.id for each in emulator.charges("A-1")] == [made]
 
 

@@ -111,6 +111,7 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
             "CallState",
             {
                 "payments/call.py::",
+                "payments/machine.py::",
                 "checkout/finishing.py::_child",
                 "checkout/finishing.py::run",
                 "checkout/recorded.py::_replay",

@@ -30,6 +30,7 @@ from voucher_async.errors import (
     Fate,
     IdempotencyMismatch,
     JournalFailed,
+    Proof,
     StillRunning,
     VoucherError,
 )
@@ -208,7 +209,8 @@ class Joining:
             if claim.won:
                 flow.asked = attrs.evolve(ask.pending, id=record.id)
                 recorder = Recorder(self.ownership, record, is_stored=True)
-                return await self.own(flow, recorder, self._after(claim.earlier, work))
+                call = work.call if claim.earlier is None else self._after(record, work)
+                return await self.own(flow, recorder, call)
             held = claim.record
             check_parameters(ask.parameters, held.parameters)
             flow.asked = attrs.evolve(held.pending or flow.asked, id=held.id)
@@ -229,22 +231,42 @@ class Joining:
                 if settled is not None:
                     return settled
 
-    def _after(self, earlier: CallRecord | None, work: Work[T]) -> Callable[[Flow], Awaitable[T]]:
-        """The call, after one more look for an earlier one with its key that was not carried out."""
-        if earlier is None or not self._may_be_late(earlier):
-            return work.call
+    def _after(self, record: CallRecord, work: Work[T]) -> Callable[[Flow], Awaitable[T]]:
+        """The call, after one more look for earlier ones with its key that were not carried out."""
 
         async def look_first(flow: Flow) -> T:
-            found = await self.replay.look_again(earlier, flow)
-            return cast("T", found) if found is not None else await work.call(flow)
+            for earlier in await self._doubtful(record):
+                found = await self.replay.look_again(earlier, flow)
+                if found is not None:
+                    return cast("T", found)
+            return await work.call(flow)
 
         return look_first
 
+    async def _doubtful(self, record: CallRecord) -> list[CallRecord]:
+        """The records of earlier calls with the key that were not carried out, which is to be confirmed.
+
+        All of them: one that came between and sent nothing has taken the doubt over, not away.
+        """
+        history = self.ownership.journal.history(record.scope, key=record.key)
+        try:
+            return [each async for each in history if each.id != record.id and self._may_be_late(each)]
+        except VoucherError:
+            raise
+        except Exception as error:
+            name = type(error).__name__
+            raise JournalFailed(f"the journal failed with a {name}; nothing was sent") from error
+
     def _may_be_late(self, earlier: CallRecord) -> bool:
+        """Whether a request of a call that was not carried out may be carried out yet, or not have shown.
+
+        A refusal answers one delivery: a copy that a proxy made may come at any time.
+        """
         is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
-        if is_by_id or None in {earlier.sent_at, earlier.pending, earlier.voucher_id}:
+        if is_by_id or earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
             return False
-        return (self._clock.now() - (earlier.sent_at or earlier.changed_at)).total_seconds() < self._window
+        age = (self._clock.now() - earlier.sent_at).total_seconds()
+        return earlier.state is CallState.NOT_DONE and (earlier.proof is Proof.REFUSED or age < self._window)
 
     async def wait_for(self, held: CallRecord, flow: Flow) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.
@@ -296,7 +318,10 @@ class Joining:
         """
         if taken.state is CallState.SENT:
             flow.fenced = taken.pending
-        return await self.own(flow, Recorder(self.ownership, taken, is_stored=True), work.call)
+            call = work.call
+        else:
+            call = self._after(taken, work)
+        return await self.own(flow, Recorder(self.ownership, taken, is_stored=True), call)
 
 
 def check_parameters(asked: Parameters, held: Parameters) -> None:
