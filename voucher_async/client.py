@@ -290,11 +290,7 @@ class VoucherClient(Reconciling):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            await self.aclose()
-        finally:
-            if self._transport.session.closed:
-                self._leftovers.log()
+        await self.aclose()
 
     def __del__(self) -> None:
         leftovers: Leftovers | None = getattr(self, "_leftovers", None)

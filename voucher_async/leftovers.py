@@ -1,15 +1,11 @@
-"""Leftovers of a client: open outcomes that its block leaves, and a client that nobody closed."""
+"""Leftovers of a client that nobody closed: its connections, and its open outcomes."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Final, Protocol
-
-from voucher_async.cancelling import quietly
-from voucher_async.masking import visible
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome
 
 __all__ = ["Leftovers"]
-
-_logger: Final = logging.getLogger("voucher_async")
 
 
 class _Session(Protocol):
@@ -45,20 +39,6 @@ class Leftovers:
         self._session = session
         self._desk = desk
         self._process = os.getpid()
-
-    def log(self) -> None:
-        """Log one WARNING for each open outcome, when nobody looks after it any more; none holds a secret."""
-        for pending in self._desk.pending:
-            quietly(
-                _logger.warning,
-                "%s of %s %s for order %s is left open by a client that was closed: it may or may not have "
-                "been carried out, settle it before you repeat it (outcome %s)",
-                pending.operation,
-                pending.amount,
-                pending.currency,
-                visible(pending.order_number or "(none)"),
-                pending.id,
-            )
 
     def warn(self, client: object) -> None:
         """Warn of a client that was thrown away unclosed, as aiohttp does of a session.

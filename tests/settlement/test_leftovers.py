@@ -30,7 +30,7 @@ async def leave_open(shop: Shop, client: VoucherClient, order_number: str = "A-1
 
 
 def warned_of(records: list[logging.LogRecord]) -> list[str]:
-    return [record.getMessage() for record in records if "left open by a client" in record.getMessage()]
+    return [record.getMessage() for record in records if "the client is closed" in record.getMessage()]
 
 
 async def test_each_open_outcome_is_logged_once_when_the_block_is_left(
@@ -41,10 +41,10 @@ async def test_each_open_outcome_is_logged_once_when_the_block_is_left(
         pending = await leave_open(shop, client)
         assert warned_of(caplog.records) == []
     (line,) = warned_of(caplog.records)
-    assert line.startswith("chargeReservation of 4.00 EUR for order A-1 is left open")
+    assert line.startswith("chargeReservation of 4.00 EUR, order A-1, id ")
     assert pending.id in line
     assert all(secret not in caplog.text for secret in (CODE, "4711-pin", client.settings.client_secret))
-    assert [record.levelno for record in caplog.records if "left open by" in record.getMessage()] == [
+    assert [record.levelno for record in caplog.records if "the client is closed" in record.getMessage()] == [
         logging.WARNING
     ]
 
