@@ -113,7 +113,8 @@ class ChargedReservation(HeldReservation):
     def __init__(self, planned: Planned) -> None:
         # the base's arguments are for what is still to be charged
         self._reservation = planned.reservation
-        self.asked, self.target = planned.asked, planned.target
+        self.asked: Decimal = planned.asked
+        self.target: str = planned.target
 
     @property
     def remaining(self) -> float:

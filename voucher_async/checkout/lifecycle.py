@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.money import Amount
+    from voucher_async.payments.report import Report
     from voucher_async.resources.book import Entry
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
@@ -90,7 +91,7 @@ class Lifecycle:
         self.joining = joining
         self.lock = lock
         self.pauses = pauses
-        self.report = desk.engine.report
+        self.report: Report = desk.engine.report
         self._base_url = base_url
         self._lock_secret = lock_secret
 

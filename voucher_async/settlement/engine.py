@@ -98,7 +98,7 @@ class Engine:
         self.pauses: Pauses = Pauses(clock)
         self.watches: set[asyncio.Task[None]] = set()
         self.settings = settings
-        self.judge = Judge(
+        self.judge: Judge = Judge(
             sender,
             looking=self.looking,
             archive=self.archive,

@@ -119,9 +119,9 @@ class Joining:
     """
 
     def __init__(self, desk: Desk, ownership: Ownership, replay: Replay, clock: Clock, window: float) -> None:
-        self.ownership = ownership
+        self.ownership: Ownership = ownership
         self._desk = desk
-        self.replay = replay
+        self.replay: Replay = replay
         self._clock = clock
         self._window = window
         self._met: dict[Hashable, _Met] = {}

@@ -65,9 +65,9 @@ class Ownership:
     """
 
     def __init__(self, journal: Journal, scope: str, clock: Clock) -> None:
-        self.journal = journal
-        self.scope = scope
-        self.clock = clock
+        self.journal: Journal = journal
+        self.scope: str = scope
+        self.clock: Clock = clock
         self.owner: str = new_id()
         self._renewed: float | None = None
         self._digest_key: bytes | None = None
@@ -229,7 +229,7 @@ class Recorder:
         self._writing = asyncio.Lock()
         self._in_doubt: CallRecord | None = None  # a write whose answer was lost
         self._end_known = False  # whether or not it could be written
-        self.record = record
+        self.record: CallRecord = record
 
     @property
     def id(self) -> str:

@@ -51,9 +51,9 @@ class Running(Generic[T]):
     __slots__ = ("_waiters", "flow", "shared", "task")
 
     def __init__(self, flow: Flow, task: asyncio.Task[T]) -> None:
-        self.flow = flow
-        self.task = task
-        self.shared = False
+        self.flow: Flow = flow
+        self.task: asyncio.Task[T] = task
+        self.shared: bool = False
         self._waiters: list[_Waiter] = []
         task.add_done_callback(self._over)
 
