@@ -89,16 +89,22 @@ class SqliteJournal:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=20, isolation_level=None)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(
-            "BEGIN IMMEDIATE"
-        )  # workers that start at once make the tables one after the other
+        # workers that start at once make the tables one after the other
+        connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
         connection.execute("INSERT OR IGNORE INTO digest_key VALUES (1, ?)", (os.urandom(32),))
         self._digest_key = connection.execute("SELECT value FROM digest_key").fetchone()[0]
         connection.execute("COMMIT")
-        return connection
 
     async def digest_key(self) -> bytes:
         return await self._run(lambda _: self._digest_key)
