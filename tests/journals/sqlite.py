@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +49,10 @@ _UNLESS_BURIED = (
 )
 _DAY = 86_400.0
 _PAGE = 50
+
+
+_TRIES = 1000
+_PAUSE = 0.01  # seconds
 
 
 class SqliteJournal:
@@ -97,7 +102,7 @@ class SqliteJournal:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _to_wal(connection)
         # workers that start at once make the tables one after the other
         connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA.split(";"):
@@ -267,6 +272,20 @@ class SqliteJournal:
     def _close(self) -> None:
         if self._opened is not None:
             self._opened.close()
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log. Where another connection is about to, SQLite refuses without waiting."""
+    for _ in range(_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+    raise sqlite3.OperationalError("the database stays locked")
 
 
 def _row(record: CallRecord) -> dict[str, Any]:
