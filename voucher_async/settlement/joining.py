@@ -248,14 +248,12 @@ class Joining:
 
         All of them: one that came between and sent nothing has taken the doubt over, not away.
         """
-        history = self.ownership.journal.history(record.scope, key=record.key)
-        try:
+
+        async def read() -> list[CallRecord]:
+            history = self.ownership.journal.history(record.scope, key=record.key)
             return [each async for each in history if each.id != record.id and self._may_be_late(each)]
-        except VoucherError:
-            raise
-        except Exception as error:
-            name = type(error).__name__
-            raise JournalFailed(f"the journal failed with a {name}; nothing was sent") from error
+
+        return await ask_journal(read())
 
     def _may_be_late(self, earlier: CallRecord) -> bool:
         """Whether a request of a call that was not carried out may be carried out yet, or not have shown.
