@@ -1,4 +1,4 @@
-"""A charge that lists show with another amount is not absent; another payment of the order does no harm."""
+"""A call that lists show with another amount is not absent; another movement of the order does no harm."""
 
 from __future__ import annotations
 
@@ -50,3 +50,17 @@ async def test_another_payment_of_the_order_does_not_keep_a_lost_one_open(shop: 
     assert settlement.state is SettlementState.NOT_DONE
     assert settlement.proof in {Proof.ABSENT, Proof.FENCED}
     assert len(shop.charged()) == 1
+
+
+async def test_another_partial_refund_keeps_no_lost_one_open_for_a_client_that_has_seen_nothing(
+    shop: Shop,
+) -> None:
+    charge = await redeem(shop, shop.voucher(), "4.00")
+    shop.script("refundCharge", faults.BreakBefore())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(shop.client.charges.refund(charge, "1.00", currency="EUR", timeout=0.2))
+    async with shop.another() as another:
+        await shop.during(another.charges.refund(charge, "2.00", currency="EUR"))
+    async with shop.another() as stranger:
+        settlement = await shop.during(stranger.settle(caught.value.pending))
+    assert settlement.state is SettlementState.NOT_DONE

@@ -190,7 +190,7 @@ def _weigh(pending: PendingOutcome, rule: Rule, charge: Charge, lessons: Lessons
     likeness = likeness_of(pending, charge.order_number)
     weight = min(
         _of_kind(rule, charge),
-        _of_amount(pending, charge, likeness, lessons),
+        _of_amount(pending, charge),
         _of_order(pending, likeness, lessons),
         _of_client(pending, charge, lessons),
         _of_time(pending, charge, lessons),
@@ -217,16 +217,12 @@ def _of_kind(rule: Rule, charge: Charge) -> _Weight:
     return _Weight.NOT_OURS if charge.type in KINDS else _Weight.RECOGNISED
 
 
-def _of_amount(pending: PendingOutcome, charge: Charge, likeness: Likeness, lessons: Lessons) -> _Weight:
+def _of_amount(pending: PendingOutcome, charge: Charge) -> _Weight:
     if charge.amount == pending.amount:
         return _Weight.CERTAIN
-    if charge.amount.copy_abs() == pending.amount:
-        return _Weight.RECOGNISED  # some lists show what was taken with a sign
-    # A new recharge or refund of the same order may be ours, carried out or shown with another amount, until
-    # normal answers have shown amounts as they were sent; then, as for a charge, the balance tells.
-    is_counted = RULES[pending.operation].needs_known and pending.operation not in lessons.amounts
-    may_be_ours = is_counted and likeness is Likeness.EQUAL and pending.order_number
-    return _Weight.UNCLEAR if may_be_ours else _Weight.NOT_OURS
+    # some lists show what was taken with a sign; an entry that differs in nothing else is a misfit
+    is_signed = charge.amount.copy_abs() == pending.amount
+    return _Weight.RECOGNISED if is_signed else _Weight.NOT_OURS
 
 
 def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> _Weight:
@@ -336,8 +332,6 @@ class Evidence:
     def absence(self) -> Proof | None:
         """The proof that the call was not carried out; None as long as there is none."""
         if self.answered or not self.whole or (self.finding.misfits and not self.balanced):
-            return None
-        if self.finding.misfits and not self.balanced:
             return None  # amounts may be shown wrongly, and one of them be ours
         if self.repeat_refused:
             lost = self.quiet >= (self.lag if self.gone else self.window)

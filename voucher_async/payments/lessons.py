@@ -30,7 +30,6 @@ class Lessons:
     Attributes:
         echoed: the operations whose answers have shown an order number of ASCII letters recognisably.
         echoed_beyond: the same for other letters: what becomes of them the first kind does not show.
-        amounts: the operations whose answers have shown the amount as it was sent.
         clients: the `client_id`s that entries of this client carry, by operation.
         offsets: by operation, how far from their time its stamps have been, at least and at most; below 0:
             behind it, above 0: ahead of it.
@@ -38,7 +37,6 @@ class Lessons:
 
     echoed: set[str] = attrs.Factory(set[str])
     echoed_beyond: set[str] = attrs.Factory(set[str])
-    amounts: set[str] = attrs.Factory(set[str])
     clients: dict[str, set[str | None]] = attrs.Factory(dict[str, set[str | None]])
     offsets: dict[str, tuple[dt.timedelta, dt.timedelta]] = attrs.Factory(
         dict[str, tuple[dt.timedelta, dt.timedelta]]
@@ -58,8 +56,6 @@ class Lessons:
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
-        if charge.amount == pending.amount:
-            self.amounts.add(pending.operation)
         self.clients.setdefault(pending.operation, set()).add(charge.client_id)
         if made is not None:
             self._learn_clock(pending.operation, charge.created_at, *made)
