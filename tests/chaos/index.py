@@ -78,7 +78,8 @@ class Index:
         self.entries = {entry.id: entry for entry in entries}
         self.began: dict[str, Began] = {}
         self.told: dict[str, Told] = {}
-        self.intents: dict[str, Intent] = {}
+        self.intents: dict[str, Intent] = {}  # the last of each pending outcome
+        self._targets: dict[tuple[str, str], Intent] = {}  # the last of each, and of each reservation
         self.words: list[Word] = []
         self.settled: list[Settled] = []
         self.doubts: set[str] = set()
@@ -92,7 +93,7 @@ class Index:
             self.in_slot[slot_of(entry)].append(entry)
         self.intents_in: dict[Slot, list[Intent]] = collections.defaultdict(list)
         self._intents_of: dict[str, list[Intent]] = collections.defaultdict(list)
-        for intent in self.intents.values():
+        for intent in self._targets.values():
             self.intents_in[slot_of_intent(intent)].append(intent)
             self._intents_of[intent.call].append(intent)
         self._said: dict[str, set[Said]] = collections.defaultdict(set)
@@ -124,8 +125,9 @@ class Index:
                 first, _ = self._sent.get(record.call, (record.at, record.at))
                 self._sent[record.call] = first, record.at
                 known = self.intents.get(record.pending)
-                if known is None or known.sends <= record.sends:
+                if known is None or known.at <= record.at:
                     self.intents[record.pending] = record
+                    self._targets[record.pending, record.reservation] = record
             case Word():
                 self.words.append(record)
             case Settled():
@@ -180,7 +182,12 @@ class Index:
         self._say_of_charge(intent.charge, heard=intent.pending in self.heard)
 
     def said(self, intent: Intent) -> set[Said]:
-        """All that hooks and settlements said of a request."""
+        """All that hooks and settlements said of a request.
+
+        To charge another reservation instead says that the one before was not charged.
+        """
+        if intent is not self.intents[intent.pending]:
+            return {Said(NOT_DONE)}
         return self._said.get(intent.pending, set())
 
     def charges_of(self, call: str) -> set[Slot]:

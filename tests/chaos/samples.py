@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from tests.chaos.records import Began, Entry, Intent, Settled, Told, Word
 
 CHARGED = Entry(id="c1", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
 AGAIN = Entry(id="c2", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
 OTHER = Entry(id="c3", kind="charge", voucher="W", amount="2.00", order="O", reservation="r2")
+ELSEWHERE = Entry(id="c4", kind="charge", voucher="V", amount="5.00", order="O", reservation="r3")
 BACK = Entry(id="b1", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1")
 BACK_AGAIN = Entry(id="b2", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c2")
 
@@ -64,6 +67,8 @@ DONE = told("done", charges=("c1",))
 CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
 
 
+# the first reservation was refused, so another one is charged
+ONCE_MORE = attrs.evolve(intent(), reservation="r3", at=1.0)
 UNKNOWN = told("unknown", pendings=("p1",))
 CANCELLED = told("cancelled")
 HOOK_DONE = Word(call="1", what="done", pending="p1", charge="c1")

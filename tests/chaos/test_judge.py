@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from tests.chaos.judge import Kind, Verdict, judge
@@ -14,8 +15,10 @@ from tests.chaos.samples import (
     CHARGED,
     CHECKOUT,
     DONE,
+    ELSEWHERE,
     HOOK_DONE,
     HOOK_NOT_DONE,
+    ONCE_MORE,
     OTHER,
     SETTLED,
     SETTLED_NOT_DONE,
@@ -38,6 +41,11 @@ def kinds(verdict: Verdict) -> list[Kind]:
         pytest.param([began(), intent(), DONE], [CHARGED], id="told done"),
         pytest.param([began(), intent(), told("not done")], [], id="told not done"),
         pytest.param([began(), told("not done")], [], id="nothing was sent"),
+        pytest.param(
+            [began(), intent(sends=2), ONCE_MORE, UNKNOWN, attrs.evolve(HOOK_DONE, charge="c4")],
+            [ELSEWHERE],
+            id="refused, and another reservation was charged",
+        ),
         pytest.param([began(), intent(), UNKNOWN, SETTLED_NOT_DONE], [], id="unknown, settled as not done"),
         pytest.param(
             [began(), intent(), UNKNOWN, HOOK_DONE], [CHARGED], id="unknown, done in the background"
@@ -234,6 +242,18 @@ def test_the_truth_is_found_to_be_the_truth(records: list[Record], entries: list
             id="killed, and denied by the heir",
         ),
         pytest.param([began(), intent()], [], Kind.KILLED, id="killed, and never settled"),
+        pytest.param(
+            [began(), intent(), ONCE_MORE, told("done", charges=("c4",))],
+            [CHARGED, ELSEWHERE],
+            Kind.TWICE,
+            id="another reservation was charged, and the first one, too",
+        ),
+        pytest.param(
+            [began(), intent(), ONCE_MORE, UNKNOWN, attrs.evolve(HOOK_DONE, charge="c1")],
+            [CHARGED],
+            Kind.OPEN,
+            id="another reservation was charged although the first one had been",
+        ),
         pytest.param(
             [CHECKOUT, intent(), refunding(), CANCELLED, HOOK_DONE],
             [CHARGED],

@@ -11,7 +11,7 @@ import pytest
 
 from tests.settlement.conftest import Shop, pay
 from tests.settlement.mesh import Asked, Mesh, Reply, Rule, delivered, said
-from voucher_async import ApiError, Conflict, Proof, VoucherClient
+from voucher_async import ApiError, CallState, Conflict, Proof, ReservationSuperseded, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.testing import VoucherRecord
 
@@ -73,6 +73,26 @@ async def test_a_refused_new_reservation_leaves_the_first_refusal_with_its_proof
     assert caught.value.facts.operation == CHARGE
     assert (caught.value.proof, caught.value.looked, caught.value.pending) == (Proof.REFUSED, True, None)
     assert (mesh.count(CHARGE), mesh.count(RESERVE), meshed.charged()) == (1, 2, [])
+
+
+async def test_a_new_reservation_that_was_replaced_in_turn_leaves_the_first_refusal_with_its_proof(
+    shop: Shop, meshed: Shop, mesh: Mesh
+) -> None:
+    voucher = meshed.voucher()
+
+    async def replace() -> None:
+        if mesh.count(RESERVE) == 2:
+            await reserving(meshed.client, voucher)()
+
+    mesh.once(CHARGE, first(reserving(shop.client, voucher)))
+    mesh.rules["listCharges"] = first(replace)
+    with pytest.raises(Conflict) as caught:
+        await meshed.during(pay(meshed.client, voucher, idempotency_key="k"))
+    assert isinstance(caught.value.__cause__, ReservationSuperseded)
+    assert (caught.value.proof, caught.value.looked) == (Proof.REFUSED, True)
+    assert (mesh.count(CHARGE), mesh.count(RESERVE), meshed.charged()) == (1, 3, [])
+    (record,) = [each async for each in meshed.client.history(key="k")]
+    assert record.state is CallState.NOT_DONE
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])

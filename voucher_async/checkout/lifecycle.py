@@ -9,7 +9,14 @@ import attrs
 
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
-from voucher_async.errors import ApiError, Fate, Proof, VoucherError
+from voucher_async.errors import (
+    ApiError,
+    Fate,
+    Proof,
+    ReservationExpired,
+    ReservationSuperseded,
+    VoucherError,
+)
 from voucher_async.models import ChargeReservationRequest, Reservation
 from voucher_async.money import to_amount
 from voucher_async.operations import CHARGE_RESERVATION
@@ -176,7 +183,10 @@ class Lifecycle:
             return found
         if reservation is None or flow.abandoned:
             raise refusal
-        return await self._charge(flow, payment, reservation)
+        try:
+            return await self._charge(flow, payment, reservation)
+        except (ReservationExpired, ReservationSuperseded) as error:
+            raise refusal from error  # not sent: the first charge is what was asked for
 
     async def _recalled(self, flow: Flow) -> Charge | None:
         """What an earlier equal payment has charged without anybody being told, unless it was taken back.
