@@ -70,11 +70,11 @@ if TYPE_CHECKING:
     from voucher_async.money import Amount
     from voucher_async.options import ClientOptions
     from voucher_async.payments.call import CallRecord, CallState
+    from voucher_async.payments.joined import is_joined
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
     from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
     from voucher_async.resources.paging import Listing
-    from voucher_async.settlement.joined import is_joined
 
 __all__ = [
     "UNSET",
@@ -188,7 +188,7 @@ _HOMES: Final = {
     "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
     "voucher_async.resources.paging": "Listing",
-    "voucher_async.settlement.joined": "is_joined",
+    "voucher_async.payments.joined": "is_joined",
 }
 _MODULES: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from voucher_async.clock import Clock
     from voucher_async.config import Settings
     from voucher_async.models import ConnectedClient
+    from voucher_async.payments.joining import Joining
     from voucher_async.payments.journal import Journal
+    from voucher_async.payments.supervisor import Supervisor
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
     from voucher_async.resources.vouchers import Vouchers
-    from voucher_async.settlement import Desk, Joining
 
 __all__ = ["Parts", "connect"]
 
@@ -98,8 +99,8 @@ class Parts:
             journal=journal,
             journal_scope=journal_scope,
         )
-        self.desk: Desk = core.desk
-        self.leftovers: Leftovers = Leftovers(self.transport.session, self.desk)
+        self.supervisor: Supervisor = core.supervisor
+        self.leftovers: Leftovers = Leftovers(self.transport.session, self.supervisor)
         self.joining: Joining = core.joining
         self.vouchers: Vouchers = core.vouchers
         self.reservations: Reservations = core.reservations

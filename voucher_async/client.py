@@ -144,7 +144,7 @@ class VoucherClient(Reconciling):
         self._settings = settings
         self._transport = parts.transport
         self._tokens = parts.tokens
-        self._desk = parts.desk
+        self._supervisor = parts.supervisor
         self._joining = parts.joining
         self._lifecycle = parts.lifecycle
         self.vouchers: Vouchers = parts.vouchers
@@ -323,11 +323,11 @@ class VoucherClient(Reconciling):
 
     async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:
         try:
-            await self._desk.finish(wait)
+            await self._supervisor.finish(wait)
         finally:
             try:
                 await self._tokens.aclose()
             finally:
-                self._desk.close()
+                self._supervisor.close()
                 await self._transport.aclose()
-        return await self._desk.end()
+        return await self._supervisor.end()

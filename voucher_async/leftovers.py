@@ -32,12 +32,12 @@ class Leftovers:
 
     Args:
         session: its connections.
-        desk: its open outcomes.
+        supervisor: its open outcomes.
     """
 
-    def __init__(self, session: _Session, desk: _Desk) -> None:
+    def __init__(self, session: _Session, supervisor: _Desk) -> None:
         self._session = session
-        self._desk = desk
+        self._supervisor = supervisor
         self._process = os.getpid()
 
     def warn(self, client: object) -> None:
@@ -49,7 +49,7 @@ class Leftovers:
         # a forked child has copies of what the parent will close; an interpreter that ends closes all sockets
         if self._session.closed or sys.is_finalizing() or os.getpid() != self._process:
             return
-        count = len(self._desk.pending)
+        count = len(self._supervisor.pending)
         if not count and not self._session.is_open:
             return
         left = f" with {count} open outcome{'s' if count > 1 else ''}" if count else ""

@@ -56,6 +56,8 @@ class PendingOutcome:
         known_whole: those ids are all: the list was read fresh, complete and unfiltered.
         reserved_by: the `client_id` of the reservation that was charged.
         answered: an answer of 2xx came, so something was carried out: never said to be "not done".
+        echoed: answers before it had shown such order numbers recognisably, so that another one is another
+            call's.
         base_url: the API it was sent to; None in what version 1 stored.
         client_id: the OAuth client that sent it; None in what version 1 stored.
         order_number_format: how order numbers were sent with a reference; None when they had none.
@@ -79,6 +81,7 @@ class PendingOutcome:
     known_whole: bool = False
     reserved_by: str | None = None
     answered: bool = False
+    echoed: bool = False
     base_url: str | None = None
     client_id: str | None = None
     order_number_format: str | None = None
@@ -229,10 +232,11 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "order_number_format": _read_format,
     "reference": _read_reference,
     "answered": _read_flag,
+    "echoed": _read_flag,
 }
 _NAMES: Final = tuple(PendingOutcome.__annotations__)
 _REQUIRED: Final = frozenset({"id", "operation", "sends"})
-_FLAGS: Final = frozenset({"known_whole", "answered"})
+_FLAGS: Final = frozenset({"known_whole", "answered", "echoed"})
 
 
 def _read(name: str, value: Any) -> Any:

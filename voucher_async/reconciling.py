@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from voucher_async.models import Charge
     from voucher_async.payments.call import CallRecord
+    from voucher_async.payments.joining import Joining
+    from voucher_async.payments.supervisor import Supervisor
     from voucher_async.pending import PendingOutcome, Settlement
-    from voucher_async.settlement import Desk, Joining
     from voucher_async.transport.sender import Transport
 
 __all__ = ["Reconciling"]
@@ -21,14 +22,14 @@ __all__ = ["Reconciling"]
 class Reconciling:
     """The part of a client that finds out, remembers and tells what became of money calls."""
 
-    _desk: Desk
+    _supervisor: Supervisor
     _joining: Joining
     _transport: Transport
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
         """The outcomes that are open: being settled, given up for now, or of calls whose callers are gone."""
-        return self._desk.pending
+        return self._supervisor.pending
 
     async def settle(self, pending: PendingOutcome, *, timeout: float | None = None) -> Settlement:
         """Find out what became of a call whose outcome is open (`listCharges`, scope `read-lists`).
@@ -49,8 +50,8 @@ class Reconciling:
         Raises:
             OutcomeUnknown: it cannot be told, or not yet; the message says why.
         """
-        settlement = await self._desk.settle(pending, self._transport.deadline(timeout))
-        return self._desk.engine.numbering.own_settlement(settlement)
+        settlement = await self._supervisor.settle(pending, self._transport.deadline(timeout))
+        return self._supervisor.settler.numbering.own_settlement(settlement)
 
     async def resolve(
         self,
@@ -87,13 +88,13 @@ class Reconciling:
             JournalFailed: it could not be recorded.
         """
         # loaded long since, with the parts of the client
-        from voucher_async.settlement.resolving import Verdict, resolve  # noqa: PLC0415
+        from voucher_async.payments.resolving import Verdict, resolve  # noqa: PLC0415
 
         if (done is None) is not not_done:
             raise InvalidInput("done", "must be given, or not_done must be True, and not both", done)
         verdict = Verdict(charge=done, by=by, why=why)
         deadline = self._transport.deadline(timeout)
-        return await resolve(self._desk, self._joining.ownership, pending, verdict, deadline)
+        return await resolve(self._supervisor, self._joining.ownership, pending, verdict, deadline)
 
     def history(
         self, *, order_number: str | None = None, key: str | None = None, told: bool | None = None
@@ -127,7 +128,7 @@ class Reconciling:
         Raises:
             JournalFailed: that cannot be written.
         """
-        from voucher_async.settlement.recording import ask_journal  # noqa: PLC0415 - as there
+        from voucher_async.payments.recording import ask_journal  # noqa: PLC0415 - as there
 
         return await ask_journal(self._joining.ownership.journal.acknowledge(record.scope, record.id))
 
@@ -139,4 +140,4 @@ class Reconciling:
         Args:
             pending: the open outcome; one that is not open here is ignored.
         """
-        self._desk.forget(pending)
+        self._supervisor.forget(pending)

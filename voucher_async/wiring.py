@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.checkout import Lifecycle
+from voucher_async.payments.joining import Joining
 from voucher_async.payments.memory import MemoryJournal
-from voucher_async.resources.book import ReservationBook
+from voucher_async.payments.recording import Ownership
+from voucher_async.payments.refunds import refund
+from voucher_async.payments.replaying import Replay
+from voucher_async.payments.reservations import ReservationTracker
+from voucher_async.payments.settle import Settler
+from voucher_async.payments.supervisor import Supervisor
 from voucher_async.resources.charges import Charges
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
-from voucher_async.settlement import Desk, Engine, Joining
-from voucher_async.settlement.recording import Ownership
-from voucher_async.settlement.replaying import Replay
 
 if TYPE_CHECKING:
     import random
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.hooks import Hooks
     from voucher_async.payments.journal import Journal
-    from voucher_async.settlement import Sender
+    from voucher_async.payments.sender import Sender
 
 __all__ = ["Core"]
 
@@ -59,30 +62,31 @@ class Core:
     ) -> None:
         scope = journal_scope or f"{settings.base_url} {settings.client_id}"
         ownership = Ownership(journal or MemoryJournal(clock), scope, clock)
-        self.engine: Engine = Engine(
+        self.settler: Settler = Settler(
             sender,
             settings,
             clock=clock,
             server_clock=server_clock,
             hooks=hooks,
             ownership=ownership,
+            refund=lambda charge, currency: refund(self.settler, charge, currency),
             rng=rng,
         )
-        self.desk: Desk = Desk(self.engine, settings.close_wait)
-        replay = Replay(self.desk, ownership)
-        self.joining: Joining = Joining(self.desk, ownership, replay, clock, settings.settle_window)
-        book = ReservationBook(clock, server_clock, settings.safety_margin)
-        self.vouchers: Vouchers = Vouchers(sender, self.desk, self.joining)
-        self.reservations: Reservations = Reservations(sender, book, self.desk, self.joining)
-        self.charges: Charges = Charges(sender, self.desk, self.joining)
+        self.supervisor: Supervisor = Supervisor(self.settler, settings.close_wait)
+        replay = Replay(self.supervisor, ownership)
+        self.joining: Joining = Joining(self.supervisor, ownership, replay, clock, settings.settle_window)
+        tracker = ReservationTracker(clock, server_clock, settings.safety_margin)
+        self.vouchers: Vouchers = Vouchers(sender, self.settler, self.joining)
+        self.reservations: Reservations = Reservations(sender, tracker, self.settler, self.joining)
+        self.charges: Charges = Charges(sender, self.settler, self.joining)
         self.lifecycle: Lifecycle = Lifecycle(
             sender,
             reservations=self.reservations,
             charges=self.charges,
-            desk=self.desk,
+            supervisor=self.supervisor,
             joining=self.joining,
             lock=lock,
             base_url=settings.base_url,
             lock_secret=lock_secret,
-            pauses=self.engine.pauses,
+            pauses=self.settler.pauses,
         )

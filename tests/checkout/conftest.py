@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.checkout.proxy import Proxy
 from voucher_async import Happened, ManualClock, Settled, VoucherClient
-from voucher_async.settlement.engine import PAUSE_REFUSED
+from voucher_async.payments.settle import PAUSE_REFUSED
 from voucher_async.testing import VoucherEmulator
 
 

@@ -16,7 +16,7 @@ from tests.idle import idle
 from voucher_async import CheckoutFailed, CheckoutUnknown, ConfigurationError, InvalidInput
 from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, StillRunning
 from voucher_async.payments.call import CallState
-from voucher_async.settlement.joined import is_joined
+from voucher_async.payments.joined import is_joined
 from voucher_async.testing import faults
 
 DONE, NOT_DONE, OPEN, SENT = CallState.DONE, CallState.NOT_DONE, CallState.OPEN, CallState.SENT

@@ -214,13 +214,17 @@ class World(Nature):
         refusal = Event.GONE if self.after(worker.call, Event.GONE, Facts(0)) is not None else Event.REFUSED
         plain = [(spent, "", Event.NOT_SENT)]
         if not self.accepts(state, target):
-            plain += [(spent, "", answer) for answer in (Event.IN_DOUBT, refusal)]
+            plain += [(spent, "", answer) for answer in (Event.IN_DOUBT, refusal, Event.DECLINED)]
         else:
             # a request that is on its way may never arrive
             late = spent._replace(letters=tuple(sorted((*spent.letters, letter))))
             made = self.charge(spent, letter)
             plain += [(late, "on its way, ", answer) for answer in (Event.IN_DOUBT, Event.REFUSED)]
-            plain += [(made, "carried out, ", answer) for answer in (Event.ANSWERED, Event.IN_DOUBT)]
+            answers = (Event.ANSWERED, Event.IN_DOUBT, Event.DECLINED)
+            plain += [(made, "carried out, ", answer) for answer in answers]
+            plain.append((spent, "", Event.DECLINED))
+            if not self.assumed.declined_copies_are_quick:
+                plain.append((late, "on its way, ", Event.DECLINED))
             if not self.operation.reservation:  # a voucher that some server does not find
                 plain.append((late, "on its way, ", refusal))
             plain.append((made, "carried out, ", Event.REFUSED if self.accepts(made, target) else refusal))
@@ -272,7 +276,8 @@ class World(Nature):
                 after = self.after(worker.call, event, facts)
                 if after is not None:
                     after_look = put(state, index, worker._replace(place=LOOKED, extra=(event.name, after)))
-                    if proof is Proof.REFUSED and self._is_made(state, worker):
+                    is_told = event is Event.ABSENT and proof is Proof.REFUSED
+                    if is_told and self._is_made(state, worker):
                         after_look = after_look._replace(told=((worker.key, "refused, though made", 0),))
                     yield f"{NAMES[index]} looks, and finds nothing: {proof.name}", after_look
 

@@ -40,6 +40,7 @@ class Assumptions(NamedTuple):
     done_within_window: bool = True
     compare_and_swap: bool = True
     no_stop_before_first_byte: bool = True
+    declined_copies_are_quick: bool = True
 
 
 class Scenario(NamedTuple):

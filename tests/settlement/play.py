@@ -94,7 +94,7 @@ class Process:
             lock_secret="s",
             rng=rng,
         )
-        self.desk = core.desk
+        self.supervisor = core.supervisor
         self.reservations = core.reservations
         self.charges = core.charges
         self.vouchers = core.vouchers
@@ -115,13 +115,13 @@ class Process:
     async def close(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
         """As `VoucherClient.aclose`."""
         self.alive = False
-        await self.desk.finish(wait)
-        self.desk.close()
+        await self.supervisor.finish(wait)
+        self.supervisor.close()
         self.wire.close()
-        return await self.desk.end()
+        return await self.supervisor.end()
 
     async def settle(self, pending: PendingOutcome, timeout: float) -> Settlement:
-        return await self.desk.settle(pending, self.wire.deadline(timeout))
+        return await self.supervisor.settle(pending, self.wire.deadline(timeout))
 
 
 @attrs.define(eq=False)
@@ -219,9 +219,9 @@ class World:
         for call in mine:
             assert call.task is not None
             call.task.cancel()
-        process.desk.close()
+        process.supervisor.close()
         process.wire.close()
-        await process.desk.end()
+        await process.supervisor.end()
         await self.clock.sleep(RESTART)
         self.told_open(
             *(self.saved[id] for call in self.calls for id in call.intents if self._is_lost(call, process))

@@ -78,7 +78,7 @@ class Judge:
     async def settle_everything(self) -> None:
         """No more faults: every open outcome is settled in its own process, and twice in a fresh one."""
         for process in self.world.processes:
-            self.world.told_open(*process.desk.pending)
+            self.world.told_open(*process.supervisor.pending)
         for pending in tuple(self.world.unknown.values()):
             own = self.world.caller[pending.id].process
             alive = [process for process in self.world.processes if process.alive]
@@ -406,12 +406,12 @@ class Judge:
         if ends is not None and (not ends or any(isinstance(end, OutcomeUnknown) for end in ends)):
             return True
         process = self.world.caller[pending_id].process
-        return pending_id in {pending.id for pending in process.desk.pending}
+        return pending_id in {pending.id for pending in process.supervisor.pending}
 
     def _left_open(self) -> Iterator[str]:
         for process in self.world.processes:
             if not process.alive:
                 continue
-            for pending in process.desk.pending:
+            for pending in process.supervisor.pending:
                 if not self._may_stay_open(pending.id):
                     yield f"{pending} is still open in its process"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.settlement.conftest import Shop, redeem
-from voucher_async import OutcomeUnknown
+from tests.settlement.conftest import Shop, pay, redeem
+from voucher_async import OutcomeUnknown, SettlementState
 from voucher_async.testing import faults
 from voucher_async.testing.habits import KINDS
 
@@ -37,3 +37,24 @@ async def test_a_lost_charge_is_not_denied_when_a_client_id_has_changed_since(sh
     await shop.passes(70.0)
     assert shop.told.words == ["done"]  # the next normal answer has shown that id, too
     assert shop.client.pending == ()
+
+
+@pytest.mark.parametrize("is_echoed", [True, False])
+async def test_a_client_that_has_seen_nothing_knows_from_the_outcome_that_order_numbers_come_back(
+    shop: Shop, *, is_echoed: bool
+) -> None:
+    voucher = shop.voucher()
+    if is_echoed:
+        await redeem(shop, voucher, "1.00")
+    shop.script(CHARGE, faults.BreakBefore())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await redeem(shop, voucher, timeout=0.2)
+    async with shop.another() as another:
+        await shop.during(pay(another, voucher, order_number="B-1"))
+    async with shop.another() as stranger:
+        if not is_echoed:
+            with pytest.raises(OutcomeUnknown, match="may belong to another call"):
+                await shop.during(stranger.settle(caught.value.pending))
+            return
+        settlement = await shop.during(stranger.settle(caught.value.pending))
+    assert settlement.state is SettlementState.NOT_DONE

@@ -53,7 +53,7 @@ async def test_a_caller_that_leaves_after_the_outcome_was_settled_changes_nothin
     paying.cancel()
     await asyncio.wait({paying})
     assert shop.client.pending == ()
-    await shop.until(lambda: not shop.client._desk._calls)
+    await shop.until(lambda: not shop.client._supervisor._calls)
     assert shop.client.pending == ()
     (pending,) = {each.id: each for each in shop.told.intents if each.voucher_id == second.id}.values()
     assert (await shop.client.settle(pending)).state is SettlementState.DONE
@@ -78,7 +78,7 @@ async def test_a_surplus_that_was_refunded_is_remembered_when_the_caller_leaves_
     assert len(before.surplus) == len(before.refunds) == 1
     paying.cancel()
     await asyncio.wait({paying})
-    await shop.until(lambda: not shop.client._desk._calls)
+    await shop.until(lambda: not shop.client._supervisor._calls)
     assert await shop.client.settle(pending) == before
 
 
@@ -91,7 +91,7 @@ async def test_a_charge_of_somebody_elses_reservation_is_not_in_doubt_once_it_is
     with pytest.raises(OutcomeUnknown):
         await shop.during(shop.client.reservations.charge(reservation, order_number="A-1", timeout=3.0))
     await shop.until(lambda: not shop.client.pending)
-    assert shop.client.reservations.book._in_doubt == {}
+    assert shop.client.reservations.tracker._in_doubt == {}
 
 
 async def test_what_nothing_can_settle_can_be_forgotten(shop: Shop) -> None:

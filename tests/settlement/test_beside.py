@@ -342,7 +342,7 @@ async def test_a_refund_that_is_cut_short_while_it_waits_to_be_repeated_is_open(
     shop.script(REFUND, faults.TooMany(5))
     charging = asyncio.create_task(charge_and_refund(shop, first, second))
     await shop.until(lambda: shop.count(REFUND))
-    (call,) = shop.client._desk._calls
+    (call,) = shop.client._supervisor._calls
     call.cancel()  # as asyncio does with all tasks when a loop ends
     with pytest.raises(OutcomeUnknown):
         await charging

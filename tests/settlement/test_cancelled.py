@@ -116,7 +116,7 @@ async def test_a_refusal_of_a_checkout_whose_caller_left_is_told_as_not_done(sho
         await checkout.reserve(code=voucher.code, amount="4")
         shop.emulator.set_status(voucher.id, "inactive")
         await cancelled_when(shop, checkout.charge(), lambda: shop.count(CHARGE))
-        await shop.until(lambda: not shop.client._desk._calls)
+        await shop.until(lambda: not shop.client._supervisor._calls)
     assert shop.told.words == ["not done"]
     assert shop.client.pending == ()
 
@@ -189,7 +189,7 @@ async def test_a_checkout_that_is_refunding_says_what_became_of_the_charge_that_
         charging = asyncio.create_task(checkout.charge())
         await shop.until(lambda: shop.count("refundCharge"))
         charging.cancel()
-        await shop.until(lambda: not shop.client._desk._calls)
+        await shop.until(lambda: not shop.client._supervisor._calls)
     assert [(event.what, event.pending and event.pending.voucher_id) for event in shop.told.settled] == [
         ("refunded", None),
         ("not done", second.id),

@@ -119,7 +119,7 @@ async def test_a_call_that_is_cut_off_while_its_request_is_on_its_way_is_in_doub
         shop.client.redeem(code=voucher.code, amount="4", currency="EUR", order_number="A-1")
     )
     await shop.until(lambda: shop.count(CHARGE))
-    (call,) = shop.client._desk._calls
+    (call,) = shop.client._supervisor._calls
     call.cancel()  # as asyncio does with all tasks when a loop ends
     with pytest.raises(OutcomeUnknown) as caught:
         await caller

@@ -139,7 +139,7 @@ async def test_a_machine_that_slept_around_a_charge_is_told_the_truth(
 
         sender: Any = attrs.make_class("Sender", [])()
         sender.send, sender.deadline = send, client._transport.deadline
-        client._desk.engine.sender = sender
+        client._supervisor.settler.sender = sender
     shop.script(CHARGE, fault)
     told = await shop.during(outcome_of(client.reservations.charge(reservation, order_number="A-1")))
     view = attrs.evolve(shop, client=client, told=told_hooks)

@@ -46,7 +46,7 @@ async def test_other_settings_are_refused_before_anything_is_sent(
 ) -> None:
     pending = await lost(shop, kind)
     record = shop.emulator.add_client()
-    base = str(shop.client._desk.engine.settings.base_url)
+    base = str(shop.client._supervisor.settler.settings.base_url)
     places: dict[str, dict[str, Any]] = {
         "another client": {"client_id": record.id, "client_secret": record.secret},
         "another server": {"base_url": "http://127.0.0.1:1/v1"},
@@ -79,6 +79,6 @@ async def test_the_stored_form_settles_in_another_process(shop: Shop, kind: str,
 
 async def test_the_place_is_no_secret_and_survives_the_way_through_json(shop: Shop) -> None:
     pending = await lost(shop, "charge")
-    settings = shop.client._desk.engine.settings
+    settings = shop.client._supervisor.settler.settings
     assert (pending.base_url, pending.client_id) == (settings.base_url, settings.client_id)
     assert settings.client_secret not in pending.to_json()

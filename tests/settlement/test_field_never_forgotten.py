@@ -79,7 +79,7 @@ async def test_a_refund_that_a_log_filter_ended_is_open(shop: Shop, error: Excep
     def fail(*_: object) -> None:
         raise error
 
-    looking = shop.client._desk.engine.lessons
+    looking = shop.client._supervisor.settler.lessons
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(looking), "learn", fail)
         refunding = shop.client.charges.refund(charge, currency="EUR")

@@ -14,7 +14,7 @@ from voucher_async.errors import (
 )
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallState
-from voucher_async.settlement.joined import is_joined
+from voucher_async.payments.joined import is_joined
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
@@ -208,10 +208,10 @@ async def test_who_was_told_that_it_still_runs_may_settle_it(
     second = town.client() if elsewhere else first
     error = await said(second.ask(operation, timeout=0.5))
     assert isinstance(error, StillRunning)
-    settlement = await second.core.desk.settle(error.pending, second.wire.deadline(20.0))
+    settlement = await second.core.supervisor.settle(error.pending, second.wire.deadline(20.0))
     await said(one)
     made = town.made(operation)
     assert settlement.state == ("done" if made else "not done")
     assert [each.id for each in (settlement.charge,) if each is not None] == made
     assert bool(made) == (way == "answered")
-    assert await second.core.desk.end() == ()
+    assert await second.core.supervisor.end() == ()

@@ -199,7 +199,7 @@ async def test_the_id_of_an_open_call_is_enough_to_settle_it() -> None:
     town.script()
     second = town.client()
     bare = PendingOutcome(id=error.pending.id, operation="chargeReservation")
-    settlement = await second.core.desk.settle(bare, second.wire.deadline(20.0))
+    settlement = await second.core.supervisor.settle(bare, second.wire.deadline(20.0))
     assert settlement.charge is not None
     assert [settlement.charge.id] == town.made("redeem")
     checkout = second.core.lifecycle.checkout(order_number="A-2", currency="EUR", idempotency_key="C")
@@ -207,10 +207,10 @@ async def test_the_id_of_an_open_call_is_enough_to_settle_it() -> None:
         (*_, record) = await second.records()
         bare = PendingOutcome(id=record.id, operation="chargeReservation")
         with pytest.raises(OutcomeUnknown):
-            await second.core.desk.settle(bare, second.wire.deadline(1.0))
+            await second.core.supervisor.settle(bare, second.wire.deadline(1.0))
     with pytest.raises(OutcomeUnknown):
-        await second.core.desk.settle(await _opened(town, second), second.wire.deadline(1.0))
-    assert second.core.desk.pending == ()
+        await second.core.supervisor.settle(await _opened(town, second), second.wire.deadline(1.0))
+    assert second.core.supervisor.pending == ()
 
 
 async def _opened(town: Town, client: Client) -> PendingOutcome:

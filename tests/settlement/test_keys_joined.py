@@ -20,7 +20,7 @@ from voucher_async.errors import (
 )
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallState
-from voucher_async.settlement.joined import is_joined
+from voucher_async.payments.joined import is_joined
 
 
 def ids(told: list[Any]) -> list[str]:

@@ -183,7 +183,7 @@ async def test_a_paused_owner_that_wakes_up_sends_nothing(operation: str) -> Non
     first.journal.pauses_at("save")
     one = first.begin(operation)
     await asyncio.sleep(1.0)
-    first.core.joining.ownership.heart.stop()  # a paused process renews nothing
+    first.core.joining.ownership.heartbeat.stop()  # a paused process renews nothing
     await asyncio.sleep(LEASE)
     charge = await second.ask(operation)
     first.wire.sent.clear()
@@ -210,7 +210,7 @@ async def test_a_charge_sent_by_an_owner_that_wakes_up_is_the_only_one_or_refuse
     first.wire.on_send = pause
     one = first.begin(operation, timeout=100.0)
     await asyncio.sleep(1.0)
-    first.core.joining.ownership.heart.stop()
+    first.core.joining.ownership.heartbeat.stop()
     await asyncio.sleep(LEASE)
     charge = await second.ask(operation, timeout=28.0)
     wakes.set()

@@ -21,8 +21,8 @@ from voucher_async import (
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.evidence import Finding, find
 from voucher_async.payments.lessons import Lessons
-from voucher_async.settlement import Case
-from voucher_async.settlement.archive import Archive
+from voucher_async.payments.money_call import MoneyCall
+from voucher_async.payments.registry import Registry
 from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"
@@ -151,7 +151,7 @@ async def test_a_voucher_of_another_order_is_not_the_one_that_was_to_be_created(
 
 
 def test_an_open_charge_of_which_only_the_reservations_id_is_known_may_be_of_any_amount() -> None:
-    archive = Archive()
-    archive.open(Case(pending=pending(voucher_id=None, amount=None, since=None)))
-    assert archive.rivals(Case(pending=pending())) == 1
-    assert archive.rivals(Case(pending=pending(order_number="A-2"))) == 0
+    registry = Registry()
+    registry.open(MoneyCall(pending=pending(voucher_id=None, amount=None, since=None)))
+    assert registry.rivals(MoneyCall(pending=pending())) == 1
+    assert registry.rivals(MoneyCall(pending=pending(order_number="A-2"))) == 0

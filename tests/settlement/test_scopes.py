@@ -125,7 +125,7 @@ async def test_what_takes_longer_than_closing_waits_is_left_open(
 ) -> None:
     told = Told()
     client = VoucherClient(**emulator.settings(), hooks=[told])
-    object.__setattr__(client._desk, "_close_wait", SLOW / 4)
+    object.__setattr__(client._supervisor, "_close_wait", SLOW / 4)
     assert await leave(way, client, voucher) == ["CancelledError"]
     assert told.what == ["in doubt", "left open"]
     assert [pending.operation for pending in client.pending] == ["chargeReservation"]

@@ -184,20 +184,23 @@ class Client:
     async def die(self) -> None:
         """End at once, as a killed process does: nothing is sent or written any more."""
         self.wire.dead = self.journal.dead = True
-        tasks = [*self.core.desk._calls, *self.core.engine.watches]  # no client gives its tasks out
+        tasks = [
+            *self.core.supervisor._calls,
+            *self.core.settler.watch.tasks,
+        ]  # no client gives its tasks out
         for task in tasks:
             task.cancel()
-        self.core.desk.close()
+        self.core.supervisor.close()
         self.wire.close()
         if tasks:
             await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """As `VoucherClient.aclose`."""
-        await self.core.desk.finish(0)
-        self.core.desk.close()
+        await self.core.supervisor.finish(0)
+        self.core.supervisor.close()
         self.wire.close()
-        await self.core.desk.end()
+        await self.core.supervisor.end()
 
 
 @attrs.define(eq=False)

@@ -12,8 +12,8 @@ from tests.unit.test_looking import NOON, Page, Pauses, Server, charge, looking,
 from voucher_async import ManualClock
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.models import ChargePage
+from voucher_async.payments.looking import Looking, known_ids
 from voucher_async.sansio import Answer, Request
-from voucher_async.settlement.looking import Looking, known_ids
 
 T = TypeVar("T")
 

@@ -28,12 +28,12 @@ from voucher_async.errors import (
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.payments.evidence import Move
+from voucher_async.payments.judging import Judge
 from voucher_async.payments.lessons import Lessons
+from voucher_async.payments.looking import Looking
+from voucher_async.payments.money_call import MoneyCall
+from voucher_async.payments.registry import Registry
 from voucher_async.sansio import Answer, Request
-from voucher_async.settlement.archive import Archive
-from voucher_async.settlement.case import Case
-from voucher_async.settlement.judging import Judge
-from voucher_async.settlement.looking import Looking
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Server:
     voucher: VoucherDetails | VoucherError = VOUCHER
     error: VoucherError | None = None
     clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
-    archive: Archive = attrs.Factory(Archive)
+    registry: Registry = attrs.Factory(Registry)
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         return Deadline(self.clock, timeout or 30.0)
@@ -90,14 +90,16 @@ class Server:
         page = ChargePage(data=tuple(self.charges), links=PageLinks(), meta=meta)
         return Answer(value=cast("T", page), date=None, sent=0.0)
 
-    async def look(self, case: Case, *, can_repeat: bool = False, left: float = 30.0) -> tuple[Move, Proof]:
+    async def look(
+        self, case: MoneyCall, *, can_repeat: bool = False, left: float = 30.0
+    ) -> tuple[Move, Proof]:
         made = Settings.make(client_id="shop", client_secret="secret", base_url="https://api.example")
         settings = attrs.evolve(made, settle_window=60.0, list_lag=10.0)
         looking = Looking(self, ServerClock(self.clock), random.Random(0))
         judge = Judge(
             self,
             looking=looking,
-            archive=self.archive,
+            registry=self.registry,
             lessons=Lessons(),
             settings=settings,
             clock=self.clock,
@@ -119,10 +121,10 @@ def charge(id: str = "c", **changes: Any) -> Charge:
     return attrs.evolve(made, **changes)
 
 
-def case(server: Server, quiet: float = LATE, **changes: Any) -> Case:
+def case(server: Server, quiet: float = LATE, **changes: Any) -> MoneyCall:
     """A call whose only request ended so many seconds ago."""
     values = {"pending": PENDING, "doubts": 1, "last": server.clock.monotonic() - quiet, **changes}
-    return Case(**values)
+    return MoneyCall(**values)
 
 
 async def test_what_is_absent_past_the_window_was_not_done() -> None:
@@ -144,7 +146,7 @@ async def test_what_is_found_was_done() -> None:
 
 async def test_what_belongs_to_another_call_is_not_found() -> None:
     server = Server([charge()])
-    server.archive.take("c", "another")
+    server.registry.take("c", "another")
     assert (await server.look(case(server)))[0] is Move.NOT_DONE
 
 
@@ -212,7 +214,7 @@ async def test_more_than_was_sent_and_what_is_unclear_say_so() -> None:
 
 async def test_what_may_be_an_equal_calls_is_waited_for() -> None:
     server = Server([charge()])
-    server.archive.begin(case(server, pending=attrs.evolve(PENDING, id="rival")))
+    server.registry.begin(case(server, pending=attrs.evolve(PENDING, id="rival")))
     each = case(server)
     assert (await server.look(each))[0] is Move.WAIT
     assert "equal call" in each.reason

@@ -26,9 +26,8 @@ from voucher_async import (
 )
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
-from voucher_async.sansio import Answer, Request
-from voucher_async.settlement import pauses
-from voucher_async.settlement.looking import (
+from voucher_async.payments import pauses
+from voucher_async.payments.looking import (
     Look,
     Looking,
     find_voucher,
@@ -36,6 +35,7 @@ from voucher_async.settlement.looking import (
     known_ids,
     read_currency,
 )
+from voucher_async.sansio import Answer, Request
 
 T = TypeVar("T")
 

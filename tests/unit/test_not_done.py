@@ -91,10 +91,10 @@ def test_each_settlement_that_says_not_done_has_a_proof() -> None:
     unproved = [where for where, call, negative in settlements() if negative and not _proof_of(call)]
     assert not unproved
     assert {where for where, _, negative in settlements() if negative} == {
-        "settlement/by_record.py::_known",
-        "settlement/desk.py::_not_done",
-        "settlement/engine.py::_not_done",
-        "settlement/resolving.py::resolve",
+        "payments/by_record.py::_known",
+        "payments/supervisor.py::_not_done",
+        "payments/watch.py::not_done",
+        "payments/resolving.py::resolve",
     }
 
 
@@ -106,7 +106,7 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
 @pytest.mark.parametrize(
     ("cls", "said"),
     [
-        ("Fate", {"payments/replies.py::as_not_done", "settlement/replaying.py::_error_of"}),
+        ("Fate", {"payments/replies.py::as_not_done", "payments/replaying.py::_error_of"}),
         (
             "CallState",
             {
@@ -115,19 +115,19 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
                 "checkout/finishing.py::_child",
                 "checkout/finishing.py::run",
                 "checkout/recorded.py::_replay",
-                "settlement/recording.py::released",
-                "settlement/recording.py::failed",
-                "settlement/recording.py::settled",
-                "settlement/resolving.py::_recorded",
+                "payments/recording.py::released",
+                "payments/recording.py::failed",
+                "payments/recording.py::settled",
+                "payments/resolving.py::_recorded",
             },
         ),
         (
             "SettlementState",
             {
-                "settlement/by_record.py::_known",
-                "settlement/desk.py::_not_done",
-                "settlement/engine.py::_not_done",
-                "settlement/resolving.py::resolve",
+                "payments/by_record.py::_known",
+                "payments/supervisor.py::_not_done",
+                "payments/watch.py::not_done",
+                "payments/resolving.py::resolve",
             },
         ),
         ("Happened", {"payments/report.py::refuted", "payments/report.py::not_done"}),
@@ -135,9 +135,9 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
             "Move",
             {
                 "payments/evidence.py::decide",
-                "settlement/judging.py::_look_for_voucher",
-                "settlement/engine.py::_look_until_clear",
-                "settlement/engine.py::_is_clear",
+                "payments/judging.py::_look_for_voucher",
+                "payments/settle.py::_look_until_clear",
+                "payments/watch.py::_is_clear",
             },
         ),
     ],
@@ -151,7 +151,9 @@ def test_not_done_is_said_in_a_few_places(cls: str, said: set[str]) -> None:
         if says(node, cls, "NOT_DONE") and node not in compared(function)
     }
     assert places <= said
-    assert {place for place in said if "engine" not in place} <= places
+    assert {
+        place for place in said if not place.startswith(("payments/settle.py", "payments/watch.py"))
+    } <= places
 
 
 def test_no_enum_is_made_from_a_text_that_may_say_not_done() -> None:
@@ -175,7 +177,7 @@ def test_an_error_says_not_done_with_its_proof_alone() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute) and node.attr == "proof" and isinstance(node.ctx, ast.Store)
     }
-    assert places == {"payments/replies.py::as_not_done", "settlement/desk.py::_closed"}
+    assert places == {"payments/replies.py::as_not_done", "payments/supervisor.py::_closed"}
 
 
 def test_each_proof_has_a_test_that_gives_it(root: Path) -> None:

@@ -70,6 +70,7 @@ def test_what_version_1_stored_belongs_to_no_place_and_is_written_as_version_2()
         known_whole=st.booleans(),
         reserved_by=st.none() | TEXTS,
         answered=st.booleans(),
+        echoed=st.booleans(),
         base_url=st.none() | TEXTS,
         client_id=st.none() | TEXTS,
     )
@@ -147,6 +148,7 @@ def test_a_version_that_is_not_known_is_refused(version: object) -> None:
         ("known_whole", "true"),
         ("answered", 0),
         ("answered", []),
+        ("echoed", 1),
         ("reserved_by", False),
         ("base_url", 5),
         ("client_id", []),
@@ -179,9 +181,9 @@ def test_whatever_was_stored_is_read_or_refused(changes: dict[str, Any]) -> None
 
 def test_a_flag_that_is_missing_or_null_is_not_set() -> None:
     content = json.loads(stored(known_whole=None))
-    del content["answered"]
+    del content["answered"], content["echoed"]
     pending = PendingOutcome.from_json(json.dumps(content))
-    assert (pending.known_whole, pending.answered) == (False, False)
+    assert (pending.known_whole, pending.answered, pending.echoed) == (False, False, False)
 
 
 @pytest.mark.parametrize(

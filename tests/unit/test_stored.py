@@ -50,7 +50,7 @@ BY_NAME = {
     "status": maybe(NUMBERS),
     "retry_after": maybe(st.floats(0, 1e6)),
     "known": maybe(few(TEXTS)),
-    **dict.fromkeys(("told", "known_whole", "answered", "voucher_taxable"), st.booleans()),
+    **dict.fromkeys(("told", "known_whole", "answered", "echoed", "voucher_taxable"), st.booleans()),
     **dict.fromkeys(("at", "begun_at", "changed_at", "created_at", "updated_at", "valid_until"), MOMENTS),
     **dict.fromkeys(("sent_at", "since", "until"), maybe(MOMENTS)),
 }

@@ -16,9 +16,9 @@ from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherErro
 from voucher_async.masking import conceal, known
 from voucher_async.money import CENT, to_amount, total
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.money_call import CallContext
 from voucher_async.pending import HeldState, PendingOutcome
 from voucher_async.resources.reservations import charge_pending
-from voucher_async.settlement import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,15 +41,17 @@ class Checkout:
     Leaving the block without `charge`, or with an exception, charges nothing; the reservations lapse.
 
     Args:
-        parts: what it works with.
+        lifecycle: what it works with.
         order_number: the order.
         currency: ISO 4217.
         key: the idempotency key.
     """
 
-    def __init__(self, parts: Lifecycle, *, order_number: str, currency: str, key: str | None = None) -> None:
-        self._parts = parts
-        self._record = CheckoutRecord(parts, order_number=order_number, currency=currency, key=key)
+    def __init__(
+        self, lifecycle: Lifecycle, *, order_number: str, currency: str, key: str | None = None
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._record = CheckoutRecord(lifecycle, order_number=order_number, currency=currency, key=key)
         self._held: list[HeldReservation] = []
         self._secrets: tuple[str | None, ...] = ()
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
@@ -125,24 +127,26 @@ class Checkout:
         self._check_open()
         if renew and not self._entered:
             raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
-        deadline = self._parts.sender.deadline(timeout)
+        deadline = self._lifecycle.sender.deadline(timeout)
         asked = to_amount(amount, minimum=CENT)
 
         def request_for(value: Decimal) -> Request[Reservation]:
-            return self._parts.reservations.request(code=code, amount=value, currency=self.currency, pin=pin)
+            return self._lifecycle.reservations.request(
+                code=code, amount=value, currency=self.currency, pin=pin
+            )
 
         request = request_for(asked)
-        key, target = self._parts.key(code), await self._parts.joining.ownership.digest(code)
+        key, target = self._lifecycle.key(code), await self._lifecycle.joining.ownership.digest(code)
         if self._record.replayed is not None:
             return self._show(self._record.replayed.find(target, asked))
         with known(*self._secrets):
-            async with in_turn(self._parts.lock, (key,), deadline):
+            async with in_turn(self._lifecycle.lock, (key,), deadline):
                 if allow_partial:
                     made, request = await reserve_partially(
-                        self._parts.sender, self._parts.reservations, request_for, asked, deadline
+                        self._lifecycle.sender, self._lifecycle.reservations, request_for, asked, deadline
                     )
                 else:
-                    made = await self._parts.reservations.make(request, deadline)
+                    made = await self._lifecycle.reservations.make(request, deadline)
             self._check_open()  # it may have been charged meanwhile: what is held now lapses
             held = HeldReservation(
                 made,
@@ -150,11 +154,13 @@ class Checkout:
                 request=request,
                 key=key,
                 target=target,
-                book=self._parts.reservations.book,
+                tracker=self._lifecycle.reservations.tracker,
             )
             self._hold(held)
             if renew:
-                self._renewals[held] = asyncio.create_task(keep_alive(self._parts, held, self.order_number))
+                self._renewals[held] = asyncio.create_task(
+                    keep_alive(self._lifecycle, held, self.order_number)
+                )
         return held
 
     def _hold(self, held: HeldReservation) -> None:
@@ -207,72 +213,72 @@ class Checkout:
             return self._charges
         if not self._charging:
             self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
-        deadline = self._parts.sender.deadline(timeout)
+        deadline = self._lifecycle.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
         with known(*self._secrets):
             asked = PendingOutcome(
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
             )
-            flow = Flow(deadline, asked)
-            return await self._parts.desk.run(flow, self._charge_until_known, self._end_charging)
+            context = CallContext(deadline, asked)
+            return await self._lifecycle.supervisor.run(context, self._charge_until_known, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1
 
-    async def _charge_until_known(self, flow: Flow) -> tuple[Charge, ...]:
-        return await self._record.during(self._charge_in_turn(flow))
+    async def _charge_until_known(self, context: CallContext) -> tuple[Charge, ...]:
+        return await self._record.during(self._charge_in_turn(context))
 
-    async def _charge_in_turn(self, flow: Flow) -> tuple[Charge, ...]:
+    async def _charge_in_turn(self, context: CallContext) -> tuple[Charge, ...]:
         keys = (held.key for held in self._held)
-        async with in_turn(self._parts.lock, keys, flow.deadline, last=True):
+        async with in_turn(self._lifecycle.lock, keys, context.deadline, last=True):
             self._check_broken()
             if self._charges is None:
                 for held in self._held:
-                    self._parts.reservations.book.check(held.reservation)
-                self._charges = await self._charge_all(flow)
+                    self._lifecycle.reservations.tracker.check(held.reservation)
+                self._charges = await self._charge_all(context)
         return self._charges
 
-    async def _charge_all(self, flow: Flow) -> tuple[Charge, ...]:
+    async def _charge_all(self, context: CallContext) -> tuple[Charge, ...]:
         if not self._held:
             return ()
         plan = await self._record.plan(self._held)
         try:
-            charges = await self._charge_plan(flow, plan)
+            charges = await self._charge_plan(context, plan)
         except BaseException as error:
             if self._broken is not None:
                 await self._record.opened(error)
             raise
         self._broken = None
-        await self._record.done(told=not flow.abandoned)
+        await self._record.done(told=not context.abandoned)
         return charges
 
-    async def _charge_plan(self, flow: Flow, plan: Sequence[Planned]) -> tuple[Charge, ...]:
+    async def _charge_plan(self, context: CallContext, plan: Sequence[Planned]) -> tuple[Charge, ...]:
         charges: list[Charge] = []
         for planned in plan:
             # until the charge is known, nothing of this order may be charged a second time
             self._broken = self._cut_short(planned.reservation)
             try:
-                charges.append(await self._charge_one(flow, planned))
+                charges.append(await self._charge_one(context, planned))
             except VoucherError as error:
-                flow.undoing = True
+                context.undoing = True
                 await self._record.check_own(error)
-                outcomes = await undo(self._parts, self._record.record, charges, error)
+                outcomes = await undo(self._lifecycle, self._record.record, charges, error)
                 failure = failure_of(error, outcomes)
                 self._broken = failure if _moved_money(outcomes) else None
                 raise failure from error
         return tuple(charges)
 
-    async def _charge_one(self, flow: Flow, planned: Planned) -> Charge:
-        if flow.abandoned:
+    async def _charge_one(self, context: CallContext, planned: Planned) -> Charge:
+        if context.abandoned:
             raise ConfigurationError("the checkout was cancelled before this voucher was charged")
-        return await self._record.charge(flow, planned)
+        return await self._record.charge(context, planned)
 
     def _cut_short(self, reservation: Reservation) -> OutcomeUnknown:
         pending = charge_pending(reservation, self.order_number)
         return OutcomeUnknown(
             "the checkout was cut short while it charged: look for its charges before you pay this order "
             "again",
-            pending=self._parts.reservations.numbering.formatted(pending),
+            pending=self._lifecycle.reservations.numbering.formatted(pending),
         )
 
     def _check_broken(self) -> None:

@@ -12,15 +12,15 @@ from voucher_async.errors import OutcomeUnknown, Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION, REFUND_CHARGE
 from voucher_async.payments.call import CallRecord, CallState, Parameters, Planned
+from voucher_async.payments.recording import ask_journal
 from voucher_async.payments.taken_back import covers
 from voucher_async.pending import HeldOutcome, HeldState
-from voucher_async.settlement.recording import ask_journal
 
 if TYPE_CHECKING:
     from voucher_async.checkout.lifecycle import Lifecycle
     from voucher_async.clock import Deadline
-    from voucher_async.settlement import Flow
-    from voucher_async.settlement.recording import Ownership, Recorder
+    from voucher_async.payments.money_call import CallContext
+    from voucher_async.payments.recording import Ownership, Recorder
 
 __all__ = ["child_of", "finish"]
 
@@ -44,15 +44,15 @@ def child_of(ownership: Ownership, record: CallRecord, planned: Planned) -> Call
     return attrs.evolve(ownership.new_record(parameters, None), id=planned.record, parent=record.id)
 
 
-async def finish(parts: Lifecycle, recorder: Recorder, flow: Flow) -> CallState:
+async def finish(lifecycle: Lifecycle, recorder: Recorder, context: CallContext) -> CallState:
     """Finish a checkout that may have charged something, and whose owner has left it.
 
     Each charge in doubt is settled. All of the plan charged: done. Some of it: that is taken back.
 
     Args:
-        parts: what to settle and refund with.
+        lifecycle: what to settle and refund with.
         recorder: writes its record, which is this client's own, and `SENT`.
-        flow: the call in which that is done; it outlives its caller once money moves.
+        context: the call in which that is done; it outlives its caller once money moves.
 
     Returns:
         `DONE` when all of it is charged, `NOT_DONE` when nothing of it is.
@@ -63,13 +63,13 @@ async def finish(parts: Lifecycle, recorder: Recorder, flow: Flow) -> CallState:
         VoucherError: the journal failed, or the client was closed; the record is open then, too.
     """
     try:
-        state = await _Finishing(parts, recorder.record, flow).run()
+        state = await _Finishing(lifecycle, recorder.record, context).run()
     except asyncio.CancelledError as error:
         await recorder.opened(error)
-        if flow.begun:
+        if context.begun:
             raise OutcomeUnknown(
                 "the checkout was cut short while its charges were taken back: ask again with its key",
-                pending=flow.pending,
+                pending=context.pending,
             ) from error
         raise
     except BaseException as error:
@@ -123,11 +123,11 @@ class _Child:
 class _Finishing:
     """One checkout that is being finished."""
 
-    def __init__(self, parts: Lifecycle, record: CallRecord, flow: Flow) -> None:
-        self._parts = parts
-        self._ownership = parts.joining.ownership
+    def __init__(self, lifecycle: Lifecycle, record: CallRecord, context: CallContext) -> None:
+        self._lifecycle = lifecycle
+        self._ownership = lifecycle.joining.ownership
         self._record = record
-        self._flow = flow
+        self._flow = context
 
     async def run(self) -> CallState:
         children = [await self._child(planned) for planned in self._record.plan]
@@ -169,7 +169,7 @@ class _Finishing:
         """
         if record.ended:
             return record
-        await self._parts.joining.replay.settle(record, deadline)
+        await self._lifecycle.joining.replay.settle(record, deadline)
         now = await ask_journal(self._ownership.journal.get(record.scope, record.id))
         if now is None or not now.ended:
             pending = record.pending or attrs.evolve(self._flow.pending, id=record.id)
@@ -208,7 +208,7 @@ class _Finishing:
                 outcomes.append(child.outcome)
                 continue
             self._flow.begun = True
-            outcomes.append(await take_back(self._parts, self._record, child.planned, charge))
+            outcomes.append(await take_back(self._lifecycle, self._record, child.planned, charge))
         error = next((each.error for each in outcomes if isinstance(each.error, VoucherError)), None)
         if error is not None:
             raise failure_of(error, outcomes) from error

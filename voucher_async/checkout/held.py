@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from voucher_async.models import Reservation
     from voucher_async.payments.call import Planned
-    from voucher_async.resources.book import Entry, ReservationBook
+    from voucher_async.payments.reservations import Entry, ReservationTracker
     from voucher_async.sansio import Request
 
 __all__ = ["ChargedReservation", "HeldReservation"]
@@ -27,10 +27,10 @@ class HeldReservation:
         request: how it was made, for making it anew.
         key: stands for the voucher in a lock.
         target: stands for the voucher in records.
-        book: what the client knows of its reservations.
+        tracker: what the client knows of its reservations.
     """
 
-    __slots__ = ("_book", "_entry", "_reservation", "asked", "key", "request", "target")
+    __slots__ = ("_entry", "_reservation", "_tracker", "asked", "key", "request", "target")
 
     def __init__(
         self,
@@ -40,10 +40,10 @@ class HeldReservation:
         request: Request[Reservation],
         key: str,
         target: str,
-        book: ReservationBook,
+        tracker: ReservationTracker,
     ) -> None:
         self._reservation, self._entry = made
-        self._book = book
+        self._tracker = tracker
         self.asked: Decimal = asked
         self.request: Request[Reservation] = request
         self.key: str = key
@@ -84,7 +84,7 @@ class HeldReservation:
         Counted on the monotonic clock from the moment the reservation was asked for: a local date that is
         wrong or jumps changes nothing.
         """
-        return max(self._book.left(self._entry), 0.0)
+        return max(self._tracker.left(self._entry), 0.0)
 
     @property
     def superseded(self) -> bool:
@@ -94,7 +94,7 @@ class HeldReservation:
     @property
     def charged(self) -> bool:
         """Whether it was charged."""
-        return self._book.is_charged(self._entry)
+        return self._tracker.is_charged(self._entry)
 
     def renewed(self, made: tuple[Reservation, Entry]) -> None:
         """Go on with a newer reservation of the same voucher."""

@@ -21,23 +21,26 @@ from voucher_async.models import ChargeReservationRequest, Reservation
 from voucher_async.money import to_amount
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.call import REDEEM, Parameters
+from voucher_async.payments.fence import look_behind
+from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request
-from voucher_async.settlement import Ask
-from voucher_async.settlement.fence import look_behind
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.money import Amount
+    from voucher_async.payments.joining import Joining
+    from voucher_async.payments.money_call import CallContext
+    from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.report import Report
-    from voucher_async.resources.book import Entry
+    from voucher_async.payments.reservations import Entry
+    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.supervisor import Supervisor
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
-    from voucher_async.settlement import Desk, Flow, Joining, Sender
-    from voucher_async.settlement.pauses import Pauses
 
 __all__ = ["Lifecycle"]
 
@@ -70,7 +73,7 @@ class Lifecycle:
         sender: sends the requests.
         reservations: makes and charges reservations.
         charges: refunds.
-        desk: runs what moves money.
+        supervisor: runs what moves money.
         joining: idempotency keys.
         lock: who may use a voucher.
         base_url: whose vouchers they are, for the lock keys.
@@ -84,7 +87,7 @@ class Lifecycle:
         *,
         reservations: Reservations,
         charges: Charges,
-        desk: Desk,
+        supervisor: Supervisor,
         joining: Joining,
         lock: VoucherLock,
         base_url: str,
@@ -94,11 +97,11 @@ class Lifecycle:
         self.sender = sender
         self.reservations = reservations
         self.charges = charges
-        self.desk = desk
+        self.supervisor = supervisor
         self.joining = joining
         self.lock = lock
         self.pauses = pauses
-        self.report: Report = desk.engine.report
+        self.report: Report = supervisor.settler.report
         self._base_url = base_url
         self._lock_secret = lock_secret
 
@@ -138,66 +141,66 @@ class Lifecycle:
         )
         payment = _Payment(request=request, turn=self.key(code), order_number=order_number, currency=currency)
 
-        async def call(flow: Flow) -> Charge:
-            flow.key = None if alike is None else tuple(map(str, alike))
-            return await self._pay(flow, payment)
+        async def call(context: CallContext) -> Charge:
+            context.key = None if alike is None else tuple(map(str, alike))
+            return await self._pay(context, payment)
 
         return await self.joining.charge(ask, deadline, call)
 
-    async def _pay(self, flow: Flow, payment: _Payment) -> Charge:
-        await self.desk.settle_earlier(flow)
-        async with in_turn(self.lock, (payment.turn,), flow.deadline, last=True):
-            charged = await self._recalled(flow)
+    async def _pay(self, context: CallContext, payment: _Payment) -> Charge:
+        await self.supervisor.settle_earlier(context)
+        async with in_turn(self.lock, (payment.turn,), context.deadline, last=True):
+            charged = await self._recalled(context)
             if charged is not None:
                 return charged
-            reservation, entry = await self._reserve(payment.request, flow.deadline)
-            if flow.fenced is not None:
-                found = await self.joining.replay.look_behind(flow.fenced, entry.answered, flow)
+            reservation, entry = await self._reserve(payment.request, context.deadline)
+            if context.fenced is not None:
+                found = await self.joining.replay.look_behind(context.fenced, entry.answered, context)
                 if found is not None:
                     return found
             try:
-                return await self._charge(flow, payment, reservation)
+                return await self._charge(context, payment, reservation)
             except ApiError as refusal:
-                return await self._charge_once_more(flow, payment, refusal)
+                return await self._charge_once_more(context, payment, refusal)
 
-    async def _charge(self, flow: Flow, payment: _Payment, reservation: Reservation) -> Charge:
+    async def _charge(self, context: CallContext, payment: _Payment, reservation: Reservation) -> Charge:
         return await self.reservations.charge_by(
-            flow, reservation, order_number=payment.order_number, currency=payment.currency
+            context, reservation, order_number=payment.order_number, currency=payment.currency
         )
 
-    async def _charge_once_more(self, flow: Flow, payment: _Payment, refusal: ApiError) -> Charge:
+    async def _charge_once_more(self, context: CallContext, payment: _Payment, refusal: ApiError) -> Charge:
         """Charge a new reservation after a refusal: another client's may have ended the first one meanwhile.
 
         The new one is a fence: whatever may still be under way with the old one is refused from now on, so
         that a look tells for good whether that one was charged. Once, and no more.
         """
-        case, has_looked = flow.case, refusal.proof is Proof.REFUSED
-        if case is None or not has_looked or refusal.status in _NO_VERDICT or flow.abandoned:
+        money_call, has_looked = context.money_call, refusal.proof is Proof.REFUSED
+        if money_call is None or not has_looked or refusal.status in _NO_VERDICT or context.abandoned:
             raise refusal
         reservation: Reservation | None = None
         with contextlib.suppress(VoucherError):
-            reservation, _ = await self.reservations.make(payment.request, flow.deadline)
+            reservation, _ = await self.reservations.make(payment.request, context.deadline)
         is_fenced = reservation is not None
-        found = await look_behind(self.desk.engine, flow, case, refusal, is_fenced=is_fenced)
+        found = await look_behind(self.supervisor.settler, context, money_call, refusal, is_fenced=is_fenced)
         if found is not None:
             return found
-        if reservation is None or flow.abandoned:
+        if reservation is None or context.abandoned:
             raise refusal
         try:
-            return await self._charge(flow, payment, reservation)
+            return await self._charge(context, payment, reservation)
         except (ReservationExpired, ReservationSuperseded) as error:
             raise refusal from error  # not sent: the first charge is what was asked for
 
-    async def _recalled(self, flow: Flow) -> Charge | None:
+    async def _recalled(self, context: CallContext) -> Charge | None:
         """What an earlier equal payment has charged without anybody being told, unless it was taken back.
 
         Raises:
             OutcomeUnknown: what became of the earlier payment is open.
         """
-        charged = self.desk.recall(flow)
-        if charged is not None and await self.joining.replay.seen_refunds(charged, flow.deadline):
-            self.desk.engine.archive.delivered(charged.id)
-            flow.recalled = charged = None
+        charged = self.supervisor.recall(context)
+        if charged is not None and await self.joining.replay.seen_refunds(charged, context.deadline):
+            self.supervisor.settler.registry.delivered(charged.id)
+            context.recalled = charged = None
         return charged
 
     async def _reserve(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:

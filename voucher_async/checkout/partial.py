@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
     from voucher_async.models import Reservation
-    from voucher_async.resources.book import Entry
+    from voucher_async.payments.reservations import Entry
+    from voucher_async.payments.sender import Sender
     from voucher_async.resources.reservations import Reservations
     from voucher_async.sansio import Request
-    from voucher_async.settlement.sender import Sender
 
 __all__ = ["reserve_partially"]
 

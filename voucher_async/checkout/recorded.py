@@ -28,11 +28,11 @@ from voucher_async.checkout.replayed import Replayed
 from voucher_async.errors import ConfigurationError, Fate, JournalFailed, OutcomeUnknown, Proof
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
+from voucher_async.payments.joining import check_parameters
+from voucher_async.payments.money_call import CallContext
+from voucher_async.payments.recording import Recorder, ask_journal, noted
 from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
-from voucher_async.settlement import Flow
-from voucher_async.settlement.joining import check_parameters
-from voucher_async.settlement.recording import Recorder, ask_journal, noted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -51,7 +51,7 @@ class CheckoutRecord:
     """The record of one checkout.
 
     Args:
-        parts: what checkouts work with.
+        lifecycle: what checkouts work with.
         order_number: the order.
         currency: ISO 4217.
         key: the idempotency key.
@@ -60,8 +60,8 @@ class CheckoutRecord:
         replayed: what an earlier run with the key has charged; None where this one charges.
     """
 
-    def __init__(self, parts: Lifecycle, *, order_number: str, currency: str, key: str | None) -> None:
-        self._parts = parts
+    def __init__(self, lifecycle: Lifecycle, *, order_number: str, currency: str, key: str | None) -> None:
+        self._lifecycle = lifecycle
         self._parameters = Parameters(operation=CHECKOUT, currency=currency, order_number=order_number)
         self._key = key
         self._recorder: Recorder | None = None
@@ -83,8 +83,8 @@ class CheckoutRecord:
     @property
     def _own(self) -> Recorder:
         if self._recorder is None or self._recorder.record.ended:
-            record = self._parts.joining.ownership.new_record(self._parameters, self._key)
-            self._recorder = Recorder(self._parts.joining.ownership, record, is_stored=False)
+            record = self._lifecycle.joining.ownership.new_record(self._parameters, self._key)
+            self._recorder = Recorder(self._lifecycle.joining.ownership, record, is_stored=False)
         return self._recorder
 
     async def enter(self) -> None:
@@ -99,9 +99,9 @@ class CheckoutRecord:
         self._is_inside = True
         if self._key is None:
             return
-        flow = Flow(self._parts.sender.deadline(), self._pending())
+        context = CallContext(self._lifecycle.sender.deadline(), self._pending())
         try:
-            await self._parts.desk.run(flow, self._claim)
+            await self._lifecycle.supervisor.run(context, self._claim)
         except BaseException:
             await self.leave()
             raise
@@ -112,59 +112,59 @@ class CheckoutRecord:
             operation=CHARGE_RESERVATION.id, currency=asked.currency, order_number=asked.order_number
         )
 
-    async def _claim(self, flow: Flow) -> None:
+    async def _claim(self, context: CallContext) -> None:
         try:
-            while not await self._claim_once(flow):
-                _check_caller(flow)
+            while not await self._claim_once(context):
+                _check_caller(context)
         except BaseException:
             await self.leave()
             raise
 
-    async def _claim_once(self, flow: Flow) -> bool:
+    async def _claim_once(self, context: CallContext) -> bool:
         """Whether the key could be claimed, or was charged before; else ask once more."""
-        claim = await to_the_end(self._ask(flow))
+        claim = await to_the_end(self._ask(context))
         if claim.won:
             return True
         held = claim.record
         check_parameters(self._parameters, held.parameters)
         if held.state is CallState.DONE:
-            return await self._replay(held, flow)
+            return await self._replay(held, context)
         if held.state is CallState.OPEN:
-            return await self._finish(held, flow, "its checkout is finished first")
-        if await self._parts.joining.wait_for(held, flow) is None:
-            await ask_journal(self._parts.joining.ownership.journal.bury(held.owner))
-            return await self._finish(held, flow, "its owner is dead")
+            return await self._finish(held, context, "its checkout is finished first")
+        if await self._lifecycle.joining.wait_for(held, context) is None:
+            await ask_journal(self._lifecycle.joining.ownership.journal.bury(held.owner))
+            return await self._finish(held, context, "its owner is dead")
         return False
 
-    async def _ask(self, flow: Flow) -> Claim:
-        ownership = self._parts.joining.ownership
+    async def _ask(self, context: CallContext) -> Claim:
+        ownership = self._lifecycle.joining.ownership
         record = ownership.new_record(self._parameters, self._key)
         claim = await ownership.claim(record)
         if claim.won:
             self._recorder = Recorder(ownership, record, is_stored=True)
-        flow.asked = attrs.evolve(flow.asked, id=claim.record.id)
+        context.asked = attrs.evolve(context.asked, id=claim.record.id)
         return claim
 
-    async def _replay(self, held: CallRecord, flow: Flow) -> bool:
-        self.replayed = await Replayed.read(self._parts.joining, held, flow.deadline)
+    async def _replay(self, held: CallRecord, context: CallContext) -> bool:
+        self.replayed = await Replayed.read(self._lifecycle.joining, held, context.deadline)
         if self.replayed is None:
-            ownership = self._parts.joining.ownership
+            ownership = self._lifecycle.joining.ownership
             await ownership.take_over(held, CallState.NOT_DONE, "all of it was taken back")
         return self.replayed is not None
 
-    async def _finish(self, held: CallRecord, flow: Flow, why: str) -> bool:
+    async def _finish(self, held: CallRecord, context: CallContext, why: str) -> bool:
         """Whether nothing was charged, so that this run goes on with the record."""
         if not await to_the_end(self._take(held, why)):
             return False
         if held.state is CallState.BEGUN:
             return True
-        await finish(self._parts, self._own, flow)
+        await finish(self._lifecycle, self._own, context)
         self._recorder, self._is_left_over = None, False
         return False
 
     async def _take(self, held: CallRecord, why: str) -> bool:
         state = CallState.BEGUN if held.state is CallState.BEGUN else CallState.SENT
-        ownership = self._parts.joining.ownership
+        ownership = self._lifecycle.joining.ownership
         taken = await ownership.take_over(held, state, why)
         if taken is not None:
             self._recorder = Recorder(ownership, taken, is_stored=True)
@@ -208,12 +208,12 @@ class CheckoutRecord:
             raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
         return plan
 
-    async def charge(self, flow: Flow, planned: Planned) -> Charge:
+    async def charge(self, context: CallContext, planned: Planned) -> Charge:
         """Charge one voucher of the plan; its record is a child of this one."""
-        ownership, asked = self._parts.joining.ownership, self._parameters
+        ownership, asked = self._lifecycle.joining.ownership, self._parameters
         recorder = Recorder(ownership, child_of(ownership, self.record, planned), is_stored=False)
-        charging = self._parts.reservations.charge_by(
-            flow,
+        charging = self._lifecycle.reservations.charge_by(
+            context,
             planned.reservation,
             order_number=asked.order_number or "",
             currency=asked.currency,
@@ -221,8 +221,8 @@ class CheckoutRecord:
         )
 
         def sent() -> PendingOutcome | None:
-            case = flow.case
-            return case.pending if case is not None and case.recorder is recorder else None
+            money_call = context.money_call
+            return money_call.pending if money_call is not None and money_call.recorder is recorder else None
 
         charge = await noted(recorder, charging, sent)
         await recorder.done(charge, told=True)  # by this checkout, whose own record tells whether anybody was
@@ -258,8 +258,8 @@ class CheckoutRecord:
         await self._own.opened(error)
 
 
-def _check_caller(flow: Flow) -> None:
+def _check_caller(context: CallContext) -> None:
     """Begin nothing more once the caller is gone, whose checkout was finished all the same."""
-    flow.begun = False
-    if flow.abandoned:
+    context.begun = False
+    if context.abandoned:
         raise ConfigurationError("the checkout was cancelled before it began")

@@ -17,7 +17,7 @@ AHEAD: Final = 300.0
 RETRY: Final = 30.0
 
 
-async def keep_alive(parts: Lifecycle, held: HeldReservation, order_number: str) -> None:
+async def keep_alive(lifecycle: Lifecycle, held: HeldReservation, order_number: str) -> None:
     """Reserve anew five minutes before the reservation cannot be charged any more, again and again.
 
     Ends when the reservation was charged, when another one of this client replaced it (that one is not
@@ -26,20 +26,20 @@ async def keep_alive(parts: Lifecycle, held: HeldReservation, order_number: str)
     """
     pause = max(held.remaining - AHEAD, 0.0)
     while True:
-        await parts.pauses.wait(pause)
-        deadline = parts.sender.deadline()
+        await lifecycle.pauses.wait(pause)
+        deadline = lifecycle.sender.deadline()
         try:
-            async with in_turn(parts.lock, (held.key,), deadline):
+            async with in_turn(lifecycle.lock, (held.key,), deadline):
                 if held.remaining <= 0:
                     return
-                held.renewed(await parts.reservations.make(held.request, deadline))
+                held.renewed(await lifecycle.reservations.make(held.request, deadline))
         except Exception as error:  # noqa: BLE001 - whatever it is, the customer is still paying: try again
-            parts.report.renewal_failed(held.amount, order_number, error)
+            lifecycle.report.renewal_failed(held.amount, order_number, error)
             if _is_final(error):
                 return
             pause = RETRY
         else:
-            parts.report.renewed(held.amount, order_number)
+            lifecycle.report.renewed(held.amount, order_number)
             pause = max(held.remaining - AHEAD, RETRY)
 
 

@@ -10,16 +10,16 @@ from voucher_async.checkout.held import ChargedReservation
 from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, OutcomeUnknown
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.joined import as_joined
+from voucher_async.payments.recording import ask_journal
 from voucher_async.pending import PendingOutcome
-from voucher_async.settlement.joined import as_joined
-from voucher_async.settlement.recording import ask_journal
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from voucher_async.clock import Deadline
     from voucher_async.payments.call import CallRecord
-    from voucher_async.settlement import Joining
+    from voucher_async.payments.joining import Joining
 
 __all__ = ["Replayed"]
 

@@ -14,8 +14,8 @@ from voucher_async.errors import (
     ReservationAlreadyCharged,
     VoucherError,
 )
+from voucher_async.payments.recording import ask_journal
 from voucher_async.pending import HeldOutcome, HeldState
-from voucher_async.settlement.recording import ask_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +29,12 @@ __all__ = ["failure_of", "outcome", "take_back", "undo"]
 
 
 async def undo(
-    parts: Lifecycle, record: CallRecord, charges: Sequence[Charge], error: VoucherError
+    lifecycle: Lifecycle, record: CallRecord, charges: Sequence[Charge], error: VoucherError
 ) -> tuple[HeldOutcome, ...]:
     """Refund what was charged, and say what became of every voucher.
 
     Args:
-        parts: what to refund with.
+        lifecycle: what to refund with.
         record: the checkout's, with its plan.
         charges: what was charged, in the order of the plan.
         error: why the next one was not charged.
@@ -43,9 +43,9 @@ async def undo(
     for index, planned in enumerate(record.plan):
         if index < len(charges):
             try:
-                outcomes.append(await take_back(parts, record, planned, charges[index]))
+                outcomes.append(await take_back(lifecycle, record, planned, charges[index]))
             except asyncio.CancelledError:
-                _leave(parts, record, charges[index:])
+                _leave(lifecycle, record, charges[index:])
                 raise
         elif index == len(charges):
             outcomes.append(outcome(planned, _state_after(error), error=error))
@@ -66,40 +66,44 @@ def _state_after(error: VoucherError) -> HeldState:
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
 
 
-def _leave(parts: Lifecycle, record: CallRecord, charges: Sequence[Charge]) -> None:
+def _leave(lifecycle: Lifecycle, record: CallRecord, charges: Sequence[Charge]) -> None:
     """Nothing can be refunded any more: the client was closed, or the loop ends."""
-    under_way = {pending.charge_id for pending in parts.desk.pending}
+    under_way = {pending.charge_id for pending in lifecycle.supervisor.pending}
     for charge in charges:
         if charge.id not in under_way:  # what is in doubt is open, and listed as such
-            _report_failed(parts, record, charge, None)
+            _report_failed(lifecycle, record, charge, None)
 
 
-async def take_back(parts: Lifecycle, record: CallRecord, planned: Planned, charge: Charge) -> HeldOutcome:
+async def take_back(
+    lifecycle: Lifecycle, record: CallRecord, planned: Planned, charge: Charge
+) -> HeldOutcome:
     """Refund one charge of a checkout, once whoever else does so, and tell the hooks.
 
     Args:
-        parts: what to refund with.
+        lifecycle: what to refund with.
         record: the checkout's.
         planned: the voucher.
         charge: its charge.
     """
     currency, key = record.parameters.currency or "", f"{planned.record}/refund"
     try:
-        refund = await parts.charges.take_back(charge, currency=currency, key=key, parent=record.id)
+        refund = await lifecycle.charges.take_back(charge, currency=currency, key=key, parent=record.id)
     except VoucherError as error:
-        elsewhere = await _refunded_elsewhere(parts, planned, charge, key, error)
+        elsewhere = await _refunded_elsewhere(lifecycle, planned, charge, key, error)
         if elsewhere is not None:
             return elsewhere
         if _open_in(error) is not None:
             return outcome(planned, HeldState.UNKNOWN, charge=charge, error=error)
-        _report_failed(parts, record, charge, error)
+        _report_failed(lifecycle, record, charge, error)
         return outcome(planned, HeldState.CHARGED, charge=charge, error=error)
-    parts.report.refunded(charge, **_of(record))
+    lifecycle.report.refunded(charge, **_of(record))
     return outcome(planned, HeldState.REFUNDED, charge=charge, refund=refund)
 
 
-def _report_failed(parts: Lifecycle, record: CallRecord, charge: Charge, error: VoucherError | None) -> None:
-    parts.report.refund_failed(charge, error, **_of(record))
+def _report_failed(
+    lifecycle: Lifecycle, record: CallRecord, charge: Charge, error: VoucherError | None
+) -> None:
+    lifecycle.report.refund_failed(charge, error, **_of(record))
 
 
 def _of(record: CallRecord) -> dict[str, str]:
@@ -108,10 +112,10 @@ def _of(record: CallRecord) -> dict[str, str]:
 
 
 async def _refunded_elsewhere(
-    parts: Lifecycle, planned: Planned, charge: Charge, key: str, error: VoucherError
+    lifecycle: Lifecycle, planned: Planned, charge: Charge, key: str, error: VoucherError
 ) -> HeldOutcome | None:
     """What became of a charge that another worker takes back; None where none does, or that is not known."""
-    ownership = parts.joining.ownership
+    ownership = lifecycle.joining.ownership
     try:
         other = await ask_journal(ownership.journal.find(ownership.scope, key))
     except JournalFailed:

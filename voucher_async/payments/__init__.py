@@ -1,5 +1,7 @@
-"""Calls that move money: the evidence about them.
+"""Money calls: sent, finished whatever happens, and settled when their answer is lost.
 
-`likeness` compares texts, `lessons` holds what normal answers have shown of the server, `replies` says what
-one request proves, `evidence` what a list of charges proves.
+`machine` says what is legal for a call, `evidence` what a list of charges proves of it; both are pure.
+`settle` sends, looks and decides; `supervisor` keeps calls alive when their callers are gone; `joining` gives
+each idempotency key one call; `journal` is where the records of calls are kept. `docs/settlement.md` has the
+theory.
 """

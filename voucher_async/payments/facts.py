@@ -22,9 +22,7 @@ __all__ = [
     "Facts",
     "Limits",
     "Operation",
-    "Seen",
     "Step",
-    "Will",
 ]
 
 
@@ -88,6 +86,7 @@ class Call(NamedTuple):
         under_way: that request has not ended, as far as the record knows.
         doubts: a request that has ended may have been carried out, or may be yet.
         refused: a request was refused; copies of it may have been delivered, or may be yet.
+        declined: whoever limits requests has refused all of them.
         inherited: an earlier record with this key left such doubts.
         answered: a 2xx came that could not be the answer: something was carried out.
         ended_at: when the last request ended.
@@ -108,6 +107,7 @@ class Call(NamedTuple):
     under_way: bool = False
     doubts: bool = False
     refused: bool = False
+    declined: bool = False
     inherited: bool = False
     answered: bool = False
     ended_at: float | None = None
@@ -164,9 +164,10 @@ class Event(enum.Enum):
     NOT_SENT = "not a byte of the request was written, or the only one was answered with 401"
     ANSWERED = "the request was answered with its charge"
     CONTRADICTED = "the request was answered with a 2xx that cannot be its answer"
-    REFUSED = "this delivery of the request was refused by the API's own word (400, 409, 422)"
+    REFUSED = "this delivery of the request was refused (400, 403, 409, 422)"
+    DECLINED = "the same, by whoever limits requests (429): it may be sent again later"
     GONE = "the same, because its reservation is not there any more (404, 410)"
-    IN_DOUBT = "the request ended without an answer that proves anything (403, 429, 5xx, silence, cut off)"
+    IN_DOUBT = "the request ended without an answer that proves anything (5xx, silence, cut off)"
     FOUND = "a look shows the charge"
     ABSENT = "a fresh, complete, unfiltered look does not show it, and the call ends"
     CLEARED = "the same, and the owner goes on"
@@ -178,7 +179,7 @@ class Event(enum.Enum):
 
 
 class Step(enum.Enum):
-    """The answer to a caller of a key (the first ten), or the next step of an owner."""
+    """The answer to a caller of a key."""
 
     CLAIM = "begin a record of its own"
     WAIT = "wait for the end, holding no turn"
@@ -190,18 +191,6 @@ class Step(enum.Enum):
     REFUNDED = "get the charge and its refunds, and no new payment"
     REFUSAL = "get a copy of the refusal that was waited for"
     MISMATCH = "be refused: the key is used for something else"
-    RESERVE = "reserve; where something is in doubt, that is the fence"
-    SEND = "record a request"
-    REPEAT = "record the same request again"
-    BEGIN = "write the first byte of the recorded request"
-    READ_AGAIN = "write nothing: it is too late, read the record again"
-    TELL = "tell how it ended"
-    LOOK = "look, after a pause"
-    END_DONE = "write that it was carried out, and tell it"
-    END_NOT_SENT = "write that nothing was sent (`Proof.NOT_SENT`), then tell it"
-    END_NOT_DONE = "write that it was not carried out, then tell it"
-    LEAVE_OPEN = "write that it is open, and tell it"
-    GO_ON = "note that nothing before has had an effect"
 
 
 class Asked(NamedTuple):
@@ -222,30 +211,3 @@ class Asked(NamedTuple):
     is_late: bool = False
     age: float = 0.0
     has_read: bool = False
-
-
-class Seen(enum.Enum):
-    """The result of the last look; one from before the last request counts as none."""
-
-    NOTHING_YET = "there was no look"
-    OURS = "our charge"
-    ABSENT = "nothing, in a list that is fresh, complete and unfiltered"
-    UNCLEAR = "something that may be ours, or a list that proves nothing"
-
-
-class Will(NamedTuple):
-    """What the owner of a record may still do.
-
-    Attributes:
-        is_wanted: its caller waits, and there is time: something new may be sent.
-        has_time: there is time for another look.
-        can_reserve: reserving was not refused; whoever recovers without the code cannot reserve.
-        lives: the reservation `Call.target` has not ended, by what is known here.
-        can_repeat: looks and repeats so far allow to send the same again.
-    """
-
-    is_wanted: bool = True
-    has_time: bool = True
-    can_reserve: bool = True
-    lives: bool = True
-    can_repeat: bool = True

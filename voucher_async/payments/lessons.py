@@ -61,9 +61,9 @@ class Lessons:
             self._learn_clock(pending.operation, charge.created_at, *made)
 
     def echoes(self, pending: PendingOutcome) -> bool:
-        """Whether answers have shown order numbers like that of a call recognisably."""
+        """Whether answers have shown such order numbers recognisably: to this client, or to the sender."""
         is_plain = (pending.order_number or "").isascii()
-        return pending.operation in (self.echoed if is_plain else self.echoed_beyond)
+        return pending.echoed or pending.operation in (self.echoed if is_plain else self.echoed_beyond)
 
     def _learn_order(self, pending: PendingOutcome, charge: Charge) -> None:
         likeness = likeness_of(pending, charge.order_number)

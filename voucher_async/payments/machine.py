@@ -56,9 +56,20 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from voucher_async.fates import Proof
-from voucher_async.payments.facts import Asked, Call, CallState, Event, Facts, Limits, Seen, Step, Will
+from voucher_async.payments.facts import Asked, Call, CallState, Event, Facts, Limits, Step
 
-__all__ = ["ASKED", "GUARDS", "LASTING", "PROOFS", "TRANSITIONS", "Guard", "Machine", "Row", "is_rival"]
+__all__ = [
+    "ASKED",
+    "CLEARS",
+    "GUARDS",
+    "LASTING",
+    "PROOFS",
+    "TRANSITIONS",
+    "Guard",
+    "Machine",
+    "Row",
+    "is_rival",
+]
 
 Guard = Callable[[Call, Facts, Limits], bool]
 
@@ -78,6 +89,10 @@ def _is_shown(call: Call, facts: Facts, limits: Limits) -> bool:
 
 def _is_past_lag(call: Call, facts: Facts, limits: Limits) -> bool:
     return _is_past(_fence(call, facts), facts, limits.lag)
+
+
+def _is_behind_fence(call: Call, facts: Facts, _: Limits) -> bool:
+    return _is_past(_fence(call, facts), facts, 0.0)
 
 
 def _is_dead_long_enough(call: Call, facts: Facts, limits: Limits) -> bool:
@@ -105,6 +120,10 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "past_window": lambda call, facts, limits: _is_past(call.ended_at, facts, limits.window),
     "dead_long_enough": _is_dead_long_enough,
     "past_lag": _is_past_lag,
+    "behind_fence": _is_behind_fence,
+    "balanced": lambda _c, facts, _l: facts.is_balanced,
+    "all_declined": lambda call, _f, _l: call.declined and not call.inherited,
+    "copies_shown": lambda call, facts, limits: _is_past(call.ended_at, facts, limits.lag),
     "all_refused": lambda call, _f, _l: call.refused and not call.doubts,
     "shown": _is_shown,
     # an end
@@ -148,6 +167,7 @@ TRANSITIONS: Final[Mapping[Event, Row]] = {
     Event.ANSWERED: Row(_SENT, CallState.DONE),
     Event.CONTRADICTED: Row(_SENT, None),
     Event.REFUSED: Row(_SENT, None),
+    Event.DECLINED: Row(_SENT, None),
     Event.GONE: Row(_SENT, None, ("gone_is_a_fence",)),
     Event.IN_DOUBT: Row(_SENT, None),
     Event.FOUND: Row(_UNCLEAR, CallState.DONE, ("nobody_elses", "no_rival")),
@@ -163,11 +183,12 @@ TRANSITIONS: Final[Mapping[Event, Row]] = {
 _NOTHING_SENT: Final = ("nothing_sent",)
 _LATE: Final = ("not_answered", "past_window", "dead_long_enough")
 _FENCED: Final = ("not_answered", "past_lag")
+_FENCED_OFF: Final = ("not_answered", "behind_fence", "balanced")
 
 PROOFS: Final[Mapping[Proof, tuple[tuple[str, ...], ...]]] = {
     Proof.NOT_SENT: (_NOTHING_SENT,),
     Proof.UNAUTHORIZED: (_NOTHING_SENT,),
-    Proof.FENCED: (_FENCED,),
+    Proof.FENCED: (_FENCED, _FENCED_OFF),
     Proof.ABSENT: (_LATE,),
     Proof.REPEAT_REFUSED: (_FENCED, _LATE),
     Proof.NO_VOUCHER: (_LATE,),
@@ -179,6 +200,17 @@ PROOFS: Final[Mapping[Proof, tuple[tuple[str, ...], ...]]] = {
 _THIS_CALL: Final = frozenset({Proof.NOT_SENT, Proof.UNAUTHORIZED})
 LASTING: Final = frozenset(Proof) - _THIS_CALL - {Proof.REFUSED}
 """Proofs that hold for ever, for every request so far; others leave doubts to the next record of the key."""
+
+CLEARS: Final[Mapping[Proof, tuple[tuple[str, ...], ...]]] = {
+    **{proof: groups for proof, groups in PROOFS.items() if proof in LASTING},
+    Proof.REFUSED: (("all_refused", "all_declined", "copies_shown"),),
+}
+"""The guards of each proof after which money may be asked for anew."""
+
+_PROVED: Final[Mapping[Event, Mapping[Proof, tuple[tuple[str, ...], ...]]]] = {
+    Event.ABSENT: PROOFS,
+    Event.CLEARED: CLEARS,
+}
 
 ASKED: Final[Mapping[tuple[CallState, bool], Step]] = {
     # (the state, whether its owner lives)
@@ -217,14 +249,9 @@ class Machine:
         row = TRANSITIONS[event]
         if call.state not in row.sources or not self.holds(row.guards, call, facts):
             return False
-        if event not in {Event.ABSENT, Event.CLEARED}:
+        if event not in _PROVED:
             return True
-        is_lasting = event is Event.ABSENT or facts.proof in LASTING
-        return is_lasting and self.proves(call, facts)
-
-    def proves(self, call: Call, facts: Facts) -> bool:
-        """Whether the proof that is offered holds for a record."""
-        groups = () if facts.proof is None else PROOFS[facts.proof]
+        groups = () if facts.proof is None else _PROVED[event].get(facts.proof, ())
         return any(self.holds(group, call, facts) for group in groups)
 
     def may_begin(self, call: Call, now: float) -> bool:
@@ -271,50 +298,10 @@ class Machine:
         is_running = call.state in _DRIVEN
         return is_running and self.holds(("joins", "same_parameters"), call, Facts(0.0, is_same=is_same))
 
-    def next_move(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
-        """What the owner of a record does next; `facts` are those of the last look, where there was one."""
-        if call.state not in _DRIVEN:
-            return Step.TELL
-        if call.under_way:
-            return Step.BEGIN if self.may_begin(call, facts.now) else Step.READ_AGAIN
-        if not will.is_wanted and self.holds(_NOTHING_SENT, call, facts):
-            return Step.END_NOT_SENT
-        if not call.in_doubt:
-            return Step.RESERVE if call.operation.reserves and not _has_target(call, will) else Step.SEND
-        return self._settle(call, seen, facts, will)
-
-    def _settle(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
-        if seen is Seen.OURS and self.may(call, Event.FOUND, facts):
-            return Step.END_DONE
-        if seen is Seen.ABSENT and will.is_wanted and self.may(call, Event.CLEARED, facts):
-            return Step.GO_ON
-        if seen is Seen.ABSENT and self.may(call, Event.ABSENT, facts):
-            return Step.END_NOT_DONE
-        return self._go_on_in_doubt(call, seen, facts, will)
-
-    def _go_on_in_doubt(self, call: Call, seen: Seen, facts: Facts, will: Will) -> Step:
-        is_repeated = seen is not Seen.NOTHING_YET and will.is_wanted and will.can_repeat and will.lives
-        if is_repeated and self.may(call, Event.REPEATING, facts._replace(target=call.target)):
-            return Step.REPEAT
-        if _needs_fence(call, will):
-            return Step.RESERVE
-        return Step.LOOK if will.has_time else Step.LEAVE_OPEN
-
 
 def is_rival(call: Call) -> bool:
     """Whether a charge that nobody owns may belong to this record, for it looks the same as another's."""
     return call.in_doubt or call.state not in {CallState.DONE, CallState.NOT_DONE}
-
-
-def _has_target(call: Call, will: Will) -> bool:
-    return call.target is not None and will.lives
-
-
-def _needs_fence(call: Call, will: Will) -> bool:
-    if not (call.operation.reserves and will.is_wanted and will.can_reserve) or call.fenced_at is not None:
-        return False
-    is_anothers = call.inherited or call.taken_at is not None
-    return is_anothers or call.refused or not will.lives
 
 
 def _claimed(call: Call, facts: Facts) -> Call:
@@ -344,8 +331,16 @@ def _ended(call: Call, facts: Facts) -> Call:
     return call._replace(under_way=False, ended_at=facts.now)
 
 
+def _refused(call: Call, facts: Facts) -> Call:
+    return _ended(call, facts)._replace(refused=True, declined=False)
+
+
+def _declined(call: Call, facts: Facts) -> Call:
+    return _ended(call, facts)._replace(refused=True, declined=call.declined or not call.in_doubt)
+
+
 def _gone(call: Call, facts: Facts) -> Call:
-    return _ended(call, facts)._replace(refused=True, fenced_at=facts.now)
+    return _refused(call, facts)._replace(fenced_at=facts.now)
 
 
 def _absent(call: Call, facts: Facts) -> Call:
@@ -354,7 +349,7 @@ def _absent(call: Call, facts: Facts) -> Call:
 
 
 def _cleared(call: Call, _: Facts) -> Call:
-    return call._replace(doubts=False, refused=False, inherited=False, taken_at=None)
+    return call._replace(doubts=False, refused=False, declined=False, inherited=False, taken_at=None)
 
 
 def _taken_over(call: Call, facts: Facts) -> Call:
@@ -377,7 +372,8 @@ _EFFECTS: Final[Mapping[Event, Callable[[Call, Facts], Call]]] = {
     Event.NOT_SENT: lambda call, _: call._replace(under_way=False),
     Event.ANSWERED: _done,
     Event.CONTRADICTED: lambda call, facts: _ended(call, facts)._replace(doubts=True, answered=True),
-    Event.REFUSED: lambda call, facts: _ended(call, facts)._replace(refused=True),
+    Event.REFUSED: _refused,
+    Event.DECLINED: _declined,
     Event.GONE: _gone,
     Event.IN_DOUBT: lambda call, facts: _ended(call, facts)._replace(doubts=True),
     Event.FOUND: _done,

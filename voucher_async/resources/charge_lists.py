@@ -11,7 +11,7 @@ from voucher_async.sansio import build
 if TYPE_CHECKING:
     from voucher_async.models import Charge, ChargePage
     from voucher_async.payments.numbering import Numbering
-    from voucher_async.settlement import Sender
+    from voucher_async.payments.sender import Sender
 
 __all__ = ["charge_listing"]
 

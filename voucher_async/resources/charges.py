@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, to_amount
+from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
-from voucher_async.settlement import Ask
-from voucher_async.settlement.refunds import perform_in_turn, refund, refund_case, refund_parameters
+from voucher_async.payments.refunds import perform_in_turn, refund, refund_case, refund_parameters
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
-    from voucher_async.settlement import Desk, Flow, Joining, Sender
+    from voucher_async.payments.joining import Joining
+    from voucher_async.payments.money_call import CallContext
+    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.settle import Settler
 
 __all__ = ["Charges"]
 
@@ -25,13 +28,13 @@ class Charges:
 
     Args:
         sender: sends the requests.
-        desk: sends what moves money, and settles it.
+        settler: sends what moves money, and settles it.
         joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, desk: Desk, joining: Joining) -> None:
+    def __init__(self, sender: Sender, settler: Settler, joining: Joining) -> None:
         self._sender = sender
-        self._desk = desk
+        self._settler = settler
         self._joining = joining
 
     async def refund(
@@ -73,14 +76,14 @@ class Charges:
         """
         key = check_key(idempotency_key)
         value = _amount(charge, amount)
-        case, _ = refund_case(self._desk.engine.numbering, charge, value, currency)
-        ask = Ask(parameters=refund_parameters(case.pending), key=key, pending=case.pending)
+        money_call, _ = refund_case(self._settler.numbering, charge, value, currency)
+        ask = Ask(parameters=refund_parameters(money_call.pending), key=key, pending=money_call.pending)
 
-        async def call(flow: Flow) -> Charge:
-            case, request = refund_case(self._desk.engine.numbering, charge, value, currency)
-            case.record_by(flow.recorder)
-            refunded = await perform_in_turn(self._desk.engine, flow, case, request)
-            await self._joining.ownership.note_refund(refunded, of=case.pending.charge_id)
+        async def call(context: CallContext) -> Charge:
+            money_call, request = refund_case(self._settler.numbering, charge, value, currency)
+            money_call.record_by(context.recorder)
+            refunded = await perform_in_turn(self._settler, context, money_call, request)
+            await self._joining.ownership.note_refund(refunded, of=money_call.pending.charge_id)
             return refunded
 
         return await self._joining.charge(ask, self._sender.deadline(timeout), call)
@@ -96,8 +99,8 @@ class Charges:
             key: the key of the refund's record: of two refunds with one key, one is sent.
             parent: the record of the checkout that it is part of.
         """
-        engine = self._desk.engine
-        refunded = engine.numbering.own(await refund(engine, charge, currency, key=key, parent=parent))
+        settler = self._settler
+        refunded = settler.numbering.own(await refund(settler, charge, currency, key=key, parent=parent))
         await self._joining.ownership.note_refund(refunded, of=charge.id)
         return refunded
 

@@ -19,20 +19,22 @@ from voucher_async.errors import (
 from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
 from voucher_async.payments.call import Parameters
+from voucher_async.payments.joined import as_joined
+from voucher_async.payments.joining import Ask, Work
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.replies import Reply, as_not_done, brief, reply_of
+from voucher_async.payments.sender import open_outcome
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement import Ask, Work
-from voucher_async.settlement.joined import as_joined
-from voucher_async.settlement.sender import open_outcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import CompleteVoucher
     from voucher_async.payments.call import CallRecord
+    from voucher_async.payments.joining import Joining
+    from voucher_async.payments.money_call import CallContext
+    from voucher_async.payments.settle import Settler
     from voucher_async.sansio import Answer
-    from voucher_async.settlement import Engine, Flow, Joining
 
 __all__ = ["create_voucher", "create_with_key"]
 
@@ -46,12 +48,12 @@ _TELLING: Final = ("code", "pin", "sku", "batch", "order_number")
 
 
 async def create_with_key(
-    engine: Engine, joining: Joining, body: CreateVoucherRequest, key: str, deadline: Deadline
+    settler: Settler, joining: Joining, body: CreateVoucherRequest, key: str, deadline: Deadline
 ) -> CompleteVoucher:
     """Create a voucher under an idempotency key; asked again, it is read.
 
     Args:
-        engine: sends the requests.
+        settler: sends the requests.
         joining: idempotency keys.
         body: the voucher; its id is derived from the key, or the caller's own.
         key: the idempotency key.
@@ -65,21 +67,23 @@ async def create_with_key(
 
     async def read(_: CallRecord, deadline: Deadline) -> CompleteVoucher:
         request = build(GET_COMPLETE_VOUCHER, ids={"id": voucher_id})
-        return as_joined((await engine.sender.send(request, deadline)).value)
+        return as_joined((await settler.sender.send(request, deadline)).value)
 
     async def settle(record: CallRecord, deadline: Deadline) -> CompleteVoucher | None:
         is_done = await joining.replay.settle_state(record, deadline)
         return await read(record, deadline) if is_done else None
 
-    async def call(flow: Flow) -> CompleteVoucher:
-        recorder = flow.recorder
-        pending = attrs.evolve(_pending(engine, body), id=flow.pending.id)
+    async def call(context: CallContext) -> CompleteVoucher:
+        recorder = context.recorder
+        pending = attrs.evolve(_pending(settler, body), id=context.pending.id)
         if recorder is not None:
             await recorder.sent(pending)
-        flow.begun = True
-        return await create_voucher(engine, body, flow.deadline, fresh_id=False, pending=pending, keyed=True)
+        context.begun = True
+        return await create_voucher(
+            settler, body, context.deadline, fresh_id=False, pending=pending, keyed=True
+        )
 
-    asked = _pending(engine, body)
+    asked = _pending(settler, body)
     parameters = Parameters(
         operation=CREATE_VOUCHER.id,
         amount=body.amount,
@@ -91,20 +95,20 @@ async def create_with_key(
     return await joining.run(ask, deadline, Work(call=call, hand_out=read, settle=settle))
 
 
-def _pending(engine: Engine, body: CreateVoucherRequest) -> PendingOutcome:
+def _pending(settler: Settler, body: CreateVoucherRequest) -> PendingOutcome:
     return PendingOutcome(
         operation=CREATE_VOUCHER.id,
         voucher_id=body.id,
         amount=body.amount,
         currency=body.currency,
         order_number=body.order_number,
-        base_url=engine.settings.base_url,
-        client_id=engine.settings.client_id,
+        base_url=settler.settings.base_url,
+        client_id=settler.settings.client_id,
     )
 
 
 async def create_voucher(
-    engine: Engine,
+    settler: Settler,
     body: CreateVoucherRequest,
     deadline: Deadline,
     *,
@@ -115,7 +119,7 @@ async def create_voucher(
     """Create a voucher; with an id, a lost answer is asked for again.
 
     Args:
-        engine: sends the requests.
+        settler: sends the requests.
         body: the voucher.
         deadline: when to give up.
         fresh_id: the id was just made up, so no other voucher can have it.
@@ -128,10 +132,10 @@ async def create_voucher(
         VoucherError: it was certainly not created.
     """
     request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
-    pending = pending or _pending(engine, body)
+    pending = pending or _pending(settler, body)
     request.call_id = pending.id
     try:
-        return (await engine.sender.send(request, deadline)).value
+        return (await settler.sender.send(request, deadline)).value
     except VoucherError as error:
         reply = reply_of(error, is_only=True)
         if reply is Reply.NOT_SENT or reply is Reply.UNAUTHORIZED:
@@ -152,7 +156,7 @@ async def create_voucher(
     )
     if body.id is None:
         raise refused.left_open("a voucher without an id of ours cannot be read")
-    return await _after_refusal(engine, refused, deadline)
+    return await _after_refusal(settler, refused, deadline)
 
 
 @attrs.frozen(kw_only=True)
@@ -185,14 +189,14 @@ class _Refused:
         return self.error
 
 
-async def _after_refusal(engine: Engine, refused: _Refused, deadline: Deadline) -> CompleteVoucher:
+async def _after_refusal(settler: Settler, refused: _Refused, deadline: Deadline) -> CompleteVoucher:
     """Read the id after a refusal: an earlier delivery, ours or a proxy's, may have taken it."""
     request = build(GET_COMPLETE_VOUCHER, ids={"id": refused.body.id or ""})
     for number in range(_LOOKS):
         if number:
-            await engine.pauses.wait(min(_BETWEEN, max(deadline.left(), 0.0)))
+            await settler.pauses.wait(min(_BETWEEN, max(deadline.left(), 0.0)))
         try:
-            answer = await engine.sender.send(request, deadline)
+            answer = await settler.sender.send(request, deadline)
         except VoucherError as failure:
             if isinstance(failure, NotFound) and failure.has_envelope:
                 continue

@@ -8,32 +8,35 @@ import attrs
 
 from voucher_async.operations import RECHARGE_VOUCHER
 from voucher_async.payments.call import Parameters
+from voucher_async.payments.joining import Ask
+from voucher_async.payments.money_call import MoneyCall
+from voucher_async.payments.refunds import perform_in_turn
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
-from voucher_async.settlement import Ask, Case
-from voucher_async.settlement.refunds import perform_in_turn
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge, RechargeRequest
-    from voucher_async.settlement import Engine, Flow, Joining
+    from voucher_async.payments.joining import Joining
+    from voucher_async.payments.money_call import CallContext
+    from voucher_async.payments.settle import Settler
 
 __all__ = ["recharge"]
 
 
 async def recharge(
-    engine: Engine, joining: Joining, body: RechargeRequest, key: str | None, deadline: Deadline
+    settler: Settler, joining: Joining, body: RechargeRequest, key: str | None, deadline: Deadline
 ) -> Charge:
     """Recharge a voucher; documented at `Vouchers.recharge`.
 
     Args:
-        engine: sends it.
+        settler: sends it.
         joining: idempotency keys.
         body: the recharge, checked.
         key: the idempotency key.
         deadline: when to give up.
     """
-    pending = engine.numbering.referenced(
+    pending = settler.numbering.referenced(
         PendingOutcome(
             operation=RECHARGE_VOUCHER.id,
             voucher_id=body.id,
@@ -52,11 +55,11 @@ async def recharge(
         target=body.id or await joining.ownership.digest(body.code or ""),
     )
 
-    async def call(flow: Flow) -> Charge:
-        case = Case(pending=pending, may_repeat=lambda: True)
-        case.record_by(flow.recorder)
+    async def call(context: CallContext) -> Charge:
+        money_call = MoneyCall(pending=pending, may_repeat=lambda: True)
+        money_call.record_by(context.recorder)
         if body.id is None:
-            return await engine.perform(flow, case, request)
-        return await perform_in_turn(engine, flow, case, request)
+            return await settler.perform(context, money_call, request)
+        return await perform_in_turn(settler, context, money_call, request)
 
     return await joining.charge(Ask(parameters=parameters, key=key, pending=pending), deadline, call)

@@ -16,10 +16,11 @@ from voucher_async.models import (
 )
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.payments.call import Parameters
+from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
+from voucher_async.payments.money_call import CallContext, MoneyCall
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request, build, check_id
-from voucher_async.settlement import Ask, Case, Desk, Flow, Joining, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
     from voucher_async.payments.numbering import Numbering
-    from voucher_async.resources.book import Entry, ReservationBook
-    from voucher_async.settlement.recording import Recorder
+    from voucher_async.payments.recording import Recorder
+    from voucher_async.payments.reservations import Entry, ReservationTracker
+    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.settle import Settler
 
 __all__ = ["Reservations", "charge_pending"]
 
@@ -39,17 +42,19 @@ class Reservations:
 
     Args:
         sender: sends the requests.
-        book: where this client's reservations are written down.
-        desk: sends what moves money, and settles it.
+        tracker: where this client's reservations are written down.
+        settler: sends what moves money, and settles it.
         joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, book: ReservationBook, desk: Desk, joining: Joining) -> None:
+    def __init__(
+        self, sender: Sender, tracker: ReservationTracker, settler: Settler, joining: Joining
+    ) -> None:
         self._sender = sender
-        self._desk = desk
+        self._settler = settler
         self._joining = joining
-        self.book = book
-        self.numbering: Numbering = desk.engine.numbering
+        self.tracker = tracker
+        self.numbering: Numbering = settler.numbering
 
     async def create(
         self,
@@ -91,7 +96,7 @@ class Reservations:
         def check(reservation: Reservation) -> str | None:
             if reservation.amount != amount:
                 return f"{amount} was to be reserved, {reservation.amount} was"
-            if self.book.knows(reservation.id):
+            if self.tracker.knows(reservation.id):
                 return "this reservation was made before: the answer belongs to another request"
             return None
 
@@ -100,8 +105,8 @@ class Reservations:
     async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         """Send a request of `request` and write the reservation down."""
         answer = await self._sender.send(request, deadline)
-        anchor = self._desk.engine.stamps.note(answer.value.created_at, answer.sent)
-        return answer.value, self.book.note(answer, anchor)
+        anchor = self._settler.timestamps.note(answer.value.created_at, answer.sent)
+        return answer.value, self.tracker.note(answer, anchor)
 
     async def charge(
         self,
@@ -148,14 +153,14 @@ class Reservations:
             pending=charge_pending(reservation, order_number),
         )
 
-        async def call(flow: Flow) -> Charge:
-            return await self.charge_by(flow, reservation, order_number=order_number, currency=None)
+        async def call(context: CallContext) -> Charge:
+            return await self.charge_by(context, reservation, order_number=order_number, currency=None)
 
         return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
     async def charge_by(
         self,
-        flow: Flow,
+        context: CallContext,
         reservation: Reservation | str,
         *,
         order_number: str,
@@ -165,35 +170,37 @@ class Reservations:
         """The same as `charge`, inside a call that is already running.
 
         Args:
-            flow: the call.
+            context: the call.
             reservation: the reservation, or its id.
             order_number: the order it pays for.
             currency: ISO 4217, where it is known.
             recorder: writes the record of this charge, where the call has more than one; else the call's.
         """
-        case, request = self._case(reservation, order_number, currency)
-        case.record_by(recorder or flow.recorder)
-        reservation_id = case.pending.reservation_id or ""
-        self.book.check_charges(reservation_id)
-        with self.book.charging(reservation_id, case):
-            return self.numbering.own(await self._desk.engine.perform(flow, case, request))
+        money_call, request = self._money_call(reservation, order_number, currency)
+        money_call.record_by(recorder or context.recorder)
+        reservation_id = money_call.pending.reservation_id or ""
+        self.tracker.check_charges(reservation_id)
+        with self.tracker.charging(reservation_id, money_call):
+            return self.numbering.own(await self._settler.perform(context, money_call, request))
 
-    def _case(
+    def _money_call(
         self, reservation: Reservation | str, order_number: str, currency: str | None
-    ) -> tuple[Case, Request[Charge]]:
+    ) -> tuple[MoneyCall, Request[Charge]]:
         """A charge, checked but not sent."""
         body = ChargeReservationRequest(order_number=order_number)
         reservation_id = _id_of(reservation)
-        entry = self.book.check(reservation)
+        entry = self.tracker.check(reservation)
         pending = self.numbering.referenced(charge_pending(entry or reservation, order_number, currency))
         body = attrs.evolve(body, order_number=pending.sent_order_number or order_number)
         request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
-        case = Case(pending=pending, on_end=lambda settlement: self.book.settled(reservation_id, settlement))
+        money_call = MoneyCall(
+            pending=pending, on_end=lambda settlement: self.tracker.settled(reservation_id, settlement)
+        )
         if entry is not None:
-            case.anchor = entry.anchor
-            case.may_repeat = lambda: self.book.lives(entry)
-            case.fence = lambda: self.book.fence(entry)
-        return case, request
+            money_call.anchor = entry.anchor
+            money_call.may_repeat = lambda: self.tracker.lives(entry)
+            money_call.fence = lambda: self.tracker.fence(entry)
+        return money_call, request
 
 
 def charge_pending(

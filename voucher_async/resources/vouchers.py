@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from voucher_async.money import Amount
-    from voucher_async.settlement import Desk, Joining, Sender
+    from voucher_async.payments.joining import Joining
+    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.settle import Settler
 
 __all__ = ["Vouchers"]
 
@@ -53,15 +55,15 @@ class Vouchers:
 
     Args:
         sender: sends the requests.
-        desk: sends what moves money, and settles it.
+        settler: sends what moves money, and settles it.
         joining: idempotency keys.
     """
 
-    def __init__(self, sender: Sender, desk: Desk, joining: Joining) -> None:
+    def __init__(self, sender: Sender, settler: Settler, joining: Joining) -> None:
         self._sender = sender
-        self._desk = desk
+        self._settler = settler
         self._joining = joining
-        self._numbering = desk.engine.numbering
+        self._numbering = settler.numbering
 
     async def create(
         self,
@@ -140,11 +142,10 @@ class Vouchers:
             data=data,
         )
         deadline = self._sender.deadline(timeout)
-        engine = self._desk.engine
         with known(code, pin):
             if key is not None:
-                return await create_with_key(engine, self._joining, body, key, deadline)
-            return await create_voucher(engine, body, deadline, fresh_id=isinstance(id, Unset))
+                return await create_with_key(self._settler, self._joining, body, key, deadline)
+            return await create_voucher(self._settler, body, deadline, fresh_id=isinstance(id, Unset))
 
     def _new_id(self, key: str | None) -> str:
         return str(uuid.uuid4()) if key is None else voucher_id_of(self._joining.ownership.scope, key)
@@ -339,9 +340,7 @@ class Vouchers:
         body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
         with known(code):
             deadline = self._sender.deadline(timeout)
-            return await recharge(
-                self._desk.engine, self._joining, body, check_key(idempotency_key), deadline
-            )
+            return await recharge(self._settler, self._joining, body, check_key(idempotency_key), deadline)
 
     def list_charges(
         self,

@@ -1,0 +1,351 @@
+"""One payment, asked for more than once: idempotency keys, and equal calls under way that join.
+
+Theory of operation. Within a client the first caller of a key (or of an equal `redeem` without one) begins a
+call, the others wait for the same. Between clients and processes the journal lets one win the key; the others
+look at its record until it has ended. What a later caller gets depends on the state of the record alone:
+
+    begun, sent     its owner lives: wait for the end, `StillRunning` at the caller's own deadline
+                    its owner is dead: take it over
+    open            settle it; else the same open outcome
+    done            the same charge, read once more when it is older than a minute: `ChargeRefunded` where
+                    all of it was taken back
+    not done        the key is free: a new record; who waited for it gets its refusal
+
+The order of waiting is key, then turn: nobody waits for a key inside a turn.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+
+import attrs
+
+from voucher_async.cancelling import goes_on, quietly
+from voucher_async.clock import Deadline
+from voucher_async.errors import (
+    CallTimeout,
+    Fate,
+    IdempotencyMismatch,
+    JournalFailed,
+    Proof,
+    StillRunning,
+    VoucherError,
+)
+from voucher_async.forks import keep, renew_in_children
+from voucher_async.models import Charge
+from voucher_async.operations import CREATE_VOUCHER
+from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
+from voucher_async.payments.joined import as_joined
+from voucher_async.payments.money_call import CallContext
+from voucher_async.payments.recording import Recorder, ask_journal, noted
+from voucher_async.payments.replaying import Replay, raise_refusal
+from voucher_async.payments.running import Running
+from voucher_async.pending import PendingOutcome
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Clock
+    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.supervisor import Supervisor
+
+__all__ = ["Ask", "Joining", "Work", "check_parameters"]
+
+T = TypeVar("T")
+
+_FIRST_POLL: Final = 0.02  # seconds
+_LONGEST_POLL: Final = 0.25
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """What a caller asks for.
+
+    Attributes:
+        parameters: what a second call with the same key has to agree in.
+        key: the idempotency key.
+        join: equal for calls under way that are one payment without a key; None joins nothing.
+        pending: what is known of the call before it begins.
+    """
+
+    parameters: Parameters
+    key: str | None = None
+    join: Hashable | None = None
+    pending: PendingOutcome
+
+    @property
+    def meets(self) -> Hashable | None:
+        """Where callers of the same payment meet."""
+        if self.key is not None:
+            return "key", self.key
+        return None if self.join is None else ("join", self.join)
+
+
+@attrs.frozen(kw_only=True)
+class Work(Generic[T]):
+    """How a call is done, and done again.
+
+    Attributes:
+        call: does it.
+        hand_out: gives the answer of one that is done, from its record.
+        settle: the answer of one that was open; None when it was not carried out.
+    """
+
+    call: Callable[[CallContext], Awaitable[T]]
+    hand_out: Callable[[CallRecord, Deadline], Awaitable[T]]
+    settle: Callable[[CallRecord, Deadline], Awaitable[T | None]]
+
+
+@attrs.define(eq=False)
+class _Met:
+    """A call under way, and what its callers agree in."""
+
+    ask: Ask
+    running: Running[Any]
+
+
+class Joining:
+    """One per client.
+
+    Args:
+        supervisor: runs calls.
+        ownership: who writes their records.
+        replay: hands out what was done before.
+        clock: measures time.
+        window: seconds after the last request in which a call that was not carried out is looked for again.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, ownership: Ownership, replay: Replay, clock: Clock, window: float
+    ) -> None:
+        self.ownership: Ownership = ownership
+        self._supervisor = supervisor
+        self.replay: Replay = replay
+        self._clock = clock
+        self._window = window
+        self._met: dict[Hashable, _Met] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave the calls under way to the parent."""
+        keep(self._met)
+        self._met = {}
+
+    async def charge(
+        self, ask: Ask, deadline: Deadline, call: Callable[[CallContext], Awaitable[Charge]]
+    ) -> Charge:
+        """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
+        work = Work(call=call, hand_out=self.replay.hand_out, settle=self.replay.settle)
+        return await self.run(ask, deadline, work)
+
+    async def run(self, ask: Ask, deadline: Deadline, work: Work[T]) -> T:
+        """Run a money call, or wait for an equal one.
+
+        Args:
+            ask: what is asked for.
+            deadline: this caller's.
+            work: how it is done.
+
+        Raises:
+            IdempotencyMismatch: the key was used with other parameters.
+            ChargeRefunded: the key's charge was taken back.
+            StillRunning: another caller's call with the key is under way.
+            JournalFailed: the journal cannot be written; nothing was sent.
+            VoucherError: as the call raises it.
+        """
+        while True:
+            await self._supervisor.check_open()
+            met = self._met.get(ask.meets) if ask.meets is not None else None
+            if met is None or not goes_on(met.running.task):
+                return await self._supervisor.wait(self._begin(ask, deadline, work), deadline)
+            check_parameters(ask.parameters, met.ask.parameters)
+            quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
+            try:
+                return as_joined(cast("T", await self._supervisor.wait(met.running, deadline)))
+            except VoucherError as error:
+                if not _ended_its_owner(error) or deadline.left() <= 0:
+                    raise copy.copy(error) from error.__cause__
+
+    def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
+        record = self.ownership.new_record(ask.parameters, ask.key)
+        context = CallContext(deadline, attrs.evolve(ask.pending, id=record.id))
+
+        async def drive(context: CallContext) -> T:
+            if ask.key is None:
+                return await self.own(context, Recorder(self.ownership, record, is_stored=False), work.call)
+            return await self._keyed(context, ask, record, work)
+
+        running = self._supervisor.begin(context, drive)
+        where = ask.meets
+        if where is not None:
+            self._met[where] = met = _Met(ask, running)
+
+            def over(_: object) -> None:
+                if self._met.get(where) is met:
+                    del self._met[where]
+
+            running.task.add_done_callback(over)
+        return running
+
+    async def own(
+        self, context: CallContext, recorder: Recorder, call: Callable[[CallContext], Awaitable[T]]
+    ) -> T:
+        """Run a call as the owner of its record, and write how it ended."""
+        context.recorder = recorder
+        answer = await noted(
+            recorder, self._answer(context, call), lambda: context.pending if context.begun else None
+        )
+        if context.recalled is not None:
+            await self.ownership.acknowledge(
+                context.recalled
+            )  # it has a record, that of the call that made it
+        else:
+            charge = answer if isinstance(answer, Charge) else None
+            await recorder.done(charge, told=not context.abandoned)
+        return answer
+
+    async def _answer(self, context: CallContext, call: Callable[[CallContext], Awaitable[T]]) -> T:
+        """The answer to a call, with the shop's own order number."""
+        answer = await call(context)
+        own = self._supervisor.settler.numbering.own
+        return cast("T", own(answer)) if isinstance(answer, Charge) else answer
+
+    async def _keyed(self, context: CallContext, ask: Ask, record: CallRecord, work: Work[T]) -> T:
+        while True:
+            claim = await self.ownership.claim(record)
+            if claim.won:
+                context.asked = attrs.evolve(ask.pending, id=record.id)
+                recorder = Recorder(self.ownership, record, is_stored=True)
+                call = work.call if claim.earlier is None else self._after(record, work)
+                return await self.own(context, recorder, call)
+            held = claim.record
+            check_parameters(ask.parameters, held.parameters)
+            context.asked = attrs.evolve(held.pending or context.asked, id=held.id)
+            if not held.ended and held.state is not CallState.OPEN:
+                ended = await self.wait_for(held, context)
+                if ended is None:
+                    ended = await self._take_over(held)
+                    if ended is None:
+                        continue  # it has renewed its lease, or somebody else has it
+                    if ended.state is not CallState.OPEN:
+                        return await self._go_on(ended, context, work)
+                raise_refusal(ended)
+                held = ended
+            if held.state is CallState.DONE:
+                return await work.hand_out(held, context.deadline)
+            if held.state is CallState.OPEN:
+                settled = await work.settle(held, context.deadline)
+                if settled is not None:
+                    return settled
+
+    def _after(self, record: CallRecord, work: Work[T]) -> Callable[[CallContext], Awaitable[T]]:
+        """The call, after one more look for earlier ones with its key that were not carried out."""
+
+        async def look_first(context: CallContext) -> T:
+            for earlier in await self._doubtful(record):
+                found = await self.replay.look_again(earlier, context)
+                if found is not None:
+                    return cast("T", found)
+            return await work.call(context)
+
+        return look_first
+
+    async def _doubtful(self, record: CallRecord) -> list[CallRecord]:
+        """The records of earlier calls with the key that were not carried out, which is to be confirmed.
+
+        All of them: one that came between and sent nothing has taken the doubt over, not away.
+        """
+
+        async def read() -> list[CallRecord]:
+            history = self.ownership.journal.history(record.scope, key=record.key)
+            return [each async for each in history if each.id != record.id and self._may_be_late(each)]
+
+        return await ask_journal(read())
+
+    def _may_be_late(self, earlier: CallRecord) -> bool:
+        """Whether a request of a call that was not carried out may be carried out yet, or not have shown.
+
+        A refusal answers one delivery: a copy that a proxy made may come at any time.
+        """
+        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
+        if is_by_id or earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+            return False
+        age = (self._clock.now() - earlier.sent_at).total_seconds()
+        return earlier.state is CallState.NOT_DONE and (earlier.proof is Proof.REFUSED or age < self._window)
+
+    async def wait_for(self, held: CallRecord, context: CallContext) -> CallRecord | None:
+        """The record once it has ended or is open; None when its owner is dead.
+
+        Raises:
+            StillRunning: the deadline passed before.
+            ConfigurationError: the client was closed before.
+        """
+        pause = _FIRST_POLL
+        while await self.ownership.is_alive(held):
+            await self._supervisor.check_open()  # once it is closed nothing pauses any more
+            if context.deadline.left() <= 0 or context.abandoned:
+                raise StillRunning(
+                    "a call with this idempotency key is under way elsewhere: ask again with the same key",
+                    pending=context.pending,
+                )
+            await self._supervisor.settler.pauses.wait(min(pause, max(context.deadline.left(), 0.0)))
+            pause = min(pause * 2, _LONGEST_POLL)
+            now = await ask_journal(self.ownership.journal.get(held.scope, held.id))
+            if now is None:
+                raise JournalFailed(
+                    "the record of a call under way is gone from the journal; nothing was sent"
+                )
+            if now.ended or now.state is CallState.OPEN:
+                return now
+            held = now
+        return None
+
+    async def _take_over(self, held: CallRecord) -> CallRecord | None:
+        """Make the record of a dead owner this client's; None when it cannot be taken.
+
+        A redeem goes on by itself, behind a new reservation. Anything else that may have been carried out is
+        open then, and settled like whatever is.
+        """
+        # what this client has given up needs no funeral: nobody works on it
+        is_own = held.owner == self.ownership.owner
+        if not is_own and not await ask_journal(self.ownership.journal.bury(held.owner)):
+            return None
+        is_settled = held.state is CallState.SENT and held.parameters.operation != REDEEM
+        state = CallState.OPEN if is_settled else held.state
+        return await self.ownership.take_over(held, state, "its owner is dead")
+
+    async def _go_on(self, taken: CallRecord, context: CallContext, work: Work[T]) -> T:
+        """Go on with a call that was taken over.
+
+        Nothing that moves money was sent where the record is only begun: its owner, should it wake up, cannot
+        write that it is about to send. Else reserving anew comes first: that ends what the dead owner may
+        still be sending.
+        """
+        if taken.state is CallState.SENT:
+            context.fenced = taken.pending
+            call = work.call
+        else:
+            call = self._after(taken, work)
+        return await self.own(context, Recorder(self.ownership, taken, is_stored=True), call)
+
+
+def check_parameters(asked: Parameters, held: Parameters) -> None:
+    """Refuse a key that was used for something else.
+
+    Raises:
+        IdempotencyMismatch: what differs is named, not its value.
+    """
+    differences = held.differences(asked)
+    if differences:
+        raise IdempotencyMismatch(
+            f"the idempotency key was used with another {', another '.join(differences)}; nothing was sent",
+            differences=differences,
+        )
+
+
+def _ended_its_owner(error: VoucherError) -> bool:
+    """Whether what ended a call was about its first caller alone: its time was up, nothing was sent."""
+    return isinstance(error, CallTimeout) and error.fate is Fate.NOT_SENT

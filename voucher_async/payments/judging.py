@@ -1,0 +1,255 @@
+"""One look at what became of a call that moves money, and the step that follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from voucher_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    Conflict,
+    MissingScope,
+    NotFound,
+    Proof,
+    ValidationFailed,
+    VoucherError,
+)
+from voucher_async.operations import CREATE_VOUCHER
+from voucher_async.payments.balance import adds_up
+from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
+from voucher_async.payments.looking import Look, Looking, find_voucher, is_what_was_asked
+from voucher_async.payments.replies import brief
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from voucher_async.clock import Clock, Deadline
+    from voucher_async.config import Settings
+    from voucher_async.models import Charge
+    from voucher_async.payments.lessons import Lessons
+    from voucher_async.payments.money_call import MoneyCall
+    from voucher_async.payments.registry import Registry
+    from voucher_async.payments.rivals import Rivals
+    from voucher_async.payments.sender import Sender
+    from voucher_async.pending import PendingOutcome
+
+__all__ = ["Judge"]
+
+_FINAL = (AuthenticationError, Conflict, NotFound, ValidationFailed)
+
+
+class Judge:
+    """One per client: looks, and decides by the rules of `voucher_async.payments.evidence`.
+
+    Args:
+        sender: sends the requests.
+        looking: reads lists of charges.
+        registry: knows whose charge is whose.
+        lessons: what normal answers have shown.
+        settings: the settle window and the lag of lists.
+        clock: measures time.
+        rivals: knows whose charge is whose in other processes.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        looking: Looking,
+        registry: Registry,
+        lessons: Lessons,
+        settings: Settings,
+        clock: Clock,
+        rivals: Rivals | None = None,
+    ) -> None:
+        self._sender = sender
+        self._looking = looking
+        self._registry = registry
+        self._lessons = lessons
+        self._settings = settings
+        self._clock = clock
+        self._rivals = rivals
+
+    async def look(
+        self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False
+    ) -> tuple[Move, Proof]:
+        """Look once, and decide.
+
+        Args:
+            money_call: the call; what was found is noted there.
+            deadline: when to give up.
+            can_repeat: whether its caller still waits, so that it may be sent again.
+
+        Returns:
+            The step, and for a call that was not carried out the proof.
+        """
+        began = self._clock.monotonic()
+        money_call.quiet = began - money_call.last
+        try:
+            if money_call.pending.operation == CREATE_VOUCHER.id:
+                return await self._look_for_voucher(money_call, deadline)
+            since = None if RULES[money_call.pending.operation].needs_known else money_call.pending.since
+            look = await self._looking.read(money_call.pending.voucher_id or "", deadline, since)
+            finding, rivals = await self._found(money_call, look.charges)
+            can_repeat = can_repeat and self._has_time(money_call, deadline)
+            evidence = self._weigh(
+                money_call, look, finding, began=began, can_repeat=can_repeat, rivals=rivals
+            )
+            if look.all and _is_absent(money_call.finding) and evidence.needs_balance:
+                evidence = attrs.evolve(
+                    evidence, balanced=await self._is_balanced(money_call, look, deadline)
+                )
+        except VoucherError as error:
+            if _is_nowhere(money_call, error):
+                return self._nowhere(money_call)
+            money_call.reason = f"looking for it failed ({brief(error)})"
+            is_final = money_call.is_refused and isinstance(error, _FINAL)
+            money_call.hopeless = is_final or isinstance(error, (MissingScope, ConfigurationError))
+            return Move.WAIT, Proof.ABSENT
+        move = decide(RULES[money_call.pending.operation], evidence)
+        _explain(money_call, move, evidence)
+        return move, Proof.REFUSED if move is Move.REFUSED else evidence.absence or Proof.REFUSED
+
+    def _nowhere(self, money_call: MoneyCall) -> tuple[Move, Proof]:
+        """The voucher of a call that was refused as not found is not there."""
+        money_call.absences += 1
+        money_call.reason = "its voucher is not there"
+        return Move.REFUSED if money_call.absences >= LOOKS else Move.WAIT, Proof.REFUSED
+
+    async def _found(self, money_call: MoneyCall, charges: Sequence[Charge]) -> tuple[Finding, int]:
+        """The entries that may be a call's, and how many calls of other processes they may be of as well."""
+        money_call.widen(self._clock.monotonic(), self._clock.now())
+        finding = self._find(money_call, charges)
+        if self._rivals is None:
+            return finding, 0
+        taken = await self._rivals.taken(money_call, finding)
+        if taken:
+            finding = self._find(money_call, [charge for charge in charges if charge.id not in taken])
+        return finding, await self._rivals.rivals(money_call, finding)
+
+    def _weigh(
+        self,
+        money_call: MoneyCall,
+        look: Look,
+        finding: Finding,
+        *,
+        began: float,
+        can_repeat: bool,
+        rivals: int,
+    ) -> Evidence:
+        money_call.finding = finding
+        money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
+        fence = money_call.fence()
+        return Evidence(
+            finding=money_call.finding,
+            sends=money_call.deliveries + self._registry.surplus_beside(money_call),
+            absences=money_call.absences,
+            quiet=money_call.quiet,
+            window=self._settings.settle_window,
+            lag=self._settings.list_lag,
+            fenced=None if fence is None else began - fence,
+            whole=look.whole and _shows_what_was_there(money_call.pending, look),
+            rivals=self._registry.rivals(money_call) + rivals,
+            confusable=self._registry.is_confusable(money_call),
+            repeatable=can_repeat and money_call.repeatable,
+            told=money_call.charge is not None,
+            refused=money_call.is_refused,
+            repeat_refused=money_call.repeat_refused,
+            gone=money_call.gone,
+            answered=money_call.pending.answered,
+            patience=self.patience(money_call),
+            marked=money_call.pending.reference is not None,
+        )
+
+    def _has_time(self, money_call: MoneyCall, deadline: Deadline) -> bool:
+        """Whether a declined request could be sent again before the deadline."""
+        return (self.patience(money_call) or 0.0) - money_call.quiet < deadline.left()
+
+    def patience(self, money_call: MoneyCall) -> float | None:
+        """Seconds to wait before a declined request is sent again; None for one that is never."""
+        patience = money_call.patience
+        if patience is None or RULES[money_call.pending.operation].repeat_early:
+            return patience
+        return max(patience, self._settings.list_lag)  # the first delivery would show by then
+
+    def _find(self, money_call: MoneyCall, charges: Iterable[Charge]) -> Finding:
+        pending_id = money_call.pending.id
+        free = [charge for charge in charges if not self._registry.is_taken(charge.id, pending_id)]
+        finding = find(money_call.pending, free, self._lessons)
+        told = money_call.charge
+        if told is None:
+            return finding
+        # what the caller was told comes first, whether the list shows it yet or not
+        others = [charge for charge in finding.certain if charge.id != told.id]
+        return Finding(
+            certain=(told, *others),
+            recognised=tuple(charge for charge in finding.recognised if charge.id != told.id),
+            unclear=tuple(charge for charge in finding.unclear if charge.id != told.id),
+            misfits=finding.misfits,
+        )
+
+    async def _is_balanced(self, money_call: MoneyCall, look: Look, deadline: Deadline) -> bool | None:
+        """Whether charges and balance of the voucher add up; None where the balance may not be read."""
+        try:
+            voucher = await find_voucher(self._sender, money_call.pending, deadline)
+        except MissingScope:
+            return None
+        return voucher is not None and not voucher.is_copy and adds_up(voucher.value, look.charges)
+
+    async def _look_for_voucher(self, money_call: MoneyCall, deadline: Deadline) -> tuple[Move, Proof]:
+        pending = money_call.pending
+        answer = await find_voucher(self._sender, pending, deadline)
+        if answer is None:
+            is_lost = money_call.quiet >= self._settings.settle_window and not pending.answered
+            return Move.NOT_DONE if is_lost else Move.WAIT, Proof.NO_VOUCHER
+        voucher = answer.value
+        is_ours = is_what_was_asked(voucher, pending)
+        is_older = pending.since is not None and voucher.created_at < pending.since
+        if is_ours and not is_older:
+            return Move.DONE, Proof.NO_VOUCHER
+        if not is_ours and (is_older or pending.sent_at is None) and not pending.answered:
+            return Move.NOT_DONE, Proof.OTHER_VOUCHER
+        money_call.reason = "the voucher with this id was there before, or is not quite what was asked for"
+        return Move.OPEN, Proof.OTHER_VOUCHER
+
+
+def _is_nowhere(money_call: MoneyCall, error: VoucherError) -> bool:
+    """Whether the voucher of a refused call has never been there, by the API's own word each time."""
+    is_unseen = money_call.pending.reservation_id is None and money_call.pending.charge_id is None
+    both = (money_call.refusal, error)
+    is_said = all(isinstance(each, NotFound) and each.has_envelope for each in both)
+    return is_said and is_unseen and money_call.pending.known is None and money_call.is_refused
+
+
+def _shows_what_was_there(pending: PendingOutcome, look: Look) -> bool:
+    """Whether a list shows what is known to have been there before: else it is older than that."""
+    before = {*(pending.known or ()), *filter(None, (pending.charge_id,))}
+    return not look.all or before <= {charge.id for charge in look.charges}
+
+
+def _is_absent(finding: Finding) -> bool:
+    return not (finding.certain or finding.recognised or finding.unclear)
+
+
+def _explain(money_call: MoneyCall, move: Move, evidence: Evidence) -> None:
+    """Note why it is still open."""
+    finding = money_call.finding
+    if move is Move.OPEN or finding.recognised or finding.unclear:
+        money_call.reason = "what was found may belong to another call"
+        if len(finding.certain) > evidence.sends:
+            money_call.reason = "more was found than was sent: another call's, or delivered twice on the way"
+    elif move is Move.WAIT:
+        found = "what was found may belong to an equal call beside it"
+        money_call.reason = found if finding.certain else _reason_of_absence(evidence)
+
+
+def _reason_of_absence(evidence: Evidence) -> str:
+    if evidence.answered:
+        return "the answer says that something was done, and the list does not show it"
+    if not evidence.whole:
+        return "the list may be a copy, or incomplete"
+    if evidence.balanced is False or (evidence.finding.misfits and not evidence.balanced):
+        return "the voucher's balance does not fit its charges"
+    return "it may still be on its way"

@@ -1,0 +1,317 @@
+"""Looking at a voucher for what a request may have left there.
+
+A look proves absence only when it is fresh, complete and unfiltered: each has a URL of its own, so that no
+cache on the way holds a copy of it; it asks for no filter, which servers re-read; it counts what it has read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import BadAnswer, NotFound, ValidationFailed
+from voucher_async.models import Charge
+from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
+from voucher_async.payments.evidence import RULES
+from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.sansio import build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voucher_async.clock import Deadline, ServerClock
+    from voucher_async.models import ChargePage, VoucherDetails
+    from voucher_async.payments.pauses import Pauses
+    from voucher_async.payments.sender import Sender
+    from voucher_async.pending import PendingOutcome
+    from voucher_async.sansio import Answer
+
+__all__ = ["Look", "Looking", "find_voucher", "is_what_was_asked", "known_ids", "read_currency"]
+
+_SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
+_PAGES: Final = 200
+_WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
+_BEFORE: Final = dt.timedelta(days=1)
+_AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy has gone on
+_COPIED: Final = 1.0  # seconds after which an answer with an unmoved date may be a copy
+_KEPT: Final = 1024
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """A voucher's charges, and how much the list proves.
+
+    Attributes:
+        charges: what was read.
+        whole: the list is fresh and complete: what it does not show was not there when it was read.
+        all: it was read from end to end.
+    """
+
+    charges: tuple[Charge, ...]
+    whole: bool
+    all: bool
+
+
+@attrs.frozen
+class _Dated:
+    """The date of a look at a voucher, when it was first seen, and whether that answer was no copy."""
+
+    date: dt.datetime
+    received: float
+    is_fresh: bool
+
+
+class Looking:
+    """One per client: reads lists of charges, each under a URL of its own.
+
+    Args:
+        sender: sends the requests.
+        server_clock: knows the date of the latest answer to any request.
+        rng: where sizes of pages come from; each process has others.
+    """
+
+    def __init__(self, sender: Sender, server_clock: ServerClock, rng: random.Random | None = None) -> None:
+        self._sender = sender
+        self._server_clock = server_clock
+        self._size = 0  # which range of sizes the server takes
+        self._turn = (rng or random.Random()).randrange(1_000_000)
+        self._newest: dt.datetime | None = None
+        self._dates: OrderedDict[str, _Dated] = OrderedDict()
+
+    async def read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None = None) -> Look:
+        """Read a voucher's charges.
+
+        Args:
+            voucher_id: the voucher.
+            deadline: when to give up.
+            since: a moment by the server's stamps: what is a day older is not needed.
+
+        Raises:
+            VoucherError: they could not be read.
+        """
+        while True:
+            try:
+                return await self._read(voucher_id, deadline, since)
+            except ValidationFailed:
+                if self._size >= len(_SIZES):
+                    raise
+                self._size += 1
+
+    async def _read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None) -> Look:
+        pages = _Pages(self, voucher_id, deadline, self._per_page())
+        await pages.read_first()
+        if since is not None and pages.count > _WHOLE and pages.order:
+            await pages.read_newest(since)
+        else:
+            await pages.read_rest()
+        return Look(
+            charges=tuple(pages.charges.values()),
+            whole=pages.fresh and pages.is_complete(),
+            all=pages.is_complete() and len(pages.numbers) == pages.count,
+        )
+
+    def _per_page(self) -> list[tuple[str, str]]:
+        if self._size >= len(_SIZES):
+            return []
+        low, high = _SIZES[self._size]
+        self._turn += 1
+        return [("per_page", str(low + self._turn % (high - low + 1)))]
+
+    async def page(
+        self, voucher_id: str, query: list[tuple[str, str]], deadline: Deadline
+    ) -> tuple[ChargePage, bool]:
+        """Read one page.
+
+        Returns:
+            The page, and whether it is no copy of an older answer, as far as that shows.
+        """
+        request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
+        # what others are answered meanwhile says nothing of an answer that takes its time
+        self._newest = newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
+        answer = await self._sender.send(request, deadline)
+        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer, newest)
+
+    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage], newest: dt.datetime | None) -> bool:
+        """Whether the server's date went on as time did since the last look, or stands still everywhere.
+
+        The first look, and one beside another, have only the dates of other answers to be held against: the
+        newest that was known when the request went out.
+        """
+        date = answer.date
+        if date is None:
+            return True
+        earlier = self._dates.get(voucher_id)
+        is_beside = earlier is not None and answer.sent < earlier.received
+        if earlier is None or is_beside:
+            is_fresh = self._is_newest(answer, newest, _COPIED)
+        elif earlier.date == date:  # the same second, or the same answer
+            is_soon = answer.sent - earlier.received <= _COPIED
+            return earlier.is_fresh and (is_soon or self._is_newest(answer, newest))
+        else:
+            is_fresh = _follows(date, answer.sent, earlier) or self._is_newest(answer, newest)
+        if earlier is None or not is_beside or date >= earlier.date:
+            self._remember(voucher_id, _Dated(date, max(answer.received, answer.sent), is_fresh))
+        return is_fresh
+
+    def _is_newest(
+        self, answer: Answer[ChargePage], newest: dt.datetime | None, tolerance: float = 0.0
+    ) -> bool:
+        """Whether an answer's date is behind no others but those of a clock that is off."""
+        date = answer.date
+        if date is None or newest is None or (newest - date).total_seconds() <= tolerance:
+            return True
+        return self._server_clock.is_as_usual(date, answer.sent)
+
+    def _remember(self, voucher_id: str, dated: _Dated) -> None:
+        self._dates[voucher_id] = dated
+        self._dates.move_to_end(voucher_id)
+        if len(self._dates) > _KEPT:
+            self._dates.popitem(last=False)
+
+
+def _follows(date: dt.datetime, sent: float, earlier: _Dated) -> bool:
+    """Whether a date went on since an earlier look by as much as time did."""
+    gone = (date - earlier.date).total_seconds()
+    return gone > 0 and gone >= sent - earlier.received - _COPIED
+
+
+class _Pages:
+    """One reading of a list, page by page."""
+
+    def __init__(
+        self, looking: Looking, voucher_id: str, deadline: Deadline, fixed: list[tuple[str, str]]
+    ) -> None:
+        self._looking = looking
+        self._voucher_id = voucher_id
+        self._deadline = deadline
+        self._fixed = fixed
+        self._total = 0
+        self._sizes: dict[int, int] = {}
+        self.numbers: set[int] = set()
+        self.charges: dict[str, Charge] = {}
+        self.count = 1
+        self.order = 0  # 1: oldest first, -1: newest first, 0: it does not show
+        self.fresh = True
+
+    async def read_first(self) -> None:
+        self.order = _order(await self._read(1))
+
+    async def read_rest(self) -> None:
+        """Read all other pages; they may become more meanwhile."""
+        number = 2
+        while number <= self.count:
+            if not await self._read(number):
+                return
+            number += 1
+
+    async def read_newest(self, oldest: dt.datetime) -> None:
+        """Read from the newest end until what is a day older than that."""
+        number, step = (self.count, -1) if self.order > 0 else (2, 1)
+        while 1 < number <= self.count:
+            entries = await self._read(number)
+            if not entries or _order(entries) not in {0, self.order}:
+                await self.read_rest()
+                return
+            if oldest - min(entry.created_at for entry in entries) > _BEFORE:
+                return
+            number += step
+
+    async def _read(self, number: int) -> Sequence[Charge]:
+        if number > _PAGES:
+            raise _endless()
+        query = [("page", str(number)), *self._fixed]
+        page, is_fresh = await self._looking.page(self._voucher_id, query, self._deadline)
+        self.fresh = self.fresh and is_fresh
+        self.numbers.add(number)
+        self.count = max(page.meta.last_page, 1)
+        self._total = page.meta.total
+        self._sizes[number] = len(page.data)
+        self.charges.update((charge.id, charge) for charge in page.data)
+        return page.data
+
+    def is_complete(self) -> bool:
+        """Whether as many distinct entries were read as the pages that were read must hold."""
+        read = sum(self._sizes.values())
+        if len(self.charges) != read:
+            return False  # one page showed again what another had shown: they moved meanwhile
+        if len(self.numbers) >= self.count:
+            return read == self._total
+        full = self._sizes[1]
+        return all(size == full for number, size in self._sizes.items() if number < self.count)
+
+
+def _order(entries: Sequence[Charge]) -> int:
+    stamps = [entry.created_at for entry in entries]
+    if len(set(stamps)) < 2:  # noqa: PLR2004 - one moment has no order
+        return 0
+    if stamps == sorted(stamps):
+        return 1
+    return -1 if stamps == sorted(stamps, reverse=True) else 0
+
+
+def _endless() -> BadAnswer:
+    error = BadAnswer("HTTP 200 with a list that does not end", status=200)
+    error.problem = "a list that does not end"
+    return error
+
+
+async def known_ids(
+    looking: Looking, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
+) -> tuple[tuple[str, ...], bool]:
+    """The ids of what could be taken for the request's effect, read before it is sent.
+
+    A list that may be a copy, or that changed while it was read, is read once more.
+
+    Returns:
+        The ids, and whether they are all.
+
+    Raises:
+        VoucherError: they could not be read.
+    """
+    look = await looking.read(pending.voucher_id or "", deadline)
+    if not (look.whole and look.all):
+        # without all ids a lost answer stays open; the date of a copy stands still, that of a proxy goes on
+        await pauses.wait(min(_AGAIN, max(deadline.left(), 0.0)) if look.all else 0.0)
+        look = await looking.read(pending.voucher_id or "", deadline)
+    others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
+    alike = (charge for charge in look.charges if charge.type not in others)
+    return tuple(charge.id for charge in alike), look.whole and look.all
+
+
+async def find_voucher(
+    sender: Sender, pending: PendingOutcome, deadline: Deadline
+) -> Answer[VoucherDetails] | None:
+    """The voucher; None when there is none, by the API's own word: a proxy's page says nothing.
+
+    Raises:
+        VoucherError: it could not be read.
+    """
+    request = build(GET_VOUCHER, ids={"id": pending.voucher_id or ""})
+    try:
+        return await sender.send(request, deadline)
+    except NotFound as error:
+        if not error.has_envelope:
+            raise
+        return None
+
+
+def is_what_was_asked(voucher: VoucherDetails, pending: PendingOutcome) -> bool:
+    """Whether a voucher is the one that was to be created, as far as the outcome says what that was."""
+    same_order = compare(pending.order_number, voucher.order_number) is not Likeness.OTHER
+    return (voucher.amount, voucher.currency) == (pending.amount, pending.currency) and same_order
+
+
+async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> str | None:
+    """The currency of the voucher, read only when the call did not name it.
+
+    Raises:
+        VoucherError: it could not be read.
+    """
+    if pending.currency is not None:
+        return pending.currency
+    voucher = await find_voucher(sender, pending, deadline)
+    return voucher.value.currency if voucher else None

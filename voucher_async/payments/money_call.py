@@ -1,0 +1,284 @@
+"""One call that moves money: what was sent, what is known of it, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import ApiError, RateLimited, VoucherError
+from voucher_async.hooks import Happened
+from voucher_async.models import Charge
+from voucher_async.payments.evidence import Finding
+from voucher_async.payments.recording import Recorder
+from voucher_async.payments.replies import Reply
+from voucher_async.pending import PendingOutcome, Settlement
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+
+__all__ = ["Anchor", "CallContext", "MoneyCall"]
+
+_REPEATS: Final = 2
+_SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
+
+
+def _never() -> bool:
+    return False
+
+
+def _nowhere() -> float | None:
+    return None
+
+
+@attrs.frozen
+class Anchor:
+    """A stamp of the server, and the local time of the request that it answered.
+
+    Attributes:
+        stamp: the server's; aware.
+        sent: monotonic time in seconds when the request went out.
+        wall: the wall clock then; aware. It counts the time that a machine sleeps, the other does not.
+    """
+
+    stamp: dt.datetime
+    sent: float
+    wall: dt.datetime
+
+    def elapsed(self, now: float, wall: dt.datetime) -> float:
+        """Seconds since then, by the clock that counted more."""
+        return max(now - self.sent, (wall - self.wall).total_seconds())
+
+    def at(self, seconds: float) -> dt.datetime:
+        """The server's time so many seconds later."""
+        return self.stamp + dt.timedelta(seconds=seconds)
+
+
+@attrs.define(eq=False, kw_only=True)
+class MoneyCall:
+    """One request that moves money, from before it is sent until what became of it is known.
+
+    Attributes:
+        pending: the facts, as they are handed out.
+        foreign: it is of another process, and only looked at.
+        anchor: a stamp of the server to reckon from.
+        may_repeat: whether the state of things still allows to send the request again.
+        fence: monotonic time in seconds since when the server refuses every request of it; None as long as
+            it may not.
+        on_end: told how it ended, once.
+        recorder: writes its record; None for one of another process that is only looked at.
+        doubts: how many requests may have been carried out although no answer said so.
+        answered: whether a request was answered with the charge.
+        refusals: how many requests were refused; a proxy may have delivered each of them before.
+        repeats: how many requests followed the first.
+        absences: how many looks in a row have found nothing since the last request.
+        last: monotonic time in seconds when the last request in doubt ended.
+        widened: seconds that `pending.until` was moved because clocks disagree.
+        quiet: seconds from `last` to the beginning of the last look.
+        finding: what the last look found.
+        charge: what the caller was told, or will be.
+        error: why the first request is in doubt.
+        refusal: why the last refused one was.
+        repeat_refused: a later request was refused by the API itself.
+        gone: it was because the reservation is not there any more.
+        reason: why it is still open, in words.
+        hopeless: looking again will not help.
+        task: looks after it in the background.
+        running: the task of the call itself, once its caller is gone.
+        over: done when the call is over.
+        key: what tells equal payments; None for a call that does not ask.
+        taken_back: what became of each surplus charge: its refund, or None when that could not be had.
+        refunding: the refund of a surplus charge that is in doubt, by its pending id.
+        tries: how often refunding a surplus has failed.
+        heard: the words about its outcome that the hooks were told.
+        logged: those that the log was told.
+    """
+
+    pending: PendingOutcome
+    foreign: bool = False
+    anchor: Anchor | None = None
+    may_repeat: Callable[[], bool] = _never
+    fence: Callable[[], float | None] = _nowhere
+    on_end: Callable[[Settlement], None] | None = None
+    recorder: Recorder | None = None
+    doubts: int = 0
+    answered: bool = False
+    refusals: int = 0
+    repeats: int = 0
+    absences: int = 0
+    last: float = 0.0
+    widened: float = 0.0
+    quiet: float = 0.0
+    finding: Finding = attrs.Factory(Finding)
+    charge: Charge | None = None
+    error: VoucherError | None = None
+    refusal: ApiError | None = None
+    repeat_refused: bool = False
+    gone: bool = False
+    reason: str = "its answer was lost"
+    hopeless: bool = False
+    task: asyncio.Task[None] | None = None
+    running: asyncio.Task[object] | None = None
+    over: asyncio.Future[None] | None = None
+    key: tuple[str, ...] | None = None
+    taken_back: dict[str, Charge | None] = attrs.Factory(dict[str, Charge | None])
+    refunding: dict[str, str] = attrs.Factory(dict[str, str])
+    tries: int = 0
+    heard: frozenset[Happened] = frozenset()
+    logged: frozenset[Happened] = frozenset()
+
+    def record_by(self, recorder: Recorder | None) -> None:
+        """Have it recorded: its `PendingOutcome` is a view of the record, and has its id."""
+        self.recorder = recorder
+        if recorder is not None:
+            self.pending = attrs.evolve(self.pending, id=recorder.id)
+
+    def until(self, now: float, wall: dt.datetime, left: float, window: float) -> dt.datetime | None:
+        """The moment until which the request that is sent now can be carried out, by the server's stamps.
+
+        Args:
+            now: monotonic time in seconds.
+            wall: the wall clock; aware.
+            left: seconds that the request may take.
+            window: seconds within which it is carried out afterwards.
+        """
+        if self.anchor is None:
+            return self.pending.until
+        return self.anchor.at(self.anchor.elapsed(now, wall) + max(left, 0.0) + window + _SLACK)
+
+    def widen(self, now: float, wall: dt.datetime) -> None:
+        """Move the end of the time window by what the clocks disagree: the machine slept, or one was set."""
+        if self.anchor is None or self.pending.until is None:
+            return
+        apart = self.anchor.elapsed(now, wall) - (now - self.anchor.sent)
+        if apart > self.widened + _SLACK:
+            more = dt.timedelta(seconds=apart - self.widened)
+            self.widened = apart
+            self.pending = attrs.evolve(self.pending, until=self.pending.until + more)
+
+    def doubted(self, error: VoucherError | None, now: float) -> None:
+        """A request may have been carried out: its answer was lost, or not waited for."""
+        self.doubts += 1
+        self.absences = 0
+        self.last = now
+        self.error = self.error or error
+
+    def refused(self, error: ApiError, reply: Reply, now: float) -> None:
+        """A delivery was refused; that says nothing about those before it."""
+        self.refusals += 1
+        self.absences = 0
+        if self.is_refused:
+            self.last = now
+        self.refusal = error
+        if (self.repeats or self.doubts) and reply is not Reply.DECLINED:
+            self.repeat_refused = True
+            self.gone = self.gone or reply is Reply.GONE
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the event loop of its call is gone, so that nobody goes on with it."""
+        return self.over is not None and self.over.get_loop().is_closed()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nobody goes on with its call now: its event loop is gone, or does not run."""
+        return self.over is not None and not self.over.get_loop().is_running()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether all that was sent was refused."""
+        return self.refusals > 0 and not self.doubts and not self.answered
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait before a declined request is sent again; None for a refusal that is final."""
+        return (self.refusal.retry_after or 1.0) if isinstance(self.refusal, RateLimited) else None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the request may be sent again, as far as the call itself goes."""
+        return not self.repeat_refused and self.repeats < _REPEATS and self.may_repeat()
+
+    def may_grow(self, window: float) -> bool:
+        """Whether another of the requests may be carried out yet, or was after the look began.
+
+        Args:
+            window: seconds within which a request is carried out.
+        """
+        missing = self.effects > max(len(self.finding.certain), 1)
+        return missing and self.quiet < window
+
+    @property
+    def cause(self) -> VoucherError:
+        """Why it is in doubt."""
+        return self.error or self.refusal or VoucherError(self.reason)
+
+    @property
+    def effects(self) -> int:
+        """How many requests can have been carried out, refused ones left aside."""
+        return self.doubts + self.answered
+
+    @property
+    def deliveries(self) -> int:
+        """How many requests can have been carried out; a proxy may have delivered a refused one twice.
+
+        Beside one whose answer was lost a refused one is taken for what it says.
+        """
+        return self.effects or self.refusals
+
+
+class CallContext:
+    """A call that may move money, run by a task of its own so that it outlives its caller.
+
+    Args:
+        deadline: when to give up.
+        asked: what is known of it before it begins.
+
+    Attributes:
+        deadline: when to give up.
+        asked: what is known of it before it begins; the `id` is that of its record.
+        recorder: writes its record; None for a call that is part of another.
+        fenced: what a dead owner of the same call may have sent; a new reservation comes before the look.
+        begun: money may be moving: from here on it is finished, whatever happens to the caller.
+        abandoned: the caller is gone: nothing new is begun.
+        money_call: what is being sent.
+        finished: what was carried out.
+        key: what tells equal payments; None for a call that does not ask.
+        recalled: what an earlier call charged, which this one is about to return.
+        undoing: what was carried out is being taken back, and that is told one by one.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "asked",
+        "begun",
+        "deadline",
+        "fenced",
+        "finished",
+        "key",
+        "money_call",
+        "recalled",
+        "recorder",
+        "undoing",
+    )
+
+    def __init__(self, deadline: Deadline, asked: PendingOutcome) -> None:
+        self.deadline: Deadline = deadline
+        self.asked: PendingOutcome = asked
+        self.recorder: Recorder | None = None
+        self.fenced: PendingOutcome | None = None
+        self.begun: bool = False
+        self.abandoned: bool = False
+        self.money_call: MoneyCall | None = None
+        self.finished: list[MoneyCall] = []
+        self.key: tuple[str, ...] | None = None
+        self.recalled: Charge | None = None
+        self.undoing: bool = False
+
+    @property
+    def pending(self) -> PendingOutcome:
+        """What is known of it now."""
+        return self.asked if self.money_call is None else self.money_call.pending

@@ -1,0 +1,232 @@
+"""What a client remembers of calls that move money: what is open, how others ended, whose charge is whose."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from voucher_async.payments.attribution import are_confusable, looks_of
+from voucher_async.payments.evidence import RULES
+
+if TYPE_CHECKING:
+    from voucher_async.models import Charge
+    from voucher_async.payments.money_call import MoneyCall
+    from voucher_async.pending import PendingOutcome, Settlement
+
+__all__ = ["Registry", "look_of"]
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+
+_REMEMBERED: Final = 16_384
+
+
+class Registry:
+    """Open outcomes are kept for ever, of everything else the latest 16,384."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, MoneyCall] = {}
+        self._open_by_key: dict[tuple[str, ...], list[MoneyCall]] = {}
+        self._under_way: dict[str, MoneyCall] = {}
+        self._alike: dict[
+            tuple[object, ...], set[str]
+        ] = {}  # what is open or under way, by what it looks like
+        self._at: dict[tuple[object, ...], set[str]] = {}  # the same, whatever its order number
+        # ordered dicts: taking the oldest out of a dict takes ever longer
+        self._settlements: OrderedDict[str, Settlement] = OrderedDict()
+        self._owners: OrderedDict[str, str] = OrderedDict()  # charge id -> id of the call that made it
+        self._undelivered: OrderedDict[tuple[str, ...], Charge] = OrderedDict()
+
+    def inherit(self) -> tuple[MoneyCall, ...]:
+        """Hand over, in a forked process, what is the parent's: open, or under way."""
+        money_calls = {**self._under_way, **self._open}
+        self._open, self._open_by_key, self._under_way = {}, {}, {}
+        self._alike, self._at = {}, {}
+        return tuple(money_calls.values())
+
+    def begin(self, money_call: MoneyCall) -> None:
+        """A call is about to be sent: from now on what it does may be found by others."""
+        self._under_way[money_call.pending.id] = money_call
+        self._remember_look(money_call.pending)
+
+    def end(self, money_call: MoneyCall) -> None:
+        """The call of a call is over; what it left is known, or open."""
+        self._under_way.pop(money_call.pending.id, None)
+        self._forget_look(money_call.pending)
+
+    def open(self, money_call: MoneyCall) -> None:
+        """A call is not clear yet; one that was settled meanwhile stays so."""
+        pending_id = money_call.pending.id
+        if pending_id in self._settlements:
+            return
+        if money_call.key is not None and pending_id not in self._open:
+            self._open_by_key.setdefault(money_call.key, []).append(money_call)
+        self._open[pending_id] = money_call
+        self._remember_look(money_call.pending)
+
+    def close(self, pending_id: str) -> MoneyCall | None:
+        """A call is not open any more: settled, or given up by who knows better."""
+        money_call = self._open.pop(pending_id, None)
+        if money_call is None:
+            return None
+        self._forget_look(money_call.pending)
+        money_calls = self._open_by_key.get(money_call.key or ())
+        if money_calls is not None and money_call in money_calls:
+            money_calls.remove(money_call)
+            if not money_calls:
+                del self._open_by_key[money_call.key or ()]
+        return money_call
+
+    def _remember_look(self, pending: PendingOutcome) -> None:
+        for look in _looks_of(pending):
+            self._alike.setdefault(look, set()).add(pending.id)
+        self._at.setdefault(_place_of(pending), set()).add(pending.id)
+
+    def _forget_look(self, pending: PendingOutcome) -> None:
+        if pending.id not in self._open and pending.id not in self._under_way:
+            for look in _looks_of(pending):
+                _discard(self._alike, look, pending.id)
+            _discard(self._at, _place_of(pending), pending.id)
+
+    def settled(self, settlement: Settlement) -> None:
+        """Remember how a call ended."""
+        pending_id = settlement.pending.id
+        self.close(pending_id)
+        self._forget_look(settlement.pending)
+        _remember(self._settlements, pending_id, settlement)
+        for charge in (settlement.charge, *settlement.surplus):
+            if charge is not None:
+                self.take(charge.id, pending_id)
+
+    def settlement(self, pending_id: str) -> Settlement | None:
+        """How a call ended, as far as it is known."""
+        return self._settlements.get(pending_id)
+
+    def money_call(self, pending_id: str) -> MoneyCall | None:
+        """An open call."""
+        return self._open.get(pending_id)
+
+    def knows(self, pending_id: str) -> bool:
+        """Whether a call is open, under way or settled here."""
+        known = (self._open, self._under_way, self._settlements)
+        return any(pending_id in each for each in known)
+
+    def under_way(self, pending_id: str) -> MoneyCall | None:
+        """A call whose call is not over."""
+        return self._under_way.get(pending_id)
+
+    @property
+    def pending(self) -> tuple[PendingOutcome, ...]:
+        """What is open; also what was under way on an event loop that is gone, or does not run any more."""
+        left = [money_call for money_call in self._under_way.values() if money_call.is_stopped]
+        money_calls = {money_call.pending.id: money_call for money_call in (*self._open.values(), *left)}
+        return tuple(money_call.pending for money_call in money_calls.values())
+
+    def cut_off(self) -> list[MoneyCall]:
+        """The calls under way whose event loop is gone: nobody goes on with them."""
+        return [money_call for money_call in self._under_way.values() if money_call.is_cut_off]
+
+    def take(self, charge_id: str, pending_id: str) -> None:
+        """A charge belongs to a call, and so to no other."""
+        _remember(self._owners, charge_id, pending_id)
+
+    def is_taken(self, charge_id: str, pending_id: str) -> bool:
+        """Whether a charge belongs to another call than this."""
+        return self._owners.get(charge_id, pending_id) != pending_id
+
+    def rivals(self, money_call: MoneyCall) -> int:
+        """How many other calls, open or under way, look the same in a list of charges.
+
+        Where it is known what a call did, only those count of which it is not: two that have their own charge
+        each do not contend for more than a surplus, and whose that is does not matter.
+        """
+        rivals = self._rivals(money_call)
+        return len(rivals) if money_call.charge is None else sum(other.charge is None for other in rivals)
+
+    def surplus_beside(self, money_call: MoneyCall) -> int:
+        """How many charges too many may be those of calls beside it that have their own charge, as it has."""
+        if money_call.charge is None:
+            return 0
+        return sum(
+            max(other.effects - 1, 0) for other in self._rivals(money_call) if other.charge is not None
+        )
+
+    def _rivals(self, money_call: MoneyCall) -> list[MoneyCall]:
+        pending = money_call.pending
+        # those whose voucher is not known may be of any, those whose amount is not known of any amount
+        nowhere = attrs.evolve(pending, voucher_id=None)
+        nothing = attrs.evolve(nowhere, amount=None)
+        ids = set[str]().union(
+            *(self._alike.get(look_of(each), set()) for each in (pending, nowhere, nothing))
+        )
+        money_calls = (self._open.get(each) or self._under_way.get(each) for each in ids - {pending.id})
+        return [each for each in money_calls if each is not None]
+
+    def is_confusable(self, money_call: MoneyCall) -> bool:
+        """Whether another call, open or under way, may be recognised in the same rewritten entry."""
+        nowhere = attrs.evolve(money_call.pending, voucher_id=None)
+        places = map(_place_of, (money_call.pending, nowhere, attrs.evolve(nowhere, amount=None)))
+        ids = set[str]().union(*(self._at.get(place, set()) for place in places)) - {money_call.pending.id}
+        others = (self._open.get(each) or self._under_way.get(each) for each in ids)
+        return any(other and are_confusable(money_call.pending, other.pending) for other in others)
+
+    def open_rivals(self, money_call: MoneyCall) -> list[MoneyCall]:
+        """The other open calls of the same voucher that look the same in a list of charges."""
+        alike = (
+            self._alike.get(look_of(money_call.pending), set())
+            if money_call.pending.voucher_id
+            else set[str]()
+        )
+        return [self._open[each] for each in alike if each in self._open and each != money_call.pending.id]
+
+    def deliver_later(self, key: tuple[str, ...] | None, charge: Charge | None) -> None:
+        """Keep a charge that nobody was told about for the next call that asks for the same payment."""
+        if key is not None and charge is not None:
+            _remember(self._undelivered, key, charge)
+
+    def undelivered(self, key: tuple[str, ...]) -> Charge | None:
+        """What an earlier call with the same key charged without telling anybody."""
+        return self._undelivered.get(key)
+
+    def delivered(self, charge_id: str) -> None:
+        """Somebody knows of a charge: who asks for the same payment from now on means another one."""
+        for key in [key for key, charge in self._undelivered.items() if charge.id == charge_id]:
+            del self._undelivered[key]
+
+    def open_payment(self, key: tuple[str, ...]) -> MoneyCall | None:
+        """The open call of an earlier call with the same key."""
+        return next(
+            (money_call for money_call in self._open_by_key.get(key, ()) if money_call.charge is None), None
+        )
+
+
+def look_of(pending: PendingOutcome) -> tuple[object, ...]:
+    """The traits by which its effect is told from others in a list of charges."""
+    return _looks_of(pending)[0]
+
+
+def _looks_of(pending: PendingOutcome) -> list[tuple[object, ...]]:
+    rule = RULES.get(pending.operation)
+    # what is found under another order number may be ours where that is not known for sure
+    orders = looks_of(pending) if rule is None or rule.by_order else ("",)
+    return [(*_place_of(pending), order) for order in orders]
+
+
+def _place_of(pending: PendingOutcome) -> tuple[object, ...]:
+    return pending.operation, pending.voucher_id, pending.amount
+
+
+def _discard(ids: dict[tuple[object, ...], set[str]], key: tuple[object, ...], pending_id: str) -> None:
+    held = ids.get(key)
+    if held is not None:
+        held.discard(pending_id)
+        if not held:
+            del ids[key]
+
+
+def _remember(values: OrderedDict[KeyT, ValueT], key: KeyT, value: ValueT) -> None:
+    values[key] = value
+    if len(values) > _REMEMBERED:
+        values.popitem(last=False)

@@ -1,0 +1,279 @@
+"""What this client knows of the reservations it made: until when each lives, and which replaced which."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections import OrderedDict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import (
+    OutcomeUnknown,
+    ReservationAlreadyCharged,
+    ReservationExpired,
+    ReservationSuperseded,
+    VoucherError,
+)
+from voucher_async.payments.money_call import Anchor
+from voucher_async.pending import SettlementState
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from voucher_async.clock import Clock, ServerClock
+    from voucher_async.models import Reservation
+    from voucher_async.payments.money_call import MoneyCall
+    from voucher_async.pending import PendingOutcome, Settlement
+    from voucher_async.sansio import Answer
+
+__all__ = ["Entry", "ReservationTracker", "lifetime"]
+
+LIFETIME: Final = 1800.0
+_TOLERANCE: Final = 300.0
+_REMEMBERED: Final = 16_384
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One reservation of this client: not all of it, since many are kept.
+
+    Attributes:
+        id: its id.
+        voucher_id: the voucher it is of.
+        amount: in currency units.
+        created_at: when the server made it; aware.
+        ends: monotonic time in seconds when it ends on the server.
+        sent: monotonic time when its request went out.
+        answered: monotonic time when its answer came.
+        client_id: the client that made it, by the server's answer.
+        anchor: its stamp, to reckon the server's time from.
+        superseded_at: monotonic time when it was known that a newer one of the same voucher had replaced it;
+            None as long as it was not.
+    """
+
+    id: str
+    voucher_id: str
+    amount: Decimal
+    created_at: dt.datetime
+    ends: float
+    sent: float
+    answered: float
+    client_id: str | None = None
+    anchor: Anchor | None = None
+    superseded_at: float | None = None
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer reservation of the same voucher replaced it."""
+        return self.superseded_at is not None
+
+
+def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
+    """Seconds a fresh reservation lives from the moment its request went out; never too many.
+
+    Measured by the server's clocks alone: its end minus the answer's `Date`. A `Date` that is missing, or
+    far from the reservation's own time stamp (a proxy with a clock of its own), gives way to that stamp.
+
+    Args:
+        reservation: the fresh reservation.
+        date: the `Date` of the answer.
+    """
+    by_stamp = (reservation.valid_until - reservation.created_at).total_seconds()
+    by_date = by_stamp if date is None else (reservation.valid_until - date).total_seconds()
+    seconds = by_date if abs(by_date - by_stamp) <= _TOLERANCE else by_stamp
+    return min(max(seconds, 0.0), LIFETIME)
+
+
+class ReservationTracker:
+    """Remembers the latest 16,384 reservations, and charges in doubt for ever; the rest the server decides.
+
+    Args:
+        clock: measures how long they have lived.
+        server_clock: tells the end of a reservation that this client did not make.
+        margin: seconds before its end from which on a reservation is not charged any more.
+    """
+
+    def __init__(self, clock: Clock, server_clock: ServerClock, margin: float) -> None:
+        self._clock = clock
+        self._server_clock = server_clock
+        self._margin = margin
+        # ordered dicts: taking the oldest out of a dict takes ever longer
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
+        self._charging: set[str] = set()
+        # what became of charges
+        self._in_doubt: dict[str, PendingOutcome] = {}
+        self._charged: OrderedDict[str, SettlementState] = OrderedDict()
+
+    def note(self, answer: Answer[Reservation], anchor: Anchor | None = None) -> Entry:
+        """Write down a reservation that was just made; the one it replaced is superseded."""
+        reservation = answer.value
+        entry = Entry(
+            reservation.id,
+            reservation.voucher_id,
+            reservation.amount,
+            reservation.created_at,
+            answer.sent + lifetime(reservation, answer.date),
+            answer.sent,
+            self._clock.monotonic(),
+            reservation.client_id,
+            anchor,
+        )
+        newest = self._newest.get(entry.voucher_id)
+        self._newest[entry.voucher_id] = (entry,) if newest is None else _superseding(entry, newest)
+        self._entries[entry.id] = entry
+        if len(self._entries) > _REMEMBERED:
+            self._forget(next(iter(self._entries)))
+        return entry
+
+    def _forget(self, reservation_id: str) -> None:
+        entry = self._entries.pop(reservation_id, None)
+        if entry is None:
+            return
+        newest = self._newest.pop(entry.voucher_id, (entry,))
+        if newest != (entry,):
+            self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
+
+    @contextlib.contextmanager
+    def charging(self, reservation_id: str, money_call: MoneyCall) -> Generator[None]:
+        """Around sending a charge: writes down what became of it, also when it is cut short."""
+        self._charging.add(reservation_id)
+        try:
+            yield
+        except OutcomeUnknown as error:
+            self._in_doubt[reservation_id] = error.pending
+            raise
+        except VoucherError:
+            raise  # certainly not carried out: it may be charged again
+        except BaseException:
+            self._in_doubt[reservation_id] = money_call.pending
+            raise
+        else:
+            self._ended(reservation_id, SettlementState.DONE)
+        finally:
+            self._charging.discard(reservation_id)
+
+    def settled(self, reservation_id: str, settlement: Settlement) -> None:
+        """Write down what became of a charge whose outcome was open."""
+        self._ended(reservation_id, settlement.state)
+
+    def _ended(self, reservation_id: str, state: SettlementState) -> None:
+        self._in_doubt.pop(reservation_id, None)
+        self._charged[reservation_id] = state
+        if state is SettlementState.DONE:
+            self._forget(reservation_id)  # nothing more is to be known of it
+        if len(self._charged) > _REMEMBERED:
+            self._charged.popitem(last=False)
+
+    def is_charged(self, entry: Entry) -> bool:
+        """Whether this client charged the reservation."""
+        return self._charged.get(entry.id) is SettlementState.DONE
+
+    def knows(self, reservation_id: str) -> bool:
+        """Whether this client has made, charged or been in doubt about the reservation before."""
+        known = (self._entries, self._charged, self._in_doubt)
+        return any(reservation_id in each for each in known)
+
+    def find(self, reservation_id: str) -> Entry | None:
+        """The entry of a reservation; None when this client did not make it, or forgot it."""
+        return self._entries.get(reservation_id)
+
+    def lives(self, entry: Entry) -> bool:
+        """Whether the reservation is there to be charged, charges of it left aside."""
+        return not entry.superseded and entry.ends - self._margin > self._clock.monotonic()
+
+    def fence(self, entry: Entry) -> float | None:
+        """Monotonic time in seconds since when the server refuses to charge it; None as long as it may."""
+        if entry.superseded_at is not None:
+            return entry.superseded_at
+        ended = entry.ends + entry.answered - entry.sent  # it was made when its answer came, at the latest
+        return ended if ended <= self._clock.monotonic() else None
+
+    def left(self, entry: Entry) -> float:
+        """Seconds in which the reservation may still be charged; not above 0 when it may not."""
+        if entry.superseded or entry.id in self._charged or entry.id in self._in_doubt:
+            return 0.0
+        return entry.ends - self._margin - self._clock.monotonic()
+
+    def check(self, reservation: Reservation | str) -> Entry | None:
+        """Refuse what cannot be charged any more, as far as this client knows.
+
+        Raises:
+            ReservationSuperseded: a newer reservation of this client replaced it.
+            ReservationAlreadyCharged: this client has charged it, or is just doing so.
+            ReservationExpired: less than the safety margin is left; or an earlier charge of it got lost,
+                which is final.
+            OutcomeUnknown: a charge of it was sent before, and what became of that is open.
+        """
+        reservation_id = reservation if isinstance(reservation, str) else reservation.id
+        self.check_charges(reservation_id)
+        entry = self._entries.get(reservation_id)
+        if entry is not None:
+            self._check_entry(entry, reservation_id)
+        elif not isinstance(reservation, str):
+            self._check_foreign(reservation)
+        return entry
+
+    def check_charges(self, reservation_id: str) -> None:
+        """Refuse to charge a reservation a second time.
+
+        Raises:
+            ReservationAlreadyCharged, ReservationExpired, OutcomeUnknown: as `check` says.
+        """
+        pending = self._in_doubt.get(reservation_id)
+        if pending is not None:
+            raise OutcomeUnknown(
+                "an earlier charge of this reservation may have been carried out, so this one was not sent: "
+                "settle that one before you pay this order in another way",
+                pending=pending,
+            )
+        charged = self._charged.get(reservation_id)
+        if charged is SettlementState.NOT_DONE:
+            raise ReservationExpired(
+                "an earlier charge of this reservation got lost, it is not charged any more: reserve again",
+                reservation_id=reservation_id,
+            )
+        if charged is not None or reservation_id in self._charging:
+            state = "was charged already" if charged else "is being charged"
+            raise ReservationAlreadyCharged(f"the reservation {state}", reservation_id=reservation_id)
+
+    def _check_entry(self, entry: Entry, reservation_id: str) -> None:
+        if entry.superseded:
+            raise ReservationSuperseded(
+                "a newer reservation of the same voucher replaced it", reservation_id=reservation_id
+            )
+        self._check_left(entry.ends - self._clock.monotonic(), reservation_id)
+
+    def _check_foreign(self, reservation: Reservation) -> None:
+        newest = self._newest.get(reservation.voucher_id, ())
+        if any(entry.created_at > reservation.created_at for entry in newest):
+            raise ReservationSuperseded(
+                "a newer reservation of the same voucher replaced it", reservation_id=reservation.id
+            )
+        if not self._server_clock.known:
+            return  # the local date may be wrong by hours; the server decides
+        left = reservation.valid_until - self._server_clock.now()
+        self._check_left(left.total_seconds(), reservation.id)
+
+    def _check_left(self, seconds: float, reservation_id: str) -> None:
+        if seconds < self._margin:
+            state = f"ends in {seconds:.1f} s" if seconds > 0 else f"ended {abs(seconds):.1f} s ago"
+            raise ReservationExpired(
+                f"the reservation {state}, the safety margin is {self._margin:g} s: reserve again",
+                reservation_id=reservation_id,
+            )
+
+
+def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What is newest of a voucher with one more reservation; the others are superseded."""
+    for before in newest:
+        # of two requests under way at once nobody here knows which the server took first: its date
+        # tells, or else the server has to
+        if before.answered <= entry.sent or before.created_at < entry.created_at:
+            before.superseded_at = entry.answered
+        elif entry.created_at < before.created_at:
+            entry.superseded_at = entry.answered
+    return tuple(other for other in (*newest, entry) if not other.superseded)

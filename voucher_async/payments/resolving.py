@@ -1,0 +1,125 @@
+"""An operator's verdict about an outcome that nothing else can settle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import InvalidInput, OutcomeUnknown, Proof
+from voucher_async.models import Charge
+from voucher_async.operations import GET_CHARGE
+from voucher_async.payments.call import CallRecord, CallState, Parameters
+from voucher_async.payments.recording import ask_journal
+from voucher_async.pending import Settlement, SettlementState
+from voucher_async.sansio import build
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.supervisor import Supervisor
+    from voucher_async.pending import PendingOutcome
+
+__all__ = ["Verdict", "resolve"]
+
+_LONGEST: Final = 1000
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What became of a call, by somebody who knows.
+
+    Attributes:
+        charge: it was carried out, and this is its charge, or its charge's id; None: it was not.
+        by: who says so.
+        why: how they know.
+    """
+
+    charge: Charge | str | None
+    by: str
+    why: str
+
+    def check(self) -> None:
+        """Refuse a verdict that nobody could read later.
+
+        Raises:
+            InvalidInput: `by` or `why` is empty, too long, or holds characters that cannot be printed.
+        """
+        for name, text in (("by", self.by), ("why", self.why)):
+            if not 0 < len(text.strip()) <= _LONGEST or not text.isprintable():
+                raise InvalidInput(name, f"must be 1 to {_LONGEST} printable characters", text[:_LONGEST])
+
+
+async def resolve(
+    supervisor: Supervisor,
+    ownership: Ownership,
+    pending: PendingOutcome,
+    verdict: Verdict,
+    deadline: Deadline,
+) -> Settlement:
+    """Record what became of a call; documented at `VoucherClient.resolve`."""
+    verdict.check()
+    pending.check_place(supervisor.settler.settings.base_url, supervisor.settler.settings.client_id)
+    if supervisor.settler.registry.under_way(pending.id) is not None:
+        raise OutcomeUnknown("its call is under way: wait for its end", pending=pending)
+    charge = verdict.charge
+    if isinstance(charge, str):
+        charge = await _read(supervisor, pending, charge, deadline)
+    settlement = Settlement(
+        pending=pending,
+        state=SettlementState.NOT_DONE if charge is None else SettlementState.DONE,
+        charge=charge,
+        proof=Proof.RESOLVED if charge is None else None,
+    )
+    await _record(ownership, settlement, verdict)
+    supervisor.resolved(settlement)
+    return settlement
+
+
+async def _read(
+    supervisor: Supervisor, pending: PendingOutcome, charge_id: str, deadline: Deadline
+) -> Charge:
+    if pending.voucher_id is None:
+        raise InvalidInput("done", "must be the charge, not its id: its voucher is not known", charge_id)
+    ids = {"id": pending.voucher_id, "charge_id": charge_id}
+    return (await supervisor.settler.sender.send(build(GET_CHARGE, ids=ids), deadline)).value
+
+
+async def _record(ownership: Ownership, settlement: Settlement, verdict: Verdict) -> None:
+    journal, pending = ownership.journal, settlement.pending
+    while True:
+        record = await ask_journal(journal.get(ownership.scope, pending.id))
+        if record is None:
+            await ask_journal(journal.claim(_recorded(ownership, settlement, verdict, None)))
+            return
+        if record.ended:
+            raise InvalidInput("pending", f"is not open: its record says {record.state}", pending.id)
+        if await ask_journal(journal.save(_recorded(ownership, settlement, verdict, record), durable=True)):
+            return
+
+
+def _recorded(
+    ownership: Ownership, settlement: Settlement, verdict: Verdict, record: CallRecord | None
+) -> CallRecord:
+    """The record with the verdict; one of its own for a call that this journal does not know."""
+    pending = settlement.pending
+    if record is None:
+        parameters = Parameters(
+            operation=pending.operation,
+            amount=pending.amount,
+            currency=pending.currency,
+            order_number=pending.order_number,
+            target=pending.reservation_id or pending.charge_id or pending.voucher_id or "",
+        )
+        record = attrs.evolve(
+            ownership.new_record(parameters, None), id=pending.id, pending=pending, version=0
+        )
+    return record.step(
+        CallState.DONE if settlement.charge is not None else CallState.NOT_DONE,
+        at=ownership.clock.now(),
+        by=verdict.by,
+        why=verdict.why,
+        proof=settlement.proof,
+        charge=settlement.charge,
+        told=True,
+    )

@@ -1,0 +1,50 @@
+"""Calls of other processes that look the same in a list of charges, as the journal knows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.payments.recording import ask_journal
+
+if TYPE_CHECKING:
+    from voucher_async.payments.evidence import Finding
+    from voucher_async.payments.money_call import MoneyCall
+    from voucher_async.payments.recording import Ownership
+
+__all__ = ["Rivals"]
+
+
+class Rivals:
+    """One per client.
+
+    Args:
+        ownership: where the records are, and which of them are this client's.
+    """
+
+    def __init__(self, ownership: Ownership) -> None:
+        self._ownership = ownership
+
+    async def taken(self, money_call: MoneyCall, finding: Finding) -> frozenset[str]:
+        """The ids of what was found that belongs to other records.
+
+        Raises:
+            JournalFailed: the journal cannot be read, so nothing that was found is anybody's for sure.
+        """
+        journal, scope = self._ownership.journal, self._ownership.scope
+        taken: set[str] = set()
+        for charge in (*finding.certain, *finding.recognised, *finding.unclear):
+            owner = await ask_journal(journal.owner_of(scope, charge.id))
+            if owner is not None and owner != money_call.pending.id:
+                taken.add(charge.id)
+        return frozenset(taken)
+
+    async def rivals(self, money_call: MoneyCall, finding: Finding) -> int:
+        """How many calls of other processes may have made what was found, and have not said what they made.
+
+        Raises:
+            JournalFailed: the journal cannot be read.
+        """
+        if money_call.recorder is None or money_call.charge is not None or not finding.certain:
+            return 0
+        alike = await ask_journal(self._ownership.journal.alike(money_call.recorder.record))
+        return sum(record.owner != self._ownership.owner for record in alike)

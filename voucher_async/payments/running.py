@@ -1,0 +1,95 @@
+"""One call in a task of its own, and those who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Deadline
+    from voucher_async.payments.money_call import CallContext
+
+__all__ = ["Running"]
+
+T = TypeVar("T")
+
+
+class _Waiter:
+    """One caller."""
+
+    __slots__ = ("deadline", "timer", "woken")
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.timer: asyncio.TimerHandle | None = None
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+    def wake_in_time(self) -> None:
+        """Wake at its own deadline: the call may go on for others."""
+        if self.timer is None:
+            left = max(self.deadline.left(), 0.0)
+            self.timer = self.woken.get_loop().call_later(left, self.wake)
+
+
+class Running(Generic[T]):
+    """One call under way. It runs until the latest deadline of those who wait; each is told at its own.
+
+    Args:
+        context: the call.
+        task: its task.
+
+    Attributes:
+        context: the call.
+        task: its task.
+        shared: more than one caller has waited for it.
+    """
+
+    __slots__ = ("_waiters", "context", "shared", "task")
+
+    def __init__(self, context: CallContext, task: asyncio.Task[T]) -> None:
+        self.context: CallContext = context
+        self.task: asyncio.Task[T] = task
+        self.shared: bool = False
+        self._waiters: list[_Waiter] = []
+        task.add_done_callback(self._over)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits for it."""
+        return bool(self._waiters)
+
+    async def wait(self, deadline: Deadline) -> bool:
+        """Wait until it is over, or until this caller's deadline has passed while others wait on.
+
+        Returns:
+            Whether it is over.
+        """
+        waiter = self._join(deadline)
+        try:
+            if not self.task.done():
+                await waiter.woken
+        finally:
+            self._waiters.remove(waiter)
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+        return self.task.done()
+
+    def _join(self, deadline: Deadline) -> _Waiter:
+        waiter = _Waiter(deadline)
+        latest = self.context.deadline
+        if latest.is_before(deadline):
+            for earlier in self._waiters:
+                earlier.wake_in_time()
+            latest.extend(deadline)
+        elif deadline.is_before(latest):
+            waiter.wake_in_time()
+        self._waiters.append(waiter)
+        return waiter
+
+    def _over(self, _: object) -> None:
+        for waiter in self._waiters:
+            waiter.wake()

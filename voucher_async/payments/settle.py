@@ -1,0 +1,363 @@
+"""Sending what moves money, and finding out what became of it: read, decide, act, count."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
+from voucher_async.payments.contradiction import contradicted, contradiction
+from voucher_async.payments.equal_calls import EqualCalls
+from voucher_async.payments.evidence import RULES, Move, obstacle
+from voucher_async.payments.judging import Judge
+from voucher_async.payments.lessons import Lessons
+from voucher_async.payments.looking import Looking
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.pauses import Pauses
+from voucher_async.payments.registry import Registry
+from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.report import Report
+from voucher_async.payments.rivals import Rivals
+from voucher_async.payments.sender import open_outcome
+from voucher_async.payments.surplus import Surplus
+from voucher_async.payments.timestamps import Timestamps
+from voucher_async.payments.watch import Watch, not_done
+from voucher_async.pending import Settlement, SettlementState
+
+if TYPE_CHECKING:
+    import random
+
+    from voucher_async.clock import Clock, Deadline, ServerClock
+    from voucher_async.config import Settings
+    from voucher_async.errors import OutcomeUnknown
+    from voucher_async.hooks import Hooks
+    from voucher_async.models import Charge
+    from voucher_async.payments.money_call import CallContext, MoneyCall
+    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.surplus import Refund
+    from voucher_async.sansio import Answer, Request
+
+__all__ = ["Settler"]
+
+_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 4.0
+PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
+
+
+class Settler:
+    """One per client.
+
+    Args:
+        sender: sends the requests.
+        settings: the settle window, and how long things are looked after.
+        clock: measures time and waits out pauses.
+        server_clock: dates what is sent.
+        hooks: told before money moves, and what became of it when nobody waits for that.
+        ownership: who writes the records of calls.
+        refund: takes a charge back that was made once too often.
+        rng: where the URLs of looks get their differences from; None: of this process.
+
+    Attributes:
+        report: tells hooks and log what became of money.
+        registry: what is open, and what was.
+        looking: reads lists of charges.
+        lessons: what normal answers have shown.
+        numbering: order numbers as they are sent, and as the shop has them.
+        timestamps: what time it is by the server.
+        judge: looks, and decides.
+        equal_calls: where calls that look alike wait for each other.
+        pauses: between two looks.
+        watch: looks after calls in the background.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        settings: Settings,
+        *,
+        clock: Clock,
+        server_clock: ServerClock,
+        hooks: Hooks,
+        ownership: Ownership,
+        refund: Refund,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.sender = sender
+        self.clock = clock
+        self.server_clock = server_clock
+        self.hooks = hooks
+        self.ownership = ownership
+        self.numbering: Numbering = Numbering(settings.order_number_format)
+        self.report: Report = Report(hooks, self.numbering)
+        self.registry: Registry = Registry()
+        self.looking: Looking = Looking(sender, server_clock, rng)
+        self.lessons: Lessons = Lessons()
+        self.timestamps: Timestamps = Timestamps(clock)
+        self.equal_calls: EqualCalls = EqualCalls(self.registry)
+        self.pauses: Pauses = Pauses(clock)
+        self.settings = settings
+        self.judge: Judge = Judge(
+            sender,
+            looking=self.looking,
+            registry=self.registry,
+            lessons=self.lessons,
+            settings=settings,
+            clock=clock,
+            rivals=Rivals(ownership),
+        )
+        surplus = Surplus(
+            sender, refund, registry=self.registry, report=self.report, numbering=self.numbering
+        )
+        self.watch: Watch = Watch(
+            sender,
+            self.judge,
+            surplus,
+            registry=self.registry,
+            report=self.report,
+            numbering=self.numbering,
+            pauses=self.pauses,
+            clock=clock,
+            settings=settings,
+        )
+
+    @property
+    def patience(self) -> float:
+        """How long a background refund may queue, in seconds."""
+        return self.settings.settle_for or self.settings.timeout.total
+
+    async def perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
+        """Send a request that moves money, and find out what became of it.
+
+        Raises:
+            OutcomeUnknown: that could not be found out in time; it is looked after in the background.
+            ApiError: it was refused; `looked` says whether its voucher's charges do not show it either.
+            VoucherError: it was certainly not carried out; `proof` says why.
+        """
+        context.begun = True
+        context.money_call = money_call
+        request.call_id = money_call.pending.id
+        money_call.key = context.key
+        money_call.over = over = asyncio.get_running_loop().create_future()
+        self.registry.begin(money_call)
+        if money_call.pending.charge_id is not None:
+            self.registry.delivered(money_call.pending.charge_id)  # who refunds a charge knows of it
+        try:
+            return await self._perform(context, money_call, request)
+        except VoucherError:
+            raise
+        except Exception as error:
+            raise self._broken_off(money_call, error) from error
+        except BaseException:
+            self.registry.open(
+                money_call
+            )  # cancelled, interrupted, or its loop is gone: nobody goes on with it
+            self.report.in_doubt(money_call, money_call.error)
+            self.report.left_open(money_call, money_call.error)
+            raise
+        finally:
+            self.registry.end(money_call)
+            if not over.done() and not over.get_loop().is_closed():
+                over.set_result(None)
+
+    async def _perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
+        while True:
+            charge = await self._send(context, money_call, request) or await self._look_until_clear(
+                context, money_call
+            )
+            if charge is not None:
+                return self.finish(context, money_call, charge)
+            money_call.repeats += 1
+
+    def open_what_was_cut_off(self) -> None:
+        """Take the calls for open whose event loop is gone; their requests may have been carried out."""
+        for money_call in self.registry.cut_off():
+            money_call.doubted(None, self.clock.monotonic())
+            self.registry.open(money_call)
+            self.registry.end(money_call)
+            self.report.in_doubt(money_call, None)
+            self.report.left_open(money_call)
+
+    def _broken_off(self, money_call: MoneyCall, error: Exception) -> OutcomeUnknown:
+        """The error for a call that something unforeseen ended; it is looked after in the background."""
+        money_call.reason = f"the call was broken off by a {type(error).__name__}"
+        return self._left_open(money_call)
+
+    async def _send(
+        self, context: CallContext, money_call: MoneyCall, request: Request[Charge]
+    ) -> Charge | None:
+        """The answer to a request; None when it, or one before it, is in doubt.
+
+        Raises:
+            VoucherError: nothing was done, and nothing was sent before.
+        """
+        is_only = not money_call.deliveries
+        self._announce(context, money_call)
+        if not await self._write_first(money_call, is_only=is_only):
+            return None
+        try:
+            answer = await self.sender.send(request, context.deadline)
+        except VoucherError as error:
+            self._note_failure(money_call, error, is_only=is_only)
+            return None
+        except BaseException:
+            money_call.doubted(None, self.clock.monotonic())
+            raise
+        is_taken = self.registry.is_taken(answer.value.id, money_call.pending.id)
+        problem = contradiction(money_call.pending, answer.value, self.lessons, is_taken=is_taken)
+        if problem:
+            self._note_failure(money_call, contradicted(request, problem), is_only=is_only)
+            return None
+        money_call.answered = True
+        self._learn(money_call, answer)
+        return answer.value
+
+    async def _write_first(self, money_call: MoneyCall, *, is_only: bool) -> bool:
+        """Write that a request is about to be sent; False when it must not be, and others were before.
+
+        Raises:
+            JournalFailed: nothing was sent, and nothing was sent before.
+        """
+        if money_call.recorder is None:
+            return True
+        try:
+            await money_call.recorder.sent(money_call.pending)
+        except JournalFailed as error:
+            if is_only:
+                raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
+            money_call.may_repeat, money_call.repeats = lambda: False, money_call.repeats - 1
+            return False
+        return True
+
+    def _announce(self, context: CallContext, money_call: MoneyCall) -> None:
+        """Bound the time in which the request may be carried out, and tell the hooks of it."""
+        left, window = context.deadline.left(), self.settings.settle_window
+        money_call.pending = attrs.evolve(
+            money_call.pending,
+            until=money_call.until(self.clock.monotonic(), self.clock.now(), left, window),
+            sends=money_call.pending.sends + bool(money_call.repeats),
+            base_url=self.settings.base_url,
+            client_id=self.settings.client_id,
+            echoed=self.lessons.echoes(money_call.pending),
+            sent_at=self.server_clock.now() if self.hooks.wants_intents else money_call.pending.sent_at,
+        )
+        if self.hooks.wants_intents:
+            self.hooks.intent(money_call.pending)
+
+    def _note_failure(self, money_call: MoneyCall, error: VoucherError, *, is_only: bool) -> None:
+        """Note what a request proved that was not answered well; raises when nothing was done at all."""
+        now = self.clock.monotonic()
+        reply = reply_of(error, is_only=is_only)
+        if reply in {Reply.NOT_SENT, Reply.UNAUTHORIZED}:
+            if is_only:
+                raise as_not_done(error, Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED)
+            money_call.absences = 0
+        elif reply in {Reply.REFUSED, Reply.GONE, Reply.DECLINED} and isinstance(error, ApiError):
+            money_call.refused(error, reply, now)
+        else:
+            money_call.doubted(error, now)
+        is_answered = money_call.pending.answered or reply is Reply.CARRIED_OUT
+        money_call.pending = attrs.evolve(
+            money_call.pending,
+            answered=is_answered,
+            sends=max(money_call.effects, 1) if money_call.repeats else 1,
+        )
+        self.report.in_doubt(money_call, error)
+
+    def _learn(self, money_call: MoneyCall, answer: Answer[Charge]) -> None:
+        made = None
+        if money_call.anchor is not None and not money_call.doubts:
+            now, wall = self.clock.monotonic(), self.clock.now()
+            latest = money_call.anchor.elapsed(now, wall)
+            earliest = min(answer.sent - money_call.anchor.sent, latest)
+            made = money_call.anchor.at(earliest), money_call.anchor.at(latest)
+        self.lessons.learn(money_call.pending, answer.value, made)
+        if not RULES[money_call.pending.operation].repeat_early:  # else it may be answered with an older one
+            self.timestamps.note(answer.value.created_at, answer.sent)
+
+    async def _look_until_clear(self, context: CallContext, money_call: MoneyCall) -> Charge | None:
+        """What was found; None when the request is to be sent again.
+
+        Raises:
+            OutcomeUnknown: the deadline passed, the caller is gone, or it cannot be told.
+            VoucherError: it was certainly not carried out, or refused.
+        """
+        pause = _PAUSE
+        while obstacle(money_call.pending) is None and context.deadline.left() > 0:
+            move, proof = await self.judge.look(
+                money_call, context.deadline, can_repeat=not context.abandoned
+            )
+            if context.abandoned and not money_call.is_refused:
+                break
+            if move is Move.DONE:
+                return money_call.finding.ours[0]
+            if move is Move.REPEAT:
+                return None
+            if move in {Move.NOT_DONE, Move.REFUSED}:
+                raise self._ended_without(money_call, proof)
+            if move is Move.OPEN or money_call.hopeless:
+                break
+            await self.pause(money_call, pause, context.deadline)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise self.not_clear(money_call)
+
+    async def pause(self, money_call: MoneyCall, pause: float, deadline: Deadline) -> None:
+        """Wait between two looks at a call, for as long as is due."""
+        if money_call.is_refused:
+            patience = self.judge.patience(money_call)
+            is_asked_twice = money_call.absences > 1 and patience is not None
+            pause = max(PAUSE_REFUSED, (patience or 0.0) - money_call.quiet if is_asked_twice else 0.0)
+        await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
+
+    def finish(self, context: CallContext, money_call: MoneyCall, charge: Charge) -> Charge:
+        """Note that a call was carried out, and look after what may have been once too often."""
+        money_call.charge = charge
+        context.finished.append(money_call)
+        self.registry.take(charge.id, money_call.pending.id)
+        if money_call.doubts or money_call.refusals:
+            self.report.found(money_call, charge)
+        is_twice = money_call.pending.reference is not None and len(money_call.finding.certain) > 1
+        if money_call.effects > 1 or is_twice:
+            self.watch.begin(money_call)  # another of the requests may have arrived, or may yet
+        elif money_call.doubts or money_call.refusals:
+            self.watch.ended(
+                money_call, Settlement(pending=money_call.pending, state=SettlementState.DONE, charge=charge)
+            )
+        return charge
+
+    def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
+        """The error for a call that was not carried out."""
+        self.report.refuted(money_call, proof)
+        if proof is Proof.REFUSED:
+            return as_not_done(money_call.cause, proof)  # it may be sent again: nothing is settled for good
+        self.watch.ended(money_call, not_done(money_call, proof))
+        return as_not_done(money_call.refusal or money_call.cause, proof)
+
+    def not_clear(self, money_call: MoneyCall) -> VoucherError:
+        """The error for a call of which it could not be found out whether it was carried out."""
+        finding = money_call.finding
+        if not money_call.is_refused or money_call.refusal is None or finding.ours or finding.unclear:
+            return self._left_open(money_call)
+        money_call.refusal.looked, money_call.refusal.pending, money_call.refusal.fate = (
+            False,
+            money_call.pending,
+            Fate.UNKNOWN,
+        )
+        if obstacle(money_call.pending) is None and not money_call.hopeless:
+            self.watch.begin(money_call)
+        else:
+            self.report.left_open(money_call, aloud=False)
+        return money_call.refusal
+
+    def _left_open(self, money_call: MoneyCall) -> OutcomeUnknown:
+        money_call.reason = obstacle(money_call.pending) or money_call.reason
+        reason = f"that could not be found out ({money_call.reason}); settle it before you repeat the call"
+        opened = open_outcome(money_call.cause, money_call.pending, reason)
+        opened.__cause__ = money_call.cause
+        money_call.pending = opened.pending
+        self.report.in_doubt(money_call, money_call.cause)
+        if self.watch.begin(money_call) is None:
+            self.report.left_open(money_call, aloud=False)
+        return opened

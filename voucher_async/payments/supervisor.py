@@ -1,0 +1,378 @@
+"""Supervising money calls: they outlive their callers, and are settled when they are left open."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from voucher_async.cancelling import goes_on
+from voucher_async.errors import (
+    CheckoutFailed,
+    ConfigurationError,
+    Fate,
+    OutcomeUnknown,
+    Proof,
+    StillRunning,
+    VoucherError,
+)
+from voucher_async.forks import keep, renew_in_children
+from voucher_async.payments.by_record import by_record
+from voucher_async.payments.equal_calls import EqualCalls
+from voucher_async.payments.evidence import obstacle
+from voucher_async.payments.money_call import CallContext, MoneyCall
+from voucher_async.payments.running import Running
+from voucher_async.pending import PendingOutcome, Settlement, SettlementState
+from voucher_async.realtime import time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Charge
+    from voucher_async.payments.recording import Recorder
+    from voucher_async.payments.settle import Settler
+
+__all__ = ["Supervisor"]
+
+T = TypeVar("T")
+
+_GRACE: Final = 0.5  # seconds in which at least one call ends by itself
+
+
+class Supervisor:
+    """One per client.
+
+    Args:
+        settler: sends what moves money, and finds out what became of it.
+        close_wait: seconds that closing waits for what is under way.
+    """
+
+    def __init__(self, settler: Settler, close_wait: float) -> None:
+        self.settler = settler
+        self._close_wait = close_wait
+        self._calls: dict[asyncio.Task[Any], CallContext] = {}
+        self._closed = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave what is open or under way to the parent; in the child it is looked at when asked for."""
+        settler = self.settler
+        keep(self._calls, settler.watch.tasks)
+        self._calls, settler.watch.tasks, settler.equal_calls = {}, set(), EqualCalls(settler.registry)
+        for money_call in settler.registry.inherit():
+            inherited = self._adopt(money_call.pending)
+            inherited.key = money_call.key
+            settler.registry.open(inherited)
+
+    @property
+    def pending(self) -> tuple[PendingOutcome, ...]:
+        """What is open."""
+        return self.settler.registry.pending
+
+    async def run(
+        self,
+        context: CallContext,
+        work: Callable[[CallContext], Awaitable[T]],
+        ended: Callable[[object], None] | None = None,
+    ) -> T:
+        """Run a call in a task of its own, which goes on when its caller is cancelled while money moves.
+
+        Args:
+            context: what is known of it while it runs.
+            work: the call.
+            ended: called when it is over, in whatever way.
+        """
+        try:
+            await self.check_open()
+        except BaseException:
+            if ended is not None:
+                ended(None)
+            raise
+        running = self.begin(context, work)
+        if ended is not None:
+            running.task.add_done_callback(ended)
+        return await self.wait(running, context.deadline)
+
+    async def check_open(self) -> None:
+        """Refuse to begin anything once the client was closed.
+
+        Raises:
+            ConfigurationError: it was closed; nothing was sent.
+        """
+        if self._closed:
+            await asyncio.sleep(0)  # who tries again and again lets the others end
+            raise _closed()
+
+    def begin(self, context: CallContext, work: Callable[[CallContext], Awaitable[T]]) -> Running[T]:
+        """Begin a call in a task of its own.
+
+        Args:
+            context: what is known of it while it runs.
+            work: the call.
+        """
+        task = asyncio.create_task(self._work(context, work))
+        self._calls[task] = context
+        task.add_done_callback(self._calls.pop)
+        return Running(context, task)
+
+    async def wait(self, running: Running[T], deadline: Deadline) -> T:
+        """Wait for a call; it goes on when the last of its callers is cancelled while money moves.
+
+        Args:
+            running: the call.
+            deadline: this caller's own.
+
+        Raises:
+            StillRunning: this caller's deadline passed; others wait on.
+        """
+        context, task = running.context, running.task
+        try:
+            is_over = await running.wait(deadline)
+        except BaseException:  # cancelled, or interrupted from outside the loop
+            if not running.is_waited_for:
+                self._abandon(context, task)
+            raise
+        if not is_over:
+            if not running.is_waited_for:  # whoever had more time has left before
+                self._abandon(context, task)
+            raise _goes_on(context)
+        if task.cancelled():
+            raise _cut_off(context)
+        result = task.result()
+        if context.recalled is not None:
+            self.settler.registry.delivered(context.recalled.id)
+        return result
+
+    async def _work(self, context: CallContext, work: Callable[[CallContext], Awaitable[T]]) -> T:
+        try:
+            result = await work(context)
+        except VoucherError as error:
+            if context.abandoned:
+                self._tell_hooks(context, error)
+            raise
+        except asyncio.CancelledError:
+            if not context.undoing:  # the client was closed, or the loop ends
+                self._tell_finished(context)
+            raise
+        if context.abandoned:
+            self._tell_hooks(context, None)
+        return result
+
+    def _abandon(self, context: CallContext, task: asyncio.Task[T]) -> None:
+        context.abandoned = True
+        if task.get_loop().is_closed():
+            self.settler.open_what_was_cut_off()
+            return
+        task.add_done_callback(_read)  # or asyncio logs its exception as never retrieved
+        if not context.begun:
+            task.cancel()
+        elif not task.done():
+            money_call = context.money_call
+            if money_call is not None and self.settler.registry.under_way(money_call.pending.id) is not None:
+                money_call.running = task
+                self.settler.registry.open(money_call)
+        elif not task.cancelled():
+            self._tell_hooks(context, task.exception())
+
+    def _tell_hooks(self, context: CallContext, error: BaseException | None) -> None:
+        """The call is over and its caller gone: only the hooks are left to be told."""
+        if error is None:
+            self._tell_finished(context)
+        else:
+            for finished in context.finished:  # a checkout has refunded it, and told
+                self._done(finished)
+        money_call = context.money_call
+        if money_call is not None and money_call.charge is None and isinstance(error, VoucherError):
+            # the error of a checkout is about all its vouchers, its cause about the one that failed
+            cause = error.__cause__ if isinstance(error, CheckoutFailed) else error
+            self._tell_end(money_call, cause if isinstance(cause, VoucherError) else error)
+
+    def _tell_finished(self, context: CallContext) -> None:
+        """What was carried out stands, and its caller will not be told."""
+        for finished in context.finished:
+            self._done(finished)
+            self.settler.registry.deliver_later(context.key, finished.charge)
+            self.settler.report.done(finished, finished.charge)
+
+    def _tell_end(self, money_call: MoneyCall, error: VoucherError) -> None:
+        """What became of the last charge of a call that failed; what was told before is not told again."""
+        report = self.settler.report
+        settlement = self.settler.registry.settlement(money_call.pending.id)
+        if settlement is not None:
+            report.ended(money_call, settlement, error)
+        elif error.proof is not None:
+            self._not_done(money_call, error.proof)
+            report.not_done(money_call, error.proof, error)
+        elif money_call.task is None:  # else it is told when that one is over
+            report.left_open(money_call, error)
+
+    def _done(self, money_call: MoneyCall) -> None:
+        """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
+        if money_call.effects <= 1:
+            state = SettlementState.DONE
+            self.settler.registry.settled(
+                Settlement(pending=money_call.pending, state=state, charge=money_call.charge)
+            )
+
+    def _not_done(self, money_call: MoneyCall, proof: Proof) -> None:
+        state = SettlementState.NOT_DONE
+        self.settler.registry.settled(Settlement(pending=money_call.pending, state=state, proof=proof))
+
+    async def settle_earlier(self, context: CallContext) -> None:
+        """Look once more after an earlier payment with the same key that nobody looks after any more."""
+        self.settler.open_what_was_cut_off()
+        money_call = self.settler.registry.open_payment(context.key or ())
+        if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
+            return
+        if money_call.task is None or not goes_on(money_call.task):
+            await _wait_for((self.settler.watch.begin(money_call),), context.deadline)
+
+    def recall(self, context: CallContext) -> Charge | None:
+        """What an earlier payment with the same key has charged without anybody being told.
+
+        Raises:
+            OutcomeUnknown: what became of the earlier payment is open.
+        """
+        key = context.key or ()
+        money_call = self.settler.registry.open_payment(key)
+        if money_call is None:
+            context.recalled = self.settler.registry.undelivered(key)
+            return context.recalled
+        raise OutcomeUnknown(
+            "an earlier payment of the same amount for the same order is open, so this one was not sent: "
+            "settle that one first",
+            pending=money_call.pending,
+        )
+
+    async def settle(
+        self, pending: PendingOutcome, deadline: Deadline, recorder: Recorder | None = None
+    ) -> Settlement:
+        """Find out what became of an open outcome.
+
+        Args:
+            pending: the outcome.
+            deadline: when to give up waiting; it is looked after all the same.
+            recorder: writes its record, where it is another process's.
+
+        Raises:
+            ConfigurationError: it belongs to another environment, or to another client.
+            OutcomeUnknown: that cannot be told, or not yet.
+        """
+        pending.check_place(self.settler.settings.base_url, self.settler.settings.client_id)
+        registry = self.settler.registry
+        self.settler.open_what_was_cut_off()
+        money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
+        if money_call is not None:
+            await _wait_for((money_call.over, money_call.running), deadline)
+        if recorder is None and not registry.knows(pending.id):
+            told = await by_record(self.settler.ownership, pending, deadline, self.settler.pauses)
+            if isinstance(told, Settlement):
+                return told
+            pending = told
+        if registry.settlement(pending.id) is None and registry.under_way(pending.id) is None:
+            money_call = registry.money_call(pending.id) or self._adopt(pending, recorder)
+            if money_call.running is None or not goes_on(money_call.running):
+                await _wait_for((self.settler.watch.begin(money_call),), deadline)
+        settlement = registry.settlement(pending.id)
+        if settlement is None:
+            raise self._still_open(pending, money_call)
+        if settlement.charge is not None:
+            registry.delivered(settlement.charge.id)
+        return settlement
+
+    def _still_open(self, pending: PendingOutcome, money_call: MoneyCall | None) -> OutcomeUnknown:
+        reason = obstacle(pending) or (money_call.reason if money_call else None)
+        if self.settler.registry.under_way(pending.id) is not None:
+            reason = "its call is under way"
+        return OutcomeUnknown(f"the outcome of {pending.operation} is still open: {reason}", pending=pending)
+
+    def forget(self, pending: PendingOutcome) -> None:
+        """Keep an open outcome no longer: somebody knows by other means, or does not care."""
+        money_call = self.settler.registry.close(pending.id)
+        if money_call is not None and money_call.task is not None:
+            money_call.task.cancel()
+
+    def resolved(self, settlement: Settlement) -> None:
+        """Take an operator's word for what became of an open outcome."""
+        registry = self.settler.registry
+        money_call = registry.money_call(settlement.pending.id)
+        registry.settled(settlement)
+        if money_call is not None:
+            if money_call.on_end is not None:
+                money_call.on_end(settlement)
+            if money_call.task is not None:
+                money_call.task.cancel()
+
+    def _adopt(self, pending: PendingOutcome, recorder: Recorder | None = None) -> MoneyCall:
+        """Take over an open outcome of another process."""
+        # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
+        # have written, so the whole window is waited for
+        now = self.settler.clock.monotonic()
+        return MoneyCall(pending=pending, foreign=True, recorder=recorder, doubts=pending.sends, last=now)
+
+    def _tasks(self) -> set[asyncio.Future[Any]]:
+        return set(filter(goes_on, (*self._calls, *self.settler.watch.tasks)))
+
+    async def finish(self, wait: float | None = None) -> None:
+        """Wait for what is under way, for so many seconds."""
+        loop = asyncio.get_running_loop()
+        ends = time_of(loop) + (self._close_wait if wait is None else wait)
+        # a call that ends may leave something behind that is looked after
+        while (tasks := self._tasks()) and (left := ends - time_of(loop)) > 0:
+            await asyncio.wait(tasks, timeout=left)
+
+    def close(self) -> None:
+        """Begin nothing more, and let nobody pause."""
+        self._closed = True
+        self.settler.report.closing()
+        self.settler.pauses.end()
+
+    async def end(self) -> tuple[PendingOutcome, ...]:
+        """End what is left after the connections were closed, and say what is still open."""
+        # they fail by themselves now, and say what is known; many need more time than one
+        while (tasks := self._tasks()) and (await asyncio.wait(tasks, timeout=_GRACE))[0]:
+            for call, context in self._calls.items():
+                if call in tasks and not context.begun:
+                    call.cancel()  # it waits for a turn, which may never come
+        # what does not end now may be taken over by others
+        await self.settler.ownership.heartbeat.end()
+        while tasks := self._tasks():
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        self.settler.report.left_open_at_close(self.pending)
+        return self.pending
+
+
+def _closed() -> ConfigurationError:
+    error = ConfigurationError("the client was closed; nothing was sent")
+    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
+    return error
+
+
+def _cut_off(context: CallContext) -> VoucherError:
+    if context.begun and context.money_call is not None:
+        return OutcomeUnknown(
+            "the client was closed before the outcome was known", pending=context.money_call.pending
+        )
+    return _closed()
+
+
+def _goes_on(context: CallContext) -> StillRunning:
+    """The error for a caller whose time is up while others wait on for the same call."""
+    return StillRunning(
+        "the call is still under way for another caller: ask again, with the same idempotency key",
+        pending=context.pending,
+    )
+
+
+def _read(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def _wait_for(ends: Iterable[asyncio.Future[Any] | None], deadline: Deadline) -> None:
+    """Wait until all of this is over, but not for longer than the deadline; it goes on all the same."""
+    waiting = {end for end in ends if end is not None and goes_on(end)}
+    if waiting:
+        await asyncio.wait(waiting, timeout=max(deadline.left(), 0.0))

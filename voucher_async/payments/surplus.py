@@ -1,0 +1,112 @@
+"""Taking back what was charged once too often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
+from voucher_async.payments.evidence import RULES
+from voucher_async.payments.looking import read_currency
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from voucher_async.clock import Deadline
+    from voucher_async.models import Charge
+    from voucher_async.payments.money_call import MoneyCall
+    from voucher_async.payments.numbering import Numbering
+    from voucher_async.payments.registry import Registry
+    from voucher_async.payments.report import Report
+    from voucher_async.payments.sender import Sender
+
+    Refund = Callable[[Charge, str], Awaitable[Charge]]
+
+__all__ = ["Surplus"]
+
+_TRIES: Final = 8
+_TWO: Final = 2  # requests in doubt: fewer leave no surplus of ours
+
+
+class Surplus:
+    """One per client.
+
+    Args:
+        sender: reads the currency of a voucher.
+        refund: refunds a whole charge, in time of its own.
+        registry: knows whose charge is whose.
+        report: tells hooks and log what became of a surplus.
+        numbering: order numbers as the shop has them.
+    """
+
+    def __init__(
+        self, sender: Sender, refund: Refund, *, registry: Registry, report: Report, numbering: Numbering
+    ) -> None:
+        self._sender = sender
+        self._refund = refund
+        self._registry = registry
+        self._report = report
+        self._numbering = numbering
+
+    async def take_back(
+        self, money_call: MoneyCall, surplus: Sequence[Charge], deadline: Deadline
+    ) -> tuple[Charge, ...] | None:
+        """Refund what was carried out beyond the one that counts.
+
+        Returns:
+            The refunds; None when it has to be tried again later.
+        """
+        # of another process's outcome nobody here knows what equal payments were made beside it
+        is_ours = money_call.effects >= _TWO or money_call.pending.reference is not None
+        if money_call.foreign or not is_ours or not RULES[money_call.pending.operation].take_back:
+            return self._leave(money_call, surplus, None)
+        for charge in surplus:
+            self._registry.take(charge.id, money_call.pending.id)  # from here on nobody else finds it
+        try:
+            currency = await read_currency(self._sender, money_call.pending, deadline)
+        except MissingScope as error:
+            return self._leave(money_call, surplus, error)
+        except VoucherError:
+            return None
+        for charge in surplus:
+            if charge.id not in money_call.taken_back and not await self._refund_one(
+                money_call, charge, currency or ""
+            ):
+                return None
+        done = (money_call.taken_back[charge.id] for charge in surplus)
+        return tuple(refunded for refunded in done if refunded is not None)
+
+    async def _refund_one(self, money_call: MoneyCall, charge: Charge, currency: str) -> bool:
+        """Refund one charge; False when it has to be tried again later."""
+        before = money_call.refunding.get(charge.id)
+        if before is not None:
+            settlement = self._registry.settlement(before)
+            if settlement is None:
+                return False  # its refund is in doubt, and looked after by itself
+            del money_call.refunding[charge.id]
+            if settlement.charge is not None:
+                return self._taken_back(money_call, charge, settlement.charge)
+        try:
+            refunded = await self._refund(self._numbering.own(charge), currency)
+        except OutcomeUnknown as error:
+            money_call.refunding[charge.id] = error.pending.id
+            return False
+        except VoucherError as error:
+            money_call.tries += 1
+            if money_call.tries < _TRIES:
+                return False
+            money_call.taken_back[charge.id] = None
+            self._report.surplus_left(money_call, charge, error)
+            return True
+        return self._taken_back(money_call, charge, refunded)
+
+    def _taken_back(self, money_call: MoneyCall, charge: Charge, refunded: Charge) -> bool:
+        money_call.taken_back[charge.id] = refunded
+        self._report.surplus_refunded(money_call, charge)
+        return True
+
+    def _leave(
+        self, money_call: MoneyCall, surplus: Sequence[Charge], error: VoucherError | None
+    ) -> tuple[Charge, ...]:
+        for charge in surplus:
+            self._report.surplus_left(money_call, charge, error)
+        return ()

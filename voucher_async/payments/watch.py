@@ -1,0 +1,139 @@
+"""Looking after open calls in the background, until it is known what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.cancelling import goes_on
+from voucher_async.payments.evidence import Move, obstacle
+from voucher_async.pending import Settlement, SettlementState
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Clock
+    from voucher_async.config import Settings
+    from voucher_async.errors import Proof
+    from voucher_async.payments.judging import Judge
+    from voucher_async.payments.money_call import MoneyCall
+    from voucher_async.payments.numbering import Numbering
+    from voucher_async.payments.pauses import Pauses
+    from voucher_async.payments.registry import Registry
+    from voucher_async.payments.report import Report
+    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.surplus import Surplus
+
+__all__ = ["Watch", "not_done"]
+
+_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 8.0
+
+
+class Watch:
+    """One per client.
+
+    Args:
+        sender: gives each look its time.
+        judge: looks, and decides.
+        surplus: takes back what was carried out once too often.
+        registry: what is open, and what was.
+        report: tells hooks and log how a call ended.
+        numbering: order numbers as the shop has them.
+        pauses: between two looks.
+        clock: measures time.
+        settings: how long calls are looked after.
+
+    Attributes:
+        tasks: one for each call that is looked after.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        judge: Judge,
+        surplus: Surplus,
+        *,
+        registry: Registry,
+        report: Report,
+        numbering: Numbering,
+        pauses: Pauses,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._sender = sender
+        self._judge = judge
+        self._surplus = surplus
+        self._registry = registry
+        self._report = report
+        self._numbering = numbering
+        self._pauses = pauses
+        self._clock = clock
+        self._settings = settings
+
+    def begin(self, money_call: MoneyCall) -> asyncio.Task[None] | None:
+        """Look after a call in the background until it is clear; None when looking cannot help."""
+        self._registry.open(money_call)
+        if obstacle(money_call.pending):
+            return None
+        task = money_call.task
+        if task is None or not goes_on(task):
+            money_call.hopeless = False
+            money_call.task = task = asyncio.create_task(self._look_after(money_call))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def _look_after(self, money_call: MoneyCall) -> None:
+        ends = self._clock.monotonic() + self._settings.settle_for
+        pause = _PAUSE
+        try:
+            while not await self._is_clear(money_call):
+                if money_call.hopeless or self._clock.monotonic() >= ends:
+                    self._report.left_open(money_call, money_call.error)
+                    return
+                await self._pauses.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            money_call.task = None
+
+    async def _is_clear(self, money_call: MoneyCall) -> bool:
+        deadline = self._sender.deadline()
+        move, proof = await self._judge.look(money_call, deadline)
+        if move in {Move.NOT_DONE, Move.REFUSED}:
+            await self._ended_behind(money_call, not_done(money_call, proof), aloud=True)
+            return True
+        if move is not Move.DONE or money_call.may_grow(self._settings.settle_window):
+            return False
+        found = money_call.finding.ours
+        refunds = await self._surplus.take_back(money_call, found[1:], deadline) if found[1:] else ()
+        if refunds is None:
+            return False
+        settlement = Settlement(
+            pending=money_call.pending,
+            state=SettlementState.DONE,
+            charge=found[0] if found else None,
+            surplus=found[1:],
+            refunds=refunds,
+        )
+        await self._ended_behind(money_call, settlement, aloud=money_call.charge is None)
+        return True
+
+    async def _ended_behind(self, money_call: MoneyCall, settlement: Settlement, *, aloud: bool) -> None:
+        """A call ended in the background."""
+        self.ended(money_call, settlement)
+        if aloud:
+            self._registry.deliver_later(money_call.key, settlement.charge)
+            self._report.ended(money_call, settlement, behind=True)
+        if money_call.recorder is not None and money_call.charge is None:
+            await money_call.recorder.settled(self._numbering.own_settlement(settlement))
+
+    def ended(self, money_call: MoneyCall, settlement: Settlement) -> None:
+        """Remember how a call ended, and tell whoever waits for that."""
+        self._registry.settled(settlement)
+        if money_call.on_end is not None:
+            money_call.on_end(settlement)
+
+
+def not_done(money_call: MoneyCall, proof: Proof) -> Settlement:
+    """The end of a call that was not carried out."""
+    return Settlement(pending=money_call.pending, state=SettlementState.NOT_DONE, proof=proof)
