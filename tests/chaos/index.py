@@ -190,6 +190,10 @@ class Index:
             return {Said(NOT_DONE)}
         return self._said.get(intent.pending, set())
 
+    def is_settled(self, pending: str) -> bool:
+        """Whether somebody was told how an outcome ended."""
+        return bool(self._said.get(pending))
+
     def charges_of(self, call: str) -> set[Slot]:
         """Where the charges of a call belong."""
         mine = self._intents_of[call]

@@ -276,10 +276,19 @@ class World(Nature):
                 after = self.after(worker.call, event, facts)
                 if after is not None:
                     after_look = put(state, index, worker._replace(place=LOOKED, extra=(event.name, after)))
+                    is_taken_on = event is Event.CLEARED and self.calls[worker.call].inherited
+                    if is_taken_on and proof is Proof.REFUSED and self.assumed.refused_copies_are_over:
+                        after_look = self._without_copies(after_look, worker)
                     is_told = event is Event.ABSENT and proof is Proof.REFUSED
                     if is_told and self._is_made(state, worker):
                         after_look = after_look._replace(told=((worker.key, "refused, though made", 0),))
                     yield f"{NAMES[index]} looks, and finds nothing: {proof.name}", after_look
+
+    def _without_copies(self, state: State, worker: Worker) -> State:
+        """The state without copies of the refused requests of earlier records."""
+        here = (worker.key, worker.generation)
+        letters = (each for each in state.letters if each[0] != worker.key or each[:2] == here)
+        return state._replace(letters=tuple(letters))
 
     def _is_made(self, state: State, worker: Worker) -> bool:
         """Whether it was carried out when it was refused; a copy that comes later nobody can know of."""

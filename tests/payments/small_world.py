@@ -41,6 +41,7 @@ class Assumptions(NamedTuple):
     compare_and_swap: bool = True
     no_stop_before_first_byte: bool = True
     declined_copies_are_quick: bool = True
+    refused_copies_are_over: bool = True
 
 
 class Scenario(NamedTuple):

@@ -78,6 +78,7 @@ ASSUMED: Final = {
     "compare_and_swap": "M1",
     "no_stop_before_first_byte": "M3",
     "declined_copies_are_quick": "S13",
+    "refused_copies_are_over": "S14",
 }
 WHERE_ASSUMED: Final = {"carried_out_once": "redeem", "newer_reservation_ends_older": "redeem"}
 

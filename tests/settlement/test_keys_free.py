@@ -122,7 +122,7 @@ async def test_a_late_charge_is_found_by_the_look_before_money_is_asked_for_anew
     emulator = town.adversary.emulator
     second = town.client() if elsewhere else first
     if between:
-        town.script(rest=(Lot(), Lot("refused 409")))
+        town.script(rest=(Lot(), Lot(), Lot("refused 409")))  # after the list and the balance
         assert isinstance(await said(second.redeem()), Conflict)
         assert second.wire.sent[-1] == "createReservation"
     await asyncio.sleep(seconds)

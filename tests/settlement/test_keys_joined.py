@@ -15,12 +15,14 @@ from voucher_async.errors import (
     ApiError,
     ChargeRefunded,
     Conflict,
+    Proof,
     ReservationAlreadyCharged,
     StillRunning,
 )
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joined import is_joined
+from voucher_async.pending import SettlementState
 
 
 def ids(told: list[Any]) -> list[str]:
@@ -182,6 +184,20 @@ async def test_who_joins_is_told_at_their_own_deadline() -> None:
     told = await all_of(*tasks)
     assert [type(each) for each in told] == [Charge, StillRunning, Charge]
     assert len(town.made("redeem")) == 1
+
+
+@virtually
+async def test_who_was_told_that_it_goes_on_can_ask_how_it_ended_although_nothing_was_sent() -> None:
+    town = await Town.build()
+    client = town.client()
+    town.script(rest=(Lot("refused 409", wait=2.0),))
+    tasks = [client.begin("redeem", None, timeout=seconds) for seconds in (9.0, 1.0)]
+    refused, early = await all_of(*tasks)
+    assert isinstance(refused, Conflict)
+    assert isinstance(early, StillRunning)
+    settlement = await client.core.supervisor.settle(early.pending, client.wire.deadline(5.0))
+    assert (settlement.state, settlement.proof) == (SettlementState.NOT_DONE, Proof.NOT_SENT)
+    assert client.core.supervisor.pending == ()
 
 
 @pytest.mark.parametrize("leaves", [0, 1, 2])

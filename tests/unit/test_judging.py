@@ -28,9 +28,11 @@ from voucher_async.errors import (
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.payments.evidence import Move
+from voucher_async.payments.facts import OPERATIONS, Call, CallState
 from voucher_async.payments.judging import Judge
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import Looking
+from voucher_async.payments.machine import Machine
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.registry import Registry
 from voucher_async.sansio import Answer, Request
@@ -101,10 +103,12 @@ class Server:
             looking=looking,
             registry=self.registry,
             lessons=Lessons(),
+            machine=Machine(),
             settings=settings,
             clock=self.clock,
         )
-        return await judge.look(case, self.deadline(left), can_repeat=can_repeat)
+        verdict = await judge.look(case, self.deadline(left), can_repeat=can_repeat)
+        return verdict.move, verdict.proof
 
 
 def charge(id: str = "c", **changes: Any) -> Charge:
@@ -123,8 +127,18 @@ def charge(id: str = "c", **changes: Any) -> Charge:
 
 def case(server: Server, quiet: float = LATE, **changes: Any) -> MoneyCall:
     """A call whose only request ended so many seconds ago."""
-    values = {"pending": PENDING, "doubts": 1, "last": server.clock.monotonic() - quiet, **changes}
-    return MoneyCall(**values)
+    values: dict[str, Any] = {"pending": PENDING, "doubts": 1, **changes}
+    call = Call(
+        OPERATIONS[values["pending"].operation],
+        CallState.SENT,
+        "",
+        doubts=bool(values["doubts"]),
+        refused=bool(values.get("refusals")),
+        declined=isinstance(values.get("refusal"), RateLimited),
+        answered=values["pending"].answered,
+        ended_at=server.clock.monotonic() - quiet,
+    )
+    return MoneyCall(**{"call": call, **values})
 
 
 async def test_what_is_absent_past_the_window_was_not_done() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from voucher_async import PendingOutcome
 from voucher_async.errors import ApiError, Conflict, ConnectionBroken, Fate, NotFound, RateLimited
+from voucher_async.payments.call import CallState
 from voucher_async.payments.money_call import Anchor, MoneyCall
 from voucher_async.payments.replies import Reply
 
@@ -59,49 +60,64 @@ def test_a_repeat_that_the_api_refuses_ends_repeating_and_one_that_is_declined_d
     error: ApiError, reply: Reply, *, ends: bool
 ) -> None:
     each = case(repeats=1, doubts=1, absences=2)
-    each.refused(error, reply, 5.0)
+    each.refused(error, reply)
     assert (each.repeat_refused, each.repeatable, each.absences) == (ends, not ends, 0)
-    assert each.gone is (reply is Reply.GONE)
     assert each.refusal is error
 
 
 def test_a_refusal_of_the_only_delivery_is_no_refused_repeat() -> None:
     each = case()
-    each.refused(CONFLICT, Reply.REFUSED, 5.0)
-    assert (each.is_refused, each.repeat_refused, each.last) == (True, False, 5.0)
+    each.refused(CONFLICT, Reply.REFUSED)
+    assert (each.is_refused, each.repeat_refused) == (True, False)
     assert (each.effects, each.deliveries) == (0, 1)
 
 
 def test_a_refusal_after_a_declined_request_is_a_refused_repeat() -> None:
     each = case()
-    each.refused(LIMITED, Reply.DECLINED, 5.0)
+    each.refused(LIMITED, Reply.DECLINED)
     each.repeats = 1
-    each.refused(CONFLICT, Reply.REFUSED, 9.0)
-    assert (each.is_refused, each.repeat_refused, each.last) == (True, True, 9.0)
+    each.refused(CONFLICT, Reply.REFUSED)
+    assert (each.is_refused, each.repeat_refused) == (True, True)
 
 
-def test_a_refusal_beside_a_doubt_does_not_begin_the_window_anew() -> None:
+def test_a_refusal_beside_a_doubt_leaves_the_doubt_its_cause() -> None:
     each = case()
-    each.doubted(LOST, 5.0)
+    each.doubted(LOST)
     each.repeats = 1
-    each.refused(CONFLICT, Reply.REFUSED, 9.0)
-    assert (each.is_refused, each.last, each.deliveries) == (False, 5.0, 1)
+    each.refused(CONFLICT, Reply.REFUSED)
+    assert (each.is_refused, each.deliveries) == (False, 1)
     assert each.cause is LOST
 
 
-def test_a_gone_reservation_stays_gone() -> None:
-    each = case(repeats=1, doubts=1)
-    each.refused(GONE, Reply.GONE, 5.0)
-    each.refused(CONFLICT, Reply.REFUSED, 6.0)
-    assert each.gone
+def test_a_fence_counts_from_the_word_that_the_reservation_is_gone_or_from_its_end() -> None:
+    each = case(call=case().call._replace(fenced_at=7.0))
+    assert each.fenced() == 7.0
+    each.fence = lambda: 5.0
+    assert each.fenced() == 5.0
+    assert case().fenced() is None
+
+
+def test_what_another_process_left_is_in_doubt_since_it_was_taken_up() -> None:
+    pending = attrs.evolve(PENDING, sends=2, reservation_id="r", answered=True)
+    each = MoneyCall.taken_up(pending, 5.0)
+    assert (each.foreign, each.doubts, each.last) == (True, 2, 5.0)
+    assert (each.call.state, each.call.doubts, each.call.answered) == (CallState.OPEN, True, True)
+    assert (each.call.target, each.call.sent_to) == ("r", "r")
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_only_a_refusal_leaves_a_doubt_to_the_next_call_of_a_payment(*, is_refused: bool) -> None:
+    each = MoneyCall.inherited(PENDING, 5.0, is_refused=is_refused, fenced_at=4.0)
+    assert each.call.in_doubt is is_refused
+    assert (each.call.state, each.last, each.fenced()) == (CallState.BEGUN, 5.0, 4.0)
 
 
 def test_a_new_doubt_begins_looking_anew() -> None:
     each = case(absences=2)
-    each.doubted(LOST, 5.0)
+    each.doubted(LOST)
     each.absences = 2
-    each.doubted(ConnectionBroken("second", fate=Fate.UNKNOWN), 7.0)
-    assert (each.doubts, each.absences, each.last, each.cause) == (2, 0, 7.0, LOST)
+    each.doubted(ConnectionBroken("second", fate=Fate.UNKNOWN))
+    assert (each.doubts, each.absences, each.cause) == (2, 0, LOST)
     assert (each.effects, each.deliveries) == (2, 2)
 
 
@@ -113,7 +129,7 @@ def test_an_answer_is_an_effect_beside_those_in_doubt() -> None:
 def test_the_cause_is_the_doubt_or_the_refusal_or_what_is_known() -> None:
     each = case(reason="nobody knows")
     assert str(each.cause) == "nobody knows"
-    each.refused(CONFLICT, Reply.REFUSED, 5.0)
+    each.refused(CONFLICT, Reply.REFUSED)
     assert each.cause is CONFLICT
 
 

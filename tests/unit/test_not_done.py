@@ -136,6 +136,7 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
             {
                 "payments/evidence.py::decide",
                 "payments/judging.py::_look_for_voucher",
+                "payments/judging.py::",
                 "payments/settle.py::_look_until_clear",
                 "payments/watch.py::_is_clear",
             },

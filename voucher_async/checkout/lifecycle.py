@@ -180,8 +180,8 @@ class Lifecycle:
         reservation: Reservation | None = None
         with contextlib.suppress(VoucherError):
             reservation, _ = await self.reservations.make(payment.request, context.deadline)
-        is_fenced = reservation is not None
-        found = await look_behind(self.supervisor.settler, context, money_call, refusal, is_fenced=is_fenced)
+        reservation_id = None if reservation is None else reservation.id
+        found = await look_behind(self.supervisor.settler, context, money_call, refusal, reservation_id)
         if found is not None:
             return found
         if reservation is None or context.abandoned:

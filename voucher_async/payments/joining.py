@@ -195,6 +195,7 @@ class Joining:
     ) -> T:
         """Run a call as the owner of its record, and write how it ended."""
         context.recorder = recorder
+        recorder.is_asked_about = context.is_asked_about
         answer = await noted(
             recorder, self._answer(context, call), lambda: context.pending if context.begun else None
         )

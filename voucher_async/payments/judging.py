@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
@@ -19,6 +19,7 @@ from voucher_async.errors import (
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
+from voucher_async.payments.facts import Call, CallState, Event, Facts
 from voucher_async.payments.looking import Look, Looking, find_voucher, is_what_was_asked
 from voucher_async.payments.replies import brief
 
@@ -29,15 +30,36 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.models import Charge
     from voucher_async.payments.lessons import Lessons
+    from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.registry import Registry
     from voucher_async.payments.rivals import Rivals
     from voucher_async.payments.sender import Sender
     from voucher_async.pending import PendingOutcome
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Verdict", "event_of"]
 
-_FINAL = (AuthenticationError, Conflict, NotFound, ValidationFailed)
+_FINAL: Final = (AuthenticationError, Conflict, NotFound, ValidationFailed)
+_EVENTS: Final = {Move.DONE: Event.FOUND, Move.NOT_DONE: Event.ABSENT, Move.REFUSED: Event.ABSENT}
+
+
+class Verdict(NamedTuple):
+    """The step that follows a look.
+
+    Attributes:
+        move: the step.
+        facts: the facts about it, for the machine.
+        is_absent: a list that is whole shows nothing of the call.
+    """
+
+    move: Move
+    facts: Facts
+    is_absent: bool = False
+
+    @property
+    def proof(self) -> Proof:
+        """The proof that a call was not carried out."""
+        return self.facts.proof or Proof.REFUSED
 
 
 class Judge:
@@ -48,6 +70,7 @@ class Judge:
         looking: reads lists of charges.
         registry: knows whose charge is whose.
         lessons: what normal answers have shown.
+        machine: what is legal.
         settings: the settle window and the lag of lists.
         clock: measures time.
         rivals: knows whose charge is whose in other processes.
@@ -60,6 +83,7 @@ class Judge:
         looking: Looking,
         registry: Registry,
         lessons: Lessons,
+        machine: Machine,
         settings: Settings,
         clock: Clock,
         rivals: Rivals | None = None,
@@ -68,55 +92,58 @@ class Judge:
         self._looking = looking
         self._registry = registry
         self._lessons = lessons
+        self._machine = machine
         self._settings = settings
         self._clock = clock
         self._rivals = rivals
 
-    async def look(
-        self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False
-    ) -> tuple[Move, Proof]:
-        """Look once, and decide.
+    async def look(self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False) -> Verdict:
+        """Look once, and decide; what the machine does not allow is waited for.
 
         Args:
             money_call: the call; what was found is noted there.
             deadline: when to give up.
             can_repeat: whether its caller still waits, so that it may be sent again.
-
-        Returns:
-            The step, and for a call that was not carried out the proof.
         """
-        began = self._clock.monotonic()
-        money_call.quiet = began - money_call.last
+        facts = Facts(self._clock.monotonic(), target=money_call.call.target)
+        money_call.quiet = facts.now - money_call.last
         try:
             if money_call.pending.operation == CREATE_VOUCHER.id:
-                return await self._look_for_voucher(money_call, deadline)
-            since = None if RULES[money_call.pending.operation].needs_known else money_call.pending.since
-            look = await self._looking.read(money_call.pending.voucher_id or "", deadline, since)
-            finding, rivals = await self._found(money_call, look.charges)
-            can_repeat = can_repeat and self._has_time(money_call, deadline)
-            evidence = self._weigh(
-                money_call, look, finding, began=began, can_repeat=can_repeat, rivals=rivals
-            )
-            if look.all and _is_absent(money_call.finding) and evidence.needs_balance:
-                evidence = attrs.evolve(
-                    evidence, balanced=await self._is_balanced(money_call, look, deadline)
-                )
+                verdict = await self._look_for_voucher(money_call, facts, deadline)
+            else:
+                verdict = await self._look_at_charges(money_call, facts, deadline, can_repeat=can_repeat)
         except VoucherError as error:
-            if _is_nowhere(money_call, error):
-                return self._nowhere(money_call)
-            money_call.reason = f"looking for it failed ({brief(error)})"
-            is_final = money_call.is_refused and isinstance(error, _FINAL)
-            money_call.hopeless = is_final or isinstance(error, (MissingScope, ConfigurationError))
-            return Move.WAIT, Proof.ABSENT
+            if not _is_nowhere(money_call, error):
+                return _failed(money_call, error, facts)
+            verdict = _nowhere(money_call, facts)
+        return verdict if self._is_legal(money_call, verdict) else verdict._replace(move=Move.WAIT)
+
+    def _is_legal(self, money_call: MoneyCall, verdict: Verdict) -> bool:
+        call = money_call.call
+        event = event_of(verdict.move, call)
+        if event is None or call.state is CallState.DONE:  # then only its surplus is looked for
+            return True
+        return self._machine.may(call, event, verdict.facts)
+
+    async def _look_at_charges(
+        self, money_call: MoneyCall, facts: Facts, deadline: Deadline, *, can_repeat: bool
+    ) -> Verdict:
+        since = None if RULES[money_call.pending.operation].needs_known else money_call.pending.since
+        look = await self._looking.read(money_call.pending.voucher_id or "", deadline, since)
+        finding, rivals = await self._found(money_call, look.charges)
+        can_repeat = can_repeat and self._has_time(money_call, deadline)
+        evidence = self._weigh(
+            money_call, look, finding, began=facts.now, can_repeat=can_repeat, rivals=rivals
+        )
+        is_behind = money_call.call.inherited or money_call.call.fenced_at is not None
+        is_asked_for = evidence.needs_balance or is_behind
+        if look.all and _is_absent(money_call.finding) and is_asked_for:
+            evidence = attrs.evolve(evidence, balanced=await self._is_balanced(money_call, look, deadline))
         move = decide(RULES[money_call.pending.operation], evidence)
         _explain(money_call, move, evidence)
-        return move, Proof.REFUSED if move is Move.REFUSED else evidence.absence or Proof.REFUSED
-
-    def _nowhere(self, money_call: MoneyCall) -> tuple[Move, Proof]:
-        """The voucher of a call that was refused as not found is not there."""
-        money_call.absences += 1
-        money_call.reason = "its voucher is not there"
-        return Move.REFUSED if money_call.absences >= LOOKS else Move.WAIT, Proof.REFUSED
+        proof = Proof.REFUSED if move is Move.REFUSED else evidence.absence
+        is_absent = evidence.whole and _is_absent(evidence.finding)
+        return Verdict(move, _facts_of(facts, money_call, evidence, proof), is_absent and _fits(evidence))
 
     async def _found(self, money_call: MoneyCall, charges: Sequence[Charge]) -> tuple[Finding, int]:
         """The entries that may be a call's, and how many calls of other processes they may be of as well."""
@@ -141,7 +168,7 @@ class Judge:
     ) -> Evidence:
         money_call.finding = finding
         money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
-        fence = money_call.fence()
+        fence = money_call.fenced()
         return Evidence(
             finding=money_call.finding,
             sends=money_call.deliveries + self._registry.surplus_beside(money_call),
@@ -157,7 +184,7 @@ class Judge:
             told=money_call.charge is not None,
             refused=money_call.is_refused,
             repeat_refused=money_call.repeat_refused,
-            gone=money_call.gone,
+            gone=money_call.call.fenced_at is not None,
             answered=money_call.pending.answered,
             patience=self.patience(money_call),
             marked=money_call.pending.reference is not None,
@@ -198,21 +225,55 @@ class Judge:
             return None
         return voucher is not None and not voucher.is_copy and adds_up(voucher.value, look.charges)
 
-    async def _look_for_voucher(self, money_call: MoneyCall, deadline: Deadline) -> tuple[Move, Proof]:
+    async def _look_for_voucher(self, money_call: MoneyCall, facts: Facts, deadline: Deadline) -> Verdict:
         pending = money_call.pending
+        facts = facts._replace(proof=Proof.NO_VOUCHER)
         answer = await find_voucher(self._sender, pending, deadline)
         if answer is None:
             is_lost = money_call.quiet >= self._settings.settle_window and not pending.answered
-            return Move.NOT_DONE if is_lost else Move.WAIT, Proof.NO_VOUCHER
+            return Verdict(Move.NOT_DONE if is_lost else Move.WAIT, facts)
         voucher = answer.value
         is_ours = is_what_was_asked(voucher, pending)
         is_older = pending.since is not None and voucher.created_at < pending.since
         if is_ours and not is_older:
-            return Move.DONE, Proof.NO_VOUCHER
+            return Verdict(Move.DONE, facts._replace(charge=voucher.id))
         if not is_ours and (is_older or pending.sent_at is None) and not pending.answered:
-            return Move.NOT_DONE, Proof.OTHER_VOUCHER
+            return Verdict(Move.NOT_DONE, facts._replace(proof=Proof.OTHER_VOUCHER))
         money_call.reason = "the voucher with this id was there before, or is not quite what was asked for"
-        return Move.OPEN, Proof.OTHER_VOUCHER
+        return Verdict(Move.OPEN, facts._replace(proof=Proof.OTHER_VOUCHER))
+
+
+def event_of(move: Move, call: Call) -> Event | None:
+    """The event in the life of a call that a step after a look is; None for none."""
+    if move is Move.REPEAT:
+        return Event.REPEATING if call.operation.once else Event.CLEARED
+    return _EVENTS.get(move)
+
+
+def _facts_of(facts: Facts, money_call: MoneyCall, evidence: Evidence, proof: Proof | None) -> Facts:
+    found = evidence.finding
+    return facts._replace(
+        charge=found.ours[0].id if found.ours else None,
+        proof=proof or (Proof.REFUSED if money_call.is_refused else None),
+        is_balanced=evidence.balanced is True,
+        rivals=evidence.rivals if found.certain else int(evidence.confusable),
+        expired_at=money_call.fence(),
+    )
+
+
+def _failed(money_call: MoneyCall, error: VoucherError, facts: Facts) -> Verdict:
+    money_call.reason = f"looking for it failed ({brief(error)})"
+    is_final = money_call.is_refused and isinstance(error, _FINAL)
+    money_call.hopeless = is_final or isinstance(error, (MissingScope, ConfigurationError))
+    return Verdict(Move.WAIT, facts)
+
+
+def _nowhere(money_call: MoneyCall, facts: Facts) -> Verdict:
+    """The step for a call that was refused as not found: its voucher is not there, and has no charges."""
+    money_call.absences += 1
+    money_call.reason = "its voucher is not there"
+    move = Move.REFUSED if money_call.absences >= LOOKS else Move.WAIT
+    return Verdict(move, facts._replace(proof=Proof.REFUSED, is_balanced=True))
 
 
 def _is_nowhere(money_call: MoneyCall, error: VoucherError) -> bool:
@@ -231,6 +292,10 @@ def _shows_what_was_there(pending: PendingOutcome, look: Look) -> bool:
 
 def _is_absent(finding: Finding) -> bool:
     return not (finding.certain or finding.recognised or finding.unclear)
+
+
+def _fits(evidence: Evidence) -> bool:
+    return not evidence.finding.misfits or evidence.balanced is True
 
 
 def _explain(money_call: MoneyCall, move: Move, evidence: Evidence) -> None:

@@ -122,6 +122,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "past_lag": _is_past_lag,
     "behind_fence": _is_behind_fence,
     "balanced": lambda _c, facts, _l: facts.is_balanced,
+    "only_inherited": lambda call, _f, _l: call.inherited and not (call.doubts or call.refused),
     "all_declined": lambda call, _f, _l: call.declined and not call.inherited,
     "copies_shown": lambda call, facts, limits: _is_past(call.ended_at, facts, limits.lag),
     "all_refused": lambda call, _f, _l: call.refused and not call.doubts,
@@ -203,7 +204,7 @@ LASTING: Final = frozenset(Proof) - _THIS_CALL - {Proof.REFUSED}
 
 CLEARS: Final[Mapping[Proof, tuple[tuple[str, ...], ...]]] = {
     **{proof: groups for proof, groups in PROOFS.items() if proof in LASTING},
-    Proof.REFUSED: (("all_refused", "all_declined", "copies_shown"),),
+    Proof.REFUSED: (("all_refused", "all_declined", "copies_shown"), ("only_inherited", "balanced")),
 }
 """The guards of each proof after which money may be asked for anew."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -13,17 +13,23 @@ from voucher_async.errors import ApiError, RateLimited, VoucherError
 from voucher_async.hooks import Happened
 from voucher_async.models import Charge
 from voucher_async.payments.evidence import Finding
+from voucher_async.payments.facts import OPERATIONS, Call, CallState, Event, Facts, Operation
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import Reply
 from voucher_async.pending import PendingOutcome, Settlement
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.payments.machine import Machine
 
 __all__ = ["Anchor", "CallContext", "MoneyCall"]
 
 _REPEATS: Final = 2
 _SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
+
+
+def _operation_of(pending: PendingOutcome) -> Operation:
+    return OPERATIONS.get(pending.operation) or Operation(pending.operation)
 
 
 def _never() -> bool:
@@ -63,11 +69,11 @@ class MoneyCall:
 
     Attributes:
         pending: the facts, as they are handed out.
+        call: its state, as `voucher_async.payments.machine` has it; times are monotonic.
         foreign: it is of another process, and only looked at.
         anchor: a stamp of the server to reckon from.
         may_repeat: whether the state of things still allows to send the request again.
-        fence: monotonic time in seconds since when the server refuses every request of it; None as long as
-            it may not.
+        fence: monotonic time in seconds since when its reservation has ended; None as long as it may live.
         on_end: told how it ended, once.
         recorder: writes its record; None for one of another process that is only looked at.
         doubts: how many requests may have been carried out although no answer said so.
@@ -75,15 +81,13 @@ class MoneyCall:
         refusals: how many requests were refused; a proxy may have delivered each of them before.
         repeats: how many requests followed the first.
         absences: how many looks in a row have found nothing since the last request.
-        last: monotonic time in seconds when the last request in doubt ended.
         widened: seconds that `pending.until` was moved because clocks disagree.
-        quiet: seconds from `last` to the beginning of the last look.
+        quiet: seconds from the end of the last request to the beginning of the last look.
         finding: what the last look found.
         charge: what the caller was told, or will be.
         error: why the first request is in doubt.
         refusal: why the last refused one was.
         repeat_refused: a later request was refused by the API itself.
-        gone: it was because the reservation is not there any more.
         reason: why it is still open, in words.
         hopeless: looking again will not help.
         task: looks after it in the background.
@@ -98,6 +102,7 @@ class MoneyCall:
     """
 
     pending: PendingOutcome
+    call: Call = attrs.field()
     foreign: bool = False
     anchor: Anchor | None = None
     may_repeat: Callable[[], bool] = _never
@@ -109,7 +114,6 @@ class MoneyCall:
     refusals: int = 0
     repeats: int = 0
     absences: int = 0
-    last: float = 0.0
     widened: float = 0.0
     quiet: float = 0.0
     finding: Finding = attrs.Factory(Finding)
@@ -117,7 +121,6 @@ class MoneyCall:
     error: VoucherError | None = None
     refusal: ApiError | None = None
     repeat_refused: bool = False
-    gone: bool = False
     reason: str = "its answer was lost"
     hopeless: bool = False
     task: asyncio.Task[None] | None = None
@@ -129,6 +132,62 @@ class MoneyCall:
     tries: int = 0
     heard: frozenset[Happened] = frozenset()
     logged: frozenset[Happened] = frozenset()
+
+    @call.default
+    def _begun(self) -> Call:
+        return Call(_operation_of(self.pending), CallState.BEGUN, "", target=self.pending.reservation_id)
+
+    @classmethod
+    def taken_up(cls, pending: PendingOutcome, ended_at: float, **changes: Any) -> Self:
+        """The call of another client or process: its requests are in doubt.
+
+        Args:
+            pending: the call.
+            ended_at: monotonic time in seconds when its last request had ended at the latest.
+            changes: other attributes.
+        """
+        call = Call(
+            _operation_of(pending),
+            CallState.OPEN,
+            "",
+            target=pending.reservation_id,
+            sent_to=pending.reservation_id,
+            doubts=True,
+            answered=pending.answered,
+            ended_at=ended_at,
+        )
+        return cls(pending=pending, call=call, foreign=True, doubts=max(pending.sends, 1), **changes)
+
+    @classmethod
+    def inherited(
+        cls, pending: PendingOutcome, ended_at: float, *, is_refused: bool, fenced_at: float | None = None
+    ) -> Self:
+        """An earlier call for the same payment, to be looked for before money is asked for anew.
+
+        Args:
+            pending: the earlier call.
+            ended_at: monotonic time in seconds when its last request had ended at the latest.
+            is_refused: it ended by a refusal, or not at all; else by a proof that lasts.
+            fenced_at: monotonic time since when the server refuses its requests.
+        """
+        call = Call(
+            _operation_of(pending),
+            CallState.BEGUN,
+            "",
+            sent_to=pending.reservation_id,
+            inherited=is_refused,
+            ended_at=ended_at,
+            fenced_at=fenced_at,
+        )
+        return cls(pending=pending, call=call, foreign=True, doubts=max(pending.sends, 1))
+
+    def advance(self, machine: Machine, event: Event, facts: Facts) -> None:
+        """Note an event.
+
+        Raises:
+            ValueError: it is not legal for the call now.
+        """
+        self.call = machine.advance(self.call, event, facts)
 
     def record_by(self, recorder: Recorder | None) -> None:
         """Have it recorded: its `PendingOutcome` is a view of the record, and has its id."""
@@ -159,23 +218,29 @@ class MoneyCall:
             self.widened = apart
             self.pending = attrs.evolve(self.pending, until=self.pending.until + more)
 
-    def doubted(self, error: VoucherError | None, now: float) -> None:
+    def doubted(self, error: VoucherError | None) -> None:
         """A request may have been carried out: its answer was lost, or not waited for."""
         self.doubts += 1
         self.absences = 0
-        self.last = now
         self.error = self.error or error
 
-    def refused(self, error: ApiError, reply: Reply, now: float) -> None:
+    def refused(self, error: ApiError, reply: Reply) -> None:
         """A delivery was refused; that says nothing about those before it."""
         self.refusals += 1
         self.absences = 0
-        if self.is_refused:
-            self.last = now
         self.refusal = error
         if (self.repeats or self.doubts) and reply is not Reply.DECLINED:
             self.repeat_refused = True
-            self.gone = self.gone or reply is Reply.GONE
+
+    @property
+    def last(self) -> float:
+        """Monotonic time in seconds when the last request ended."""
+        return self.call.ended_at or 0.0
+
+    def fenced(self) -> float | None:
+        """Monotonic time in seconds since when the server refuses every request of it, as far as is known."""
+        known = [moment for moment in (self.call.fenced_at, self.fence()) if moment is not None]
+        return min(known, default=None)
 
     @property
     def is_cut_off(self) -> bool:
@@ -241,6 +306,7 @@ class CallContext:
         deadline: when to give up.
         asked: what is known of it before it begins; the `id` is that of its record.
         recorder: writes its record; None for a call that is part of another.
+        is_asked_about: somebody was told its `PendingOutcome`, and it goes on.
         fenced: what a dead owner of the same call may have sent; a new reservation comes before the look.
         begun: money may be moving: from here on it is finished, whatever happens to the caller.
         abandoned: the caller is gone: nothing new is begun.
@@ -258,6 +324,7 @@ class CallContext:
         "deadline",
         "fenced",
         "finished",
+        "is_asked_about",
         "key",
         "money_call",
         "recalled",
@@ -269,6 +336,7 @@ class CallContext:
         self.deadline: Deadline = deadline
         self.asked: PendingOutcome = asked
         self.recorder: Recorder | None = None
+        self.is_asked_about: bool = False
         self.fenced: PendingOutcome | None = None
         self.begun: bool = False
         self.abandoned: bool = False
@@ -277,6 +345,13 @@ class CallContext:
         self.key: tuple[str, ...] | None = None
         self.recalled: Charge | None = None
         self.undoing: bool = False
+
+    def handed_out(self) -> PendingOutcome:
+        """The facts for somebody who leaves, and asks again what became of it."""
+        self.is_asked_about = True
+        if self.recorder is not None:
+            self.recorder.is_asked_about = True
+        return self.pending
 
     @property
     def pending(self) -> PendingOutcome:

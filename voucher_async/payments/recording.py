@@ -221,6 +221,7 @@ class Recorder:
 
     Attributes:
         record: the record as it was written last.
+        is_asked_about: somebody was told its `PendingOutcome`, so its end is written in any case.
     """
 
     def __init__(self, ownership: Ownership, record: CallRecord, *, is_stored: bool) -> None:
@@ -230,6 +231,7 @@ class Recorder:
         self._in_doubt: CallRecord | None = None  # a write whose answer was lost
         self._end_known = False  # whether or not it could be written
         self.record: CallRecord = record
+        self.is_asked_about: bool = False
 
     @property
     def id(self) -> str:
@@ -369,7 +371,7 @@ class Recorder:
         await self._catch_up()
         if self.record.state is CallState.DONE or (self.record.ended and state is CallState.OPEN):
             return
-        if not self._is_stored and state is not CallState.DONE and state is not CallState.OPEN:
+        if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
             return  # nothing was sent, and nobody claimed anything
         now, owner = self._ownership.clock.now(), self._ownership.owner
         if not await self._write(self.record.step(state, at=now, by=owner, **changes)):

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from voucher_async import errors
-from voucher_async.errors import ApiError, ChargeRefunded, Fate, OutcomeUnknown, TransportError, VoucherError
+from voucher_async.errors import (
+    ApiError,
+    ChargeRefunded,
+    Fate,
+    OutcomeUnknown,
+    Proof,
+    TransportError,
+    VoucherError,
+)
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Failure
-from voucher_async.payments.evidence import Move
+from voucher_async.payments.fence import Confirmed, confirm
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.recording import Recorder
@@ -28,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay", "raise_refusal"]
 
-_PAUSE: Final = 0.25  # seconds
-_LONGEST_PAUSE: Final = 4.0
 _FRESH: Final = 60.0  # seconds in which a charge is handed out again without a read
 
 
@@ -129,26 +135,21 @@ class Replay:
         return settlement
 
     async def look_again(self, earlier: CallRecord, context: CallContext) -> Charge | None:
-        """Look once more for an earlier call with the same key, which was not carried out by what is known.
+        """Look for an earlier call with the same key, which was not carried out by what is known.
 
         Returns:
             Its charge, should it be there all the same; None when it is not.
 
         Raises:
-            OutcomeUnknown: that cannot be told.
+            OutcomeUnknown: that cannot be told, or not in time.
         """
+        clock = self._ownership.clock
+        ago = max((clock.now() - earlier.changed_at).total_seconds(), 0.0)
         pending = attrs.evolve(_pending_of(earlier), id=context.pending.id)
-        money_call = MoneyCall(pending=pending, doubts=max(pending.sends, 1))
-        move, _ = await self._supervisor.settler.judge.look(money_call, context.deadline)
-        if move is Move.DONE and money_call.finding.ours:
-            return money_call.finding.ours[0]
-        if money_call.finding.recognised or money_call.finding.unclear or not money_call.absences:
-            raise OutcomeUnknown(
-                "an earlier call with this idempotency key was not carried out by what was known, and that "
-                f"could not be confirmed ({money_call.reason}); nothing was sent",
-                pending=pending,
-            )
-        return None
+        is_refused = earlier.proof in {Proof.REFUSED, None}
+        money_call = MoneyCall.inherited(pending, clock.monotonic() - ago, is_refused=is_refused)
+        words = "an earlier call with this idempotency key was not carried out by what was known, and that"
+        return await self._confirmed(context, money_call, f"{words} could not be confirmed")
 
     async def look_behind(self, fenced: PendingOutcome, since: float, context: CallContext) -> Charge | None:
         """Look for what a dead owner may have charged, after a new reservation has ended its own.
@@ -164,25 +165,17 @@ class Replay:
         Raises:
             OutcomeUnknown: that cannot be told in time.
         """
-        settler = self._supervisor.settler
-        money_call = MoneyCall(
-            pending=fenced, foreign=True, doubts=fenced.sends, last=since, fence=lambda: since
-        )
-        pause = _PAUSE
-        while context.deadline.left() > 0 and not money_call.hopeless:
-            move, _ = await settler.judge.look(money_call, context.deadline)
-            if move is Move.DONE:
-                return money_call.finding.ours[0]
-            if move is Move.NOT_DONE:
-                return None
-            if move is Move.OPEN:
-                break
-            await settler.pauses.wait(min(pause, max(context.deadline.left(), 0.0)))
-            pause = min(pause * 2, _LONGEST_PAUSE)
-        raise OutcomeUnknown(
-            f"what a dead worker sent for this payment is not clear ({money_call.reason}); no more was sent",
-            pending=fenced,
-        )
+        money_call = MoneyCall.inherited(fenced, since, is_refused=True, fenced_at=since)
+        words = "what a dead worker sent for this payment is not clear"
+        return await self._confirmed(context, money_call, words)
+
+    async def _confirmed(self, context: CallContext, money_call: MoneyCall, words: str) -> Charge | None:
+        confirmed = await confirm(self._supervisor.settler, context, money_call)
+        if confirmed is Confirmed.UNCLEAR:
+            raise OutcomeUnknown(
+                f"{words} ({money_call.reason}); no more was sent", pending=money_call.pending
+            )
+        return money_call.finding.ours[0] if confirmed is Confirmed.FOUND else None
 
 
 def _can_be_refunded(record: CallRecord) -> bool:

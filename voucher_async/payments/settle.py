@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
+from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, RateLimited, VoucherError
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import RULES, Move, obstacle
-from voucher_async.payments.judging import Judge
+from voucher_async.payments.facts import Call, CallState, Event, Facts, Limits
+from voucher_async.payments.judging import Judge, event_of
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import Looking
+from voucher_async.payments.machine import Machine
 from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.pauses import Pauses
 from voucher_async.payments.registry import Registry
@@ -44,6 +46,13 @@ __all__ = ["Settler"]
 
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
+_EVENTS: Final = {
+    Reply.NOT_SENT: Event.NOT_SENT,
+    Reply.UNAUTHORIZED: Event.NOT_SENT,
+    Reply.REFUSED: Event.REFUSED,
+    Reply.CARRIED_OUT: Event.CONTRADICTED,
+    Reply.UNKNOWN: Event.IN_DOUBT,
+}
 PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
 
 
@@ -67,6 +76,7 @@ class Settler:
         lessons: what normal answers have shown.
         numbering: order numbers as they are sent, and as the shop has them.
         timestamps: what time it is by the server.
+        machine: what is legal for a call.
         judge: looks, and decides.
         equal_calls: where calls that look alike wait for each other.
         pauses: between two looks.
@@ -99,11 +109,13 @@ class Settler:
         self.equal_calls: EqualCalls = EqualCalls(self.registry)
         self.pauses: Pauses = Pauses(clock)
         self.settings = settings
+        self.machine: Machine = Machine(Limits(window=settings.settle_window, lag=settings.list_lag))
         self.judge: Judge = Judge(
             sender,
             looking=self.looking,
             registry=self.registry,
             lessons=self.lessons,
+            machine=self.machine,
             settings=settings,
             clock=clock,
             rivals=Rivals(ownership),
@@ -115,6 +127,7 @@ class Settler:
             sender,
             self.judge,
             surplus,
+            machine=self.machine,
             registry=self.registry,
             report=self.report,
             numbering=self.numbering,
@@ -151,9 +164,7 @@ class Settler:
         except Exception as error:
             raise self._broken_off(money_call, error) from error
         except BaseException:
-            self.registry.open(
-                money_call
-            )  # cancelled, interrupted, or its loop is gone: nobody goes on with it
+            self._give_up(money_call)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
             self.report.in_doubt(money_call, money_call.error)
             self.report.left_open(money_call, money_call.error)
             raise
@@ -174,11 +185,33 @@ class Settler:
     def open_what_was_cut_off(self) -> None:
         """Take the calls for open whose event loop is gone; their requests may have been carried out."""
         for money_call in self.registry.cut_off():
-            money_call.doubted(None, self.clock.monotonic())
-            self.registry.open(money_call)
+            money_call.doubted(None)
+            self._give_up(money_call)
             self.registry.end(money_call)
             self.report.in_doubt(money_call, None)
             self.report.left_open(money_call)
+
+    def _give_up(self, money_call: MoneyCall) -> None:
+        """Drive a call no longer: from now on it is open."""
+        if money_call.call.under_way:
+            self.advance(money_call, Event.IN_DOUBT)
+        if money_call.call.state is not CallState.OPEN:
+            self.advance(money_call, Event.LEFT_OPEN)
+        self.registry.open(money_call)
+
+    def advance(self, money_call: MoneyCall, event: Event, facts: Facts | None = None) -> None:
+        """Note an event in the life of a call.
+
+        Args:
+            money_call: the call.
+            event: the event.
+            facts: the facts about it; None: it happens now, to what was sent last.
+
+        Raises:
+            ValueError: the event is not legal for the call now.
+        """
+        now = self.clock.monotonic()
+        money_call.advance(self.machine, event, facts or Facts(now, target=money_call.call.target))
 
     def _broken_off(self, money_call: MoneyCall, error: Exception) -> OutcomeUnknown:
         """The error for a call that something unforeseen ended; it is looked after in the background."""
@@ -194,6 +227,7 @@ class Settler:
             VoucherError: nothing was done, and nothing was sent before.
         """
         is_only = not money_call.deliveries
+        self.advance(money_call, Event.REPEATING if money_call.call.in_doubt else Event.ABOUT_TO_SEND)
         self._announce(context, money_call)
         if not await self._write_first(money_call, is_only=is_only):
             return None
@@ -203,7 +237,8 @@ class Settler:
             self._note_failure(money_call, error, is_only=is_only)
             return None
         except BaseException:
-            money_call.doubted(None, self.clock.monotonic())
+            money_call.doubted(None)
+            self.advance(money_call, Event.IN_DOUBT)
             raise
         is_taken = self.registry.is_taken(answer.value.id, money_call.pending.id)
         problem = contradiction(money_call.pending, answer.value, self.lessons, is_taken=is_taken)
@@ -225,6 +260,7 @@ class Settler:
         try:
             await money_call.recorder.sent(money_call.pending)
         except JournalFailed as error:
+            self.advance(money_call, Event.NOT_SENT)
             if is_only:
                 raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
             money_call.may_repeat, money_call.repeats = lambda: False, money_call.repeats - 1
@@ -248,16 +284,16 @@ class Settler:
 
     def _note_failure(self, money_call: MoneyCall, error: VoucherError, *, is_only: bool) -> None:
         """Note what a request proved that was not answered well; raises when nothing was done at all."""
-        now = self.clock.monotonic()
         reply = reply_of(error, is_only=is_only)
+        self.advance(money_call, _event_of(reply, error, money_call.call))
         if reply in {Reply.NOT_SENT, Reply.UNAUTHORIZED}:
             if is_only:
                 raise as_not_done(error, Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED)
             money_call.absences = 0
         elif reply in {Reply.REFUSED, Reply.GONE, Reply.DECLINED} and isinstance(error, ApiError):
-            money_call.refused(error, reply, now)
+            money_call.refused(error, reply)
         else:
-            money_call.doubted(error, now)
+            money_call.doubted(error)
         is_answered = money_call.pending.answered or reply is Reply.CARRIED_OUT
         money_call.pending = attrs.evolve(
             money_call.pending,
@@ -286,17 +322,18 @@ class Settler:
         """
         pause = _PAUSE
         while obstacle(money_call.pending) is None and context.deadline.left() > 0:
-            move, proof = await self.judge.look(
-                money_call, context.deadline, can_repeat=not context.abandoned
-            )
+            verdict = await self.judge.look(money_call, context.deadline, can_repeat=not context.abandoned)
+            move, event = verdict.move, event_of(verdict.move, money_call.call)
             if context.abandoned and not money_call.is_refused:
                 break
+            if event is not None and event is not Event.REPEATING:  # which is noted when it is sent
+                self.advance(money_call, event, verdict.facts)
             if move is Move.DONE:
                 return money_call.finding.ours[0]
             if move is Move.REPEAT:
                 return None
             if move in {Move.NOT_DONE, Move.REFUSED}:
-                raise self._ended_without(money_call, proof)
+                raise self._ended_without(money_call, verdict.proof)
             if move is Move.OPEN or money_call.hopeless:
                 break
             await self.pause(money_call, pause, context.deadline)
@@ -313,6 +350,8 @@ class Settler:
 
     def finish(self, context: CallContext, money_call: MoneyCall, charge: Charge) -> Charge:
         """Note that a call was carried out, and look after what may have been once too often."""
+        if money_call.call.under_way:
+            self.advance(money_call, Event.ANSWERED, Facts(self.clock.monotonic(), charge=charge.id))
         money_call.charge = charge
         context.finished.append(money_call)
         self.registry.take(charge.id, money_call.pending.id)
@@ -346,6 +385,7 @@ class Settler:
             Fate.UNKNOWN,
         )
         if obstacle(money_call.pending) is None and not money_call.hopeless:
+            self._give_up(money_call)
             self.watch.begin(money_call)
         else:
             self.report.left_open(money_call, aloud=False)
@@ -357,7 +397,17 @@ class Settler:
         opened = open_outcome(money_call.cause, money_call.pending, reason)
         opened.__cause__ = money_call.cause
         money_call.pending = opened.pending
+        self._give_up(money_call)
         self.report.in_doubt(money_call, money_call.cause)
         if self.watch.begin(money_call) is None:
             self.report.left_open(money_call, aloud=False)
         return opened
+
+
+def _event_of(reply: Reply, error: VoucherError, call: Call) -> Event:
+    """The event in the life of a call that a request was answered like this."""
+    if reply is Reply.DECLINED:
+        return Event.DECLINED if isinstance(error, RateLimited) else Event.REFUSED
+    if reply is Reply.GONE:
+        return Event.GONE if call.operation.reservation else Event.REFUSED
+    return _EVENTS[reply]

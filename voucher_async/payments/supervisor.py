@@ -308,7 +308,7 @@ class Supervisor:
         # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
         # have written, so the whole window is waited for
         now = self.settler.clock.monotonic()
-        return MoneyCall(pending=pending, foreign=True, recorder=recorder, doubts=pending.sends, last=now)
+        return MoneyCall.taken_up(pending, now, recorder=recorder)
 
     def _tasks(self) -> set[asyncio.Future[Any]]:
         return set(filter(goes_on, (*self._calls, *self.settler.watch.tasks)))
@@ -362,7 +362,7 @@ def _goes_on(context: CallContext) -> StillRunning:
     """The error for a caller whose time is up while others wait on for the same call."""
     return StillRunning(
         "the call is still under way for another caller: ask again, with the same idempotency key",
-        pending=context.pending,
+        pending=context.handed_out(),
     )
 
 

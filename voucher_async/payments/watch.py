@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.cancelling import goes_on
+from voucher_async.payments.call import ENDED
 from voucher_async.payments.evidence import Move, obstacle
+from voucher_async.payments.judging import event_of
 from voucher_async.pending import Settlement, SettlementState
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.errors import Proof
     from voucher_async.payments.judging import Judge
+    from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.numbering import Numbering
     from voucher_async.payments.pauses import Pauses
@@ -35,6 +38,7 @@ class Watch:
         sender: gives each look its time.
         judge: looks, and decides.
         surplus: takes back what was carried out once too often.
+        machine: what is legal for a call.
         registry: what is open, and what was.
         report: tells hooks and log how a call ended.
         numbering: order numbers as the shop has them.
@@ -52,6 +56,7 @@ class Watch:
         judge: Judge,
         surplus: Surplus,
         *,
+        machine: Machine,
         registry: Registry,
         report: Report,
         numbering: Numbering,
@@ -63,6 +68,7 @@ class Watch:
         self._sender = sender
         self._judge = judge
         self._surplus = surplus
+        self._machine = machine
         self._registry = registry
         self._report = report
         self._numbering = numbering
@@ -98,9 +104,12 @@ class Watch:
 
     async def _is_clear(self, money_call: MoneyCall) -> bool:
         deadline = self._sender.deadline()
-        move, proof = await self._judge.look(money_call, deadline)
+        verdict = await self._judge.look(money_call, deadline)
+        move, event = verdict.move, event_of(verdict.move, money_call.call)
+        if event is not None and money_call.call.state not in ENDED:
+            money_call.advance(self._machine, event, verdict.facts)
         if move in {Move.NOT_DONE, Move.REFUSED}:
-            await self._ended_behind(money_call, not_done(money_call, proof), aloud=True)
+            await self._ended_behind(money_call, not_done(money_call, verdict.proof), aloud=True)
             return True
         if move is not Move.DONE or money_call.may_grow(self._settings.settle_window):
             return False
