@@ -32,6 +32,10 @@ def _operation_of(pending: PendingOutcome) -> Operation:
     return OPERATIONS.get(pending.operation) or Operation(pending.operation)
 
 
+def _begun(pending: PendingOutcome) -> Call:
+    return Call(_operation_of(pending), CallState.BEGUN, "", target=pending.reservation_id)
+
+
 def _never() -> bool:
     return False
 
@@ -102,7 +106,7 @@ class MoneyCall:
     """
 
     pending: PendingOutcome
-    call: Call = attrs.field()
+    call: Call = attrs.Factory(lambda self: _begun(self.pending), takes_self=True)
     foreign: bool = False
     anchor: Anchor | None = None
     may_repeat: Callable[[], bool] = _never
@@ -132,10 +136,6 @@ class MoneyCall:
     tries: int = 0
     heard: frozenset[Happened] = frozenset()
     logged: frozenset[Happened] = frozenset()
-
-    @call.default
-    def _begun(self) -> Call:
-        return Call(_operation_of(self.pending), CallState.BEGUN, "", target=self.pending.reservation_id)
 
     @classmethod
     def taken_up(cls, pending: PendingOutcome, ended_at: float, **changes: Any) -> Self:

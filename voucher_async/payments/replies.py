@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import ApiError, BadAnswer, Fate, MissingScope, Proof
+from voucher_async.errors import ApiError, BadAnswer, Fate, MissingScope, Proof, RateLimited
+from voucher_async.payments.facts import Event
 
 if TYPE_CHECKING:
     from voucher_async.errors import VoucherError
+    from voucher_async.payments.facts import Call
 
-__all__ = ["Reply", "as_not_done", "brief", "reply_of"]
+__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "reply_of"]
 
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
@@ -33,6 +35,15 @@ class Reply(enum.Enum):
     UNKNOWN = "nothing"
 
 
+_EVENTS: Final = {
+    Reply.NOT_SENT: Event.NOT_SENT,
+    Reply.UNAUTHORIZED: Event.NOT_SENT,
+    Reply.REFUSED: Event.REFUSED,
+    Reply.CARRIED_OUT: Event.CONTRADICTED,
+    Reply.UNKNOWN: Event.IN_DOUBT,
+}
+
+
 def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
     """The meaning of an error for the request that it is about.
 
@@ -53,6 +64,21 @@ def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
     if error.fate is Fate.UNKNOWN or not error.has_envelope:
         return Reply.UNKNOWN
     return Reply.GONE if error.status in _GONE else Reply.REFUSED
+
+
+def event_of_reply(reply: Reply, error: VoucherError, call: Call) -> Event:
+    """The event in the life of a call that it is to be answered like this.
+
+    Args:
+        reply: the meaning of the answer.
+        error: the answer.
+        call: the call.
+    """
+    if reply is Reply.DECLINED:
+        return Event.DECLINED if isinstance(error, RateLimited) else Event.REFUSED
+    if reply is Reply.GONE:
+        return Event.GONE if call.operation.reservation else Event.REFUSED
+    return _EVENTS[reply]
 
 
 def as_not_done(error: VoucherError, proof: Proof) -> VoucherError:

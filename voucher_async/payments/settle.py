@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, RateLimited, VoucherError
+from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import RULES, Move, obstacle
-from voucher_async.payments.facts import Call, CallState, Event, Facts, Limits
+from voucher_async.payments.facts import CallState, Event, Facts, Limits
 from voucher_async.payments.judging import Judge, event_of
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import Looking
@@ -19,7 +19,7 @@ from voucher_async.payments.machine import Machine
 from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.pauses import Pauses
 from voucher_async.payments.registry import Registry
-from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.replies import Reply, as_not_done, event_of_reply, reply_of
 from voucher_async.payments.report import Report
 from voucher_async.payments.rivals import Rivals
 from voucher_async.payments.sender import open_outcome
@@ -46,13 +46,6 @@ __all__ = ["Settler"]
 
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
-_EVENTS: Final = {
-    Reply.NOT_SENT: Event.NOT_SENT,
-    Reply.UNAUTHORIZED: Event.NOT_SENT,
-    Reply.REFUSED: Event.REFUSED,
-    Reply.CARRIED_OUT: Event.CONTRADICTED,
-    Reply.UNKNOWN: Event.IN_DOUBT,
-}
 PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
 
 
@@ -285,7 +278,7 @@ class Settler:
     def _note_failure(self, money_call: MoneyCall, error: VoucherError, *, is_only: bool) -> None:
         """Note what a request proved that was not answered well; raises when nothing was done at all."""
         reply = reply_of(error, is_only=is_only)
-        self.advance(money_call, _event_of(reply, error, money_call.call))
+        self.advance(money_call, event_of_reply(reply, error, money_call.call))
         if reply in {Reply.NOT_SENT, Reply.UNAUTHORIZED}:
             if is_only:
                 raise as_not_done(error, Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED)
@@ -402,12 +395,3 @@ class Settler:
         if self.watch.begin(money_call) is None:
             self.report.left_open(money_call, aloud=False)
         return opened
-
-
-def _event_of(reply: Reply, error: VoucherError, call: Call) -> Event:
-    """The event in the life of a call that a request was answered like this."""
-    if reply is Reply.DECLINED:
-        return Event.DECLINED if isinstance(error, RateLimited) else Event.REFUSED
-    if reply is Reply.GONE:
-        return Event.GONE if call.operation.reservation else Event.REFUSED
-    return _EVENTS[reply]
