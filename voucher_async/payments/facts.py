@@ -5,13 +5,15 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from voucher_async.fates import Proof
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, RECHARGE_VOUCHER, REFUND_CHARGE
 from voucher_async.payments.call import CallState
+from voucher_async.payments.taken_back import covers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from voucher_async.fates import Proof
+    from voucher_async.payments.call import CallRecord
 
 __all__ = [
     "OPERATIONS",
@@ -23,6 +25,7 @@ __all__ = [
     "Limits",
     "Operation",
     "Step",
+    "call_of",
 ]
 
 
@@ -122,6 +125,28 @@ class Call(NamedTuple):
     def in_doubt(self) -> bool:
         """Whether a request with this key that has ended may have been carried out, or may be yet."""
         return self.doubts or self.refused or self.inherited
+
+
+def call_of(record: CallRecord) -> Call:
+    """The part of a record that decisions are made from, for whoever reads it; when things were is not in it.
+
+    What its owner has not written is taken for the worst: a request that was recorded is under way.
+    """
+    asked = record.parameters.operation
+    charge = record.charge
+    return Call(
+        OPERATIONS.get(asked) or Operation(asked),
+        record.state,
+        record.owner,
+        under_way=record.state is CallState.SENT,
+        doubts=record.state is CallState.OPEN,
+        refused=record.proof is Proof.REFUSED,
+        answered=record.pending is not None and record.pending.answered,
+        charge=None if charge is None else charge.id,
+        proof=record.proof,
+        refunded=charge is not None and covers(charge, record.refunds),
+        private=record.failure is None,
+    )
 
 
 class Facts(NamedTuple):

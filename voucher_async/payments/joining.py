@@ -38,6 +38,7 @@ from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
+from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.recording import Recorder, ask_journal, noted
@@ -47,6 +48,7 @@ from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
     from voucher_async.clock import Clock
+    from voucher_async.payments.journal import Claim
     from voucher_async.payments.recording import Ownership
     from voucher_async.payments.supervisor import Supervisor
 
@@ -56,6 +58,7 @@ T = TypeVar("T")
 
 _FIRST_POLL: Final = 0.02  # seconds
 _LONGEST_POLL: Final = 0.25
+_ENDS: Final = frozenset({Step.MISMATCH, Step.REFUSAL, Step.REPLAY, Step.READ_FIRST, Step.REFUNDED})
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -126,6 +129,7 @@ class Joining:
         self.replay: Replay = replay
         self._clock = clock
         self._window = window
+        self._machine = supervisor.settler.machine
         self._met: dict[Hashable, _Met] = {}
         renew_in_children(self)
 
@@ -215,32 +219,52 @@ class Joining:
         return cast("T", own(answer)) if isinstance(answer, Charge) else answer
 
     async def _keyed(self, context: CallContext, ask: Ask, record: CallRecord, work: Work[T]) -> T:
+        """Run a call as the owner of its key, or give what the owner's record has for who asks again."""
+        has_waited = False
+        held: CallRecord | None = None
         while True:
-            claim = await self.ownership.claim(record)
-            if claim.won:
-                context.asked = attrs.evolve(ask.pending, id=record.id)
-                recorder = Recorder(self.ownership, record, is_stored=True)
-                call = work.call if claim.earlier is None else self._after(record, work)
-                return await self.own(context, recorder, call)
-            held = claim.record
-            check_parameters(ask.parameters, held.parameters)
+            if held is None:
+                claim = await self.ownership.claim(record)
+                if claim.won:
+                    return await self._own_claimed(context, ask, claim, work)
+                held = claim.record
             context.asked = attrs.evolve(held.pending or context.asked, id=held.id)
-            if not held.ended and held.state is not CallState.OPEN:
-                ended = await self.wait_for(held, context)
-                if ended is None:
-                    ended = await self._take_over(held)
-                    if ended is None:
-                        continue  # it has renewed its lease, or somebody else has it
-                    if ended.state is not CallState.OPEN:
-                        return await self._go_on(ended, context, work)
-                raise_refusal(ended)
-                held = ended
-            if held.state is CallState.DONE:
-                return await work.hand_out(held, context.deadline)
-            if held.state is CallState.OPEN:
+            step = await self._step_for(ask, held, has_waited=has_waited)
+            if step in _ENDS:
+                return await self._given(step, ask, held, context, work)
+            if step is Step.WAIT:
+                held, has_waited = await self.wait_for(held, context), True
+            elif step is Step.SETTLE:
                 settled = await work.settle(held, context.deadline)
                 if settled is not None:
                     return settled
+                held = None
+            elif step is Step.TAKE_OVER:
+                held = await self._take_over(held)  # None: it has renewed its lease, or somebody else has it
+                if held is not None and held.state is not CallState.OPEN:
+                    return await self._go_on(held, context, work)
+            else:
+                held = None  # its key is free
+
+    async def _step_for(self, ask: Ask, held: CallRecord, *, has_waited: bool) -> Step:
+        is_alive = held.ended or await self.ownership.is_alive(held)
+        is_same = not held.parameters.differences(ask.parameters)
+        asked = Asked(is_same=is_same, is_alive=is_alive, has_waited=has_waited)
+        return self._machine.next_for(call_of(held), asked)
+
+    async def _given(self, step: Step, ask: Ask, held: CallRecord, context: CallContext, work: Work[T]) -> T:
+        if step is Step.MISMATCH:
+            check_parameters(ask.parameters, held.parameters)
+        if step is Step.REFUSAL:
+            raise_refusal(held)
+        return await work.hand_out(held, context.deadline)
+
+    async def _own_claimed(self, context: CallContext, ask: Ask, claim: Claim, work: Work[T]) -> T:
+        record = claim.record
+        context.asked = attrs.evolve(ask.pending, id=record.id)
+        recorder = Recorder(self.ownership, record, is_stored=True)
+        call = work.call if claim.earlier is None else self._after(record, work)
+        return await self.own(context, recorder, call)
 
     def _after(self, record: CallRecord, work: Work[T]) -> Callable[[CallContext], Awaitable[T]]:
         """The call, after one more look for earlier ones with its key that were not carried out."""

@@ -18,6 +18,7 @@ from voucher_async.errors import (
 )
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.call import REDEEM, CallRecord, CallState, Failure
+from voucher_async.payments.facts import Limits
 from voucher_async.payments.fence import Confirmed, confirm
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import MoneyCall
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay", "raise_refusal"]
 
-_FRESH: Final = 60.0  # seconds in which a charge is handed out again without a read
+_FRESH: Final = Limits().fresh
 
 
 class Replay:
