@@ -16,9 +16,9 @@ from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherErro
 from voucher_async.masking import conceal, known
 from voucher_async.money import CENT, to_amount, total
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.kinds import charge_pending
 from voucher_async.payments.money_call import CallContext
 from voucher_async.pending import HeldState, PendingOutcome
-from voucher_async.resources.reservations import charge_pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

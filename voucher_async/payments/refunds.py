@@ -16,65 +16,19 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
-from voucher_async.models import Charge, RefundRequest
-from voucher_async.operations import REFUND_CHARGE
-from voucher_async.payments.call import Parameters
 from voucher_async.payments.evidence import obstacle
+from voucher_async.payments.kinds import parameters_of, refund_call
 from voucher_async.payments.looking import known_ids
 from voucher_async.payments.money_call import CallContext, MoneyCall
 from voucher_async.payments.recording import Recorder, noted
 from voucher_async.payments.replies import as_not_done, brief
-from voucher_async.pending import PendingOutcome
-from voucher_async.sansio import build
 
 if TYPE_CHECKING:
-    from voucher_async.money import Amount
-    from voucher_async.payments.numbering import Numbering
+    from voucher_async.models import Charge
     from voucher_async.payments.settle import Settler
     from voucher_async.sansio import Request
 
-__all__ = ["perform_in_turn", "refund", "refund_case", "refund_parameters"]
-
-
-def refund_case(
-    numbering: Numbering, charge: Charge | str, amount: Amount, currency: str
-) -> tuple[MoneyCall, Request[Charge]]:
-    """A refund, checked but not sent.
-
-    Args:
-        numbering: what its order number may carry.
-        charge: what is refunded, with the shop's own order number; or its id.
-        amount: how much, in currency units.
-        currency: ISO 4217.
-
-    Raises:
-        InvalidInput: the id, the amount or the currency cannot be right.
-    """
-    body = RefundRequest(amount=amount, currency=currency)
-    whole = charge if isinstance(charge, Charge) else None
-    charge_id = charge.id if isinstance(charge, Charge) else charge
-    voucher_id = whole.voucher_id if whole else None
-    request = build(REFUND_CHARGE, body, ids={"id": charge_id})
-    pending = PendingOutcome(
-        operation=REFUND_CHARGE.id,
-        voucher_id=voucher_id,
-        charge_id=charge_id,
-        amount=body.amount,
-        currency=currency,
-        order_number=whole.order_number if whole else None,
-        since=whole.created_at if whole else None,
-    )
-    return MoneyCall(pending=numbering.formatted(pending), may_repeat=lambda: True), request
-
-
-def refund_parameters(pending: PendingOutcome) -> Parameters:
-    """What two refunds with one idempotency key have to agree in."""
-    return Parameters(
-        operation=REFUND_CHARGE.id,
-        amount=pending.amount,
-        currency=pending.currency,
-        target=pending.charge_id or "",
-    )
+__all__ = ["perform_in_turn", "refund"]
 
 
 async def refund(
@@ -93,8 +47,8 @@ async def refund(
         OutcomeUnknown: what became of it could not be found out in time.
         VoucherError: it was certainly not refunded.
     """
-    money_call, request = refund_case(settler.numbering, charge, charge.amount, currency)
-    record = settler.ownership.new_record(refund_parameters(money_call.pending), key)
+    money_call, request = refund_call(settler.numbering, charge, charge.amount, currency)
+    record = settler.ownership.new_record(parameters_of(money_call.pending, charge.id), key)
     recorder = Recorder(settler.ownership, attrs.evolve(record, parent=parent), is_stored=False)
     money_call.record_by(recorder)
     async with settler.equal_calls.turn(money_call, settler.sender.deadline(settler.patience)):

@@ -9,7 +9,8 @@ from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, to_amount
 from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
-from voucher_async.payments.refunds import perform_in_turn, refund, refund_case, refund_parameters
+from voucher_async.payments.kinds import parameters_of, refund_call
+from voucher_async.payments.refunds import perform_in_turn, refund
 
 if TYPE_CHECKING:
     from voucher_async.money import Amount
@@ -76,11 +77,11 @@ class Charges:
         """
         key = check_key(idempotency_key)
         value = _amount(charge, amount)
-        money_call, _ = refund_case(self._settler.numbering, charge, value, currency)
-        ask = Ask(parameters=refund_parameters(money_call.pending), key=key, pending=money_call.pending)
+        money_call, request = refund_call(self._settler.numbering, charge, value, currency)
+        pending = money_call.pending
+        ask = Ask(parameters=parameters_of(pending, pending.charge_id or ""), key=key, pending=pending)
 
         async def call(context: CallContext) -> Charge:
-            money_call, request = refund_case(self._settler.numbering, charge, value, currency)
             money_call.record_by(context.recorder)
             refunded = await perform_in_turn(self._settler, context, money_call, request)
             await self._joining.ownership.note_refund(refunded, of=money_call.pending.charge_id)

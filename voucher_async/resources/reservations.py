@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
-from voucher_async.errors import InvalidInputType
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
     Charge,
@@ -14,13 +11,11 @@ from voucher_async.models import (
     CreateReservationRequest,
     Reservation,
 )
-from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
-from voucher_async.payments.call import Parameters
+from voucher_async.operations import CREATE_RESERVATION
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
-from voucher_async.payments.money_call import CallContext, MoneyCall
-from voucher_async.pending import PendingOutcome
-from voucher_async.sansio import Request, build, check_id
+from voucher_async.payments.kinds import charge_call, charge_pending, id_of, parameters_of
+from voucher_async.sansio import Request, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +23,14 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
     from voucher_async.money import Amount
+    from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.numbering import Numbering
     from voucher_async.payments.recording import Recorder
     from voucher_async.payments.reservations import Entry, ReservationTracker
     from voucher_async.payments.sender import Sender
     from voucher_async.payments.settle import Settler
 
-__all__ = ["Reservations", "charge_pending"]
+__all__ = ["Reservations"]
 
 
 class Reservations:
@@ -143,11 +139,9 @@ class Reservations:
         """
         key = check_key(idempotency_key)
         ChargeReservationRequest(order_number=order_number)
-        reservation_id = _id_of(reservation)
+        reservation_id = id_of(reservation)
         ask = Ask(
-            parameters=Parameters(
-                operation=CHARGE_RESERVATION.id, order_number=order_number, target=reservation_id
-            ),
+            parameters=parameters_of(charge_pending(reservation_id, order_number), reservation_id),
             key=key,
             join=(reservation_id, order_number),
             pending=charge_pending(reservation, order_number),
@@ -176,60 +170,9 @@ class Reservations:
             currency: ISO 4217, where it is known.
             recorder: writes the record of this charge, where the call has more than one; else the call's.
         """
-        money_call, request = self._money_call(reservation, order_number, currency)
+        money_call, request = charge_call(self.numbering, self.tracker, reservation, order_number, currency)
         money_call.record_by(recorder or context.recorder)
         reservation_id = money_call.pending.reservation_id or ""
         self.tracker.check_charges(reservation_id)
         with self.tracker.charging(reservation_id, money_call):
             return self.numbering.own(await self._settler.perform(context, money_call, request))
-
-    def _money_call(
-        self, reservation: Reservation | str, order_number: str, currency: str | None
-    ) -> tuple[MoneyCall, Request[Charge]]:
-        """A charge, checked but not sent."""
-        body = ChargeReservationRequest(order_number=order_number)
-        reservation_id = _id_of(reservation)
-        entry = self.tracker.check(reservation)
-        pending = self.numbering.referenced(charge_pending(entry or reservation, order_number, currency))
-        body = attrs.evolve(body, order_number=pending.sent_order_number or order_number)
-        request = build(CHARGE_RESERVATION, body, ids={"id": reservation_id})
-        money_call = MoneyCall(
-            pending=pending, on_end=lambda settlement: self.tracker.settled(reservation_id, settlement)
-        )
-        if entry is not None:
-            money_call.anchor = entry.anchor
-            money_call.may_repeat = lambda: self.tracker.lives(entry)
-            money_call.fence = lambda: self.tracker.fence(entry)
-        return money_call, request
-
-
-def charge_pending(
-    reservation: Reservation | Entry | str, order_number: str, currency: str | None = None
-) -> PendingOutcome:
-    """What to look for when the answer to a charge is lost."""
-    if isinstance(reservation, str):
-        return PendingOutcome(
-            operation=CHARGE_RESERVATION.id,
-            reservation_id=reservation,
-            currency=currency,
-            order_number=order_number,
-        )
-    return PendingOutcome(
-        operation=CHARGE_RESERVATION.id,
-        voucher_id=reservation.voucher_id,
-        reservation_id=reservation.id,
-        amount=reservation.amount,
-        currency=currency,
-        order_number=order_number,
-        since=reservation.created_at,
-        reserved_by=reservation.client_id,
-    )
-
-
-def _id_of(reservation: object) -> str:
-    if isinstance(reservation, Reservation):
-        return check_id("reservation", reservation.id)
-    if not isinstance(reservation, str):
-        kind = type(reservation).__name__
-        raise InvalidInputType("reservation", f"must be a Reservation or its id, not {kind}", kind)
-    return check_id("reservation", reservation)
