@@ -17,6 +17,7 @@ from voucher_async.errors import CheckoutFailed, OutcomeUnknown
 from voucher_async.hooks import Settled
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.payments.joined import is_joined
 from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
 from voucher_async.testing import ChargeRecord
 
@@ -80,6 +81,8 @@ class Judge:
         for process in self.world.processes:
             self.world.told_open(*process.supervisor.pending)
         for pending in tuple(self.world.unknown.values()):
+            if pending.id not in self.world.caller:
+                continue  # who joined a call that had sent nothing yet was told that it goes on
             own = self.world.caller[pending.id].process
             alive = [process for process in self.world.processes if process.alive]
             if self._is_beside_another(pending.id):  # nothing tells the two apart elsewhere
@@ -173,10 +176,10 @@ class Judge:
             yield f"{call.step} returned {charges}"
 
     def _sources(self, call: Call) -> list[ChargeRecord]:
-        """What a call may return: its own, or what an equal payment before it charged and told nobody."""
+        """What a call may return: its own, or that of an equal payment which it joined, or which told nobody."""
         made = self._made_by(call)
         for other in self._equal_before(call):
-            if other.result is None:
+            if other.result is None or is_joined(call.result):
                 made += self._made_by(other)
         return made
 
