@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from voucher_async.realtime import Real, call_at, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "Clock",
@@ -30,12 +30,16 @@ __all__ = [
     "SystemClock",
     "parse_date",
     "parse_retry_after",
+    "uptime_of",
 ]
 
 
 @runtime_checkable
 class Clock(Protocol):
-    """Where the time comes from."""
+    """Where the time comes from.
+
+    A clock may have a method `uptime` as well: `monotonic`, the time counted in which the machine slept.
+    """
 
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment; never goes back."""
@@ -50,6 +54,16 @@ class Clock(Protocol):
         ...
 
 
+def uptime_of(clock: Clock) -> float:
+    """Seconds since an arbitrary moment, the time counted in which the machine slept.
+
+    Args:
+        clock: asked for its `uptime`; one of the application's own that has none, for `monotonic`.
+    """
+    uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
+    return uptime()
+
+
 class SystemClock:
     """The operating system's clocks, which go on when a test freezes the time."""
 
@@ -58,6 +72,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment; never goes back."""
         return Real.monotonic()
+
+    def uptime(self) -> float:
+        """The same, the time counted in which the machine slept."""
+        return Real.uptime()
 
     def now(self) -> dt.datetime:
         """The wall clock in UTC."""
@@ -126,6 +144,10 @@ class ManualClock:
         """Seconds since the clock was made."""
         return self._elapsed
 
+    def uptime(self) -> float:
+        """The same: a machine on this clock never sleeps."""
+        return self._elapsed
+
     def now(self) -> dt.datetime:
         """The start plus what was advanced."""
         return (self._start + dt.timedelta(seconds=self._elapsed)).astimezone(dt.UTC)
@@ -168,6 +190,7 @@ class _ShiftedClock:
 
     def __init__(self, clock: ManualClock, offset: dt.timedelta) -> None:
         self.monotonic = clock.monotonic
+        self.uptime = clock.uptime
         self.sleep = clock.sleep
         self._now = clock.now
         self._offset = offset
