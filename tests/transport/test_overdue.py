@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import signal
+import sys
 from collections.abc import Callable
 
 import aiohttp
 import pytest
 
 from tests.transport.rawserver import RawServer, reply
-from tests.transport.test_begun import Pipe, Writer
+from tests.transport.test_begun import Pipe, Writer, is_stopped
 from voucher_async import CallTimeout, Fate, ManualClock, VoucherClient, VoucherError
 from voucher_async.clock import Clock, SystemClock, uptime_of
 from voucher_async.models import Charge, ChargeReservationRequest
@@ -166,6 +169,19 @@ async def test_a_server_that_comes_back_too_late_is_not_sent_what_it_missed(raw_
     assert len(raw_server.requests) == 1
 
 
+async def test_a_server_that_comes_back_is_sent_what_was_recorded_anew(raw_server: RawServer) -> None:
+    async with VoucherClient(settings=raw_server.settings(), clock=Outage(raw_server)) as client:
+        await client.reservations.charge("r-0", order_number="o-0")
+        await raw_server.stop()
+        charge = await client.reservations.charge(
+            "r-1", order_number="o-1", idempotency_key="K-1", timeout=60.0
+        )
+        assert charge.id == "ch-1"
+        (record,) = [each async for each in client.history(key="K-1")]
+    assert [step.state.value for step in record.transitions] == ["begun", "sent", "sent", "done"]
+    assert len(raw_server.requests) == 2
+
+
 async def test_a_second_try_after_a_refused_token_is_none_when_it_comes_too_late(
     raw_server: RawServer,
 ) -> None:
@@ -203,3 +219,45 @@ async def test_a_session_that_is_not_plain_proves_nothing(raw_server: RawServer)
     assert error.fate is Fate.UNKNOWN
     assert not getattr(error, "is_overdue", False)
     assert raw_server.requests == []
+
+
+STOPPED = """
+import asyncio, os, signal, sys
+from voucher_async import Hook, Settings, Timeout, VoucherClient
+
+class Stop(Hook):
+    stops = 0
+
+    def on_attempt_started(self, event):
+        if event.path.endswith("/r-1/charge"):
+            self.stops += 1
+            if self.stops == 1:
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+async def main(url):
+    stop = Stop()
+    settings = Settings(
+        client_id="c-1", client_secret="s", base_url=f"{url}/v1", token_url=f"{url}/oauth/token",
+        timeout=Timeout(total=20.0),
+    )
+    async with VoucherClient(settings=settings, hooks=[stop]) as client:
+        await client.reservations.charge("r-0", order_number="o-0")
+        charge = await client.reservations.charge("r-1", order_number="o-1", idempotency_key="K-1")
+        (record,) = [each async for each in client.history(key="K-1")]
+        print(charge.id, stop.stops, [step.state.value for step in record.transitions])
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_a_process_that_was_stopped_writes_its_record_anew(raw_server: RawServer) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STOPPED, raw_server.url, stdout=asyncio.subprocess.PIPE, env=os.environ
+    )
+    while not is_stopped(child.pid):
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(2.2)
+    child.send_signal(signal.SIGCONT)
+    said, _ = await child.communicate()
+    assert said.decode().strip() == "ch-1 2 ['begun', 'sent', 'sent', 'done']"
+    assert len(raw_server.requests) == 2

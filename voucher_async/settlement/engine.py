@@ -17,6 +17,7 @@ from voucher_async.payments.replies import Reply, as_not_done, reply_of
 from voucher_async.payments.report import Report
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.settlement.archive import Archive
+from voucher_async.settlement.beginning import send_recorded
 from voucher_async.settlement.beside import Beside
 from voucher_async.settlement.judging import Judge
 from voucher_async.settlement.lines import Lines
@@ -174,16 +175,16 @@ class Engine:
         """
         is_only = not case.deliveries
         self._announce(flow, case)
-        if not await self._write_first(case, is_only=is_only):
-            return None
         try:
-            answer = await self.sender.send(request, flow.deadline)
+            answer = await send_recorded(self.sender, self.clock, flow, case, request)
+        except JournalFailed as error:
+            if is_only:
+                raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
+            case.may_repeat, case.repeats = lambda: False, case.repeats - 1
+            return None
         except VoucherError as error:
             self._note_failure(case, error, is_only=is_only)
             return None
-        except BaseException:
-            case.doubted(None, self.clock.monotonic())
-            raise
         is_taken = self.archive.is_taken(answer.value.id, case.pending.id)
         problem = contradiction(case.pending, answer.value, self.lessons, is_taken=is_taken)
         if problem:
@@ -192,23 +193,6 @@ class Engine:
         case.answered = True
         self._learn(case, answer)
         return answer.value
-
-    async def _write_first(self, case: Case, *, is_only: bool) -> bool:
-        """Write that a request is about to be sent; False when it must not be, and others were before.
-
-        Raises:
-            JournalFailed: nothing was sent, and nothing was sent before.
-        """
-        if case.recorder is None:
-            return True
-        try:
-            await case.recorder.sent(case.pending)
-        except JournalFailed as error:
-            if is_only:
-                raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
-            case.may_repeat, case.repeats = lambda: False, case.repeats - 1
-            return False
-        return True
 
     def _announce(self, flow: Flow, case: Case) -> None:
         """Bound the time in which the request may be carried out, and tell the hooks of it."""
