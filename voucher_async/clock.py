@@ -135,7 +135,7 @@ class ManualClock:
         if start.tzinfo is None:
             raise ValueError("start must be an aware datetime")
         self._start = start
-        self._elapsed = 0.0
+        self._elapsed = self._skipped = 0.0
         self._skip_sleeps = skip_sleeps
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
@@ -145,8 +145,8 @@ class ManualClock:
         return self._elapsed
 
     def uptime(self) -> float:
-        """The same: a machine on this clock never sleeps."""
-        return self._elapsed
+        """The same without sleeps that were skipped: while one task skips hours, no other stands still."""
+        return self._elapsed - self._skipped
 
     def now(self) -> dt.datetime:
         """The start plus what was advanced."""
@@ -156,6 +156,7 @@ class ManualClock:
         """Wait until the clock was advanced by that many seconds."""
         if self._skip_sleeps:
             self.advance(max(seconds, 0.0))
+            self._skipped += max(seconds, 0.0)
             await asyncio.sleep(0)
             return
         if seconds <= 0:

@@ -108,6 +108,16 @@ def test_the_clocks_of_this_package_count_the_sleep_of_a_machine(monkeypatch: py
     assert uptime_of(clock) == uptime_of(clock.shifted(60.0)) == 5.0
 
 
+async def test_a_sleep_that_is_skipped_makes_no_record_older() -> None:
+    """A background task may skip half an hour while a request is about to be begun."""
+    body = watched(clock := ManualClock(skip_sleeps=True))
+    await clock.sleep(1800.0)
+    await body.begin(Writer(Pipe()))
+    clock.advance(2.5)
+    with pytest.raises(NotBegunError):
+        await body.begin(Writer(Pipe()))
+
+
 def charging(clock: Clock) -> Request[Charge]:
     """A request that may be begun within 2 s."""
     request = build(CHARGE_RESERVATION, ChargeReservationRequest(order_number="o-1"), ids={"id": "r-1"})
