@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from voucher_async.realtime import Real, call_at, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "Clock",
@@ -30,12 +30,16 @@ __all__ = [
     "SystemClock",
     "parse_date",
     "parse_retry_after",
+    "uptime_of",
 ]
 
 
 @runtime_checkable
 class Clock(Protocol):
-    """Where the time comes from."""
+    """Where the time comes from.
+
+    A clock may have a method `uptime` as well: `monotonic`, the time counted in which the machine slept.
+    """
 
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment; never goes back."""
@@ -50,6 +54,16 @@ class Clock(Protocol):
         ...
 
 
+def uptime_of(clock: Clock) -> float:
+    """Seconds since an arbitrary moment, the time counted in which the machine slept.
+
+    Args:
+        clock: asked for its `uptime`; one of the application's own that has none, for `monotonic`.
+    """
+    uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
+    return uptime()
+
+
 class SystemClock:
     """The operating system's clocks, which go on when a test freezes the time."""
 
@@ -58,6 +72,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment; never goes back."""
         return Real.monotonic()
+
+    def uptime(self) -> float:
+        """The same, the time counted in which the machine slept."""
+        return Real.uptime()
 
     def now(self) -> dt.datetime:
         """The wall clock in UTC."""
@@ -117,7 +135,7 @@ class ManualClock:
         if start.tzinfo is None:
             raise ValueError("start must be an aware datetime")
         self._start = start
-        self._elapsed = 0.0
+        self._elapsed = self._skipped = 0.0
         self._skip_sleeps = skip_sleeps
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
@@ -125,6 +143,10 @@ class ManualClock:
     def monotonic(self) -> float:
         """Seconds since the clock was made."""
         return self._elapsed
+
+    def uptime(self) -> float:
+        """The same without sleeps that were skipped: while one task skips hours, no other stands still."""
+        return self._elapsed - self._skipped
 
     def now(self) -> dt.datetime:
         """The start plus what was advanced."""
@@ -134,6 +156,7 @@ class ManualClock:
         """Wait until the clock was advanced by that many seconds."""
         if self._skip_sleeps:
             self.advance(max(seconds, 0.0))
+            self._skipped += max(seconds, 0.0)
             await asyncio.sleep(0)
             return
         if seconds <= 0:
@@ -168,6 +191,7 @@ class _ShiftedClock:
 
     def __init__(self, clock: ManualClock, offset: dt.timedelta) -> None:
         self.monotonic = clock.monotonic
+        self.uptime = clock.uptime
         self.sleep = clock.sleep
         self._now = clock.now
         self._offset = offset

@@ -235,7 +235,14 @@ class BadAnswer(ApiError):
 
 
 class TransportError(VoucherError):
-    """No complete answer arrived; `fate` tells whether the request was certainly not sent, or perhaps was."""
+    """No complete answer arrived; `fate` tells whether the request was certainly not sent, or perhaps was.
+
+    Attributes:
+        is_overdue: nothing of the request was written, because its record had become too old; it may be sent
+            once that is written anew.
+    """
+
+    is_overdue: bool = False
 
     def __init__(self, message: str, *, fate: Fate, facts: CallFacts | None = None) -> None:
         super().__init__(message, facts=facts)

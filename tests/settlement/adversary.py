@@ -226,6 +226,9 @@ class Wire:
         """Close the connections: what is under way breaks."""
         self._closed.set()
 
+    async def begins(self, operation: str) -> None:
+        """A request was found to be in time, and its first byte is about to be written."""
+
     def deadline(self, timeout: float | None = None) -> Deadline:
         return Deadline(self._clock, 30.0 if timeout is None else timeout)
 
@@ -257,6 +260,12 @@ class Wire:
             raise error
         if deadline.left() <= 0:
             raise CallTimeout("no time is left", fate=Fate.NOT_SENT)
+        if request.begin_by is not None and self._clock.uptime() > request.begin_by:
+            overdue = CallTimeout("its record was too old", fate=Fate.NOT_SENT)
+            overdue.is_overdue = True
+            self._adversary.intent = intent  # it is sent again
+            raise overdue
+        await self.begins(request.operation.id)
         lot = self._adversary.next(request)
         way = HOW[lot.how]
         try:

@@ -176,7 +176,7 @@ class Judge:
             yield f"{call.step} returned {charges}"
 
     def _sources(self, call: Call) -> list[ChargeRecord]:
-        """What a call may return: its own, or that of an equal payment which it joined, or which told nobody."""
+        """What a call may return: its own, or that of an equal payment it joined, or that told nobody."""
         made = self._made_by(call)
         for other in self._equal_before(call):
             if other.result is None or is_joined(call.result):

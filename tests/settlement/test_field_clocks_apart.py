@@ -101,6 +101,9 @@ class Sleeper(ManualClock):
     def monotonic(self) -> float:
         return self.real.monotonic() - self.slept
 
+    def uptime(self) -> float:
+        return self.real.monotonic()
+
     def now(self) -> dt.datetime:
         return self.real.now()
 

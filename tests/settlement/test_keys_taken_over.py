@@ -198,7 +198,7 @@ async def test_a_paused_owner_that_wakes_up_sends_nothing(operation: str) -> Non
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
 @virtually
 async def test_a_charge_sent_by_an_owner_that_wakes_up_is_the_only_one_or_refused(operation: str) -> None:
-    """It was paused between the record and the socket: only one is let in."""
+    """It was paused right before the first byte, when its record had been found young: only one is let in."""
     town = await Town.build()
     first, second = town.client(), town.client()
     wakes = asyncio.Event()
@@ -207,7 +207,7 @@ async def test_a_charge_sent_by_an_owner_that_wakes_up_is_the_only_one_or_refuse
         if sent == CHARGE:
             await wakes.wait()
 
-    first.wire.on_send = pause
+    first.wire.on_begin = pause
     one = first.begin(operation, timeout=100.0)
     await asyncio.sleep(1.0)
     first.core.joining.ownership.heartbeat.stop()

@@ -50,12 +50,16 @@ class Seen:
         self.fails: Callable[[int, str], str | None] = lambda _number, _name: None
         self.slow = False
         self.dead = False
-        self._paused = ""
+        self._paused = self._paused_after = ""
         self._awake = asyncio.Event()
 
     def pauses_at(self, name: str) -> None:
         """Stop before the next call of a method, until `goes_on`."""
         self._paused = name
+
+    def pauses_after(self, name: str) -> None:
+        """Stop once the next call of a method is done, and before its answer is read."""
+        self._paused_after = name
 
     def goes_on(self) -> None:
         self._awake.set()
@@ -74,6 +78,8 @@ class Seen:
             if how == "before":
                 raise OSError("the disk is full")
             answer = await method(*args, **kwargs)
+            if name == self._paused_after:
+                await self._awake.wait()
             await self._pause()
             if how == "after":
                 raise OSError("the answer was lost")
@@ -94,6 +100,7 @@ class Line(Wire):
     Attributes:
         sent: the operations of what was sent, in order.
         on_send: called before each request.
+        on_begin: called once a request was found to be in time, before its first byte.
     """
 
     def __init__(self, adversary: Adversary, server_clock: ServerClock) -> None:
@@ -101,6 +108,11 @@ class Line(Wire):
         self._town = adversary
         self.sent: list[str] = []
         self.on_send: Callable[[str], Awaitable[None]] | None = None
+        self.on_begin: Callable[[str], Awaitable[None]] | None = None
+
+    async def begins(self, operation: str) -> None:
+        if self.on_begin is not None:
+            await self.on_begin(operation)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         if self.on_send is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
+from voucher_async.payments.beginning import send_recorded
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import RULES, Move, obstacle
@@ -222,17 +223,17 @@ class Settler:
         is_only = not money_call.deliveries
         self.advance(money_call, Event.REPEATING if money_call.call.in_doubt else Event.ABOUT_TO_SEND)
         self._announce(context, money_call)
-        if not await self._write_first(money_call, is_only=is_only):
-            return None
         try:
-            answer = await self.sender.send(request, context.deadline)
+            answer = await send_recorded(self.sender, self.clock, context, money_call, request)
+        except JournalFailed as error:
+            self.advance(money_call, Event.NOT_SENT)
+            if is_only:
+                raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
+            money_call.may_repeat, money_call.repeats = lambda: False, money_call.repeats - 1
+            return None
         except VoucherError as error:
             self._note_failure(money_call, error, is_only=is_only)
             return None
-        except BaseException:
-            money_call.doubted(None)
-            self.advance(money_call, Event.IN_DOUBT)
-            raise
         is_taken = self.registry.is_taken(answer.value.id, money_call.pending.id)
         problem = contradiction(money_call.pending, answer.value, self.lessons, is_taken=is_taken)
         if problem:
@@ -241,24 +242,6 @@ class Settler:
         money_call.answered = True
         self._learn(money_call, answer)
         return answer.value
-
-    async def _write_first(self, money_call: MoneyCall, *, is_only: bool) -> bool:
-        """Write that a request is about to be sent; False when it must not be, and others were before.
-
-        Raises:
-            JournalFailed: nothing was sent, and nothing was sent before.
-        """
-        if money_call.recorder is None:
-            return True
-        try:
-            await money_call.recorder.sent(money_call.pending)
-        except JournalFailed as error:
-            self.advance(money_call, Event.NOT_SENT)
-            if is_only:
-                raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
-            money_call.may_repeat, money_call.repeats = lambda: False, money_call.repeats - 1
-            return False
-        return True
 
     def _announce(self, context: CallContext, money_call: MoneyCall) -> None:
         """Bound the time in which the request may be carried out, and tell the hooks of it."""

@@ -306,8 +306,8 @@ class Supervisor:
     def _adopt(self, pending: PendingOutcome, recorder: Recorder | None = None) -> MoneyCall:
         """Take over an open outcome of another process."""
         # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
-        # have written, so the whole window is waited for
-        now = self.settler.clock.monotonic()
+        # have written, so the whole window is waited for; and its owner may be about to begin one more
+        now = self.settler.clock.monotonic() + self.settler.machine.limits.begin
         return MoneyCall.taken_up(pending, now, recorder=recorder)
 
     def _tasks(self) -> set[asyncio.Future[Any]]:

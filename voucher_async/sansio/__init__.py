@@ -82,6 +82,8 @@ class Request(Generic[T]):
         repeatable: False for a creation without an id, which a repeat would do twice.
         check: says what is wrong with a model that was read, None when it is what was asked for.
         call_id: the id of the money call, sent as a header with each request of it; None for other calls.
+        begin_by: the moment until which the body may be begun to be written, in seconds as `uptime_of` the
+            client's clock counts; None: as long as the call may take.
     """
 
     operation: Operation[T]
@@ -93,6 +95,7 @@ class Request(Generic[T]):
     repeatable: bool = True
     check: Callable[[T], str | None] | None = None
     call_id: str | None = None
+    begin_by: float | None = None
 
     def facts(self) -> CallFacts:
         """What an error says about the call."""

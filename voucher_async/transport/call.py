@@ -192,7 +192,7 @@ class Call(Generic[T]):
             url = f"{settings.base_url}{request.path}?{request.query}"
         else:
             url = f"{settings.base_url}{request.path}"
-        return Exchange(request, url, token)
+        return Exchange(request, url, token, self._transport.clock)
 
     def _known(
         self, fate: Fate | None, response: Response | None = None, error: ApiError | None = None
@@ -248,7 +248,9 @@ class Call(Generic[T]):
         transport = self._transport
         self._misses += 1
         allowed = transport.settings.max_attempts
-        if allowed == 1 or (end.lasting and self._misses >= allowed):
+        # who is overdue is so for good: the one who wrote the record has to write it anew
+        is_overdue = isinstance(end.error, TransportError) and end.error.is_overdue
+        if is_overdue or allowed == 1 or (end.lasting and self._misses >= allowed):
             return None
         pause = transport.backoff.brief(self._misses, transport.rng)
         return pause if pause < self._left() else None

@@ -3,9 +3,9 @@
 What became of a request is proved, not guessed. The body of every call that changes something is handed to
 aiohttp as a payload that counts how often its writing began: never means that the server cannot have acted
 on it; more than once means that aiohttp sent it again by itself. The payload also refuses to be begun: once
-its call is over, once the time is up, and on a connection that is closing. A handed-in session that can put
-another body in its place, by a middleware or a request class of its own, proves nothing: there a request that
-was not answered is always in doubt.
+its call is over, once the time is up, once its record is too old, and on a connection that is closing. A
+handed-in session that can put another body in its place, by a middleware or a request class of its own,
+proves nothing: there a request that was not answered is always in doubt.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from voucher_async.auth import Token
+    from voucher_async.clock import Clock
     from voucher_async.sansio import Request
 
 __all__ = ["Exchange"]
@@ -43,8 +44,10 @@ _CONNECT_ERRORS = (
 class _CountedBody(Watched, BytesPayload):
     """A body that is watched while it is written."""
 
-    def __init__(self, request: Request[Any]) -> None:
+    def __init__(self, request: Request[Any], clock: Clock) -> None:
         super().__init__(request.body or b"", content_type=request.content_type)
+        self.clock: Clock | None = clock
+        self.begin_by: float | None = request.begin_by
         self.careful: bool = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
 
     @property
@@ -77,6 +80,7 @@ class Exchange:
         request: what to send.
         url: the absolute URL, encoded.
         token: the token to send it with.
+        clock: measures until when it may be begun.
 
     Attributes:
         provable: whether nobody can have put another body in the place of ours.
@@ -85,7 +89,7 @@ class Exchange:
 
     __slots__ = ("body", "headers", "lasting", "method", "provable", "secrets", "url")
 
-    def __init__(self, request: Request[Any], url: str, token: Token | None) -> None:
+    def __init__(self, request: Request[Any], url: str, token: Token | None, clock: Clock) -> None:
         self.method: str = request.operation.method
         is_fixed = request.path is request.operation.path and not request.query
         self.url: URL = _fixed_url(url) if is_fixed else URL(url, encoded=True)
@@ -99,7 +103,7 @@ class Exchange:
         self.body: _CountedBody | None = None
         if request.body is not None:
             self.headers["Content-Type"] = request.content_type  # a session may have a default of its own
-            self.body = _CountedBody(request)
+            self.body = _CountedBody(request, clock)
             self.secrets += request.secrets
         self.provable: bool = True
         self.lasting: bool = False
@@ -129,8 +133,7 @@ class Exchange:
         reason = describe(error, self.secrets, quote=ours)
         if self._unwritten:
             if self.body is not None and self.body.refused:
-                kind = CallTimeout if self.body.late else ConnectFailed
-                return kind(f"the request was not sent: {self.body.refused}", fate=Fate.NOT_SENT)
+                return _refused(self.body)
             if isinstance(error, _CONNECT_ERRORS):
                 self.lasting = isinstance(error, aiohttp.ClientConnectorCertificateError)
                 return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
@@ -140,6 +143,13 @@ class Exchange:
         if isinstance(error, TimeoutError):
             return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
         return ConnectionBroken(f"{_what_broke(error)} {reason}", fate=Fate.UNKNOWN)
+
+
+def _refused(body: Watched) -> TransportError:
+    kind = CallTimeout if body.late or body.overdue else ConnectFailed
+    error = kind(f"the request was not sent: {body.refused}", fate=Fate.NOT_SENT)
+    error.is_overdue = body.overdue
+    return error
 
 
 def _what_broke(error: BaseException) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from voucher_async.clock import uptime_of
 from voucher_async.transport.connection import Connection, hear_out, is_closing
 
 if TYPE_CHECKING:
     import asyncio
 
     from voucher_async.cancelling import Limit
+    from voucher_async.clock import Clock
 
 __all__ = ["NotBegunError", "Watched"]
 
@@ -29,6 +31,9 @@ class Watched:
         over: the call is over.
         taken: a request was made of it; a stand-in for aiohttp in a test makes none.
         late: it was not begun because the time was up.
+        clock: measures `begin_by`; None where there is none.
+        begin_by: the moment until which it may be begun, in seconds as `uptime_of` the clock counts.
+        overdue: it was not begun because that moment had passed.
         refused: why it was not begun; empty when it was, or may be.
     """
 
@@ -39,6 +44,9 @@ class Watched:
     over: bool = False
     taken: bool = False
     late: bool = False
+    clock: Clock | None = None
+    begin_by: float | None = None
+    overdue: bool = False
     refused: str = ""
     _connections: tuple[Connection, ...] = ()
 
@@ -70,6 +78,9 @@ class Watched:
         self.late = self.limit is not None and self.limit.passed
         if self.over or self.late:
             return "the time was up before it was begun"
+        self.overdue = self._is_overdue()
+        if self.overdue:
+            return "its record was too old when it was to be begun"
         if not hasattr(writer, "transport"):
             return ""
         if writer.transport is None or is_closing(writer.transport):
@@ -77,6 +88,11 @@ class Watched:
         if self.careful and getattr(getattr(writer, "protocol", None), "should_close", False):
             return "something came on the connection that nobody had asked for"
         return ""
+
+    def _is_overdue(self) -> bool:
+        if self.begin_by is None or self.clock is None:
+            return False
+        return uptime_of(self.clock) > self.begin_by
 
     def end(self, *, answered: bool) -> None:
         """The call is over: from now on nothing of it may reach the server.

@@ -1,0 +1,75 @@
+"""Beginning a request while its record is young: one that has become too old is written anew first.
+
+Who was paused after its record became durable may have been taken for dead meanwhile. Writing the record
+anew is a compare-and-swap: it fails when somebody else has taken the call over, and nothing is sent then.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from voucher_async.cancelling import quietly
+from voucher_async.clock import uptime_of
+from voucher_async.errors import Fate, TransportError, VoucherError
+from voucher_async.payments.facts import Limits
+
+if TYPE_CHECKING:
+    from voucher_async.clock import Clock
+    from voucher_async.payments.money_call import CallContext, MoneyCall
+    from voucher_async.payments.sender import Sender
+    from voucher_async.sansio import Answer, Request
+
+__all__ = ["ROUNDS", "send_recorded"]
+
+T = TypeVar("T")
+
+ROUNDS: Final = 5
+"""How often a record is written at most for one request, of which nothing was sent before the last."""
+
+_BEGIN: Final = Limits().begin
+
+_logger: Final = logging.getLogger("voucher_async")
+
+
+async def send_recorded(
+    sender: Sender, clock: Clock, context: CallContext, money_call: MoneyCall, request: Request[T]
+) -> Answer[T]:
+    """Write that a request is about to be sent, and send it.
+
+    Args:
+        sender: sends it.
+        clock: measures the age of the record.
+        context: the call.
+        money_call: what is sent; one without a recorder is sent at any time.
+        request: its request.
+
+    Raises:
+        JournalFailed: the record could not be written, or somebody else has it; nothing was sent.
+        VoucherError: as the sender raises it.
+    """
+    sent = 0
+    while True:
+        if money_call.recorder is not None:
+            # from before it is asked for: a pause after the commit is one of this process as well
+            request.begin_by = uptime_of(clock) + _BEGIN
+            await money_call.recorder.sent(money_call.pending)
+        sent += 1
+        try:
+            return await sender.send(request, context.deadline)
+        except VoucherError as error:
+            if sent == ROUNDS or not _is_to_be_written_anew(error, context):
+                raise
+        except BaseException:
+            money_call.doubted(None)
+            raise
+        quietly(
+            _logger.info,
+            "a %s was not begun in time: its record is written anew",
+            money_call.pending.operation,
+        )
+
+
+def _is_to_be_written_anew(error: VoucherError, context: CallContext) -> bool:
+    is_overdue = isinstance(error, TransportError) and error.is_overdue and error.fate is Fate.NOT_SENT
+    return is_overdue and context.deadline.left() > 0 and not context.abandoned
