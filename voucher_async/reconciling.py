@@ -128,7 +128,7 @@ class Reconciling:
         Raises:
             JournalFailed: that cannot be written.
         """
-        from voucher_async.payments.recording import ask_journal  # noqa: PLC0415 - as there
+        from voucher_async.payments.ownership import ask_journal  # noqa: PLC0415 - as there
 
         return await ask_journal(self._joining.ownership.journal.acknowledge(record.scope, record.id))
 

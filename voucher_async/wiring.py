@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from voucher_async.checkout import Lifecycle
 from voucher_async.payments.joining import Joining
 from voucher_async.payments.memory import MemoryJournal
-from voucher_async.payments.recording import Ownership
+from voucher_async.payments.ownership import Ownership
 from voucher_async.payments.refunds import refund
 from voucher_async.payments.replaying import Replay
 from voucher_async.payments.reservations import ReservationTracker

@@ -12,7 +12,7 @@ from voucher_async.errors import OutcomeUnknown, Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION, REFUND_CHARGE
 from voucher_async.payments.call import CallRecord, CallState, Parameters, Planned
-from voucher_async.payments.recording import ask_journal
+from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.taken_back import covers
 from voucher_async.pending import HeldOutcome, HeldState
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from voucher_async.checkout.lifecycle import Lifecycle
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import CallContext
-    from voucher_async.payments.recording import Ownership, Recorder
+    from voucher_async.payments.ownership import Ownership
+    from voucher_async.payments.recording import Recorder
 
 __all__ = ["child_of", "finish"]
 

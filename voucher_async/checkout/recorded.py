@@ -30,7 +30,8 @@ from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
 from voucher_async.payments.joining import check_parameters
 from voucher_async.payments.money_call import CallContext
-from voucher_async.payments.recording import Recorder, ask_journal, noted
+from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.recording import Recorder, noted
 from voucher_async.payments.replies import as_not_done
 from voucher_async.pending import PendingOutcome
 
@@ -132,8 +133,9 @@ class CheckoutRecord:
         if held.state is CallState.OPEN:
             return await self._finish(held, context, "its checkout is finished first")
         if await self._lifecycle.joining.wait_for(held, context) is None:
-            await ask_journal(self._lifecycle.joining.ownership.journal.bury(held.owner))
-            return await self._finish(held, context, "its owner is dead")
+            ownership = self._lifecycle.joining.ownership
+            is_free = held.owner == ownership.owner or await ask_journal(ownership.journal.bury(held.owner))
+            return is_free and await self._finish(held, context, "its owner is dead")
         return False
 
     async def _ask(self, context: CallContext) -> Claim:

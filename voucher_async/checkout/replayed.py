@@ -9,10 +9,8 @@ import attrs
 from voucher_async.checkout.held import ChargedReservation
 from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, OutcomeUnknown
 from voucher_async.models import Charge
-from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.payments.joined import as_joined
-from voucher_async.payments.recording import ask_journal
-from voucher_async.pending import PendingOutcome
+from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -118,10 +116,5 @@ class Replayed:
 def _forgotten(record: CallRecord) -> OutcomeUnknown:
     return OutcomeUnknown(
         "the checkout with this idempotency key was charged, and its charges are not known here any more",
-        pending=PendingOutcome(
-            id=record.id,
-            operation=CHARGE_RESERVATION.id,
-            currency=record.parameters.currency,
-            order_number=record.order_number,
-        ),
+        pending=record.view,
     )

@@ -14,7 +14,7 @@ from voucher_async.errors import (
     ReservationAlreadyCharged,
     VoucherError,
 )
-from voucher_async.payments.recording import ask_journal
+from voucher_async.payments.ownership import ask_journal
 from voucher_async.pending import HeldOutcome, HeldState
 
 if TYPE_CHECKING:

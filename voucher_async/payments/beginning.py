@@ -63,11 +63,8 @@ async def send_recorded(
         except BaseException:
             money_call.doubted(None)
             raise
-        quietly(
-            _logger.info,
-            "a %s was not begun in time: its record is written anew",
-            money_call.pending.operation,
-        )
+        operation = money_call.pending.operation
+        quietly(_logger.info, "a %s was not begun in time: its record is written anew", operation)
 
 
 def _is_to_be_written_anew(error: VoucherError, context: CallContext) -> bool:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import OutcomeUnknown, VoucherError
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState
-from voucher_async.payments.recording import ask_journal
+from voucher_async.payments.ownership import ask_journal
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.pauses import Pauses
-    from voucher_async.payments.recording import Ownership
 
 __all__ = ["by_record"]
 

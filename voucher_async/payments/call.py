@@ -58,6 +58,8 @@ REDEEM: Final = "redeem"
 CHECKOUT: Final = "checkout"
 """The operation of a record whose charges and refunds are records of their own."""
 
+_REDEEMING: Final = frozenset({REDEEM, CHECKOUT})
+
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
 _SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an entry that is not known yet
 
@@ -306,6 +308,20 @@ class CallRecord:
             proof=proof,
             transitions=(*self.transitions, taken),
             **changes,
+        )
+
+    @property
+    def view(self) -> PendingOutcome:
+        """The facts to find out by what became of it; the least that is known, where nothing was sent."""
+        if self.pending is not None:
+            return self.pending
+        asked = self.parameters
+        return PendingOutcome(
+            id=self.id,
+            operation=CHARGE_RESERVATION.id if asked.operation in _REDEEMING else asked.operation,
+            amount=asked.amount,
+            currency=asked.currency,
+            order_number=self.order_number,
         )
 
     @property

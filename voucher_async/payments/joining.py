@@ -41,7 +41,8 @@ from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameter
 from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
-from voucher_async.payments.recording import Recorder, ask_journal, noted
+from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.recording import Recorder, noted
 from voucher_async.payments.replaying import Replay, raise_refusal
 from voucher_async.payments.running import Running
 from voucher_async.pending import PendingOutcome
@@ -49,7 +50,7 @@ from voucher_async.pending import PendingOutcome
 if TYPE_CHECKING:
     from voucher_async.clock import Clock
     from voucher_async.payments.journal import Claim
-    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
 
 __all__ = ["Ask", "Joining", "Work", "check_parameters"]

@@ -3,212 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.errors import JournalFailed, Proof, VoucherError
-from voucher_async.forks import keep, renew_in_children
-from voucher_async.payments.call import CallRecord, CallState, Parameters, new_id
-from voucher_async.payments.codes import spelled
+from voucher_async.errors import JournalFailed, Proof, StillRunning, VoucherError
+from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.failures import failure_of, words_of
-from voucher_async.payments.heartbeat import Heartbeat
+from voucher_async.payments.ownership import Ownership, ask_journal
 from voucher_async.pending import SettlementState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from voucher_async.clock import Clock
     from voucher_async.models import Charge
     from voucher_async.payments.call import Planned
-    from voucher_async.payments.journal import Claim, Journal
     from voucher_async.pending import PendingOutcome, Settlement
 
-__all__ = ["Ownership", "Recorder", "ask_journal", "noted"]
+__all__ = ["Recorder", "noted"]
 
 T = TypeVar("T")
 
-LEASE: Final = 15.0  # seconds
-_RENEWED: Final = 5.0  # seconds after which the lease is renewed
-_UNDER_WAY: Final = frozenset({CallState.BEGUN, CallState.SENT})
-
 _logger: Final = logging.getLogger("voucher_async")
-
-
-async def ask_journal(answer: Awaitable[T]) -> T:
-    """Wait for a journal; whatever it raises becomes `JournalFailed`, which says that nothing was sent."""
-    try:
-        return await answer
-    except VoucherError:
-        raise
-    except Exception as error:
-        raise JournalFailed(f"the journal failed with a {type(error).__name__}; nothing was sent") from error
-
-
-class Ownership:
-    """One per client: who it is in its journal.
-
-    Args:
-        journal: where the records are.
-        scope: whose records they are.
-        clock: dates what is written, and measures the lease.
-
-    Attributes:
-        journal: where the records are.
-        scope: whose records they are.
-        clock: dates what is written.
-        owner: this client in this process.
-        heartbeat: keeps it alive for others while its calls are under way.
-    """
-
-    def __init__(self, journal: Journal, scope: str, clock: Clock) -> None:
-        self.journal: Journal = journal
-        self.scope: str = scope
-        self.clock: Clock = clock
-        self.owner: str = new_id()
-        self._renewed: float | None = None
-        self._digest_key: bytes | None = None
-        self._given_up: set[str] = set()
-        self.heartbeat: Heartbeat = Heartbeat(self._renew, _RENEWED)
-        renew_in_children(self)
-
-    def after_fork(self) -> None:
-        """Be another owner in a child: what is under way is the parent's."""
-        keep(self.heartbeat)
-        self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self._renew, _RENEWED)
-
-    async def digest(self, code: str) -> str:
-        """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
-        if self._digest_key is None:
-            self._digest_key = await ask_journal(self.journal.digest_key())
-        return digest_of(code, self._digest_key)
-
-    def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
-        """A record that is not stored yet."""
-        return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
-
-    async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
-        """Store a new record and give it its key, if that is free.
-
-        Args:
-            record: the record.
-            durable: wait until it is on disk.
-
-        Raises:
-            JournalFailed: it could not be stored; nothing was sent.
-        """
-        await self._renew()
-        try:
-            claim = await ask_journal(self.journal.claim(record, durable=durable))
-        except BaseException:
-            self.give_up(record.id)  # it may be stored all the same
-            raise
-        if claim.won:
-            self.note(record)
-        return claim
-
-    async def save(self, record: CallRecord, *, durable: bool = False) -> bool:
-        """Store the successor of a record of this client; False when somebody else has changed it.
-
-        Args:
-            record: the record.
-            durable: wait until it is on disk.
-        """
-        is_taken = await ask_journal(self.journal.save(record, durable=durable))
-        self.note(record) if is_taken else self.heartbeat.release(record.id)
-        return is_taken
-
-    def note(self, record: CallRecord) -> None:
-        """Keep the lease as long as a record of this client is under way."""
-        if record.state in _UNDER_WAY:
-            self.heartbeat.hold(record.id)
-        else:
-            self.heartbeat.release(record.id)
-
-    def give_up(self, record_id: str) -> None:
-        """Let whoever asks next take a record of this client over: nobody here works on it any more."""
-        self._given_up.add(record_id)
-        self.heartbeat.release(record_id)
-
-    def keep(self, record_id: str) -> None:
-        """Take back that a record was given up."""
-        self._given_up.discard(record_id)
-
-    async def take_over(self, held: CallRecord, state: CallState, why: str) -> CallRecord | None:
-        """Make a record this client's own; None when somebody else has changed it meanwhile.
-
-        Args:
-            held: the record as it was read.
-            state: the state that it is in then.
-            why: the reason in words.
-        """
-        taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        try:
-            is_taken = await self.save(taken)
-        except BaseException:
-            self.give_up(held.id)  # it may be taken all the same: whoever asks next goes on
-            raise
-        if not is_taken:
-            return None  # by another call of this client, perhaps, which works on it
-        self.keep(held.id)
-        return taken
-
-    async def _renew(self) -> None:
-        now = self.clock.monotonic()
-        if self._renewed is not None and now - self._renewed < _RENEWED:
-            return
-        if not await ask_journal(self.journal.beat(self.owner, LEASE)):
-            self.owner = new_id()  # declared dead: what was under way is not this client's any more
-            await ask_journal(self.journal.beat(self.owner, LEASE))
-        self._renewed = now
-
-    async def note_refund(self, refund: Charge, *, of: str | None) -> None:
-        """Note on the record of a charge that it was refunded; what was refunded stands if that fails."""
-        if of is None:
-            return
-        try:
-            await self._note_refund(refund, of)
-        except VoucherError as error:
-            quietly(_logger.error, "the refund of charge %s is not in the journal: %s", of, error)
-
-    async def _note_refund(self, refund: Charge, of: str) -> None:
-        journal = self.journal
-        record_id = await ask_journal(journal.owner_of(self.scope, of))
-        while record_id is not None:
-            record = await ask_journal(journal.get(self.scope, record_id))
-            if record is None or refund.id in {each.id for each in record.refunds}:
-                return
-            refunds = (*record.refunds, refund)
-            now = self.clock.now()
-            changed = record.step(record.state, at=now, by=self.owner, why="refunded", refunds=refunds)
-            if await ask_journal(journal.save(changed)):
-                return
-
-    async def acknowledge(self, charge: Charge) -> None:
-        """Note that somebody was told of a charge; it stands if that fails."""
-        try:
-            record_id = await ask_journal(self.journal.owner_of(self.scope, charge.id))
-            if record_id is not None:
-                await ask_journal(self.journal.acknowledge(self.scope, record_id))
-        except VoucherError as error:
-            quietly(
-                _logger.error, "that somebody knows of charge %s is not in the journal: %s", charge.id, error
-            )
-
-    async def is_alive(self, record: CallRecord) -> bool:
-        """Whether somebody works on a record."""
-        if record.owner == self.owner:
-            return record.id not in self._given_up
-        return await ask_journal(self.journal.is_alive(record.owner))
-
-
-def digest_of(code: str, key: bytes) -> str:
-    """A keyed digest of a voucher's code without case, spaces and separators, which servers ignore."""
-    # no part of the code may be left in this frame
-    return hashlib.blake2b(spelled(code), key=key, digest_size=16).hexdigest()
 
 
 class Recorder:
@@ -221,6 +39,7 @@ class Recorder:
 
     Attributes:
         record: the record as it was written last.
+        is_lost: somebody else has taken the record over, or changed it.
         is_asked_about: somebody was told its `PendingOutcome`, so its end is written in any case.
     """
 
@@ -231,6 +50,7 @@ class Recorder:
         self._in_doubt: CallRecord | None = None  # a write whose answer was lost
         self._end_known = False  # whether or not it could be written
         self.record: CallRecord = record
+        self.is_lost: bool = False
         self.is_asked_about: bool = False
 
     @property
@@ -242,7 +62,8 @@ class Recorder:
         """Note durably that a request that moves money is about to be sent.
 
         Raises:
-            JournalFailed: that could not be written, or the record has another owner now; send nothing.
+            JournalFailed: that could not be written; send nothing.
+            StillRunning: the record has another owner now; send nothing.
         """
         await self._sending(pending=pending, voucher_id=pending.voucher_id)
 
@@ -250,7 +71,8 @@ class Recorder:
         """Note durably what a checkout is about to charge.
 
         Raises:
-            JournalFailed: that could not be written, or the record has another owner now; send nothing.
+            JournalFailed: that could not be written; send nothing.
+            StillRunning: the record has another owner now; send nothing.
         """
         await self._sending(plan=tuple(plan))
 
@@ -263,9 +85,18 @@ class Recorder:
 
     async def _sending(self, **changes: Any) -> None:
         if not await self._send(**changes):
-            raise JournalFailed(
-                "the record of this call was taken over, or changed by somebody else; nothing was sent"
-            )
+            raise self.taken_over(changes.get("pending"))
+
+    def taken_over(self, pending: PendingOutcome | None) -> StillRunning:
+        """The error for who has lost the record: whoever has it may have moved money since.
+
+        Args:
+            pending: what is known of the call.
+        """
+        return StillRunning(
+            "the call was taken over by another worker, which goes on with it: ask again with the same key",
+            pending=pending or self.record.view,
+        )
 
     async def _send(self, **changes: Any) -> bool:
         self._end_known = False
@@ -297,6 +128,7 @@ class Recorder:
             raise
         if is_taken:
             self._is_stored, self.record = True, changed
+        self.is_lost = not is_taken
         return is_taken
 
     async def _store(self, changed: CallRecord, *, durable: bool) -> bool:
@@ -369,6 +201,8 @@ class Recorder:
 
     async def _write_end(self, state: CallState, **changes: Any) -> None:
         await self._catch_up()
+        if self.is_lost:
+            return  # whoever has the record writes its end
         if self.record.state is CallState.DONE or (self.record.ended and state is CallState.OPEN):
             return
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
@@ -395,4 +229,7 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     except BaseException as error:
         pending = sent()
         await recorder.failed(error, is_begun=pending is not None, pending=pending)
+        if recorder.is_lost and getattr(error, "proof", None) is not None:
+            # it was written first by nobody, so it may not be told: see the guard `written_first`
+            raise recorder.taken_over(pending) from error
         raise

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.payments.money_call import CallContext
-    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
     from voucher_async.pending import Settlement
 
@@ -66,7 +66,7 @@ class Replay:
         if charge is None:
             raise OutcomeUnknown(
                 "the call with this idempotency key was carried out, and its charge is not known here",
-                pending=_pending_of(record),
+                pending=record.view,
             )
         refunds = await self.taken_back_by(record, charge, deadline)
         if refunds:
@@ -122,7 +122,7 @@ class Replay:
         return (await self._settle(record, deadline)).state is SettlementState.DONE
 
     async def _settle(self, record: CallRecord, deadline: Deadline) -> Settlement:
-        pending = _pending_of(record)
+        pending = record.view
         recorder = Recorder(self._ownership, record, is_stored=True)
         try:
             settlement = await self._supervisor.settle(pending, deadline, recorder)
@@ -146,7 +146,7 @@ class Replay:
         """
         clock = self._ownership.clock
         ago = max((clock.now() - earlier.changed_at).total_seconds(), 0.0)
-        pending = attrs.evolve(_pending_of(earlier), id=context.pending.id)
+        pending = attrs.evolve(earlier.view, id=context.pending.id)
         is_refused = earlier.proof in {Proof.REFUSED, None}
         money_call = MoneyCall.inherited(pending, clock.monotonic() - ago, is_refused=is_refused)
         words = "an earlier call with this idempotency key was not carried out by what was known, and that"
@@ -181,19 +181,6 @@ class Replay:
 
 def _can_be_refunded(record: CallRecord) -> bool:
     return record.parameters.operation in {REDEEM, CHARGE_RESERVATION.id}
-
-
-def _pending_of(record: CallRecord) -> PendingOutcome:
-    if record.pending is not None:
-        return record.pending
-    asked = record.parameters
-    return PendingOutcome(
-        id=record.id,
-        operation=CHARGE_RESERVATION.id if asked.operation == REDEEM else asked.operation,
-        amount=asked.amount,
-        currency=asked.currency,
-        order_number=asked.order_number,
-    )
 
 
 def raise_refusal(record: CallRecord) -> None:

@@ -10,13 +10,13 @@ from voucher_async.errors import InvalidInput, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.operations import GET_CHARGE
 from voucher_async.payments.call import CallRecord, CallState, Parameters
-from voucher_async.payments.recording import ask_journal
+from voucher_async.payments.ownership import ask_journal
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.sansio import build
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
-    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
     from voucher_async.pending import PendingOutcome
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voucher_async.payments.recording import ask_journal
+from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
     from voucher_async.payments.evidence import Finding
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.ownership import Ownership
 
 __all__ = ["Rivals"]
 

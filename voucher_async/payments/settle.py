@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, VoucherError
+from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, StillRunning, VoucherError
 from voucher_async.payments.beginning import send_recorded
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.equal_calls import EqualCalls
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from voucher_async.hooks import Hooks
     from voucher_async.models import Charge
     from voucher_async.payments.money_call import CallContext, MoneyCall
-    from voucher_async.payments.recording import Ownership
+    from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.sender import Sender
     from voucher_async.payments.surplus import Refund
     from voucher_async.sansio import Answer, Request
@@ -225,10 +225,12 @@ class Settler:
         self._announce(context, money_call)
         try:
             answer = await send_recorded(self.sender, self.clock, context, money_call, request)
-        except JournalFailed as error:
+        except (JournalFailed, StillRunning) as error:
             self.advance(money_call, Event.NOT_SENT)
-            if is_only:
+            if is_only and isinstance(error, JournalFailed):
                 raise as_not_done(error, Proof.NOT_SENT) from error.__cause__
+            if is_only:
+                raise
             money_call.may_repeat, money_call.repeats = lambda: False, money_call.repeats - 1
             return None
         except VoucherError as error:
@@ -360,8 +362,8 @@ class Settler:
             money_call.pending,
             Fate.UNKNOWN,
         )
+        self._give_up(money_call)
         if obstacle(money_call.pending) is None and not money_call.hopeless:
-            self._give_up(money_call)
             self.watch.begin(money_call)
         else:
             self.report.left_open(money_call, aloud=False)
