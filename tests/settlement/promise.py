@@ -389,7 +389,9 @@ class Judge:
         told |= self._not_refunded(self._all_events())
         told |= {outcome.charge.id for outcome in self._outcomes() if outcome.charge is not None}
         for id, call in self.world.caller.items():
-            for charge in self._effects(id):
+            # what a proxy has made of one request more than once, behind one good answer, nobody can know
+            is_twin = self._deliveries > 1 and any(each.id in told for each in self._effects(id))
+            for charge in [] if is_twin else self._effects(id):
                 of_own_accord = charge.type == "refund" and not isinstance(call.step, Refund)
                 told_by = charge.refund_of if of_own_accord else charge.id
                 if told_by not in told and not self._stays_open(id):

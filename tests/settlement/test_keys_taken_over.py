@@ -221,6 +221,27 @@ async def test_a_charge_sent_by_an_owner_that_wakes_up_is_the_only_one_or_refuse
     assert town.made(operation) == [charge.id]
 
 
+@pytest.mark.parametrize("operation", ["redeem", "charge"])
+@virtually
+async def test_a_refusal_that_an_owner_gets_too_late_is_no_word_that_nothing_was_done(operation: str) -> None:
+    """It was taken over while its request was under way; the other one has paid since."""
+    town = await Town.build()
+    first, second = town.client(), town.client()
+    town.script(Lot("refused 409", wait=60.0))
+    one = first.begin(operation, timeout=200.0)
+    await asyncio.sleep(1.0)
+    first.core.joining.ownership.heartbeat.stop()
+    await asyncio.sleep(LEASE)
+    charge = await second.ask(operation, timeout=38.0)
+    told = await said(one)
+    assert town.made(operation) == [charge.id]
+    if isinstance(told, Charge):
+        assert told.id == charge.id
+    else:
+        assert isinstance(told, OutcomeUnknown)
+        assert told.proof is None
+
+
 @operations
 @virtually
 async def test_an_owner_that_lives_keeps_its_call_however_long_that_takes(operation: str) -> None:
