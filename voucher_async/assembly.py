@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from voucher_async.resources.reservations import Reservations
     from voucher_async.resources.vouchers import Vouchers
 
-__all__ = ["Parts", "connect"]
+__all__ = ["Assembly", "connect"]
 
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
 
 
-class Parts:
+class Assembly:
     """The parts of one client, wired to each other.
 
     Args:

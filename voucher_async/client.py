@@ -129,9 +129,9 @@ class VoucherClient(Reconciling):
         }
         settings = settings_of(settings, options)
         # loaded when it is needed first, see there
-        from voucher_async.assembly import Parts  # noqa: PLC0415
+        from voucher_async.assembly import Assembly  # noqa: PLC0415
 
-        parts = Parts(
+        assembly = Assembly(
             settings,
             session=session,
             token_store=token_store,
@@ -142,16 +142,16 @@ class VoucherClient(Reconciling):
             clock=clock,
         )
         self._settings = settings
-        self._transport = parts.transport
-        self._tokens = parts.tokens
-        self._supervisor = parts.supervisor
-        self._joining = parts.joining
-        self._lifecycle = parts.lifecycle
-        self.vouchers: Vouchers = parts.vouchers
-        self.reservations: Reservations = parts.reservations
-        self.charges: Charges = parts.charges
-        self.clients: Clients = parts.clients
-        self._leftovers = parts.leftovers
+        self._transport = assembly.transport
+        self._tokens = assembly.tokens
+        self._supervisor = assembly.supervisor
+        self._joining = assembly.joining
+        self._lifecycle = assembly.lifecycle
+        self.vouchers: Vouchers = assembly.vouchers
+        self.reservations: Reservations = assembly.reservations
+        self.charges: Charges = assembly.charges
+        self.clients: Clients = assembly.clients
+        self._leftovers = assembly.leftovers
 
     @classmethod
     def from_env(
@@ -175,16 +175,18 @@ class VoucherClient(Reconciling):
         if "client_secret" in overrides:
             overrides["client_secret"] = conceal(overrides["client_secret"])
         environ = None if environ is None else Variables(environ)
-        parts: ClientOptions = {
+        own: ClientOptions = {
             "session": overrides.pop("session", None),
             "token_store": overrides.pop("token_store", None),
             "hooks": overrides.pop("hooks", ()),
             "voucher_lock": overrides.pop("voucher_lock", None),
+            "journal": overrides.pop("journal", None),
+            "journal_scope": overrides.pop("journal_scope", None),
             "clock": overrides.pop("clock", None),
         }
         # what is left are options of settings; any other name is refused there
         settings = Settings.from_env(environ, **cast("SettingsOptions", overrides))
-        return cls(settings=settings, **parts)
+        return cls(settings=settings, **own)
 
     def __repr__(self) -> str:
         return f"<VoucherClient {self._settings.client_id} at {self._settings.base_url}>"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from voucher_async.auth import TokenStore
     from voucher_async.checkout import VoucherLock
     from voucher_async.clock import Clock
+    from voucher_async.payments.journal import Journal
 
 __all__ = ["ClientOptions", "settings_of"]
 
@@ -27,6 +28,8 @@ class ClientOptions(SettingsOptions, total=False):
         token_store: where tokens are kept; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: who may use a voucher; default: turns within this process.
+        journal: where the records of money calls are; default: in memory.
+        journal_scope: whose records they are; default: those of this base URL and client id.
         clock: where the time comes from; for tests.
     """
 
@@ -34,6 +37,8 @@ class ClientOptions(SettingsOptions, total=False):
     token_store: TokenStore | None
     hooks: Sequence[object]
     voucher_lock: VoucherLock | None
+    journal: Journal | None
+    journal_scope: str | None
     clock: Clock | None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import attrs
 import pytest
 
-from voucher_async import ConfigurationError, ManualClock, Settings, Timeout, VoucherClient
+from voucher_async import ConfigurationError, ManualClock, MemoryJournal, Settings, Timeout, VoucherClient
+from voucher_async.options import ClientOptions
 
 SECRET = "s3cr3t-of-the-shop"
 ENVIRON = {
@@ -66,6 +68,15 @@ def test_none_stands_for_what_is_not_given(name: str) -> None:
 def test_one_option_leaves_the_others_to_the_variables(name: str) -> None:
     changed = VoucherClient.from_env(ENVIRON, **{name: EXPLICIT[name]}).settings
     assert changed == attrs.evolve(VoucherClient.from_env(ENVIRON).settings, **{name: EXPLICIT[name]})
+
+
+def test_the_environment_gives_a_client_whatever_its_constructor_takes() -> None:
+    taken = set(inspect.signature(VoucherClient.__init__).parameters) - {"self", "settings"}
+    assert taken == {*ClientOptions.__optional_keys__, *ClientOptions.__required_keys__}
+    journal = MemoryJournal()
+    client = VoucherClient.from_env(ENVIRON, journal=journal, journal_scope="all shops")
+    ownership = client._joining.ownership
+    assert (ownership.journal, ownership.scope) == (journal, "all shops")
 
 
 def test_an_address_that_is_given_goes_before_all_variables_of_addresses() -> None:

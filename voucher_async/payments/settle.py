@@ -47,6 +47,7 @@ __all__ = ["Settler"]
 
 _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
+_DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})
 PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
 
 
@@ -189,7 +190,7 @@ class Settler:
         """Drive a call no longer: from now on it is open."""
         if money_call.call.under_way:
             self.advance(money_call, Event.IN_DOUBT)
-        if money_call.call.state is not CallState.OPEN:
+        if money_call.call.state in _DRIVEN:
             self.advance(money_call, Event.LEFT_OPEN)
         self.registry.open(money_call)
 
