@@ -197,3 +197,23 @@ async def test_a_checkout_that_nobody_would_leave_renews_nothing(
     with pytest.raises(ConfigurationError, match="async with"):
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
     assert emulator.requests.count("createReservation") == 0
+
+
+@pytest.mark.parametrize("key", [None, "A-1"])
+async def test_a_caller_that_is_cancelled_once_all_is_charged_leaves_the_block_with_its_charges(
+    client: VoucherClient, emulator: VoucherEmulator, key: str | None
+) -> None:
+    """Leaving the block waits for nothing then: who was cancelled there would lose the charges."""
+    voucher = emulator.add_voucher(amount="5.00")
+    got: list[str] = []
+
+    async def buy() -> None:
+        async with client.checkout(order_number="A-1", currency="EUR", idempotency_key=key) as checkout:
+            await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
+            charges = await checkout.charge()
+            buying.cancel()
+        got.extend(charge.id for charge in charges)
+
+    buying = asyncio.create_task(buy())
+    await asyncio.wait({buying})
+    assert got == [charge.id for charge in emulator.charges("A-1")] != []

@@ -249,6 +249,7 @@ class Checkout:
                 await self._record.opened(error)
             raise
         self._broken = None
+        await self._stop_renewals()
         await self._record.done(told=not context.abandoned)
         return charges
 

@@ -176,8 +176,10 @@ class CheckoutRecord:
     async def leave(self) -> None:
         """Free the key, unless something is charged, or being charged."""
         self._is_inside = False
-        if self._recorder is not None:
-            await to_the_end(self._release(self._recorder))
+        recorder = self._recorder
+        # once all is charged nothing is awaited: a caller cancelled here would never hear of the charges
+        if recorder is not None and (self._is_left_over or not recorder.is_over):
+            await to_the_end(self._release(recorder))
 
     async def _release(self, recorder: Recorder) -> None:
         if self._is_left_over:

@@ -58,6 +58,11 @@ class Recorder:
         """The id of the record, and of its `PendingOutcome`."""
         return self.record.id
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its end is known, and was written, or could not be."""
+        return self._end_known
+
     async def sent(self, pending: PendingOutcome) -> None:
         """Note durably that a request that moves money is about to be sent.
 
