@@ -24,10 +24,12 @@ export PYTHONDONTWRITEBYTECODE :=
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py
 
-# What `unit` runs as parts of their own: tests that wait, for a network or for storms, more than they work; and a half.
+# What the gate runs of `unit` as parts of their own, without measuring: tests that wait, for a network or for storms,
+# more than they work; and big tables, storms and explorations, which go the same ways again and again. Measuring
+# doubles what they cost, and adds nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
-HEAVY := tests/settlement tests/secrets
-COVERAGE := $(BUILD)/coverage
+HEAVY := tests/payments tests/secrets $(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py \
+	tests/settlement/test_keys_storm.py tests/settlement/test_model.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -79,22 +81,23 @@ types: setup ## mypy strict, pyright strict, and every public name typed
 	@$(IN_VENV) pyright --ignoreexternal --verifytypes voucher_async > $(BUILD)/verifytypes.log \
 		&& grep 'completeness score' $(BUILD)/verifytypes.log || { cat $(BUILD)/verifytypes.log; exit 1; }
 
+MEASURED := PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
+UNMEASURED := PYTHONDEVMODE=1 $(BIN)/python -m pytest -q
+
 unit: setup ## the tests, with branch coverage
 	@echo "== tests"
-	@PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
+	@$(MEASURED)
 	@$(BIN)/python -m coverage report
 
-# the same in three parts, for the gate; `test` adds up what they cover
-COVERED = mkdir -p $(COVERAGE) && COVERAGE_FILE=$(COVERAGE)/.coverage.$@ PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
-
+# the same in three parts, for the gate
 unit-waiting: setup
-	@$(COVERED) $(WAITING)
+	@$(UNMEASURED) $(WAITING)
 
 unit-heavy: setup
-	@$(COVERED) $(HEAVY)
+	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(COVERED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
+	@$(MEASURED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
@@ -102,10 +105,8 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@rm -rf $(COVERAGE)
 	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
-	@$(BIN)/python -m coverage combine --quiet $(COVERAGE)
 	@$(BIN)/python -m coverage report
 	@echo "== all passed"
 
