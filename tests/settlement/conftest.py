@@ -83,26 +83,24 @@ class Shop:
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
         """Let time pass until something is over."""
         task = asyncio.create_task(work)
-        async with asyncio.timeout(30):
-            while not task.done():
-                await self._step()
+        await self.until(task.done)
         return await task
 
     async def until(self, moment: Callable[[], object]) -> None:
         """Let time pass until something is the case."""
         async with asyncio.timeout(30):
             while not moment():
-                await self._step()
+                await self._step(moment)
 
-    async def _step(self) -> None:
+    async def _step(self, moment: Callable[[], object]) -> None:
         """Let a little time pass, once all that can happen now has happened: also on a slow machine."""
         await idle()
         sleepers = self.clock._sleepers
         asleep = len(sleepers)
         for _ in range(MOST if sleepers else 1):
             self.clock.advance(STEP)
-            if len(sleepers) < asleep:
-                break  # before somebody wakes up nothing can happen
+            if len(sleepers) < asleep or moment():
+                break  # before somebody wakes up nothing else can happen
 
     async def passes(self, seconds: float) -> None:
         """Let time pass."""
