@@ -11,7 +11,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.idle import idle
+from tests.idle import passing
 from tests.settlement.mesh import Mesh
 from voucher_async import (
     Charge,
@@ -26,9 +26,6 @@ from voucher_async import (
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
-
-STEP = 0.05  # seconds the clock moves at once
-MOST = 20  # steps in a row: what waits for real time has a time limit on the clock
 
 
 class Recorder:
@@ -89,18 +86,7 @@ class Shop:
     async def until(self, moment: Callable[[], object]) -> None:
         """Let time pass until something is the case."""
         async with asyncio.timeout(30):
-            while not moment():
-                await self._step(moment)
-
-    async def _step(self, moment: Callable[[], object]) -> None:
-        """Let a little time pass, once all that can happen now has happened: also on a slow machine."""
-        await idle()
-        sleepers = self.clock._sleepers
-        asleep = len(sleepers)
-        for _ in range(MOST if sleepers else 1):
-            self.clock.advance(STEP)
-            if len(sleepers) < asleep or moment():
-                break  # before somebody wakes up nothing else can happen
+            await passing(self.clock, moment)
 
     async def passes(self, seconds: float) -> None:
         """Let time pass."""
