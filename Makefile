@@ -19,8 +19,8 @@ TOOLS := $(VENV)/.tools-installed
 export PYTHONDONTWRITEBYTECODE :=
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, and the storms.
-# The kernel's part in an outage is the same for every Python. Of each table of 8 cases or more they run a share, and
-# all of them between them (tests/shares.py).
+# The kernel's part in an outage is the same for every Python. Of each table of 8 cases or more they run a share, but
+# those of tests/unit, tests/typing, tests/package and tests/docs whole (tests/shares.py); `unit` runs every case.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py
 
