@@ -25,11 +25,12 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py
 
 # What the gate runs of `unit` as parts of their own, without measuring: tests that wait, for a network or for storms,
-# more than they work; and big tables, storms and explorations, which go the same ways again and again. Measuring
-# doubles what they cost, and adds nothing: what the others cover has to be enough.
+# more than they work; and those that go the same ways again and again, or execute nothing of the package in their own
+# process. Measuring doubles what they cost, and adds nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
 HEAVY := tests/payments tests/secrets $(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py \
-	tests/settlement/test_keys_storm.py tests/settlement/test_model.py
+	tests/settlement/test_keys_storm.py tests/settlement/test_model.py tests/contract/test_codegen.py \
+	tests/emulator/test_schemathesis.py tests/frozen tests/mutants
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
