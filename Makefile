@@ -19,15 +19,18 @@ TOOLS := $(VENV)/.tools-installed
 export PYTHONDONTWRITEBYTECODE :=
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, and the storms.
-# The kernel's part in an outage is the same for every Python. Of each table of 8 cases or more they run a share, and
-# all of them between them (tests/shares.py).
+# The kernel's part in an outage is the same for every Python. Of each table of 8 cases or more they run a share, but
+# those of tests/unit, tests/typing, tests/package and tests/docs whole (tests/shares.py); `unit` runs every case.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py
 
-# What `unit` runs as parts of their own: tests that wait, for a network or for storms, more than they work; and a half.
+# What the gate runs of `unit` as parts of their own, without measuring: tests that wait, for a network or for storms,
+# more than they work; and those that go the same ways again and again, or execute nothing of the package in their own
+# process. Measuring doubles what they cost, and adds nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
-HEAVY := tests/settlement tests/secrets
-COVERAGE := $(BUILD)/coverage
+HEAVY := tests/payments tests/secrets $(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py \
+	tests/settlement/test_keys_storm.py tests/settlement/test_model.py tests/contract/test_codegen.py \
+	tests/emulator/test_schemathesis.py tests/frozen tests/mutants
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -79,22 +82,23 @@ types: setup ## mypy strict, pyright strict, and every public name typed
 	@$(IN_VENV) pyright --ignoreexternal --verifytypes voucher_async > $(BUILD)/verifytypes.log \
 		&& grep 'completeness score' $(BUILD)/verifytypes.log || { cat $(BUILD)/verifytypes.log; exit 1; }
 
+MEASURED := PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
+UNMEASURED := PYTHONDEVMODE=1 $(BIN)/python -m pytest -q
+
 unit: setup ## the tests, with branch coverage
 	@echo "== tests"
-	@PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
+	@$(MEASURED)
 	@$(BIN)/python -m coverage report
 
-# the same in three parts, for the gate; `test` adds up what they cover
-COVERED = mkdir -p $(COVERAGE) && COVERAGE_FILE=$(COVERAGE)/.coverage.$@ PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
-
+# the same in three parts, for the gate
 unit-waiting: setup
-	@$(COVERED) $(WAITING)
+	@$(UNMEASURED) $(WAITING)
 
 unit-heavy: setup
-	@$(COVERED) $(HEAVY)
+	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(COVERED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
+	@$(MEASURED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
@@ -102,10 +106,8 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@rm -rf $(COVERAGE)
 	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
-	@$(BIN)/python -m coverage combine --quiet $(COVERAGE)
 	@$(BIN)/python -m coverage report
 	@echo "== all passed"
 

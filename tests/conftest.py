@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=read_share,
         default=(1, 1),
         metavar="NUMBER/COUNT",
-        help="of each big table of cases run this share; COUNT runs have all of them",
+        help="of each big table of cases run this share; COUNT shares have all of them",
     )
 
 

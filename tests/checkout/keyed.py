@@ -12,7 +12,7 @@ import attrs
 
 from tests.checkout.conftest import ImpatientClock
 from tests.checkout.journals import Pausing
-from tests.idle import idle
+from tests.idle import passing
 from voucher_async import Charge, HeldReservation, ManualClock, Settings, Settled, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.call import CallRecord, CallState
@@ -26,7 +26,6 @@ T = TypeVar("T")
 Vouchers = tuple[VoucherRecord, ...]
 
 KEY = "A-1"
-STEP = 0.05  # seconds the clock moves at once
 
 
 @attrs.define
@@ -100,9 +99,7 @@ class Shops:
     async def until(self, moment: Callable[[], object]) -> None:
         """Let time pass until something is the case."""
         async with asyncio.timeout(60):
-            while not moment():
-                await idle()
-                self.clock.advance(STEP)
+            await passing(self.clock, moment)
 
     def count(self, operation: str) -> int:
         return self.emulator.requests.count(operation)

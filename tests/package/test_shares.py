@@ -1,14 +1,15 @@
-"""Several runs of the tests have all cases between them, and each has its share of every big table."""
+"""The shares are all cases between them, and each has its part of every big table."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.conftest import pytest_collection_modifyitems
-from tests.shares import BIG, left_out, read_share
+from tests.shares import BIG, WHOLE, left_out, read_share
 
 SMALL_IDS = ["a.py::test_one", *(f"a.py::test_few[{number}]" for number in range(BIG - 1))]
 BIG_IDS = [f"a.py::test_many[{kind}-{number}]" for kind in "xyz" for number in range(BIG)]
@@ -23,6 +24,19 @@ def test_the_shares_are_all_cases_and_each_once(count: int) -> None:
 
 def test_a_small_table_is_in_every_share() -> None:
     assert not left_out([*SMALL_IDS, *BIG_IDS], 1, 3) & set(SMALL_IDS)
+
+
+@pytest.mark.parametrize("folder", sorted(WHOLE))
+def test_what_is_quick_or_hangs_on_the_python_is_in_every_share(root: Path, folder: str) -> None:
+    ids = [f"tests/{folder}/{each}" for each in BIG_IDS]
+    assert (root / "tests" / folder).is_dir()
+    assert left_out([*ids, *BIG_IDS], 2, 6) == left_out(BIG_IDS, 2, 6)
+
+
+def test_a_sixth_has_some_of_each_big_table() -> None:
+    smallest = [f"a.py::test_eight[{number}]" for number in range(BIG)]
+    for number in range(1, 7):
+        assert len(left_out(smallest, number, 6)) < BIG
 
 
 def test_a_share_is_a_mixture() -> None:

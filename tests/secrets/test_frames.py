@@ -258,7 +258,7 @@ async def test_connecting_leaves_no_secret_in_a_frame(hostile: Hostile, search: 
         {},
         {"base_url": "nowhere"},
         {"base_url": f"{hostile.url}/v1"},
-        {"base_url": "http://127.0.0.1:1"},
+        {"base_url": "http://127.0.0.1:1", "timeout": 0.5},
     ]
     for given in bad:
         with pytest.raises(VoucherError) as caught:

@@ -11,7 +11,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.idle import idle
+from tests.idle import passing
 from tests.settlement.mesh import Mesh
 from voucher_async import (
     Charge,
@@ -26,8 +26,6 @@ from voucher_async import (
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
-
-STEP = 0.05  # seconds the clock moves at once
 
 
 class Recorder:
@@ -82,21 +80,13 @@ class Shop:
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
         """Let time pass until something is over."""
         task = asyncio.create_task(work)
-        async with asyncio.timeout(30):
-            while not task.done():
-                await self._step()
+        await self.until(task.done)
         return await task
 
     async def until(self, moment: Callable[[], object]) -> None:
         """Let time pass until something is the case."""
         async with asyncio.timeout(30):
-            while not moment():
-                await self._step()
-
-    async def _step(self) -> None:
-        """Let a little time pass, once all that can happen now has happened: also on a slow machine."""
-        await idle()
-        self.clock.advance(STEP)
+            await passing(self.clock, moment)
 
     async def passes(self, seconds: float) -> None:
         """Let time pass."""
