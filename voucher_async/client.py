@@ -318,7 +318,7 @@ class VoucherClient(Reconciling):
         """
         check_wait(wait)
         self._transport.session.check_loop("close it there")
-        # loaded long since, with the parts
+        # loaded long since, with the rest of the client
         from voucher_async.cancelling import to_the_end  # noqa: PLC0415
 
         return await to_the_end(self._close(wait))

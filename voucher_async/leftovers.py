@@ -22,7 +22,7 @@ class _Session(Protocol):
     def is_open(self) -> bool: ...
 
 
-class _Desk(Protocol):
+class _Supervisor(Protocol):
     @property
     def pending(self) -> Sequence[PendingOutcome]: ...
 
@@ -35,7 +35,7 @@ class Leftovers:
         supervisor: its open outcomes.
     """
 
-    def __init__(self, session: _Session, supervisor: _Desk) -> None:
+    def __init__(self, session: _Session, supervisor: _Supervisor) -> None:
         self._session = session
         self._supervisor = supervisor
         self._process = os.getpid()

@@ -87,7 +87,7 @@ class Reconciling:
             ConfigurationError: the outcome belongs to another environment, or another client.
             JournalFailed: it could not be recorded.
         """
-        # loaded long since, with the parts of the client
+        # loaded long since, with the rest of the client
         from voucher_async.payments.resolving import Verdict, resolve  # noqa: PLC0415
 
         if (done is None) is not not_done:

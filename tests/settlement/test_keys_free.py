@@ -15,6 +15,7 @@ from voucher_async.errors import (
     Conflict,
     IdempotencyMismatch,
     OutcomeUnknown,
+    Proof,
     StillRunning,
 )
 from voucher_async.models import Charge
@@ -221,3 +222,19 @@ async def _opened(town: Town, client: Client) -> PendingOutcome:
     changed = record.step(CallState.OPEN, at=town.clock.now(), by=record.owner)
     assert await town.journal.save(changed)
     return PendingOutcome(id=record.id, operation="chargeReservation")
+
+
+@pytest.mark.parametrize("key", ["K-1", None])
+@virtually
+async def test_a_declined_recharge_that_could_not_be_sent_again_is_over(key: str | None) -> None:
+    """It was looked for behind the 429, so nothing is in doubt any more: its repeat had no connection."""
+    town = await Town.build()
+    client = town.client()
+    town.script(Lot("refused 429"), *[Lot("never connected")] * 100)
+    told = await said(client.recharge(key, timeout=28.0))
+    assert not isinstance(told, (Charge, OutcomeUnknown))
+    assert told.proof is Proof.NOT_SENT
+    assert client.core.supervisor.pending == ()
+    town.script()
+    charge = await client.recharge(key)
+    assert town.made("recharge") == [charge.id]

@@ -221,6 +221,50 @@ async def test_a_charge_sent_by_an_owner_that_wakes_up_is_the_only_one_or_refuse
     assert town.made(operation) == [charge.id]
 
 
+@pytest.mark.parametrize("late", [0.0, 200.0])
+@virtually
+async def test_a_dead_owners_charge_that_emptied_the_voucher_is_no_not_charged(late: float) -> None:
+    """The new reservation is refused then, so nothing is fenced: the charge is looked for all the same."""
+    town = await Town.build()
+    first, second = town.client(), town.client()
+    town.script(Lot("hung answer"))
+    one = first.begin("redeem", amount="50.00")
+    await asyncio.sleep(1.0)
+    await first.die()
+    await asyncio.gather(one, return_exceptions=True)
+    await asyncio.sleep(LEASE + late)
+    town.script()
+    charge = await second.redeem(amount="50.00", timeout=28.0)
+    assert town.made("redeem") == [charge.id]
+    (record,) = [each for each in await second.records() if each.state is CallState.DONE]
+    assert record.charge is not None
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+@virtually
+async def test_who_leaves_before_a_dead_owners_call_is_confirmed_leaves_it_open(how: str) -> None:
+    town = await Town.build()
+    first, second, third = (town.client() for _ in range(3))
+    town.script(Lot("hung answer"))
+    one = first.begin("redeem")
+    await asyncio.sleep(1.0)
+    await first.die()
+    await asyncio.gather(one, return_exceptions=True)
+    await asyncio.sleep(LEASE + 100.0)
+    town.script(rest=(Lot("failed"),) * 200 if how == "failed" else (Lot("hung"),) * 20)
+    two = second.begin("redeem", timeout=5.0)
+    await asyncio.sleep(2.0)
+    if how == "cancelled":
+        two.cancel()
+    (told,) = await asyncio.gather(two, return_exceptions=True)
+    assert isinstance(told, (OutcomeUnknown, asyncio.CancelledError)), told
+    (record,) = [each for each in await second.records() if each.key == "K-1"]
+    assert record.state is CallState.OPEN
+    town.script()
+    charge = await third.redeem(timeout=100.0)
+    assert town.made("redeem") == [charge.id]
+
+
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
 @virtually
 async def test_a_refusal_that_an_owner_gets_too_late_is_no_word_that_nothing_was_done(operation: str) -> None:

@@ -128,7 +128,7 @@ class _Finishing:
         self._lifecycle = lifecycle
         self._ownership = lifecycle.joining.ownership
         self._record = record
-        self._flow = context
+        self._context = context
 
     async def run(self) -> CallState:
         children = [await self._child(planned) for planned in self._record.plan]
@@ -158,7 +158,7 @@ class _Finishing:
 
     async def _settle_child(self, child: _Child) -> None:
         try:
-            child.record = await self._settled(child.record, self._flow.deadline)
+            child.record = await self._settled(child.record, self._context.deadline)
         except VoucherError as error:
             child.error = error
 
@@ -173,7 +173,7 @@ class _Finishing:
         await self._lifecycle.joining.replay.settle(record, deadline)
         now = await ask_journal(self._ownership.journal.get(record.scope, record.id))
         if now is None or not now.ended:
-            pending = record.pending or attrs.evolve(self._flow.pending, id=record.id)
+            pending = record.pending or attrs.evolve(self._context.pending, id=record.id)
             raise OutcomeUnknown("what became of it could not be written down", pending=pending)
         return now
 
@@ -186,7 +186,7 @@ class _Finishing:
             if refund.parameters.operation != REFUND_CHARGE.id or child is None:
                 continue
             try:
-                child.refund = (await self._settled(refund, self._flow.deadline)).charge or child.refund
+                child.refund = (await self._settled(refund, self._context.deadline)).charge or child.refund
             except VoucherError as error:
                 child.error = error
             else:
@@ -208,7 +208,7 @@ class _Finishing:
             if charge is None:
                 outcomes.append(child.outcome)
                 continue
-            self._flow.begun = True
+            self._context.begun = True
             outcomes.append(await take_back(self._lifecycle, self._record, child.planned, charge))
         error = next((each.error for each in outcomes if isinstance(each.error, VoucherError)), None)
         if error is not None:

@@ -153,15 +153,33 @@ class Lifecycle:
             charged = await self._recalled(context)
             if charged is not None:
                 return charged
-            reservation, entry = await self._reserve(payment.request, context.deadline)
-            if context.fenced is not None:
-                found = await self.joining.replay.look_behind(context.fenced, entry.answered, context)
+            try:
+                reservation, entry = await self._reserve(payment.request, context.deadline)
+            except ApiError:
+                # the dead owner's charge may have emptied the voucher; without a fence the look may take long
+                found = await self._confirmed(context, None)
                 if found is not None:
                     return found
+                raise
+            found = await self._confirmed(context, entry.answered)
+            if found is not None:
+                return found
             try:
                 return await self._charge(context, payment, reservation)
             except ApiError as refusal:
                 return await self._charge_once_more(context, payment, refusal)
+
+    async def _confirmed(self, context: CallContext, since: float | None) -> Charge | None:
+        """The charge that a dead owner has made for this payment; None when there is none, and will be none.
+
+        Raises:
+            OutcomeUnknown: that cannot be told in time.
+        """
+        if context.fenced is None:
+            return None
+        found = await self.joining.replay.look_behind(context.fenced, since, context)
+        context.fenced = None
+        return found
 
     async def _charge(self, context: CallContext, payment: _Payment, reservation: Reservation) -> Charge:
         return await self.reservations.charge_by(

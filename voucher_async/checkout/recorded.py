@@ -201,7 +201,8 @@ class CheckoutRecord:
         """Write what is about to be charged.
 
         Raises:
-            JournalFailed: that could not be written, or somebody has taken the checkout over.
+            JournalFailed: that could not be written.
+            StillRunning: somebody has taken the checkout over.
         """
         plan = tuple(
             Planned(target=each.target, asked=each.asked, reservation=each.reservation) for each in held

@@ -12,6 +12,7 @@ from voucher_async.errors import (
     JournalFailed,
     OutcomeUnknown,
     ReservationAlreadyCharged,
+    StillRunning,
     VoucherError,
 )
 from voucher_async.payments.ownership import ask_journal
@@ -124,7 +125,7 @@ async def _refunded_elsewhere(
         return None
     if other.charge is not None:
         return outcome(planned, HeldState.REFUNDED, charge=charge, refund=other.charge)
-    if other.ended or other.pending is None or not isinstance(error, JournalFailed):
+    if other.ended or other.pending is None or not isinstance(error, (JournalFailed, StillRunning)):
         return None
     unknown = OutcomeUnknown("another worker is taking the charge back", pending=other.pending)
     return outcome(planned, HeldState.UNKNOWN, charge=charge, error=unknown)

@@ -45,7 +45,8 @@ async def send_recorded(
         request: its request.
 
     Raises:
-        JournalFailed: the record could not be written, or somebody else has it; nothing was sent.
+        JournalFailed: the record could not be written; nothing was sent.
+        StillRunning: somebody else has the record; nothing was sent.
         VoucherError: as the sender raises it.
     """
     sent = 0

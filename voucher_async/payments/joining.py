@@ -30,6 +30,7 @@ from voucher_async.errors import (
     Fate,
     IdempotencyMismatch,
     JournalFailed,
+    OutcomeUnknown,
     Proof,
     StillRunning,
     VoucherError,
@@ -202,7 +203,9 @@ class Joining:
         context.recorder = recorder
         recorder.is_asked_about = context.is_asked_about
         answer = await noted(
-            recorder, self._answer(context, call), lambda: context.pending if context.begun else None
+            recorder,
+            self._answer(context, call),
+            lambda: context.pending if context.begun else context.fenced,
         )
         if context.recalled is not None:
             await self.ownership.acknowledge(
@@ -351,11 +354,29 @@ class Joining:
         still be sending.
         """
         if taken.state is CallState.SENT:
-            context.fenced = taken.pending
-            call = work.call
+            context.fenced = taken.view
+            call = _behind(work.call)
         else:
             call = self._after(taken, work)
         return await self.own(context, Recorder(self.ownership, taken, is_stored=True), call)
+
+
+def _behind(call: Callable[[CallContext], Awaitable[T]]) -> Callable[[CallContext], Awaitable[T]]:
+    """The call of a dead owner: whatever ends it before it is known what that one did leaves it open."""
+
+    async def confirm_first(context: CallContext) -> T:
+        try:
+            return await call(context)
+        except VoucherError as error:
+            if context.fenced is None or isinstance(error, OutcomeUnknown):
+                raise
+            raise OutcomeUnknown(
+                f"what a dead worker sent for this payment is not clear ({error.args[0]}); no more was sent: "
+                "ask again with the same key",
+                pending=context.fenced,
+            ) from error
+
+    return confirm_first
 
 
 def check_parameters(asked: Parameters, held: Parameters) -> None:

@@ -121,8 +121,10 @@ class Judge:
     def _is_legal(self, money_call: MoneyCall, verdict: Verdict) -> bool:
         call = money_call.call
         event = event_of(verdict.move, call)
-        if event is None or call.state is CallState.DONE:  # then only its surplus is looked for
+        if event is None:
             return True
+        if call.state is CallState.DONE:
+            return event is Event.FOUND  # then only its surplus is looked for
         return self._machine.may(call, event, verdict.facts)
 
     async def _look_at_charges(

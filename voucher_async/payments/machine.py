@@ -3,10 +3,11 @@
 Theory of operation
 ===================
 
-Rule 1: everything that decides about the state of a record lives in this file, in tables: `GUARDS`
+Rule 1: what may be done with a call, and what may be said of it, stands in this file, in tables: `GUARDS`
 (conditions, by name), `TRANSITIONS` (in which states an event is legal, where it leads, under which
-guards), `PROOFS` (the guards of each proof of absence) and `ASKED` (what another caller of the key
-gets).
+guards), `PROOFS` and `CLEARS` (the guards of each proof of absence) and `ASKED` (what another caller of the
+key gets). Two guards hold where the machine is not at hand: `in_time` in the body of a request
+(`transport/watched.py`), `written_first` where an end is written (`recording.py`).
 
 Rule 2: this file knows neither HTTP nor databases nor tasks. Times are passed in, in seconds of one
 clock; so are the findings of a look, the journal's word whether the owner lives, and who else claims a

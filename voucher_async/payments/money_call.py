@@ -188,6 +188,10 @@ class MoneyCall:
             ValueError: it is not legal for the call now.
         """
         self.call = machine.advance(self.call, event, facts)
+        if event in {Event.CLEARED, Event.CLAIMED} and self.refusals:
+            # what was refused is over: what is asked of it now is asked as of any other earlier request
+            self.refusals, self.repeat_refused = 0, False
+            self.doubts = max(self.doubts, int(event is Event.CLAIMED))
 
     def record_by(self, recorder: Recorder | None) -> None:
         """Have it recorded: its `PendingOutcome` is a view of the record, and has its id."""

@@ -141,6 +141,20 @@ class Recorder:
             return await self._ownership.save(changed, durable=durable)
         return (await self._ownership.claim(changed, durable=durable)).won
 
+    async def may_deny(self) -> bool:
+        """Whether "not done" may be told: it was written, and nobody has paid with the key since."""
+        if not self.is_lost:
+            return True
+        journal, record = self._ownership.journal, self.record
+        try:
+            stored = await ask_journal(journal.get(record.scope, record.id))
+            holder = (
+                stored if record.key is None else await ask_journal(journal.find(record.scope, record.key))
+            )
+        except VoucherError:
+            return False
+        return all(each is not None and each.state is CallState.NOT_DONE for each in (stored, holder))
+
     async def done(self, charge: Charge | None, *, told: bool, why: str | None = None) -> None:
         """Note that it was carried out."""
         await self._end(CallState.DONE, charge=charge, told=told, why=why)
@@ -234,7 +248,7 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     except BaseException as error:
         pending = sent()
         await recorder.failed(error, is_begun=pending is not None, pending=pending)
-        if recorder.is_lost and getattr(error, "proof", None) is not None:
-            # it was written first by nobody, so it may not be told: see the guard `written_first`
+        if getattr(error, "proof", None) is not None and not await recorder.may_deny():
+            # see the guard `written_first`
             raise recorder.taken_over(pending) from error
         raise

@@ -52,7 +52,7 @@ class Registry:
         self._remember_look(money_call.pending)
 
     def end(self, money_call: MoneyCall) -> None:
-        """The call of a call is over; what it left is known, or open."""
+        """A call is over; what it left is known, or open."""
         self._under_way.pop(money_call.pending.id, None)
         self._forget_look(money_call.pending)
 
@@ -114,7 +114,7 @@ class Registry:
         return any(pending_id in each for each in known)
 
     def under_way(self, pending_id: str) -> MoneyCall | None:
-        """A call whose call is not over."""
+        """A call that is not over."""
         return self._under_way.get(pending_id)
 
     @property

@@ -152,12 +152,14 @@ class Replay:
         words = "an earlier call with this idempotency key was not carried out by what was known, and that"
         return await self._confirmed(context, money_call, f"{words} could not be confirmed")
 
-    async def look_behind(self, fenced: PendingOutcome, since: float, context: CallContext) -> Charge | None:
+    async def look_behind(
+        self, fenced: PendingOutcome, since: float | None, context: CallContext
+    ) -> Charge | None:
         """Look for what a dead owner may have charged, after a new reservation has ended its own.
 
         Args:
             fenced: what it may have sent.
-            since: monotonic time in seconds when the new reservation was answered.
+            since: monotonic time in seconds when the new reservation was answered; None when it was refused.
             context: the call that goes on.
 
         Returns:
@@ -166,7 +168,9 @@ class Replay:
         Raises:
             OutcomeUnknown: that cannot be told in time.
         """
-        money_call = MoneyCall.inherited(fenced, since, is_refused=True, fenced_at=since)
+        limits = self._supervisor.settler.machine.limits
+        ended_at = self._ownership.clock.monotonic() + limits.begin if since is None else since
+        money_call = MoneyCall.inherited(fenced, ended_at, is_refused=True, fenced_at=since)
         words = "what a dead worker sent for this payment is not clear"
         return await self._confirmed(context, money_call, words)
 

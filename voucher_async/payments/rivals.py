@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
+    from voucher_async.payments.call import CallRecord
     from voucher_async.payments.evidence import Finding
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.ownership import Ownership
@@ -44,7 +45,13 @@ class Rivals:
         Raises:
             JournalFailed: the journal cannot be read.
         """
-        if money_call.recorder is None or money_call.charge is not None or not finding.certain:
+        if money_call.charge is not None or not finding.certain:
             return 0
-        alike = await ask_journal(self._ownership.journal.alike(money_call.recorder.record))
+        record = await self._record(money_call)
+        alike = [] if record is None else await ask_journal(self._ownership.journal.alike(record))
         return sum(record.owner != self._ownership.owner for record in alike)
+
+    async def _record(self, money_call: MoneyCall) -> CallRecord | None:
+        if money_call.recorder is not None:
+            return money_call.recorder.record
+        return await ask_journal(self._ownership.journal.get(self._ownership.scope, money_call.pending.id))

@@ -219,6 +219,7 @@ class Settler:
         """The answer to a request; None when it, or one before it, is in doubt.
 
         Raises:
+            StillRunning: another worker has the record; nothing was sent.
             VoucherError: nothing was done, and nothing was sent before.
         """
         is_only = not money_call.deliveries

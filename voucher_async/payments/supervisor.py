@@ -197,6 +197,10 @@ class Supervisor:
     def _tell_end(self, money_call: MoneyCall, error: VoucherError) -> None:
         """What became of the last charge of a call that failed; what was told before is not told again."""
         report = self.settler.report
+        if isinstance(error, StillRunning):  # another worker has the record, which tells how it ends
+            report.left_open(money_call, error)
+            self.settler.registry.close(money_call.pending.id)
+            return
         settlement = self.settler.registry.settlement(money_call.pending.id)
         if settlement is not None:
             report.ended(money_call, settlement, error)

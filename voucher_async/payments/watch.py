@@ -129,12 +129,16 @@ class Watch:
 
     async def _ended_behind(self, money_call: MoneyCall, settlement: Settlement, *, aloud: bool) -> None:
         """A call ended in the background."""
+        recorder = money_call.recorder if money_call.charge is None else None
+        if recorder is not None:
+            await recorder.settled(self._numbering.own_settlement(settlement))
+            if settlement.state is SettlementState.NOT_DONE and not await recorder.may_deny():
+                self._registry.close(money_call.pending.id)  # its record tells, which somebody else writes
+                return
         self.ended(money_call, settlement)
         if aloud:
             self._registry.deliver_later(money_call.key, settlement.charge)
             self._report.ended(money_call, settlement, behind=True)
-        if money_call.recorder is not None and money_call.charge is None:
-            await money_call.recorder.settled(self._numbering.own_settlement(settlement))
 
     def ended(self, money_call: MoneyCall, settlement: Settlement) -> None:
         """Remember how a call ended, and tell whoever waits for that."""
