@@ -28,9 +28,9 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # more than they work; and those that go the same ways again and again, or execute nothing of the package in their own
 # process. Measuring doubles what they cost, and adds nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
-HEAVY := tests/payments tests/secrets $(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py \
-	tests/settlement/test_keys_storm.py tests/settlement/test_model.py tests/contract/test_codegen.py \
-	tests/emulator/test_schemathesis.py tests/frozen tests/mutants
+HEAVY := tests/payments/test_machine.py::test_every_history_keeps_the_promise tests/secrets tests/frozen tests/mutants \
+	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py tests/settlement/test_keys_storm.py \
+	tests/settlement/test_model.py tests/contract/test_codegen.py tests/emulator/test_schemathesis.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -98,7 +98,7 @@ unit-heavy: setup
 	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(MEASURED) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
+	@$(MEASURED) $(patsubst %,--deselect=%,$(WAITING) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
