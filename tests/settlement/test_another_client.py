@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from tests.settlement.conftest import Shop, pay, redeem
@@ -37,6 +39,28 @@ async def test_a_lost_charge_is_not_denied_when_a_client_id_has_changed_since(sh
     await shop.passes(70.0)
     assert shop.told.words == ["done"]  # the next normal answer has shown that id, too
     assert shop.client.pending == ()
+
+
+@pytest.mark.parametrize("habit", ["charges of another", "charges of nobody"])
+async def test_a_lost_recharge_that_carries_our_client_id_again_is_not_sent_twice(
+    shop: Shop, habit: str
+) -> None:
+    voucher = shop.voucher()
+
+    async def recharge(amount: str) -> object:
+        return await shop.client.vouchers.recharge(
+            id=voucher.id, amount=amount, currency="EUR", order_number="R-1"
+        )
+
+    shop.emulator.habits.set(**KINDS[habit])
+    await shop.during(recharge("1.00"))
+    shop.emulator.habits.clear()
+    shop.script("rechargeVoucher", faults.BreakAfter())
+    with contextlib.suppress(OutcomeUnknown):
+        await shop.during(recharge("2.00"))
+    await shop.passes(70.0)
+    assert shop.count("rechargeVoucher") == 2
+    assert "not done" not in shop.told.words
 
 
 @pytest.mark.parametrize("is_echoed", [True, False])

@@ -112,7 +112,7 @@ class TestTheClient:
             ("shop", None, "shop", "certain"),
             ("shop", None, "other", "unclear"),
             ("shop", "entity", "entity", "certain"),
-            ("shop", "entity", "other", "not ours"),
+            ("shop", "entity", "other", "unclear"),
         ],
     )
     def test_without_a_reservation_what_was_learnt_counts(

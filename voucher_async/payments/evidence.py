@@ -243,8 +243,9 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
         return _Weight.CERTAIN
     if charge.client_id is None:
         return _Weight.UNCLEAR if seen else _Weight.CERTAIN
-    is_one = len(seen) == 1 and (pending.reserved_by is None or pending.reserved_by in seen)
-    return _Weight.NOT_OURS if is_one and pending.operation != REFUND_CHARGE.id else _Weight.UNCLEAR
+    # where answers have shown ours alone; what showed another id before may show ours again
+    is_ours_alone = seen == {expected} and pending.operation != REFUND_CHARGE.id
+    return _Weight.NOT_OURS if is_ours_alone else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
