@@ -48,7 +48,9 @@ class Rivals:
         if money_call.charge is not None or not finding.certain:
             return 0
         record = await self._record(money_call)
-        alike = [] if record is None else await ask_journal(self._ownership.journal.alike(record))
+        if record is None:
+            return 0
+        alike = await ask_journal(self._ownership.journal.alike(record))
         return sum(record.owner != self._ownership.owner for record in alike)
 
     async def _record(self, money_call: MoneyCall) -> CallRecord | None:
