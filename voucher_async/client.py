@@ -52,7 +52,7 @@ class VoucherClient(Reconciling):
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
         max_connections: how many connections may be open at once; default 100.
         trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
-        close_wait: seconds that closing the client waits for calls that move money; default 10.
+        close_wait: seconds that closing the client waits for money calls; default 10.
         settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
             all; default 60.
         settle_for: seconds that an open outcome is looked after in the background; default 120, and at least
@@ -300,12 +300,12 @@ class VoucherClient(Reconciling):
             leftovers.warn(self)
 
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
-        """Finish what moves money, then close the connections; a second call does nothing.
+        """Finish money calls, then close the connections; a second call does nothing.
 
         Cancelled meanwhile, however often, it closes all the same, and raises the cancellation then.
 
         Args:
-            wait: seconds to wait for calls that move money and for open outcomes; None takes
+            wait: seconds to wait for money calls and for open outcomes; None takes
                 `Settings.close_wait`. What takes longer is cut short: its callers and the hooks are told
                 what is known.
 

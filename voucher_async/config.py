@@ -89,7 +89,7 @@ class SettingsOptions(TypedDict, total=False):
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
         max_connections: how many connections may be open at once; default 100.
         trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
-        close_wait: seconds that closing the client waits for calls that move money; default 10.
+        close_wait: seconds that closing the client waits for money calls; default 10.
         settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
             all; default 60.
         settle_for: seconds that an open outcome is looked after in the background; default 120, and at least
@@ -141,7 +141,7 @@ class Settings:
         list_lag: seconds within which what was carried out shows in lists. An open charge whose reservation
             has ended, or was replaced, is called not done after that.
         settle_for: seconds that an open outcome is looked after in the background; more than the window.
-        close_wait: seconds that closing the client waits for calls that move money.
+        close_wait: seconds that closing the client waits for money calls.
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
         order_number_format: how order numbers are sent with a reference that tells one money call from all
             others, such as `"{order}~{ref}"`; None sends them as they are.

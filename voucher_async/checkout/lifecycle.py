@@ -73,7 +73,7 @@ class Lifecycle:
         sender: sends the requests.
         reservations: makes and charges reservations.
         charges: refunds.
-        supervisor: runs what moves money.
+        supervisor: runs money calls.
         joining: idempotency keys.
         lock: who may use a voucher.
         base_url: whose vouchers they are, for the lock keys.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.errors import OutcomeUnknown, VoucherError
-from voucher_async.payments.call import CHECKOUT, CallRecord, CallState
+from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["by_record"]
 
 _PAUSE: Final = 0.25  # seconds
-_UNDER_WAY: Final = frozenset({CallState.BEGUN, CallState.SENT})
 
 
 async def by_record(
@@ -35,7 +34,7 @@ async def by_record(
         OutcomeUnknown: it is still under way, or it is a checkout that was not finished.
     """
     while (record := await _read(ownership, pending)) is not None:
-        if record.state not in _UNDER_WAY:
+        if record.state not in DRIVEN:
             return _known(record, pending)
         if deadline.left() <= 0 or pauses.are_over:
             raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
@@ -47,7 +46,7 @@ async def _read(ownership: Ownership, pending: PendingOutcome) -> CallRecord | N
     """The record, unless nobody works on it; a journal that fails tells nothing, the voucher's list may."""
     try:
         record = await ask_journal(ownership.journal.get(ownership.scope, pending.id))
-        is_left = record is not None and record.state in _UNDER_WAY and not await ownership.is_alive(record)
+        is_left = record is not None and record.state in DRIVEN and not await ownership.is_alive(record)
     except VoucherError:
         return None
     return None if is_left else record

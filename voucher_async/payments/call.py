@@ -61,6 +61,7 @@ CHECKOUT: Final = "checkout"
 _REDEEMING: Final = frozenset({REDEEM, CHECKOUT})
 
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
+DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})  # somebody works on it, or is dead
 _SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an entry that is not known yet
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from voucher_async.errors import Proof
 from voucher_async.payments.evidence import Move
 from voucher_async.payments.facts import Event, Facts
+from voucher_async.payments.pauses import growing
 
 if TYPE_CHECKING:
     from voucher_async.errors import ApiError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmed", "confirm", "look_behind"]
 
-_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
 _BEHIND_A_FENCE: Final = (Proof.FENCED,)  # which is newer than any window
 _WITHOUT: Final = (Proof.ABSENT, Proof.REFUSED)
@@ -40,7 +40,7 @@ async def confirm(settler: Settler, context: CallContext, money_call: MoneyCall)
         context: the call that would ask for money anew.
         money_call: the earlier requests.
     """
-    pause = _PAUSE
+    pauses = growing(_LONGEST_PAUSE)
     while context.deadline.left() > 0:
         verdict = await settler.judge.look(money_call, context.deadline)
         if verdict.move is Move.DONE:
@@ -50,8 +50,7 @@ async def confirm(settler: Settler, context: CallContext, money_call: MoneyCall)
             return Confirmed.CLEARED
         if verdict.move is Move.OPEN or money_call.hopeless:
             break
-        await settler.pauses.wait(min(pause, max(context.deadline.left(), 0.0)))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        await settler.pauses.wait(min(next(pauses), max(context.deadline.left(), 0.0)))
     return Confirmed.UNCLEAR
 
 

@@ -57,6 +57,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from voucher_async.fates import Proof
+from voucher_async.payments.call import DRIVEN
 from voucher_async.payments.facts import Asked, Call, CallState, Event, Facts, Limits, Step
 
 __all__ = [
@@ -157,14 +158,13 @@ class Row(NamedTuple):
 
 _ANY: Final = frozenset(CallState)
 _SENT: Final = frozenset({CallState.SENT})
-_DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})
-_UNCLEAR: Final = _DRIVEN | {CallState.OPEN}
+_UNCLEAR: Final = DRIVEN | {CallState.OPEN}
 
 TRANSITIONS: Final[Mapping[Event, Row]] = {
     Event.CLAIMED: Row(_ANY, CallState.BEGUN, ("key_is_free",)),
-    Event.RESERVED: Row(_DRIVEN, None, ("fence_was_made",)),
-    Event.ABOUT_TO_SEND: Row(_DRIVEN, CallState.SENT, ("nothing_in_doubt", "earlier_looked_for")),
-    Event.REPEATING: Row(_DRIVEN, CallState.SENT, ("carried_out_once", "same_target")),
+    Event.RESERVED: Row(DRIVEN, None, ("fence_was_made",)),
+    Event.ABOUT_TO_SEND: Row(DRIVEN, CallState.SENT, ("nothing_in_doubt", "earlier_looked_for")),
+    Event.REPEATING: Row(DRIVEN, CallState.SENT, ("carried_out_once", "same_target")),
     Event.NOT_SENT: Row(_SENT, None),
     Event.ANSWERED: Row(_SENT, CallState.DONE),
     Event.CONTRADICTED: Row(_SENT, None),
@@ -174,9 +174,9 @@ TRANSITIONS: Final[Mapping[Event, Row]] = {
     Event.IN_DOUBT: Row(_SENT, None),
     Event.FOUND: Row(_UNCLEAR, CallState.DONE, ("nobody_elses", "no_rival")),
     Event.ABSENT: Row(_UNCLEAR, CallState.NOT_DONE),
-    Event.CLEARED: Row(_DRIVEN, None),
-    Event.LEFT_OPEN: Row(_DRIVEN, CallState.OPEN, ("none_under_way",)),
-    Event.TAKEN_OVER: Row(_DRIVEN, None),
+    Event.CLEARED: Row(DRIVEN, None),
+    Event.LEFT_OPEN: Row(DRIVEN, CallState.OPEN, ("none_under_way",)),
+    Event.TAKEN_OVER: Row(DRIVEN, None),
     Event.SAID_DONE: Row(_UNCLEAR, CallState.DONE, ("nobody_drives",)),
     Event.SAID_NOT_DONE: Row(_UNCLEAR, CallState.NOT_DONE, ("nobody_drives",)),
     Event.REFUND_SEEN: Row(frozenset({CallState.DONE}), None),
@@ -297,7 +297,7 @@ class Machine:
 
     def joins(self, call: Call, *, is_same: bool = True) -> bool:
         """Whether an equal call without a key, in the same client, is the payment of this record."""
-        is_running = call.state in _DRIVEN
+        is_running = call.state in DRIVEN
         return is_running and self.holds(("joins", "same_parameters"), call, Facts(0.0, is_same=is_same))
 
 

@@ -11,7 +11,7 @@ import attrs
 from voucher_async.cancelling import quietly
 from voucher_async.errors import JournalFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
-from voucher_async.payments.call import CallRecord, CallState, Parameters, new_id
+from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters, new_id
 from voucher_async.payments.codes import spelled
 from voucher_async.payments.heartbeat import Heartbeat
 
@@ -28,7 +28,6 @@ T = TypeVar("T")
 
 LEASE: Final = 15.0  # seconds
 _RENEWED: Final = 5.0  # seconds after which the lease is renewed
-_UNDER_WAY: Final = frozenset({CallState.BEGUN, CallState.SENT})
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -118,7 +117,7 @@ class Ownership:
 
     def note(self, record: CallRecord) -> None:
         """Keep the lease as long as a record of this client is under way."""
-        if record.state in _UNDER_WAY:
+        if record.state in DRIVEN:
             self.heartbeat.hold(record.id)
         else:
             self.heartbeat.release(record.id)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from voucher_async.clock import Clock
 
-__all__ = ["Pauses"]
+__all__ = ["Pauses", "growing"]
+
+_FIRST: Final = 0.25
 
 
 class Pauses:
@@ -49,3 +53,11 @@ class Pauses:
         loop = asyncio.get_running_loop()
         for sleep in [sleep for sleep in self._sleeping if sleep.get_loop() is loop]:
             sleep.cancel()
+
+
+def growing(longest: float) -> Iterator[float]:
+    """Pauses in seconds: a quarter of a second, then twice as long each time, up to the longest."""
+    pause = _FIRST
+    while True:
+        yield pause
+        pause = min(pause * 2, longest)

@@ -9,16 +9,17 @@ import attrs
 
 from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, StillRunning, VoucherError
 from voucher_async.payments.beginning import send_recorded
+from voucher_async.payments.call import DRIVEN
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import RULES, Move, obstacle
-from voucher_async.payments.facts import CallState, Event, Facts, Limits
+from voucher_async.payments.facts import Event, Facts, Limits
 from voucher_async.payments.judging import Judge, event_of
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import Looking
 from voucher_async.payments.machine import Machine
 from voucher_async.payments.numbering import Numbering
-from voucher_async.payments.pauses import Pauses
+from voucher_async.payments.pauses import Pauses, growing
 from voucher_async.payments.registry import Registry
 from voucher_async.payments.replies import Reply, as_not_done, event_of_reply, reply_of
 from voucher_async.payments.report import Report
@@ -45,9 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Settler"]
 
-_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 4.0
-_DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})
 PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
 
 
@@ -190,7 +189,7 @@ class Settler:
         """Drive a call no longer: from now on it is open."""
         if money_call.call.under_way:
             self.advance(money_call, Event.IN_DOUBT)
-        if money_call.call.state in _DRIVEN:
+        if money_call.call.state in DRIVEN:
             self.advance(money_call, Event.LEFT_OPEN)
         self.registry.open(money_call)
 
@@ -300,7 +299,7 @@ class Settler:
             OutcomeUnknown: the deadline passed, the caller is gone, or it cannot be told.
             VoucherError: it was certainly not carried out, or refused.
         """
-        pause = _PAUSE
+        pauses = growing(_LONGEST_PAUSE)
         while obstacle(money_call.pending) is None and context.deadline.left() > 0:
             verdict = await self.judge.look(money_call, context.deadline, can_repeat=not context.abandoned)
             move, event = verdict.move, event_of(verdict.move, money_call.call)
@@ -316,11 +315,10 @@ class Settler:
                 raise self._ended_without(money_call, verdict.proof)
             if move is Move.OPEN or money_call.hopeless:
                 break
-            await self.pause(money_call, pause, context.deadline)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            await self._pause(money_call, next(pauses), context.deadline)
         raise self.not_clear(money_call)
 
-    async def pause(self, money_call: MoneyCall, pause: float, deadline: Deadline) -> None:
+    async def _pause(self, money_call: MoneyCall, pause: float, deadline: Deadline) -> None:
         """Wait between two looks at a call, for as long as is due."""
         if money_call.is_refused:
             patience = self.judge.patience(money_call)

@@ -9,6 +9,7 @@ from voucher_async.cancelling import goes_on
 from voucher_async.payments.call import ENDED
 from voucher_async.payments.evidence import Move, obstacle
 from voucher_async.payments.judging import event_of
+from voucher_async.payments.pauses import growing
 from voucher_async.pending import Settlement, SettlementState
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch", "not_done"]
 
-_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 8.0
 
 
@@ -91,14 +91,13 @@ class Watch:
 
     async def _look_after(self, money_call: MoneyCall) -> None:
         ends = self._clock.monotonic() + self._settings.settle_for
-        pause = _PAUSE
+        pauses = growing(_LONGEST_PAUSE)
         try:
             while not await self._is_clear(money_call):
                 if money_call.hopeless or self._clock.monotonic() >= ends:
                     self._report.left_open(money_call, money_call.error)
                     return
-                await self._pauses.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await self._pauses.wait(next(pauses))
         finally:
             money_call.task = None
 
