@@ -12,7 +12,6 @@ import functools
 import heapq
 import itertools
 import math
-from collections import deque
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -265,8 +264,6 @@ class Deadline:
         self._ends = other._ends
 
 
-_OBSERVED: Final = 16  # answers
-_SECOND: Final = 1.0  # the resolution of a date
 _REPEATED: Final = 2.0  # seconds after which no answer tells the same date again
 
 
@@ -277,64 +274,59 @@ class ServerClock:
         clock: the local clock; its date is used only until the first answer.
     """
 
-    __slots__ = ("_clock", "_date", "_offsets", "_seconds", "_seen", "_sent", "_text")
+    __slots__ = ("_clock", "_date", "_first", "_original", "_received", "_sent", "_text")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._text: str | None = None
         self._date: dt.datetime | None = None
         self._sent = 0.0
-        self._seconds = 0.0
-        self._seen = 0.0
-        self._offsets: deque[float] = deque(maxlen=_OBSERVED)
+        self._original: dt.datetime | None = None
+        self._first = self._received = 0.0  # when the latest original came first with this date, and last
 
-    def observe(self, text: str | None, sent: float) -> dt.datetime | None:
+    def observe(self, text: str | None, sent: float, *, original: bool = False) -> dt.datetime | None:
         """Learn from an answer.
 
         Args:
             text: its `Date`.
             sent: the monotonic time in seconds when the request went out. The server wrote the date later
                 than that, so the clock shown here is ahead by at most the way there.
+            original: it cannot come out of a cache, for it answers no GET.
 
         Returns:
             The date, or None when there is none or it cannot be read.
         """
-        if text == self._text:
-            self._note()
-            return self._date
-        date = parse_date(text)
+        date = self._date if text == self._text else parse_date(text)
         if date is not None:
-            self._text, self._date, self._sent = text, date, sent
-            self._seconds, self._seen = date.timestamp(), self._clock.monotonic()
-            self._note()
+            if text != self._text:
+                self._text, self._date, self._sent = text, date, sent
+            if original:
+                self._note(date)
         return date
 
-    def _note(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._seen <= _REPEATED:  # else the same date comes again and again out of a cache
-            self._offsets.append(self._seconds - now)
+    def _note(self, date: dt.datetime) -> None:
+        self._received = uptime_of(self._clock)
+        if date != self._original:
+            self._original, self._first = date, self._received
 
-    def is_as_usual(self, date: dt.datetime, sent: float) -> bool:
-        """Whether an answer's date is as late as those of most answers of late; some proxies' clocks are off.
+    def at_least(self, sent: float) -> dt.datetime | None:
+        """The date that the server's clock showed at least when a request went out; None if nothing tells.
+
+        Reckoned from the latest answer that cannot be a copy. A clock that stands still, as that of a test
+        that has frozen the time, is taken for one once two such answers show it.
 
         Args:
-            date: the answer's date; aware.
-            sent: monotonic time in seconds when its request went out.
+            sent: monotonic time in seconds when the request went out, a moment ago.
         """
-        offsets = sorted(self._offsets)
-        if not offsets:
-            return False
-        return date.timestamp() - sent > offsets[len(offsets) // 2] - _SECOND
+        if self._original is None or self._received - self._first > _REPEATED:
+            return self._original
+        ago = self._clock.monotonic() - sent
+        return self._original + dt.timedelta(seconds=uptime_of(self._clock) - self._received - ago)
 
     @property
     def known(self) -> bool:
         """Whether an answer told the date; until then `now` is the local clock's."""
         return self._date is not None
-
-    @property
-    def latest(self) -> dt.datetime | None:
-        """The date of the latest answer that told one."""
-        return self._date
 
     def now(self) -> dt.datetime:
         """The server's date and time as far as known; aware, in UTC."""

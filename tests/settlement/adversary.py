@@ -242,9 +242,13 @@ class Wire:
             response = await self._limited(request, deadline, intent)
             if intent is not None and response.status in range(200, 300):
                 self._adversary.claimed.add(intent)
-            date = self._server_clock.observe(response.headers["Date"], sent)
+            is_original = request.operation.method != "GET"
+            date = self._server_clock.observe(response.headers["Date"], sent, original=is_original)
             is_copy = "Age" in response.headers
-            return Answer(value=decode(request, response), date=date, sent=sent, is_copy=is_copy)
+            received = self._clock.monotonic()
+            return Answer(
+                value=decode(request, response), date=date, sent=sent, received=received, is_copy=is_copy
+            )
         except VoucherError as error:
             error.facts = attrs.evolve(request.facts(), sent_at=self._server_clock.now())
             if intent is not None and error.fate is Fate.UNKNOWN:

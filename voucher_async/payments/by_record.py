@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from voucher_async.errors import OutcomeUnknown, VoucherError
 from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.recording import Recorder
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ _PAUSE: Final = 0.25  # seconds
 
 async def by_record(
     ownership: Ownership, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
-) -> Settlement | PendingOutcome:
-    """How a call ended, or what is known of it; a call that is under way is waited for.
+) -> Settlement | Recorder | None:
+    """How a call ended; where that is open, who writes its end; None where there is no record of it.
+
+    A call that is under way is waited for. The record of a dead owner stays its own: who has the key may take
+    it over meanwhile, behind a fence, and then the recorder has lost it, and denies nothing.
 
     Args:
         ownership: where the records are.
@@ -31,28 +35,37 @@ async def by_record(
         pauses: waits between two looks at the record.
 
     Raises:
-        OutcomeUnknown: it is still under way, or it is a checkout that was not finished.
+        OutcomeUnknown: it is still under way, it is a checkout that was not finished, or the journal fails.
     """
     while (record := await _read(ownership, pending)) is not None:
-        if record.state not in DRIVEN:
-            return _known(record, pending)
+        if record.state not in DRIVEN or not await _is_alive(ownership, record, pending):
+            return _known(ownership, record, pending)
         if deadline.left() <= 0 or pauses.are_over:
             raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
         await pauses.wait(min(_PAUSE, deadline.left()))
-    return pending
+    return None
 
 
 async def _read(ownership: Ownership, pending: PendingOutcome) -> CallRecord | None:
-    """The record, unless nobody works on it; a journal that fails tells nothing, the voucher's list may."""
     try:
-        record = await ask_journal(ownership.journal.get(ownership.scope, pending.id))
-        is_left = record is not None and record.state in DRIVEN and not await ownership.is_alive(record)
-    except VoucherError:
-        return None
-    return None if is_left else record
+        return await ask_journal(ownership.journal.get(ownership.scope, pending.id))
+    except VoucherError as error:
+        raise _unreadable(pending) from error
 
 
-def _known(record: CallRecord, pending: PendingOutcome) -> Settlement | PendingOutcome:
+async def _is_alive(ownership: Ownership, record: CallRecord, pending: PendingOutcome) -> bool:
+    try:
+        return await ownership.is_alive(record)
+    except VoucherError as error:
+        raise _unreadable(pending) from error
+
+
+def _unreadable(pending: PendingOutcome) -> OutcomeUnknown:
+    words = "the outcome is still open: the journal cannot be read, and somebody may go on with the call"
+    return OutcomeUnknown(words, pending=pending)
+
+
+def _known(ownership: Ownership, record: CallRecord, pending: PendingOutcome) -> Settlement | Recorder | None:
     known = record.pending or pending
     if record.state is CallState.DONE and record.charge is not None:
         return Settlement(pending=known, state=SettlementState.DONE, charge=record.charge)
@@ -63,4 +76,4 @@ def _known(record: CallRecord, pending: PendingOutcome) -> Settlement | PendingO
             f"a checkout is settled by its charges; this one is {record.state}: run it again with its key",
             pending=pending,
         )
-    return known
+    return None if record.ended else Recorder(ownership, record, is_stored=True)

@@ -37,7 +37,9 @@ _PAGES: Final = 200
 _WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
 _BEFORE: Final = dt.timedelta(days=1)
 _AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy has gone on
-_COPIED: Final = 1.0  # seconds after which an answer with an unmoved date may be a copy
+_SECOND: Final = 1.0  # the resolution of dates
+_SKEW: Final = 0.5  # seconds by which the clocks of one server may differ
+_NEAR: Final = 9.0  # seconds between two looks whose dates are compared: less than the lag of lists
 _KEPT: Final = 1024
 
 
@@ -56,13 +58,14 @@ class Look:
     all: bool
 
 
-@attrs.frozen
+@attrs.define
 class _Dated:
-    """The date of a look at a voucher, when it was first seen, and whether that answer was no copy."""
+    """A look at a voucher: its date, when it was asked for and answered, if it is known to be no copy."""
 
     date: dt.datetime
+    sent: float
     received: float
-    is_fresh: bool
+    is_fresh: bool = False
 
 
 class Looking:
@@ -70,7 +73,7 @@ class Looking:
 
     Args:
         sender: sends the requests.
-        server_clock: knows the date of the latest answer to any request.
+        server_clock: knows what date an answer that is no copy has at least.
         rng: where sizes of pages come from; each process has others.
     """
 
@@ -79,7 +82,6 @@ class Looking:
         self._server_clock = server_clock
         self._size = 0  # which range of sizes the server takes
         self._turn = (rng or random.Random()).randrange(1_000_000)
-        self._newest: dt.datetime | None = None
         self._dates: OrderedDict[str, _Dated] = OrderedDict()
 
     async def read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None = None) -> Look:
@@ -130,41 +132,29 @@ class Looking:
             The page, and whether it is no copy of an older answer, as far as that shows.
         """
         request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
-        # what others are answered meanwhile says nothing of an answer that takes its time
-        self._newest = newest = max(filter(None, (self._newest, self._server_clock.latest)), default=None)
         answer = await self._sender.send(request, deadline)
-        return answer.value, not answer.is_copy and self._has_moved(voucher_id, answer, newest)
+        return answer.value, self._is_dated_now(voucher_id, answer) and not answer.is_copy
 
-    def _has_moved(self, voucher_id: str, answer: Answer[ChargePage], newest: dt.datetime | None) -> bool:
-        """Whether the server's date went on as time did since the last look, or stands still everywhere.
+    def _is_dated_now(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
+        """Whether an answer's date is not older than the request; copies have that of their first answer.
 
-        The first look, and one beside another, have only the dates of other answers to be held against: the
-        newest that was known when the request went out.
+        Answers that cannot be copies tell what date the server had then, at least. Where there is none yet,
+        or the clocks of several servers differ, two looks a second apart have to: their dates go on by as
+        much as time did.
         """
-        date = answer.date
-        if date is None:
+        if answer.date is None:
             return True
         earlier = self._dates.get(voucher_id)
-        is_beside = earlier is not None and answer.sent < earlier.received
-        if earlier is None or is_beside:
-            is_fresh = self._is_newest(answer, newest, _COPIED)
-        elif earlier.date == date:  # the same second, or the same answer
-            is_soon = answer.sent - earlier.received <= _COPIED
-            return earlier.is_fresh and (is_soon or self._is_newest(answer, newest))
-        else:
-            is_fresh = _follows(date, answer.sent, earlier) or self._is_newest(answer, newest)
-        if earlier is None or not is_beside or date >= earlier.date:
-            self._remember(voucher_id, _Dated(date, max(answer.received, answer.sent), is_fresh))
-        return is_fresh
-
-    def _is_newest(
-        self, answer: Answer[ChargePage], newest: dt.datetime | None, tolerance: float = 0.0
-    ) -> bool:
-        """Whether an answer's date is behind no others but those of a clock that is off."""
-        date = answer.date
-        if date is None or newest is None or (newest - date).total_seconds() <= tolerance:
-            return True
-        return self._server_clock.is_as_usual(date, answer.sent)
+        look = _Dated(answer.date, answer.sent, max(answer.received, answer.sent))
+        least = self._server_clock.at_least(answer.sent)
+        if least is not None and (look.date - least).total_seconds() >= -_SECOND - _SKEW:
+            look.is_fresh = True
+        elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon to tell by these two
+            return earlier.is_fresh and earlier.date == look.date
+        elif earlier is not None:
+            look.is_fresh = _goes_on(earlier, look)
+        self._remember(voucher_id, look)
+        return look.is_fresh
 
     def _remember(self, voucher_id: str, dated: _Dated) -> None:
         self._dates[voucher_id] = dated
@@ -173,10 +163,11 @@ class Looking:
             self._dates.popitem(last=False)
 
 
-def _follows(date: dt.datetime, sent: float, earlier: _Dated) -> bool:
-    """Whether a date went on since an earlier look by as much as time did."""
-    gone = (date - earlier.date).total_seconds()
-    return gone > 0 and gone >= sent - earlier.received - _COPIED
+def _goes_on(earlier: _Dated, look: _Dated) -> bool:
+    """Whether the date went on from one look to the next by as much as time did, neither less nor more."""
+    least, most = look.sent - earlier.received, look.received - earlier.sent
+    gone = (look.date - earlier.date).total_seconds()
+    return most <= _NEAR and max(least - _SECOND, _SECOND) <= gone <= most + _SECOND
 
 
 class _Pages:

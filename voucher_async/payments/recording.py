@@ -142,9 +142,12 @@ class Recorder:
         return (await self._ownership.claim(changed, durable=durable)).won
 
     async def may_deny(self) -> bool:
-        """Whether "not done" may be told: it was written, and nobody has paid with the key since."""
+        """Whether "not done" may be told: nobody else drives the call, or has paid with the key since.
+
+        A record of another owner has to say so itself: that one may go on as long as it does not.
+        """
         if not self.is_lost:
-            return True
+            return self.record.state is CallState.NOT_DONE or self.record.owner == self._ownership.owner
         journal, record = self._ownership.journal, self.record
         try:
             stored = await ask_journal(journal.get(record.scope, record.id))
@@ -222,7 +225,7 @@ class Recorder:
         await self._catch_up()
         if self.is_lost:
             return  # whoever has the record writes its end
-        if self.record.state is CallState.DONE or (self.record.ended and state is CallState.OPEN):
+        if self.record.state is CallState.DONE or (self.record.ended and state is not CallState.DONE):
             return
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
             return  # nothing was sent, and nobody claimed anything

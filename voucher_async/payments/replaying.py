@@ -180,7 +180,9 @@ class Replay:
             raise OutcomeUnknown(
                 f"{words} ({money_call.reason}); no more was sent", pending=money_call.pending
             )
-        return money_call.finding.ours[0] if confirmed is Confirmed.FOUND else None
+        if confirmed is Confirmed.CLEARED:
+            return None
+        return self._supervisor.settler.finish(context, money_call, money_call.finding.ours[0])
 
 
 def _can_be_refunded(record: CallRecord) -> bool:

@@ -312,7 +312,7 @@ class Settler:
             if move is Move.REPEAT:
                 return None
             if move in {Move.NOT_DONE, Move.REFUSED}:
-                raise self._ended_without(money_call, verdict.proof)
+                raise await self._ended_without(money_call, verdict.proof)
             if move is Move.OPEN or money_call.hopeless:
                 break
             await self._pause(money_call, next(pauses), context.deadline)
@@ -344,13 +344,20 @@ class Settler:
             )
         return charge
 
-    def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
-        """The error for a call that was not carried out."""
+    async def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
+        """The error for a call that was not carried out; that is written before anybody is told."""
+        is_for_good = proof is not Proof.REFUSED  # else its record goes on: it may be sent again
+        cause = money_call.cause if money_call.refusal is None else money_call.refusal
+        error = as_not_done(cause, proof)
+        recorder = money_call.recorder
+        if recorder is not None and is_for_good:
+            await recorder.failed(error, is_begun=True, pending=money_call.pending)
+            if not await recorder.may_deny():
+                return recorder.taken_over(money_call.pending)
         self.report.refuted(money_call, proof)
-        if proof is Proof.REFUSED:
-            return as_not_done(money_call.cause, proof)  # it may be sent again: nothing is settled for good
-        self.watch.ended(money_call, not_done(money_call, proof))
-        return as_not_done(money_call.refusal or money_call.cause, proof)
+        if is_for_good:
+            self.watch.ended(money_call, not_done(money_call, proof))
+        return error
 
     def not_clear(self, money_call: MoneyCall) -> VoucherError:
         """The error for a call of which it could not be found out whether it was carried out."""

@@ -272,7 +272,8 @@ class Supervisor:
             told = await by_record(self.settler.ownership, pending, deadline, self.settler.pauses)
             if isinstance(told, Settlement):
                 return told
-            pending = told
+            if told is not None:
+                recorder, pending = told, told.record.pending or pending
         if registry.settlement(pending.id) is None and registry.under_way(pending.id) is None:
             money_call = registry.money_call(pending.id) or self._adopt(pending, recorder)
             if money_call.running is None or not goes_on(money_call.running):

@@ -166,7 +166,8 @@ class Call(Generic[T]):
         self._requests += 1
         if self._attempts == 1 and is_healthy(response.status):
             transport.budget.succeeded()
-        date = transport.server_clock.observe(response.headers.get("Date"), sent)
+        is_original = self._request.operation.method != "GET"
+        date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         try:
             value = decode(self._request, response)
         except ApiError as error:
