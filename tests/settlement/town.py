@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from email.utils import format_datetime
 from typing import Any, Final, TypeVar, cast
 
 import attrs
@@ -131,6 +132,8 @@ class Client:
         self.town = town
         self.journal = Seen(town.journal)
         server_clock = ServerClock(town.clock)
+        date = format_datetime(town.adversary.emulator.now(), usegmt=True)
+        server_clock.observe(date, town.clock.monotonic(), original=True)  # that of its token
         self.wire = Line(town.adversary, server_clock)
         self.told: list[Settled] = []
         settings = attrs.evolve(

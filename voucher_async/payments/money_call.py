@@ -159,16 +159,26 @@ class MoneyCall:
         return cls(pending=pending, call=call, foreign=True, doubts=max(pending.sends, 1), **changes)
 
     @classmethod
-    def inherited(
-        cls, pending: PendingOutcome, ended_at: float, *, is_refused: bool, fenced_at: float | None = None
-    ) -> Self:
+    def left_behind(cls, pending: PendingOutcome, ended_at: float, *, fenced_at: float | None) -> Self:
+        """What a dead owner may have sent, or may yet: in doubt, and driven by whoever has its record now.
+
+        Args:
+            pending: what it may have sent.
+            ended_at: monotonic time in seconds when its last request had ended at the latest.
+            fenced_at: monotonic time since when the server refuses its requests; None where nothing fences.
+        """
+        left = cls.taken_up(pending, ended_at)
+        left.call = left.call._replace(state=CallState.SENT, target=None, fenced_at=fenced_at)
+        return left
+
+    @classmethod
+    def inherited(cls, pending: PendingOutcome, ended_at: float, *, is_refused: bool) -> Self:
         """An earlier call for the same payment, to be looked for before money is asked for anew.
 
         Args:
             pending: the earlier call.
             ended_at: monotonic time in seconds when its last request had ended at the latest.
-            is_refused: it ended by a refusal, or not at all; else by a proof that lasts.
-            fenced_at: monotonic time since when the server refuses its requests.
+            is_refused: it ended by a refusal; else by a proof that lasts.
         """
         call = Call(
             _operation_of(pending),
@@ -177,7 +187,6 @@ class MoneyCall:
             sent_to=pending.reservation_id,
             inherited=is_refused,
             ended_at=ended_at,
-            fenced_at=fenced_at,
         )
         return cls(pending=pending, call=call, foreign=True, doubts=max(pending.sends, 1))
 

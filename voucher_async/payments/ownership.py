@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from voucher_async.cancelling import quietly
+from voucher_async.clock import uptime_of
 from voucher_async.errors import JournalFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters, new_id
@@ -150,8 +151,13 @@ class Ownership:
         self.keep(held.id)
         return taken
 
+    @property
+    def is_unbroken(self) -> bool:
+        """Whether the lease runs for certain, so that nobody can have taken over what this client owns."""
+        return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE
+
     async def _renew(self) -> None:
-        now = self.clock.monotonic()
+        now = uptime_of(self.clock)  # others count the time in which this machine sleeps
         if self._renewed is not None and now - self._renewed < _RENEWED:
             return
         if not await ask_journal(self.journal.beat(self.owner, LEASE)):

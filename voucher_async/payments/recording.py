@@ -144,10 +144,13 @@ class Recorder:
     async def may_deny(self) -> bool:
         """Whether "not done" may be told: nobody else drives the call, or has paid with the key since.
 
-        A record of another owner has to say so itself: that one may go on as long as it does not.
+        What could not be written is true as long as nobody can have taken the record over; one of another
+        owner, who may go on with it, has to say so itself.
         """
         if not self.is_lost:
-            return self.record.state is CallState.NOT_DONE or self.record.owner == self._ownership.owner
+            is_own = self.record.owner == self._ownership.owner
+            is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
+            return is_safe or self.record.state is CallState.NOT_DONE
         journal, record = self._ownership.journal, self.record
         try:
             stored = await ask_journal(journal.get(record.scope, record.id))

@@ -170,7 +170,7 @@ class Replay:
         """
         limits = self._supervisor.settler.machine.limits
         ended_at = self._ownership.clock.monotonic() + limits.begin if since is None else since
-        money_call = MoneyCall.inherited(fenced, ended_at, is_refused=True, fenced_at=since)
+        money_call = MoneyCall.left_behind(fenced, ended_at, fenced_at=since)
         words = "what a dead worker sent for this payment is not clear"
         return await self._confirmed(context, money_call, words)
 

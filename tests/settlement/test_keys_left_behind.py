@@ -1,0 +1,175 @@
+"""What an owner has left behind, dead or paused, and the word that somebody else gives about it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.settlement.adversary import Lot
+from tests.settlement.test_keys_taken_over import LEASE, Death, dead
+from tests.settlement.town import CHARGE, WINDOW, Client, Town, all_of, said
+from tests.virtual import virtually
+from voucher_async.errors import OutcomeUnknown, Proof, StillRunning
+from voucher_async.models import Charge
+from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.pending import PendingOutcome, Settlement, SettlementState
+
+DONE, NOT_DONE = SettlementState.DONE, SettlementState.NOT_DONE
+
+
+async def settle(client: Client, pending: PendingOutcome, seconds: float = 28.0) -> Settlement:
+    return await client.core.supervisor.settle(pending, client.wire.deadline(seconds))
+
+
+async def record_of(client: Client) -> CallRecord:
+    (record,) = [each for each in await client.records() if each.key == "K-1"]
+    return record
+
+
+async def paused(town: Town, *money: Lot) -> tuple[Client, asyncio.Task[Charge]]:
+    """An owner that stands still as it is about to send once more, its lease over."""
+    first = town.client()
+    town.script(*money)
+    task = first.begin("redeem", timeout=300.0)
+    await asyncio.sleep(0.1)
+    first.journal.pauses_at("save")
+    await asyncio.sleep(1.0)
+    first.core.joining.ownership.heartbeat.stop()
+    await asyncio.sleep(LEASE)
+    town.script()
+    return first, task
+
+
+@pytest.mark.parametrize("how", ["refused 403", "refused 409", "refused 429"])
+@virtually
+async def test_a_refused_reservation_is_no_proof_that_a_dead_owner_has_charged_nothing(how: str) -> None:
+    town = await Town.build()
+    await dead(town, "redeem", Death(money=Lot("late", late=LEASE + 6.0)))
+    second = town.client()
+    await asyncio.sleep(LEASE)
+    town.script(rest=(Lot(how),))
+    told = await said(second.redeem(timeout=4.0))
+    assert isinstance(told, OutcomeUnknown), told
+    assert told.proof is None
+    await asyncio.sleep(60.0)
+    (made,) = town.made("redeem")
+    assert (await second.redeem()).id == made
+
+
+@virtually
+async def test_without_a_fence_the_window_counts_from_the_take_over() -> None:
+    town = await Town.build()
+    await dead(town, "redeem", Death(money=Lot("hung")))
+    second = town.client()
+    await asyncio.sleep(LEASE)
+    town.script(rest=(Lot("refused 409"),))
+    began = town.clock.monotonic()
+    told = await said(second.redeem(timeout=60.0))
+    assert getattr(told, "proof", None) is Proof.NOT_SENT, told  # its own reservation was refused
+    assert town.clock.monotonic() - began >= WINDOW + 2.0
+    assert town.made("redeem") == []
+
+
+@pytest.mark.parametrize("made", [False, True])
+@virtually
+async def test_settling_a_dead_owners_call_writes_its_record(*, made: bool) -> None:
+    town = await Town.build()
+    await dead(town, "redeem", Death(money=Lot("hung answer" if made else "hung")))
+    second, third = town.client(), town.client()
+    await asyncio.sleep(LEASE)
+    before = await record_of(second)
+    told = await settle(second, before.view)
+    assert told.state is (DONE if made else NOT_DONE)
+    record = await record_of(second)
+    assert record.state is (CallState.DONE if made else CallState.NOT_DONE)
+    assert (record.charge, record.proof) == (told.charge, told.proof)
+    assert (await settle(third, before.view)).state is told.state
+    charge = await third.redeem()
+    assert town.made("redeem") == [charge.id]
+
+
+@virtually
+async def test_a_paused_owner_does_not_overtake_the_word_of_who_settles() -> None:
+    town = await Town.build()
+    first, one = await paused(town, Lot("lost"))
+    second = town.client()
+    before = await record_of(second)
+    told = await settle(second, before.view)
+    assert told.state is NOT_DONE
+    first.journal.goes_on()
+    assert getattr(await said(one), "proof", None) is Proof.ABSENT
+    assert first.wire.sent.count(CHARGE) == 1
+    assert town.made("redeem") == []
+
+
+@virtually
+async def test_who_settles_while_another_takes_over_says_nothing_false() -> None:
+    """The record of a dead owner stays free for who has the key, and can go on behind a fence at once."""
+    town = await Town.build()
+    await dead(town, "redeem", Death(money=Lot("hung")))
+    second, third = town.client(), town.client()
+    await asyncio.sleep(LEASE)
+    before = await record_of(second)
+    settling = asyncio.create_task(said(settle(second, before.view)))
+    await asyncio.sleep(1.0)
+    charge = await third.redeem(timeout=28.0)
+    told = await settling
+    assert town.made("redeem") == [charge.id]
+    if isinstance(told, Settlement):
+        assert (told.state, told.charge and told.charge.id) == (DONE, charge.id)
+    else:
+        assert isinstance(told, OutcomeUnknown)
+    assert (await settle(second, before.view)).charge is not None
+
+
+@virtually
+async def test_a_journal_that_cannot_be_read_leaves_the_outcome_open() -> None:
+    town = await Town.build()
+    first, one = await paused(town, Lot("lost"))
+    second = town.client()
+    before = await record_of(second)
+    second.journal.fails = lambda _number, _name: "before"
+    told = await said(settle(second, before.view))
+    assert isinstance(told, OutcomeUnknown)
+    assert "the journal cannot be read" in str(told)
+    first.journal.goes_on()
+    assert isinstance(await said(one), Charge | OutcomeUnknown)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@virtually
+async def test_not_done_is_nobodys_word_before_it_is_written(*, fails: bool) -> None:
+    """Its record is taken over while its owner writes that nothing was done; who took over pays."""
+    town = await Town.build()
+    first, second = town.client(), town.client()
+    town.script(*(Lot("lost") for _ in range(9)))
+    one = first.begin("redeem", timeout=300.0)
+    await asyncio.sleep(9.0)
+    before = await record_of(second)
+    first.journal.pauses_at("save")
+    await asyncio.sleep(4.0)
+    first.core.joining.ownership.heartbeat.stop()
+    await asyncio.sleep(LEASE)
+    town.script()
+    settling = asyncio.create_task(said(settle(first, before.view, seconds=60.0)))
+    await asyncio.sleep(1.0)
+    charge = await second.redeem(timeout=28.0)
+    if fails:
+        first.journal.fails = lambda _number, _name: "before"
+    first.journal.goes_on()
+    told = await all_of(one, settling)
+    assert town.made("redeem") == [charge.id]
+    assert isinstance(told[0], StillRunning)
+    assert not (isinstance(told[1], Settlement) and told[1].state is NOT_DONE), told[1]
+
+
+@virtually
+async def test_what_a_take_over_finds_belongs_to_the_payment() -> None:
+    town = await Town.build()
+    await dead(town, "redeem", Death(money=Lot("hung answer")))
+    second = town.client()
+    await asyncio.sleep(LEASE)
+    charge = await second.redeem()
+    assert second.core.settler.registry.is_taken(charge.id, "another")
+    assert CHARGE not in second.wire.sent
