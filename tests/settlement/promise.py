@@ -80,9 +80,11 @@ class Judge:
         """No more faults: every open outcome is settled in its own process, and twice in a fresh one."""
         for process in self.world.processes:
             self.world.told_open(*process.supervisor.pending)
-        for pending in tuple(self.world.unknown.values()):
-            if pending.id not in self.world.caller:
+        for told in tuple(self.world.unknown.values()):
+            if told.id not in self.world.caller:
                 continue  # who joined a call that had sent nothing yet was told that it goes on
+            # who joined before the voucher was known was told of the same record
+            pending = told if told.voucher_id is not None else self.world.saved[told.id]
             own = self.world.caller[pending.id].process
             alive = [process for process in self.world.processes if process.alive]
             if self._is_beside_another(pending.id):  # nothing tells the two apart elsewhere

@@ -6,7 +6,7 @@ import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.promise import run
-from tests.settlement.story import Checkout, Close, Kill, Pay, Recharge, Redeem, Refund, Settle, Step
+from tests.settlement.story import Checkout, Close, Kill, Pay, Recharge, Redeem, Refund, Settle, Step, Wait
 
 
 def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
@@ -106,3 +106,15 @@ def test_which_of_two_charges_is_the_surplus_may_differ_from_one_process_to_anot
     looks = (Lot(), Lot("not sent", wait=2.0), slow, Lot(), slow, *[Lot()] * 4, Lot("refused 403"))
     redeem = Redeem(money=(Lot("late", late=9.9), Lot("hung")), rest=looks, alone=4.0)
     run([redeem, Redeem(timeout=5.0, voucher=1), Settle()], double_charges=True)
+
+
+@pytest.mark.parametrize(
+    "habit", ["cached lists", "cached lists, query ignored", "cached lists, with age", "cached lists, new date"]
+)
+def test_a_list_that_comes_out_of_a_cache_is_no_proof_where_nothing_else_was_answered(habit: str) -> None:
+    run([Redeem(money=(Lot("lost"), Lot("lost"), Lot("lost answer")))], habit=habit)
+
+
+def test_who_joins_before_the_voucher_is_known_is_told_of_the_same_record() -> None:
+    first = Redeem(rest=(Lot("answered", wait=7.0),), alone=0.0, amount="2.00")
+    run([Kill(), first, Wait(seconds=0.1), Redeem(timeout=12.0, amount="2.00")])
