@@ -109,7 +109,8 @@ def test_which_of_two_charges_is_the_surplus_may_differ_from_one_process_to_anot
 
 
 @pytest.mark.parametrize(
-    "habit", ["cached lists", "cached lists, query ignored", "cached lists, with age", "cached lists, new date"]
+    "habit",
+    ["cached lists", "cached lists, query ignored", "cached lists, with age", "cached lists, new date"],
 )
 def test_a_list_that_comes_out_of_a_cache_is_no_proof_where_nothing_else_was_answered(habit: str) -> None:
     run([Redeem(money=(Lot("lost"), Lot("lost"), Lot("lost answer")))], habit=habit)

@@ -189,7 +189,7 @@ async def test_a_request_that_was_cancelled_knows_its_fate(raw_server: RawServer
 
 
 class BrokenClock(ServerClock):
-    def observe(self, text: str | None, sent: float) -> dt.datetime | None:
+    def observe(self, text: str | None, sent: float, *, original: bool = False) -> dt.datetime | None:
         raise RuntimeError("a mistake")
 
 

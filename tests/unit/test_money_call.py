@@ -107,9 +107,18 @@ def test_what_another_process_left_is_in_doubt_since_it_was_taken_up() -> None:
 
 @pytest.mark.parametrize("is_refused", [True, False])
 def test_only_a_refusal_leaves_a_doubt_to_the_next_call_of_a_payment(*, is_refused: bool) -> None:
-    each = MoneyCall.inherited(PENDING, 5.0, is_refused=is_refused, fenced_at=4.0)
+    each = MoneyCall.inherited(PENDING, 5.0, is_refused=is_refused)
     assert each.call.in_doubt is is_refused
-    assert (each.call.state, each.last, each.fenced()) == (CallState.BEGUN, 5.0, 4.0)
+    assert (each.call.state, each.last, each.fenced()) == (CallState.BEGUN, 5.0, None)
+
+
+@pytest.mark.parametrize("fenced_at", [None, 4.0])
+def test_what_a_dead_owner_may_have_sent_is_in_doubt(fenced_at: float | None) -> None:
+    pending = attrs.evolve(PENDING, reservation_id="r", answered=True)
+    each = MoneyCall.left_behind(pending, 5.0, fenced_at=fenced_at)
+    assert (each.call.state, each.call.doubts, each.call.inherited) == (CallState.SENT, True, False)
+    assert (each.call.answered, each.call.sent_to, each.call.target) == (True, "r", None)
+    assert (each.last, each.fenced()) == (5.0, fenced_at)
 
 
 def test_a_new_doubt_begins_looking_anew() -> None:

@@ -347,8 +347,7 @@ class Settler:
     async def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
         """The error for a call that was not carried out; that is written before anybody is told."""
         is_for_good = proof is not Proof.REFUSED  # else its record goes on: it may be sent again
-        cause = money_call.cause if money_call.refusal is None else money_call.refusal
-        error = as_not_done(cause, proof)
+        error = as_not_done(money_call.refusal or money_call.cause, proof)
         recorder = money_call.recorder
         if recorder is not None and is_for_good:
             await recorder.failed(error, is_begun=True, pending=money_call.pending)
