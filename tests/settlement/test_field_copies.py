@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,13 @@ from tests.settlement.truth import is_true, outcome_of
 from voucher_async import PendingOutcome
 from voucher_async.testing import VoucherRecord, faults
 
+HITS = [
+    "X-Cache: HIT",
+    "X-Cache: Hit from cloudfront",
+    "X-Cache-Status: STALE",
+    "CF-Cache-Status: HIT",
+    'Cache-Status: "shop"; hit; ttl=30',
+]
 CHARGE, REFUND, RECHARGE, LIST = "chargeReservation", "refundCharge", "rechargeVoucher", "listCharges"
 
 
@@ -29,8 +37,15 @@ class Cache:
         if kept is None or now - kept[0] > self._seconds:
             self._kept[key] = kept = now, await asked.deliver()
             return kept[1]
-        headers = {"Age": str(int(now - kept[0]))} if self._mark == "age" else {}
-        return Reply(kept[1].status, kept[1].content, {**kept[1].headers, **headers})
+        return Reply(kept[1].status, kept[1].content, {**kept[1].headers, **self._marks(now - kept[0])})
+
+    def _marks(self, age: float) -> dict[str, str]:
+        if self._mark == "age":
+            return {"Age": str(int(age))}
+        if self._mark in {"date", "none"}:
+            return {}
+        name, _, value = self._mark.partition(": ")
+        return {"Date": format_datetime(self._shop.emulator.now(), usegmt=True), name: value}
 
 
 def recharge(shop: Shop, voucher: VoucherRecord) -> Any:
@@ -69,6 +84,27 @@ async def test_a_cache_on_the_way_makes_no_false_word(
         assert is_true(meshed, told, 1), (order, told)
     await meshed.during(meshed.client.aclose(wait=130))
     assert "not done" not in meshed.told.words
+
+
+@pytest.mark.parametrize("status", [404, 409, 422])
+@pytest.mark.parametrize("mark", ["age", "date", *HITS])
+async def test_a_balance_out_of_a_cache_is_no_proof_beside_a_list_that_lags(
+    meshed: Shop, *, mesh: Mesh, mark: str, status: int
+) -> None:
+    mesh.rules["getVoucher"] = Cache(meshed, 30.0, mark, by_query=True)  # its URL is always the same
+    voucher = meshed.voucher()
+    await meshed.client.vouchers.get(voucher.id)
+    meshed.emulator.faults.list_lag = 6.0
+    await meshed.passes(3.0)
+
+    async def twice(asked: Asked) -> Reply:
+        await asked.deliver()
+        return said(status)
+
+    mesh.once(CHARGE, twice)
+    told = await meshed.during(outcome_of(pay(meshed.client, voucher, order_number="A-1")))
+    assert len(meshed.emulator.charges("A-1")) == 1
+    assert told.word == "done"
 
 
 FILTERED = ["2026,17", "true", "null", "a|b", "A-1' OR 1", "%", "[x]", "1&page=9"]

@@ -67,8 +67,8 @@ async def test_a_look_beside_a_later_one_that_was_answered_first_is_no_copy() ->
     page = cast("ChargePage", None)
     late = Answer(value=page, date=NOON, sent=0.0, received=4.0)
     soon = Answer(value=page, date=NOON + seconds(3), sent=3.0, received=3.1)
-    assert looks._is_dated_now("V", soon)
-    assert looks._is_dated_now("V", late)
+    assert looks._is_fresh("V", soon)
+    assert looks._is_fresh("V", late)
 
 
 @pytest.mark.parametrize("ahead", [5.0, 3600.0, 86_400.0, -300.0])

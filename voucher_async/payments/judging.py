@@ -225,7 +225,9 @@ class Judge:
             voucher = await find_voucher(self._sender, money_call.pending, deadline)
         except MissingScope:
             return None
-        return voucher is not None and not voucher.is_copy and adds_up(voucher.value, look.charges)
+        if voucher is None or voucher.is_copy or not self._looking.is_dated_now(voucher):
+            return False
+        return adds_up(voucher.value, look.charges)
 
     async def _look_for_voucher(self, money_call: MoneyCall, facts: Facts, deadline: Deadline) -> Verdict:
         pending = money_call.pending

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -133,21 +133,32 @@ class Looking:
         """
         request = build(LIST_CHARGES, ids={"id": voucher_id}, query=query)
         answer = await self._sender.send(request, deadline)
-        return answer.value, self._is_dated_now(voucher_id, answer) and not answer.is_copy
+        return answer.value, self._is_fresh(voucher_id, answer) and not answer.is_copy
 
-    def _is_dated_now(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
-        """Whether an answer's date is not older than the request; copies have that of their first answer.
+    def is_dated_now(self, answer: Answer[Any]) -> bool:
+        """Whether an answer's date is not older than its request; copies have that of their first answer.
 
-        Answers that cannot be copies tell what date the server had then, at least. Where there is none yet,
-        or the clocks of several servers differ, two looks a second apart have to: their dates go on by as
-        much as time did.
+        Answers that cannot be copies tell what date the server had then, at least.
+
+        Args:
+            answer: the answer, a moment ago; one without a date is taken for new.
+        """
+        if answer.date is None:
+            return True
+        least = self._server_clock.at_least(answer.sent)
+        return least is not None and (answer.date - least).total_seconds() >= -_SECOND - _SKEW
+
+    def _is_fresh(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
+        """Whether a page is no copy, by its date.
+
+        Where no other answer tells, or the clocks of several servers differ, two looks a second apart do:
+        their dates go on by as much as time did.
         """
         if answer.date is None:
             return True
         earlier = self._dates.get(voucher_id)
         look = _Dated(answer.date, answer.sent, max(answer.received, answer.sent))
-        least = self._server_clock.at_least(answer.sent)
-        if least is not None and (look.date - least).total_seconds() >= -_SECOND - _SKEW:
+        if self.is_dated_now(answer):
             look.is_fresh = True
         elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon to tell by these two
             return earlier.is_fresh and earlier.date == look.date

@@ -227,6 +227,7 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "cached lists, query ignored": {"cache": Cache(ignore_query=True)},
         "cached lists, with age": {"cache": Cache(age=True, honour_no_cache=True)},
         "cached lists, new date": {"cache": Cache(old_date=False)},
+        "cached balances": {"cache": Cache(operations=("getVoucher",))},
         "stale if error": {"cache": Cache(seconds=0.5, stale_if_error=60.0)},
         "charges of nobody": {"charge_client_id": "missing"},
         "charges of another": {"charge_client_id": "another"},

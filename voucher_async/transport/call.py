@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import attrs
@@ -39,6 +40,8 @@ __all__ = ["Call"]
 T = TypeVar("T")
 
 _UNAUTHORIZED = 401
+_HIT: Final = re.compile(r"\b(hit|stale|updating)\b", re.IGNORECASE)  # nginx, Varnish, CDNs, and RFC 9211
+_CACHES: Final = ("Cache-Status", "X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status")
 _TOKEN_REQUEST: Final = f"{REQUEST_TOKEN.id} ({REQUEST_TOKEN.method} {REQUEST_TOKEN.path})"
 
 _logger: Final = logging.getLogger("voucher_async")
@@ -357,9 +360,9 @@ class Call(Generic[T]):
 
 
 def _is_copy(response: Response) -> bool:
-    """Whether a cache says that it has kept the answer for a while."""
-    age = response.headers.get("Age")
-    return age is not None and age.strip() not in {"", "0"}
+    """Whether a cache says that it has kept the answer: by an `Age`, or by what caches call a hit."""
+    age = response.headers.get("Age", "").strip()
+    return age not in {"", "0"} or any(_HIT.search(response.headers.get(name, "")) for name in _CACHES)
 
 
 def _in_words(error: BaseException | None) -> str | None:
