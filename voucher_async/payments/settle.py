@@ -158,12 +158,14 @@ class Settler:
         except Exception as error:
             raise self._broken_off(money_call, error) from error
         except BaseException:
-            self._give_up(money_call)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
-            self.report.in_doubt(money_call, money_call.error)
-            self.report.left_open(money_call, money_call.error)
+            if self._drives(money_call):  # cancelled, interrupted, or its loop is gone: nobody goes on with it
+                self._give_up(money_call)
+                self.report.in_doubt(money_call, money_call.error)
+                self.report.left_open(money_call, money_call.error)
             raise
         finally:
-            self.registry.end(money_call)
+            if self._drives(money_call):
+                self.registry.end(money_call)
             if not over.done() and not over.get_loop().is_closed():
                 over.set_result(None)
 
@@ -176,9 +178,14 @@ class Settler:
                 return self.finish(context, money_call, charge)
             money_call.repeats += 1
 
+    def _drives(self, money_call: MoneyCall) -> bool:
+        """Whether a call is still its own task's: one whose loop was closed was opened, or taken up, before."""
+        return self.registry.under_way(money_call.pending.id) is money_call
+
     def open_what_was_cut_off(self) -> None:
         """Take the calls for open whose event loop is gone; their requests may have been carried out."""
         for money_call in self.registry.cut_off():
+            money_call.recorder = None  # it may be in the middle of a write for ever
             money_call.doubted(None)
             self._give_up(money_call)
             self.registry.end(money_call)

@@ -20,6 +20,7 @@ from voucher_async.payments.by_record import by_record
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
+from voucher_async.payments.recording_anew import recorder_of
 from voucher_async.payments.running import Running
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
@@ -229,7 +230,7 @@ class Supervisor:
         if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
             return
         if money_call.task is None or not goes_on(money_call.task):
-            await _wait_for((self.settler.watch.begin(money_call),), context.deadline)
+            await self._look_after(money_call, context.deadline)
 
     def recall(self, context: CallContext) -> Charge | None:
         """What an earlier payment with the same key has charged without anybody being told.
@@ -276,13 +277,19 @@ class Supervisor:
         if registry.settlement(pending.id) is None and registry.under_way(pending.id) is None:
             money_call = registry.money_call(pending.id) or self._adopt(pending, recorder)
             if money_call.running is None or not goes_on(money_call.running):
-                await _wait_for((self.settler.watch.begin(money_call),), deadline)
+                money_call.recorder = recorder or money_call.recorder
+                await self._look_after(money_call, deadline)
         settlement = registry.settlement(pending.id)
         if settlement is None:
             raise self._still_open(pending, money_call)
         if settlement.charge is not None:
             registry.delivered(settlement.charge.id)
         return settlement
+
+    async def _look_after(self, money_call: MoneyCall, deadline: Deadline) -> None:
+        if money_call.recorder is None and not money_call.foreign:  # it was cut off
+            money_call.recorder = await recorder_of(self.settler.ownership, money_call.pending)
+        await _wait_for((self.settler.watch.begin(money_call),), deadline)
 
     def _still_open(self, pending: PendingOutcome, money_call: MoneyCall | None) -> OutcomeUnknown:
         reason = obstacle(pending) or (money_call.reason if money_call else None)
