@@ -358,13 +358,7 @@ class Joining:
             call = _behind(work.call)
         else:
             call = self._after(taken, work)
-        recorder = Recorder(self.ownership, taken, is_stored=True)
-        try:
-            return await self.own(context, recorder, call)
-        finally:
-            left = self._supervisor.settler.registry.money_call(taken.id)  # by a loop of this client that is gone
-            if left is not None and left is not context.money_call and recorder.record.ended:
-                self._supervisor.forget(left.pending)
+        return await self.own(context, Recorder(self.ownership, taken, is_stored=True), call)
 
 
 def _behind(call: Callable[[CallContext], Awaitable[T]]) -> Callable[[CallContext], Awaitable[T]]:

@@ -17,10 +17,10 @@ from voucher_async.errors import (
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.by_record import by_record
+from voucher_async.payments.cut_off import ended_by, recorder_of
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
-from voucher_async.payments.recording_anew import recorder_of
 from voucher_async.payments.running import Running
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
@@ -148,6 +148,7 @@ class Supervisor:
         try:
             result = await work(context)
         except VoucherError as error:
+            self._forget_cut_off(context, is_told=False)
             if context.abandoned:
                 self._tell_hooks(context, error)
             raise
@@ -155,9 +156,15 @@ class Supervisor:
             if not context.undoing:  # the client was closed, or the loop ends
                 self._tell_finished(context)
             raise
+        self._forget_cut_off(context, is_told=True)
         if context.abandoned:
             self._tell_hooks(context, None)
         return result
+
+    def _forget_cut_off(self, context: CallContext, *, is_told: bool) -> None:
+        money_call = ended_by(context, self.settler.registry, is_told=is_told)
+        if money_call is not None:
+            self.forget(money_call.pending)
 
     def _abandon(self, context: CallContext, task: asyncio.Task[T]) -> None:
         context.abandoned = True
