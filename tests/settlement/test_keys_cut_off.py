@@ -16,7 +16,14 @@ from tests.settlement.adversary import Lot
 from tests.settlement.disk import KINDS, kept
 from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import VirtualClock, VirtualLoop
-from voucher_async.errors import IdempotencyMismatch, ReservationExpired, StillRunning, VoucherError
+from voucher_async.errors import (
+    IdempotencyMismatch,
+    OutcomeUnknown,
+    ReservationAlreadyCharged,
+    ReservationExpired,
+    StillRunning,
+    VoucherError,
+)
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallState
 from voucher_async.payments.memory import MemoryJournal
@@ -189,3 +196,79 @@ def test_nothing_is_said_twice_when_the_caller_that_was_cut_off_is_thrown_away(l
     charge = loops.run(lambda: client.redeem(timeout=100.0))
     assert client.town.made("redeem") == [charge.id]
     assert client.core.supervisor.pending == ()
+
+
+def test_equal_payments_without_a_key_meet_no_call_of_a_loop_that_is_gone(loops: Loops) -> None:
+    client = cut_off(loops, "redeem", "hung answer", key=None)
+    charge = loops.run(lambda: client.redeem(None, timeout=100.0))
+    assert client.town.made("redeem") == [charge.id]
+    assert client.core.supervisor.pending == ()
+
+
+def test_a_reservation_whose_charge_was_cut_off_is_in_doubt_until_it_was_settled(loops: Loops) -> None:
+    client = cut_off(loops, "charge", "hung answer", key=None)
+    told = loops.run(lambda: said(client.charge(None, timeout=5.0)))
+    assert isinstance(told, OutcomeUnknown)
+    settlement = loops.run(lambda: client.core.supervisor.settle(told.pending, client.wire.deadline(100.0)))
+    assert settlement.state is SettlementState.DONE
+    told = loops.run(lambda: said(client.charge(None)))
+    assert isinstance(told, ReservationAlreadyCharged)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_checkout_that_was_cut_off_is_taken_over(loops: Loops, *, inside: bool) -> None:
+    async def begin() -> Client:
+        client = (await Town.build(MemoryJournal(loops.clock))).client()
+        if not inside:
+            client.town.script(Lot("hung answer"))
+        loops.left.append(asyncio.create_task(check_out(client, waits=inside)))
+        await asyncio.sleep(0.5)
+        client.town.script()
+        return client
+
+    client = loops.run(begin)
+
+    async def again() -> tuple[Charge, ...]:
+        for _ in range(3):
+            told = await said(check_out(client))
+            if not isinstance(told, VoucherError):
+                return told
+            await asyncio.sleep(20.0)
+        raise AssertionError(told)
+
+    charges = loops.run(again)
+    assert client.town.made("redeem") == [charge.id for charge in charges]
+    assert client.core.supervisor.pending == ()
+
+
+async def check_out(client: Client, *, waits: bool = False) -> tuple[Charge, ...]:
+    given = {"order_number": "A-1", "currency": "EUR", "idempotency_key": "K-1"}
+    async with client.core.lifecycle.checkout(**given) as checkout:
+        await checkout.reserve(code=client.town.vouchers[0].code, amount="4.00")
+        if waits:
+            await asyncio.Event().wait()
+        return await checkout.charge()
+
+
+@operations
+@pytest.mark.parametrize("how", ["hung", "begun"])
+@pytest.mark.parametrize("journal", KINDS)
+def test_another_process_takes_it_over_while_its_client_is_busy(
+    loops: Loops, operation: str, how: str, journal: str, tmp_path: Path
+) -> None:
+    async def both() -> Charge:
+        second = client.town.client()
+        two = second.begin(operation, timeout=120.0)
+        for _ in range(30):
+            await client.redeem(None, amount="0.01", order_number="B-1")
+            await asyncio.sleep(3.0)
+        return await two
+
+    with kept(journal, tmp_path, loops.clock) as store:
+        client = cut_off(loops, operation, how, store)
+        charge = loops.run(both)
+        made = client.town.adversary.emulator.charges()
+        kind = {"refund": "refund", "recharge": "recharge"}.get(operation, "charge")
+        paid = [each for each in made if each.type == kind and each.order_number != "B-1"]
+        assert [each.id for each in paid if each.id != client.town.charge.id] == [charge.id]
+        assert client.core.joining.ownership.heartbeat._held == set()

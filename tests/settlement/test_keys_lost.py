@@ -1,4 +1,4 @@
-"""Charges whose record another worker has taken over: whoever has it tells the end, and that is heard here."""
+"""Charges whose record another worker has taken over: whoever has it tells the end, which is heard."""
 
 from __future__ import annotations
 

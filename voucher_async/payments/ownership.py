@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -191,6 +192,20 @@ class Ownership:
             self.owner = new_id()  # declared dead: what was under way is not this client's any more
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
+        for record_id, driven in list(self._driven.items()):
+            if driven.loop.is_closed():
+                await self._hand_over(record_id, driven)
+
+    async def _hand_over(self, record_id: str, driven: _Driven) -> None:
+        """Give a record whose event loop is gone an owner that is dead, so that any process takes it over."""
+        with contextlib.suppress(VoucherError):  # it is tried again with the next beat
+            record = await ask_journal(self.journal.get(self.scope, record_id))
+            if record is not None and record.state in DRIVEN and record.owner == self.owner:
+                why = "its event loop is gone"
+                left = record.step(record.state, at=self.clock.now(), by=self.owner, why=why)
+                await ask_journal(self.journal.save(attrs.evolve(left, owner=new_id())))
+            if self._driven.get(record_id) is driven:  # else another call of this client has taken it over
+                self._release(record_id)
 
     async def note_refund(self, refund: Charge, *, of: str | None) -> None:
         """Note on the record of a charge that it was refunded; what was refunded stands if that fails."""
