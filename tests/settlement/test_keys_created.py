@@ -25,6 +25,7 @@ from voucher_async import (
     StillRunning,
     VoucherClient,
 )
+from voucher_async.clock import Clock
 from voucher_async.payments.beginning import ROUNDS
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.memory import MemoryJournal
@@ -65,11 +66,11 @@ class Standing:
 @pytest_asyncio.fixture
 async def standing(shop: Shop) -> AsyncIterator[Standing]:
     journal, clock = MemoryJournal(shop.clock), Sleeper(shop.clock)
-    given = {"settings": settings(shop.emulator), "journal": journal}
-    async with (
-        VoucherClient(**given, clock=clock) as first,
-        VoucherClient(**given, clock=shop.clock) as second,
-    ):
+
+    def client(clock: Clock) -> VoucherClient:
+        return VoucherClient(settings=settings(shop.emulator), clock=clock, journal=journal)
+
+    async with client(clock) as first, client(shop.clock) as second:
         yield Standing(shop, first, second, clock)
         for each in (first, second):
             await each.aclose(wait=0)

@@ -209,7 +209,8 @@ def test_a_reservation_whose_charge_was_cut_off_is_in_doubt_until_it_was_settled
     client = cut_off(loops, "charge", "hung answer", key=None)
     told = loops.run(lambda: said(client.charge(None, timeout=5.0)))
     assert isinstance(told, OutcomeUnknown)
-    settlement = loops.run(lambda: client.core.supervisor.settle(told.pending, client.wire.deadline(100.0)))
+    pending, deadline = told.pending, client.wire.deadline
+    settlement = loops.run(lambda: client.core.supervisor.settle(pending, deadline(100.0)))
     assert settlement.state is SettlementState.DONE
     told = loops.run(lambda: said(client.charge(None)))
     assert isinstance(told, ReservationAlreadyCharged)

@@ -22,7 +22,7 @@ async def states(client: VoucherClient) -> list[CallState]:
 
 
 def pay(client: VoucherClient, code: str) -> Any:
-    payment = {"code": code, "amount": "4.00", "currency": "EUR", "order_number": "A-1"}
+    payment: dict[str, Any] = {"code": code, "amount": "4.00", "currency": "EUR", "order_number": "A-1"}
     return client.redeem(**payment, idempotency_key="K-1")
 
 
