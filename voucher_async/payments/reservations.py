@@ -18,7 +18,6 @@ from voucher_async.errors import (
     ReservationSuperseded,
     VoucherError,
 )
-from voucher_async.payments.call import CallState
 from voucher_async.payments.money_call import Anchor
 from voucher_async.pending import SettlementState
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Clock, ServerClock
     from voucher_async.models import Reservation
-    from voucher_async.payments.call import CallRecord
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.sansio import Answer
@@ -172,17 +170,15 @@ class ReservationTracker:
             self._in_doubt.setdefault(reservation_id, money_call.pending)
         return self._in_doubt.get(reservation_id)
 
-    def heard(self, reservation_id: str, record: CallRecord) -> None:
-        """Learn how a charge in doubt ended from its record, which another worker may have written."""
-        if record.state is CallState.DONE:
-            self._ended(reservation_id, SettlementState.DONE)
-        elif record.proof in _FREE:
-            del self._in_doubt[reservation_id]
+    def heard(self, reservation_id: str, settlement: Settlement) -> None:
+        """Learn how a charge in doubt ended by its record, which another worker may have written."""
+        if settlement.proof in _FREE:
+            self.goes_on(reservation_id)
         else:
-            self._ended(reservation_id, SettlementState.NOT_DONE)
+            self.settled(reservation_id, settlement)
 
     def goes_on(self, reservation_id: str) -> None:
-        """Let the charge in doubt be made: its record says that nothing was sent, and was taken over."""
+        """Let the reservation be charged: by its record nothing was sent, or it was refused."""
         self._in_doubt.pop(reservation_id, None)
 
     def settled(self, reservation_id: str, settlement: Settlement) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from voucher_async.clock import Deadline
 from voucher_async.errors import VoucherError
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
@@ -14,18 +15,18 @@ from voucher_async.models import (
     Reservation,
 )
 from voucher_async.operations import CREATE_RESERVATION
+from voucher_async.payments.by_record import by_record
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import charge_call, charge_pending, id_of, parameters_of
-from voucher_async.payments.ownership import ask_journal
+from voucher_async.pending import Settlement
 from voucher_async.sansio import Request, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from voucher_async.clock import Deadline
     from voucher_async.money import Amount
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.numbering import Numbering
@@ -196,8 +197,8 @@ class Reservations:
         if recorder is not None and recorder.id == pending.id and recorder.record.state is CallState.BEGUN:
             self.tracker.goes_on(reservation_id)
             return
-        ownership = self._joining.ownership
-        with contextlib.suppress(VoucherError):  # a journal that fails tells nothing
-            record = await ask_journal(ownership.journal.get(ownership.scope, pending.id))
-            if record is not None and record.ended:
-                self.tracker.heard(reservation_id, record)
+        at_once = Deadline(self._settler.clock, 0.0)
+        with contextlib.suppress(VoucherError):  # it is under way
+            told = await by_record(self._joining.ownership, pending, at_once, self._settler.pauses)
+            if isinstance(told, Settlement):
+                self.tracker.heard(reservation_id, told)
