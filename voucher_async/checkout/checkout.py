@@ -234,7 +234,7 @@ class Checkout:
             self._check_broken()
             if self._charges is None:
                 for held in self._held:
-                    await self._lifecycle.reservations.check(held.reservation)
+                    self._lifecycle.reservations.tracker.check(held.reservation)
                 self._charges = await self._charge_all(context)
         return self._charges
 

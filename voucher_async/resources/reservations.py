@@ -184,11 +184,6 @@ class Reservations:
         with self.tracker.charging(reservation_id, money_call):
             return self.numbering.own(await self._settler.perform(context, money_call, request))
 
-    async def check(self, reservation: Reservation) -> None:
-        """Refuse what cannot be charged any more, as `ReservationTracker.check` does."""
-        await self._hear(reservation.id, None)
-        self.tracker.check(reservation)
-
     async def _hear(self, reservation_id: str, recorder: Recorder | None) -> None:
         """Read how a charge in doubt of a reservation ended: whoever has its record tells that."""
         pending = self.tracker.in_doubt(reservation_id)
