@@ -94,8 +94,8 @@ class Assembly:
             clock=clock,
             server_clock=self.transport.server_clock,
             hooks=listeners,
-            lock=voucher_lock or PROCESS_LOCK,
-            lock_secret=settings.client_secret if voucher_lock else PROCESS_SECRET,
+            lock=PROCESS_LOCK if voucher_lock is None else voucher_lock,
+            lock_secret=PROCESS_SECRET if voucher_lock is None else settings.client_secret,
             journal=journal,
             journal_scope=journal_scope,
         )

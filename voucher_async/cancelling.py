@@ -51,7 +51,11 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         CancelledError: the caller was cancelled meanwhile, which is raised when the work is over.
     """
-    task = asyncio.create_task(work)
+    try:
+        task = asyncio.create_task(work)
+    except RuntimeError:  # the caller's event loop is gone, and the caller is thrown away
+        work.close()
+        raise
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -61,7 +61,7 @@ class Core:
         rng: random.Random | None = None,
     ) -> None:
         scope = journal_scope or f"{settings.base_url} {settings.client_id}"
-        ownership = Ownership(journal or MemoryJournal(clock), scope, clock)
+        ownership = Ownership(MemoryJournal(clock) if journal is None else journal, scope, clock)
         self.settler: Settler = Settler(
             sender,
             settings,

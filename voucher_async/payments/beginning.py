@@ -25,7 +25,7 @@ __all__ = ["ROUNDS", "send_recorded"]
 T = TypeVar("T")
 
 ROUNDS: Final = 5
-"""How often a record is written at most for one request, of which nothing was sent before the last."""
+"""How often a record is written at most for one request; what names no id was not sent before the last."""
 
 _BEGIN: Final = Limits().begin
 
@@ -59,8 +59,10 @@ async def send_recorded(
         try:
             return await sender.send(request, context.deadline)
         except VoucherError as error:
-            if sent == ROUNDS or not _is_to_be_written_anew(error, context):
+            if sent == ROUNDS or not _is_to_be_written_anew(error, context, request):
                 raise
+            if error.fate is not Fate.NOT_SENT:
+                money_call.doubted(error)
         except BaseException:
             money_call.doubted(None)
             raise
@@ -68,6 +70,8 @@ async def send_recorded(
         quietly(_logger.info, "a %s was not begun in time: its record is written anew", operation)
 
 
-def _is_to_be_written_anew(error: VoucherError, context: CallContext) -> bool:
-    is_overdue = isinstance(error, TransportError) and error.is_overdue and error.fate is Fate.NOT_SENT
-    return is_overdue and context.deadline.left() > 0 and not context.abandoned
+def _is_to_be_written_anew(error: VoucherError, context: CallContext, request: Request[T]) -> bool:
+    is_overdue = isinstance(error, TransportError) and error.is_overdue
+    # an attempt before the overdue one may have been carried out: only what names an id is sent again
+    may_repeat = error.fate is Fate.NOT_SENT or request.repeatable
+    return is_overdue and may_repeat and context.deadline.left() > 0 and not context.abandoned

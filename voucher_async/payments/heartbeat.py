@@ -29,15 +29,21 @@ class Heartbeat:
         self._beat = beat
         self._pause = pause
         self._held: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        # one for each event loop: that of a loop which is gone, or stands still, beats for nobody
+        self._timers: dict[asyncio.AbstractEventLoop, asyncio.TimerHandle] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
 
     def hold(self, record_id: str) -> None:
         """Beat from now on: a record is this owner's, and not ended."""
         self._held.add(record_id)
-        if self._timer is None and not self._is_over:
-            self._timer = asyncio.get_running_loop().call_later(self._pause, self._again)
+        if asyncio.get_running_loop() not in self._timers and not self._is_over:
+            self._timers = {loop: timer for loop, timer in self._timers.items() if not loop.is_closed()}
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers[loop] = loop.call_later(self._pause, self._again)
 
     def release(self, record_id: str) -> None:
         """Beat for a record no longer."""
@@ -48,9 +54,9 @@ class Heartbeat:
     def stop(self) -> None:
         """Beat no longer, whatever is under way."""
         self._held.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     async def end(self) -> None:
         """Stop for good, and wait for a beat that is under way."""
@@ -61,7 +67,7 @@ class Heartbeat:
             await asyncio.wait({self._task})
 
     def _again(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._pause, self._again)
+        self._set_timer()
         if self._task is None or not goes_on(self._task):
             self._task = asyncio.create_task(self._renew())
 

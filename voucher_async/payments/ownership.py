@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -43,6 +45,19 @@ async def ask_journal(answer: Awaitable[T]) -> T:
         raise JournalFailed(f"the journal failed with a {type(error).__name__}") from error
 
 
+@attrs.frozen
+class _Driven:
+    """A record that this client works on.
+
+    Attributes:
+        version: what it had written last.
+        loop: where its call runs.
+    """
+
+    version: int
+    loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
+
+
 class Ownership:
     """One per client: who it is in its journal.
 
@@ -67,13 +82,15 @@ class Ownership:
         self._renewed: float | None = None
         self._digest_key: bytes | None = None
         self._given_up: set[str] = set()
+        self._driven: dict[str, _Driven] = {}
         self.heartbeat: Heartbeat = Heartbeat(self._renew, _RENEWED)
         renew_in_children(self)
 
     def after_fork(self) -> None:
         """Be another owner in a child: what is under way is the parent's."""
-        keep(self.heartbeat)
+        keep(self.heartbeat, self._driven)
         self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self._renew, _RENEWED)
+        self._driven = {}
 
     async def digest(self, code: str) -> str:
         """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
@@ -96,6 +113,7 @@ class Ownership:
             JournalFailed: it could not be stored; nothing was sent.
         """
         await self._renew()
+        self._driven[record.id] = _Driven(0)  # this loop may be gone before the answer comes
         try:
             claim = await ask_journal(self.journal.claim(record, durable=durable))
         except BaseException:
@@ -103,6 +121,8 @@ class Ownership:
             raise
         if claim.won:
             self.note(record)
+        else:
+            self._release(record.id)
         return claim
 
     async def save(self, record: CallRecord, *, durable: bool = False) -> bool:
@@ -113,20 +133,33 @@ class Ownership:
             durable: wait until it is on disk.
         """
         is_taken = await ask_journal(self.journal.save(record, durable=durable))
-        self.note(record) if is_taken else self.heartbeat.release(record.id)
+        if is_taken:
+            self.note(record)
+        elif not self._is_driven_since(record):
+            self._release(record.id)
         return is_taken
 
     def note(self, record: CallRecord) -> None:
         """Keep the lease as long as a record of this client is under way."""
         if record.state in DRIVEN:
+            self._driven[record.id] = _Driven(record.version)
             self.heartbeat.hold(record.id)
         else:
-            self.heartbeat.release(record.id)
+            self._release(record.id)
+
+    def _is_driven_since(self, record: CallRecord) -> bool:
+        """Whether another call of this client has taken a record over, and works on it."""
+        driven = self._driven.get(record.id)
+        return driven is not None and driven.version >= record.version
+
+    def _release(self, record_id: str) -> None:
+        self._driven.pop(record_id, None)
+        self.heartbeat.release(record_id)
 
     def give_up(self, record_id: str) -> None:
         """Let whoever asks next take a record of this client over: nobody here works on it any more."""
         self._given_up.add(record_id)
-        self.heartbeat.release(record_id)
+        self._release(record_id)
 
     def keep(self, record_id: str) -> None:
         """Take back that a record was given up."""
@@ -141,6 +174,7 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
+        self._driven.setdefault(held.id, _Driven(held.version))
         try:
             is_taken = await self.save(taken)
         except BaseException:
@@ -164,6 +198,20 @@ class Ownership:
             self.owner = new_id()  # declared dead: what was under way is not this client's any more
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
+        for record_id, driven in list(self._driven.items()):
+            if driven.loop.is_closed():
+                await self._hand_over(record_id, driven)
+
+    async def _hand_over(self, record_id: str, driven: _Driven) -> None:
+        """Give a record whose event loop is gone an owner that is dead, so that any process takes it over."""
+        with contextlib.suppress(VoucherError):  # it is tried again with the next beat
+            record = await ask_journal(self.journal.get(self.scope, record_id))
+            if record is not None and record.state in DRIVEN and record.owner == self.owner:
+                why = "its event loop is gone"
+                left = record.step(record.state, at=self.clock.now(), by=self.owner, why=why)
+                await ask_journal(self.journal.save(attrs.evolve(left, owner=new_id())))
+            if self._driven.get(record_id) is driven:  # else another call of this client has taken it over
+                self._release(record_id)
 
     async def note_refund(self, refund: Charge, *, of: str | None) -> None:
         """Note on the record of a charge that it was refunded; what was refunded stands if that fails."""
@@ -199,9 +247,10 @@ class Ownership:
             )
 
     async def is_alive(self, record: CallRecord) -> bool:
-        """Whether somebody works on a record."""
+        """Whether somebody works on a record; nobody does whose event loop is gone."""
         if record.owner == self.owner:
-            return record.id not in self._given_up
+            driven = self._driven.get(record.id)
+            return record.id not in self._given_up and not (driven and driven.loop.is_closed())
         return await ask_journal(self.journal.is_alive(record.owner))
 
 

@@ -21,6 +21,7 @@ from voucher_async.cancelling import quietly
 from voucher_async.hooks import Happened, Settled
 from voucher_async.masking import given, mask, visible
 from voucher_async.masking.memory import recall, record
+from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, REFUND_CHARGE
 from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import brief
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from voucher_async.errors import Proof, VoucherError
     from voucher_async.hooks import Hooks
-    from voucher_async.models import Charge
+    from voucher_async.models import CompleteVoucher
     from voucher_async.pending import PendingOutcome, Settlement
 
 __all__ = ["CHECKOUT", "MoneyCall", "Report"]
@@ -89,9 +90,9 @@ class Report:
         self._log(call, Happened.IN_DOUBT, logging.WARNING, "is in doubt: %s", reason)
         self._tell(call, Happened.IN_DOUBT, error=error)
 
-    def found(self, call: MoneyCall, charge: Charge) -> None:
+    def found(self, call: MoneyCall, made: Charge | CompleteVoucher) -> None:
         """A call whose outcome was in doubt was carried out, which its caller is told, if it waits."""
-        self._log(call, Happened.DONE, logging.INFO, "was in doubt, and was carried out: %s", _made(charge))
+        self._log(call, Happened.DONE, logging.INFO, "was in doubt, and was carried out: %s", _made(made))
 
     def refuted(self, call: MoneyCall, proof: Proof) -> None:
         """A call whose outcome was in doubt was not carried out, which its caller is told, if it waits."""
@@ -270,8 +271,10 @@ def _write_charge(
     _logger.log(level, "%s of %s %s", CHECKOUT, which, said)
 
 
-def _made(charge: Charge | None) -> str:
-    return "its result is not known" if charge is None else f"{charge.type} {charge.id}"
+def _made(made: Charge | CompleteVoucher | None) -> str:
+    if made is None:
+        return "its result is not known"
+    return f"{made.type} {made.id}" if isinstance(made, Charge) else f"voucher {made.id}"
 
 
 def _request_of(error: VoucherError | None) -> str:

@@ -12,6 +12,7 @@ import attrs
 
 from voucher_async.errors import (
     OutcomeUnknown,
+    Proof,
     ReservationAlreadyCharged,
     ReservationExpired,
     ReservationSuperseded,
@@ -34,6 +35,8 @@ __all__ = ["Entry", "ReservationTracker", "lifetime"]
 LIFETIME: Final = 1800.0
 _TOLERANCE: Final = 300.0
 _REMEMBERED: Final = 16_384
+_FREE: Final = frozenset({Proof.NOT_SENT, Proof.UNAUTHORIZED, Proof.REFUSED})
+"""What proves that a charge was not made, and lets the reservation be charged again."""
 
 
 @attrs.define(eq=False)
@@ -103,7 +106,7 @@ class ReservationTracker:
         # ordered dicts: taking the oldest out of a dict takes ever longer
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
-        self._charging: set[str] = set()
+        self._charging: dict[str, MoneyCall] = {}
         # what became of charges
         self._in_doubt: dict[str, PendingOutcome] = {}
         self._charged: OrderedDict[str, SettlementState] = OrderedDict()
@@ -140,7 +143,7 @@ class ReservationTracker:
     @contextlib.contextmanager
     def charging(self, reservation_id: str, money_call: MoneyCall) -> Generator[None]:
         """Around sending a charge: writes down what became of it, also when it is cut short."""
-        self._charging.add(reservation_id)
+        self._charging[reservation_id] = money_call
         try:
             yield
         except OutcomeUnknown as error:
@@ -149,12 +152,34 @@ class ReservationTracker:
         except VoucherError:
             raise  # certainly not carried out: it may be charged again
         except BaseException:
-            self._in_doubt[reservation_id] = money_call.pending
+            # what is thrown away long after its event loop was closed was noted before
+            if self._charging.get(reservation_id) is money_call:
+                self._in_doubt[reservation_id] = money_call.pending
             raise
         else:
             self._ended(reservation_id, SettlementState.DONE)
         finally:
-            self._charging.discard(reservation_id)
+            if self._charging.get(reservation_id) is money_call:
+                del self._charging[reservation_id]
+
+    def in_doubt(self, reservation_id: str) -> PendingOutcome | None:
+        """The charge of a reservation whose outcome is open, as far as this client knows."""
+        money_call = self._charging.get(reservation_id)
+        if money_call is not None and money_call.is_cut_off:
+            del self._charging[reservation_id]
+            self._in_doubt.setdefault(reservation_id, money_call.pending)
+        return self._in_doubt.get(reservation_id)
+
+    def heard(self, reservation_id: str, settlement: Settlement) -> None:
+        """Learn how a charge in doubt ended by its record, which another worker may have written."""
+        if settlement.proof in _FREE:
+            self.goes_on(reservation_id)
+        else:
+            self.settled(reservation_id, settlement)
+
+    def goes_on(self, reservation_id: str) -> None:
+        """Let the reservation be charged: by its record nothing was sent, or it was refused."""
+        self._in_doubt.pop(reservation_id, None)
 
     def settled(self, reservation_id: str, settlement: Settlement) -> None:
         """Write down what became of a charge whose outcome was open."""
@@ -223,7 +248,7 @@ class ReservationTracker:
         Raises:
             ReservationAlreadyCharged, ReservationExpired, OutcomeUnknown: as `check` says.
         """
-        pending = self._in_doubt.get(reservation_id)
+        pending = self.in_doubt(reservation_id)
         if pending is not None:
             raise OutcomeUnknown(
                 "an earlier charge of this reservation may have been carried out, so this one was not sent: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -32,6 +33,7 @@ from voucher_async.pending import Settlement, SettlementState
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Generator
 
     from voucher_async.clock import Clock, Deadline, ServerClock
     from voucher_async.config import Settings
@@ -143,27 +145,40 @@ class Settler:
             ApiError: it was refused; `looked` says whether its voucher's charges do not show it either.
             VoucherError: it was certainly not carried out; `proof` says why.
         """
-        context.begun = True
-        context.money_call = money_call
         request.call_id = money_call.pending.id
         money_call.key = context.key
+        with self.driving(context, money_call):
+            return await self._perform(context, money_call, request)
+
+    @contextlib.contextmanager
+    def driving(self, context: CallContext, money_call: MoneyCall) -> Generator[None]:
+        """Around a money call: it is under way, and whatever ends it unforeseen leaves it open.
+
+        Raises:
+            OutcomeUnknown: something unforeseen ended it.
+        """
+        context.begun = True
+        context.money_call = money_call
         money_call.over = over = asyncio.get_running_loop().create_future()
         self.registry.begin(money_call)
         if money_call.pending.charge_id is not None:
             self.registry.delivered(money_call.pending.charge_id)  # who refunds a charge knows of it
         try:
-            return await self._perform(context, money_call, request)
+            yield
         except VoucherError:
             raise
         except Exception as error:
             raise self._broken_off(money_call, error) from error
         except BaseException:
-            self._give_up(money_call)  # cancelled, interrupted, or its loop is gone: nobody goes on with it
-            self.report.in_doubt(money_call, money_call.error)
-            self.report.left_open(money_call, money_call.error)
+            # cancelled, or interrupted: nobody goes on with it; one that was cut off was opened before
+            if self.registry.under_way(money_call.pending.id) is money_call:
+                self._give_up(money_call)
+                self.report.in_doubt(money_call, money_call.error)
+                self.report.left_open(money_call, money_call.error)
             raise
         finally:
-            self.registry.end(money_call)
+            if self.registry.under_way(money_call.pending.id) is money_call:
+                self.registry.end(money_call)
             if not over.done() and not over.get_loop().is_closed():
                 over.set_result(None)
 
@@ -179,6 +194,7 @@ class Settler:
     def open_what_was_cut_off(self) -> None:
         """Take the calls for open whose event loop is gone; their requests may have been carried out."""
         for money_call in self.registry.cut_off():
+            money_call.recorder = None  # it may be in the middle of a write for ever
             money_call.doubted(None)
             self._give_up(money_call)
             self.registry.end(money_call)

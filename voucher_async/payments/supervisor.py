@@ -17,6 +17,7 @@ from voucher_async.errors import (
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.by_record import by_record
+from voucher_async.payments.cut_off import ended_by, recorder_of
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
@@ -147,6 +148,7 @@ class Supervisor:
         try:
             result = await work(context)
         except VoucherError as error:
+            self._forget_cut_off(context, is_told=False)
             if context.abandoned:
                 self._tell_hooks(context, error)
             raise
@@ -154,9 +156,15 @@ class Supervisor:
             if not context.undoing:  # the client was closed, or the loop ends
                 self._tell_finished(context)
             raise
+        self._forget_cut_off(context, is_told=True)
         if context.abandoned:
             self._tell_hooks(context, None)
         return result
+
+    def _forget_cut_off(self, context: CallContext, *, is_told: bool) -> None:
+        money_call = ended_by(context, self.settler.registry, is_told=is_told)
+        if money_call is not None:
+            self.forget(money_call.pending)
 
     def _abandon(self, context: CallContext, task: asyncio.Task[T]) -> None:
         context.abandoned = True
@@ -229,7 +237,7 @@ class Supervisor:
         if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
             return
         if money_call.task is None or not goes_on(money_call.task):
-            await _wait_for((self.settler.watch.begin(money_call),), context.deadline)
+            await self._look_after(money_call, context.deadline)
 
     def recall(self, context: CallContext) -> Charge | None:
         """What an earlier payment with the same key has charged without anybody being told.
@@ -277,13 +285,19 @@ class Supervisor:
         if registry.settlement(pending.id) is None and registry.under_way(pending.id) is None:
             money_call = registry.money_call(pending.id) or self._adopt(pending, recorder)
             if money_call.running is None or not goes_on(money_call.running):
-                await _wait_for((self.settler.watch.begin(money_call),), deadline)
+                money_call.recorder = recorder or money_call.recorder
+                await self._look_after(money_call, deadline)
         settlement = registry.settlement(pending.id)
         if settlement is None:
             raise self._still_open(pending, money_call)
         if settlement.charge is not None:
             registry.delivered(settlement.charge.id)
         return settlement
+
+    async def _look_after(self, money_call: MoneyCall, deadline: Deadline) -> None:
+        if money_call.recorder is None and not money_call.foreign:  # it was cut off
+            money_call.recorder = await recorder_of(self.settler.ownership, money_call.pending)
+        await _wait_for((self.settler.watch.begin(money_call),), deadline)
 
     def _still_open(self, pending: PendingOutcome, money_call: MoneyCall | None) -> OutcomeUnknown:
         reason = obstacle(pending) or (money_call.reason if money_call else None)

@@ -11,18 +11,23 @@ from voucher_async.errors import (
     ApiError,
     Fate,
     IdempotencyMismatch,
+    JournalFailed,
     NotFound,
     OutcomeUnknown,
     Proof,
+    StillRunning,
     VoucherError,
 )
 from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
+from voucher_async.payments.beginning import send_recorded
 from voucher_async.payments.call import Parameters
+from voucher_async.payments.facts import Event
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.joining import Ask, Work
 from voucher_async.payments.likeness import Likeness, compare
-from voucher_async.payments.replies import Reply, as_not_done, brief, reply_of
+from voucher_async.payments.money_call import MoneyCall
+from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_reply, reply_of
 from voucher_async.payments.sender import open_outcome
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
@@ -34,12 +39,13 @@ if TYPE_CHECKING:
     from voucher_async.payments.joining import Joining
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.settle import Settler
-    from voucher_async.sansio import Answer
+    from voucher_async.sansio import Answer, Request
 
 __all__ = ["create_voucher", "create_with_key"]
 
 _REFUSALS: Final = range(400, 500)
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
+_PROOFS: Final = {Reply.NOT_SENT: Proof.NOT_SENT, Reply.UNAUTHORIZED: Proof.UNAUTHORIZED}
 _LOOKS: Final = 2
 _BETWEEN: Final = 1.0  # seconds from one look to the next
 _TOLERANCE: Final = dt.timedelta(minutes=5)
@@ -74,14 +80,7 @@ async def create_with_key(
         return await read(record, deadline) if is_done else None
 
     async def call(context: CallContext) -> CompleteVoucher:
-        recorder = context.recorder
-        pending = attrs.evolve(_pending(settler, body), id=context.pending.id)
-        if recorder is not None:
-            await recorder.sent(pending)
-        context.begun = True
-        return await create_voucher(
-            settler, body, context.deadline, fresh_id=False, pending=pending, keyed=True
-        )
+        return await _Keyed(settler, body, context).create()
 
     asked = _pending(settler, body)
     parameters = Parameters(
@@ -93,6 +92,93 @@ async def create_with_key(
     )
     ask = Ask(parameters=parameters, key=key, pending=asked)
     return await joining.run(ask, deadline, Work(call=call, hand_out=read, settle=settle))
+
+
+class _Keyed:
+    """The creation of a voucher whose id stands for an idempotency key.
+
+    A voucher that has the id is the one, whenever it was made. Its events are those of every money call, but
+    `Settler.perform` does not drive it: what it makes is no charge.
+
+    Args:
+        settler: sends, and looks after what is left open.
+        body: the voucher.
+        context: the call.
+    """
+
+    def __init__(self, settler: Settler, body: CreateVoucherRequest, context: CallContext) -> None:
+        self._settler = settler
+        self._body = body
+        self._context = context
+        self._money_call = MoneyCall(pending=attrs.evolve(_pending(settler, body), id=context.pending.id))
+        self._money_call.record_by(context.recorder)
+
+    async def create(self) -> CompleteVoucher:
+        """Create the voucher, or find it.
+
+        Raises:
+            VoucherError: as `create_voucher` says.
+        """
+        with self._settler.driving(self._context, self._money_call):
+            self._settler.advance(self._money_call, Event.ABOUT_TO_SEND)
+            try:
+                voucher = await self._send()
+            except StillRunning:
+                raise  # another worker has the record, which tells the end
+            except VoucherError as error:
+                voucher = await self._failed(error)
+            self._context.finished.append(self._money_call)
+            return voucher
+
+    async def _send(self) -> CompleteVoucher:
+        sender, clock, money_call = self._settler.sender, self._settler.clock, self._money_call
+        request = _request(self._body, money_call.pending)
+        return (await send_recorded(sender, clock, self._context, money_call, request)).value
+
+    async def _failed(self, error: VoucherError) -> CompleteVoucher:
+        money_call, report = self._money_call, self._settler.report
+        has_doubts = money_call.doubts > 0
+        reply = reply_of(error, is_only=not has_doubts)
+        if not has_doubts and (isinstance(error, JournalFailed) or reply in _PROOFS):
+            raise as_not_done(error, _PROOFS.get(reply, Proof.NOT_SENT)) from error.__cause__
+        if has_doubts and reply is not Reply.CARRIED_OUT:
+            reply = Reply.UNKNOWN  # an earlier request may be carried out yet
+        self._settler.advance(money_call, event_of_reply(reply, error, money_call.call))
+        money_call.pending = attrs.evolve(money_call.pending, answered=reply is Reply.CARRIED_OUT)
+        is_only = reply in _REFUSED
+        if not is_only:
+            money_call.doubts, money_call.error = 1, money_call.error or error
+            report.in_doubt(money_call, error)
+        if not isinstance(error, ApiError) or error.status not in _REFUSALS:
+            raise self._settler.not_clear(money_call) from error
+        voucher = await self._after_refusal(error, is_only=is_only)
+        report.found(money_call, voucher)
+        return voucher
+
+    async def _after_refusal(self, error: ApiError, *, is_only: bool) -> CompleteVoucher:
+        refused = _Refused(
+            body=self._body,
+            pending=self._money_call.pending,
+            error=error,
+            is_only=is_only,
+            fresh_id=False,
+            keyed=True,
+        )
+        try:
+            return await _after_refusal(self._settler, refused, self._context.deadline)
+        except OutcomeUnknown as opened:
+            raise self._settler.not_clear(self._money_call) from opened
+        except ApiError as refusal:
+            if refusal.proof is None:
+                self._settler.report.left_open(self._money_call, aloud=False)
+            raise
+
+
+def _request(body: CreateVoucherRequest, pending: PendingOutcome) -> Request[CompleteVoucher]:
+    secrets = (body.code, body.pin)
+    request = build(CREATE_VOUCHER, body, secrets=secrets, repeatable=body.id is not None)
+    request.call_id = pending.id
+    return request
 
 
 def _pending(settler: Settler, body: CreateVoucherRequest) -> PendingOutcome:
@@ -113,36 +199,30 @@ async def create_voucher(
     deadline: Deadline,
     *,
     fresh_id: bool,
-    pending: PendingOutcome | None = None,
-    keyed: bool = False,
 ) -> CompleteVoucher:
-    """Create a voucher; with an id, a lost answer is asked for again.
+    """Create a voucher without a key; with an id, a lost answer is asked for again.
 
     Args:
         settler: sends the requests.
         body: the voucher.
         deadline: when to give up.
         fresh_id: the id was just made up, so no other voucher can have it.
-        pending: what is known of the call; None makes it.
-        keyed: the id stands for an idempotency key: a voucher that has it is the one, whenever it was made.
 
     Raises:
         OutcomeUnknown: it may or may not have been created.
         ApiError: it was refused; `looked` says whether its id was read and is not there.
         VoucherError: it was certainly not created.
     """
-    request = build(CREATE_VOUCHER, body, secrets=(body.code, body.pin), repeatable=body.id is not None)
-    pending = pending or _pending(settler, body)
-    request.call_id = pending.id
+    pending = _pending(settler, body)
+    request = _request(body, pending)
     try:
         return (await settler.sender.send(request, deadline)).value
     except VoucherError as error:
         reply = reply_of(error, is_only=True)
-        if reply is Reply.NOT_SENT or reply is Reply.UNAUTHORIZED:
-            proof = Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED
-            raise as_not_done(error, proof) from None
+        if reply in _PROOFS:
+            raise as_not_done(error, _PROOFS[reply]) from None
         failure = error
-    pending = _since(pending, failure, deadline, fresh_id=fresh_id or keyed)
+    pending = _since(pending, failure, deadline, fresh_id=fresh_id)
     if not isinstance(failure, ApiError) or failure.status not in _REFUSALS:
         pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
         raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
@@ -152,7 +232,6 @@ async def create_voucher(
         error=failure,
         is_only=reply in _REFUSED,
         fresh_id=fresh_id,
-        keyed=keyed,
     )
     if body.id is None:
         raise refused.left_open("a voucher without an id of ours cannot be read")
@@ -177,7 +256,7 @@ class _Refused:
     error: ApiError
     is_only: bool
     fresh_id: bool
-    keyed: bool
+    keyed: bool = False
 
     def left_open(self, reason: str) -> OutcomeUnknown | ApiError:
         """The error for a refusal that may be that of a second delivery, which could not be found out."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from voucher_async.clock import Deadline
+from voucher_async.errors import VoucherError
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
     Charge,
@@ -12,16 +15,18 @@ from voucher_async.models import (
     Reservation,
 )
 from voucher_async.operations import CREATE_RESERVATION
+from voucher_async.payments.by_record import by_record
+from voucher_async.payments.call import CallState
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import charge_call, charge_pending, id_of, parameters_of
+from voucher_async.pending import Settlement
 from voucher_async.sansio import Request, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from voucher_async.clock import Deadline
     from voucher_async.money import Amount
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.numbering import Numbering
@@ -170,9 +175,25 @@ class Reservations:
             currency: ISO 4217, where it is known.
             recorder: writes the record of this charge, where the call has more than one; else the call's.
         """
+        recorder = recorder or context.recorder
+        await self._hear(id_of(reservation), recorder)
         money_call, request = charge_call(self.numbering, self.tracker, reservation, order_number, currency)
-        money_call.record_by(recorder or context.recorder)
+        money_call.record_by(recorder)
         reservation_id = money_call.pending.reservation_id or ""
         self.tracker.check_charges(reservation_id)
         with self.tracker.charging(reservation_id, money_call):
             return self.numbering.own(await self._settler.perform(context, money_call, request))
+
+    async def _hear(self, reservation_id: str, recorder: Recorder | None) -> None:
+        """Read how a charge in doubt of a reservation ended: whoever has its record tells that."""
+        pending = self.tracker.in_doubt(reservation_id)
+        if pending is None:
+            return
+        if recorder is not None and recorder.id == pending.id and recorder.record.state is CallState.BEGUN:
+            self.tracker.goes_on(reservation_id)
+            return
+        at_once = Deadline(self._settler.clock, 0.0)
+        with contextlib.suppress(VoucherError):  # it is under way
+            told = await by_record(self._joining.ownership, pending, at_once, self._settler.pauses)
+            if isinstance(told, Settlement):
+                self.tracker.heard(reservation_id, told)

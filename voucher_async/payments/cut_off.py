@@ -1,0 +1,49 @@
+"""Calls that this client had begun on an event loop that is gone: their records, and their ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.errors import VoucherError
+from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.recording import Recorder
+
+if TYPE_CHECKING:
+    from voucher_async.payments.money_call import CallContext, MoneyCall
+    from voucher_async.payments.ownership import Ownership
+    from voucher_async.payments.registry import Registry
+    from voucher_async.pending import PendingOutcome
+
+__all__ = ["ended_by", "recorder_of"]
+
+
+async def recorder_of(ownership: Ownership, pending: PendingOutcome) -> Recorder | None:
+    """Write from now on what is stored of a call: its own recorder may be in the middle of a write for ever.
+
+    Args:
+        ownership: who writes.
+        pending: the call.
+
+    Returns:
+        The new recorder; None when the call has no record, or the journal fails.
+    """
+    try:
+        record = await ask_journal(ownership.journal.get(ownership.scope, pending.id))
+    except VoucherError:
+        return None
+    return None if record is None else Recorder(ownership, record, is_stored=True)
+
+
+def ended_by(context: CallContext, registry: Registry, *, is_told: bool) -> MoneyCall | None:
+    """The open call that was cut off, of whose record a later call with its key has told or written the end.
+
+    Args:
+        context: the later call, which is over.
+        registry: knows what is open.
+        is_told: it was answered.
+    """
+    money_call = registry.money_call(context.asked.id)
+    if money_call is None or not money_call.is_cut_off or money_call is context.money_call:
+        return None
+    is_written = context.recorder is not None and context.recorder.record.ended
+    return money_call if is_told or is_written else None
