@@ -230,7 +230,9 @@ class Judge:
                 yield f"{call.step} was cancelled, and nobody was told of {charge}"
         if isinstance(call.step, Checkout):
             standing = self._standing(call)
-            doubted = self.world.adversary.doubted & set(call.intents)
+            # an answer that contradicts leaves a charge in doubt as well as none does
+            told_of = {event.pending.id for event in call.process.events if event.what == "in doubt"}
+            doubted = (self.world.adversary.doubted | told_of) & set(call.intents)
             failed = [event for event in call.process.events if event.what == "refund failed"]
             killed = call.process.wire.dead
             if (
