@@ -290,6 +290,8 @@ class Machine:
         return self._replay(call, asked) if step is Step.REPLAY else step
 
     def _replay(self, call: Call, asked: Asked) -> Step:
+        if not call.operation.refundable:
+            return Step.REPLAY
         if not self.holds(("stands",), call, Facts(0.0)):
             return Step.REFUNDED
         is_old = asked.age > self.limits.fresh and not asked.has_read
