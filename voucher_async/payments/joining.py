@@ -35,8 +35,8 @@ from voucher_async.errors import (
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
-from voucher_async.payments.call import DRIVEN, REDEEM, CallRecord, CallState, Parameters
-from voucher_async.payments.facts import Asked, Step, call_of
+from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters
+from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
@@ -47,6 +47,7 @@ from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim
+    from voucher_async.payments.machine import Machine
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
 
@@ -103,9 +104,10 @@ class Work(Generic[T]):
 
 @attrs.define(eq=False)
 class _Met:
-    """A call under way, and what its callers agree in."""
+    """A call under way, its record as it began, and what its callers agree in."""
 
     ask: Ask
+    record: CallRecord
     running: Running[Any]
 
 
@@ -124,6 +126,10 @@ class Joining:
         self.replay: Replay = replay
         self._met: dict[Hashable, _Met] = {}
         renew_in_children(self)
+
+    @property
+    def _machine(self) -> Machine:
+        return self._supervisor.settler.machine
 
     def after_fork(self) -> None:
         """Leave the calls under way to the parent."""
@@ -154,8 +160,8 @@ class Joining:
         """
         while True:
             await self._supervisor.check_open()
-            met = self._met.get(ask.meets) if ask.meets is not None else None
-            if met is None or not goes_on(met.running.task):
+            met = self._met_by(ask)
+            if met is None:
                 return await self._supervisor.wait(self._begin(ask, deadline, work), deadline)
             check_parameters(ask.parameters, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
@@ -164,6 +170,15 @@ class Joining:
             except VoucherError as error:
                 if not _ended_its_owner(error) or deadline.left() <= 0:
                     raise copy.copy(error) from error.__cause__
+
+    def _met_by(self, ask: Ask) -> _Met | None:
+        """The call under way that is the payment of this caller, too: it has the key, or joins without."""
+        met = None if ask.meets is None else self._met.get(ask.meets)
+        if met is None or not goes_on(met.running.task):
+            return None
+        is_same = not met.ask.parameters.differences(ask.parameters)
+        joins = ask.key is not None or self._machine.joins(call_of(met.record), is_same=is_same)
+        return met if joins else None
 
     def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
         record = self.ownership.new_record(ask.parameters, ask.key)
@@ -177,7 +192,7 @@ class Joining:
         running = self._supervisor.begin(context, drive)
         where = ask.meets
         if where is not None:
-            self._met[where] = met = _Met(ask, running)
+            self._met[where] = met = _Met(ask, record, running)
 
             def over(_: object) -> None:
                 if self._met.get(where) is met:
@@ -265,7 +280,7 @@ class Joining:
             has_waited=not _RUNNING.isdisjoint(past),
             has_read=Step.READ_FIRST in past,
         )
-        return self._supervisor.settler.machine.next_for(call_of(held), facts)
+        return self._machine.next_for(call_of(held), facts)
 
     async def _given(self, step: Step, ask: Ask, held: CallRecord, context: CallContext, work: Work[T]) -> T:
         if step is Step.MISMATCH:
@@ -330,9 +345,11 @@ class Joining:
         is_own = held.owner == self.ownership.owner
         if not is_own and not await ask_journal(self.ownership.journal.bury(held.owner)):
             return None
-        is_settled = held.state is CallState.SENT and held.parameters.operation != REDEEM
-        state = CallState.OPEN if is_settled else held.state
-        return await self.ownership.take_over(held, state, "its owner is dead")
+        facts = Facts(self.ownership.clock.monotonic(), owner=self.ownership.owner)
+        taken = self._machine.advance(call_of(held), Event.TAKEN_OVER, facts)
+        if taken.in_doubt and not taken.operation.reserves:
+            taken = self._machine.advance(taken, Event.LEFT_OPEN, facts)
+        return await self.ownership.take_over(held, taken.state, "its owner is dead")
 
     async def _go_on(self, taken: CallRecord, context: CallContext, work: Work[T]) -> T:
         """Go on with a call that was taken over.
