@@ -74,7 +74,7 @@ class Core:
         )
         self.supervisor: Supervisor = Supervisor(self.settler, settings.close_wait)
         replay = Replay(self.supervisor, ownership)
-        self.joining: Joining = Joining(self.supervisor, ownership, replay, clock, settings.settle_window)
+        self.joining: Joining = Joining(self.supervisor, ownership, replay)
         tracker = ReservationTracker(clock, server_clock, settings.safety_margin)
         self.vouchers: Vouchers = Vouchers(sender, self.settler, self.joining)
         self.reservations: Reservations = Reservations(sender, tracker, self.settler, self.joining)

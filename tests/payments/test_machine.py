@@ -136,6 +136,12 @@ def test_an_old_charge_is_handed_out_after_one_read_and_never_when_it_was_taken_
     assert not machine.may(refunded, Event.CLAIMED, Facts(0))
 
 
+@pytest.mark.parametrize("name", [REFUND_CHARGE.id, RECHARGE, CREATE_VOUCHER.id])
+def test_nothing_but_a_charge_is_read_again_or_taken_back(name: str) -> None:
+    done = Call(OPERATIONS[name], CallState.DONE, "A", charge="c1", refunded=True)
+    assert Machine().next_for(done, Asked(age=61)) is Step.REPLAY
+
+
 def test_those_who_waited_get_the_refusal_and_not_what_ended_its_owner_alone() -> None:
     machine, ended = Machine(), Call(OPERATIONS[REDEEM], CallState.NOT_DONE, "A", proof=Proof.REFUSED)
     assert machine.next_for(ended, Asked(has_waited=True)) is Step.REFUSAL

@@ -231,7 +231,8 @@ class Judge:
         if isinstance(call.step, Checkout):
             standing = self._standing(call)
             # an answer that contradicts leaves a charge in doubt as well as none does
-            told_of = {event.pending.id for event in call.process.events if event.what == "in doubt"}
+            events = [event for event in call.process.events if event.what == "in doubt"]
+            told_of = {event.pending.id for event in events if event.pending is not None}
             doubted = (self.world.adversary.doubted | told_of) & set(call.intents)
             failed = [event for event in call.process.events if event.what == "refund failed"]
             killed = call.process.wire.dead

@@ -28,7 +28,7 @@ from voucher_async.errors import (
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.payments.evidence import Move
-from voucher_async.payments.facts import OPERATIONS, Call, CallState
+from voucher_async.payments.facts import OPERATIONS, Call, CallState, Limits
 from voucher_async.payments.judging import Judge
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import Looking
@@ -74,6 +74,7 @@ class Server:
     error: VoucherError | None = None
     clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
     registry: Registry = attrs.Factory(Registry)
+    limits: Limits = attrs.Factory(Limits)
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         return Deadline(self.clock, timeout or 30.0)
@@ -103,7 +104,7 @@ class Server:
             looking=looking,
             registry=self.registry,
             lessons=Lessons(),
-            machine=Machine(),
+            machine=Machine(self.limits),
             settings=settings,
             clock=self.clock,
         )
@@ -333,3 +334,9 @@ async def test_a_creation_is_looked_for_by_its_id(
     server = Server(voucher=voucher)
     each = case(server, quiet, pending=attrs.evolve(CREATION, **changes))
     assert await server.look(each) == expected
+
+
+@pytest.mark.parametrize(("quiet", "move"), [(4.0, Move.WAIT), (6.0, Move.NOT_DONE)])
+async def test_the_window_of_a_creation_is_measured_by_the_machine_alone(quiet: float, move: Move) -> None:
+    server = Server(voucher=NotFound("HTTP 404", status=404), limits=Limits(window=5.0))
+    assert (await server.look(case(server, quiet, pending=CREATION)))[0] is move

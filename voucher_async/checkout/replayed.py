@@ -70,7 +70,7 @@ class Replayed:
             child = children.get(planned.record)
             if child is None or child.charge is None:
                 raise _forgotten(record)
-            refunds = await joining.replay.taken_back_by(child, child.charge, deadline)
+            refunds = await joining.replay.taken_back_by(child, deadline)
             made.append(_Made(ChargedReservation(planned), child.charge, refunds))
         return cls(joining, record, tuple(made)) if not all(each.refunds for each in made) else None
 

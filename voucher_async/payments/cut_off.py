@@ -12,9 +12,25 @@ if TYPE_CHECKING:
     from voucher_async.payments.money_call import CallContext, MoneyCall
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.registry import Registry
+    from voucher_async.payments.settle import Settler
     from voucher_async.pending import PendingOutcome
 
-__all__ = ["ended_by", "recorder_of"]
+__all__ = ["ended_by", "open_cut_off", "recorder_of"]
+
+
+def open_cut_off(settler: Settler) -> None:
+    """Take the calls for open whose event loop is gone; their requests may have been carried out.
+
+    Args:
+        settler: drove them.
+    """
+    for money_call in settler.registry.cut_off():
+        money_call.recorder = None  # it may be in the middle of a write for ever
+        money_call.doubted(None)
+        settler.give_up(money_call)
+        settler.registry.end(money_call)
+        settler.report.in_doubt(money_call, None)
+        settler.report.left_open(money_call)
 
 
 async def recorder_of(ownership: Ownership, pending: PendingOutcome) -> Recorder | None:

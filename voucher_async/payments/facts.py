@@ -38,6 +38,7 @@ class Operation(NamedTuple):
         reservation: its requests name a reservation, and are refused once that one has ended.
         once: the server carries out one request for each target (a reservation, an id), however many arrive.
         joins: an equal call without a key, under way in the same client, is the same payment.
+        refundable: what it made can be taken back.
     """
 
     name: str
@@ -45,13 +46,14 @@ class Operation(NamedTuple):
     reservation: bool = False
     once: bool = False
     joins: bool = False
+    refundable: bool = False
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     operation.name: operation
     for operation in (
-        Operation("redeem", reserves=True, reservation=True, once=True, joins=True),
-        Operation(CHARGE_RESERVATION.id, reservation=True, once=True, joins=True),
+        Operation("redeem", reserves=True, reservation=True, once=True, joins=True, refundable=True),
+        Operation(CHARGE_RESERVATION.id, reservation=True, once=True, joins=True, refundable=True),
         Operation(CREATE_VOUCHER.id, once=True),
         # two equal partial refunds are two returned items, two equal recharges two gifts: they line up
         Operation(REFUND_CHARGE.id),

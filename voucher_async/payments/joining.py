@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
@@ -30,27 +30,24 @@ from voucher_async.errors import (
     Fate,
     IdempotencyMismatch,
     JournalFailed,
-    OutcomeUnknown,
-    Proof,
     StillRunning,
     VoucherError,
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
-from voucher_async.operations import CREATE_VOUCHER
-from voucher_async.payments.call import REDEEM, CallRecord, CallState, Parameters
-from voucher_async.payments.facts import Asked, Step, call_of
+from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters
+from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder, noted
-from voucher_async.payments.replaying import Replay, raise_refusal
+from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
 from voucher_async.payments.running import Running
 from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
-    from voucher_async.clock import Clock
     from voucher_async.payments.journal import Claim
+    from voucher_async.payments.machine import Machine
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
 
@@ -60,7 +57,8 @@ T = TypeVar("T")
 
 _FIRST_POLL: Final = 0.02  # seconds
 _LONGEST_POLL: Final = 0.25
-_ENDS: Final = frozenset({Step.MISMATCH, Step.REFUSAL, Step.REPLAY, Step.READ_FIRST, Step.REFUNDED})
+_RUNNING: Final = frozenset({Step.WAIT, Step.STILL_RUNNING})
+_ENDS: Final = frozenset({Step.MISMATCH, Step.REFUSAL, Step.REPLAY, Step.REFUNDED})
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -106,9 +104,10 @@ class Work(Generic[T]):
 
 @attrs.define(eq=False)
 class _Met:
-    """A call under way, and what its callers agree in."""
+    """A call under way, its record as it began, and what its callers agree in."""
 
     ask: Ask
+    record: CallRecord
     running: Running[Any]
 
 
@@ -119,21 +118,18 @@ class Joining:
         supervisor: runs calls.
         ownership: who writes their records.
         replay: hands out what was done before.
-        clock: measures time.
-        window: seconds after the last request in which a call that was not carried out is looked for again.
     """
 
-    def __init__(
-        self, supervisor: Supervisor, ownership: Ownership, replay: Replay, clock: Clock, window: float
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, ownership: Ownership, replay: Replay) -> None:
         self.ownership: Ownership = ownership
         self._supervisor = supervisor
         self.replay: Replay = replay
-        self._clock = clock
-        self._window = window
-        self._machine = supervisor.settler.machine
         self._met: dict[Hashable, _Met] = {}
         renew_in_children(self)
+
+    @property
+    def _machine(self) -> Machine:
+        return self._supervisor.settler.machine
 
     def after_fork(self) -> None:
         """Leave the calls under way to the parent."""
@@ -164,8 +160,8 @@ class Joining:
         """
         while True:
             await self._supervisor.check_open()
-            met = self._met.get(ask.meets) if ask.meets is not None else None
-            if met is None or not goes_on(met.running.task):
+            met = self._met_by(ask)
+            if met is None:
                 return await self._supervisor.wait(self._begin(ask, deadline, work), deadline)
             check_parameters(ask.parameters, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
@@ -174,6 +170,15 @@ class Joining:
             except VoucherError as error:
                 if not _ended_its_owner(error) or deadline.left() <= 0:
                     raise copy.copy(error) from error.__cause__
+
+    def _met_by(self, ask: Ask) -> _Met | None:
+        """The call under way that is the payment of this caller, too: it has the key, or joins without."""
+        met = None if ask.meets is None else self._met.get(ask.meets)
+        if met is None or not goes_on(met.running.task):
+            return None
+        is_same = not met.ask.parameters.differences(ask.parameters)
+        joins = ask.key is not None or self._machine.joins(call_of(met.record), is_same=is_same)
+        return met if joins else None
 
     def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
         record = self.ownership.new_record(ask.parameters, ask.key)
@@ -187,7 +192,7 @@ class Joining:
         running = self._supervisor.begin(context, drive)
         where = ask.meets
         if where is not None:
-            self._met[where] = met = _Met(ask, running)
+            self._met[where] = met = _Met(ask, record, running)
 
             def over(_: object) -> None:
                 if self._met.get(where) is met:
@@ -224,7 +229,7 @@ class Joining:
 
     async def _keyed(self, context: CallContext, ask: Ask, record: CallRecord, work: Work[T]) -> T:
         """Run a call as the owner of its key, or give what the owner's record has for who asks again."""
-        has_waited = False
+        past: set[Step] = set()
         held: CallRecord | None = None
         while True:
             if held is None:
@@ -233,12 +238,11 @@ class Joining:
                     return await self._own_claimed(context, ask, claim, work)
                 held = claim.record
             context.asked = attrs.evolve(held.pending or context.asked, id=held.id)
-            step = await self._step_for(ask, held, has_waited=has_waited)
+            step = await self._step_for(held, context, ask.parameters, past)
+            past.add(step)
             if step in _ENDS:
                 return await self._given(step, ask, held, context, work)
-            if step is Step.WAIT:
-                held, has_waited = await self.wait_for(held, context), True
-            elif step is Step.SETTLE:
+            if step is Step.SETTLE:
                 settled = await work.settle(held, context.deadline)
                 if settled is not None:
                     return settled
@@ -247,20 +251,44 @@ class Joining:
                 held = await self._take_over(held)  # None: it has renewed its lease, or somebody else has it
                 if held is not None and held.state is not CallState.OPEN:
                     return await self._go_on(held, context, work)
-            else:
-                held = None  # its key is free
+            elif step in _RUNNING:
+                held = await self.wait_for(held, context)
+            else:  # its key is free, or it was not read for a while
+                is_read = step is Step.READ_FIRST
+                held = await self.replay.read_again(held, context.deadline) if is_read else None
 
-    async def _step_for(self, ask: Ask, held: CallRecord, *, has_waited: bool) -> Step:
-        is_alive = held.ended or await self.ownership.is_alive(held)
-        is_same = not held.parameters.differences(ask.parameters)
-        asked = Asked(is_same=is_same, is_alive=is_alive, has_waited=has_waited)
-        return self._machine.next_for(call_of(held), asked)
+    async def _step_for(
+        self,
+        held: CallRecord,
+        context: CallContext,
+        asks: Parameters | None = None,
+        past: Collection[Step] = (),
+    ) -> Step:
+        """The machine's answer to who asks for a record, after earlier answers.
+
+        Args:
+            held: the record.
+            context: the call that asks.
+            asks: its parameters; None where they are compared already.
+            past: the earlier answers.
+        """
+        facts = Asked(
+            is_same=asks is None or not held.parameters.differences(asks),
+            is_alive=held.state not in DRIVEN or await self.ownership.is_alive(held),
+            is_late=context.deadline.left() <= 0 or context.abandoned,
+            age=self.replay.age(held),
+            has_waited=not _RUNNING.isdisjoint(past),
+            has_read=Step.READ_FIRST in past,
+        )
+        return self._machine.next_for(call_of(held), facts)
 
     async def _given(self, step: Step, ask: Ask, held: CallRecord, context: CallContext, work: Work[T]) -> T:
         if step is Step.MISMATCH:
             check_parameters(ask.parameters, held.parameters)
         if step is Step.REFUSAL:
             raise_refusal(held)
+        if step is Step.REFUNDED:
+            raise_refunded(held)
         return await work.hand_out(held, context.deadline)
 
     async def _own_claimed(self, context: CallContext, ask: Ask, claim: Claim, work: Work[T]) -> T:
@@ -274,36 +302,13 @@ class Joining:
         """The call, after one more look for earlier ones with its key that were not carried out."""
 
         async def look_first(context: CallContext) -> T:
-            for earlier in await self._doubtful(record):
+            for earlier in await self.replay.doubtful(record):
                 found = await self.replay.look_again(earlier, context)
                 if found is not None:
                     return cast("T", found)
             return await work.call(context)
 
         return look_first
-
-    async def _doubtful(self, record: CallRecord) -> list[CallRecord]:
-        """The records of earlier calls with the key that were not carried out, which is to be confirmed.
-
-        All of them: one that came between and sent nothing has taken the doubt over, not away.
-        """
-
-        async def read() -> list[CallRecord]:
-            history = self.ownership.journal.history(record.scope, key=record.key)
-            return [each async for each in history if each.id != record.id and self._may_be_late(each)]
-
-        return await ask_journal(read())
-
-    def _may_be_late(self, earlier: CallRecord) -> bool:
-        """Whether a request of a call that was not carried out may be carried out yet, or not have shown.
-
-        A refusal answers one delivery: a copy that a proxy made may come at any time.
-        """
-        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
-        if is_by_id or earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
-            return False
-        age = (self._clock.now() - earlier.sent_at).total_seconds()
-        return earlier.state is CallState.NOT_DONE and (earlier.proof is Proof.REFUSED or age < self._window)
 
     async def wait_for(self, held: CallRecord, context: CallContext) -> CallRecord | None:
         """The record once it has ended or is open; None when its owner is dead.
@@ -313,9 +318,9 @@ class Joining:
             ConfigurationError: the client was closed before.
         """
         pause = _FIRST_POLL
-        while await self.ownership.is_alive(held):
+        while (step := await self._step_for(held, context)) in _RUNNING:
             await self._supervisor.check_open()  # once it is closed nothing pauses any more
-            if context.deadline.left() <= 0 or context.abandoned:
+            if step is Step.STILL_RUNNING:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",
                     pending=context.pending,
@@ -327,10 +332,8 @@ class Joining:
                 raise JournalFailed(
                     "the record of a call under way is gone from the journal; nothing was sent"
                 )
-            if now.ended or now.state is CallState.OPEN:
-                return now
             held = now
-        return None
+        return None if step is Step.TAKE_OVER else held
 
     async def _take_over(self, held: CallRecord) -> CallRecord | None:
         """Make the record of a dead owner this client's; None when it cannot be taken.
@@ -342,9 +345,11 @@ class Joining:
         is_own = held.owner == self.ownership.owner
         if not is_own and not await ask_journal(self.ownership.journal.bury(held.owner)):
             return None
-        is_settled = held.state is CallState.SENT and held.parameters.operation != REDEEM
-        state = CallState.OPEN if is_settled else held.state
-        return await self.ownership.take_over(held, state, "its owner is dead")
+        facts = Facts(self.ownership.clock.monotonic(), owner=self.ownership.owner)
+        taken = self._machine.advance(call_of(held), Event.TAKEN_OVER, facts)
+        if taken.in_doubt and not taken.operation.reserves:
+            taken = self._machine.advance(taken, Event.LEFT_OPEN, facts)
+        return await self.ownership.take_over(held, taken.state, "its owner is dead")
 
     async def _go_on(self, taken: CallRecord, context: CallContext, work: Work[T]) -> T:
         """Go on with a call that was taken over.
@@ -355,28 +360,10 @@ class Joining:
         """
         if taken.state is CallState.SENT:
             context.fenced = taken.view
-            call = _behind(work.call)
+            call = behind(work.call)
         else:
             call = self._after(taken, work)
         return await self.own(context, Recorder(self.ownership, taken, is_stored=True), call)
-
-
-def _behind(call: Callable[[CallContext], Awaitable[T]]) -> Callable[[CallContext], Awaitable[T]]:
-    """The call of a dead owner: whatever ends it before it is known what that one did leaves it open."""
-
-    async def confirm_first(context: CallContext) -> T:
-        try:
-            return await call(context)
-        except VoucherError as error:
-            if context.fenced is None or isinstance(error, OutcomeUnknown):
-                raise
-            raise OutcomeUnknown(
-                f"what a dead worker sent for this payment is not clear ({error.args[0]}); no more was sent: "
-                "ask again with the same key",
-                pending=context.fenced,
-            ) from error
-
-    return confirm_first
 
 
 def check_parameters(asked: Parameters, held: Parameters) -> None:

@@ -6,8 +6,12 @@ Theory of operation
 Rule 1: what may be done with a call, and what may be said of it, stands in this file, in tables: `GUARDS`
 (conditions, by name), `TRANSITIONS` (in which states an event is legal, where it leads, under which
 guards), `PROOFS` and `CLEARS` (the guards of each proof of absence) and `ASKED` (what another caller of the
-key gets). Two guards hold where the machine is not at hand: `in_time` in the body of a request
-(`transport/watched.py`), `written_first` where an end is written (`recording.py`).
+key gets). One guard is carried out where the machine cannot be asked, for the transport knows nothing of
+payments: `in_time`, in the body of a request. `beginning.py` says until when it may be begun, by the same
+`Limits.begin`, and `transport/watched.py` begins none later. One event is never raised: `REFUND_SEEN`. A
+record keeps the refunds themselves (`Ownership.note_refund`), and `call_of` reads from them what the event
+says. `tests/payments/test_driven.py` holds both to what is written here. A checkout is no money call: its
+record has steps of its own (`checkout/recorded.py`).
 
 Rule 2: this file knows neither HTTP nor databases nor tasks. Times are passed in, in seconds of one
 clock; so are the findings of a look, the journal's word whether the owner lives, and who else claims a
@@ -290,6 +294,8 @@ class Machine:
         return self._replay(call, asked) if step is Step.REPLAY else step
 
     def _replay(self, call: Call, asked: Asked) -> Step:
+        if not call.operation.refundable:
+            return Step.REPLAY
         if not self.holds(("stands",), call, Facts(0.0)):
             return Step.REFUNDED
         is_old = asked.age > self.limits.fresh and not asked.has_read

@@ -71,6 +71,10 @@ class Anchor:
 class MoneyCall:
     """One request that moves money, from before it is sent until what became of it is known.
 
+    `doubts`, `refusals` and `answered` count requests beside the flags of `call`, for a list is weighed by
+    how many entries may be ours. A flag says what may be done next, and a proof clears it; a count stays,
+    but for that of refusals: whoever goes on after a refusal is not refused any more.
+
     Attributes:
         pending: the facts, as they are handed out.
         call: its state, as `voucher_async.payments.machine` has it; times are monotonic.

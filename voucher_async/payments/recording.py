@@ -11,7 +11,9 @@ import attrs
 from voucher_async.cancelling import quietly
 from voucher_async.errors import JournalFailed, Proof, StillRunning, VoucherError
 from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.facts import call_of
 from voucher_async.payments.failures import failure_of, words_of
+from voucher_async.payments.machine import Machine
 from voucher_async.payments.ownership import Ownership, ask_journal
 from voucher_async.pending import SettlementState
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Recorder", "noted"]
 
 T = TypeVar("T")
+
+_MACHINE: Final = Machine()  # asked about no durations
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -142,15 +146,20 @@ class Recorder:
         return (await self._ownership.claim(changed, durable=durable)).won
 
     async def may_deny(self) -> bool:
-        """Whether "not done" may be told: nobody else drives the call, or has paid with the key since.
+        """Whether "not done" may be told: the machine's word, by what is written of the record."""
+        call = call_of(self.record)._replace(state=CallState.NOT_DONE)
+        is_written = await self._is_denied() if self.is_lost else self._is_nobody_elses
+        return _MACHINE.may_tell(call, is_written=is_written)
 
-        What could not be written is true as long as nobody can have taken the record over; one of another
-        owner, who may go on with it, has to say so itself.
-        """
-        if not self.is_lost:
-            is_own = self.record.owner == self._ownership.owner
-            is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
-            return is_safe or self.record.state is CallState.NOT_DONE
+    @property
+    def _is_nobody_elses(self) -> bool:
+        """Whether it is written, or nobody can have taken the record over; another owner's has to say so."""
+        is_own = self.record.owner == self._ownership.owner
+        is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
+        return is_safe or self.record.state is CallState.NOT_DONE
+
+    async def _is_denied(self) -> bool:
+        """Whether the journal says "not done" of the record, and nobody has paid with the key since."""
         journal, record = self._ownership.journal, self.record
         try:
             stored = await ask_journal(journal.get(record.scope, record.id))
@@ -251,10 +260,11 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     """
     try:
         return await call
+    except GeneratorExit:
+        raise  # thrown away with its event loop: nothing can be awaited any more
     except BaseException as error:
         pending = sent()
         await recorder.failed(error, is_begun=pending is not None, pending=pending)
         if getattr(error, "proof", None) is not None and not await recorder.may_deny():
-            # see the guard `written_first`
             raise recorder.taken_over(pending) from error
         raise

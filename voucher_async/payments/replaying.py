@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -16,28 +16,32 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
-from voucher_async.operations import CHARGE_RESERVATION
-from voucher_async.payments.call import REDEEM, CallRecord, CallState, Failure
-from voucher_async.payments.facts import Limits
+from voucher_async.operations import CREATE_VOUCHER
+from voucher_async.payments.call import CallState
+from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.fence import Confirmed, confirm
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import MoneyCall
+from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done
-from voucher_async.payments.taken_back import covers, refunds_of
+from voucher_async.payments.taken_back import refunds_of
 from voucher_async.pending import PendingOutcome, SettlementState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
+    from voucher_async.payments.call import CallRecord, Failure
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
     from voucher_async.pending import Settlement
 
-__all__ = ["Replay", "raise_refusal"]
+__all__ = ["Replay", "behind", "raise_refunded", "raise_refusal"]
 
-_FRESH: Final = Limits().fresh
+T = TypeVar("T")
 
 
 class Replay:
@@ -52,15 +56,11 @@ class Replay:
         self._supervisor = supervisor
         self._ownership = ownership
 
-    async def hand_out(self, record: CallRecord, deadline: Deadline) -> Charge:
-        """The charge of a call that was carried out.
-
-        Args:
-            record: the call.
-            deadline: for the read.
+    async def hand_out(self, record: CallRecord, _: Deadline) -> Charge:
+        """The charge of a call that was carried out, and was not taken back.
 
         Raises:
-            ChargeRefunded: all of it was taken back.
+            OutcomeUnknown: its record does not have the charge.
         """
         charge = record.charge
         if charge is None:
@@ -68,36 +68,32 @@ class Replay:
                 "the call with this idempotency key was carried out, and its charge is not known here",
                 pending=record.view,
             )
-        refunds = await self.taken_back_by(record, charge, deadline)
-        if refunds:
-            raise ChargeRefunded(
-                "the charge of this idempotency key was made and taken back; the key stays used: "
-                "pay again with another key",
-                charge=charge,
-                refunds=refunds,
-            )
         if not record.told:
             await self._ownership.acknowledge(charge)
         return as_joined(charge)
 
-    async def taken_back_by(
-        self, record: CallRecord, charge: Charge, deadline: Deadline
-    ) -> tuple[Charge, ...]:
+    def age(self, record: CallRecord) -> float:
+        """Seconds since a record was written."""
+        return (self._ownership.clock.now() - record.changed_at).total_seconds()
+
+    async def read_again(self, record: CallRecord, deadline: Deadline) -> CallRecord:
+        """The record of a charge, with the refunds that its voucher's list shows to take all of it back."""
+        refunds = () if record.charge is None else await self.seen_refunds(record.charge, deadline)
+        return attrs.evolve(record, refunds=refunds) if refunds else record
+
+    async def taken_back_by(self, record: CallRecord, deadline: Deadline) -> tuple[Charge, ...]:
         """The refunds that took all of a call's charge back; an older one's are read, too.
 
         Args:
-            record: the call.
-            charge: what it made.
+            record: the call, which is done.
             deadline: for the read.
         """
-        if not _can_be_refunded(record):
-            return ()
-        if covers(charge, record.refunds):
-            return record.refunds
-        return await self.seen_refunds(charge, deadline) if self._is_old(record) else ()
-
-    def _is_old(self, record: CallRecord) -> bool:
-        return (self._ownership.clock.now() - record.changed_at).total_seconds() > _FRESH
+        machine, asked = self._supervisor.settler.machine, Asked(age=self.age(record))
+        step = machine.next_for(call_of(record), asked)
+        if step is Step.READ_FIRST:
+            record = await self.read_again(record, deadline)
+            step = machine.next_for(call_of(record), asked._replace(has_read=True))
+        return record.refunds if step is Step.REFUNDED else ()
 
     async def seen_refunds(self, charge: Charge, deadline: Deadline) -> tuple[Charge, ...]:
         """The refunds that take all of a charge back, by its voucher's list; a read that fails shows none."""
@@ -134,6 +130,30 @@ class Replay:
         settlement = self._supervisor.settler.numbering.own_settlement(settlement)
         await recorder.settled(settlement)
         return settlement
+
+    async def doubtful(self, record: CallRecord) -> list[CallRecord]:
+        """The records of earlier calls with the key that were not carried out, which is to be confirmed.
+
+        All of them: one that came between and sent nothing has taken the doubt over, not away.
+        """
+
+        async def read() -> list[CallRecord]:
+            history = self._ownership.journal.history(record.scope, key=record.key)
+            return [each async for each in history if each.id != record.id and self._may_be_late(each)]
+
+        return await ask_journal(read())
+
+    def _may_be_late(self, earlier: CallRecord) -> bool:
+        """Whether a request of a call that was not carried out may be carried out yet, or not have shown.
+
+        A refusal answers one delivery: a copy that a proxy made may come at any time.
+        """
+        is_by_id = earlier.parameters.operation == CREATE_VOUCHER.id  # the server creates an id once
+        if is_by_id or earlier.sent_at is None or earlier.pending is None or earlier.voucher_id is None:
+            return False
+        age = (self._ownership.clock.now() - earlier.sent_at).total_seconds()
+        window = self._supervisor.settler.machine.limits.window
+        return earlier.state is CallState.NOT_DONE and (earlier.proof is Proof.REFUSED or age < window)
 
     async def look_again(self, earlier: CallRecord, context: CallContext) -> Charge | None:
         """Look for an earlier call with the same key, which was not carried out by what is known.
@@ -185,8 +205,19 @@ class Replay:
         return self._supervisor.settler.finish(context, money_call, money_call.finding.ours[0])
 
 
-def _can_be_refunded(record: CallRecord) -> bool:
-    return record.parameters.operation in {REDEEM, CHARGE_RESERVATION.id}
+def raise_refunded(record: CallRecord) -> None:
+    """Raise that the charge of a call was taken back.
+
+    Raises:
+        ChargeRefunded: with the charge and its refunds.
+    """
+    if record.charge is not None:
+        raise ChargeRefunded(
+            "the charge of this idempotency key was made and taken back; the key stays used: "
+            "pay again with another key",
+            charge=record.charge,
+            refunds=record.refunds,
+        )
 
 
 def raise_refusal(record: CallRecord) -> None:
@@ -195,7 +226,7 @@ def raise_refusal(record: CallRecord) -> None:
     Raises:
         VoucherError: a copy of what its caller was told.
     """
-    if record.state is CallState.NOT_DONE and record.failure is not None:
+    if record.failure is not None:
         error = _error_of(record.failure)
         raise error if record.proof is None else as_not_done(error, record.proof)
 
@@ -211,3 +242,21 @@ def _error_of(failure: Failure) -> VoucherError:
     if issubclass(kind, TransportError):
         return cast("VoucherError", kind(failure.message, fate=Fate.NOT_DONE))
     return VoucherError(failure.message)
+
+
+def behind(call: Callable[[CallContext], Awaitable[T]]) -> Callable[[CallContext], Awaitable[T]]:
+    """The call of a dead owner: whatever ends it before it is known what that one did leaves it open."""
+
+    async def confirm_first(context: CallContext) -> T:
+        try:
+            return await call(context)
+        except VoucherError as error:
+            if context.fenced is None or isinstance(error, OutcomeUnknown):
+                raise
+            raise OutcomeUnknown(
+                f"what a dead worker sent for this payment is not clear ({error.args[0]}); no more was sent: "
+                "ask again with the same key",
+                pending=context.fenced,
+            ) from error
+
+    return confirm_first

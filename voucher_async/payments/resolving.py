@@ -9,13 +9,15 @@ import attrs
 from voucher_async.errors import InvalidInput, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.operations import GET_CHARGE
-from voucher_async.payments.call import CallRecord, CallState, Parameters
+from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters
+from voucher_async.payments.facts import Event, Facts, call_of
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.pending import Settlement, SettlementState
 from voucher_async.sansio import build
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.payments.machine import Machine
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
     from voucher_async.pending import PendingOutcome
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "resolve"]
 
 _LONGEST: Final = 1000
+_UNDER_WAY: Final = "its call is under way: wait for its end"
 
 
 @attrs.frozen(kw_only=True)
@@ -61,7 +64,7 @@ async def resolve(
     verdict.check()
     pending.check_place(supervisor.settler.settings.base_url, supervisor.settler.settings.client_id)
     if supervisor.settler.registry.under_way(pending.id) is not None:
-        raise OutcomeUnknown("its call is under way: wait for its end", pending=pending)
+        raise OutcomeUnknown(_UNDER_WAY, pending=pending)
     charge = verdict.charge
     if isinstance(charge, str):
         charge = await _read(supervisor, pending, charge, deadline)
@@ -71,7 +74,7 @@ async def resolve(
         charge=charge,
         proof=Proof.RESOLVED if charge is None else None,
     )
-    await _record(ownership, settlement, verdict)
+    await _record(supervisor.settler.machine, ownership, settlement, verdict)
     supervisor.resolved(settlement)
     return settlement
 
@@ -85,7 +88,7 @@ async def _read(
     return (await supervisor.settler.sender.send(build(GET_CHARGE, ids=ids), deadline)).value
 
 
-async def _record(ownership: Ownership, settlement: Settlement, verdict: Verdict) -> None:
+async def _record(machine: Machine, ownership: Ownership, settlement: Settlement, verdict: Verdict) -> None:
     journal, pending = ownership.journal, settlement.pending
     while True:
         record = await ask_journal(journal.get(ownership.scope, pending.id))
@@ -94,8 +97,22 @@ async def _record(ownership: Ownership, settlement: Settlement, verdict: Verdict
             return
         if record.ended:
             raise InvalidInput("pending", f"is not open: its record says {record.state}", pending.id)
+        if not await _may_be_said(machine, ownership, record, settlement):
+            raise OutcomeUnknown(_UNDER_WAY, pending=pending)
         if await ask_journal(journal.save(_recorded(ownership, settlement, verdict, record), durable=True)):
             return
+
+
+async def _may_be_said(
+    machine: Machine, ownership: Ownership, record: CallRecord, settlement: Settlement
+) -> bool:
+    """Whether the machine lets an operator end a call: nobody drives it, or its owner is dead."""
+    call, facts = call_of(record), Facts(ownership.clock.monotonic(), owner=ownership.owner)
+    if record.state in DRIVEN and not await ownership.is_alive(record):
+        taken = machine.advance(call, Event.TAKEN_OVER, facts)
+        call = machine.advance(taken, Event.LEFT_OPEN, facts)
+    event = Event.SAID_DONE if settlement.charge is not None else Event.SAID_NOT_DONE
+    return machine.may(call, event, facts)
 
 
 def _recorded(

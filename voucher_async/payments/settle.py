@@ -172,7 +172,7 @@ class Settler:
         except BaseException:
             # cancelled, or interrupted: nobody goes on with it; one that was cut off was opened before
             if self.registry.under_way(money_call.pending.id) is money_call:
-                self._give_up(money_call)
+                self.give_up(money_call)
                 self.report.in_doubt(money_call, money_call.error)
                 self.report.left_open(money_call, money_call.error)
             raise
@@ -191,17 +191,7 @@ class Settler:
                 return self.finish(context, money_call, charge)
             money_call.repeats += 1
 
-    def open_what_was_cut_off(self) -> None:
-        """Take the calls for open whose event loop is gone; their requests may have been carried out."""
-        for money_call in self.registry.cut_off():
-            money_call.recorder = None  # it may be in the middle of a write for ever
-            money_call.doubted(None)
-            self._give_up(money_call)
-            self.registry.end(money_call)
-            self.report.in_doubt(money_call, None)
-            self.report.left_open(money_call)
-
-    def _give_up(self, money_call: MoneyCall) -> None:
+    def give_up(self, money_call: MoneyCall) -> None:
         """Drive a call no longer: from now on it is open."""
         if money_call.call.under_way:
             self.advance(money_call, Event.IN_DOUBT)
@@ -384,7 +374,7 @@ class Settler:
             money_call.pending,
             Fate.UNKNOWN,
         )
-        self._give_up(money_call)
+        self.give_up(money_call)
         if obstacle(money_call.pending) is None and not money_call.hopeless:
             self.watch.begin(money_call)
         else:
@@ -397,7 +387,7 @@ class Settler:
         opened = open_outcome(money_call.cause, money_call.pending, reason)
         opened.__cause__ = money_call.cause
         money_call.pending = opened.pending
-        self._give_up(money_call)
+        self.give_up(money_call)
         self.report.in_doubt(money_call, money_call.cause)
         if self.watch.begin(money_call) is None:
             self.report.left_open(money_call, aloud=False)

@@ -17,7 +17,7 @@ from voucher_async.errors import (
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.by_record import by_record
-from voucher_async.payments.cut_off import ended_by, recorder_of
+from voucher_async.payments.cut_off import ended_by, open_cut_off, recorder_of
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
@@ -169,7 +169,7 @@ class Supervisor:
     def _abandon(self, context: CallContext, task: asyncio.Task[T]) -> None:
         context.abandoned = True
         if task.get_loop().is_closed():
-            self.settler.open_what_was_cut_off()
+            open_cut_off(self.settler)
             return
         task.add_done_callback(_read)  # or asyncio logs its exception as never retrieved
         if not context.begun:
@@ -232,7 +232,7 @@ class Supervisor:
 
     async def settle_earlier(self, context: CallContext) -> None:
         """Look once more after an earlier payment with the same key that nobody looks after any more."""
-        self.settler.open_what_was_cut_off()
+        open_cut_off(self.settler)
         money_call = self.settler.registry.open_payment(context.key or ())
         if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
             return
@@ -272,7 +272,7 @@ class Supervisor:
         """
         pending.check_place(self.settler.settings.base_url, self.settler.settings.client_id)
         registry = self.settler.registry
-        self.settler.open_what_was_cut_off()
+        open_cut_off(self.settler)
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
             await _wait_for((money_call.over, money_call.running), deadline)
