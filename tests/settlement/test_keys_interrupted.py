@@ -26,25 +26,15 @@ def pay(client: VoucherClient, code: str) -> Any:
     return client.redeem(**payment, idempotency_key="K-1")
 
 
-@pytest.mark.parametrize("how", ["run", "closed"])
 @pytest.mark.parametrize("fault", [faults.SlowHeaders(1.0), faults.BreakAfter()], ids=["slow", "lost"])
-def test_the_key_tells_the_one_charge_on_the_next_loop(
-    server: VoucherEmulator,
-    how: str,
-    fault: faults.Fault,
-) -> None:
+def test_the_key_tells_the_one_charge_on_the_next_loop(server: VoucherEmulator, fault: faults.Fault) -> None:
     client = VoucherClient(**server.settings(), hooks=[Alarm()], settle_window=1.0, list_lag=0.2)
     voucher = server.add_voucher(amount="25.00")
     server.faults.script(CHARGE, fault)
     if fault == faults.BreakAfter():
         server.faults.script("listCharges", faults.SlowHeaders(1.0))
     paying = pay(client, voucher.code)
-    if how == "run":
-        _interrupting(KeyboardInterrupt(), lambda: asyncio.run(paying))
-    else:
-        loop = asyncio.new_event_loop()
-        _interrupting(KeyboardInterrupt(), lambda: loop.run_until_complete(paying))
-        loop.close()
+    _interrupting(KeyboardInterrupt(), lambda: asyncio.run(paying))
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
     async def again() -> Charge:
