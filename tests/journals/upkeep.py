@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from tests.journals.records import NOW, SCOPE, begun, charge_of, done, everything, not_done, opened, sent
-from voucher_async import ManualClock
+from voucher_async import ManualClock, Proof
 from voucher_async.models import ChargeType
 from voucher_async.payments.call import CHECKOUT, CallRecord, Failure
 from voucher_async.payments.journal import Journal
@@ -200,6 +200,19 @@ class UpkeepContract:
         assert not await journal.save(done(full))
         assert await journal.save(done(shrunk, "c-1", at=NOW - 31 * DAY))
         assert await journal.purge(NOW - 30 * DAY, LONG_AGO) == 1
+
+    async def test_a_shrunk_refusal_can_still_be_looked_for(self, journal: Journal) -> None:
+        full = old(attrs.evolve(not_done(sent(begun("k"))), proof=Proof.REFUSED), 31)
+        await kept(journal, full)
+        await journal.purge(NOW - 30 * DAY, LONG_AGO)
+        (shrunk,) = await listed(journal)
+        assert shrunk.is_shrunk
+        assert (shrunk.sent_at, shrunk.pending, shrunk.voucher_id) == (
+            full.sent_at,
+            full.pending,
+            full.voucher_id,
+        )
+        assert (shrunk.proof, shrunk.failure) == (Proof.REFUSED, None)
 
     async def test_a_shrunk_child_is_still_found(self, journal: Journal) -> None:
         parent = old(done(begun("k", operation=CHECKOUT), charge=None), 31)

@@ -13,7 +13,9 @@ from voucher_async import (
     InvalidInput,
     MemoryJournal,
     OutcomeUnknown,
+    Proof,
     VoucherClient,
+    VoucherError,
     is_joined,
 )
 from voucher_async.testing import VoucherEmulator, faults
@@ -59,7 +61,19 @@ async def test_another_voucher_that_has_the_id_is_not_taken_for_the_key_s(emulat
     async with VoucherClient(**emulator.settings()) as other:
         with pytest.raises(IdempotencyMismatch, match="another voucher") as caught:
             await other.vouchers.create(amount="10.00", currency="EUR", sku="b", idempotency_key="L")
-    assert caught.value.fate is Fate.NOT_SENT
+    assert (caught.value.fate, caught.value.proof) == (Fate.NOT_DONE, Proof.OTHER_VOUCHER)
+
+
+async def test_a_voucher_that_is_shown_otherwise_may_be_that_of_a_lost_answer(
+    emulator: VoucherEmulator,
+) -> None:
+    async with VoucherClient(**emulator.settings()) as client:
+        await client.vouchers.create(amount="10.00", currency="EUR", sku="a", idempotency_key="L")
+    async with VoucherClient(**emulator.settings()) as other:
+        emulator.faults.script("createVoucher", faults.BreakBefore())
+        with pytest.raises(VoucherError) as caught:
+            await other.vouchers.create(amount="10.00", currency="EUR", sku="b", idempotency_key="L")
+        assert (caught.value.proof, len(other.pending)) == (None, 1)
 
 
 @pytest.mark.parametrize("key", ["K", "k", "k ", "k\u0301", "ḱ"])

@@ -93,6 +93,7 @@ class Parameters:
         return tuple(name for name in _PARAMETERS if getattr(self, name) != getattr(other, name))
 
 
+_LATE: Final = ("sent_at", "pending", "voucher_id", "proof")  # by these a copy that comes late is looked for
 _PARAMETERS: Final = tuple(Parameters.__annotations__)
 
 
@@ -256,8 +257,10 @@ class CallRecord:
         return self.state in ENDED
 
     def shrunk(self) -> Self:
-        """The record with no more than its key needs to be replayed: who asked for what, and what it made."""
+        """The record with no more than its key needs: who asked for what, what it made or may yet make."""
+        late = {name: getattr(self, name) for name in _LATE} if self.state is CallState.NOT_DONE else {}
         return type(self)(
+            **late,
             id=self.id,
             scope=self.scope,
             key=self.key,

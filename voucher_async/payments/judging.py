@@ -171,6 +171,8 @@ class Judge:
         money_call.finding = finding
         money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
         fence = money_call.fenced()
+        # what was rewritten tells less: any call of another process that looks alike may have made it
+        confusable = self._registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
         return Evidence(
             finding=money_call.finding,
             sends=money_call.deliveries + self._registry.surplus_beside(money_call),
@@ -181,7 +183,7 @@ class Judge:
             fenced=None if fence is None else began - fence,
             whole=look.whole and _shows_what_was_there(money_call.pending, look),
             rivals=self._registry.rivals(money_call) + rivals,
-            confusable=self._registry.is_confusable(money_call),
+            confusable=confusable,
             repeatable=can_repeat and money_call.repeatable,
             told=money_call.charge is not None,
             refused=money_call.is_refused,

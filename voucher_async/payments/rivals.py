@@ -45,7 +45,7 @@ class Rivals:
         Raises:
             JournalFailed: the journal cannot be read.
         """
-        if money_call.charge is not None or not finding.certain:
+        if money_call.charge is not None or not finding.ours:
             return 0
         record = await self._record(money_call)
         if record is None:

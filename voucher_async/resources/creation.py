@@ -293,14 +293,18 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
 
     Raises:
         ApiError: it is another one, or may be.
+        IdempotencyMismatch: it is another one.
         OutcomeUnknown: it may be another one.
     """
     if refused.keyed:
         if _is_what_was_asked(answer.value, refused.body):
             return answer.value
-        raise IdempotencyMismatch(
+        if not refused.is_only and _is_of_that_value(answer.value, refused.body):
+            raise refused.left_open("the voucher that has its id is not quite what was asked for")
+        mismatch = IdempotencyMismatch(
             "the idempotency key belongs to another voucher; nothing was created", differences=("voucher",)
         )
+        raise as_not_done(mismatch, Proof.OTHER_VOUCHER)
     age = dt.timedelta() if refused.fresh_id else _age(answer, deadline)
     if not refused.fresh_id and (age > _FAR or not _is_what_was_asked(answer.value, refused.body)):
         raise as_not_done(refused.error, Proof.OTHER_VOUCHER)
@@ -311,10 +315,14 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
 
 def _is_what_was_asked(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
     """Whether a voucher is the one that was asked for, but for what servers rewrite."""
-    if (voucher.amount, voucher.currency.upper()) != (body.amount, body.currency.upper()):
+    if not _is_of_that_value(voucher, body):
         return False
     texts = ((getattr(body, name), getattr(voucher, name)) for name in _TELLING)
     return all(wanted is None or compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)
+
+
+def _is_of_that_value(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
+    return (voucher.amount, voucher.currency.upper()) == (body.amount, body.currency.upper())
 
 
 def _since(
