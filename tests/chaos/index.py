@@ -200,8 +200,13 @@ class Index:
         return {slot_of_intent(intent) for intent in mine if intent.operation == CHARGE}
 
     def is_lied_to(self, intent: Intent) -> bool:
-        """Whether a request that stays open got an answer of 2xx, and nothing was done."""
-        return intent.pending in self.claimed and not self.in_slot.get(slot_of_intent(intent))
+        """Whether a request that stays open got an answer of 2xx, and nothing was done but by equal ones."""
+        slot = slot_of_intent(intent)
+        others = [each for each in self.intents_in[slot] if each.pending != intent.pending]
+        theirs = {said.charge for other in others for said in self.said(other)}
+        theirs |= {id for other in others if other.call in self.told for id in self.told[other.call].charges}
+        done = {entry.id for entry in self.in_slot.get(slot, ())}
+        return intent.pending in self.claimed and done <= theirs
 
     def is_own_refund(self, intent: Intent) -> bool:
         """Whether the SDK refunds by itself: a surplus, or what a checkout had charged."""

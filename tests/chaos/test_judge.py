@@ -117,6 +117,23 @@ def kinds(verdict: Verdict) -> list[Kind]:
         ),
         pytest.param(
             [
+                began("0"),
+                intent(call="0"),
+                told("done", "0", charges=("c1",)),
+                began("1", kind="refund", things=("c1",), amounts=("2.00",)),
+                began("2", kind="refund", things=("c1",), amounts=("2.00",)),
+                refunding("p2", "1", amount="2.00"),
+                refunding("p3", "2", amount="2.00"),
+                told("done", "1", charges=("b1",)),
+                told("unknown", "2", pendings=("p3",)),
+                Settled(pending="p3", by="worker", state="unknown", answered=True),
+                Ended(open=("p3",)),
+            ],
+            [CHARGED, Entry(id="b1", kind="refund", voucher="V", amount="2.00", order="O", refund_of="c1")],
+            id="one of two equal refunds, and nothing was done for the other's answer of 2xx",
+        ),
+        pytest.param(
+            [
                 CHECKOUT,
                 intent(),
                 intent("p3", reservation="r2"),
