@@ -104,6 +104,7 @@ class Index:
         self.given_up: set[str] = set()  # pending ids that a hook was told are left open
         self.surplus: set[str] = set()  # charge ids that were called a surplus
         self.reported_back: dict[str, bool] = {}  # charge id -> whether it was said to be refunded by the SDK
+        self._failed_at: dict[str, float] = {}  # charge id -> when its refund was said to have failed
         for word in self.words:
             self._hear(word)
         for settled in self.settled:
@@ -152,6 +153,7 @@ class Index:
             self.given_up.add(word.pending)
         elif word.what in {"refunded", "refund failed"}:
             self.reported_back[word.charge] = word.what == "refunded"
+            self._failed_at[word.charge] = word.at
             self._say_of_charge(word.charge, heard=True)
         elif word.what in {"surplus refunded", "surplus left"}:
             self.surplus.add(word.charge)
@@ -179,6 +181,8 @@ class Index:
         if ends:
             was_back = self.reported_back.get(intent.charge, False)
             self.reported_back[intent.charge] = was_back or DONE in ends
+        elif intent.at > self._failed_at.get(intent.charge, intent.at):
+            self.reported_back.pop(intent.charge, None)  # who ran the checkout again has tried once more
         self._say_of_charge(intent.charge, heard=intent.pending in self.heard)
 
     def said(self, intent: Intent) -> set[Said]:

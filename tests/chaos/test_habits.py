@@ -7,8 +7,9 @@ import pytest
 
 from tests.chaos import report as reports
 from tests.chaos.judge import Kind, Verdict, judge
-from tests.chaos.records import Doubt, Ended, Entry, Intent, Outcome, Record, Settled, Turn
+from tests.chaos.records import Doubt, Ended, Entry, Intent, Outcome, Record, Settled, Turn, Word
 from tests.chaos.samples import (
+    BACK,
     CANCELLED,
     CHARGED,
     CHECKOUT,
@@ -91,6 +92,14 @@ class TestWhatStaysOpen:
         turns = Turns([Turn(at=0.0, habit="folded"), Turn(at=4.0)])
         assert judge(records, [CHARGED], turns).violations == ()
         assert kinds(judge(records, [CHARGED])) == {Kind.OPEN}
+
+    def test_is_excused_for_a_refund_that_is_tried_again_after_one_that_failed(self) -> None:
+        failed = Word(call="1", what="refund failed", charge="c1", at=2.0)
+        records: list[Record] = [CHECKOUT, intent(), attrs.evolve(refunding("p2"), at=1.0), failed, SETTLED]
+        again = attrs.evolve(refunding("p4", "2"), at=3.0)
+        run_again = [began("2", kind="checkout", payment="1"), again, told("cancelled", "2")]
+        assert judge([*records, *run_again], [CHARGED, BACK], FOLDED).violations == ()
+        assert judge(records, [CHARGED, BACK], FOLDED).violations
 
     def test_behind_a_success_with_nothing_done_is_excused_anywhere(self) -> None:
         records: list[Record] = [began(), intent(), DOUBT, UNKNOWN, LIED_TO, Ended(open=("p1",))]

@@ -25,6 +25,7 @@ from voucher_async import (
     VoucherClient,
 )
 from voucher_async.testing import VoucherEmulator
+from voucher_async.testing.habits import KINDS
 
 
 async def test_split_payment_charges_what_was_reserved(
@@ -144,6 +145,23 @@ async def test_when_a_later_voucher_is_refused_the_earlier_ones_are_refunded(
     assert [emulator.balance(voucher.id) for voucher in vouchers] == [Decimal("5.00")] * 3
     assert recorder.words == ["refunded"]
     emulator.ledger.check()
+
+
+async def test_a_charge_is_refunded_where_the_server_names_its_voucher_otherwise(
+    client: VoucherClient, emulator: VoucherEmulator, recorder: Recorder
+) -> None:
+    emulator.habits.set(**KINDS["another voucher"])
+    vouchers = [emulator.add_voucher(id=f"voucher-{number}", amount="5.00") for number in range(2)]
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in vouchers:
+            await checkout.reserve(code=voucher.code, amount="4.00")
+        emulator.set_status(vouchers[1].id, "inactive")
+        with pytest.raises(CheckoutFailed) as caught:
+            await checkout.charge()
+    assert [outcome.state for outcome in caught.value.outcomes] == [HeldState.REFUNDED, HeldState.NOT_CHARGED]
+    assert [emulator.balance(voucher.id) for voucher in vouchers] == [Decimal("5.00")] * 2
+    assert recorder.words == ["refunded"]
+    assert {entry.status for entry in emulator.requests.of("listCharges")} == {200}
 
 
 async def test_a_refund_that_is_refused_leaves_the_voucher_reported_as_charged(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.errors import (
     ApiError,
     CheckoutFailed,
@@ -87,6 +89,8 @@ async def take_back(
         charge: its charge.
     """
     currency, key = record.parameters.currency or "", f"{planned.record}/refund"
+    # some servers name the voucher otherwise in a charge than where it is asked for
+    charge = attrs.evolve(charge, voucher_id=planned.reservation.voucher_id)
     try:
         refund = await lifecycle.charges.take_back(charge, currency=currency, key=key, parent=record.id)
     except VoucherError as error:
