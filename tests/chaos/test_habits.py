@@ -97,7 +97,7 @@ class TestWhatStaysOpen:
         failed = Word(call="1", what="refund failed", charge="c1", at=2.0)
         records: list[Record] = [CHECKOUT, intent(), attrs.evolve(refunding("p2"), at=1.0), failed, SETTLED]
         again = attrs.evolve(refunding("p4", "2"), at=3.0)
-        run_again = [began("2", kind="checkout", payment="1"), again, told("cancelled", "2")]
+        run_again: list[Record] = [began("2", kind="checkout", payment="1"), again, told("cancelled", "2")]
         assert judge([*records, *run_again], [CHARGED, BACK], FOLDED).violations == ()
         assert judge(records, [CHARGED, BACK], FOLDED).violations
 

@@ -25,7 +25,8 @@ _PATHS: Final = {
     ("GET", r"/vouchers/[^/]+/complete"): "getCompleteVoucher",
     ("GET", r"/vouchers/[^/]+"): "getVoucher",
 }
-_KEPT: Final = ("Content-Type", "Date", "Retry-After", "Age")
+_CACHES: Final = ("Cache-Status", "X-Cache", "X-Cache-Status", "CF-Cache-Status")
+_KEPT: Final = ("Content-Type", "Date", "Retry-After", "Age", *_CACHES)
 
 
 @attrs.frozen

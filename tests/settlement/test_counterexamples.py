@@ -119,3 +119,7 @@ def test_a_list_that_comes_out_of_a_cache_is_no_proof_where_nothing_else_was_ans
 def test_who_joins_before_the_voucher_is_known_is_told_of_the_same_record() -> None:
     first = Redeem(rest=(Lot("answered", wait=7.0),), alone=0.0, amount="2.00")
     run([Kill(), first, Wait(seconds=0.1), Redeem(timeout=12.0, amount="2.00")])
+
+
+def test_a_process_that_has_sent_nothing_else_settles_by_the_balance() -> None:
+    run([Redeem(amount="2.00"), Redeem(money=(Lot("hung"),))])

@@ -511,6 +511,23 @@ async def test_a_date_that_stands_still_or_jumps_is_that_of_a_copy(gap: float, g
     assert not await whole(looks, server)
 
 
+@pytest.mark.parametrize("original", [True, False])
+async def test_a_balance_is_held_against_the_list_where_nothing_else_was_answered(*, original: bool) -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    if original:
+        answered(server, server_clock)
+    told = []
+    for gone, behind in ((0.0, 0.0), (2.0, 0.0), (0.5, 3.0), (0.0, 1.0)):
+        server.clock.advance(gone)
+        server.date = server.clock.now().replace(microsecond=0)
+        await whole(looks, server)
+        balance = Answer(value=None, date=server.date - seconds(behind), sent=server.clock.monotonic())
+        told.append(looks.is_new("V", balance))
+    assert told == [original, True, False, True]
+    assert looks.is_new("V", attrs.evolve(balance, date=None))
+
+
 async def test_quick_looks_do_not_make_a_copy_fresh() -> None:
     server = one(charge("c"))
     looks, server_clock = dated(server)

@@ -227,7 +227,8 @@ class Judge:
             voucher = await find_voucher(self._sender, money_call.pending, deadline)
         except MissingScope:
             return None
-        if voucher is None or voucher.is_copy or not self._looking.is_dated_now(voucher):
+        voucher_id = money_call.pending.voucher_id or ""
+        if voucher is None or voucher.is_copy or not self._looking.is_new(voucher_id, voucher):
             return False
         return adds_up(voucher.value, look.charges)
 

@@ -135,18 +135,26 @@ class Looking:
         answer = await self._sender.send(request, deadline)
         return answer.value, self._is_fresh(voucher_id, answer) and not answer.is_copy
 
-    def is_dated_now(self, answer: Answer[Any]) -> bool:
+    def is_new(self, voucher_id: str, answer: Answer[Any]) -> bool:
+        """Whether an answer about a voucher is no copy, by its date: not older than its request, or the list.
+
+        Args:
+            voucher_id: the voucher, whose charges were read a moment ago.
+            answer: the answer; one without a date is taken for new.
+        """
+        look = self._dates.get(voucher_id)
+        if answer.date is None or self._is_dated_now(answer):
+            return True
+        is_near = look is not None and look.is_fresh and answer.sent - look.received < _NEAR
+        return look is not None and is_near and _is_not_before(answer.date, look.date)
+
+    def _is_dated_now(self, answer: Answer[Any]) -> bool:
         """Whether an answer's date is not older than its request; copies have that of their first answer.
 
         Answers that cannot be copies tell what date the server had then, at least.
-
-        Args:
-            answer: the answer, a moment ago; one without a date is taken for new.
         """
-        if answer.date is None:
-            return True
         least = self._server_clock.at_least(answer.sent)
-        return least is not None and (answer.date - least).total_seconds() >= -_SECOND - _SKEW
+        return least is not None and answer.date is not None and _is_not_before(answer.date, least)
 
     def _is_fresh(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
         """Whether a page is no copy, by its date.
@@ -158,10 +166,11 @@ class Looking:
             return True
         earlier = self._dates.get(voucher_id)
         look = _Dated(answer.date, answer.sent, max(answer.received, answer.sent))
-        if self.is_dated_now(answer):
+        if self._is_dated_now(answer):
             look.is_fresh = True
         elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon to tell by these two
-            return earlier.is_fresh and earlier.date == look.date
+            gone = (look.date - earlier.date).total_seconds()
+            return earlier.is_fresh and 0 <= gone <= _SECOND
         elif earlier is not None:
             look.is_fresh = _goes_on(earlier, look)
         self._remember(voucher_id, look)
@@ -172,6 +181,10 @@ class Looking:
         self._dates.move_to_end(voucher_id)
         if len(self._dates) > _KEPT:
             self._dates.popitem(last=False)
+
+
+def _is_not_before(date: dt.datetime, least: dt.datetime) -> bool:
+    return (date - least).total_seconds() >= -_SECOND - _SKEW
 
 
 def _goes_on(earlier: _Dated, look: _Dated) -> bool:
