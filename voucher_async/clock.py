@@ -264,6 +264,7 @@ class Deadline:
         self._ends = other._ends
 
 
+_SECOND: Final = dt.timedelta(seconds=1)  # the resolution of a date
 _REPEATED: Final = 2.0  # seconds after which no answer tells the same date again
 
 
@@ -274,7 +275,7 @@ class ServerClock:
         clock: the local clock; its date is used only until the first answer.
     """
 
-    __slots__ = ("_clock", "_date", "_first", "_original", "_received", "_sent", "_text")
+    __slots__ = ("_asked", "_clock", "_date", "_first", "_moves", "_original", "_received", "_sent", "_text")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -283,6 +284,8 @@ class ServerClock:
         self._sent = 0.0
         self._original: dt.datetime | None = None
         self._first = self._received = 0.0  # when the latest original came first with this date, and last
+        self._asked = 0.0  # when the request of that one went out
+        self._moves = True  # whether any answer has told a later date since
 
     def observe(self, text: str | None, sent: float, *, original: bool = False) -> dt.datetime | None:
         """Learn from an answer.
@@ -300,28 +303,43 @@ class ServerClock:
         if date is not None:
             if text != self._text:
                 self._text, self._date, self._sent = text, date, sent
+            self._moves = self._moves or self._original is None or date > self._original
             if original:
-                self._note(date)
+                self._note(date, sent)
         return date
 
-    def _note(self, date: dt.datetime) -> None:
-        self._received = uptime_of(self._clock)
+    def _note(self, date: dt.datetime, sent: float) -> None:
+        self._received, self._asked = uptime_of(self._clock), sent
         if date != self._original:
-            self._original, self._first = date, self._received
+            self._original, self._first, self._moves = date, self._received, False
+
+    @property
+    def _stands_still(self) -> bool:
+        """Whether it does by all that was seen, as where a test has frozen the time."""
+        return not self._moves and self._received - self._first > _REPEATED
 
     def at_least(self, sent: float) -> dt.datetime | None:
         """The date that the server's clock showed at least when a request went out; None if nothing tells.
 
-        Reckoned from the latest answer that cannot be a copy. A clock that stands still, as that of a test
-        that has frozen the time, is taken for one once two such answers show it.
+        Reckoned from the latest answer that cannot be a copy.
 
         Args:
             sent: monotonic time in seconds when the request went out, a moment ago.
         """
-        if self._original is None or self._received - self._first > _REPEATED:
+        if self._original is None or self._stands_still:
             return self._original
         ago = self._clock.monotonic() - sent
         return self._original + dt.timedelta(seconds=uptime_of(self._clock) - self._received - ago)
+
+    def at_most(self, moment: float) -> dt.datetime | None:
+        """The date that the server's clock showed at most; None if nothing tells.
+
+        Args:
+            moment: monotonic time in seconds, not before the latest such answer was asked for.
+        """
+        if self._original is None or self._stands_still:
+            return self._original
+        return self._original + dt.timedelta(seconds=moment - self._asked) + _SECOND
 
     @property
     def known(self) -> bool:

@@ -273,3 +273,27 @@ def test_another_process_takes_it_over_while_its_client_is_busy(
         paid = [each for each in made if each.type == kind and each.order_number != "B-1"]
         assert [each.id for each in paid if each.id != client.town.charge.id] == [charge.id]
         assert client.core.joining.ownership.heartbeat._held == set()
+
+
+@pytest.mark.parametrize("loses", [False, True], ids=["charges", "is in doubt"])
+def test_who_was_cut_off_denies_nothing_that_another_worker_does(loops: Loops, *, loses: bool) -> None:
+    """Its record was handed over, and has another owner since; what is known of the old call is too old."""
+    first = cut_off(loops, "redeem", "hung")
+    town = first.town
+
+    async def later() -> None:
+        (pending,) = first.core.supervisor.pending
+        await first.redeem(None, code=town.vouchers[1].code, order_number="B-9")
+        await asyncio.sleep(11.0)  # the window has passed, and it was handed over
+        second = town.client()
+        town.script(*(Lot("late", late=6.0) for _ in range(9 if loses else 0)))
+        await said(second.redeem(timeout=3.0))
+        town.script()
+        told = await said(first.core.supervisor.settle(pending, first.wire.deadline(3.0)))
+        assert getattr(told, "state", None) is not SettlementState.NOT_DONE, told
+        await asyncio.sleep(30.0)
+        charge = await town.client().redeem(timeout=28.0)
+        made = [each.id for each in town.adversary.emulator.charges("A-1") if each.type == "charge"]
+        assert made == [charge.id]
+
+    loops.run(later)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import attrs
 import pytest
 
 from tests.settlement.adversary import Lot
@@ -173,3 +175,57 @@ async def test_what_a_take_over_finds_belongs_to_the_payment() -> None:
     charge = await second.redeem()
     assert second.core.settler.registry.is_taken(charge.id, "another")
     assert CHARGE not in second.wire.sent
+
+
+@virtually
+async def test_an_inherited_look_leaves_what_another_process_may_have_made() -> None:
+    """A refused call is asked for again; an equal one of a dead process, in doubt, has made the charge."""
+    town = await Town.build()
+    first, second, third = town.client(), town.client(), town.client()
+    town.script(Lot("refused 409"), Lot("refused 409"))
+    assert getattr(await said(first.redeem("K-1")), "proof", None) is Proof.REFUSED
+    town.script(Lot("hung answer"))
+    task = second.begin("redeem", "K-2", timeout=20.0)
+    await asyncio.sleep(1.0)
+    await second.die()
+    await asyncio.gather(task, return_exceptions=True)
+    town.script()
+    told = await said(third.redeem("K-1", timeout=28.0))
+    assert isinstance(told, OutcomeUnknown), told
+    await asyncio.sleep(20.0)
+    (record,) = [each for each in await third.records() if each.key == "K-2"]
+    settled = await said(settle(third, record.view))
+    (made,) = town.made("redeem")
+    if isinstance(settled, Settlement):
+        assert (settled.state, settled.charge and settled.charge.id) == (DONE, made)
+    else:
+        assert isinstance(settled, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("kept", [0.0, 1.0], ids=["no cache", "a cache of a second"])
+@virtually
+async def test_a_balance_from_before_the_fence_proves_nothing_behind_it(kept: float) -> None:
+    """A proxy carries a copy of the refused charge out between the balance that was kept and the fence."""
+    town = await Town.build()
+    client, clock = town.client(), town.clock
+    await asyncio.sleep(0.05)
+    copies: dict[str, tuple[float, Any]] = {}
+    send = client.wire.send
+
+    async def cached(request: Any, deadline: Any) -> Any:
+        operation, now = request.operation.id, clock.monotonic()
+        if operation in copies and now - copies[operation][0] < kept:
+            return attrs.evolve(copies[operation][1], sent=now, received=now)
+        if operation == CHARGE and town.adversary.waiting == 0 and not copies:
+            town.adversary.act_late(1.05, request, request.call_id)
+        answer = await send(request, deadline)
+        if operation == "getVoucher":
+            copies[operation] = now, answer
+        return answer
+
+    client.wire.send = cached  # type: ignore[method-assign]
+    lags = (Lot(lag=5.0) for _ in range(9))
+    town.script(Lot("refused 409"), rest=(Lot(), Lot(), Lot(), Lot(), Lot(wait=0.1), *lags))
+    charge = await client.redeem(timeout=28.0)
+    await asyncio.sleep(20.0)
+    assert town.made("redeem") == [charge.id]

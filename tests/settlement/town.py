@@ -133,7 +133,7 @@ class Client:
         self.journal = Seen(town.journal)
         server_clock = ServerClock(town.clock)
         date = format_datetime(town.adversary.emulator.now(), usegmt=True)
-        server_clock.observe(date, town.clock.monotonic(), original=True)  # that of its token
+        server_clock.observe(date, town.clock.monotonic(), original=True)  # of an earlier request
         self.wire = Line(town.adversary, server_clock)
         self.told: list[Settled] = []
         settings = attrs.evolve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from voucher_async.cancelling import goes_on
 from voucher_async.errors import OutcomeUnknown, VoucherError
 from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
@@ -12,12 +13,46 @@ from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.pauses import Pauses
+    from voucher_async.payments.registry import Registry
 
-__all__ = ["by_record"]
+__all__ = ["by_record", "is_driven_here", "kept"]
 
 _PAUSE: Final = 0.25  # seconds
+
+
+def is_driven_here(registry: Registry, pending_id: str) -> bool:
+    """Whether this client drives a call, or has ended it; of any other its record tells who does.
+
+    Args:
+        registry: knows what is open here.
+        pending_id: the call.
+    """
+    money_call = registry.money_call(pending_id)
+    if money_call is None:
+        return registry.knows(pending_id)
+    is_looked_after = money_call.task is not None and goes_on(money_call.task)
+    return is_looked_after or not (money_call.foreign or money_call.is_cut_off)
+
+
+def kept(registry: Registry, pending_id: str, recorder: Recorder | None) -> MoneyCall | None:
+    """The open call; None where its record has changed since, so that what is known of it is too old.
+
+    Args:
+        registry: knows what is open here.
+        pending_id: the call.
+        recorder: writes its record as it is stored now; None where there is none.
+    """
+    money_call = registry.money_call(pending_id)
+    if money_call is None or recorder is None or is_driven_here(registry, pending_id):
+        return money_call
+    held = money_call.recorder
+    if held is None or held.record.version != recorder.record.version:
+        registry.close(pending_id)
+        return None
+    return money_call
 
 
 async def by_record(

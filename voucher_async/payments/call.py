@@ -251,6 +251,26 @@ class CallRecord:
             transitions=(step,),
         )
 
+    @classmethod
+    def about(cls, pending: PendingOutcome, *, scope: str, owner: str, at: dt.datetime) -> Self:
+        """A record of a call of which no more is known than what was sent; not stored yet.
+
+        Args:
+            pending: what was sent.
+            scope: whose it is.
+            owner: the process that asks for it.
+            at: the present; aware.
+        """
+        parameters = Parameters(
+            operation=pending.operation,
+            amount=pending.amount,
+            currency=pending.currency,
+            order_number=pending.order_number,
+            target=pending.reservation_id or pending.charge_id or pending.voucher_id or "",
+        )
+        record = cls.begin(parameters, scope=scope, key=None, owner=owner, at=at)
+        return attrs.evolve(record, id=pending.id, pending=pending, state=CallState.SENT)
+
     @property
     def ended(self) -> bool:
         """Whether it is known what became of it."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Confirmed", "confirm", "look_behind"]
 
 _LONGEST_PAUSE: Final = 4.0
+_LONGEST_BEHIND: Final = 1.0  # where a balance that is new enough tells
 _BEHIND_A_FENCE: Final = (Proof.FENCED,)  # which is newer than any window
 _WITHOUT: Final = (Proof.ABSENT, Proof.REFUSED)
 
@@ -40,7 +41,7 @@ async def confirm(settler: Settler, context: CallContext, money_call: MoneyCall)
         context: the call that would ask for money anew.
         money_call: the earlier requests.
     """
-    pauses = growing(_LONGEST_PAUSE)
+    pauses = growing(_LONGEST_PAUSE if money_call.call.fenced_at is None else _LONGEST_BEHIND)
     while context.deadline.left() > 0:
         verdict = await settler.judge.look(money_call, context.deadline)
         if verdict.move is Move.DONE:

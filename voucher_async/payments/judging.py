@@ -227,8 +227,12 @@ class Judge:
             voucher = await find_voucher(self._sender, money_call.pending, deadline)
         except MissingScope:
             return None
-        voucher_id = money_call.pending.voucher_id or ""
-        if voucher is None or voucher.is_copy or not self._looking.is_new(voucher_id, voucher):
+        if voucher is None or voucher.is_copy:
+            return False
+        fenced_at, voucher_id = money_call.call.fenced_at, money_call.pending.voucher_id or ""
+        # behind a fence money is asked for anew: a copy that is a second old would not show the last charge
+        is_new = self._looking.is_new(voucher_id, voucher)
+        if not is_new or (fenced_at is not None and not self._looking.is_after(fenced_at, voucher)):
             return False
         return adds_up(voucher.value, look.charges)
 

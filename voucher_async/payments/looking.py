@@ -148,6 +148,16 @@ class Looking:
         is_near = look is not None and look.is_fresh and answer.sent - look.received < _NEAR
         return look is not None and is_near and _is_not_before(answer.date, look.date)
 
+    def is_after(self, moment: float, answer: Answer[Any]) -> bool:
+        """Whether an answer is certainly newer than a moment, by its date; without one nothing tells.
+
+        Args:
+            moment: monotonic time in seconds, that of a fence.
+            answer: the answer.
+        """
+        most = self._server_clock.at_most(moment)
+        return answer.date is None or (most is not None and answer.date >= most)
+
     def _is_dated_now(self, answer: Answer[Any]) -> bool:
         """Whether an answer's date is not older than its request; copies have that of their first answer.
 
@@ -191,7 +201,7 @@ def _goes_on(earlier: _Dated, look: _Dated) -> bool:
     """Whether the date went on from one look to the next by as much as time did, neither less nor more."""
     least, most = look.sent - earlier.received, look.received - earlier.sent
     gone = (look.date - earlier.date).total_seconds()
-    return most <= _NEAR and max(least - _SECOND, _SECOND) <= gone <= most + _SECOND
+    return least <= _NEAR and max(least - _SECOND, _SECOND) <= gone <= most + _SECOND
 
 
 class _Pages:

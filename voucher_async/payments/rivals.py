@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.payments.call import CallRecord
 from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
-    from voucher_async.payments.call import CallRecord
     from voucher_async.payments.evidence import Finding
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.ownership import Ownership
@@ -47,13 +47,8 @@ class Rivals:
         """
         if money_call.charge is not None or not finding.ours:
             return 0
-        record = await self._record(money_call)
-        if record is None:
-            return 0
+        # by what was sent: its record may be another's, or that of a later call with its key
+        scope, owner, at = self._ownership.scope, self._ownership.owner, self._ownership.clock.now()
+        record = CallRecord.about(money_call.pending, scope=scope, owner=owner, at=at)
         alike = await ask_journal(self._ownership.journal.alike(record))
-        return sum(record.owner != self._ownership.owner for record in alike)
-
-    async def _record(self, money_call: MoneyCall) -> CallRecord | None:
-        if money_call.recorder is not None:
-            return money_call.recorder.record
-        return await ask_journal(self._ownership.journal.get(self._ownership.scope, money_call.pending.id))
+        return sum(each.owner != owner for each in alike)

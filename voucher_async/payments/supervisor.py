@@ -16,7 +16,7 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.forks import keep, renew_in_children
-from voucher_async.payments.by_record import by_record
+from voucher_async.payments.by_record import by_record, is_driven_here, kept
 from voucher_async.payments.cut_off import ended_by, open_cut_off, recorder_of
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
@@ -61,9 +61,7 @@ class Supervisor:
         keep(self._calls, settler.watch.tasks)
         self._calls, settler.watch.tasks, settler.equal_calls = {}, set(), EqualCalls(settler.registry)
         for money_call in settler.registry.inherit():
-            inherited = self._adopt(money_call.pending)
-            inherited.key = money_call.key
-            settler.registry.open(inherited)
+            settler.registry.open(self._adopt(money_call.pending, key=money_call.key))
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
@@ -276,16 +274,18 @@ class Supervisor:
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
             await _wait_for((money_call.over, money_call.running), deadline)
-        if recorder is None and not registry.knows(pending.id):
+        if recorder is None and not is_driven_here(registry, pending.id):
             told = await by_record(self.settler.ownership, pending, deadline, self.settler.pauses)
             if isinstance(told, Settlement):
+                self.resolved(told)
                 return told
             if told is not None:
                 recorder, pending = told, told.record.pending or pending
         if registry.settlement(pending.id) is None and registry.under_way(pending.id) is None:
-            money_call = registry.money_call(pending.id) or self._adopt(pending, recorder)
+            key = None if money_call is None else money_call.key
+            money_call = kept(registry, pending.id, recorder) or self._adopt(pending, recorder, key)
             if money_call.running is None or not goes_on(money_call.running):
-                money_call.recorder = recorder or money_call.recorder
+                money_call.recorder = money_call.recorder or recorder
                 await self._look_after(money_call, deadline)
         settlement = registry.settlement(pending.id)
         if settlement is None:
@@ -312,7 +312,7 @@ class Supervisor:
             money_call.task.cancel()
 
     def resolved(self, settlement: Settlement) -> None:
-        """Take an operator's word for what became of an open outcome."""
+        """Take an operator's word, or a record's, for what became of an open outcome."""
         registry = self.settler.registry
         money_call = registry.money_call(settlement.pending.id)
         registry.settled(settlement)
@@ -322,12 +322,14 @@ class Supervisor:
             if money_call.task is not None:
                 money_call.task.cancel()
 
-    def _adopt(self, pending: PendingOutcome, recorder: Recorder | None = None) -> MoneyCall:
+    def _adopt(
+        self, pending: PendingOutcome, recorder: Recorder | None = None, key: tuple[str, ...] | None = None
+    ) -> MoneyCall:
         """Take over an open outcome of another process."""
         # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
         # have written, so the whole window is waited for; and its owner may be about to begin one more
         now = self.settler.clock.monotonic() + self.settler.machine.limits.begin
-        return MoneyCall.taken_up(pending, now, recorder=recorder)
+        return MoneyCall.taken_up(pending, now, recorder=recorder, key=key)
 
     def _tasks(self) -> set[asyncio.Future[Any]]:
         return set(filter(goes_on, (*self._calls, *self.settler.watch.tasks)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch", "not_done"]
 
-_LONGEST_PAUSE: Final = 8.0
+_LONGEST_PAUSE: Final = 6.0  # so that the dates of two looks can be compared
 
 
 class Watch:

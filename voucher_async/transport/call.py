@@ -169,7 +169,8 @@ class Call(Generic[T]):
         self._requests += 1
         if self._attempts == 1 and is_healthy(response.status):
             transport.budget.succeeded()
-        is_original = self._request.operation.method != "GET"
+        operation = self._request.operation  # tokens come from another host, with a clock of its own
+        is_original = operation.method != "GET" and operation is not REQUEST_TOKEN
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         try:
             value = decode(self._request, response)
