@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 from voucher_async.realtime import Real, call_at, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
     from types import TracebackType
 
-__all__ = ["WAITS", "Limit", "Limits", "cancelled_from_outside", "goes_on", "quietly", "to_the_end"]
+__all__ = [
+    "WAITS",
+    "Limit",
+    "Limits",
+    "cancelled_from_outside",
+    "goes_on",
+    "quietly",
+    "to_the_end",
+    "wait_for_ends",
+]
 
 T = TypeVar("T")
 
@@ -34,6 +43,13 @@ def cancelled_from_outside() -> bool:
 def goes_on(future: asyncio.Future[Any]) -> bool:
     """Whether something is to be waited for: what belongs to a loop that is gone is over."""
     return not future.done() and future.get_loop() is asyncio.get_running_loop()
+
+
+async def wait_for_ends(ends: Iterable[asyncio.Future[Any] | None], seconds: float) -> None:
+    """Wait until all of this is over, but not for longer; it goes on all the same."""
+    waiting = {end for end in ends if end is not None and goes_on(end)}
+    if waiting:
+        await asyncio.wait(waiting, timeout=max(seconds, 0.0))
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:

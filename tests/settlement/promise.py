@@ -162,13 +162,15 @@ class Judge:
 
     def _cannot_tell(self, call: Call, pending_id: str) -> bool:
         """Whether the call of another process was settled that nothing tells from those beside it."""
+        if pending_id not in self.world.caller:
+            return False  # of what was never sent that is known for sure
         own = call.process is self.world.caller[pending_id].process and not getattr(call.step, "fresh", False)
         return not own and self._is_beside_another(pending_id)
 
     def _done(self, call: Call) -> Iterator[str]:
         charges = (call.result,) if isinstance(call.result, Charge) else call.result
         assert isinstance(charges, tuple)
-        mine = {charge.id for charge in self._sources(call)}
+        mine = {charge.id for charge in self._sources(call)} | self._twins(call)
         for charge in charges:
             if charge.id not in mine:
                 yield f"{call.step} returned {charge}, which it did not make"
@@ -176,6 +178,13 @@ class Judge:
                 yield f"{call.step} returned {charge}, which was taken back"
         if isinstance(call.step, Checkout) and len(charges) != len(set(call.step.vouchers)):
             yield f"{call.step} returned {charges}"
+
+    def _twins(self, call: Call) -> set[str]:
+        """What a proxy made of one request of another call more than once: it looks like this call's own."""
+        made = [self._effects(id) for id in self.world.caller if self._deliveries > 1]
+        twins = {each.id for effects in made if len(effects) > 1 for each in effects}
+        asked = [self.world.saved[id] for id in call.intents]
+        return {id for id in twins if any(may_be_taken_for(each, self._charge(id)) for each in asked)}
 
     def _sources(self, call: Call) -> list[ChargeRecord]:
         """What a call may return: its own, or that of an equal payment it joined, or that told nobody."""

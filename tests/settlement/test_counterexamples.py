@@ -123,3 +123,8 @@ def test_who_joins_before_the_voucher_is_known_is_told_of_the_same_record() -> N
 
 def test_a_process_that_has_sent_nothing_else_settles_by_the_balance() -> None:
     run([Redeem(amount="2.00"), Redeem(money=(Lot("hung"),))])
+
+
+def test_settling_what_somebody_joined_before_it_was_sent_waits_for_that_call() -> None:
+    slow = Redeem(rest=(Lot("not sent", wait=2.0),), alone=0.0)
+    run([Redeem(), slow, Wait(seconds=0.1), Redeem(timeout=0.5), Redeem(voucher=1), Settle()])

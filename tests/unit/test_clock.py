@@ -207,3 +207,38 @@ def test_an_answer_without_a_date_leaves_the_server_clock_as_it_is() -> None:
     assert server.observe(None, 0.0) is None
     assert server.observe("nonsense", 0.0) is None
     assert server.now() == NOON.replace(hour=18)
+
+
+class TestOriginals:
+    """Answers that cannot come out of a cache tell what date the server shows now, at least and at most."""
+
+    TEXT = "Thu, 01 Jan 2026 18:00:00 GMT"
+
+    def test_without_one_nothing_tells(self) -> None:
+        server = ServerClock(ManualClock(NOON))
+        server.observe(self.TEXT, 0.0)
+        assert (server.at_least(0.0), server.at_most(0.0)) == (None, None)
+
+    def test_the_date_goes_on_as_time_does(self) -> None:
+        clock = ManualClock(NOON)
+        server = ServerClock(clock)
+        clock.advance(0.4)
+        server.observe(self.TEXT, 0.0, original=True)
+        clock.advance(5.0)
+        date = NOON.replace(hour=18)
+        assert server.at_least(5.4) == date + dt.timedelta(seconds=5)
+        assert server.at_least(5.0) == date + dt.timedelta(seconds=4.6)
+        assert server.at_most(5.4) == date + dt.timedelta(seconds=6.4)
+
+    @pytest.mark.parametrize("moved", [False, True])
+    def test_it_stands_still_where_all_answers_show_one_date(self, *, moved: bool) -> None:
+        clock = ManualClock(NOON)
+        server = ServerClock(clock)
+        for _ in range(2):
+            server.observe(self.TEXT, clock.monotonic(), original=True)
+            if moved:  # one server's clock is behind another's
+                server.observe("Thu, 01 Jan 2026 18:00:03 GMT", clock.monotonic())
+            clock.advance(4.0)
+        date = NOON.replace(hour=18)
+        now = date + dt.timedelta(seconds=4) if moved else date
+        assert server.at_least(clock.monotonic()) == now

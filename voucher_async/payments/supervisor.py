@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from voucher_async.cancelling import goes_on
+from voucher_async.cancelling import goes_on, wait_for_ends
 from voucher_async.errors import (
     CheckoutFailed,
     ConfigurationError,
@@ -26,7 +26,7 @@ from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
@@ -273,7 +273,10 @@ class Supervisor:
         open_cut_off(self.settler)
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
-            await _wait_for((money_call.over, money_call.running), deadline)
+            await wait_for_ends((money_call.over, money_call.running), deadline.left())
+        else:  # who joined a call may have been told of it before anything was sent
+            calls = [task for task, context in self._calls.items() if context.pending.id == pending.id]
+            await wait_for_ends(calls, deadline.left())
         if recorder is None and not is_driven_here(registry, pending.id):
             told = await by_record(self.settler.ownership, pending, deadline, self.settler.pauses)
             if isinstance(told, Settlement):
@@ -281,7 +284,8 @@ class Supervisor:
                 return told
             if told is not None:
                 recorder, pending = told, told.record.pending or pending
-        if registry.settlement(pending.id) is None and registry.under_way(pending.id) is None:
+        is_hopeless = money_call is None and obstacle(pending) is not None
+        if not is_hopeless and not (registry.settlement(pending.id) or registry.under_way(pending.id)):
             key = None if money_call is None else money_call.key
             money_call = kept(registry, pending.id, recorder) or self._adopt(pending, recorder, key)
             if money_call.running is None or not goes_on(money_call.running):
@@ -297,7 +301,7 @@ class Supervisor:
     async def _look_after(self, money_call: MoneyCall, deadline: Deadline) -> None:
         if money_call.recorder is None and not money_call.foreign:  # it was cut off
             money_call.recorder = await recorder_of(self.settler.ownership, money_call.pending)
-        await _wait_for((self.settler.watch.begin(money_call),), deadline)
+        await wait_for_ends((self.settler.watch.begin(money_call),), deadline.left())
 
     def _still_open(self, pending: PendingOutcome, money_call: MoneyCall | None) -> OutcomeUnknown:
         reason = obstacle(pending) or (money_call.reason if money_call else None)
@@ -390,10 +394,3 @@ def _goes_on(context: CallContext) -> StillRunning:
 def _read(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()
-
-
-async def _wait_for(ends: Iterable[asyncio.Future[Any] | None], deadline: Deadline) -> None:
-    """Wait until all of this is over, but not for longer than the deadline; it goes on all the same."""
-    waiting = {end for end in ends if end is not None and goes_on(end)}
-    if waiting:
-        await asyncio.wait(waiting, timeout=max(deadline.left(), 0.0))

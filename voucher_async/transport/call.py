@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import re
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -169,8 +170,7 @@ class Call(Generic[T]):
         self._requests += 1
         if self._attempts == 1 and is_healthy(response.status):
             transport.budget.succeeded()
-        operation = self._request.operation  # tokens come from another host, with a clock of its own
-        is_original = operation.method != "GET" and operation is not REQUEST_TOKEN
+        is_original = self._request.operation.method != "GET" and self._is_of_api
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         try:
             value = decode(self._request, response)
@@ -188,6 +188,13 @@ class Call(Generic[T]):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)
         return _Failure(failure, self._known(Fate.ANSWERED, response, failure), sent, date)
+
+    @property
+    def _is_of_api(self) -> bool:
+        """Whether the API's host answers; tokens may come from another one, with a clock of its own."""
+        settings = self._transport.settings
+        hosts = (urlsplit(url).netloc for url in (settings.token_url, settings.base_url))
+        return self._request.operation is not REQUEST_TOKEN or len(set(hosts)) == 1
 
     def _make_exchange(self, token: Token | None) -> Exchange:
         request, settings = self._request, self._transport.settings
