@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+import attrs
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.test_keys_cut_off import Loops, hold
+from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
 from tests.settlement.town import CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import virtually
 from voucher_async.errors import ApiError, Proof
-from voucher_async.payments.call import CallRecord
+from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
 
 BEAT = 6.0  # seconds after which the lease is renewed for certain
@@ -52,3 +53,60 @@ async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared
     assert isinstance(told, ApiError), told
     assert (told.status, told.proof) == (409, Proof.NOT_SENT)
     assert [each.key for each in await client.records()] == ["K-0", "K-5"]
+
+
+def used_up(client: Client, record: CallRecord) -> CallRecord:
+    """A new record with an id that is there, as the finishing of a checkout claims it."""
+    new = attrs.evolve(owning(client).new_record(record.parameters, None), id=record.id, version=0)
+    ended = new.step(CallState.NOT_DONE, at=new.begun_at, by=new.owner, why="its checkout was finished")
+    return attrs.evolve(ended, version=1)
+
+
+@operations
+def test_a_claim_that_is_not_won_leaves_a_record_of_a_closed_loop_to_others(
+    loops: Loops, operation: str
+) -> None:
+    client = cut_off(loops, operation, "hung")
+
+    async def claim() -> None:
+        record = await record_of(client)
+        assert not (await owning(client).claim(used_up(client, record))).won
+        assert not await owning(client).is_alive(record)
+        await asyncio.sleep(BEAT)
+        await client.recharge("K-5")  # renews the lease
+        assert (await record_of(client)).owner != owning(client).owner
+
+    loops.run(claim)
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_claim_that_fails_leaves_a_record_of_a_closed_loop_to_others(loops: Loops, how: str) -> None:
+    client = cut_off(loops, "refund", "hung")
+
+    async def claim() -> None:
+        record = await record_of(client)
+        client.journal.fails = lambda _number, name: how if name == "claim" else None
+        told = await said(owning(client).claim(used_up(client, record)))
+        assert told is not None
+        client.journal.fails = lambda _number, _name: None
+        assert not await owning(client).is_alive(record)
+        await asyncio.sleep(BEAT)
+        await client.recharge("K-5")
+        assert (await record_of(client)).owner != owning(client).owner
+
+    loops.run(claim)
+
+
+@virtually
+async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat() -> None:
+    town = await Town.build()
+    client = town.client()
+    goes_on = hold(client, "refundCharge")
+    task = client.begin("refund", timeout=60.0)
+    await asyncio.sleep(0.5)
+    record = await record_of(client)
+    assert not (await owning(client).claim(used_up(client, record))).won
+    await asyncio.sleep(20.0)
+    assert await town.journal.is_alive(owning(client).owner)
+    goes_on.set()
+    assert (await task).id in town.made("refund")

@@ -113,17 +113,30 @@ class Ownership:
             JournalFailed: it could not be stored; nothing was sent.
         """
         await self._renew()
-        self._driven[record.id] = _Driven(0)  # this loop may be gone before the answer comes
+        former = self._driven.get(record.id)
+        # this loop may be gone before the answer comes
+        claiming = self._driven[record.id] = _Driven(0 if former is None else former.version)
         try:
             claim = await ask_journal(self.journal.claim(record, durable=durable))
         except BaseException:
-            self.give_up(record.id)  # it may be stored all the same
+            if former is None:
+                self.give_up(record.id)  # it may be stored all the same
+            self._restore(record.id, claiming, former)
             raise
         if claim.won:
             self.note(record)
         else:
-            self._release(record.id)
+            self._restore(record.id, claiming, former)
         return claim
+
+    def _restore(self, record_id: str, claiming: _Driven, former: _Driven | None) -> None:
+        """Leave a record that was there before to the call of this client that had it, if one had."""
+        if self._driven.get(record_id) is not claiming:
+            return  # that call has written it meanwhile
+        if former is None:
+            self._release(record_id)
+        else:
+            self._driven[record_id] = former
 
     async def save(self, record: CallRecord, *, durable: bool = False) -> bool:
         """Store the successor of a record of this client; False when somebody else has changed it.
