@@ -10,9 +10,10 @@ import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
-from tests.settlement.town import CREATE, OPERATIONS, Client, Town, said
+from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import virtually
 from voucher_async.errors import ApiError, Proof
+from voucher_async.models import Charge
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
 
@@ -110,3 +111,70 @@ async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat
     assert await town.journal.is_alive(owning(client).owner)
     goes_on.set()
     assert (await task).id in town.made("refund")
+
+
+def test_what_another_call_took_over_while_it_was_read_is_not_handed_over(loops: Loops) -> None:
+    client = cut_off(loops, "redeem", "hung")
+
+    async def both() -> Charge:
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_at("get")
+        beat = asyncio.create_task(client.recharge("K-5"))
+        await asyncio.sleep(0.1)
+        return await take_over(client, beat)
+
+    charge = loops.run(both)
+    assert client.town.made("redeem") == [charge.id]
+
+
+async def take_over(client: Client, beat: asyncio.Task[Charge]) -> Charge:
+    """The charge of a call that takes a record over while a beat is about to hand it over."""
+    goes_on = hold(client, CHARGE)
+    task = client.begin("redeem", timeout=60.0)
+    await asyncio.sleep(0.1)
+    client.journal.pauses_at("")
+    client.journal.goes_on()
+    await beat
+    assert (await record_of(client)).owner == owning(client).owner
+    goes_on.set()
+    return await task
+
+
+def test_what_another_call_is_just_taking_over_is_not_handed_over(loops: Loops) -> None:
+    """The journal has taken it over, and its answer is on the way."""
+    client = cut_off(loops, "redeem", "hung")
+
+    async def both() -> Charge:
+        client.journal.pauses_after("save")
+        task = client.begin("redeem", timeout=60.0)
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_after("")
+        await client.recharge("K-5")
+        client.journal.goes_on()
+        return await task
+
+    charge = loops.run(both)
+    assert client.town.made("redeem") == [charge.id]
+
+
+def test_what_was_changed_while_it_was_handed_over_is_handed_over_with_the_next_beat(loops: Loops) -> None:
+    client = cut_off(loops, "refund", "hung")
+
+    async def write_late() -> None:
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_after("get")
+        beat = asyncio.create_task(client.recharge("K-5"))
+        await asyncio.sleep(0.1)
+        client.journal.pauses_after("")
+        record = await record_of(client)
+        late = record.step(record.state, at=record.changed_at, by=record.owner, why="late")
+        assert await client.town.journal.save(late)
+        client.journal.goes_on()
+        await beat
+        assert (await record_of(client)).owner == owning(client).owner
+        assert not await owning(client).is_alive(late)
+        await asyncio.sleep(BEAT)
+        await client.recharge("K-6")
+        assert (await record_of(client)).owner != owning(client).owner
+
+    loops.run(write_late)

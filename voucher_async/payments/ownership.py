@@ -187,7 +187,9 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        self._driven.setdefault(held.id, _Driven(held.version))
+        former = self._driven.get(held.id)
+        if former is None or former.loop.is_closed():
+            self._driven[held.id] = _Driven(held.version)  # and no beat hands it over any more
         try:
             is_taken = await self.save(taken)
         except BaseException:
@@ -217,13 +219,16 @@ class Ownership:
 
     async def _hand_over(self, record_id: str, driven: _Driven) -> None:
         """Give a record whose event loop is gone an owner that is dead, so that any process takes it over."""
+        is_left = True
         with contextlib.suppress(VoucherError):  # it is tried again with the next beat
             record = await ask_journal(self.journal.get(self.scope, record_id))
+            if self._driven.get(record_id) is not driven:
+                return  # another call of this client has taken it over
             if record is not None and record.state in DRIVEN and record.owner == self.owner:
                 why = "its event loop is gone"
                 left = record.step(record.state, at=self.clock.now(), by=self.owner, why=why)
-                await ask_journal(self.journal.save(attrs.evolve(left, owner=new_id())))
-            if self._driven.get(record_id) is driven:  # else another call of this client has taken it over
+                is_left = await ask_journal(self.journal.save(attrs.evolve(left, owner=new_id())))
+            if is_left and self._driven.get(record_id) is driven:
                 self._release(record_id)
 
     async def note_refund(self, refund: Charge, *, of: str | None) -> None:
