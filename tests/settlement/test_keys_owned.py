@@ -12,7 +12,7 @@ from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
 from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import ApiError, Proof
+from voucher_async.errors import ApiError, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
@@ -178,3 +178,32 @@ def test_what_was_changed_while_it_was_handed_over_is_handed_over_with_the_next_
         assert (await record_of(client)).owner != owning(client).owner
 
     loops.run(write_late)
+
+
+@virtually
+async def test_the_end_of_an_earlier_charge_clears_no_charge_in_doubt_since() -> None:
+    town = await Town.build()
+    client = town.client()
+    earlier = await in_doubt(client, "K-1")
+    record = await record_of(client)
+    ended = record.step(CallState.NOT_DONE, at=record.changed_at, by="ann", proof=Proof.NOT_SENT)
+    assert await town.journal.save(ended)
+    client.journal.pauses_after("get")
+    slow = client.begin("charge", "K-2")
+    await asyncio.sleep(0.1)
+    client.journal.pauses_after("")
+    later = await in_doubt(client, "K-3")
+    assert later.pending.id != earlier.pending.id
+    before = len(client.wire.sent)
+    client.journal.goes_on()
+    told = await said(slow)
+    assert isinstance(told, OutcomeUnknown), told
+    assert told.pending.id == later.pending.id
+    assert CHARGE not in client.wire.sent[before:]
+
+
+async def in_doubt(client: Client, key: str) -> OutcomeUnknown:
+    client.town.script(Lot("hung"))
+    told = await said(client.charge(key, timeout=1.0))
+    assert isinstance(told, OutcomeUnknown), told
+    return told
