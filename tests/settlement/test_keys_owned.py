@@ -16,6 +16,8 @@ from voucher_async.errors import ApiError, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
+from voucher_async.payments.resolving import Verdict, resolve
+from voucher_async.pending import SettlementState
 
 BEAT = 6.0  # seconds after which the lease is renewed for certain
 operations = pytest.mark.parametrize("operation", OPERATIONS)
@@ -207,3 +209,38 @@ async def in_doubt(client: Client, key: str) -> OutcomeUnknown:
     told = await said(client.charge(key, timeout=1.0))
     assert isinstance(told, OutcomeUnknown), told
     return told
+
+
+@operations
+def test_a_call_whose_loop_is_gone_is_resolved_by_an_operator_at_once(loops: Loops, operation: str) -> None:
+    client = cut_off(loops, operation, "hung")
+    (pending,) = client.core.supervisor.pending
+    verdict = Verdict(charge=None, by="ann", why="not in the Admin UI")
+    deadline = client.wire.deadline
+
+    settlement = loops.run(
+        lambda: resolve(client.core.supervisor, owning(client), pending, verdict, deadline(5.0))
+    )
+    assert (settlement.state, settlement.proof) == (SettlementState.NOT_DONE, Proof.RESOLVED)
+    assert client.core.supervisor.pending == ()
+    assert loops.run(lambda: record_of(client)).state is CallState.NOT_DONE
+
+
+@pytest.mark.parametrize("by", ["settle", "resolve", "redeem"])
+def test_the_tasks_of_a_loop_that_is_gone_are_not_kept(loops: Loops, by: str) -> None:
+    client = cut_off(loops, "refund", "hung")
+    supervisor, deadline = client.core.supervisor, client.wire.deadline
+    (pending,) = supervisor.pending
+    assert len(supervisor._calls) == 1
+    verdict = Verdict(charge=None, by="ann", why="not in the Admin UI")
+
+    async def ask() -> None:
+        if by == "settle":
+            await said(supervisor.settle(pending, deadline(1.0)))
+        elif by == "resolve":
+            await resolve(supervisor, owning(client), pending, verdict, deadline(5.0))
+        else:
+            await client.redeem(None)
+
+    loops.run(ask)
+    assert not supervisor._calls
