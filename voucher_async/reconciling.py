@@ -38,7 +38,7 @@ class Reconciling:
         often is refunded, that of another process is reported. So it can be asked as often as you like, in
         any process, with the same answer (which of two equal charges is called the surplus may differ). A
         call of this client that is under way is waited for. The outcome of another process is called not done
-        only after the settle window, ten seconds: let it have the time. While it lives it settles its own.
+        only after `settle_window` (60 s): let it have the time. While it lives it settles its own.
 
         Args:
             pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voucher_async.errors import VoucherError
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 
 if TYPE_CHECKING:
+    import asyncio
+
     from voucher_async.payments.money_call import CallContext, MoneyCall
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.registry import Registry
     from voucher_async.payments.settle import Settler
     from voucher_async.pending import PendingOutcome
 
-__all__ = ["ended_by", "open_cut_off", "recorder_of"]
+__all__ = ["drop_cut_off", "ended_by", "open_cut_off", "recorder_of"]
 
 
 def open_cut_off(settler: Settler) -> None:
@@ -31,6 +33,18 @@ def open_cut_off(settler: Settler) -> None:
         settler.registry.end(money_call)
         settler.report.in_doubt(money_call, None)
         settler.report.left_open(money_call)
+
+
+def drop_cut_off(calls: dict[asyncio.Task[Any], CallContext]) -> None:
+    """Keep the tasks no longer whose event loop is gone: no callback of theirs is ever called.
+
+    Not for finalizers: they may run while somebody iterates over the calls.
+
+    Args:
+        calls: the tasks under way.
+    """
+    for task in [task for task in calls if task.get_loop().is_closed()]:
+        del calls[task]
 
 
 async def recorder_of(ownership: Ownership, pending: PendingOutcome) -> Recorder | None:

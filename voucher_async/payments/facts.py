@@ -164,7 +164,6 @@ class Facts(NamedTuple):
         is_anothers: the charge belongs to another record. Asked for after the look, never before it.
         rivals: how many records that have not ended look the same in a list. Asked for after the look.
         expired_at: when the reservation `Call.sent_to` ended by itself, by the server's clock.
-        private: the end concerns its caller alone.
         is_same: who asks with the key asks for the same thing.
     """
 
@@ -177,7 +176,6 @@ class Facts(NamedTuple):
     is_anothers: bool = False
     rivals: int = 0
     expired_at: float | None = None
-    private: bool = False
     is_same: bool = True
 
 

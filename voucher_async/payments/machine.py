@@ -353,7 +353,7 @@ def _gone(call: Call, facts: Facts) -> Call:
 
 def _absent(call: Call, facts: Facts) -> Call:
     ended = call if facts.proof not in LASTING else _cleared(call, facts)
-    return ended._replace(proof=facts.proof, private=facts.private)
+    return ended._replace(proof=facts.proof)
 
 
 def _cleared(call: Call, _: Facts) -> Call:

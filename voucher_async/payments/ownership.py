@@ -113,17 +113,30 @@ class Ownership:
             JournalFailed: it could not be stored; nothing was sent.
         """
         await self._renew()
-        self._driven[record.id] = _Driven(0)  # this loop may be gone before the answer comes
+        former = self._driven.get(record.id)
+        # this loop may be gone before the answer comes
+        claiming = self._driven[record.id] = _Driven(0 if former is None else former.version)
         try:
             claim = await ask_journal(self.journal.claim(record, durable=durable))
         except BaseException:
-            self.give_up(record.id)  # it may be stored all the same
+            if former is None:
+                self.give_up(record.id)  # it may be stored all the same
+            self._restore(record.id, claiming, former)
             raise
         if claim.won:
             self.note(record)
         else:
-            self._release(record.id)
+            self._restore(record.id, claiming, former)
         return claim
+
+    def _restore(self, record_id: str, claiming: _Driven, former: _Driven | None) -> None:
+        """Leave a record that was there before to the call of this client that had it, if one had."""
+        if self._driven.get(record_id) is not claiming:
+            return  # that call has written it meanwhile
+        if former is None:
+            self._release(record_id)
+        else:
+            self._driven[record_id] = former
 
     async def save(self, record: CallRecord, *, durable: bool = False) -> bool:
         """Store the successor of a record of this client; False when somebody else has changed it.
@@ -174,7 +187,9 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        self._driven.setdefault(held.id, _Driven(held.version))
+        former = self._driven.get(held.id)
+        if former is None or former.loop.is_closed():
+            self._driven[held.id] = _Driven(held.version)  # and no beat hands it over any more
         try:
             is_taken = await self.save(taken)
         except BaseException:
@@ -204,13 +219,16 @@ class Ownership:
 
     async def _hand_over(self, record_id: str, driven: _Driven) -> None:
         """Give a record whose event loop is gone an owner that is dead, so that any process takes it over."""
+        is_left = True
         with contextlib.suppress(VoucherError):  # it is tried again with the next beat
             record = await ask_journal(self.journal.get(self.scope, record_id))
+            if self._driven.get(record_id) is not driven:
+                return  # another call of this client has taken it over
             if record is not None and record.state in DRIVEN and record.owner == self.owner:
                 why = "its event loop is gone"
                 left = record.step(record.state, at=self.clock.now(), by=self.owner, why=why)
-                await ask_journal(self.journal.save(attrs.evolve(left, owner=new_id())))
-            if self._driven.get(record_id) is driven:  # else another call of this client has taken it over
+                is_left = await ask_journal(self.journal.save(attrs.evolve(left, owner=new_id())))
+            if is_left and self._driven.get(record_id) is driven:
                 self._release(record_id)
 
     async def note_refund(self, refund: Charge, *, of: str | None) -> None:

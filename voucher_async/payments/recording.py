@@ -154,6 +154,8 @@ class Recorder:
     @property
     def _is_nobody_elses(self) -> bool:
         """Whether it is written, or nobody can have taken the record over; another owner's has to say so."""
+        if not self._is_stored and self._in_doubt is None:
+            return True  # nobody else knows of it
         is_own = self.record.owner == self._ownership.owner
         is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
         return is_safe or self.record.state is CallState.NOT_DONE

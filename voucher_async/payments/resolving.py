@@ -63,6 +63,7 @@ async def resolve(
     """Record what became of a call; documented at `VoucherClient.resolve`."""
     verdict.check()
     pending.check_place(supervisor.settler.settings.base_url, supervisor.settler.settings.client_id)
+    supervisor.open_cut_off()
     if supervisor.settler.registry.under_way(pending.id) is not None:
         raise OutcomeUnknown(_UNDER_WAY, pending=pending)
     charge = verdict.charge

@@ -17,7 +17,7 @@ from voucher_async.errors import (
 )
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.by_record import by_record, is_driven_here, kept
-from voucher_async.payments.cut_off import ended_by, open_cut_off, recorder_of
+from voucher_async.payments.cut_off import drop_cut_off, ended_by, open_cut_off, recorder_of
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
@@ -219,18 +219,21 @@ class Supervisor:
     def _done(self, money_call: MoneyCall) -> None:
         """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
         if money_call.effects <= 1:
-            state = SettlementState.DONE
-            self.settler.registry.settled(
-                Settlement(pending=money_call.pending, state=state, charge=money_call.charge)
-            )
+            known, done = money_call.pending, SettlementState.DONE
+            self.settler.registry.settled(Settlement(pending=known, state=done, charge=money_call.charge))
 
     def _not_done(self, money_call: MoneyCall, proof: Proof) -> None:
         state = SettlementState.NOT_DONE
         self.settler.registry.settled(Settlement(pending=money_call.pending, state=state, proof=proof))
 
+    def open_cut_off(self) -> None:
+        """Take the calls for open whose event loop is gone, and keep their tasks no longer."""
+        open_cut_off(self.settler)
+        drop_cut_off(self._calls)
+
     async def settle_earlier(self, context: CallContext) -> None:
         """Look once more after an earlier payment with the same key that nobody looks after any more."""
-        open_cut_off(self.settler)
+        self.open_cut_off()
         money_call = self.settler.registry.open_payment(context.key or ())
         if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
             return
@@ -270,7 +273,7 @@ class Supervisor:
         """
         pending.check_place(self.settler.settings.base_url, self.settler.settings.client_id)
         registry = self.settler.registry
-        open_cut_off(self.settler)
+        self.open_cut_off()
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
             await wait_for_ends((money_call.over, money_call.running), deadline.left())

@@ -195,5 +195,6 @@ class Reservations:
         at_once = Deadline(self._settler.clock, 0.0)
         with contextlib.suppress(VoucherError):  # it is under way
             told = await by_record(self._joining.ownership, pending, at_once, self._settler.pauses)
-            if isinstance(told, Settlement):
+            is_latest = self.tracker.in_doubt(reservation_id) is pending
+            if isinstance(told, Settlement) and is_latest:  # else another call has charged it since
                 self.tracker.heard(reservation_id, told)

@@ -1,0 +1,246 @@
+"""A record belongs to one call at a time: what this client forgets, hands over and denies of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import attrs
+import pytest
+
+from tests.settlement.adversary import Lot
+from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
+from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
+from tests.virtual import virtually
+from voucher_async.errors import ApiError, OutcomeUnknown, Proof
+from voucher_async.models import Charge
+from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.ownership import Ownership
+from voucher_async.payments.resolving import Verdict, resolve
+from voucher_async.pending import SettlementState
+
+BEAT = 6.0  # seconds after which the lease is renewed for certain
+operations = pytest.mark.parametrize("operation", OPERATIONS)
+
+
+@pytest.fixture
+def loops() -> Iterator[Loops]:
+    loops = Loops()
+    yield loops
+    loops.throw_away()
+
+
+def owning(client: Client) -> Ownership:
+    return client.core.joining.ownership
+
+
+async def record_of(client: Client) -> CallRecord:
+    (record,) = [each for each in await client.records() if each.key == "K-1"]
+    return record
+
+
+@virtually
+async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared_dead_meanwhile() -> None:
+    town = await Town.build()
+    client = town.client()
+    await client.redeem("K-0", order_number="A-7")
+    goes_on = hold(client, CREATE)
+    task = client.begin("redeem", None, timeout=28.0)
+    await asyncio.sleep(17.0)  # nothing is stored of it, so nothing keeps the lease
+    assert await town.journal.bury(owning(client).owner)
+    client.wire.on_send = None
+    await client.recharge("K-5")  # by another owner from now on
+    town.script(rest=(Lot("refused 409"),))
+    goes_on.set()
+    told = await said(task)
+    assert isinstance(told, ApiError), told
+    assert (told.status, told.proof) == (409, Proof.NOT_SENT)
+    assert [each.key for each in await client.records()] == ["K-0", "K-5"]
+
+
+def used_up(client: Client, record: CallRecord) -> CallRecord:
+    """A new record with an id that is there, as the finishing of a checkout claims it."""
+    new = attrs.evolve(owning(client).new_record(record.parameters, None), id=record.id, version=0)
+    ended = new.step(CallState.NOT_DONE, at=new.begun_at, by=new.owner, why="its checkout was finished")
+    return attrs.evolve(ended, version=1)
+
+
+@operations
+def test_a_claim_that_is_not_won_leaves_a_record_of_a_closed_loop_to_others(
+    loops: Loops, operation: str
+) -> None:
+    client = cut_off(loops, operation, "hung")
+
+    async def claim() -> None:
+        record = await record_of(client)
+        assert not (await owning(client).claim(used_up(client, record))).won
+        assert not await owning(client).is_alive(record)
+        await asyncio.sleep(BEAT)
+        await client.recharge("K-5")  # renews the lease
+        assert (await record_of(client)).owner != owning(client).owner
+
+    loops.run(claim)
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_claim_that_fails_leaves_a_record_of_a_closed_loop_to_others(loops: Loops, how: str) -> None:
+    client = cut_off(loops, "refund", "hung")
+
+    async def claim() -> None:
+        record = await record_of(client)
+        client.journal.fails = lambda _number, name: how if name == "claim" else None
+        told = await said(owning(client).claim(used_up(client, record)))
+        assert told is not None
+        client.journal.fails = lambda _number, _name: None
+        assert not await owning(client).is_alive(record)
+        await asyncio.sleep(BEAT)
+        await client.recharge("K-5")
+        assert (await record_of(client)).owner != owning(client).owner
+
+    loops.run(claim)
+
+
+@virtually
+async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat() -> None:
+    town = await Town.build()
+    client = town.client()
+    goes_on = hold(client, "refundCharge")
+    task = client.begin("refund", timeout=60.0)
+    await asyncio.sleep(0.5)
+    record = await record_of(client)
+    assert not (await owning(client).claim(used_up(client, record))).won
+    await asyncio.sleep(20.0)
+    assert await town.journal.is_alive(owning(client).owner)
+    goes_on.set()
+    assert (await task).id in town.made("refund")
+
+
+def test_what_another_call_took_over_while_it_was_read_is_not_handed_over(loops: Loops) -> None:
+    client = cut_off(loops, "redeem", "hung")
+
+    async def both() -> Charge:
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_at("get")
+        beat = asyncio.create_task(client.recharge("K-5"))
+        await asyncio.sleep(0.1)
+        return await take_over(client, beat)
+
+    charge = loops.run(both)
+    assert client.town.made("redeem") == [charge.id]
+
+
+async def take_over(client: Client, beat: asyncio.Task[Charge]) -> Charge:
+    """The charge of a call that takes a record over while a beat is about to hand it over."""
+    goes_on = hold(client, CHARGE)
+    task = client.begin("redeem", timeout=60.0)
+    await asyncio.sleep(0.1)
+    client.journal.pauses_at("")
+    client.journal.goes_on()
+    await beat
+    assert (await record_of(client)).owner == owning(client).owner
+    goes_on.set()
+    return await task
+
+
+def test_what_another_call_is_just_taking_over_is_not_handed_over(loops: Loops) -> None:
+    """The journal has taken it over, and its answer is on the way."""
+    client = cut_off(loops, "redeem", "hung")
+
+    async def both() -> Charge:
+        client.journal.pauses_after("save")
+        task = client.begin("redeem", timeout=60.0)
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_after("")
+        await client.recharge("K-5")
+        client.journal.goes_on()
+        return await task
+
+    charge = loops.run(both)
+    assert client.town.made("redeem") == [charge.id]
+
+
+def test_what_was_changed_while_it_was_handed_over_is_handed_over_with_the_next_beat(loops: Loops) -> None:
+    client = cut_off(loops, "refund", "hung")
+
+    async def write_late() -> None:
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_after("get")
+        beat = asyncio.create_task(client.recharge("K-5"))
+        await asyncio.sleep(0.1)
+        client.journal.pauses_after("")
+        record = await record_of(client)
+        late = record.step(record.state, at=record.changed_at, by=record.owner, why="late")
+        assert await client.town.journal.save(late)
+        client.journal.goes_on()
+        await beat
+        assert (await record_of(client)).owner == owning(client).owner
+        assert not await owning(client).is_alive(late)
+        await asyncio.sleep(BEAT)
+        await client.recharge("K-6")
+        assert (await record_of(client)).owner != owning(client).owner
+
+    loops.run(write_late)
+
+
+@virtually
+async def test_the_end_of_an_earlier_charge_clears_no_charge_in_doubt_since() -> None:
+    town = await Town.build()
+    client = town.client()
+    earlier = await in_doubt(client, "K-1")
+    record = await record_of(client)
+    ended = record.step(CallState.NOT_DONE, at=record.changed_at, by="ann", proof=Proof.NOT_SENT)
+    assert await town.journal.save(ended)
+    client.journal.pauses_after("get")
+    slow = client.begin("charge", "K-2")
+    await asyncio.sleep(0.1)
+    client.journal.pauses_after("")
+    later = await in_doubt(client, "K-3")
+    assert later.pending.id != earlier.pending.id
+    before = len(client.wire.sent)
+    client.journal.goes_on()
+    told = await said(slow)
+    assert isinstance(told, OutcomeUnknown), told
+    assert told.pending.id == later.pending.id
+    assert CHARGE not in client.wire.sent[before:]
+
+
+async def in_doubt(client: Client, key: str) -> OutcomeUnknown:
+    client.town.script(Lot("hung"))
+    told = await said(client.charge(key, timeout=1.0))
+    assert isinstance(told, OutcomeUnknown), told
+    return told
+
+
+@operations
+def test_a_call_whose_loop_is_gone_is_resolved_by_an_operator_at_once(loops: Loops, operation: str) -> None:
+    client = cut_off(loops, operation, "hung")
+    (pending,) = client.core.supervisor.pending
+    verdict = Verdict(charge=None, by="ann", why="not in the Admin UI")
+    deadline = client.wire.deadline
+
+    settlement = loops.run(
+        lambda: resolve(client.core.supervisor, owning(client), pending, verdict, deadline(5.0))
+    )
+    assert (settlement.state, settlement.proof) == (SettlementState.NOT_DONE, Proof.RESOLVED)
+    assert client.core.supervisor.pending == ()
+    assert loops.run(lambda: record_of(client)).state is CallState.NOT_DONE
+
+
+@pytest.mark.parametrize("by", ["settle", "resolve", "redeem"])
+def test_the_tasks_of_a_loop_that_is_gone_are_not_kept(loops: Loops, by: str) -> None:
+    client = cut_off(loops, "refund", "hung")
+    supervisor, deadline = client.core.supervisor, client.wire.deadline
+    (pending,) = supervisor.pending
+    assert len(supervisor._calls) == 1
+    verdict = Verdict(charge=None, by="ann", why="not in the Admin UI")
+
+    async def ask() -> None:
+        if by == "settle":
+            await said(supervisor.settle(pending, deadline(1.0)))
+        elif by == "resolve":
+            await resolve(supervisor, owning(client), pending, verdict, deadline(5.0))
+        else:
+            await client.redeem(None)
+
+    loops.run(ask)
+    assert not supervisor._calls
