@@ -277,7 +277,7 @@ class Supervisor:
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
             await wait_for_ends((money_call.over, money_call.running), deadline.left())
-        else:  # who joined a call may have been told of it before anything was sent
+        elif recorder is None:  # who joined a call may have been told of it before anything was sent
             calls = [task for task, context in self._calls.items() if context.pending.id == pending.id]
             await wait_for_ends(calls, deadline.left())
         if recorder is None and not is_driven_here(registry, pending.id):
