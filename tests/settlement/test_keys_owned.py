@@ -12,10 +12,11 @@ from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
 from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import ApiError, OutcomeUnknown, Proof
+from voucher_async.errors import ApiError, JournalFailed, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
+from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
 from voucher_async.pending import SettlementState
 
@@ -56,6 +57,19 @@ async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared
     assert isinstance(told, ApiError), told
     assert (told.status, told.proof) == (409, Proof.NOT_SENT)
     assert [each.key for each in await client.records()] == ["K-0", "K-5"]
+
+
+@virtually
+async def test_what_may_be_recorded_is_not_denied_by_a_client_declared_dead_meanwhile() -> None:
+    town = await Town.build()
+    client = town.client()
+    await client.redeem()
+    new = owning(client).new_record((await record_of(client)).parameters, None)
+    recorder = Recorder(owning(client), new, is_stored=False)
+    client.journal.fails = lambda _number, name: "after" if name == "claim" else None
+    assert isinstance(await said(recorder.sent(new.view)), JournalFailed)
+    owning(client).owner = "another"
+    assert not await recorder.may_deny()
 
 
 def used_up(client: Client, record: CallRecord) -> CallRecord:
