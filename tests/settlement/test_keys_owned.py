@@ -12,10 +12,11 @@ from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
 from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import ApiError, OutcomeUnknown, Proof
+from voucher_async.errors import ApiError, JournalFailed, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
+from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
 from voucher_async.pending import SettlementState
 
@@ -56,6 +57,19 @@ async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared
     assert isinstance(told, ApiError), told
     assert (told.status, told.proof) == (409, Proof.NOT_SENT)
     assert [each.key for each in await client.records()] == ["K-0", "K-5"]
+
+
+@virtually
+async def test_what_may_be_recorded_is_not_denied_by_a_client_declared_dead_meanwhile() -> None:
+    town = await Town.build()
+    client = town.client()
+    await client.redeem()
+    new = owning(client).new_record((await record_of(client)).parameters, None)
+    recorder = Recorder(owning(client), new, is_stored=False)
+    client.journal.fails = lambda _number, name: "after" if name == "claim" else None
+    assert isinstance(await said(recorder.sent(new.view)), JournalFailed)
+    owning(client).owner = "another"
+    assert not await recorder.may_deny()
 
 
 def used_up(client: Client, record: CallRecord) -> CallRecord:
@@ -115,6 +129,27 @@ async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat
     assert (await task).id in town.made("refund")
 
 
+@virtually
+async def test_a_claim_that_is_not_won_changes_nothing_of_a_call_that_is_written_meanwhile() -> None:
+    town = await Town.build()
+    client = town.client()
+    goes_on = hold(client, "refundCharge")
+    task = client.begin("refund", timeout=60.0)
+    await asyncio.sleep(0.5)
+    record = await record_of(client)
+    client.journal.pauses_at("claim")
+    claiming = asyncio.create_task(owning(client).claim(used_up(client, record)))
+    await asyncio.sleep(0.5)
+    assert not await owning(client).save(record)  # that of a call which has lost it
+    await asyncio.sleep(20.0)
+    assert await town.journal.is_alive(owning(client).owner)
+    goes_on.set()
+    assert (await task).id in town.made("refund")
+    client.journal.goes_on()
+    assert not (await claiming).won
+    assert record.id not in owning(client)._driven
+
+
 def test_what_another_call_took_over_while_it_was_read_is_not_handed_over(loops: Loops) -> None:
     client = cut_off(loops, "redeem", "hung")
 
@@ -153,6 +188,29 @@ def test_what_another_call_is_just_taking_over_is_not_handed_over(loops: Loops) 
         client.journal.pauses_after("")
         await client.recharge("K-5")
         client.journal.goes_on()
+        return await task
+
+    charge = loops.run(both)
+    assert client.town.made("redeem") == [charge.id]
+
+
+def test_what_was_handed_over_and_taken_over_at_once_keeps_its_heartbeat(loops: Loops) -> None:
+    client = cut_off(loops, "redeem", "hung")
+
+    async def both() -> Charge:
+        await asyncio.sleep(BEAT)
+        client.journal.pauses_after("save")
+        beat = asyncio.create_task(client.recharge("K-5"))
+        await asyncio.sleep(0.1)
+        client.journal.pauses_after("")
+        goes_on = hold(client, CHARGE)
+        task = client.begin("redeem", timeout=60.0)
+        await asyncio.sleep(0.1)
+        client.journal.goes_on()
+        await beat
+        await asyncio.sleep(20.0)
+        assert await client.town.journal.is_alive(owning(client).owner)
+        goes_on.set()
         return await task
 
     charge = loops.run(both)

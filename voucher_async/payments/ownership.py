@@ -187,9 +187,7 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        former = self._driven.get(held.id)
-        if former is None or former.loop.is_closed():
-            self._driven[held.id] = _Driven(held.version)  # and no beat hands it over any more
+        self._driven[held.id] = _Driven(held.version)  # no beat hands it over any more
         try:
             is_taken = await self.save(taken)
         except BaseException:
