@@ -34,7 +34,7 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
         "--delay", type=float, default=1.0, help="seconds that the server takes at the longest"
     )
     parser.add_argument("--slack", type=float, default=2.0, help="seconds that this machine may be late")
-    parser.add_argument("--turn", type=float, default=4.0, help="seconds that each habit has its turn")
+    parser.add_argument("--turn", type=float, default=2.0, help="seconds that each habit has its turn")
     parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
     parser.add_argument("--kills", type=int, help="how often each worker is killed; 5 for the variant `kill`")
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")

@@ -46,7 +46,7 @@ class Storm:
     kills: int = 0
     delay: float = 1.0
     slack: float = 2.0
-    turn: float = 4.0
+    turn: float = 2.0
     patience: float = 60.0
 
     @property
