@@ -59,6 +59,7 @@ VOUCHER = attrs.evolve(
     order_number=None,
     created_at=NOON,
 )
+SMALL = attrs.evolve(VOUCHER, currency="eur")
 LATE = 1000.0  # seconds: later than any window
 CONFLICT = Conflict("HTTP 409", status=409)
 LIMITED = RateLimited("HTTP 429", status=429, retry_after=2.0)
@@ -303,6 +304,8 @@ async def test_a_look_that_failed_says_nothing(error: VoucherError, *, hopeless:
         (NotFound("HTTP 404", status=404), {"answered": True}, 60.0, (Move.WAIT, Proof.NO_VOUCHER)),
         (VOUCHER, {}, 0.0, (Move.DONE, Proof.NO_VOUCHER)),
         (VOUCHER, {"since": None}, 0.0, (Move.DONE, Proof.NO_VOUCHER)),
+        (SMALL, {"since": None, "sent_at": None}, 0.0, (Move.DONE, Proof.NO_VOUCHER)),
+        (VOUCHER, {"currency": "eur"}, 0.0, (Move.DONE, Proof.NO_VOUCHER)),
         (VOUCHER, {"since": NOON + dt.timedelta(days=1)}, 0.0, (Move.OPEN, Proof.OTHER_VOUCHER)),
         (VOUCHER, {"amount": Decimal("1.00")}, 0.0, (Move.OPEN, Proof.OTHER_VOUCHER)),
         (

@@ -646,6 +646,7 @@ async def test_a_currency_is_read_when_it_is_not_known() -> None:
         ({}, True),
         ({"amount": Decimal("0.01")}, False),
         ({"currency": "CHF"}, False),
+        ({"currency": VOUCHER.currency.lower()}, True),
         ({"order_number": "clearly another"}, False),
         ({"order_number": None}, True),
     ],

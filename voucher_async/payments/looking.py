@@ -22,15 +22,24 @@ from voucher_async.sansio import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from voucher_async.clock import Deadline, ServerClock
-    from voucher_async.models import ChargePage, VoucherDetails
+    from voucher_async.models import ChargePage, CompleteVoucher, VoucherDetails
     from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.sender import Sender
     from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Answer
 
-__all__ = ["Look", "Looking", "find_voucher", "is_what_was_asked", "known_ids", "read_currency"]
+__all__ = [
+    "Look",
+    "Looking",
+    "find_voucher",
+    "is_of_value",
+    "is_what_was_asked",
+    "known_ids",
+    "read_currency",
+]
 
 _SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
 _PAGES: Final = 200
@@ -327,7 +336,14 @@ async def find_voucher(
 def is_what_was_asked(voucher: VoucherDetails, pending: PendingOutcome) -> bool:
     """Whether a voucher is the one that was to be created, as far as the outcome says what that was."""
     same_order = compare(pending.order_number, voucher.order_number) is not Likeness.OTHER
-    return (voucher.amount, voucher.currency) == (pending.amount, pending.currency) and same_order
+    return same_order and is_of_value(voucher, pending.amount, pending.currency)
+
+
+def is_of_value(
+    voucher: VoucherDetails | CompleteVoucher, amount: Decimal | None, currency: str | None
+) -> bool:
+    """Whether a voucher has the amount and the currency that were asked for, in capitals or small letters."""
+    return (voucher.amount, voucher.currency.upper()) == (amount, (currency or "").upper())
 
 
 async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> str | None:

@@ -26,6 +26,7 @@ from voucher_async.payments.facts import Event
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.joining import Ask, Work
 from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.looking import is_of_value
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_reply, reply_of
 from voucher_async.payments.sender import open_outcome
@@ -299,7 +300,8 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
     if refused.keyed:
         if _is_what_was_asked(answer.value, refused.body):
             return answer.value
-        if not refused.is_only and _is_of_that_value(answer.value, refused.body):
+        is_alike = is_of_value(answer.value, refused.body.amount, refused.body.currency)
+        if not refused.is_only and is_alike:
             raise refused.left_open("the voucher that has its id is not quite what was asked for")
         mismatch = IdempotencyMismatch(
             "the idempotency key belongs to another voucher; nothing was created", differences=("voucher",)
@@ -315,14 +317,10 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
 
 def _is_what_was_asked(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
     """Whether a voucher is the one that was asked for, but for what servers rewrite."""
-    if not _is_of_that_value(voucher, body):
+    if not is_of_value(voucher, body.amount, body.currency):
         return False
     texts = ((getattr(body, name), getattr(voucher, name)) for name in _TELLING)
     return all(wanted is None or compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)
-
-
-def _is_of_that_value(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
-    return (voucher.amount, voucher.currency.upper()) == (body.amount, body.currency.upper())
 
 
 def _since(

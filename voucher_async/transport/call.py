@@ -36,13 +36,17 @@ if TYPE_CHECKING:
     from voucher_async.sansio import Request, Response
     from voucher_async.transport.sender import Transport
 
-__all__ = ["Call"]
+__all__ = ["Call", "is_copy"]
 
 T = TypeVar("T")
 
 _UNAUTHORIZED = 401
-_HIT: Final = re.compile(r"\b(hit|stale|updating)\b", re.IGNORECASE)  # nginx, Varnish, CDNs, and RFC 9211
-_CACHES: Final = ("Cache-Status", "X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status")
+_STATUS: Final = "Cache-Status"  # of RFC 9211: caches parted by commas; or one word, as nginx is told to say
+_CACHES: Final = ("X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status")
+# nginx, Varnish, CDNs; TCP_REFRESH_HIT was confirmed by the server
+_KEPT: Final = re.compile(r"(?<![a-z])(?<!refresh_)(hit|stale|updating)(?![a-z])", re.IGNORECASE)
+_HIT: Final = re.compile(r";\s*hit(=\?1)?\s*([;,]|$)|^\s*(hit|stale|updating)\s*$", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'"(\\.|[^"\\])*"')
 _TOKEN_REQUEST: Final = f"{REQUEST_TOKEN.id} ({REQUEST_TOKEN.method} {REQUEST_TOKEN.path})"
 
 _logger: Final = logging.getLogger("voucher_async")
@@ -181,9 +185,9 @@ class Call(Generic[T]):
             failure.__cause__ = error
         else:
             self._ended(Fate.ANSWERED, response)
-            is_copy = _is_copy(response) or not transport.session.is_plain
+            is_kept = is_copy(response) or not transport.session.is_plain
             received = transport.clock.monotonic()
-            return Answer(value=value, date=date, sent=sent, received=received, is_copy=is_copy)
+            return Answer(value=value, date=date, sent=sent, received=received, is_copy=is_kept)
         if not self._proves(response, failure):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)
@@ -367,10 +371,13 @@ class Call(Generic[T]):
         hooks.attempt_ended(event)
 
 
-def _is_copy(response: Response) -> bool:
+def is_copy(response: Response) -> bool:
     """Whether a cache says that it has kept the answer: by an `Age`, or by what caches call a hit."""
-    age = response.headers.get("Age", "").strip()
-    return age not in {"", "0"} or any(_HIT.search(response.headers.get(name, "")) for name in _CACHES)
+    headers = response.headers
+    if headers.get("Age", "").strip() not in {"", "0"}:
+        return True
+    is_hit = _HIT.search(_QUOTED.sub("", headers.get(_STATUS, "")))
+    return is_hit is not None or any(_KEPT.search(headers.get(name, "")) for name in _CACHES)
 
 
 def _in_words(error: BaseException | None) -> str | None:
