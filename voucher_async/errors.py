@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from voucher_async.models import Charge
     from voucher_async.pending import HeldOutcome, PendingOutcome
+    from voucher_async.sansio import Answer
 
 __all__ = [
     "ApiError",
@@ -163,10 +164,12 @@ class ApiError(VoucherError):
             not show it, False when they could not be read; None for other calls, and for a 401 to the only
             request, which needs no look.
         pending: the outcome to `settle` when `looked` is False; None otherwise.
+        answer: its date, and whether it may be a cache's copy, for this package; None when not measured.
     """
 
     has_envelope: bool = False
     looked: bool | None = None
+    answer: Answer[None] | None = None
     pending: PendingOutcome | None = None
 
     def __init__(

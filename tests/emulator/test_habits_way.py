@@ -187,6 +187,22 @@ async def test_refusals_and_other_reads_are_not_kept(wire: Any) -> None:
     assert (await wire("GET", f"/vouchers/{voucher.id}")).body["remaining_amount"] == "25.00"
 
 
+@pytest.mark.parametrize("missing", [0.0, 120.0])
+async def test_an_answer_of_404_is_kept_where_the_cache_keeps_it(
+    wire: Any, clock: ManualClock, missing: float
+) -> None:
+    wire.emulator.habits.cache = habits.Cache(seconds=1, operations="getVoucher", missing=missing)
+    first = await wire("GET", "/vouchers/V-1")
+    wire.emulator.add_voucher(id="V-1", amount=25)
+    clock.advance(119)
+    second = await wire("GET", "/vouchers/V-1")
+    assert [first.status, second.status] == [404, 404 if missing else 200]
+    if missing:
+        assert (second.body, second.headers["Date"]) == (first.body, first.headers["Date"])
+    clock.advance(1)
+    assert (await wire("GET", "/vouchers/V-1")).status == 200
+
+
 async def test_a_cache_forgets_the_oldest_of_very_many_copies(wire: Any) -> None:
     voucher = wire.emulator.add_voucher(amount=25)
     wire.emulator.habits.cache = habits.Cache()

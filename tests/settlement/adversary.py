@@ -11,7 +11,7 @@ import datetime as dt
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from email.utils import format_datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import attrs
@@ -19,6 +19,7 @@ import attrs
 from tests.virtual import VirtualClock
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.errors import (
+    ApiError,
     CallTimeout,
     ConfigurationError,
     ConnectFailed,
@@ -242,18 +243,24 @@ class Wire:
             response = await self._limited(request, deadline, intent)
             if intent is not None and response.status in range(200, 300):
                 self._adversary.claimed.add(intent)
-            is_original = request.operation.method != "GET"
-            date = self._server_clock.observe(response.headers["Date"], sent, original=is_original)
-            is_copy = "Age" in response.headers
-            received = self._clock.monotonic()
-            return Answer(
-                value=decode(request, response), date=date, sent=sent, received=received, is_copy=is_copy
-            )
+            return self._answer(request, response, sent)
         except VoucherError as error:
             error.facts = attrs.evolve(request.facts(), sent_at=self._server_clock.now())
             if intent is not None and error.fate is Fate.UNKNOWN:
                 self._adversary.doubted.add(intent)
             raise
+
+    def _answer(self, request: Request[T], response: Response, sent: float) -> Answer[T]:
+        is_original = request.operation.method != "GET"
+        date = self._server_clock.observe(response.headers["Date"], sent, original=is_original)
+        is_copy, received = "Age" in response.headers, self._clock.monotonic()
+        said = Answer(value=None, date=date, sent=sent, received=received, is_copy=is_copy)
+        try:
+            value = decode(request, response)
+        except ApiError as error:
+            error.answer = said
+            raise
+        return attrs.evolve(cast("Answer[T]", said), value=value)
 
     async def _limited(self, request: Request[Any], deadline: Deadline, intent: str | None) -> Response:
         if self.dead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tests.settlement.conftest import Shop
 from tests.settlement.mesh import Asked, Mesh, Reply, delivered, said
 from tests.settlement.truth import outcome_of
-from voucher_async import OutcomeUnknown, Proof
+from voucher_async import ApiError, NotFound, OutcomeUnknown, PendingOutcome, Proof, VoucherClient
+from voucher_async.testing import habits
 
 CREATE, COMPLETE, VOUCHER = "createVoucher", "getCompleteVoucher", "getVoucher"
 HTML = b"<html><body>blocked</body></html>"
@@ -141,3 +143,80 @@ async def test_a_request_still_on_its_way_is_not_called_refused(meshed: Shop, me
     await kept[0].deliver()
     assert len(meshed.emulator.vouchers()) == 1
     assert told.word == "open", told
+
+
+KEPT = {"age": True, "date": False}
+
+
+def cached(shop: Shop, mark: str) -> None:
+    """Let a cache keep for two minutes that a voucher is not there."""
+    shop.emulator.habits.cache = habits.Cache(
+        operations=(VOUCHER, COMPLETE), missing=120.0, age=KEPT[mark], old_date=not KEPT[mark]
+    )
+
+
+async def settled(shop: Shop, client: VoucherClient, pending: PendingOutcome, timeout: float = 20.0) -> str:
+    """Settle an outcome: its state, or "open"."""
+    try:
+        return str((await shop.during(client.settle(pending, timeout=timeout))).state)
+    except OutcomeUnknown:
+        return "open"
+
+
+@pytest.mark.parametrize("mark", KEPT)
+@pytest.mark.parametrize("known", [True, False], ids=["date known", "new process"])
+async def test_absence_out_of_a_cache_is_no_proof(
+    meshed: Shop, *, mesh: Mesh, mark: str, known: bool
+) -> None:
+    kept: list[Asked] = []
+
+    async def held(asked: Asked) -> Reply:
+        kept.append(asked)
+        return said(502, HTML, Date=format_datetime(meshed.emulator.now(), usegmt=True))
+
+    cached(meshed, mark)
+    mesh.rules[CREATE] = held
+    told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, id="V-1", timeout=5)))
+    assert isinstance(told.error, OutcomeUnknown)
+    pending = told.error.pending
+    client = meshed.client if known else meshed.another(base_url=mesh.base_url)
+    assert await settled(meshed, client, pending, 1.0) == "open"
+    await kept[0].deliver()
+    assert await settled(meshed, client, pending, 1.0) != "not done"
+    await meshed.passes(130)
+    assert await settled(meshed, client, pending) == "done"
+    assert "not done" not in meshed.told.words
+    await client.aclose()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["date known", "new process"])
+async def test_absence_is_proved_once_no_cache_keeps_it(meshed: Shop, *, mesh: Mesh, known: bool) -> None:
+    async def lost(_: Asked) -> Reply:
+        return said(502, HTML, Date=format_datetime(meshed.emulator.now(), usegmt=True))
+
+    cached(meshed, "date")
+    mesh.rules[CREATE] = lost
+    told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, id="V-1", timeout=5)))
+    assert isinstance(told.error, OutcomeUnknown)
+    client = meshed.client if known else meshed.another(base_url=mesh.base_url)
+    assert await settled(meshed, client, told.error.pending, 1.0) == "open"
+    await meshed.passes(130)
+    meshed.emulator.habits.cache = None
+    assert await settled(meshed, client, told.error.pending) == "not done"
+    await client.aclose()
+
+
+@pytest.mark.parametrize("mark", KEPT)
+async def test_a_refusal_beside_absence_out_of_a_cache_proves_nothing(
+    meshed: Shop, mesh: Mesh, mark: str
+) -> None:
+    cached(meshed, mark)
+    with pytest.raises(NotFound):
+        await meshed.during(meshed.client.vouchers.get_complete("V-1"))
+    await meshed.passes(10)
+    mesh.rules[CREATE] = delivered(2, said(409))
+    told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, id="V-1")))
+    assert len(meshed.emulator.vouchers()) == 1
+    assert isinstance(told.error, ApiError)
+    assert (told.error.looked, told.error.proof) == (False, None)
+    assert told.error.pending is not None

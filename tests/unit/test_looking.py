@@ -632,6 +632,33 @@ async def test_a_voucher_is_found_or_not() -> None:
     assert await find_voucher(OneVoucher(None), pending(), server.deadline()) is None
 
 
+def missing(server_time: float, sent: float, *, is_copy: bool = False) -> NotFound:
+    error = NotFound("HTTP 404", status=404)
+    date = NOON + dt.timedelta(seconds=server_time)
+    error.answer = Answer(value=None, date=date, sent=sent, received=sent, is_copy=is_copy)
+    return error
+
+
+def test_absence_counts_by_the_date_of_the_server_and_not_out_of_a_copy() -> None:
+    clock = ManualClock(NOON)
+    server_clock = ServerClock(clock)
+    looking = Looking(OneVoucher(None), server_clock)
+    server_clock.observe(format_datetime(NOON, usegmt=True), 0.0, original=True)
+    clock.advance(10.0)
+    assert not looking.is_absent_now("/vouchers/V", missing(0, 10.0))
+    assert not looking.is_absent_now("/vouchers/V", missing(10, 10.0, is_copy=True))
+    assert looking.is_absent_now("/vouchers/V", missing(10, 10.0))
+    assert looking.is_absent_now("/vouchers/V", NotFound("HTTP 404", status=404))
+
+
+def test_absence_counts_by_two_dates_where_nothing_tells_that_of_the_server() -> None:
+    looking = Looking(OneVoucher(None), ServerClock(ManualClock(NOON)))
+    assert not looking.is_absent_now("/vouchers/V", missing(0, 0.0))
+    assert not looking.is_absent_now("/vouchers/V/complete", missing(2, 2.0))
+    assert looking.is_absent_now("/vouchers/V", missing(4, 4.0))
+    assert not looking.is_absent_now("/vouchers/V", missing(4, 8.0))  # the date of a copy stands still
+
+
 async def test_a_currency_is_read_when_it_is_not_known() -> None:
     server = OneVoucher(VOUCHER)
     assert await read_currency(server, pending(currency="CHF"), server.deadline()) == "CHF"

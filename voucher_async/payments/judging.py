@@ -20,7 +20,13 @@ from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
 from voucher_async.payments.facts import Call, CallState, Event, Facts
-from voucher_async.payments.looking import Look, Looking, find_voucher, is_what_was_asked
+from voucher_async.payments.looking import (
+    Look,
+    Looking,
+    find_voucher,
+    is_what_was_asked,
+    voucher_request,
+)
 from voucher_async.payments.replies import brief
 
 if TYPE_CHECKING:
@@ -239,9 +245,16 @@ class Judge:
     async def _look_for_voucher(self, money_call: MoneyCall, facts: Facts, deadline: Deadline) -> Verdict:
         pending = money_call.pending
         facts = facts._replace(proof=Proof.NO_VOUCHER)
-        answer = await find_voucher(self._sender, pending, deadline)
-        if answer is None:
-            return Verdict(Move.NOT_DONE, facts)  # once the window has passed, which the machine measures
+        request = voucher_request(pending)
+        try:
+            answer = await self._sender.send(request, deadline)
+        except NotFound as error:
+            if not error.has_envelope:
+                raise
+            if self._looking.is_absent_now(request.path, error):
+                return Verdict(Move.NOT_DONE, facts)  # past the window, which the machine measures
+            money_call.reason = "that its voucher is not there may be a copy of an older answer"
+            return Verdict(Move.WAIT, facts)
         voucher = answer.value
         is_ours = is_what_was_asked(voucher, pending)
         is_older = pending.since is not None and voucher.created_at < pending.since

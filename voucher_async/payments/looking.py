@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.sender import Sender
     from voucher_async.pending import PendingOutcome
-    from voucher_async.sansio import Answer
+    from voucher_async.sansio import Answer, Request
 
 __all__ = [
     "Look",
@@ -39,6 +39,7 @@ __all__ = [
     "is_what_was_asked",
     "known_ids",
     "read_currency",
+    "voucher_request",
 ]
 
 _SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
@@ -167,6 +168,18 @@ class Looking:
         most = self._server_clock.at_most(moment)
         return answer.date is None or (most is not None and answer.date >= most)
 
+    def is_absent_now(self, path: str, error: NotFound) -> bool:
+        """Whether a thing that the API says is not there is not there now: its answer is no copy.
+
+        A 404 may be kept as lists are, and the URL of a thing is always the same; its date tells, as theirs.
+
+        Args:
+            path: the path of the request.
+            error: its answer; one without a date is taken for new.
+        """
+        answer = error.answer
+        return answer is None or (self._is_fresh(path, answer) and not answer.is_copy)
+
     def _is_dated_now(self, answer: Answer[Any]) -> bool:
         """Whether an answer's date is not older than its request; copies have that of their first answer.
 
@@ -175,7 +188,7 @@ class Looking:
         least = self._server_clock.at_least(answer.sent)
         return least is not None and answer.date is not None and _is_not_before(answer.date, least)
 
-    def _is_fresh(self, voucher_id: str, answer: Answer[ChargePage]) -> bool:
+    def _is_fresh(self, voucher_id: str, answer: Answer[Any]) -> bool:
         """Whether a page is no copy, by its date.
 
         Where no other answer tells, or the clocks of several servers differ, two looks a second apart do:
@@ -324,13 +337,17 @@ async def find_voucher(
     Raises:
         VoucherError: it could not be read.
     """
-    request = build(GET_VOUCHER, ids={"id": pending.voucher_id or ""})
     try:
-        return await sender.send(request, deadline)
+        return await sender.send(voucher_request(pending), deadline)
     except NotFound as error:
         if not error.has_envelope:
             raise
         return None
+
+
+def voucher_request(pending: PendingOutcome) -> Request[VoucherDetails]:
+    """The request that reads the voucher of an outcome."""
+    return build(GET_VOUCHER, ids={"id": pending.voucher_id or ""})
 
 
 def is_what_was_asked(voucher: VoucherDetails, pending: PendingOutcome) -> bool:

@@ -272,6 +272,7 @@ class _Refused:
 async def _after_refusal(settler: Settler, refused: _Refused, deadline: Deadline) -> CompleteVoucher:
     """Read the id after a refusal: an earlier delivery, ours or a proxy's, may have taken it."""
     request = build(GET_COMPLETE_VOUCHER, ids={"id": refused.body.id or ""})
+    is_absent = False
     for number in range(_LOOKS):
         if number:
             await settler.pauses.wait(min(_BETWEEN, max(deadline.left(), 0.0)))
@@ -279,10 +280,11 @@ async def _after_refusal(settler: Settler, refused: _Refused, deadline: Deadline
             answer = await settler.sender.send(request, deadline)
         except VoucherError as failure:
             if isinstance(failure, NotFound) and failure.has_envelope:
+                is_absent = settler.looking.is_absent_now(request.path, failure)
                 continue
             raise refused.left_open(f"reading its id failed ({brief(failure)})") from failure
         return _ours(refused, answer, deadline)
-    if refused.is_only:
+    if refused.is_only and is_absent:
         raise as_not_done(refused.error, Proof.REFUSED)
     if refused.error.has_envelope:
         raise refused.refusal()

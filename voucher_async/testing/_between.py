@@ -83,6 +83,7 @@ class Cache:
         old_date: an answer from a copy has the `Date` of the copy; otherwise a new one, as nginx writes it.
         stale_if_error: for so many more seconds the copy is served in place of a fault that is an error or a
             broken connection (`proxy_cache_use_stale`).
+        missing: how long an answer of 404 is kept, which caches may do unasked (`proxy_cache_valid 404 2m`).
     """
 
     seconds: float = attrs.field(default=30.0, validator=within(0, LONGEST))
@@ -92,3 +93,4 @@ class Cache:
     age: bool = False
     old_date: bool = True
     stale_if_error: float = attrs.field(default=0.0, validator=within(0, LONGEST))
+    missing: float = attrs.field(default=0.0, validator=within(0, LONGEST))

@@ -17,6 +17,7 @@ __all__ = ["Passage", "Way"]
 
 _MOST_COPIES: Final = 1024
 _OK: Final = 200
+_MISSING: Final = 404
 _HTML: Final = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>"
 _MESH: Final = {403: "RBAC: access denied", 429: "local_rate_limited"}  # Envoy's own words
 _TITLES: Final = {
@@ -74,14 +75,14 @@ class Way:
         cache = self.engine.habits.cache
         if cache is None or (cache.honour_no_cache and "no-cache" in (call.cache_control or "").lower()):
             return None
-        return self._kept(call, cache, cache.seconds)
+        return self._kept(call, cache)
 
     def stale(self, call: Call) -> Outcome | None:
         """The answer that a cache gives when the server cannot be asked, if there is one."""
         cache = self.engine.habits.cache
         if cache is None or not cache.stale_if_error:
             return None
-        return self._kept(call, cache, cache.seconds + cache.stale_if_error)
+        return self._kept(call, cache, cache.stale_if_error)
 
     def fetch(self, call: Call, fault: object = None) -> Passage:
         """Take a request past the caches; `fault` is what the request log says that it met."""
@@ -96,12 +97,12 @@ class Way:
         self._keep(call, operation, outcome)
         return Passage(outcome, delivered)
 
-    def _kept(self, call: Call, cache: Cache, seconds: float) -> Outcome | None:
+    def _kept(self, call: Call, cache: Cache, longer: float = 0.0) -> Outcome | None:
         copy = self._copies.get(_key(call, cache)) if cache is self._cache else None
         if copy is None or call.method != "GET":
             return None
         age = (self.engine.now() - copy.made).total_seconds()
-        if age >= seconds:
+        if age >= _lifetime(cache, copy.outcome) + longer:
             return None
         headers = {**copy.outcome.headers, **({"Age": str(int(age))} if cache.age else {})}
         return attrs.evolve(
@@ -113,13 +114,20 @@ class Way:
         if cache is not self._cache:
             self._cache = cache
             self._copies.clear()
-        if cache is None or operation not in cache.operations or outcome.status != _OK:
+        if cache is None or operation not in cache.operations:
+            return
+        if outcome.status != _OK and not (outcome.status == _MISSING and cache.missing):
             return
         key = _key(call, cache)
         self._copies.pop(key, None)
         self._copies[key] = _Copy(outcome, self.engine.now())
         if len(self._copies) > _MOST_COPIES:
             del self._copies[next(iter(self._copies))]
+
+
+def _lifetime(cache: Cache, outcome: Outcome) -> float:
+    """Seconds for which a cache serves an answer."""
+    return cache.missing if outcome.status == _MISSING else cache.seconds
 
 
 def _key(call: Call, cache: Cache) -> _Key:

@@ -228,6 +228,7 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "cached lists, with age": {"cache": Cache(age=True, honour_no_cache=True)},
         "cached lists, new date": {"cache": Cache(old_date=False)},
         "cached balances": {"cache": Cache(operations=("getVoucher",))},
+        "cached absence": {"cache": Cache(operations=("getVoucher", "getCompleteVoucher"), missing=120.0)},
         "stale if error": {"cache": Cache(seconds=0.5, stale_if_error=60.0)},
         "charges of nobody": {"charge_client_id": "missing"},
         "charges of another": {"charge_client_id": "another"},

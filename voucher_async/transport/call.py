@@ -176,6 +176,8 @@ class Call(Generic[T]):
             transport.budget.succeeded()
         is_original = self._request.operation.method != "GET" and self._is_of_api
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
+        is_kept = is_copy(response) or not transport.session.is_plain
+        said = Answer(value=None, date=date, sent=sent, received=transport.clock.monotonic(), is_copy=is_kept)
         try:
             value = decode(self._request, response)
         except ApiError as error:
@@ -185,9 +187,8 @@ class Call(Generic[T]):
             failure.__cause__ = error
         else:
             self._ended(Fate.ANSWERED, response)
-            is_kept = is_copy(response) or not transport.session.is_plain
-            received = transport.clock.monotonic()
-            return Answer(value=value, date=date, sent=sent, received=received, is_copy=is_kept)
+            return attrs.evolve(cast("Answer[T]", said), value=value)
+        failure.answer = said
         if not self._proves(response, failure):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)
