@@ -219,8 +219,9 @@ class Supervisor:
     def _done(self, money_call: MoneyCall) -> None:
         """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
         if money_call.effects <= 1:
-            known, done = money_call.pending, SettlementState.DONE
-            self.settler.registry.settled(Settlement(pending=known, state=done, charge=money_call.charge))
+            known, charge = money_call.pending, money_call.charge
+            settlement = Settlement(pending=known, state=SettlementState.DONE, charge=charge)
+            self.settler.registry.settled(settlement)
 
     def _not_done(self, money_call: MoneyCall, proof: Proof) -> None:
         state = SettlementState.NOT_DONE
