@@ -306,7 +306,14 @@ class Judge:
             return True  # an answer of 2xx said that it was done: nothing proves the contrary
         if self.world.habit is not None:
             return True  # the storm counts how many
-        return self._is_beside_another(pending_id) or self._is_near_another(pending_id)
+        is_unclear = self._is_beside_another(pending_id) or self._is_near_another(pending_id)
+        return is_unclear or self._waits_for_a_refund(pending_id)
+
+    def _waits_for_a_refund(self, pending_id: str) -> bool:
+        """Whether the refund of a surplus is open for a good reason: its charge is open as long."""
+        made = {charge.id for charge in self._effects(pending_id)}
+        refunds = [each.id for each in self.world.saved.values() if each.charge_id in made]
+        return any(self._stays_open(each) and self._may_stay_open(each) for each in refunds)
 
     def _is_near_another(self, pending_id: str) -> bool:
         """Whether an entry that is another call's may be this one's for all that servers rewrite."""
