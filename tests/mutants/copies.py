@@ -19,7 +19,7 @@ from tests.mutants.table import Rule
 
 WIDE: Final = (
     "tests/unit/test_balance.py",
-    "tests/unit/test_case.py",
+    "tests/unit/test_money_call.py",
     "tests/unit/test_decide.py",
     "tests/unit/test_evidence.py",
     "tests/unit/test_lessons.py",
@@ -28,7 +28,7 @@ WIDE: Final = (
     "tests/unit/test_not_done.py",
     "tests/unit/test_replies.py",
     "tests/unit/test_retry.py",
-    "tests/unit/test_book.py",
+    "tests/unit/test_registry.py",
     "tests/settlement",
     "tests/checkout",
     "tests/resources",

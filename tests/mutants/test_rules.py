@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import voucher_async
+from tests.mutants.copies import MODEL, WIDE
 from tests.mutants.table import Rule, load
 
 SOURCES = Path(voucher_async.__file__).resolve().parent.parent
@@ -39,3 +40,7 @@ def test_the_tests_that_are_run_first_are_there(rule: Rule, root: Path) -> None:
         path, _, name = test.partition("::")
         assert (root / path).exists(), test
         assert not name or f"def {name}(" in (root / path).read_text(encoding="utf-8"), test
+
+
+def test_the_tests_that_are_run_for_every_rule_are_there(root: Path) -> None:
+    assert [test for test in (*WIDE, *MODEL) if not (root / test).exists()] == []
