@@ -10,7 +10,7 @@ from tests.chaos.config import Storm
 
 STORM = Storm(calls=300, workers=2, lanes=30, seed=20, kills=1, delay=0.6, slack=1.2, patience=45.0)
 HABITS = Storm(
-    calls=300, workers=2, lanes=20, seed=20, share=0.1, variant="habits", turn=0.5, patience=45.0, slack=1.2
+    calls=300, workers=2, lanes=20, seed=20, share=0.1, variant="habits", turn=0.1, patience=45.0, slack=1.2
 )
 KEYS = Storm(
     calls=150, workers=2, lanes=20, seed=20, share=0.1, variant="keys", turn=0.5, patience=20.0, slack=1.2
