@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -177,9 +177,10 @@ class Call(Generic[T]):
         is_original = self._request.operation.method != "GET" and self._is_of_api
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         is_kept = is_copy(response) or not transport.session.is_plain
-        said = Answer(value=None, date=date, sent=sent, received=transport.clock.monotonic(), is_copy=is_kept)
+        received = transport.clock.monotonic()
+        answer: Answer[Any] = Answer(value=None, date=date, sent=sent, received=received, is_copy=is_kept)
         try:
-            value = decode(self._request, response)
+            answer.value = decode(self._request, response)
         except ApiError as error:
             failure: ApiError = error
         except Exception as error:  # noqa: BLE001 - the server said something, if only with the status
@@ -187,8 +188,8 @@ class Call(Generic[T]):
             failure.__cause__ = error
         else:
             self._ended(Fate.ANSWERED, response)
-            return attrs.evolve(cast("Answer[T]", said), value=value)
-        failure.answer = said
+            return answer
+        failure.answer = answer
         if not self._proves(response, failure):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)
@@ -197,9 +198,10 @@ class Call(Generic[T]):
     @property
     def _is_of_api(self) -> bool:
         """Whether the API's host answers; tokens may come from another one, with a clock of its own."""
+        if self._request.operation is not REQUEST_TOKEN:
+            return True
         settings = self._transport.settings
-        hosts = (urlsplit(url).netloc for url in (settings.token_url, settings.base_url))
-        return self._request.operation is not REQUEST_TOKEN or len(set(hosts)) == 1
+        return urlsplit(settings.token_url).netloc == urlsplit(settings.base_url).netloc
 
     def _make_exchange(self, token: Token | None) -> Exchange:
         request, settings = self._request, self._transport.settings
