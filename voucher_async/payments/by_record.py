@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import OutcomeUnknown, VoucherError
@@ -12,6 +12,8 @@ from voucher_async.payments.recording import Recorder
 from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.ownership import Ownership
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from voucher_async.payments.registry import Registry
 
 __all__ = ["by_record", "is_driven_here", "kept"]
+
+T = TypeVar("T")
 
 _PAUSE: Final = 0.25  # seconds
 
@@ -72,8 +76,9 @@ async def by_record(
     Raises:
         OutcomeUnknown: it is still under way, it is a checkout that was not finished, or the journal fails.
     """
-    while (record := await _read(ownership, pending)) is not None:
-        if record.state not in DRIVEN or not await _is_alive(ownership, record, pending):
+    journal, scope = ownership.journal, ownership.scope
+    while (record := await _told(journal.get(scope, pending.id), pending)) is not None:
+        if record.state not in DRIVEN or not await _told(ownership.is_alive(record), pending):
             return _known(ownership, record, pending)
         if deadline.left() <= 0 or pauses.are_over:
             raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
@@ -81,23 +86,13 @@ async def by_record(
     return None
 
 
-async def _read(ownership: Ownership, pending: PendingOutcome) -> CallRecord | None:
+async def _told(answer: Awaitable[T], pending: PendingOutcome) -> T:
+    """Wait for the journal; while it cannot be read the outcome is open."""
     try:
-        return await ask_journal(ownership.journal.get(ownership.scope, pending.id))
+        return await ask_journal(answer)
     except VoucherError as error:
-        raise _unreadable(pending) from error
-
-
-async def _is_alive(ownership: Ownership, record: CallRecord, pending: PendingOutcome) -> bool:
-    try:
-        return await ownership.is_alive(record)
-    except VoucherError as error:
-        raise _unreadable(pending) from error
-
-
-def _unreadable(pending: PendingOutcome) -> OutcomeUnknown:
-    words = "the outcome is still open: the journal cannot be read, and somebody may go on with the call"
-    return OutcomeUnknown(words, pending=pending)
+        words = "the outcome is still open: the journal cannot be read, and somebody may go on with the call"
+        raise OutcomeUnknown(words, pending=pending) from error
 
 
 def _known(ownership: Ownership, record: CallRecord, pending: PendingOutcome) -> Settlement | Recorder | None:
