@@ -9,7 +9,7 @@ import attrs
 from voucher_async.errors import InvalidInput, OutcomeUnknown, Proof
 from voucher_async.models import Charge
 from voucher_async.operations import GET_CHARGE
-from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters
+from voucher_async.payments.call import DRIVEN, CallRecord, CallState
 from voucher_async.payments.facts import Event, Facts, call_of
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.pending import Settlement, SettlementState
@@ -122,16 +122,10 @@ def _recorded(
     """The record with the verdict; one of its own for a call that this journal does not know."""
     pending = settlement.pending
     if record is None:
-        parameters = Parameters(
-            operation=pending.operation,
-            amount=pending.amount,
-            currency=pending.currency,
-            order_number=pending.order_number,
-            target=pending.reservation_id or pending.charge_id or pending.voucher_id or "",
+        about = CallRecord.about(
+            pending, scope=ownership.scope, owner=ownership.owner, at=ownership.clock.now()
         )
-        record = attrs.evolve(
-            ownership.new_record(parameters, None), id=pending.id, pending=pending, version=0
-        )
+        record = attrs.evolve(about, version=0)
     return record.step(
         CallState.DONE if settlement.charge is not None else CallState.NOT_DONE,
         at=ownership.clock.now(),
