@@ -315,7 +315,7 @@ class ServerClock:
 
     @property
     def _stands_still(self) -> bool:
-        """Whether it does by all that was seen, as where a test has frozen the time."""
+        """Whether all answers of late have shown one date, as where a test has frozen the server's time."""
         return not self._moves and self._received - self._first > _REPEATED
 
     def at_least(self, sent: float) -> dt.datetime | None:

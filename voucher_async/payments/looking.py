@@ -152,11 +152,12 @@ class Looking:
             voucher_id: the voucher, whose charges were read a moment ago.
             answer: the answer; one without a date is taken for new.
         """
-        look = self._dates.get(voucher_id)
         if answer.date is None or self._is_dated_now(answer):
             return True
-        is_near = look is not None and look.is_fresh and answer.sent - look.received < _NEAR
-        return look is not None and is_near and _is_not_before(answer.date, look.date)
+        look = self._dates.get(voucher_id)
+        if look is None or not look.is_fresh or answer.sent - look.received >= _NEAR:
+            return False
+        return _is_not_before(answer.date, look.date)
 
     def is_after(self, moment: float, answer: Answer[Any]) -> bool:
         """Whether an answer is certainly newer than a moment, by its date; without one nothing tells.
