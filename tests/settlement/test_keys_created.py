@@ -10,9 +10,9 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.settlement.conftest import Recorder, Shop, settings
+from tests.settlement.conftest import Recorder, Shop
 from tests.settlement.test_field_clocks_apart import Sleeper
-from tests.settlement.test_keys_paused import sent_states, standing_still
+from tests.settlement.test_keys_paused import sent_states, standing_still, two_clients
 from tests.settlement.town import said
 from voucher_async import (
     ApiError,
@@ -25,10 +25,8 @@ from voucher_async import (
     StillRunning,
     VoucherClient,
 )
-from voucher_async.clock import Clock
 from voucher_async.payments.beginning import ROUNDS
 from voucher_async.payments.call import CallRecord, CallState
-from voucher_async.payments.memory import MemoryJournal
 from voucher_async.sansio import Response
 from voucher_async.testing import faults
 from voucher_async.transport.session import Session
@@ -65,15 +63,8 @@ class Standing:
 
 @pytest_asyncio.fixture
 async def standing(shop: Shop) -> AsyncIterator[Standing]:
-    journal, clock = MemoryJournal(shop.clock), Sleeper(shop.clock)
-
-    def client(clock: Clock) -> VoucherClient:
-        return VoucherClient(settings=settings(shop.emulator), clock=clock, journal=journal)
-
-    async with client(clock) as first, client(shop.clock) as second:
+    async with two_clients(shop) as (first, second, clock):
         yield Standing(shop, first, second, clock)
-        for each in (first, second):
-            await each.aclose(wait=0)
 
 
 async def test_who_was_taken_over_writes_no_body(standing: Standing) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
@@ -154,14 +154,19 @@ def test_what_another_call_took_over_while_it_was_read_is_not_handed_over(loops:
     client = cut_off(loops, "redeem", "hung")
 
     async def both() -> Charge:
-        await asyncio.sleep(BEAT)
-        client.journal.pauses_at("get")
-        beat = asyncio.create_task(client.recharge("K-5"))
-        await asyncio.sleep(0.1)
-        return await take_over(client, beat)
+        return await take_over(client, await standing_beat(client, client.journal.pauses_at, "get"))
 
     charge = loops.run(both)
     assert client.town.made("redeem") == [charge.id]
+
+
+async def standing_beat(client: Client, pauses: Callable[[str], None], name: str) -> asyncio.Task[Charge]:
+    """A call that renews the lease, and stands still at a method of the journal."""
+    await asyncio.sleep(BEAT)
+    pauses(name)
+    beat = asyncio.create_task(client.recharge("K-5"))
+    await asyncio.sleep(0.1)
+    return beat
 
 
 async def take_over(client: Client, beat: asyncio.Task[Charge]) -> Charge:
@@ -198,10 +203,7 @@ def test_what_was_handed_over_and_taken_over_at_once_keeps_its_heartbeat(loops: 
     client = cut_off(loops, "redeem", "hung")
 
     async def both() -> Charge:
-        await asyncio.sleep(BEAT)
-        client.journal.pauses_after("save")
-        beat = asyncio.create_task(client.recharge("K-5"))
-        await asyncio.sleep(0.1)
+        beat = await standing_beat(client, client.journal.pauses_after, "save")
         client.journal.pauses_after("")
         goes_on = hold(client, CHARGE)
         task = client.begin("redeem", timeout=60.0)
@@ -221,10 +223,7 @@ def test_what_was_changed_while_it_was_handed_over_is_handed_over_with_the_next_
     client = cut_off(loops, "refund", "hung")
 
     async def write_late() -> None:
-        await asyncio.sleep(BEAT)
-        client.journal.pauses_after("get")
-        beat = asyncio.create_task(client.recharge("K-5"))
-        await asyncio.sleep(0.1)
+        beat = await standing_beat(client, client.journal.pauses_after, "get")
         client.journal.pauses_after("")
         record = await record_of(client)
         late = record.step(record.state, at=record.changed_at, by=record.owner, why="late")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -253,17 +254,24 @@ def standing_still(client: VoucherClient, gate: asyncio.Event, met: asyncio.Even
     client._transport.session.__class__ = Still
 
 
-@pytest_asyncio.fixture
-async def paused(shop: Shop) -> AsyncIterator[Paused]:
+@contextlib.asynccontextmanager
+async def two_clients(shop: Shop) -> AsyncGenerator[tuple[VoucherClient, VoucherClient, Sleeper]]:
+    """Two clients that share a journal, and the clock of the first, which can sleep."""
     journal, clock = MemoryJournal(shop.clock), Sleeper(shop.clock)
 
     def client(clock: Clock) -> VoucherClient:
         return VoucherClient(settings=settings(shop.emulator), clock=clock, journal=journal)
 
     async with client(clock) as first, client(shop.clock) as second:
-        yield Paused(shop, first, second, asyncio.Event(), asyncio.Event(), clock)
+        yield first, second, clock
         for each in (first, second):
             await each.aclose(wait=0)
+
+
+@pytest_asyncio.fixture
+async def paused(shop: Shop) -> AsyncIterator[Paused]:
+    async with two_clients(shop) as (first, second, clock):
+        yield Paused(shop, first, second, asyncio.Event(), asyncio.Event(), clock)
 
 
 async def charged(paused: Paused) -> Charge:

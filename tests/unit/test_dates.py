@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from email.utils import format_datetime
 from typing import TypeVar, cast
 
 import attrs
@@ -13,7 +14,6 @@ from tests.unit.test_looking import (
     Page,
     Pauses,
     Server,
-    answered,
     charge,
     looking,
     one,
@@ -27,6 +27,156 @@ from voucher_async.payments.looking import Looking, known_ids
 from voucher_async.sansio import Answer, Request
 
 T = TypeVar("T")
+
+
+def dated(server: Server) -> tuple[Looking, ServerClock]:
+    server_clock = ServerClock(server.clock)
+    server.date = NOON
+    return looking(server, server_clock=server_clock), server_clock
+
+
+async def whole(looks: Looking, server: Server, voucher_id: str = "V") -> bool:
+    return (await looks.read(voucher_id, server.deadline())).whole
+
+
+def answered(server: Server, server_clock: ServerClock, ahead: float = 0.0, *, original: bool = True) -> None:
+    """Another request is answered now, by a proxy whose clock is so many seconds ahead."""
+    date = server.clock.now().replace(microsecond=0) + seconds(ahead)
+    server_clock.observe(format_datetime(date, usegmt=True), server.clock.monotonic(), original=original)
+
+
+async def test_a_date_that_stands_still_while_time_went_on_is_that_of_a_copy() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    answered(server, server_clock)
+    assert await whole(looks, server)
+    server.clock.advance(1.4)
+    assert await whole(looks, server)  # within the second of a date, and a skew
+    server.clock.advance(1.1)
+    assert not await whole(looks, server)
+    server.date = NOON + seconds(1)
+    assert await whole(looks, server)
+
+
+async def test_dates_of_copies_tell_nothing_of_the_servers_clock() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    answered(server, server_clock)
+    for _ in range(8):
+        server.clock.advance(4.0)
+        server_clock.observe("Thu, 01 Jan 2026 12:00:00 GMT", server.clock.monotonic())  # another copy
+        assert not await whole(looks, server)
+
+
+async def test_the_servers_clock_goes_on_while_the_machine_sleeps() -> None:
+    class Asleep(ManualClock):
+        asleep = 0.0
+
+        def uptime(self) -> float:
+            return super().uptime() + self.asleep
+
+    clock = Asleep(NOON)
+    server = attrs.evolve(one(charge("c")), clock=clock)
+    looks, server_clock = dated(server)
+    answered(server, server_clock)
+    clock.asleep = 30.0
+    assert not await whole(looks, server)
+
+
+async def test_a_date_may_stand_still_where_those_that_are_no_copies_do() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    for gone in (0.0, 3.0):
+        server.clock.advance(gone)
+        answered(server, server_clock, -gone)
+    server.clock.advance(60.0)
+    assert await whole(looks, server)  # a server whose clock stands still
+    answered(server, server_clock)
+    server.clock.advance(2.0)
+    assert not await whole(looks, server)  # it does not
+
+
+async def test_without_any_other_date_two_looks_a_second_apart_have_to_tell() -> None:
+    server = one(charge("c"))
+    looks, _ = dated(server)
+    told = []
+    for gone in (0.0, 0.9, 0.1, 0.5, 0.5):
+        server.clock.advance(gone)
+        server.date = server.clock.now().replace(microsecond=0)
+        told.append(await whole(looks, server))
+    assert told == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("gap", "gone"), [(4.0, 0.0), (4.0, 2.0), (4.0, 6.0), (4.0, 30.0), (10.0, 10.0), (30.0, 30.0)]
+)
+async def test_a_date_that_stands_still_or_jumps_is_that_of_a_copy(gap: float, gone: float) -> None:
+    """Two copies that were made as far apart as two looks look like answers: looks have to be near."""
+    server = one(charge("c"))
+    looks, _ = dated(server)
+    assert not await whole(looks, server)
+    server.clock.advance(gap)
+    server.date = NOON + seconds(gone)
+    assert not await whole(looks, server)
+
+
+@pytest.mark.parametrize("original", [True, False])
+async def test_a_balance_is_held_against_the_list_where_nothing_else_was_answered(*, original: bool) -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    if original:
+        answered(server, server_clock)
+    told = []
+    for gone, behind in ((0.0, 0.0), (2.0, 0.0), (0.5, 3.0), (0.0, 1.0)):
+        server.clock.advance(gone)
+        server.date = server.clock.now().replace(microsecond=0)
+        await whole(looks, server)
+        balance = Answer(value=None, date=server.date - seconds(behind), sent=server.clock.monotonic())
+        told.append(looks.is_new("V", balance))
+    assert told == [original, True, False, True]
+    assert looks.is_new("V", attrs.evolve(balance, date=None))
+
+
+async def test_quick_looks_do_not_make_a_copy_fresh() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    answered(server, server_clock)
+    told = []
+    for _ in range(8):
+        told.append(await whole(looks, server))
+        server.clock.advance(0.5)
+    assert told == [True, True, True, True, True, False, False, False]
+
+
+async def test_a_list_whose_date_is_behind_that_of_another_answer_may_be_a_copy() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    answered(server, server_clock)
+    assert await whole(looks, server, "V")
+    server.clock.advance(5.0)
+    answered(server, server_clock)
+    assert not await whole(looks, server, "W")  # five seconds behind what another answer has told
+    assert not await whole(looks, server, "V")
+
+
+async def test_a_list_without_a_date_is_not_judged_by_one() -> None:
+    server = one(charge("c"))
+    looks, server_clock = dated(server)
+    server.date = None
+    for _ in range(2):
+        assert await whole(looks, server)
+        server.clock.advance(5.0)
+        server_clock.observe("Thu, 01 Jan 2026 12:00:05 GMT", server.clock.monotonic())
+
+
+async def test_dates_are_not_remembered_for_ever() -> None:
+    server = one(charge("c"))
+    looks, _ = dated(server)
+    for number in range(1100):
+        await whole(looks, server, f"v-{number}")
+    assert len(looks._dates) == 1024
+    assert "v-1099" in looks._dates
+    assert "v-0" not in looks._dates
 
 
 @attrs.define
