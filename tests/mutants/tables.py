@@ -58,5 +58,10 @@ def source(file: str) -> str:
     return (ROOT / file).read_text(encoding="utf-8")
 
 
+def as_listed(line: str) -> str:
+    """A line without indentation and comment, as the survivors are listed."""
+    return " ".join(line.split()).partition(" # ")[0]
+
+
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.tables import ROOT, named, source, survivors
+from tests.mutants.tables import ROOT, as_listed, named, source, survivors
 
 
 def test_the_text_of_every_named_mutant_occurs_once_and_its_test_is_there() -> None:
@@ -16,5 +16,5 @@ def test_the_text_of_every_named_mutant_occurs_once_and_its_test_is_there() -> N
 
 
 def test_the_line_of_every_survivor_is_there() -> None:
-    lines = {change.file: set(map(str.strip, source(change.file).splitlines())) for change in survivors()}
+    lines = {change.file: set(map(as_listed, source(change.file).splitlines())) for change in survivors()}
     assert [change for change in survivors() if change.old not in lines[change.file]] == []

@@ -78,6 +78,7 @@ def echoing(operation: str = "chargeReservation") -> Lessons:
 )
 def test_a_call_knows_its_own_reference_and_that_of_another(shown: str | None, mark: Mark) -> None:
     assert mark_of(pending(), shown) is mark
+    assert mark_of(pending(reference=None), shown) is Mark.NONE
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,8 @@ def test_a_cut_column_tells_two_calls_of_one_order_by_what_is_left_or_not_at_all
     assert likeness_of(one, LONG) is likeness_of(other, LONG) is Likeness.RECOGNISABLE
     assert are_confusable(one, other)
     assert are_confusable(pending(), pending(reference=THEIRS))  # a column of 8 would keep none of them apart
+    assert are_confusable(pending(), pending(reference=None))
+    assert are_confusable(pending(reference=None), pending())
     assert not are_confusable(pending(), pending(order_number="B-1", reference=THEIRS))
 
 
@@ -152,7 +155,9 @@ REFUND: dict[str, Any] = {"reference": None, "known": (), "known_whole": True}
         ("A-1", Likeness.EQUAL),
         (f"a-1~{THEIRS}", Likeness.RECOGNISABLE),
         (f"A-1~{THEIRS[:4]}", Likeness.RECOGNISABLE),
+        (f"A-1~{THEIRS[:3]}", Likeness.OTHER),  # shorter than any column
         (f"A1{THEIRS}", Likeness.RECOGNISABLE),
+        (f"A1x{THEIRS}", Likeness.RECOGNISABLE),
         (None, Likeness.RECOGNISABLE),
         (f"A-12~{THEIRS}", Likeness.OTHER),
         (f"1~{THEIRS}", Likeness.OTHER),

@@ -477,6 +477,24 @@ class TestARefusalOfTheOnlyDelivery:
         assert decide(CHARGE, attrs.evolve(self.GIVEN, finding=finding(1))) is Move.DONE
 
 
+@pytest.mark.parametrize(
+    ("facts", "needed"),
+    [
+        ({}, False),
+        ({"refused": True}, True),
+        ({"refused": True, "absences": 1}, False),
+        ({"refused": True, "quiet": LAG - 0.1}, True),
+        ({"refused": True, "quiet": LAG}, False),  # by now the list tells
+        ({"repeat_refused": True}, False),
+        ({"repeat_refused": True, "quiet": WINDOW}, True),
+        ({"quiet": WINDOW}, False),
+        ({"found": Finding(misfits=(entry(),))}, True),
+    ],
+)
+def test_the_balance_is_read_where_it_decides(facts: dict[str, Any], *, needed: bool) -> None:
+    assert evidence(**{"absences": 2, "quiet": 1.0, **facts}).needs_balance is needed
+
+
 def test_each_operation_is_settled_by_its_own_rule() -> None:
     assert {operation: str(rule.kind) for operation, rule in RULES.items()} == KINDS
     assert [rule.by_order for rule in (CHARGE, REFUND, RECHARGE)] == [True, False, True]

@@ -45,6 +45,14 @@ def test_an_order_number_that_came_back_recognisably_shows_that_the_operation_ec
     assert lessons.echoed == {CHARGE}
 
 
+def test_what_became_of_plain_letters_says_nothing_of_others() -> None:
+    plain, other, beyond = Lessons(), Lessons(), pending(order_number="Bücher-1")
+    plain.learn(pending(), charge(), None)
+    other.learn(beyond, charge("Bücher-1"), None)
+    assert (plain.echoes(pending()), plain.echoes(beyond)) == (True, False)
+    assert (other.echoes(pending()), other.echoes(beyond)) == (False, True)
+
+
 @pytest.mark.parametrize("shown", [None, "something else"])
 def test_an_order_number_that_did_not_come_back_shows_nothing(shown: str | None) -> None:
     lessons = Lessons()
@@ -98,6 +106,7 @@ def test_the_client_ids_that_entries_carry_are_learnt_for_their_operation(
         ((1.0,), 0, 0),  # within the time in which it was made
         ((-3.0,), -3, 0),
         ((5.0,), 0, 3),
+        ((5.5,), 3.5, 3.5),
         ((3602.0,), 3600, 3600),  # always another clock's
         ((-3600.0,), -3600, -3600),
         ((3602.0, 1.0), 0, 3600),  # one of two clocks, now this, now that
