@@ -27,7 +27,7 @@ from voucher_async.errors import (
 )
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.operations import GET_VOUCHER
-from voucher_async.payments.evidence import Move
+from voucher_async.payments.evidence import Finding, Move
 from voucher_async.payments.facts import OPERATIONS, Call, CallState, Limits
 from voucher_async.payments.judging import Judge
 from voucher_async.payments.lessons import Lessons
@@ -35,6 +35,7 @@ from voucher_async.payments.looking import Looking
 from voucher_async.payments.machine import Machine
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.registry import Registry
+from voucher_async.payments.rivals import Rivals
 from voucher_async.sansio import Answer, Request
 
 T = TypeVar("T")
@@ -66,6 +67,26 @@ LIMITED = RateLimited("HTTP 429", status=429, retry_after=2.0)
 
 
 @attrs.define
+class Elsewhere:
+    """Calls of other processes: the ids they own, and how many look the same."""
+
+    owned: frozenset[str] = frozenset()
+    alike: int = 0
+
+    async def taken(self, case: MoneyCall, finding: Finding) -> frozenset[str]:
+        return self.owned
+
+    async def rivals(self, case: MoneyCall, finding: Finding) -> int:
+        return self.alike
+
+
+def not_found() -> NotFound:
+    error = NotFound("HTTP 404", status=404)
+    error.has_envelope = True
+    return error
+
+
+@attrs.define
 class Server:
     """A voucher with its charges, or errors."""
 
@@ -76,6 +97,7 @@ class Server:
     clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
     registry: Registry = attrs.Factory(Registry)
     limits: Limits = attrs.Factory(Limits)
+    elsewhere: Elsewhere | None = None
 
     def deadline(self, timeout: float | None = None) -> Deadline:
         return Deadline(self.clock, timeout or 30.0)
@@ -108,6 +130,7 @@ class Server:
             machine=Machine(self.limits),
             settings=settings,
             clock=self.clock,
+            rivals=cast("Rivals | None", self.elsewhere),
         )
         verdict = await judge.look(case, self.deadline(left), can_repeat=can_repeat)
         return verdict.move, verdict.proof
@@ -151,6 +174,8 @@ async def test_what_is_absent_past_the_window_was_not_done() -> None:
     early = case(server, quiet=59.0)
     assert (await server.look(early))[0] is Move.WAIT
     assert "on its way" in early.reason
+    refund = attrs.evolve(PENDING, operation="refundCharge", known=(), known_whole=True)
+    assert await server.look(case(server, pending=refund)) == (Move.NOT_DONE, Proof.ABSENT)
 
 
 async def test_what_is_found_was_done() -> None:
@@ -236,6 +261,52 @@ async def test_what_may_be_an_equal_calls_is_waited_for() -> None:
     assert "equal call" in each.reason
 
 
+async def test_what_may_be_another_processs_is_waited_for_or_left() -> None:
+    server = Server([charge()], elsewhere=Elsewhere(alike=1))
+    server.registry.begin(case(server, pending=attrs.evolve(PENDING, id="rival")))
+    assert (await server.look(case(server)))[0] is Move.WAIT
+    server = Server([charge()], elsewhere=Elsewhere(owned=frozenset({"c"})))
+    assert (await server.look(case(server)))[0] is Move.NOT_DONE
+
+
+@pytest.mark.parametrize(("alike", "move"), [(0, Move.DONE), (1, Move.OPEN)])
+async def test_what_was_rewritten_may_be_anybodys_who_looks_the_same(alike: int, move: Move) -> None:
+    server = Server([charge(order_number="a1")], elsewhere=Elsewhere(alike=alike))
+    each = case(server, repeats=1, repeat_refused=True, refusal=CONFLICT)
+    assert (await server.look(each))[0] is move
+
+
+async def test_the_surplus_of_an_equal_call_is_no_riddle() -> None:
+    server = Server([charge("told"), charge("more")])
+    other = case(server, pending=attrs.evolve(PENDING, id="other"), charge=charge("its"), doubts=2)
+    server.registry.begin(other)
+    each = case(server, charge=charge("told"))
+    each.call = each.call._replace(state=CallState.DONE)
+    assert (await server.look(each))[0] is Move.DONE
+
+
+@pytest.mark.parametrize("changes", [{"order_number": "a1"}, {"order_number": None}, {"client_id": None}])
+async def test_what_the_caller_was_told_counts_for_itself_alone(changes: dict[str, Any]) -> None:
+    server = Server([charge("told", **changes), charge("r", order_number="a1")])
+    each = case(server, charge=charge("told"))
+    await server.look(each)
+    assert [[one.id for one in ones] for ones in attrs.astuple(each.finding, recurse=False)] == [
+        ["told"],
+        ["r"],
+        [],
+        [],
+    ]
+    assert "more was found" not in each.reason
+
+
+async def test_a_call_whose_voucher_was_never_there_is_refused_after_two_looks() -> None:
+    server = Server(error=not_found())
+    each = case(server, doubts=0, refusals=1, refusal=not_found())
+    assert await server.look(each) == (Move.WAIT, Proof.REFUSED)
+    assert each.reason == "its voucher is not there"
+    assert await server.look(each) == (Move.REFUSED, Proof.REFUSED)
+
+
 async def test_what_the_caller_was_told_comes_first_and_is_counted_once() -> None:
     server = Server([charge("a"), charge("told", created_at=NOON + dt.timedelta(seconds=1))])
     each = case(server, charge=charge("told"), doubts=2)
@@ -256,8 +327,10 @@ async def test_a_living_reservation_is_charged_again_while_its_caller_waits() ->
     ("operation", "quiet", "left", "move"),
     [
         ("chargeReservation", 1.0, 30.0, Move.WAIT),
+        ("chargeReservation", 1.5, 1.0, Move.WAIT),
         ("chargeReservation", 2.0, 30.0, Move.REPEAT),
         ("chargeReservation", 1.0, 0.5, Move.REFUSED),  # there is no time to send it again
+        ("chargeReservation", 1.0, 1.0, Move.REFUSED),
         ("refundCharge", 2.0, 30.0, Move.WAIT),
         ("refundCharge", 10.0, 30.0, Move.REPEAT),  # the first delivery would show by then
     ],
