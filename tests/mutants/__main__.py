@@ -43,8 +43,10 @@ OPERATORS: Final = re.compile(
     r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Pow_Mul)"
     r"|ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt))"
 )
-# Decorators, which say how a class is made; signatures; `not x is y`, which another operator makes, too.
-_IGNORED: Final = re.compile(r"^@|[*/],|TYPE_CHECKING|\bnot [^()]+ is ")
+# decorators, which say how a class is made, and signatures
+_IGNORED: Final = re.compile(r"^@|[*/],|TYPE_CHECKING")
+# other operators make the same of a comparison
+_COMPARED: Final = re.compile(r"not [^()]+ (is|[=!<>]=?) ")
 
 
 def from_table() -> Iterator[Mutant]:
@@ -59,14 +61,14 @@ def from_cosmic_ray(file: str) -> Iterator[Mutant]:
     """The mutants of a pure module."""
     text = source(file)
     nodes = list(ast_nodes(get_ast(text)))
-    for operator in (
-        plugins.get_operator(name)() for name in plugins.operator_names() if OPERATORS.match(name)
-    ):
+    for name in filter(OPERATORS.fullmatch, plugins.operator_names()):
+        operator = plugins.get_operator(name)()
         positions = [place for node in nodes for place in operator.mutation_positions(node)]
         for occurrence, _ in enumerate(positions):
             mutated = mutate_code(text, operator, occurrence)
             change = _changed_line(file, text, mutated)
-            if not _IGNORED.search(change.new):
+            is_repeated = name == "core/AddNot" and _COMPARED.search(change.new)
+            if not is_repeated and not _IGNORED.search(change.new):
                 yield Mutant(change, mutated, MODULES[file])
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from voucher_async.errors import Fate
 from voucher_async.operations import OPERATIONS, Retry
-from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, judge
+from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, is_healthy, judge
 
 RETURN, DONE, FAIL, REPEAT = Verdict.RETURN, Verdict.DONE, Verdict.FAIL, Verdict.REPEAT
 AGAIN = Verdict.REAUTHENTICATE
@@ -231,6 +231,18 @@ def test_a_server_that_says_to_come_back_much_later_is_not_waited_for(seconds: f
 def test_what_was_not_sent_waits_a_little_and_never_long(attempt: int, rng: random.Random) -> None:
     bound = min(1.0, 0.05 * 2 ** min(attempt - 1, 10))
     assert bound / 2 <= Backoff.brief(attempt, rng) <= bound
+
+
+def test_a_server_that_is_left_to_its_defaults_is_asked_this_often() -> None:
+    assert (Backoff().base, Backoff().cap, Backoff().longest_wait) == (0.25, 4.0, 60.0)
+    assert (Budget().capacity, Budget().refill) == (100.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("status", "well"), [(200, True), (499, True), (500, False), (503, False), (429, False)]
+)
+def test_a_server_that_refuses_is_well(status: int, *, well: bool) -> None:
+    assert is_healthy(status) is well
 
 
 def test_the_budget_allows_so_many_repeats_in_a_row() -> None:
