@@ -477,6 +477,37 @@ class TestARefusalOfTheOnlyDelivery:
         assert decide(CHARGE, attrs.evolve(self.GIVEN, finding=finding(1))) is Move.DONE
 
 
+class TestAnEntryWithAnotherAmount:
+    MISFIT = Finding(misfits=(entry(),))
+
+    def test_proves_nothing_by_itself(self) -> None:
+        assert Finding() == self.MISFIT
+
+    def test_of_another_order_is_none(self) -> None:
+        other = entry(order_number="B-7", amount=Decimal("1.00"))
+        assert find(pending(), [other], Lessons()).misfits == ()
+
+    @pytest.mark.parametrize(("balanced", "absence"), [(True, Proof.ABSENT), (False, None), (None, None)])
+    def test_keeps_absence_from_being_proved_unless_the_balance_agrees(
+        self, absence: Proof | None, *, balanced: bool | None
+    ) -> None:
+        assert evidence(self.MISFIT, quiet=WINDOW, balanced=balanced).absence is absence
+
+    @pytest.mark.parametrize(
+        ("balanced", "moves"),
+        [
+            (True, (Move.REFUSED, Move.REFUSED)),
+            (False, (Move.WAIT, Move.OPEN)),
+            (None, (Move.WAIT, Move.OPEN)),
+        ],
+    )
+    def test_keeps_a_refusal_open_unless_the_balance_agrees(
+        self, moves: tuple[Move, Move], *, balanced: bool | None
+    ) -> None:
+        early = evidence(self.MISFIT, refused=True, absences=2, quiet=1.0, balanced=balanced)
+        assert (decide(CHARGE, early), decide(CHARGE, attrs.evolve(early, quiet=LAG))) == moves
+
+
 @pytest.mark.parametrize(
     ("facts", "needed"),
     [
