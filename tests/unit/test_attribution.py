@@ -210,9 +210,9 @@ def test_a_call_that_does_not_know_its_reference_is_found_beside_all_of_its_orde
 def test_more_entries_than_requests_are_ours_where_each_carries_our_reference() -> None:
     finding = Finding(certain=(entry(f"A-1~{OURS}"), entry(f"A-1~{OURS}", id="c2")))
     rule = RULES["chargeReservation"]
-    facts: dict[str, Any] = {"finding": finding, "sends": 1, "absences": 0, "quiet": 1.0, "window": 60.0}
-    assert decide(rule, Evidence(**facts)) is Move.OPEN
-    assert decide(rule, Evidence(**facts, marked=True)) is Move.DONE
+    facts: dict[str, Any] = {"sends": 1, "absences": 0, "quiet": 1.0, "window": 60.0, "lag": 10.0}
+    assert decide(rule, Evidence(finding=finding, **facts)) is Move.OPEN
+    assert decide(rule, Evidence(finding=finding, **facts, marked=True)) is Move.DONE
 
 
 def test_an_outcome_with_a_reference_survives_json() -> None:

@@ -308,7 +308,7 @@ class Evidence:
     absences: int
     quiet: float
     window: float
-    lag: float = 10.0
+    lag: float
     fenced: float | None = None
     whole: bool = True
     rivals: int = 0
