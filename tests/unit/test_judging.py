@@ -29,7 +29,7 @@ from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.payments.evidence import Finding, Move
 from voucher_async.payments.facts import OPERATIONS, Call, CallState, Limits
-from voucher_async.payments.judging import Judge
+from voucher_async.payments.judging import Judge, Verdict
 from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import Looking
 from voucher_async.payments.machine import Machine
@@ -100,7 +100,7 @@ class Server:
     elsewhere: Elsewhere | None = None
 
     def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self.clock, timeout or 30.0)
+        return Deadline(self.clock, 30.0 if timeout is None else timeout)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         if request.operation is GET_VOUCHER:
@@ -119,6 +119,10 @@ class Server:
     async def look(
         self, case: MoneyCall, *, can_repeat: bool = False, left: float = 30.0
     ) -> tuple[Move, Proof]:
+        verdict = await self.judge(case, can_repeat=can_repeat, left=left)
+        return verdict.move, verdict.proof
+
+    async def judge(self, case: MoneyCall, *, can_repeat: bool = False, left: float = 30.0) -> Verdict:
         made = Settings.make(client_id="shop", client_secret="secret", base_url="https://api.example")
         settings = attrs.evolve(made, settle_window=60.0, list_lag=10.0)
         looking = Looking(self, ServerClock(self.clock), random.Random(0))
@@ -132,8 +136,7 @@ class Server:
             clock=self.clock,
             rivals=cast("Rivals | None", self.elsewhere),
         )
-        verdict = await judge.look(case, self.deadline(left), can_repeat=can_repeat)
-        return verdict.move, verdict.proof
+        return await judge.look(case, self.deadline(left), can_repeat=can_repeat)
 
 
 def charge(id: str = "c", **changes: Any) -> Charge:
@@ -174,6 +177,8 @@ async def test_what_is_absent_past_the_window_was_not_done() -> None:
     early = case(server, quiet=59.0)
     assert (await server.look(early))[0] is Move.WAIT
     assert "on its way" in early.reason
+    server.voucher = ServerError("HTTP 500", status=500)  # the balance is read where it is needed alone
+    assert await server.look(case(server)) == (Move.NOT_DONE, Proof.ABSENT)
     refund = attrs.evolve(PENDING, operation="refundCharge", known=(), known_whole=True)
     assert await server.look(case(server, pending=refund)) == (Move.NOT_DONE, Proof.ABSENT)
 
@@ -181,7 +186,8 @@ async def test_what_is_absent_past_the_window_was_not_done() -> None:
 async def test_what_is_found_was_done() -> None:
     server = Server([charge()])
     each = case(server, absences=3)
-    assert (await server.look(each))[0] is Move.DONE
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.is_absent) == (Move.DONE, False)
     assert (each.finding.certain, each.absences) == ((charge(),), 0)
 
 
@@ -210,7 +216,8 @@ async def test_a_refusal_is_its_own_proof_however_long_it_took(quiet: float) -> 
 async def test_a_list_that_is_not_whole_proves_nothing() -> None:
     server = Server(total=1)
     each = case(server)
-    assert (await server.look(each))[0] is Move.WAIT
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.is_absent) == (Move.WAIT, False)
     assert "copy, or incomplete" in each.reason
 
 
@@ -264,7 +271,8 @@ async def test_what_may_be_an_equal_calls_is_waited_for() -> None:
 async def test_what_may_be_another_processs_is_waited_for_or_left() -> None:
     server = Server([charge()], elsewhere=Elsewhere(alike=1))
     server.registry.begin(case(server, pending=attrs.evolve(PENDING, id="rival")))
-    assert (await server.look(case(server)))[0] is Move.WAIT
+    verdict = await server.judge(case(server))
+    assert (verdict.move, verdict.facts.rivals) == (Move.WAIT, 2)
     server = Server([charge()], elsewhere=Elsewhere(owned=frozenset({"c"})))
     assert (await server.look(case(server)))[0] is Move.NOT_DONE
 
@@ -273,7 +281,11 @@ async def test_what_may_be_another_processs_is_waited_for_or_left() -> None:
 async def test_what_was_rewritten_may_be_anybodys_who_looks_the_same(alike: int, move: Move) -> None:
     server = Server([charge(order_number="a1")], elsewhere=Elsewhere(alike=alike))
     each = case(server, repeats=1, repeat_refused=True, refusal=CONFLICT)
-    assert (await server.look(each))[0] is move
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.facts.rivals, verdict.is_absent) == (move, alike, False)
+    early = case(server, quiet=1.0)
+    assert (await server.look(early))[0] is Move.WAIT
+    assert early.reason == "what was found may belong to another call"
 
 
 async def test_the_surplus_of_an_equal_call_is_no_riddle() -> None:
@@ -282,10 +294,11 @@ async def test_the_surplus_of_an_equal_call_is_no_riddle() -> None:
     server.registry.begin(other)
     each = case(server, charge=charge("told"))
     each.call = each.call._replace(state=CallState.DONE)
-    assert (await server.look(each))[0] is Move.DONE
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.facts.charge) == (Move.DONE, "told")
 
 
-@pytest.mark.parametrize("changes", [{"order_number": "a1"}, {"order_number": None}, {"client_id": None}])
+@pytest.mark.parametrize("changes", [{"order_number": "a1"}, {"created_at": NOON - dt.timedelta(seconds=9)}])
 async def test_what_the_caller_was_told_counts_for_itself_alone(changes: dict[str, Any]) -> None:
     server = Server([charge("told", **changes), charge("r", order_number="a1")])
     each = case(server, charge=charge("told"))
@@ -303,8 +316,105 @@ async def test_a_call_whose_voucher_was_never_there_is_refused_after_two_looks()
     server = Server(error=not_found())
     each = case(server, doubts=0, refusals=1, refusal=not_found())
     assert await server.look(each) == (Move.WAIT, Proof.REFUSED)
+    assert not each.hopeless
     assert each.reason == "its voucher is not there"
-    assert await server.look(each) == (Move.REFUSED, Proof.REFUSED)
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.facts.is_balanced) == (Move.REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pending": attrs.evolve(PENDING, reservation_id="r")},
+        {"pending": attrs.evolve(PENDING, charge_id="c")},
+        {"pending": attrs.evolve(PENDING, known=())},
+        {"refusal": CONFLICT},
+        {"refusal": NotFound("HTTP 404", status=404)},
+        {"doubts": 1},
+    ],
+)
+async def test_a_voucher_that_was_seen_is_not_taken_for_one_that_never_was(changes: dict[str, Any]) -> None:
+    server = Server(error=not_found())
+    each = case(server, **{"doubts": 0, "refusals": 1, "refusal": not_found(), "absences": 5, **changes})
+    assert (await server.look(each))[0] is Move.WAIT
+    assert "looking for it failed" in each.reason
+    assert each.hopeless is (not each.doubts)
+
+
+@pytest.mark.parametrize(
+    ("voucher", "is_absent"),
+    [
+        (attrs.evolve(VOUCHER, remaining_amount=Decimal("24.00")), True),
+        (VOUCHER, False),
+        (MissingScope("HTTP 403", status=403), False),
+    ],
+)
+async def test_an_entry_of_another_amount_is_ours_unless_the_balance_agrees(
+    voucher: VoucherDetails | VoucherError, *, is_absent: bool
+) -> None:
+    server = Server([charge(amount=Decimal("1.00"))], voucher=voucher)
+    each = case(server)
+    verdict = await server.judge(each)
+    assert (verdict.move is Move.NOT_DONE, verdict.is_absent) == (is_absent, is_absent)
+    assert is_absent or "balance does not fit" in each.reason
+    assert (await Server().judge(case(Server()))).is_absent
+
+
+async def test_a_list_without_what_was_there_before_is_an_older_one() -> None:
+    refund = attrs.evolve(PENDING, operation="refundCharge", known=("before",), known_whole=True)
+    server = Server()
+    each = case(server, pending=refund)
+    assert (await server.look(each))[0] is Move.WAIT
+    assert "copy, or incomplete" in each.reason
+    whole = Server([charge("before", type=ChargeType.refund)])
+    assert (await whole.look(case(whole, pending=refund)))[0] is Move.NOT_DONE
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+async def test_behind_a_fence_the_balance_is_read(*, fenced: bool) -> None:
+    server = Server()
+    each = case(server)
+    each.call = each.call._replace(fenced_at=server.clock.monotonic() - 11.0 if fenced else None)
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.facts.is_balanced) == (Move.NOT_DONE, fenced)
+
+
+async def test_a_balance_that_may_be_a_copy_agrees_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, asked = Server(), list[str]()
+    monkeypatch.setattr(Looking, "is_new", lambda _, voucher_id, __: asked.append(voucher_id))
+    each = case(server, repeats=1, repeat_refused=True, refusal=CONFLICT)
+    assert (await server.look(each))[0] is Move.WAIT
+    assert asked == ["V"]
+
+
+@pytest.mark.parametrize(("operation", "since"), [("chargeReservation", NOON), ("refundCharge", None)])
+async def test_the_list_is_read_from_its_newest_end_where_no_ids_are_known(
+    monkeypatch: pytest.MonkeyPatch, operation: str, since: dt.datetime | None
+) -> None:
+    server, asked, read = Server(), list[Any](), Looking.read
+
+    async def noted(self: Looking, *given: Any) -> Any:
+        asked.append(given[-1])
+        return await read(self, *given)
+
+    monkeypatch.setattr(Looking, "read", noted)
+    await server.look(case(server, pending=attrs.evolve(PENDING, operation=operation)))
+    assert asked == [since]
+
+
+@pytest.mark.parametrize("is_after", [True, False])
+async def test_behind_a_fence_the_balance_has_to_be_newer_than_it(
+    monkeypatch: pytest.MonkeyPatch, *, is_after: bool
+) -> None:
+    monkeypatch.setattr(Looking, "is_after", lambda *_: is_after)
+    server = Server()
+    each = case(server, quiet=11.0, repeats=1, repeat_refused=True, refusal=not_found())
+    each.call = each.call._replace(fenced_at=server.clock.monotonic() - 11.0)
+    expected = (Move.NOT_DONE, Proof.REPEAT_REFUSED) if is_after else (Move.WAIT, Proof.REFUSED)
+    assert await server.look(each) == expected
+    without = case(server, repeats=1, repeat_refused=True, refusal=not_found())
+    assert await server.look(without) == (Move.NOT_DONE, Proof.REPEAT_REFUSED)
+    assert (await server.look(case(server, 11.0, repeats=1, repeat_refused=True)))[0] is Move.WAIT
 
 
 async def test_what_the_caller_was_told_comes_first_and_is_counted_once() -> None:
@@ -319,6 +429,9 @@ async def test_a_living_reservation_is_charged_again_while_its_caller_waits() ->
     each = case(server, quiet=1.0, absences=1, may_repeat=lambda: True)
     assert (await server.look(each, can_repeat=True))[0] is Move.REPEAT
     assert (await server.look(each))[0] is Move.WAIT
+    at_once = case(server, quiet=0.0, absences=1, may_repeat=lambda: True)
+    assert (await server.look(at_once, can_repeat=True, left=0.5))[0] is Move.REPEAT
+    assert (await server.look(at_once, can_repeat=True, left=0.0))[0] is Move.WAIT
     each.repeats = 2
     assert (await server.look(each, can_repeat=True))[0] is Move.WAIT
 
@@ -364,7 +477,8 @@ async def test_a_look_that_failed_says_nothing(error: VoucherError, *, hopeless:
     error.fate = Fate.ANSWERED
     server = Server(error=error)
     each = case(server)
-    assert (await server.look(each))[0] is Move.WAIT
+    verdict = await server.judge(each)
+    assert (verdict.move, verdict.is_absent) == (Move.WAIT, False)
     assert each.hopeless is hopeless
     assert "looking for it failed" in each.reason
 

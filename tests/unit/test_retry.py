@@ -233,6 +233,13 @@ def test_what_was_not_sent_waits_a_little_and_never_long(attempt: int, rng: rand
     assert bound / 2 <= Backoff.brief(attempt, rng) <= bound
 
 
+@pytest.mark.parametrize(("attempt", "bound"), [(1, 0.05), (2, 0.1), (3, 0.2), (5, 0.8), (6, 1.0), (7, 1.0)])
+def test_what_was_not_sent_waits_longer_each_time(attempt: int, bound: float) -> None:
+    rng = random.Random(7)
+    pauses = [Backoff.brief(attempt, rng) for _ in range(500)]
+    assert (min(pauses), max(pauses)) == pytest.approx((bound / 2, bound), rel=0.02)
+
+
 def test_a_server_that_is_left_to_its_defaults_is_asked_this_often() -> None:
     assert (Backoff().base, Backoff().cap, Backoff().longest_wait) == (0.25, 4.0, 60.0)
     assert (Budget().capacity, Budget().refill) == (100.0, 0.1)
