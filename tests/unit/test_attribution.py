@@ -157,7 +157,6 @@ REFUND: dict[str, Any] = {"reference": None, "known": (), "known_whole": True}
         (f"A-1~{THEIRS[:4]}", Likeness.RECOGNISABLE),
         (f"A-1~{THEIRS[:3]}", Likeness.OTHER),  # shorter than any column
         (f"A1{THEIRS}", Likeness.RECOGNISABLE),
-        (f"A1x{THEIRS}", Likeness.RECOGNISABLE),
         (None, Likeness.RECOGNISABLE),
         (f"A-12~{THEIRS}", Likeness.OTHER),
         (f"1~{THEIRS}", Likeness.OTHER),

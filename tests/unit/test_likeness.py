@@ -204,3 +204,20 @@ def test_two_numbers_that_are_equal_up_to_a_cut_are_confusable(
 def test_texts_that_differ_in_case_normal_form_or_punctuation_fold_to_one() -> None:
     folded = {fold(text) for text in ("Ä-ﬁ１", "A\u0308fi1", "ä/fi 1", "Ä\u200bFI1")}
     assert len(folded) == 1
+
+
+def test_what_was_escaped_once_more_by_each_of_three_is_recognised() -> None:
+    assert compare("A&B-1", html.escape(html.escape(html.escape("A&B-1")))) is Likeness.RECOGNISABLE
+
+
+@pytest.mark.parametrize(
+    ("shown", "likeness"), [("A &amp;", Likeness.RECOGNISABLE), ("A &am", Likeness.OTHER)]
+)
+def test_a_column_that_is_too_short_cuts_what_was_escaped(shown: str, likeness: Likeness) -> None:
+    assert compare("A & B 12345", shown) is likeness
+
+
+def test_two_are_confusable_where_one_looks_like_the_other_rewritten() -> None:
+    assert confusable("A-1", "A%2D1")
+    assert confusable("A%2D1", "A-1")
+    assert not confusable("A-1", "A%2D2")

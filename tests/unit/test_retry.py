@@ -32,6 +32,7 @@ REPEATED_WHEN_UNKNOWN = {
 
 UNKNOWN_OUTCOMES = {
     "lost": Attempt(fate=Fate.UNKNOWN),
+    "resent, then 400": Attempt(fate=Fate.UNKNOWN, status=400),
     "408": Attempt(fate=Fate.ANSWERED, status=408),
     "500": Attempt(fate=Fate.ANSWERED, status=500),
     "502": Attempt(fate=Fate.ANSWERED, status=502),
