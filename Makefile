@@ -138,7 +138,7 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
 	@$(BIN)/python -m tests.outage --beside 12 --calls 20
 
-mutants: setup $(COSMIC_RAY) ## mutate the pure modules that decide about money, and the wiring: a test has to fail (MINUTES minutes)
+mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants
 
 lock: ## renew tests/constraints.txt, tests/constraints-lowest.txt and the lock file of the mock server

@@ -88,11 +88,15 @@ def main(arguments: list[str]) -> int:
     wiring = [mutant for mutant in from_table() if given.only in f"{mutant.change.file} {mutant.name}"]
     pure = [each for file in MODULES if given.only in file for each in from_cosmic_ray(file)]
     listed = {change for change in survivors() if given.only in change.file}
-    found = run([*wiring, *pure], given.jobs)
+    found: list[Change] = []
+    for mutant in run([*wiring, *pure], given.jobs):
+        found.append(mutant.change)
+        word = "survives, as listed" if mutant.change in listed else "SURVIVES"
+        print(f"{word}: {mutant.name or mutant.change}", flush=True)  # noqa: T201
     unlisted = [change for change in found if change not in listed]
     killed = listed.difference(found)
     for change in killed:
-        print(f"listed, but it is killed: {change}")  # noqa: T201
+        print(f"LISTED, but it is killed: {change}")  # noqa: T201
     print(  # noqa: T201
         f"{len(wiring)} named mutants and {len(pure)} of cosmic-ray: {len(found)} survive, "
         f"{len(unlisted)} of them unlisted, in {(time.monotonic() - begun) / 60:.0f} minutes"

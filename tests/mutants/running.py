@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -91,10 +92,9 @@ def survives(mutant: Mutant) -> bool:
         path.write_bytes(whole)
 
 
-def run(mutants: list[Mutant], jobs: int) -> list[Change]:
-    """The changes that survive, printed as they are found."""
+def run(mutants: list[Mutant], jobs: int) -> Iterator[Mutant]:
+    """The mutants that survive, as they are found."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    found: list[Change] = []
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
         whole.mkdir()
@@ -108,6 +108,4 @@ def run(mutants: list[Mutant], jobs: int) -> list[Change]:
         with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(whole,)) as pool:
             for mutant, survived in zip(mutants, pool.map(survives, mutants), strict=True):
                 if survived:
-                    found.append(mutant.change)
-                    print(f"survives: {mutant.name or mutant.change}", flush=True)  # noqa: T201
-    return found
+                    yield mutant

@@ -25,6 +25,9 @@ class Change:
     old: str
     new: str
 
+    def __str__(self) -> str:
+        return f"{self.file}: {self.old} -> {self.new}"
+
 
 @attrs.frozen
 class Named:
