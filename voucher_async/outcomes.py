@@ -1,4 +1,4 @@
-"""What is known about a call whose outcome is open, as plain values that can be stored and sent."""
+"""Outcomes of money calls: values that can be stored and sent, and the errors that carry them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,28 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import attrs
 
-from voucher_async.errors import ConfigurationError, InvalidInput, Proof
+from voucher_async.errors import ConfigurationError, Fate, InvalidInput, Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.realtime import Real
 from voucher_async.references import format_of, is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["HeldOutcome", "HeldState", "PendingOutcome", "Settlement", "SettlementState"]
+    from voucher_async.errors import CallFacts
+
+__all__ = [
+    "ChargeRefunded",
+    "CheckoutFailed",
+    "CheckoutUnknown",
+    "HeldOutcome",
+    "HeldState",
+    "OutcomeUnknown",
+    "PendingOutcome",
+    "Settlement",
+    "SettlementState",
+    "StillRunning",
+]
 
 _VERSION: Final = 2
 _READ: Final = (1, 2)
@@ -96,7 +109,7 @@ class PendingOutcome:
 
     def to_json(self) -> str:
         """The value as JSON, for a database or a queue."""
-        values = {name: _WRITERS.get(name, _as_it_is)(value) for name, value in attrs.asdict(self).items()}
+        values = attrs.asdict(self)
         if self.order_number_format is None:
             del values["order_number_format"], values["reference"]
         else:
@@ -104,7 +117,7 @@ class PendingOutcome:
             # was sent, or nothing to compare with
             values["own_order_number"] = self.order_number
             values["order_number"] = self.sent_order_number if self.reference else None
-        return json.dumps({"version": _VERSION, **values})
+        return json.dumps({"version": _VERSION, **values}, default=_plain)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -154,12 +167,8 @@ class PendingOutcome:
             )
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _write_moment(value: dt.datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
+def _plain(value: Decimal | dt.datetime) -> str:
+    return str(value) if isinstance(value, Decimal) else value.isoformat()
 
 
 def _kind(value: object) -> object:
@@ -215,12 +224,6 @@ def _read_ids(value: Any) -> tuple[str, ...]:
     return tuple(_read_text(each) for each in cast("list[object]", value))
 
 
-_WRITERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "amount": lambda value: None if value is None else str(value),
-    "sent_at": _write_moment,
-    "since": _write_moment,
-    "until": _write_moment,
-}
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "amount": _read_amount,
     "sent_at": _read_moment,
@@ -309,3 +312,83 @@ class HeldOutcome:
     charge: Charge | None = None
     refund: Charge | None = None
     error: Exception | None = None
+
+
+class ChargeRefunded(VoucherError):
+    """The charge of this idempotency key was made, and all of it was taken back: the key stays used.
+
+    Attributes:
+        charge: the charge.
+        refunds: the refunds that took it back, as far as they are known.
+    """
+
+    fate: Fate | None = Fate.NOT_SENT
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        charge: Charge,
+        refunds: Sequence[Charge] = (),
+        facts: CallFacts | None = None,
+    ) -> None:
+        super().__init__(message, facts=facts)
+        self.charge = charge
+        self.refunds: tuple[Charge, ...] = tuple(refunds)
+
+
+class OutcomeUnknown(VoucherError):
+    """A call that moves money was sent, and whether it was carried out is not known.
+
+    Never repeat the call blindly: read the voucher's charges by order number first.
+
+    Attributes:
+        pending: what is needed to find out later.
+    """
+
+    fate: Fate | None = Fate.UNKNOWN
+
+    def __init__(self, message: str, *, pending: PendingOutcome, facts: CallFacts | None = None) -> None:
+        super().__init__(message, facts=facts)
+        self.pending = pending
+
+
+class StillRunning(OutcomeUnknown):
+    """Another caller's call for the same payment is under way: ask again with the same idempotency key."""
+
+
+class CheckoutFailed(VoucherError):
+    """A checkout could not charge all its vouchers; what it had charged was refunded where that worked.
+
+    The error of the voucher that failed is the `__cause__`.
+
+    Attributes:
+        outcomes: what became of every voucher of the checkout, in the order they were reserved.
+    """
+
+    def __init__(
+        self, message: str, *, outcomes: Sequence[HeldOutcome] = (), facts: CallFacts | None = None
+    ) -> None:
+        super().__init__(message, facts=facts)
+        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
+
+
+class CheckoutUnknown(CheckoutFailed, OutcomeUnknown):
+    """A checkout that ended with at least one outcome not known.
+
+    Attributes:
+        outcomes: what became of every voucher of the checkout, in the order they were reserved.
+        pending: the first open outcome; each open one is in `outcomes`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcomes: Sequence[HeldOutcome],
+        pending: PendingOutcome,
+        facts: CallFacts | None = None,
+    ) -> None:
+        VoucherError.__init__(self, message, facts=facts)
+        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
+        self.pending = pending
