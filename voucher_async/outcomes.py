@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-import re
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -14,11 +13,12 @@ import attrs
 
 from voucher_async.errors import ConfigurationError, Fate, InvalidInput, Proof, VoucherError
 from voucher_async.models import Charge
-from voucher_async.realtime import Real
+from voucher_async.money import format_amount
 from voucher_async.references import format_of, is_reference
+from voucher_async.wire import WireError, decode, encode, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from voucher_async.errors import CallFacts
 
@@ -38,7 +38,7 @@ __all__ = [
 _VERSION: Final = 2
 _READ: Final = (1, 2)
 _MOST_SENDS: Final = 1_000_000
-_AMOUNT: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
+_REQUIRED: Final = frozenset({"id", "operation", "sends"})
 
 
 def _new_id() -> str:
@@ -130,20 +130,26 @@ class PendingOutcome:
             InvalidInput: it is not that; the message says what is wrong.
         """
         try:
-            said = json.loads(text)
-        except (ValueError, TypeError, RecursionError):
+            content = parse(text.encode() if isinstance(text, str) else text)
+        except (ValueError, AttributeError):
             raise InvalidInput("pending", "must be the JSON text of a PendingOutcome", "<text>") from None
-        if not isinstance(said, dict):
-            raise InvalidInput("pending", "must be a JSON object", type(said).__name__)
-        content = cast("dict[str, Any]", said)
-        version = content.get("version")
+        if not isinstance(content, dict):
+            raise InvalidInput("pending", "must be a JSON object", type(content).__name__)
+        said = cast("dict[str, Any]", content)
+        version = said.get("version")
         if isinstance(version, bool) or version not in _READ:
             raise InvalidInput("pending.version", f"must be one of {_READ}", _kind(version))
-        if content.get("order_number_format") is not None:
-            content = {**content, "order_number": content.get("own_order_number")}
-        elif content.get("reference") is not None:
+        if said.get("order_number_format") is not None:
+            said["order_number"] = said.get("own_order_number")
+        elif said.get("reference") is not None:
             raise InvalidInput("pending.reference", "needs order_number_format", "<text>")
-        return cls(**{name: _read(name, content.get(name)) for name in _NAMES})
+        try:
+            pending = decode(cls, encode(said))
+            _check(pending, said)
+        except WireError as error:
+            name = error.path.partition("[")[0]
+            raise InvalidInput(f"pending.{name}", error.reason, _kind(said.get(name))) from None
+        return pending
 
     def check_place(self, base_url: str, client_id: str) -> None:
         """Refuse an outcome of another environment or another client: nothing can be found out about it here.
@@ -168,7 +174,7 @@ class PendingOutcome:
 
 
 def _plain(value: Decimal | dt.datetime) -> str:
-    return str(value) if isinstance(value, Decimal) else value.isoformat()
+    return format_amount(value) if isinstance(value, Decimal) else value.isoformat()
 
 
 def _kind(value: object) -> object:
@@ -176,80 +182,25 @@ def _kind(value: object) -> object:
     return value if isinstance(value, (str, int, float, type(None))) else type(value).__name__
 
 
-def _read_text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
-    value.encode()  # half of a surrogate pair can be neither sent nor stored
-    return value
+def _check(pending: PendingOutcome, said: dict[str, Any]) -> None:
+    """Refuse what has the right type, and no client writes.
 
-
-def _read_flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
-def _read_moment(value: Any) -> dt.datetime:
-    moment = Real.datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("must have an offset")
-    return moment
-
-
-def _read_amount(value: Any) -> Decimal:
-    if not _AMOUNT.fullmatch(_read_text(value)):
-        raise ValueError("must be an amount")
-    return Decimal(value)
-
-
-def _read_count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST_SENDS:
-        raise ValueError("must be a number of at least 1")
-    return value
-
-
-def _read_format(value: Any) -> str:
-    return format_of(_read_text(value)).text
-
-
-def _read_reference(value: Any) -> str:
-    if not is_reference(_read_text(value)):
-        raise ValueError("must be a reference")
-    return str(value)
-
-
-def _read_ids(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError("must be a list")
-    return tuple(_read_text(each) for each in cast("list[object]", value))
-
-
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "amount": _read_amount,
-    "sent_at": _read_moment,
-    "sends": _read_count,
-    "since": _read_moment,
-    "until": _read_moment,
-    "known": _read_ids,
-    "known_whole": _read_flag,
-    "order_number_format": _read_format,
-    "reference": _read_reference,
-    "answered": _read_flag,
-    "echoed": _read_flag,
-}
-_NAMES: Final = tuple(PendingOutcome.__annotations__)
-_REQUIRED: Final = frozenset({"id", "operation", "sends"})
-_FLAGS: Final = frozenset({"known_whole", "answered", "echoed"})
-
-
-def _read(name: str, value: Any) -> Any:
-    if value is None and name not in _REQUIRED:
-        return False if name in _FLAGS else None
-    reader: Callable[[Any], Any] = _READERS.get(name) or _read_text
+    Raises:
+        WireError: a value is missing, empty, out of range or no reference.
+    """
+    for name, value in attrs.asdict(pending).items():
+        if said.get(name) is None and name in _REQUIRED:
+            raise WireError(name, "missing")
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise WireError(name, "must not be empty")
+    if not 0 < pending.sends <= _MOST_SENDS:
+        raise WireError("sends", f"must be a number from 1 to {_MOST_SENDS}")
+    if pending.reference is not None and not is_reference(pending.reference):
+        raise WireError("reference", "must be a reference")
     try:
-        return reader(value)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise InvalidInput(f"pending.{name}", "cannot be read", _kind(value)) from error
+        format_of(pending.order_number_format or "{order}~{ref}")
+    except ValueError as error:
+        raise WireError("order_number_format", str(error)) from None
 
 
 class SettlementState(enum.StrEnum):
