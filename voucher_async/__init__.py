@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING, Final
 from voucher_async._version import __version__
 
 if TYPE_CHECKING:
-    from voucher_async.auth import MemoryTokenStore, StoredToken, TokenRefresh, TokenStore
+    from voucher_async.api_errors import (
+        ApiError,
+        AuthenticationError,
+        BadAnswer,
+        Conflict,
+        MissingScope,
+        NotFound,
+        RateLimited,
+        ServerError,
+        ValidationFailed,
+    )
+    from voucher_async.auth import MemoryTokenStore, StoredToken, TokenStore
     from voucher_async.checkout import Checkout, HeldReservation, VoucherLock
     from voucher_async.client import VoucherClient
     from voucher_async.clock import Clock, ManualClock, SystemClock
     from voucher_async.config import Settings, Timeout
     from voucher_async.connecting import connect
     from voucher_async.errors import (
-        ApiError,
-        AuthenticationError,
-        BadAnswer,
         CallFacts,
         CallTimeout,
-        ChargeRefunded,
-        CheckoutFailed,
-        CheckoutUnknown,
         ConfigurationError,
-        Conflict,
         ConnectFailed,
         ConnectionBroken,
         Fate,
@@ -35,22 +39,16 @@ if TYPE_CHECKING:
         InvalidInputType,
         JournalFailed,
         LockFailed,
-        MissingScope,
-        NotFound,
-        OutcomeUnknown,
         Proof,
-        RateLimited,
         ReservationAlreadyCharged,
         ReservationError,
         ReservationExpired,
         ReservationSuperseded,
-        ServerError,
-        StillRunning,
         TransportError,
-        ValidationFailed,
         VoucherError,
     )
-    from voucher_async.hooks import AttemptEnded, AttemptStarted, Happened, Hook, Repeating, Settled
+    from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
+    from voucher_async.hooks import Hook
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -69,11 +67,22 @@ if TYPE_CHECKING:
     )
     from voucher_async.money import Amount
     from voucher_async.options import ClientOptions
+    from voucher_async.outcomes import (
+        ChargeRefunded,
+        CheckoutFailed,
+        CheckoutUnknown,
+        HeldOutcome,
+        HeldState,
+        OutcomeUnknown,
+        PendingOutcome,
+        Settlement,
+        SettlementState,
+        StillRunning,
+    )
     from voucher_async.payments.call import CallRecord, CallState
     from voucher_async.payments.joined import is_joined
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
-    from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
     from voucher_async.resources.paging import Listing
 
 __all__ = [
@@ -162,31 +171,37 @@ __all__ = [
 
 # a name's module is loaded when the name is used first (PEP 562): most programs use few of them
 _HOMES: Final = {
-    "voucher_async.auth": "MemoryTokenStore StoredToken TokenRefresh TokenStore",
+    "voucher_async.api_errors": (
+        "ApiError AuthenticationError BadAnswer Conflict MissingScope NotFound RateLimited ServerError "
+        "ValidationFailed"
+    ),
+    "voucher_async.auth": "MemoryTokenStore StoredToken TokenStore",
     "voucher_async.checkout": "Checkout HeldReservation VoucherLock",
     "voucher_async.client": "VoucherClient",
     "voucher_async.connecting": "connect",
     "voucher_async.clock": "Clock ManualClock SystemClock",
     "voucher_async.config": "Settings Timeout",
     "voucher_async.errors": (
-        "ApiError AuthenticationError BadAnswer CallFacts CallTimeout ChargeRefunded CheckoutFailed "
-        "CheckoutUnknown ConfigurationError Conflict ConnectFailed ConnectionBroken Fate FieldError "
-        "IdempotencyMismatch InvalidInput InvalidInputType JournalFailed LockFailed MissingScope "
-        "NotFound OutcomeUnknown Proof RateLimited ReservationAlreadyCharged ReservationError "
-        "ReservationExpired ReservationSuperseded ServerError StillRunning TransportError "
-        "ValidationFailed VoucherError"
+        "CallFacts CallTimeout ConfigurationError ConnectFailed ConnectionBroken Fate FieldError "
+        "IdempotencyMismatch InvalidInput InvalidInputType JournalFailed LockFailed Proof "
+        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded TransportError "
+        "VoucherError"
     ),
-    "voucher_async.hooks": "AttemptEnded AttemptStarted Happened Hook Repeating Settled",
+    "voucher_async.events": "AttemptEnded AttemptStarted Happened Repeating Settled TokenRefresh",
+    "voucher_async.hooks": "Hook",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
     ),
     "voucher_async.money": "Amount",
     "voucher_async.options": "ClientOptions",
+    "voucher_async.outcomes": (
+        "ChargeRefunded CheckoutFailed CheckoutUnknown HeldOutcome HeldState OutcomeUnknown PendingOutcome "
+        "Settlement SettlementState StillRunning"
+    ),
     "voucher_async.payments.call": "CallRecord CallState",
     "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",
-    "voucher_async.pending": "HeldOutcome HeldState PendingOutcome Settlement SettlementState",
     "voucher_async.resources.paging": "Listing",
     "voucher_async.payments.joined": "is_joined",
 }

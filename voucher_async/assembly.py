@@ -27,8 +27,6 @@ from voucher_async.wiring import Core
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import aiohttp
-
     from voucher_async.auth import TokenStore
     from voucher_async.checkout import Lifecycle, VoucherLock
     from voucher_async.clock import Clock
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
     from voucher_async.resources.vouchers import Vouchers
+    from voucher_async.transport.session import ClientSession
 
 __all__ = ["Assembly", "connect"]
 
@@ -64,7 +63,7 @@ class Assembly:
         self,
         settings: Settings,
         *,
-        session: aiohttp.ClientSession | None,
+        session: ClientSession | None,
         token_store: TokenStore | None,
         hooks: Sequence[object],
         voucher_lock: VoucherLock | None,
@@ -140,7 +139,7 @@ def _encoded(text: str) -> bytes:
 
 
 async def connect(
-    pin: str, settings: Settings, session: aiohttp.ClientSession | None, hooks: Sequence[object]
+    pin: str, settings: Settings, session: ClientSession | None, hooks: Sequence[object]
 ) -> ConnectedClient:
     """Connect without a client; documented at `voucher_async.connect`."""
     transport = _transport(settings, SystemClock(), Hooks(hooks), session)
@@ -150,9 +149,7 @@ async def connect(
         await to_the_end(transport.aclose())
 
 
-def _transport(
-    settings: Settings, clock: Clock, hooks: Hooks, session: aiohttp.ClientSession | None
-) -> Transport:
+def _transport(settings: Settings, clock: Clock, hooks: Hooks, session: ClientSession | None) -> Transport:
     return Transport(
         settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks
     )

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.money import Amount
     from voucher_async.options import ClientOptions
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.journal import Journal
-    from voucher_async.pending import PendingOutcome
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.clients import Clients
     from voucher_async.resources.reservations import Reservations

@@ -10,10 +10,9 @@ from voucher_async.masking import conceal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import aiohttp
-
     from voucher_async.config import Environment, Timeout
     from voucher_async.models import ConnectedClient
+    from voucher_async.transport.session import ClientSession
 
 __all__ = ["connect"]
 
@@ -24,7 +23,7 @@ async def connect(
     environment: Environment | None = None,
     base_url: str | None = None,
     timeout: float | Timeout | None = None,
-    session: aiohttp.ClientSession | None = None,
+    session: ClientSession | None = None,
     hooks: Sequence[object] = (),
     trust_env: bool = False,
 ) -> ConnectedClient:

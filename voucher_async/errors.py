@@ -30,6 +30,9 @@
     └── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
         └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
 
+`ApiError` and what is below it stand in `api_errors.py`; `ChargeRefunded`, `OutcomeUnknown`, `CheckoutFailed`
+and what is below them in `outcomes.py`, beside the values they carry. All are names of `voucher_async`.
+
 Messages, attributes and reprs hold no secret: whatever the server sent is masked before it gets here.
 """
 
@@ -44,21 +47,11 @@ from voucher_async.masking import MASK, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voucher_async.models import Charge
-    from voucher_async.pending import HeldOutcome, PendingOutcome
-    from voucher_async.sansio import Answer
 
 __all__ = [
-    "ApiError",
-    "AuthenticationError",
-    "BadAnswer",
     "CallFacts",
     "CallTimeout",
-    "ChargeRefunded",
-    "CheckoutFailed",
-    "CheckoutUnknown",
     "ConfigurationError",
-    "Conflict",
     "ConnectFailed",
     "ConnectionBroken",
     "Fate",
@@ -68,19 +61,12 @@ __all__ = [
     "InvalidInputType",
     "JournalFailed",
     "LockFailed",
-    "MissingScope",
-    "NotFound",
-    "OutcomeUnknown",
     "Proof",
-    "RateLimited",
     "ReservationAlreadyCharged",
     "ReservationError",
     "ReservationExpired",
     "ReservationSuperseded",
-    "ServerError",
-    "StillRunning",
     "TransportError",
-    "ValidationFailed",
     "VoucherError",
 ]
 
@@ -146,95 +132,6 @@ def _show(value: object, limit: int = 80) -> str:
     except ValueError:  # Python refuses to write out an int of more than 4300 digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
-
-
-class ApiError(VoucherError):
-    """The server answered with an error, or with something that cannot be read.
-
-    Attributes:
-        status: the HTTP status.
-        code: the raw code of the API's error envelope or of OAuth; None when the answer had none.
-        message: the server's own words, masked; None when the answer had none.
-        field_errors: the complaints about single fields.
-        retry_after: seconds the server asked to wait; None when it did not.
-        excerpt: the beginning of the body, masked.
-        has_envelope: whether the body was the API's own error: an object with a `code`, or with a `message`
-            and the `status` of the answer. What a proxy made up has none, and says nothing of the request.
-        looked: for a money call: True when its voucher's charges were read twice after the refusal and do
-            not show it, False when they could not be read; None for other calls, and for a 401 to the only
-            request, which needs no look.
-        pending: the outcome to `settle` when `looked` is False; None otherwise.
-        answer: its date, and whether it may be a cache's copy, for this package; None when not measured.
-    """
-
-    has_envelope: bool = False
-    looked: bool | None = None
-    answer: Answer[None] | None = None
-    pending: PendingOutcome | None = None
-
-    def __init__(
-        self,
-        summary: str,
-        *,
-        status: int,
-        code: str | None = None,
-        message: str | None = None,
-        field_errors: Sequence[FieldError] = (),
-        retry_after: float | None = None,
-        excerpt: str = "",
-        facts: CallFacts | None = None,
-    ) -> None:
-        super().__init__(summary, facts=facts)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.field_errors: tuple[FieldError, ...] = tuple(field_errors)
-        self.retry_after = retry_after
-        self.excerpt = excerpt
-
-
-class AuthenticationError(ApiError):
-    """The credentials or the token were refused (401, or OAuth's `invalid_client` and its kin)."""
-
-
-class MissingScope(ApiError):
-    """The client may not do this (403).
-
-    Attributes:
-        scope: the scope the operation needs; None when the contract names none.
-    """
-
-    scope: str | None = None
-
-
-class NotFound(ApiError):
-    """There is no such thing (404)."""
-
-
-class Conflict(ApiError):
-    """The state of the thing forbids it (409)."""
-
-
-class ValidationFailed(ApiError):
-    """The server refused the request (400, 422, or a 4xx status that has no class of its own)."""
-
-
-class RateLimited(ApiError):
-    """Too many requests (429); `retry_after` says how long to wait when the server said so."""
-
-
-class ServerError(ApiError):
-    """The server failed (5xx); whether it acted on the request is unknown."""
-
-
-class BadAnswer(ApiError):
-    """The answer is not what the API promises: HTML, cut off, wrong types, a missing field, too large.
-
-    Attributes:
-        problem: what is wrong, with the path into the JSON where there is one.
-    """
-
-    problem: str = ""
 
 
 class TransportError(VoucherError):
@@ -317,83 +214,3 @@ class IdempotencyMismatch(VoucherError):
     ) -> None:
         super().__init__(message, facts=facts)
         self.differences: tuple[str, ...] = tuple(differences)
-
-
-class ChargeRefunded(VoucherError):
-    """The charge of this idempotency key was made, and all of it was taken back: the key stays used.
-
-    Attributes:
-        charge: the charge.
-        refunds: the refunds that took it back, as far as they are known.
-    """
-
-    fate: Fate | None = Fate.NOT_SENT
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        charge: Charge,
-        refunds: Sequence[Charge] = (),
-        facts: CallFacts | None = None,
-    ) -> None:
-        super().__init__(message, facts=facts)
-        self.charge = charge
-        self.refunds: tuple[Charge, ...] = tuple(refunds)
-
-
-class OutcomeUnknown(VoucherError):
-    """A call that moves money was sent, and whether it was carried out is not known.
-
-    Never repeat the call blindly: read the voucher's charges by order number first.
-
-    Attributes:
-        pending: what is needed to find out later.
-    """
-
-    fate: Fate | None = Fate.UNKNOWN
-
-    def __init__(self, message: str, *, pending: PendingOutcome, facts: CallFacts | None = None) -> None:
-        super().__init__(message, facts=facts)
-        self.pending = pending
-
-
-class StillRunning(OutcomeUnknown):
-    """Another caller's call for the same payment is under way: ask again with the same idempotency key."""
-
-
-class CheckoutFailed(VoucherError):
-    """A checkout could not charge all its vouchers; what it had charged was refunded where that worked.
-
-    The error of the voucher that failed is the `__cause__`.
-
-    Attributes:
-        outcomes: what became of every voucher of the checkout, in the order they were reserved.
-    """
-
-    def __init__(
-        self, message: str, *, outcomes: Sequence[HeldOutcome] = (), facts: CallFacts | None = None
-    ) -> None:
-        super().__init__(message, facts=facts)
-        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
-
-
-class CheckoutUnknown(CheckoutFailed, OutcomeUnknown):
-    """A checkout that ended with at least one outcome not known.
-
-    Attributes:
-        outcomes: what became of every voucher of the checkout, in the order they were reserved.
-        pending: the first open outcome; each open one is in `outcomes`.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        outcomes: Sequence[HeldOutcome],
-        pending: PendingOutcome,
-        facts: CallFacts | None = None,
-    ) -> None:
-        VoucherError.__init__(self, message, facts=facts)
-        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
-        self.pending = pending

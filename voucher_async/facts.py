@@ -1,12 +1,15 @@
-"""What errors say about the call they belong to."""
+"""Facts about a call: what an error says of it, and an answer with what was measured."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Generic, TypeVar
 
 import attrs
 
-__all__ = ["CallFacts", "FieldError"]
+__all__ = ["Answer", "CallFacts", "FieldError"]
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -54,3 +57,22 @@ class FieldError:
     property: str | None = None
     rule: str | None = None
     message: str | None = None
+
+
+@attrs.define(kw_only=True, eq=False)
+class Answer(Generic[T]):
+    """An answer that was understood.
+
+    Attributes:
+        value: the model.
+        date: the server's clock when it answered; None when it did not say.
+        sent: the client's monotonic clock just before the request went out, in seconds.
+        received: the same when its answer had come; 0 where that was not measured.
+        is_copy: a cache on the way, or the session itself, may have given an older answer once more.
+    """
+
+    value: T
+    date: dt.datetime | None = None
+    sent: float = 0.0
+    received: float = 0.0
+    is_copy: bool = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voucher_async.pending import PendingOutcome
+    from voucher_async.outcomes import PendingOutcome
 
 __all__ = ["Leftovers"]
 

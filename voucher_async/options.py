@@ -10,12 +10,11 @@ from voucher_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import aiohttp
-
     from voucher_async.auth import TokenStore
     from voucher_async.checkout import VoucherLock
     from voucher_async.clock import Clock
     from voucher_async.payments.journal import Journal
+    from voucher_async.transport.session import ClientSession
 
 __all__ = ["ClientOptions", "settings_of"]
 
@@ -33,7 +32,7 @@ class ClientOptions(SettingsOptions, total=False):
         clock: where the time comes from; for tests.
     """
 
-    session: aiohttp.ClientSession | None
+    session: ClientSession | None
     token_store: TokenStore | None
     hooks: Sequence[object]
     voucher_lock: VoucherLock | None

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from voucher_async.models import Charge
+    from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.call import CallRecord
     from voucher_async.payments.joining import Joining
     from voucher_async.payments.supervisor import Supervisor
-    from voucher_async.pending import PendingOutcome, Settlement
     from voucher_async.transport.sender import Transport
 
 __all__ = ["Reconciling"]

@@ -80,13 +80,14 @@ class Core:
         self.reservations: Reservations = Reservations(sender, tracker, self.settler, self.joining)
         self.charges: Charges = Charges(sender, self.settler, self.joining)
         self.lifecycle: Lifecycle = Lifecycle(
-            sender,
+            sender=sender,
             reservations=self.reservations,
             charges=self.charges,
             supervisor=self.supervisor,
             joining=self.joining,
             lock=lock,
+            pauses=self.settler.pauses,
+            report=self.settler.report,
             base_url=settings.base_url,
             lock_secret=lock_secret,
-            pauses=self.settler.pauses,
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from voucher_async.api_errors import ServerError
 from voucher_async.auth import MemoryTokenStore, TokenGrant, TokenProvider
 from voucher_async.clock import ManualClock
-from voucher_async.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from voucher_async.auth import MemoryTokenStore, TokenGrant, TokenProvider, TokenRefresh
+from voucher_async.auth import MemoryTokenStore, TokenGrant, TokenProvider
 from voucher_async.clock import ManualClock
 from voucher_async.errors import ConfigurationError
+from voucher_async.events import TokenRefresh
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

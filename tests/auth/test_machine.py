@@ -17,9 +17,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from voucher_async.api_errors import AuthenticationError, ServerError
 from voucher_async.auth import MemoryTokenStore, Token, TokenGrant, TokenProvider
 from voucher_async.clock import ManualClock
-from voucher_async.errors import AuthenticationError, ServerError, VoucherError
+from voucher_async.errors import VoucherError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from voucher_async.auth import TokenGrant, TokenProvider, TokenRefresh
-from voucher_async.errors import AuthenticationError, RateLimited, ServerError, VoucherError
+from voucher_async.api_errors import AuthenticationError, RateLimited, ServerError
+from voucher_async.auth import TokenGrant, TokenProvider
+from voucher_async.errors import VoucherError
+from voucher_async.events import TokenRefresh
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from voucher_async.auth import MemoryTokenStore, TokenGrant, TokenProvider, TokenRefresh, store_key
-from voucher_async.errors import AuthenticationError, VoucherError
+from voucher_async.api_errors import AuthenticationError
+from voucher_async.auth import MemoryTokenStore, TokenGrant, TokenProvider, store_key
+from voucher_async.errors import VoucherError
+from voucher_async.events import TokenRefresh
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from voucher_async import ConfigurationError, VoucherClient
-from voucher_async.auth import MemoryTokenStore, StoredToken, TokenProvider, TokenRefresh
+from voucher_async.api_errors import ServerError
+from voucher_async.auth import MemoryTokenStore, StoredToken, TokenProvider
 from voucher_async.auth.sharing import StoreVisit
 from voucher_async.clock import ManualClock, SystemClock
-from voucher_async.errors import ServerError
+from voucher_async.events import TokenRefresh
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -11,16 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from voucher_async.api_errors import AuthenticationError, RateLimited, ServerError
 from voucher_async.auth import TokenProvider
 from voucher_async.clock import ManualClock
-from voucher_async.errors import (
-    AuthenticationError,
-    ConnectFailed,
-    Fate,
-    RateLimited,
-    ServerError,
-    VoucherError,
-)
+from voucher_async.errors import ConnectFailed, Fate, VoucherError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -14,7 +14,8 @@ import pytest_asyncio
 from tests.checkout.keyed import KEY, Shops, opened, shown
 from tests.idle import idle
 from voucher_async import CheckoutFailed, CheckoutUnknown, ConfigurationError, InvalidInput
-from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, StillRunning
+from voucher_async.errors import IdempotencyMismatch
+from voucher_async.outcomes import ChargeRefunded, StillRunning
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joined import is_joined
 from voucher_async.testing import faults

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from tests.contract.calls import CALLS, SHORTHANDS, VARIANTS, Api, offered
+from voucher_async.api_errors import MissingScope
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import Deadline, ServerClock, SystemClock
 from voucher_async.config import Settings
-from voucher_async.errors import Fate, MissingScope
+from voucher_async.errors import Fate
 from voucher_async.hooks import Hooks
 from voucher_async.operations import LIST_CHARGES, OPERATIONS, REQUEST_TOKEN
 from voucher_async.resources.clients import Clients

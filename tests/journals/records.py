@@ -10,6 +10,7 @@ import attrs
 
 from voucher_async.fates import Proof
 from voucher_async.models import Charge, ChargeType, Reservation
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.call import (
     CHECKOUT,
     REDEEM,
@@ -20,7 +21,6 @@ from voucher_async.payments.call import (
     Planned,
     new_id,
 )
-from voucher_async.pending import PendingOutcome
 
 __all__ = ["NOW", "SCOPE", "begun", "charge_of", "done", "everything", "not_done", "opened", "sent"]
 

@@ -11,9 +11,9 @@ import pytest
 from tests.journals.records import NOW, SCOPE, begun, charge_of, done, everything, not_done, opened, sent
 from voucher_async import ManualClock, Proof
 from voucher_async.models import ChargeType
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.call import CHECKOUT, CallRecord, Failure
 from voucher_async.payments.journal import Journal
-from voucher_async.pending import PendingOutcome
 
 __all__ = ["UpkeepContract"]
 

@@ -36,14 +36,14 @@ def test_the_report_is_understood(loaded: set[str]) -> None:
     assert {"voucher_async", "voucher_async.client", "voucher_async.transport.sender", "aiohttp"} <= loaded
 
 
-@pytest.mark.parametrize("program", ["import voucher_async", "from voucher_async import OutcomeUnknown"])
+@pytest.mark.parametrize("program", ["import voucher_async", "from voucher_async import VoucherError"])
 def test_what_needs_no_client_does_not_wait_for_aiohttp(program: str) -> None:
     assert not {"aiohttp", "msgspec", "voucher_async.models"} & loaded_by(program)
 
 
 def test_the_class_of_the_client_waits_for_aiohttp_and_little_else(loaded: set[str]) -> None:
     """The rest waits for the first client; aiohttp, which takes longest, is not left for that moment."""
-    named = loaded_by("from voucher_async import OutcomeUnknown, Settings, VoucherClient, VoucherError")
+    named = loaded_by("from voucher_async import Settings, VoucherClient, VoucherError")
     own = {name for name in named if name.startswith("voucher_async.")}
     names = (
         "_version",

@@ -13,7 +13,8 @@ from tests.settlement.adversary import Lot
 from tests.settlement.town import Client, Town, said
 from tests.virtual import virtually
 from voucher_async.clock import Deadline, ManualClock, uptime_of
-from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, OutcomeUnknown, StillRunning
+from voucher_async.errors import IdempotencyMismatch
+from voucher_async.outcomes import ChargeRefunded, OutcomeUnknown, SettlementState, StillRunning
 from voucher_async.payments import machine as theory
 from voucher_async.payments.call import DRIVEN
 from voucher_async.payments.facts import (
@@ -30,15 +31,14 @@ from voucher_async.payments.facts import (
 from voucher_async.payments.machine import GUARDS, Machine
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
-from voucher_async.pending import SettlementState
 from voucher_async.transport.watched import NotBegunError, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from voucher_async.outcomes import Settlement
     from voucher_async.payments.call import CallRecord
     from voucher_async.payments.machine import Guard
-    from voucher_async.pending import Settlement
     from voucher_async.sansio import Request
 
 LEASE = 15.0

@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl
 import attrs
 
 from tests.virtual import VirtualClock
+from voucher_async.api_errors import ApiError
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.errors import (
-    ApiError,
     CallTimeout,
     ConfigurationError,
     ConnectFailed,
@@ -27,8 +27,9 @@ from voucher_async.errors import (
     Fate,
     VoucherError,
 )
+from voucher_async.facts import Answer
 from voucher_async.operations import CREATE_RESERVATION, LIST_CHARGES, Retry
-from voucher_async.sansio import Answer, Request, Response, decode
+from voucher_async.sansio import Request, Response, decode
 from voucher_async.testing import ALL_SCOPES, ChargeRecord, VoucherEmulator
 from voucher_async.testing._engine import Call
 from voucher_async.testing._state import Mint

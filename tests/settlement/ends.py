@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.settlement.play import Call
 from tests.settlement.story import Redeem
 from voucher_async.models import Charge
-from voucher_async.pending import Settlement
+from voucher_async.outcomes import Settlement
 
 __all__ = ["payment_of", "returned_by", "said_in"]
 

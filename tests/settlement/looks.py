@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
-from voucher_async.pending import PendingOutcome
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.testing import ChargeRecord
 
 _KINDS = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}

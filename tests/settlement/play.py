@@ -26,13 +26,15 @@ from tests.settlement.story import (
     Wait,
 )
 from tests.virtual import VirtualClock
+from voucher_async.api_errors import ApiError
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import ServerClock
 from voucher_async.config import Settings
-from voucher_async.errors import ApiError, OutcomeUnknown, VoucherError
-from voucher_async.hooks import Hooks, Settled
+from voucher_async.errors import VoucherError
+from voucher_async.events import Settled
+from voucher_async.hooks import Hooks
 from voucher_async.models import Charge, ChargeType
-from voucher_async.pending import PendingOutcome, Settlement
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement
 from voucher_async.testing import VoucherRecord
 from voucher_async.testing.habits import KINDS
 from voucher_async.wiring import Core

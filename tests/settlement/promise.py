@@ -13,12 +13,19 @@ from tests.settlement.looks import looks_like, may_be_taken_for, may_look_like
 from tests.settlement.play import WINDOW, Call, Process, World, pending_of
 from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
 from tests.virtual import VirtualLoop
-from voucher_async.errors import CheckoutFailed, OutcomeUnknown
-from voucher_async.hooks import Settled
+from voucher_async.events import Settled
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.outcomes import (
+    CheckoutFailed,
+    HeldOutcome,
+    HeldState,
+    OutcomeUnknown,
+    PendingOutcome,
+    Settlement,
+    SettlementState,
+)
 from voucher_async.payments.joined import is_joined
-from voucher_async.pending import HeldOutcome, HeldState, PendingOutcome, Settlement, SettlementState
 from voucher_async.testing import ChargeRecord
 
 __all__ = ["run"]

@@ -9,10 +9,8 @@ import pytest
 from tests.settlement.adversary import Lot
 from tests.settlement.town import LIST, OPERATIONS, Town, all_of, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    StillRunning,
-)
 from voucher_async.models import Charge
+from voucher_async.outcomes import StillRunning
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joined import is_joined
 

@@ -18,16 +18,14 @@ from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import VirtualClock, VirtualLoop
 from voucher_async.errors import (
     IdempotencyMismatch,
-    OutcomeUnknown,
     ReservationAlreadyCharged,
     ReservationExpired,
-    StillRunning,
     VoucherError,
 )
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown, SettlementState, StillRunning
 from voucher_async.payments.call import CallState
 from voucher_async.payments.memory import MemoryJournal
-from voucher_async.pending import SettlementState
 
 T = TypeVar("T")
 

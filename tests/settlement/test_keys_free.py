@@ -10,17 +10,11 @@ import pytest
 from tests.settlement.adversary import Lot
 from tests.settlement.town import CHARGE, LIST, OPERATIONS, WINDOW, Client, Town, all_of, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    ApiError,
-    Conflict,
-    IdempotencyMismatch,
-    OutcomeUnknown,
-    Proof,
-    StillRunning,
-)
+from voucher_async.api_errors import ApiError, Conflict
+from voucher_async.errors import IdempotencyMismatch, Proof
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, StillRunning
 from voucher_async.payments.call import CHECKOUT, CallState, Parameters
-from voucher_async.pending import PendingOutcome
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 elsewhere = pytest.mark.parametrize("elsewhere", [False, True])

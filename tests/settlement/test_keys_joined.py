@@ -11,18 +11,12 @@ import pytest
 from tests.settlement.adversary import Lot
 from tests.settlement.town import CREATE, LIST, Town, all_of, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    ApiError,
-    ChargeRefunded,
-    Conflict,
-    Proof,
-    ReservationAlreadyCharged,
-    StillRunning,
-)
+from voucher_async.api_errors import ApiError, Conflict
+from voucher_async.errors import Proof, ReservationAlreadyCharged
 from voucher_async.models import Charge
+from voucher_async.outcomes import ChargeRefunded, SettlementState, StillRunning
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joined import is_joined
-from voucher_async.pending import SettlementState
 
 
 def ids(told: list[Any]) -> list[str]:

@@ -10,8 +10,9 @@ import pytest
 from tests.settlement.adversary import Lot
 from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import Fate, JournalFailed, OutcomeUnknown, Proof, VoucherError
+from voucher_async.errors import Fate, JournalFailed, Proof, VoucherError
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import CallState
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)

@@ -12,10 +12,10 @@ from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_taken_over import LEASE, Death, dead
 from tests.settlement.town import CHARGE, WINDOW, Client, Town, all_of, said
 from tests.virtual import virtually
-from voucher_async.errors import OutcomeUnknown, Proof, StillRunning
+from voucher_async.errors import Proof
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement, SettlementState, StillRunning
 from voucher_async.payments.call import CallRecord, CallState
-from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
 DONE, NOT_DONE = SettlementState.DONE, SettlementState.NOT_DONE
 

@@ -10,15 +10,10 @@ from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_paused import MONEY, Pause
 from tests.settlement.town import WINDOW, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    OutcomeUnknown,
-    ReservationAlreadyCharged,
-    ReservationExpired,
-    StillRunning,
-)
+from voucher_async.errors import ReservationAlreadyCharged, ReservationExpired
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, SettlementState, StillRunning
 from voucher_async.payments.call import CallState
-from voucher_async.pending import PendingOutcome, SettlementState
 
 LEASE = 15.0
 

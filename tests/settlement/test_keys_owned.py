@@ -12,13 +12,14 @@ from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
 from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import ApiError, JournalFailed, OutcomeUnknown, Proof
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import JournalFailed, Proof
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown, SettlementState
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import Ownership
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
-from voucher_async.pending import SettlementState
 
 BEAT = 6.0  # seconds after which the lease is renewed for certain
 operations = pytest.mark.parametrize("operation", OPERATIONS)

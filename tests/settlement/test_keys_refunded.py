@@ -9,9 +9,7 @@ import pytest
 from tests.settlement.adversary import Lot
 from tests.settlement.town import OPERATIONS, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    ChargeRefunded,
-)
+from voucher_async.outcomes import ChargeRefunded
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 elsewhere = pytest.mark.parametrize("elsewhere", [False, True])

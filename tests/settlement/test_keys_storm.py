@@ -14,8 +14,10 @@ import pytest
 from tests.settlement.adversary import HOW, Lot
 from tests.settlement.town import OPERATIONS, Client, Town, said
 from tests.virtual import virtually
-from voucher_async.errors import ApiError, OutcomeUnknown, VoucherError
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import VoucherError
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.testing import VoucherRecord
 from voucher_async.testing.habits import KINDS
 

@@ -23,8 +23,8 @@ from tests.settlement.town import (
     said,
 )
 from tests.virtual import virtually
-from voucher_async.errors import OutcomeUnknown, StillRunning
 from voucher_async.models import Charge
+from voucher_async.outcomes import OutcomeUnknown, StillRunning
 from voucher_async.payments.call import CallState
 
 operations = pytest.mark.parametrize("operation", OPERATIONS)

@@ -16,13 +16,15 @@ from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.config import Settings
 from voucher_async.errors import VoucherError
-from voucher_async.hooks import Hooks, Settled
+from voucher_async.events import Settled
+from voucher_async.facts import Answer
+from voucher_async.hooks import Hooks
 from voucher_async.models import Charge, Reservation
 from voucher_async.operations import Retry
 from voucher_async.payments.call import CallRecord
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
-from voucher_async.sansio import Answer, Request
+from voucher_async.sansio import Request
 from voucher_async.testing import VoucherRecord
 from voucher_async.wiring import Core
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.transport.rawserver import RawServer, Script, close, reply
 from voucher_async import ApiError, Fate, VoucherError
-from voucher_async.errors import AuthenticationError
+from voucher_async.api_errors import AuthenticationError
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, CREATE_VOUCHER, Operation
 from voucher_async.sansio import Request
 

@@ -22,9 +22,10 @@ from tests.unit.test_looking import (
 )
 from voucher_async import ManualClock
 from voucher_async.clock import Deadline, ServerClock
+from voucher_async.facts import Answer
 from voucher_async.models import ChargePage
 from voucher_async.payments.looking import Looking, known_ids
-from voucher_async.sansio import Answer, Request
+from voucher_async.sansio import Request
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import pytest
 
-from voucher_async.auth import TokenRefresh
 from voucher_async.errors import ConfigurationError, Fate
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Happened, Hook, Hooks, Repeating, Settled
+from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
+from voucher_async.hooks import Hook, Hooks
 
 STARTED = AttemptStarted(operation="getVoucher", method="GET", path="/vouchers/v-1", attempt=1)
 ENDED = AttemptEnded(

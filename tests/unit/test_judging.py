@@ -13,18 +13,10 @@ import pytest
 
 from tests.unit.samples import example, raw
 from voucher_async import Charge, ChargeType, ManualClock, PendingOutcome, Settings, wire
+from voucher_async.api_errors import Conflict, MissingScope, NotFound, RateLimited, ServerError
 from voucher_async.clock import Deadline, ServerClock
-from voucher_async.errors import (
-    ConfigurationError,
-    Conflict,
-    Fate,
-    MissingScope,
-    NotFound,
-    Proof,
-    RateLimited,
-    ServerError,
-    VoucherError,
-)
+from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
+from voucher_async.facts import Answer
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.payments.evidence import Finding, Move
@@ -36,7 +28,7 @@ from voucher_async.payments.machine import Machine
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.registry import Registry
 from voucher_async.payments.rivals import Rivals
-from voucher_async.sansio import Answer, Request
+from voucher_async.sansio import Request
 
 T = TypeVar("T")
 

@@ -26,6 +26,7 @@ from voucher_async import (
     wire,
 )
 from voucher_async.clock import Deadline, ServerClock
+from voucher_async.facts import Answer
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
 from voucher_async.payments import pauses
 from voucher_async.payments.looking import (
@@ -36,7 +37,7 @@ from voucher_async.payments.looking import (
     known_ids,
     read_currency,
 )
-from voucher_async.sansio import Answer, Request
+from voucher_async.sansio import Request
 
 T = TypeVar("T")
 

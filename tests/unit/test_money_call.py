@@ -11,7 +11,8 @@ import attrs
 import pytest
 
 from voucher_async import PendingOutcome
-from voucher_async.errors import ApiError, Conflict, ConnectionBroken, Fate, NotFound, RateLimited
+from voucher_async.api_errors import ApiError, Conflict, NotFound, RateLimited
+from voucher_async.errors import ConnectionBroken, Fate
 from voucher_async.payments.call import CallState
 from voucher_async.payments.money_call import Anchor, MoneyCall
 from voucher_async.payments.replies import Reply

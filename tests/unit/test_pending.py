@@ -59,7 +59,7 @@ def test_what_version_1_stored_belongs_to_no_place_and_is_written_as_version_2()
         voucher_id=st.none() | TEXTS,
         reservation_id=st.none() | TEXTS,
         charge_id=st.none() | TEXTS,
-        amount=st.none() | st.decimals("0.01", "999999.99", places=2),
+        amount=st.none() | st.decimals("0.01", "999999.99", places=2) | st.just(Decimal(5)),
         currency=st.none() | TEXTS,
         order_number=st.none() | TEXTS,
         sent_at=st.none() | MOMENTS,
@@ -86,13 +86,27 @@ def test_version_2_survives_json_whole(pending: PendingOutcome) -> None:
         '{"version":' * 100_000,
         '{"version": 2, "id": ' + "9" * 5000 + "}",
         "NaN",
+        '{"version": 2, "amount": NaN}',
+        '{"version": 2, "order_number": "A-\\udfff"}',
         b"\xff\xfe{",
         "\ud800",
         "",
         5,
         None,
     ],
-    ids=["lists", "objects", "digits", "NaN", "no UTF-8", "surrogate", "nothing", "number", "None"],
+    ids=[
+        "lists",
+        "objects",
+        "digits",
+        "NaN",
+        "NaN inside",
+        "half a pair",
+        "no UTF-8",
+        "surrogate",
+        "nothing",
+        "number",
+        "None",
+    ],
 )
 def test_what_is_no_json_object_is_refused(text: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
@@ -100,7 +114,7 @@ def test_what_is_no_json_object_is_refused(text: Any) -> None:
     assert caught.value.field == "pending"
 
 
-@pytest.mark.parametrize("version", [None, 0, 3, True, "2", [], {}, 2.5, float("nan"), 10**400])
+@pytest.mark.parametrize("version", [None, 0, 3, True, "2", [], {}, 2.5, 10**400])
 def test_a_version_that_is_not_known_is_refused(version: object) -> None:
     with pytest.raises(InvalidInput) as caught:
         PendingOutcome.from_json(stored(version=version))
@@ -115,10 +129,6 @@ def test_a_version_that_is_not_known_is_refused(version: object) -> None:
         ("id", ["x"]),
         ("operation", {"deep": [[[[]]]]}),
         ("voucher_id", 5),
-        ("voucher_id", "\ud800"),
-        ("order_number", "A-\udfff"),
-        ("order_number", float("nan")),
-        ("amount", float("nan")),
         ("amount", "NaN"),
         ("amount", "Infinity"),
         ("amount", "-5.00"),
@@ -136,14 +146,12 @@ def test_a_version_that_is_not_known_is_refused(version: object) -> None:
         ("sends", 10**400),
         ("since", 5),
         ("since", "2026-01-01T00:00:00"),
-        ("until", "\ud800"),
         ("until", "9" * 400),
         ("sent_at", {}),
         ("known", "abc"),
         ("known", {"a": 1}),
         ("known", [""]),
         ("known", [None]),
-        ("known", ["\ud800"]),
         ("known_whole", 1),
         ("known_whole", "true"),
         ("answered", 0),
@@ -159,6 +167,7 @@ def test_a_value_that_no_client_writes_is_refused_by_its_field(field: str, value
     with pytest.raises(InvalidInput) as caught:
         PendingOutcome.from_json(stored(**{field: value}))
     assert caught.value.field == f"pending.{field}"
+    assert "`$" not in caught.value.rule
     assert len(str(caught.value)) < 400
 
 

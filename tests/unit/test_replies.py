@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from voucher_async.api_errors import ApiError, BadAnswer
 from voucher_async.errors import (
-    ApiError,
-    BadAnswer,
     CallFacts,
     CallTimeout,
     ConnectFailed,

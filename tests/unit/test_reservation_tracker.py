@@ -15,18 +15,17 @@ from hypothesis import strategies as st
 
 from voucher_async.clock import ManualClock, ServerClock
 from voucher_async.errors import (
-    OutcomeUnknown,
     ReservationAlreadyCharged,
     ReservationExpired,
     ReservationSuperseded,
     VoucherError,
 )
+from voucher_async.facts import Answer
 from voucher_async.models import Reservation
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement, SettlementState
 from voucher_async.payments import reservations as module
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.reservations import Entry, ReservationTracker, lifetime
-from voucher_async.pending import PendingOutcome, Settlement, SettlementState
-from voucher_async.sansio import Answer
 
 PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r")
 CASE = MoneyCall(pending=PENDING)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucher_async.errors import BadAnswer, CallFacts, Fate, InvalidInput, InvalidInputType
+from voucher_async.api_errors import BadAnswer
+from voucher_async.errors import CallFacts, Fate, InvalidInput, InvalidInputType
 from voucher_async.models import CreateReservationRequest, Reservation, Token
 from voucher_async.operations import (
     CREATE_RESERVATION,

@@ -10,20 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucher_async.clock import parse_retry_after
-from voucher_async.errors import (
+from voucher_async.api_errors import (
     ApiError,
     AuthenticationError,
     BadAnswer,
     Conflict,
-    Fate,
-    FieldError,
     MissingScope,
     NotFound,
     RateLimited,
     ServerError,
     ValidationFailed,
 )
+from voucher_async.clock import parse_retry_after
+from voucher_async.errors import Fate, FieldError
 from voucher_async.models import ConnectRequest, CreateReservationRequest
 from voucher_async.operations import (
     CONNECT_CLIENT,

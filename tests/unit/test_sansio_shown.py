@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucher_async.errors import ApiError, InvalidInput, VoucherError
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import InvalidInput, VoucherError
 from voucher_async.masking import visible
 from voucher_async.masking.text import Masker
 from voucher_async.models import CreateReservationRequest

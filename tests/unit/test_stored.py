@@ -19,9 +19,9 @@ from tests.journals.records import NOW, begun, done, everything, sent
 from voucher_async import JournalFailed
 from voucher_async.fates import Fate, Proof
 from voucher_async.models import Charge, ChargeType, Reservation
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.call import CallRecord, CallState, Failure, Parameters, Planned, Transition
 from voucher_async.payments.stored import FORMAT, from_json, to_json
-from voucher_async.pending import PendingOutcome
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 ZONES = st.sampled_from([dt.UTC, dt.timezone(dt.timedelta(hours=5, minutes=30)), dt.timezone.max])

@@ -1,6 +1,6 @@
 """Tokens: what they are, where they are kept, and who requests a new one when."""
 
-from voucher_async.auth.provider import TokenProvider, TokenRefresh
+from voucher_async.auth.provider import TokenProvider
 from voucher_async.auth.store import MemoryTokenStore, StoredToken, TokenStore, check_store, store_key
 from voucher_async.auth.token import Thresholds, Token, TokenGrant, thresholds
 
@@ -11,7 +11,6 @@ __all__ = [
     "Token",
     "TokenGrant",
     "TokenProvider",
-    "TokenRefresh",
     "TokenStore",
     "check_store",
     "store_key",

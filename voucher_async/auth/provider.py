@@ -9,13 +9,13 @@ import logging
 import random
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
+from voucher_async.api_errors import ApiError, AuthenticationError
 from voucher_async.auth.flight import Flight
 from voucher_async.auth.sharing import StoreVisit, share
 from voucher_async.auth.token import Token
 from voucher_async.cancelling import cancelled_from_outside, quietly
-from voucher_async.errors import ApiError, AuthenticationError, ConfigurationError, VoucherError
+from voucher_async.errors import ConfigurationError, VoucherError
+from voucher_async.events import TokenRefresh
 from voucher_async.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from voucher_async.auth.token import TokenGrant
     from voucher_async.clock import Clock
 
-__all__ = ["REMEMBERED", "TokenProvider", "TokenRefresh"]
+__all__ = ["REMEMBERED", "TokenProvider"]
 
 REMEMBERED: Final = 5.0
 """Seconds a refusal of the credentials is remembered, and at most a Retry-After of the token endpoint."""
@@ -34,25 +34,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _REJECTED_KEPT: Final = 8
 
 _logger: Final = logging.getLogger("voucher_async")
-
-
-@attrs.frozen(kw_only=True)
-class TokenRefresh:
-    """The token endpoint was asked for a token. Taking one from a store is no refresh.
-
-    Attributes:
-        succeeded: whether it gave one.
-        background: whether everybody went on with the old one meanwhile.
-        elapsed: seconds it took.
-        error: why it failed; None when it did not.
-        lifetime: seconds the new token lives; None when there is none.
-    """
-
-    succeeded: bool
-    background: bool
-    elapsed: float
-    error: VoucherError | None = None
-    lifetime: float | None = None
 
 
 class TokenProvider:

@@ -12,24 +12,24 @@ from voucher_async.checkout.recorded import CheckoutRecord
 from voucher_async.checkout.renewal import keep_alive
 from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
-from voucher_async.errors import ConfigurationError, OutcomeUnknown, VoucherError
+from voucher_async.errors import ConfigurationError, VoucherError
 from voucher_async.masking import conceal, known
 from voucher_async.money import CENT, to_amount, total
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.outcomes import HeldState, OutcomeUnknown, PendingOutcome
 from voucher_async.payments.kinds import charge_pending
 from voucher_async.payments.money_call import CallContext
-from voucher_async.pending import HeldState, PendingOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
     from types import TracebackType
 
-    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.models import Charge, Reservation
     from voucher_async.money import Amount
+    from voucher_async.outcomes import HeldOutcome
     from voucher_async.payments.call import Planned
-    from voucher_async.pending import HeldOutcome
     from voucher_async.sansio import Request
 
 __all__ = ["Checkout"]
@@ -41,17 +41,15 @@ class Checkout:
     Leaving the block without `charge`, or with an exception, charges nothing; the reservations lapse.
 
     Args:
-        lifecycle: what it works with.
+        kit: what it works with.
         order_number: the order.
         currency: ISO 4217.
         key: the idempotency key.
     """
 
-    def __init__(
-        self, lifecycle: Lifecycle, *, order_number: str, currency: str, key: str | None = None
-    ) -> None:
-        self._lifecycle = lifecycle
-        self._record = CheckoutRecord(lifecycle, order_number=order_number, currency=currency, key=key)
+    def __init__(self, kit: CheckoutKit, *, order_number: str, currency: str, key: str | None = None) -> None:
+        self._kit = kit
+        self._record = CheckoutRecord(kit, order_number=order_number, currency=currency, key=key)
         self._held: list[HeldReservation] = []
         self._secrets: tuple[str | None, ...] = ()
         self._renewals: dict[HeldReservation, asyncio.Task[None]] = {}
@@ -127,26 +125,24 @@ class Checkout:
         self._check_open()
         if renew and not self._entered:
             raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
-        deadline = self._lifecycle.sender.deadline(timeout)
+        deadline = self._kit.sender.deadline(timeout)
         asked = to_amount(amount, minimum=CENT)
 
         def request_for(value: Decimal) -> Request[Reservation]:
-            return self._lifecycle.reservations.request(
-                code=code, amount=value, currency=self.currency, pin=pin
-            )
+            return self._kit.reservations.request(code=code, amount=value, currency=self.currency, pin=pin)
 
         request = request_for(asked)
-        key, target = self._lifecycle.key(code), await self._lifecycle.joining.ownership.digest(code)
+        key, target = self._kit.key(code), await self._kit.joining.ownership.digest(code)
         if self._record.replayed is not None:
             return self._show(self._record.replayed.find(target, asked))
         with known(*self._secrets):
-            async with in_turn(self._lifecycle.lock, (key,), deadline):
+            async with in_turn(self._kit.lock, (key,), deadline):
                 if allow_partial:
                     made, request = await reserve_partially(
-                        self._lifecycle.sender, self._lifecycle.reservations, request_for, asked, deadline
+                        self._kit.sender, self._kit.reservations, request_for, asked, deadline
                     )
                 else:
-                    made = await self._lifecycle.reservations.make(request, deadline)
+                    made = await self._kit.reservations.make(request, deadline)
             self._check_open()  # it may have been charged meanwhile: what is held now lapses
             held = HeldReservation(
                 made,
@@ -154,13 +150,11 @@ class Checkout:
                 request=request,
                 key=key,
                 target=target,
-                tracker=self._lifecycle.reservations.tracker,
+                tracker=self._kit.reservations.tracker,
             )
             self._hold(held)
             if renew:
-                self._renewals[held] = asyncio.create_task(
-                    keep_alive(self._lifecycle, held, self.order_number)
-                )
+                self._renewals[held] = asyncio.create_task(keep_alive(self._kit, held, self.order_number))
         return held
 
     def _hold(self, held: HeldReservation) -> None:
@@ -213,14 +207,14 @@ class Checkout:
             return self._charges
         if not self._charging:
             self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
-        deadline = self._lifecycle.sender.deadline(timeout)
+        deadline = self._kit.sender.deadline(timeout)
         self._charging += 1  # from here on nothing is added, so that all is charged, or none
         with known(*self._secrets):
             asked = PendingOutcome(
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
             )
             context = CallContext(deadline, asked)
-            return await self._lifecycle.supervisor.run(context, self._charge_until_known, self._end_charging)
+            return await self._kit.supervisor.run(context, self._charge_until_known, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1
@@ -230,11 +224,11 @@ class Checkout:
 
     async def _charge_in_turn(self, context: CallContext) -> tuple[Charge, ...]:
         keys = (held.key for held in self._held)
-        async with in_turn(self._lifecycle.lock, keys, context.deadline, last=True):
+        async with in_turn(self._kit.lock, keys, context.deadline, last=True):
             self._check_broken()
             if self._charges is None:
                 for held in self._held:
-                    self._lifecycle.reservations.tracker.check(held.reservation)
+                    self._kit.reservations.tracker.check(held.reservation)
                 self._charges = await self._charge_all(context)
         return self._charges
 
@@ -263,7 +257,7 @@ class Checkout:
             except VoucherError as error:
                 context.undoing = True
                 await self._record.check_own(error)
-                outcomes = await undo(self._lifecycle, self._record.record, charges, error)
+                outcomes = await undo(self._kit, self._record.record, charges, error)
                 failure = failure_of(error, outcomes)
                 self._broken = failure if _moved_money(outcomes) else None
                 raise failure from error
@@ -279,7 +273,7 @@ class Checkout:
         return OutcomeUnknown(
             "the checkout was cut short while it charged: look for its charges before you pay this order "
             "again",
-            pending=self._lifecycle.reservations.numbering.formatted(pending),
+            pending=self._kit.reservations.numbering.formatted(pending),
         )
 
     def _check_broken(self) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import attrs
 
 from voucher_async.checkout.undo import failure_of, outcome, take_back
-from voucher_async.errors import OutcomeUnknown, Proof, VoucherError
+from voucher_async.errors import Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION, REFUND_CHARGE
+from voucher_async.outcomes import HeldOutcome, HeldState, OutcomeUnknown
 from voucher_async.payments.call import CallRecord, CallState, Parameters, Planned
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.taken_back import covers
-from voucher_async.pending import HeldOutcome, HeldState
 
 if TYPE_CHECKING:
-    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.ownership import Ownership
@@ -45,13 +45,13 @@ def child_of(ownership: Ownership, record: CallRecord, planned: Planned) -> Call
     return attrs.evolve(ownership.new_record(parameters, None), id=planned.record, parent=record.id)
 
 
-async def finish(lifecycle: Lifecycle, recorder: Recorder, context: CallContext) -> CallState:
+async def finish(kit: CheckoutKit, recorder: Recorder, context: CallContext) -> CallState:
     """Finish a checkout that may have charged something, and whose owner has left it.
 
     Each charge in doubt is settled. All of the plan charged: done. Some of it: that is taken back.
 
     Args:
-        lifecycle: what to settle and refund with.
+        kit: what to settle and refund with.
         recorder: writes its record, which is this client's own, and `SENT`.
         context: the call in which that is done; it outlives its caller once money moves.
 
@@ -64,7 +64,7 @@ async def finish(lifecycle: Lifecycle, recorder: Recorder, context: CallContext)
         VoucherError: the journal failed, or the client was closed; the record is open then, too.
     """
     try:
-        state = await _Finishing(lifecycle, recorder.record, context).run()
+        state = await _Finishing(kit, recorder.record, context).run()
     except asyncio.CancelledError as error:
         await recorder.opened(error)
         if context.begun:
@@ -124,9 +124,9 @@ class _Child:
 class _Finishing:
     """One checkout that is being finished."""
 
-    def __init__(self, lifecycle: Lifecycle, record: CallRecord, context: CallContext) -> None:
-        self._lifecycle = lifecycle
-        self._ownership = lifecycle.joining.ownership
+    def __init__(self, kit: CheckoutKit, record: CallRecord, context: CallContext) -> None:
+        self._kit = kit
+        self._ownership = kit.joining.ownership
         self._record = record
         self._context = context
 
@@ -170,7 +170,7 @@ class _Finishing:
         """
         if record.ended:
             return record
-        await self._lifecycle.joining.replay.settle(record, deadline)
+        await self._kit.joining.replay.settle(record, deadline)
         now = await ask_journal(self._ownership.journal.get(record.scope, record.id))
         if now is None or not now.ended:
             pending = record.pending or attrs.evolve(self._context.pending, id=record.id)
@@ -209,7 +209,7 @@ class _Finishing:
                 outcomes.append(child.outcome)
                 continue
             self._context.begun = True
-            outcomes.append(await take_back(self._lifecycle, self._record, child.planned, charge))
+            outcomes.append(await take_back(self._kit, self._record, child.planned, charge))
         error = next((each.error for each in outcomes if isinstance(each.error, VoucherError)), None)
         if error is not None:
             raise failure_of(error, outcomes) from error

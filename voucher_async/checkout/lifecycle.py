@@ -7,40 +7,28 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.api_errors import ApiError
 from voucher_async.checkout.checkout import Checkout
-from voucher_async.checkout.turns import VoucherLock, in_turn, voucher_key
-from voucher_async.errors import (
-    ApiError,
-    Fate,
-    Proof,
-    ReservationExpired,
-    ReservationSuperseded,
-    VoucherError,
-)
+from voucher_async.checkout.kit import CheckoutKit
+from voucher_async.checkout.turns import in_turn
+from voucher_async.errors import Fate, Proof, ReservationExpired, ReservationSuperseded, VoucherError
 from voucher_async.models import ChargeReservationRequest, Reservation
 from voucher_async.money import to_amount
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.call import REDEEM, Parameters
 from voucher_async.payments.fence import look_behind
 from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.replies import as_not_done
-from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.money import Amount
-    from voucher_async.payments.joining import Joining
     from voucher_async.payments.money_call import CallContext
-    from voucher_async.payments.pauses import Pauses
-    from voucher_async.payments.report import Report
     from voucher_async.payments.reservations import Entry
-    from voucher_async.payments.sender import Sender
-    from voucher_async.payments.supervisor import Supervisor
-    from voucher_async.resources.charges import Charges
-    from voucher_async.resources.reservations import Reservations
 
 __all__ = ["Lifecycle"]
 
@@ -66,48 +54,8 @@ class _Payment:
     currency: str
 
 
-class Lifecycle:
-    """What `redeem` and checkouts work with.
-
-    Args:
-        sender: sends the requests.
-        reservations: makes and charges reservations.
-        charges: refunds.
-        supervisor: runs money calls.
-        joining: idempotency keys.
-        lock: who may use a voucher.
-        base_url: whose vouchers they are, for the lock keys.
-        lock_secret: what voucher codes are turned into lock keys with.
-        pauses: waits for the moment to renew.
-    """
-
-    def __init__(
-        self,
-        sender: Sender,
-        *,
-        reservations: Reservations,
-        charges: Charges,
-        supervisor: Supervisor,
-        joining: Joining,
-        lock: VoucherLock,
-        base_url: str,
-        lock_secret: str,
-        pauses: Pauses,
-    ) -> None:
-        self.sender = sender
-        self.reservations = reservations
-        self.charges = charges
-        self.supervisor = supervisor
-        self.joining = joining
-        self.lock = lock
-        self.pauses = pauses
-        self.report: Report = supervisor.settler.report
-        self._base_url = base_url
-        self._lock_secret = lock_secret
-
-    def key(self, code: str) -> str:
-        """What stands for a voucher code in the lock."""
-        return voucher_key(code, self._base_url, self._lock_secret)
+class Lifecycle(CheckoutKit):
+    """Pays by voucher, in one call or as a checkout."""
 
     async def redeem(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import Conflict, MissingScope, NotFound, ValidationFailed
+from voucher_async.api_errors import Conflict, MissingScope, NotFound, ValidationFailed
 from voucher_async.money import CENT, total
 from voucher_async.operations import GET_VOUCHER
 from voucher_async.sansio import build

@@ -25,21 +25,21 @@ import attrs
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.finishing import child_of, finish
 from voucher_async.checkout.replayed import Replayed
-from voucher_async.errors import ConfigurationError, Fate, JournalFailed, OutcomeUnknown, Proof
+from voucher_async.errors import ConfigurationError, Fate, JournalFailed, Proof
 from voucher_async.operations import CHARGE_RESERVATION
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
 from voucher_async.payments.joining import check_parameters
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder, noted
 from voucher_async.payments.replies import as_not_done
-from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from voucher_async.checkout.held import HeldReservation
-    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.models import Charge
     from voucher_async.payments.journal import Claim
 
@@ -52,7 +52,7 @@ class CheckoutRecord:
     """The record of one checkout.
 
     Args:
-        lifecycle: what checkouts work with.
+        kit: what checkouts work with.
         order_number: the order.
         currency: ISO 4217.
         key: the idempotency key.
@@ -61,8 +61,8 @@ class CheckoutRecord:
         replayed: what an earlier run with the key has charged; None where this one charges.
     """
 
-    def __init__(self, lifecycle: Lifecycle, *, order_number: str, currency: str, key: str | None) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, kit: CheckoutKit, *, order_number: str, currency: str, key: str | None) -> None:
+        self._kit = kit
         self._parameters = Parameters(operation=CHECKOUT, currency=currency, order_number=order_number)
         self._key = key
         self._recorder: Recorder | None = None
@@ -84,8 +84,8 @@ class CheckoutRecord:
     @property
     def _own(self) -> Recorder:
         if self._recorder is None or self._recorder.record.ended:
-            record = self._lifecycle.joining.ownership.new_record(self._parameters, self._key)
-            self._recorder = Recorder(self._lifecycle.joining.ownership, record, is_stored=False)
+            record = self._kit.joining.ownership.new_record(self._parameters, self._key)
+            self._recorder = Recorder(self._kit.joining.ownership, record, is_stored=False)
         return self._recorder
 
     async def enter(self) -> None:
@@ -100,9 +100,9 @@ class CheckoutRecord:
         self._is_inside = True
         if self._key is None:
             return
-        context = CallContext(self._lifecycle.sender.deadline(), self._pending())
+        context = CallContext(self._kit.sender.deadline(), self._pending())
         try:
-            await self._lifecycle.supervisor.run(context, self._claim)
+            await self._kit.supervisor.run(context, self._claim)
         except BaseException:
             await self.leave()
             raise
@@ -132,14 +132,14 @@ class CheckoutRecord:
             return await self._replay(held, context)
         if held.state is CallState.OPEN:
             return await self._finish(held, context, "its checkout is finished first")
-        if await self._lifecycle.joining.wait_for(held, context) is None:
-            ownership = self._lifecycle.joining.ownership
+        if await self._kit.joining.wait_for(held, context) is None:
+            ownership = self._kit.joining.ownership
             is_free = held.owner == ownership.owner or await ask_journal(ownership.journal.bury(held.owner))
             return is_free and await self._finish(held, context, "its owner is dead")
         return False
 
     async def _ask(self, context: CallContext) -> Claim:
-        ownership = self._lifecycle.joining.ownership
+        ownership = self._kit.joining.ownership
         record = ownership.new_record(self._parameters, self._key)
         claim = await ownership.claim(record)
         if claim.won:
@@ -148,9 +148,9 @@ class CheckoutRecord:
         return claim
 
     async def _replay(self, held: CallRecord, context: CallContext) -> bool:
-        self.replayed = await Replayed.read(self._lifecycle.joining, held, context.deadline)
+        self.replayed = await Replayed.read(self._kit.joining, held, context.deadline)
         if self.replayed is None:
-            ownership = self._lifecycle.joining.ownership
+            ownership = self._kit.joining.ownership
             await ownership.take_over(held, CallState.NOT_DONE, "all of it was taken back")
         return self.replayed is not None
 
@@ -160,13 +160,13 @@ class CheckoutRecord:
             return False
         if held.state is CallState.BEGUN:
             return True
-        await finish(self._lifecycle, self._own, context)
+        await finish(self._kit, self._own, context)
         self._recorder, self._is_left_over = None, False
         return False
 
     async def _take(self, held: CallRecord, why: str) -> bool:
         state = CallState.BEGUN if held.state is CallState.BEGUN else CallState.SENT
-        ownership = self._lifecycle.joining.ownership
+        ownership = self._kit.joining.ownership
         taken = await ownership.take_over(held, state, why)
         if taken is not None:
             self._recorder = Recorder(ownership, taken, is_stored=True)
@@ -215,9 +215,9 @@ class CheckoutRecord:
 
     async def charge(self, context: CallContext, planned: Planned) -> Charge:
         """Charge one voucher of the plan; its record is a child of this one."""
-        ownership, asked = self._lifecycle.joining.ownership, self._parameters
+        ownership, asked = self._kit.joining.ownership, self._parameters
         recorder = Recorder(ownership, child_of(ownership, self.record, planned), is_stored=False)
-        charging = self._lifecycle.reservations.charge_by(
+        charging = self._kit.reservations.charge_by(
             context,
             planned.reservation,
             order_number=asked.order_number or "",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from voucher_async.api_errors import ApiError, RateLimited
 from voucher_async.checkout.turns import in_turn
-from voucher_async.errors import ApiError, ConfigurationError, Fate, RateLimited
+from voucher_async.errors import ConfigurationError, Fate
 
 if TYPE_CHECKING:
     from voucher_async.checkout.held import HeldReservation
-    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.checkout.kit import CheckoutKit
 
 __all__ = ["keep_alive"]
 
@@ -17,7 +18,7 @@ AHEAD: Final = 300.0
 RETRY: Final = 30.0
 
 
-async def keep_alive(lifecycle: Lifecycle, held: HeldReservation, order_number: str) -> None:
+async def keep_alive(kit: CheckoutKit, held: HeldReservation, order_number: str) -> None:
     """Reserve anew five minutes before the reservation cannot be charged any more, again and again.
 
     Ends when the reservation was charged, when another one of this client replaced it (that one is not
@@ -26,20 +27,20 @@ async def keep_alive(lifecycle: Lifecycle, held: HeldReservation, order_number: 
     """
     pause = max(held.remaining - AHEAD, 0.0)
     while True:
-        await lifecycle.pauses.wait(pause)
-        deadline = lifecycle.sender.deadline()
+        await kit.pauses.wait(pause)
+        deadline = kit.sender.deadline()
         try:
-            async with in_turn(lifecycle.lock, (held.key,), deadline):
+            async with in_turn(kit.lock, (held.key,), deadline):
                 if held.remaining <= 0:
                     return
-                held.renewed(await lifecycle.reservations.make(held.request, deadline))
+                held.renewed(await kit.reservations.make(held.request, deadline))
         except Exception as error:  # noqa: BLE001 - whatever it is, the customer is still paying: try again
-            lifecycle.report.renewal_failed(held.amount, order_number, error)
+            kit.report.renewal_failed(held.amount, order_number, error)
             if _is_final(error):
                 return
             pause = RETRY
         else:
-            lifecycle.report.renewed(held.amount, order_number)
+            kit.report.renewed(held.amount, order_number)
             pause = max(held.remaining - AHEAD, RETRY)
 
 

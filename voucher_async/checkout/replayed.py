@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from voucher_async.checkout.held import ChargedReservation
-from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, OutcomeUnknown
+from voucher_async.errors import IdempotencyMismatch
 from voucher_async.models import Charge
+from voucher_async.outcomes import ChargeRefunded, OutcomeUnknown
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.ownership import ask_journal
 

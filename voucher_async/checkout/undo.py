@@ -7,37 +7,36 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from voucher_async.errors import (
-    ApiError,
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import JournalFailed, ReservationAlreadyCharged, VoucherError
+from voucher_async.outcomes import (
     CheckoutFailed,
     CheckoutUnknown,
-    JournalFailed,
+    HeldOutcome,
+    HeldState,
     OutcomeUnknown,
-    ReservationAlreadyCharged,
     StillRunning,
-    VoucherError,
 )
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.pending import HeldOutcome, HeldState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voucher_async.checkout.lifecycle import Lifecycle
+    from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.models import Charge
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.call import CallRecord, Planned
-    from voucher_async.pending import PendingOutcome
 
 __all__ = ["failure_of", "outcome", "take_back", "undo"]
 
 
 async def undo(
-    lifecycle: Lifecycle, record: CallRecord, charges: Sequence[Charge], error: VoucherError
+    kit: CheckoutKit, record: CallRecord, charges: Sequence[Charge], error: VoucherError
 ) -> tuple[HeldOutcome, ...]:
     """Refund what was charged, and say what became of every voucher.
 
     Args:
-        lifecycle: what to refund with.
+        kit: what to refund with.
         record: the checkout's, with its plan.
         charges: what was charged, in the order of the plan.
         error: why the next one was not charged.
@@ -46,9 +45,9 @@ async def undo(
     for index, planned in enumerate(record.plan):
         if index < len(charges):
             try:
-                outcomes.append(await take_back(lifecycle, record, planned, charges[index]))
+                outcomes.append(await take_back(kit, record, planned, charges[index]))
             except asyncio.CancelledError:
-                _leave(lifecycle, record, charges[index:])
+                _leave(kit, record, charges[index:])
                 raise
         elif index == len(charges):
             outcomes.append(outcome(planned, _state_after(error), error=error))
@@ -69,21 +68,19 @@ def _state_after(error: VoucherError) -> HeldState:
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
 
 
-def _leave(lifecycle: Lifecycle, record: CallRecord, charges: Sequence[Charge]) -> None:
+def _leave(kit: CheckoutKit, record: CallRecord, charges: Sequence[Charge]) -> None:
     """Nothing can be refunded any more: the client was closed, or the loop ends."""
-    under_way = {pending.charge_id for pending in lifecycle.supervisor.pending}
+    under_way = {pending.charge_id for pending in kit.supervisor.pending}
     for charge in charges:
         if charge.id not in under_way:  # what is in doubt is open, and listed as such
-            _report_failed(lifecycle, record, charge, None)
+            _report_failed(kit, record, charge, None)
 
 
-async def take_back(
-    lifecycle: Lifecycle, record: CallRecord, planned: Planned, charge: Charge
-) -> HeldOutcome:
+async def take_back(kit: CheckoutKit, record: CallRecord, planned: Planned, charge: Charge) -> HeldOutcome:
     """Refund one charge of a checkout, once whoever else does so, and tell the hooks.
 
     Args:
-        lifecycle: what to refund with.
+        kit: what to refund with.
         record: the checkout's.
         planned: the voucher.
         charge: its charge.
@@ -92,23 +89,21 @@ async def take_back(
     # some servers name the voucher otherwise in a charge than where it is asked for
     charge = attrs.evolve(charge, voucher_id=planned.reservation.voucher_id)
     try:
-        refund = await lifecycle.charges.take_back(charge, currency=currency, key=key, parent=record.id)
+        refund = await kit.charges.take_back(charge, currency=currency, key=key, parent=record.id)
     except VoucherError as error:
-        elsewhere = await _refunded_elsewhere(lifecycle, planned, charge, key, error)
+        elsewhere = await _refunded_elsewhere(kit, planned, charge, key, error)
         if elsewhere is not None:
             return elsewhere
         if _open_in(error) is not None:
             return outcome(planned, HeldState.UNKNOWN, charge=charge, error=error)
-        _report_failed(lifecycle, record, charge, error)
+        _report_failed(kit, record, charge, error)
         return outcome(planned, HeldState.CHARGED, charge=charge, error=error)
-    lifecycle.report.refunded(charge, **_of(record))
+    kit.report.refunded(charge, **_of(record))
     return outcome(planned, HeldState.REFUNDED, charge=charge, refund=refund)
 
 
-def _report_failed(
-    lifecycle: Lifecycle, record: CallRecord, charge: Charge, error: VoucherError | None
-) -> None:
-    lifecycle.report.refund_failed(charge, error, **_of(record))
+def _report_failed(kit: CheckoutKit, record: CallRecord, charge: Charge, error: VoucherError | None) -> None:
+    kit.report.refund_failed(charge, error, **_of(record))
 
 
 def _of(record: CallRecord) -> dict[str, str]:
@@ -117,10 +112,10 @@ def _of(record: CallRecord) -> dict[str, str]:
 
 
 async def _refunded_elsewhere(
-    lifecycle: Lifecycle, planned: Planned, charge: Charge, key: str, error: VoucherError
+    kit: CheckoutKit, planned: Planned, charge: Charge, key: str, error: VoucherError
 ) -> HeldOutcome | None:
     """What became of a charge that another worker takes back; None where none does, or that is not known."""
-    ownership = lifecycle.joining.ownership
+    ownership = kit.joining.ownership
     try:
         other = await ask_journal(ownership.journal.find(ownership.scope, key))
     except JournalFailed:

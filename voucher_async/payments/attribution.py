@@ -15,7 +15,7 @@ from voucher_async.payments.likeness import Likeness, compare, confusable, fold
 from voucher_async.references import REFERENCE_LENGTH, format_of
 
 if TYPE_CHECKING:
-    from voucher_async.pending import PendingOutcome
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.references import OrderNumberFormat
 
 __all__ = ["Mark", "are_confusable", "is_as_sent", "likeness_of", "looks_of", "mark_of"]

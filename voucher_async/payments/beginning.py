@@ -16,9 +16,10 @@ from voucher_async.payments.facts import Limits
 
 if TYPE_CHECKING:
     from voucher_async.clock import Clock
+    from voucher_async.facts import Answer
     from voucher_async.payments.money_call import CallContext, MoneyCall
     from voucher_async.payments.sender import Sender
-    from voucher_async.sansio import Answer, Request
+    from voucher_async.sansio import Request
 
 __all__ = ["ROUNDS", "send_recorded"]
 

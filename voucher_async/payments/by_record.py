@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from voucher_async.cancelling import goes_on
-from voucher_async.errors import OutcomeUnknown, VoucherError
+from voucher_async.errors import VoucherError
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement, SettlementState
 from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
-from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

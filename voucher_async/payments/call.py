@@ -14,7 +14,7 @@ import attrs
 from voucher_async.fates import Proof
 from voucher_async.models import Charge, Reservation
 from voucher_async.operations import CHARGE_RESERVATION
-from voucher_async.pending import PendingOutcome
+from voucher_async.outcomes import PendingOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

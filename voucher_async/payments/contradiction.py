@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voucher_async.errors import BadAnswer, Fate
+from voucher_async.api_errors import BadAnswer
+from voucher_async.errors import Fate
 from voucher_async.payments.attribution import likeness_of
 from voucher_async.payments.evidence import KINDS, RULES
 from voucher_async.payments.likeness import Likeness
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.lessons import Lessons
-    from voucher_async.pending import PendingOutcome
     from voucher_async.sansio import Request
 
 __all__ = ["contradicted", "contradiction"]

@@ -11,11 +11,11 @@ from voucher_async.payments.recording import Recorder
 if TYPE_CHECKING:
     import asyncio
 
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.money_call import CallContext, MoneyCall
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.registry import Registry
     from voucher_async.payments.settle import Settler
-    from voucher_async.pending import PendingOutcome
 
 __all__ = ["drop_cut_off", "ended_by", "open_cut_off", "recorder_of"]
 

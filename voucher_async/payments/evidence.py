@@ -34,8 +34,8 @@ from voucher_async.payments.likeness import Likeness
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.lessons import Lessons
-    from voucher_async.pending import PendingOutcome
 
 __all__ = [
     "KINDS",

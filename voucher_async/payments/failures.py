@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from voucher_async.errors import ApiError, Fate, OutcomeUnknown, VoucherError
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import Fate, VoucherError
+from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import Failure
 
 __all__ = ["failure_of", "words_of"]

@@ -11,7 +11,7 @@ from voucher_async.payments.facts import Event, Facts
 from voucher_async.payments.pauses import growing
 
 if TYPE_CHECKING:
-    from voucher_async.errors import ApiError
+    from voucher_async.api_errors import ApiError
     from voucher_async.models import Charge
     from voucher_async.payments.judging import Verdict
     from voucher_async.payments.money_call import CallContext, MoneyCall

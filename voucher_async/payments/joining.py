@@ -25,16 +25,10 @@ import attrs
 
 from voucher_async.cancelling import goes_on, quietly
 from voucher_async.clock import Deadline
-from voucher_async.errors import (
-    CallTimeout,
-    Fate,
-    IdempotencyMismatch,
-    JournalFailed,
-    StillRunning,
-    VoucherError,
-)
+from voucher_async.errors import CallTimeout, Fate, IdempotencyMismatch, JournalFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
+from voucher_async.outcomes import PendingOutcome, StillRunning
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters
 from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
 from voucher_async.payments.joined import as_joined
@@ -43,7 +37,6 @@ from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder, noted
 from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
 from voucher_async.payments.running import Running
-from voucher_async.pending import PendingOutcome
 
 if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim

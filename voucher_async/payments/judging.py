@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
-from voucher_async.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    Conflict,
-    MissingScope,
-    NotFound,
-    Proof,
-    ValidationFailed,
-    VoucherError,
-)
+from voucher_async.api_errors import AuthenticationError, Conflict, MissingScope, NotFound, ValidationFailed
+from voucher_async.errors import ConfigurationError, Proof, VoucherError
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
@@ -35,13 +27,13 @@ if TYPE_CHECKING:
     from voucher_async.clock import Clock, Deadline
     from voucher_async.config import Settings
     from voucher_async.models import Charge
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.lessons import Lessons
     from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
     from voucher_async.payments.registry import Registry
     from voucher_async.payments.rivals import Rivals
     from voucher_async.payments.sender import Sender
-    from voucher_async.pending import PendingOutcome
 
 __all__ = ["Judge", "Verdict", "event_of"]
 

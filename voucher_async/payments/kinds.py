@@ -9,9 +9,9 @@ import attrs
 from voucher_async.errors import InvalidInputType
 from voucher_async.models import Charge, ChargeReservationRequest, RefundRequest, Reservation
 from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.call import Parameters
 from voucher_async.payments.money_call import MoneyCall
-from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import Request, build, check_id
 
 if TYPE_CHECKING:

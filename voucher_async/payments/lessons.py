@@ -13,7 +13,7 @@ from voucher_async.payments.likeness import Likeness
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
-    from voucher_async.pending import PendingOutcome
+    from voucher_async.outcomes import PendingOutcome
 
 __all__ = ["Lessons"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from voucher_async.errors import BadAnswer, NotFound, ValidationFailed
+from voucher_async.api_errors import BadAnswer, NotFound, ValidationFailed
 from voucher_async.models import Charge
 from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
 from voucher_async.payments.evidence import RULES
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from voucher_async.clock import Deadline, ServerClock
+    from voucher_async.facts import Answer
     from voucher_async.models import ChargePage, CompleteVoucher, VoucherDetails
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.sender import Sender
-    from voucher_async.pending import PendingOutcome
-    from voucher_async.sansio import Answer, Request
+    from voucher_async.sansio import Request
 
 __all__ = [
     "Look",

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from voucher_async.errors import ApiError, RateLimited, VoucherError
-from voucher_async.hooks import Happened
+from voucher_async.api_errors import ApiError, RateLimited
+from voucher_async.errors import VoucherError
+from voucher_async.events import Happened
 from voucher_async.models import Charge
+from voucher_async.outcomes import PendingOutcome, Settlement
 from voucher_async.payments.evidence import Finding
 from voucher_async.payments.facts import OPERATIONS, Call, CallState, Event, Facts, Operation
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import Reply
-from voucher_async.pending import PendingOutcome, Settlement
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline

@@ -10,7 +10,7 @@ from voucher_async.references import format_of, make_reference
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge, ChargePage
-    from voucher_async.pending import PendingOutcome, Settlement
+    from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.references import OrderNumberFormat
 
 __all__ = ["Numbering"]

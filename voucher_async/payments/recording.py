@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.errors import JournalFailed, Proof, StillRunning, VoucherError
+from voucher_async.errors import JournalFailed, Proof, VoucherError
+from voucher_async.outcomes import SettlementState, StillRunning
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.facts import call_of
 from voucher_async.payments.failures import failure_of, words_of
 from voucher_async.payments.machine import Machine
 from voucher_async.payments.ownership import Ownership, ask_journal
-from voucher_async.pending import SettlementState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from voucher_async.models import Charge
+    from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.call import Planned
-    from voucher_async.pending import PendingOutcome, Settlement
 
 __all__ = ["Recorder", "noted"]
 

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from voucher_async.errors import (
-    ApiError,
-    AuthenticationError,
-    Fate,
-    Proof,
-    RateLimited,
-    TransportError,
-    VoucherError,
-)
+from voucher_async.api_errors import ApiError, AuthenticationError, RateLimited
+from voucher_async.errors import Fate, Proof, TransportError, VoucherError
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.kinds import parameters_of, refund_call
 from voucher_async.payments.looking import known_ids

@@ -12,8 +12,8 @@ from voucher_async.payments.evidence import RULES
 
 if TYPE_CHECKING:
     from voucher_async.models import Charge
+    from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.pending import PendingOutcome, Settlement
 
 __all__ = ["Registry", "look_of"]
 

@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
-from voucher_async import errors
-from voucher_async.errors import (
-    ApiError,
-    ChargeRefunded,
-    Fate,
-    OutcomeUnknown,
-    Proof,
-    TransportError,
-    VoucherError,
-)
+from voucher_async import api_errors, errors
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import Fate, Proof, TransportError, VoucherError
 from voucher_async.operations import CREATE_VOUCHER
+from voucher_async.outcomes import ChargeRefunded, OutcomeUnknown, PendingOutcome, SettlementState
 from voucher_async.payments.call import CallState
 from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.fence import Confirmed, confirm
@@ -26,18 +20,17 @@ from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done
 from voucher_async.payments.taken_back import refunds_of
-from voucher_async.pending import PendingOutcome, SettlementState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
+    from voucher_async.outcomes import Settlement
     from voucher_async.payments.call import CallRecord, Failure
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
-    from voucher_async.pending import Settlement
 
 __all__ = ["Replay", "behind", "raise_refunded", "raise_refusal"]
 
@@ -232,7 +225,8 @@ def raise_refusal(record: CallRecord) -> None:
 
 
 def _error_of(failure: Failure) -> VoucherError:
-    kind: type[Any] = getattr(errors, failure.kind, VoucherError)
+    home = api_errors if failure.kind in api_errors.__all__ else errors
+    kind: type[Any] = getattr(home, failure.kind, VoucherError)
     if issubclass(kind, ApiError) and failure.status is not None:
         error: ApiError = kind(
             failure.message, status=failure.status, code=failure.code, retry_after=failure.retry_after

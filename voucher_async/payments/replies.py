@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import ApiError, BadAnswer, Fate, MissingScope, Proof, RateLimited
+from voucher_async.api_errors import ApiError, BadAnswer, MissingScope, RateLimited
+from voucher_async.errors import Fate, Proof
 from voucher_async.payments.facts import Event
 
 if TYPE_CHECKING:

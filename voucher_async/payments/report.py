@@ -18,7 +18,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from voucher_async.cancelling import quietly
-from voucher_async.hooks import Happened, Settled
+from voucher_async.events import Happened, Settled
 from voucher_async.masking import given, mask, visible
 from voucher_async.masking.memory import recall, record
 from voucher_async.models import Charge
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from voucher_async.errors import Proof, VoucherError
     from voucher_async.hooks import Hooks
     from voucher_async.models import CompleteVoucher
-    from voucher_async.pending import PendingOutcome, Settlement
+    from voucher_async.outcomes import PendingOutcome, Settlement
 
 __all__ = ["CHECKOUT", "MoneyCall", "Report"]
 

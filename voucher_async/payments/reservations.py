@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.errors import (
-    OutcomeUnknown,
     Proof,
     ReservationAlreadyCharged,
     ReservationExpired,
     ReservationSuperseded,
     VoucherError,
 )
+from voucher_async.outcomes import OutcomeUnknown, SettlementState
 from voucher_async.payments.money_call import Anchor
-from voucher_async.pending import SettlementState
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from voucher_async.clock import Clock, ServerClock
+    from voucher_async.facts import Answer
     from voucher_async.models import Reservation
+    from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.pending import PendingOutcome, Settlement
-    from voucher_async.sansio import Answer
 
 __all__ = ["Entry", "ReservationTracker", "lifetime"]
 

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import InvalidInput, OutcomeUnknown, Proof
+from voucher_async.errors import InvalidInput, Proof
 from voucher_async.models import Charge
 from voucher_async.operations import GET_CHARGE
+from voucher_async.outcomes import OutcomeUnknown, Settlement, SettlementState
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState
 from voucher_async.payments.facts import Event, Facts, call_of
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.pending import Settlement, SettlementState
 from voucher_async.sansio import build
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.machine import Machine
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
-    from voucher_async.pending import PendingOutcome
 
 __all__ = ["Verdict", "resolve"]
 

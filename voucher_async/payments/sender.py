@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
 
-from voucher_async.errors import OutcomeUnknown
+from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.replies import brief
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.errors import VoucherError
-    from voucher_async.pending import PendingOutcome
-    from voucher_async.sansio import Answer, Request
+    from voucher_async.facts import Answer
+    from voucher_async.outcomes import PendingOutcome
+    from voucher_async.sansio import Request
 
 __all__ = ["Sender", "open_outcome"]
 

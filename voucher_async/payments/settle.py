@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import ApiError, Fate, JournalFailed, Proof, StillRunning, VoucherError
+from voucher_async.api_errors import ApiError
+from voucher_async.errors import Fate, JournalFailed, Proof, VoucherError
+from voucher_async.outcomes import Settlement, SettlementState, StillRunning
 from voucher_async.payments.beginning import send_recorded
 from voucher_async.payments.call import DRIVEN
 from voucher_async.payments.contradiction import contradicted, contradiction
@@ -29,7 +31,6 @@ from voucher_async.payments.sender import open_outcome
 from voucher_async.payments.surplus import Surplus
 from voucher_async.payments.timestamps import Timestamps
 from voucher_async.payments.watch import Watch, not_done
-from voucher_async.pending import Settlement, SettlementState
 
 if TYPE_CHECKING:
     import random
@@ -37,14 +38,15 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Clock, Deadline, ServerClock
     from voucher_async.config import Settings
-    from voucher_async.errors import OutcomeUnknown
+    from voucher_async.facts import Answer
     from voucher_async.hooks import Hooks
     from voucher_async.models import Charge
+    from voucher_async.outcomes import OutcomeUnknown
     from voucher_async.payments.money_call import CallContext, MoneyCall
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.sender import Sender
     from voucher_async.payments.surplus import Refund
-    from voucher_async.sansio import Answer, Request
+    from voucher_async.sansio import Request
 
 __all__ = ["Settler"]
 

@@ -6,23 +6,22 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on, wait_for_ends
-from voucher_async.errors import (
-    CheckoutFailed,
-    ConfigurationError,
-    Fate,
-    OutcomeUnknown,
-    Proof,
-    StillRunning,
-    VoucherError,
-)
+from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.outcomes import (
+    CheckoutFailed,
+    OutcomeUnknown,
+    PendingOutcome,
+    Settlement,
+    SettlementState,
+    StillRunning,
+)
 from voucher_async.payments.by_record import by_record, is_driven_here, kept
 from voucher_async.payments.cut_off import drop_cut_off, ended_by, open_cut_off, recorder_of
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
 from voucher_async.payments.running import Running
-from voucher_async.pending import PendingOutcome, Settlement, SettlementState
 from voucher_async.realtime import time_of
 
 if TYPE_CHECKING:

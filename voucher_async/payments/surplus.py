@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
+from voucher_async.api_errors import MissingScope
+from voucher_async.errors import VoucherError
+from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.evidence import RULES
 from voucher_async.payments.looking import read_currency
 

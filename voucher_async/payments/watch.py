@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.cancelling import goes_on
+from voucher_async.outcomes import Settlement, SettlementState
 from voucher_async.payments.call import ENDED
 from voucher_async.payments.evidence import Move, obstacle
 from voucher_async.payments.judging import event_of
 from voucher_async.payments.pauses import growing
-from voucher_async.pending import Settlement, SettlementState
 
 if TYPE_CHECKING:
     from voucher_async.clock import Clock

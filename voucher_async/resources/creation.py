@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import (
-    ApiError,
-    Fate,
-    IdempotencyMismatch,
-    JournalFailed,
-    NotFound,
-    OutcomeUnknown,
-    Proof,
-    StillRunning,
-    VoucherError,
-)
+from voucher_async.api_errors import ApiError, NotFound
+from voucher_async.errors import Fate, IdempotencyMismatch, JournalFailed, Proof, VoucherError
 from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
+from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, StillRunning
 from voucher_async.payments.beginning import send_recorded
 from voucher_async.payments.call import Parameters
 from voucher_async.payments.facts import Event
@@ -30,17 +22,17 @@ from voucher_async.payments.looking import is_of_value
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_reply, reply_of
 from voucher_async.payments.sender import open_outcome
-from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
+    from voucher_async.facts import Answer
     from voucher_async.models import CompleteVoucher
     from voucher_async.payments.call import CallRecord
     from voucher_async.payments.joining import Joining
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.settle import Settler
-    from voucher_async.sansio import Answer, Request
+    from voucher_async.sansio import Request
 
 __all__ = ["create_voucher", "create_with_key"]
 

@@ -7,7 +7,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from voucher_async.errors import BadAnswer, InvalidInput, InvalidInputType
+from voucher_async.api_errors import BadAnswer
+from voucher_async.errors import InvalidInput, InvalidInputType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

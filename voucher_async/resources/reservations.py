@@ -15,12 +15,12 @@ from voucher_async.models import (
     Reservation,
 )
 from voucher_async.operations import CREATE_RESERVATION
+from voucher_async.outcomes import Settlement
 from voucher_async.payments.by_record import by_record
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import charge_call, charge_pending, id_of, parameters_of
-from voucher_async.pending import Settlement
 from voucher_async.sansio import Request, build
 
 if TYPE_CHECKING:

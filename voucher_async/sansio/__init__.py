@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, cast
@@ -11,22 +10,19 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from voucher_async import wire
-from voucher_async.clock import parse_retry_after
-from voucher_async.errors import (
+from voucher_async.api_errors import (
     ApiError,
     AuthenticationError,
     BadAnswer,
-    CallFacts,
     Conflict,
-    Fate,
-    InvalidInput,
-    InvalidInputType,
     MissingScope,
     NotFound,
     RateLimited,
     ServerError,
     ValidationFailed,
 )
+from voucher_async.clock import parse_retry_after
+from voucher_async.errors import CallFacts, Fate, InvalidInput, InvalidInputType
 from voucher_async.masking import Members, SecretBytes, conceal
 from voucher_async.masking.memory import recall, record
 from voucher_async.masking.text import Masker
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "Answer",
     "Request",
     "Response",
     "build",
@@ -124,25 +119,6 @@ class Response:
     complete: bool = True
     resent: bool = False
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
-
-
-@attrs.define(kw_only=True, eq=False)
-class Answer(Generic[T]):
-    """An answer that was understood.
-
-    Attributes:
-        value: the model.
-        date: the server's clock when it answered; None when it did not say.
-        sent: the client's monotonic clock just before the request went out, in seconds.
-        received: the same when its answer had come; 0 where that was not measured.
-        is_copy: a cache on the way, or the session itself, may have given an older answer once more.
-    """
-
-    value: T
-    date: dt.datetime | None = None
-    sent: float = 0.0
-    received: float = 0.0
-    is_copy: bool = False
 
 
 def build(

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
@@ -15,8 +15,10 @@ from voucher_async.testing import faults as kinds
 from voucher_async.testing._state import Outcome, Revoked, commit
 
 if TYPE_CHECKING:
-    from voucher_async.testing._engine import Call
-    from voucher_async.testing._server import Server
+    from collections.abc import Callable
+
+    from voucher_async.testing._engine import Call, Engine
+    from voucher_async.testing._way import Way
 
 __all__ = ["misbehave"]
 
@@ -35,8 +37,33 @@ _UNREACHABLE = (
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a reset
 
 
+class Misbehaving(Protocol):
+    """What faults need of a server."""
+
+    way: Way
+    engine: Engine
+
+    async def wait(self, seconds: float) -> bool:
+        """Let so many seconds pass; False when the server stops before they are over."""
+        ...
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something so many seconds later, unless the server stops before."""
+
+    async def refuse(self, seconds: float) -> None:
+        """Refuse new connections for at least so many seconds from now."""
+
+    def headers(self, outcome: Outcome) -> dict[str, str]:
+        """The headers of an answer."""
+        ...
+
+    def respond(self, outcome: Outcome) -> web.Response:
+        """An outcome as an answer."""
+        ...
+
+
 async def misbehave(
-    server: Server, request: web.Request, call: Call, fault: kinds.Fault
+    server: Misbehaving, request: web.Request, call: Call, fault: kinds.Fault
 ) -> web.StreamResponse:
     """Answer a request, or do not, as a fault has it."""
     stale = server.way.stale(call) if isinstance(fault, _UNREACHABLE) else None
@@ -58,7 +85,7 @@ async def misbehave(
             return _answer_wrongly(server, call, fault)
 
 
-async def _break(server: Server, call: Call, fault: kinds.Fault) -> None:
+async def _break(server: Misbehaving, call: Call, fault: kinds.Fault) -> None:
     """What happens behind a connection that breaks."""
     if isinstance(fault, kinds.BreakAfter):
         _act(server, call, fault)
@@ -70,7 +97,7 @@ async def _break(server: Server, call: Call, fault: kinds.Fault) -> None:
         await server.refuse(fault.seconds)
 
 
-def _act(server: Server, call: Call, fault: kinds.Fault) -> Outcome:
+def _act(server: Misbehaving, call: Call, fault: kinds.Fault) -> Outcome:
     return server.way.fetch(call, fault).outcome
 
 
@@ -83,7 +110,7 @@ def _reset(request: web.Request) -> web.Response:
     return web.Response()  # nobody gets it
 
 
-def _answer_wrongly(server: Server, call: Call, fault: kinds.Fault) -> web.Response:
+def _answer_wrongly(server: Misbehaving, call: Call, fault: kinds.Fault) -> web.Response:
     acted = isinstance(fault, kinds.WrongContentType) or getattr(fault, "acted", False)
     if acted:
         _act(server, call, fault)
@@ -109,7 +136,7 @@ def _refusal(status: int, code: str, retry_after: int | None = None) -> Outcome:
 
 
 async def _answer_slowly(
-    server: Server, request: web.Request, outcome: Outcome, fault: kinds.SlowHeaders | kinds.SlowBody
+    server: Misbehaving, request: web.Request, outcome: Outcome, fault: kinds.SlowHeaders | kinds.SlowBody
 ) -> web.StreamResponse:
     if isinstance(fault, kinds.SlowHeaders) or outcome.content is None:
         in_time = await server.wait(fault.seconds)
@@ -122,7 +149,7 @@ async def _answer_slowly(
     return response
 
 
-async def _cut_off(server: Server, request: web.Request, outcome: Outcome) -> web.StreamResponse:
+async def _cut_off(server: Misbehaving, request: web.Request, outcome: Outcome) -> web.StreamResponse:
     response: web.StreamResponse = web.Response()  # nobody gets it
     if outcome.content is not None:
         response, _ = await _start(server, request, outcome)
@@ -132,7 +159,9 @@ async def _cut_off(server: Server, request: web.Request, outcome: Outcome) -> we
     return response
 
 
-async def _start(server: Server, request: web.Request, outcome: Outcome) -> tuple[web.StreamResponse, bytes]:
+async def _start(
+    server: Misbehaving, request: web.Request, outcome: Outcome
+) -> tuple[web.StreamResponse, bytes]:
     """Send the headers and half of the body; returns the other half, too."""
     body = outcome.content or b""
     half = len(body) // 2

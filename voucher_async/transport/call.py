@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from voucher_async.api_errors import ApiError, AuthenticationError, BadAnswer
 from voucher_async.cancelling import quietly
 from voucher_async.errors import (
-    ApiError,
-    AuthenticationError,
-    BadAnswer,
     CallTimeout,
     ConfigurationError,
     ConnectionBroken,
@@ -22,9 +20,10 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
-from voucher_async.hooks import AttemptEnded, AttemptStarted, Repeating
+from voucher_async.events import AttemptEnded, AttemptStarted, Repeating
+from voucher_async.facts import Answer
 from voucher_async.operations import REQUEST_TOKEN, Retry
-from voucher_async.sansio import Answer, decode, unreadable
+from voucher_async.sansio import decode, unreadable
 from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.retry import Attempt, Verdict, is_healthy, is_repeatable, judge
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.errors import CallFacts
     from voucher_async.sansio import Request, Response
-    from voucher_async.transport.sender import Transport
+    from voucher_async.transport.kit import TransportKit
 
 __all__ = ["Call", "is_copy"]
 
@@ -67,7 +66,7 @@ class Call(Generic[T]):
     """One call: its attempts, and what is known about them.
 
     Args:
-        transport: whose call it is.
+        transport: what it works with.
         request: what to send.
         deadline: when to give up.
     """
@@ -89,7 +88,7 @@ class Call(Generic[T]):
         "_wants_token",
     )
 
-    def __init__(self, transport: Transport, request: Request[T], deadline: Deadline) -> None:
+    def __init__(self, transport: TransportKit, request: Request[T], deadline: Deadline) -> None:
         self._transport = transport
         self._request = request
         self._deadline = deadline

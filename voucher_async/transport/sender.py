@@ -1,62 +1,32 @@
-"""The way over the wire that all calls of a client share: its limits, its budget and its session."""
+"""The way over the wire that all calls of a client share, and the limits of each."""
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, TypeVar
+
+import attrs
 
 from voucher_async.cancelling import Limits
 from voucher_async.clock import Deadline
 from voucher_async.config import check_seconds
 from voucher_async.errors import VoucherError
 from voucher_async.transport.call import Call
-from voucher_async.transport.retry import Backoff, Budget
+from voucher_async.transport.kit import TransportKit
 
 if TYPE_CHECKING:
-    from voucher_async.auth import TokenProvider
-    from voucher_async.clock import Clock, ServerClock
-    from voucher_async.config import Settings
-    from voucher_async.hooks import Hooks
-    from voucher_async.sansio import Answer, Request
-    from voucher_async.transport.session import Session
+    from voucher_async.facts import Answer
+    from voucher_async.sansio import Request
 
 __all__ = ["Transport"]
 
 T = TypeVar("T")
 
 
-class Transport:
-    """Sends requests and repeats them where the contract allows it.
+@attrs.define(eq=False, repr=False)
+class Transport(TransportKit):
+    """Sends requests and repeats them where the contract allows it."""
 
-    Args:
-        settings: addresses, limits and time-outs.
-        session: makes the exchanges.
-        clock: measures time and waits out pauses.
-        server_clock: learns from the `Date` of answers.
-        hooks: told what happens.
-        rng: where jitter comes from.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        session: Session,
-        *,
-        clock: Clock,
-        server_clock: ServerClock,
-        hooks: Hooks,
-        rng: random.Random | None = None,
-    ) -> None:
-        self.settings = settings
-        self.session = session
-        self.clock = clock
-        self.server_clock = server_clock
-        self.hooks = hooks
-        self.rng: random.Random = rng or random.SystemRandom()
-        self.backoff: Backoff = Backoff()
-        self.budget: Budget = Budget()
-        self.tokens: TokenProvider | None = None
-        self._limits = Limits()
+    _limits: Limits = attrs.field(init=False, factory=Limits)
 
     async def aclose(self) -> None:
         """End the calls under way, whatever they wait for, and close the connections; others are refused."""

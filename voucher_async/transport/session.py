@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
 
@@ -14,7 +14,7 @@ from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
 from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
-from voucher_async.transport.given import check_session, for_the_proxy_alone, warn_of_anybody
+from voucher_async.transport.given import check_session, warn_of_anybody
 from voucher_async.transport.watched import NotBegunError
 from voucher_async.wire import to_utf8
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.transport.exchange import Exchange
 
-__all__ = ["Session"]
+__all__ = ["ClientSession", "Session"]
+
+ClientSession: TypeAlias = aiohttp.ClientSession
 
 USER_AGENT: Final = (
     f"voucher-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
@@ -145,7 +147,7 @@ class Session:
                 body.silence, timeout = self._silence, self._timeout_counted
         if is_faked(asyncio.get_running_loop()):
             timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
-        extra = for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
+        extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
         answer = await session.request(
             exchange.method,
             exchange.url,
@@ -286,6 +288,29 @@ def _is_plain(session: aiohttp.ClientSession) -> bool:
         and not getattr(session, "_middlewares", True)
         and getattr(session, "_request_class", None) is aiohttp.ClientRequest
     )
+
+
+def _for_the_proxy_alone(session: aiohttp.ClientSession, headers: dict[str, str]) -> dict[str, Any]:
+    """Options for a request of a session that trusts the environment: its proxy, no Authorization of its own.
+
+    aiohttp takes one from a .netrc file, and refuses to make the request when it carries one already.
+
+    Args:
+        session: makes the request.
+        headers: of the request; an Authorization in it is put in at the very end instead.
+    """
+    authorization = headers.pop("Authorization", None)
+
+    async def authorize(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers.popall("Authorization", None)
+        if authorization is not None:
+            request.headers["Authorization"] = authorization
+        return await handler(request)
+
+    # those of a request take the place of the session's
+    return {"middlewares": (*getattr(session, "_middlewares", ()), authorize)}
 
 
 async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:

@@ -1,31 +1,44 @@
-"""What is known about a call whose outcome is open, as plain values that can be stored and sent."""
+"""Outcomes of money calls: values that can be stored and sent, and the errors that carry them."""
 
 from __future__ import annotations
 
 import datetime as dt
 import enum
 import json
-import re
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import attrs
 
-from voucher_async.errors import ConfigurationError, InvalidInput, Proof
+from voucher_async.errors import ConfigurationError, Fate, InvalidInput, Proof, VoucherError
 from voucher_async.models import Charge
-from voucher_async.realtime import Real
+from voucher_async.money import format_amount
 from voucher_async.references import format_of, is_reference
+from voucher_async.wire import WireError, decode, encode, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-__all__ = ["HeldOutcome", "HeldState", "PendingOutcome", "Settlement", "SettlementState"]
+    from voucher_async.errors import CallFacts
+
+__all__ = [
+    "ChargeRefunded",
+    "CheckoutFailed",
+    "CheckoutUnknown",
+    "HeldOutcome",
+    "HeldState",
+    "OutcomeUnknown",
+    "PendingOutcome",
+    "Settlement",
+    "SettlementState",
+    "StillRunning",
+]
 
 _VERSION: Final = 2
 _READ: Final = (1, 2)
 _MOST_SENDS: Final = 1_000_000
-_AMOUNT: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
+_REQUIRED: Final = frozenset({"id", "operation", "sends"})
 
 
 def _new_id() -> str:
@@ -96,7 +109,7 @@ class PendingOutcome:
 
     def to_json(self) -> str:
         """The value as JSON, for a database or a queue."""
-        values = {name: _WRITERS.get(name, _as_it_is)(value) for name, value in attrs.asdict(self).items()}
+        values = attrs.asdict(self)
         if self.order_number_format is None:
             del values["order_number_format"], values["reference"]
         else:
@@ -104,7 +117,7 @@ class PendingOutcome:
             # was sent, or nothing to compare with
             values["own_order_number"] = self.order_number
             values["order_number"] = self.sent_order_number if self.reference else None
-        return json.dumps({"version": _VERSION, **values})
+        return json.dumps({"version": _VERSION, **values}, default=_plain)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -117,20 +130,26 @@ class PendingOutcome:
             InvalidInput: it is not that; the message says what is wrong.
         """
         try:
-            said = json.loads(text)
-        except (ValueError, TypeError, RecursionError):
+            content = parse(text.encode() if isinstance(text, str) else text)
+        except (ValueError, AttributeError):
             raise InvalidInput("pending", "must be the JSON text of a PendingOutcome", "<text>") from None
-        if not isinstance(said, dict):
-            raise InvalidInput("pending", "must be a JSON object", type(said).__name__)
-        content = cast("dict[str, Any]", said)
-        version = content.get("version")
+        if not isinstance(content, dict):
+            raise InvalidInput("pending", "must be a JSON object", type(content).__name__)
+        said = cast("dict[str, Any]", content)
+        version = said.get("version")
         if isinstance(version, bool) or version not in _READ:
             raise InvalidInput("pending.version", f"must be one of {_READ}", _kind(version))
-        if content.get("order_number_format") is not None:
-            content = {**content, "order_number": content.get("own_order_number")}
-        elif content.get("reference") is not None:
+        if said.get("order_number_format") is not None:
+            said["order_number"] = said.get("own_order_number")
+        elif said.get("reference") is not None:
             raise InvalidInput("pending.reference", "needs order_number_format", "<text>")
-        return cls(**{name: _read(name, content.get(name)) for name in _NAMES})
+        try:
+            pending = decode(cls, encode(said))
+            _check(pending, said)
+        except WireError as error:
+            name = error.path.partition("[")[0]
+            raise InvalidInput(f"pending.{name}", error.reason, _kind(said.get(name))) from None
+        return pending
 
     def check_place(self, base_url: str, client_id: str) -> None:
         """Refuse an outcome of another environment or another client: nothing can be found out about it here.
@@ -154,12 +173,8 @@ class PendingOutcome:
             )
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _write_moment(value: dt.datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
+def _plain(value: Decimal | dt.datetime) -> str:
+    return format_amount(value) if isinstance(value, Decimal) else value.isoformat()
 
 
 def _kind(value: object) -> object:
@@ -167,86 +182,25 @@ def _kind(value: object) -> object:
     return value if isinstance(value, (str, int, float, type(None))) else type(value).__name__
 
 
-def _read_text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
-    value.encode()  # half of a surrogate pair can be neither sent nor stored
-    return value
+def _check(pending: PendingOutcome, said: dict[str, Any]) -> None:
+    """Refuse what has the right type, and no client writes.
 
-
-def _read_flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
-def _read_moment(value: Any) -> dt.datetime:
-    moment = Real.datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("must have an offset")
-    return moment
-
-
-def _read_amount(value: Any) -> Decimal:
-    if not _AMOUNT.fullmatch(_read_text(value)):
-        raise ValueError("must be an amount")
-    return Decimal(value)
-
-
-def _read_count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST_SENDS:
-        raise ValueError("must be a number of at least 1")
-    return value
-
-
-def _read_format(value: Any) -> str:
-    return format_of(_read_text(value)).text
-
-
-def _read_reference(value: Any) -> str:
-    if not is_reference(_read_text(value)):
-        raise ValueError("must be a reference")
-    return str(value)
-
-
-def _read_ids(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError("must be a list")
-    return tuple(_read_text(each) for each in cast("list[object]", value))
-
-
-_WRITERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "amount": lambda value: None if value is None else str(value),
-    "sent_at": _write_moment,
-    "since": _write_moment,
-    "until": _write_moment,
-}
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "amount": _read_amount,
-    "sent_at": _read_moment,
-    "sends": _read_count,
-    "since": _read_moment,
-    "until": _read_moment,
-    "known": _read_ids,
-    "known_whole": _read_flag,
-    "order_number_format": _read_format,
-    "reference": _read_reference,
-    "answered": _read_flag,
-    "echoed": _read_flag,
-}
-_NAMES: Final = tuple(PendingOutcome.__annotations__)
-_REQUIRED: Final = frozenset({"id", "operation", "sends"})
-_FLAGS: Final = frozenset({"known_whole", "answered", "echoed"})
-
-
-def _read(name: str, value: Any) -> Any:
-    if value is None and name not in _REQUIRED:
-        return False if name in _FLAGS else None
-    reader: Callable[[Any], Any] = _READERS.get(name) or _read_text
+    Raises:
+        WireError: a value is missing, empty, out of range or no reference.
+    """
+    for name, value in attrs.asdict(pending).items():
+        if said.get(name) is None and name in _REQUIRED:
+            raise WireError(name, "missing")
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise WireError(name, "must not be empty")
+    if not 0 < pending.sends <= _MOST_SENDS:
+        raise WireError("sends", f"must be a number from 1 to {_MOST_SENDS}")
+    if pending.reference is not None and not is_reference(pending.reference):
+        raise WireError("reference", "must be a reference")
     try:
-        return reader(value)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise InvalidInput(f"pending.{name}", "cannot be read", _kind(value)) from error
+        format_of(pending.order_number_format or "{order}~{ref}")
+    except ValueError as error:
+        raise WireError("order_number_format", str(error)) from None
 
 
 class SettlementState(enum.StrEnum):
@@ -309,3 +263,83 @@ class HeldOutcome:
     charge: Charge | None = None
     refund: Charge | None = None
     error: Exception | None = None
+
+
+class ChargeRefunded(VoucherError):
+    """The charge of this idempotency key was made, and all of it was taken back: the key stays used.
+
+    Attributes:
+        charge: the charge.
+        refunds: the refunds that took it back, as far as they are known.
+    """
+
+    fate: Fate | None = Fate.NOT_SENT
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        charge: Charge,
+        refunds: Sequence[Charge] = (),
+        facts: CallFacts | None = None,
+    ) -> None:
+        super().__init__(message, facts=facts)
+        self.charge = charge
+        self.refunds: tuple[Charge, ...] = tuple(refunds)
+
+
+class OutcomeUnknown(VoucherError):
+    """A call that moves money was sent, and whether it was carried out is not known.
+
+    Never repeat the call blindly: read the voucher's charges by order number first.
+
+    Attributes:
+        pending: what is needed to find out later.
+    """
+
+    fate: Fate | None = Fate.UNKNOWN
+
+    def __init__(self, message: str, *, pending: PendingOutcome, facts: CallFacts | None = None) -> None:
+        super().__init__(message, facts=facts)
+        self.pending = pending
+
+
+class StillRunning(OutcomeUnknown):
+    """Another caller's call for the same payment is under way: ask again with the same idempotency key."""
+
+
+class CheckoutFailed(VoucherError):
+    """A checkout could not charge all its vouchers; what it had charged was refunded where that worked.
+
+    The error of the voucher that failed is the `__cause__`.
+
+    Attributes:
+        outcomes: what became of every voucher of the checkout, in the order they were reserved.
+    """
+
+    def __init__(
+        self, message: str, *, outcomes: Sequence[HeldOutcome] = (), facts: CallFacts | None = None
+    ) -> None:
+        super().__init__(message, facts=facts)
+        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
+
+
+class CheckoutUnknown(CheckoutFailed, OutcomeUnknown):
+    """A checkout that ended with at least one outcome not known.
+
+    Attributes:
+        outcomes: what became of every voucher of the checkout, in the order they were reserved.
+        pending: the first open outcome; each open one is in `outcomes`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcomes: Sequence[HeldOutcome],
+        pending: PendingOutcome,
+        facts: CallFacts | None = None,
+    ) -> None:
+        VoucherError.__init__(self, message, facts=facts)
+        self.outcomes: tuple[HeldOutcome, ...] = tuple(outcomes)
+        self.pending = pending

@@ -1,0 +1,161 @@
+"""Events: what hooks are told, as plain values. None holds a secret.
+
+`Hook.on_intent` is told a `PendingOutcome`.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import attrs
+
+from voucher_async.errors import Fate, Proof, VoucherError
+from voucher_async.models import Charge
+from voucher_async.outcomes import PendingOutcome
+
+__all__ = ["AttemptEnded", "AttemptStarted", "Happened", "Repeating", "Settled", "TokenRefresh"]
+
+
+@attrs.frozen(kw_only=True)
+class AttemptStarted:
+    """A request is about to be made.
+
+    Attributes:
+        operation: the operation id.
+        method: the HTTP method.
+        path: the path below the API base.
+        attempt: 1 for the first request of the call.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+
+
+@attrs.frozen(kw_only=True)
+class AttemptEnded:
+    """A request was answered, or failed.
+
+    Attributes:
+        operation: the operation id.
+        method: the HTTP method.
+        path: the path below the API base.
+        attempt: 1 for the first request of the call.
+        fate: what is known about the request.
+        status: the HTTP status; None when no answer came.
+        elapsed: seconds the request took.
+        error: why no answer came, in words; None when one came.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+    fate: Fate
+    status: int | None
+    elapsed: float
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Repeating:
+    """A request will be made again.
+
+    Attributes:
+        operation: the operation id.
+        attempt: the number of the attempt that failed.
+        pause: seconds until the next one.
+        reason: why, in words.
+    """
+
+    operation: str
+    attempt: int
+    pause: float
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class TokenRefresh:
+    """The token endpoint was asked for a token. Taking one from a store is no refresh.
+
+    Attributes:
+        succeeded: whether it gave one.
+        background: whether everybody went on with the old one meanwhile.
+        elapsed: seconds it took.
+        error: why it failed; None when it did not.
+        lifetime: seconds the new token lives; None when there is none.
+    """
+
+    succeeded: bool
+    background: bool
+    elapsed: float
+    error: VoucherError | None = None
+    lifetime: float | None = None
+
+
+class Happened(enum.StrEnum):
+    """The kinds of what happens to money; each is equal to its text."""
+
+    IN_DOUBT = "in doubt"
+    """A money call may have been carried out, and no answer says so: its outcome is looked for.
+
+    Told at once, and once per call, also when its caller waits. A caller that waits is told the end itself.
+    """
+
+    DONE = "done"
+    """A call was carried out whose caller is gone, or was told that its outcome is unknown."""
+
+    NOT_DONE = "not done"
+    """The same, and it was not carried out; `proof` says how that is known."""
+
+    LEFT_OPEN = "left open"
+    """The same, and nobody looks after it any more; `VoucherClient.settle` does."""
+
+    RECOVERED = "recovered"
+    """The outcome of another process, handed to `VoucherClient.settle`: it was carried out."""
+
+    SURPLUS_REFUNDED = "surplus refunded"
+    """A repeated charge was carried out twice, and one of them was refunded."""
+
+    SURPLUS_LEFT = "surplus left"
+    """The same, and it could not be refunded, or may belong to another payment."""
+
+    REFUNDED = "refunded"
+    """A checkout took back what it had charged."""
+
+    REFUND_FAILED = "refund failed"
+    """A checkout could not take it back: the customer is still charged."""
+
+    RENEWED = "renewed"
+    """A reservation of a checkout was made anew."""
+
+    RENEWAL_FAILED = "renewal failed"
+    """A reservation of a checkout could not be made anew."""
+
+
+@attrs.frozen(kw_only=True)
+class Settled:
+    """Something happened to money that the caller did not ask for word by word.
+
+    Attributes:
+        what: which kind of thing.
+        operation: the operation id of the call, such as `chargeReservation`; `checkout` for what a checkout
+            took back.
+        amount: the amount in currency units.
+        order_number: the order.
+        pending: the call, when its outcome was open or nobody waited for it.
+        charge: the charge, when there is one.
+        error: what went wrong, when something did.
+        proof: the proof that a call was not carried out, where `what` says that.
+    """
+
+    what: Happened
+    operation: str
+    amount: Decimal | None = None
+    order_number: str | None = None
+    pending: PendingOutcome | None = None
+    charge: Charge | None = None
+    error: Exception | None = None
+    proof: Proof | None = None

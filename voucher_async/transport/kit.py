@@ -1,0 +1,43 @@
+"""The kit that all calls of a client share: its session, its clocks, its budget of repeats."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+
+from voucher_async.auth import TokenProvider
+from voucher_async.clock import Clock, ServerClock
+from voucher_async.config import Settings
+from voucher_async.hooks import Hooks
+from voucher_async.transport.retry import Backoff, Budget
+from voucher_async.transport.session import Session
+
+__all__ = ["TransportKit"]
+
+
+@attrs.define(eq=False, repr=False)
+class TransportKit:
+    """What a call works with.
+
+    Attributes:
+        settings: addresses, limits and time-outs.
+        session: makes the exchanges.
+        clock: measures time and waits out pauses.
+        server_clock: learns from the `Date` of answers.
+        hooks: told what happens.
+        rng: where jitter comes from.
+        backoff: how long to pause.
+        budget: how many repeats there may be.
+        tokens: what calls are authorised with; None: nothing.
+    """
+
+    settings: Settings
+    session: Session
+    clock: Clock = attrs.field(kw_only=True)
+    server_clock: ServerClock = attrs.field(kw_only=True)
+    hooks: Hooks = attrs.field(kw_only=True)
+    rng: random.Random = attrs.field(init=False, factory=random.SystemRandom)
+    backoff: Backoff = attrs.field(init=False, factory=Backoff)
+    budget: Budget = attrs.field(init=False, factory=Budget)
+    tokens: TokenProvider | None = attrs.field(init=False, default=None)
