@@ -13,7 +13,8 @@ import attrs
 from tests.checkout.conftest import ImpatientClock
 from tests.checkout.journals import Pausing
 from tests.idle import passing
-from voucher_async import Charge, HeldReservation, ManualClock, Settings, Settled, VoucherClient
+from tests.recorder import Recorder
+from voucher_async import Charge, HeldReservation, ManualClock, Settings, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.memory import MemoryJournal
@@ -29,27 +30,13 @@ KEY = "A-1"
 
 
 @attrs.define
-class Told:
-    """A hook that keeps what it is told about money."""
-
-    settled: list[Settled] = attrs.Factory(list[Settled])
-
-    def on_settled(self, event: Settled) -> None:
-        self.settled.append(event)
-
-    @property
-    def words(self) -> list[str]:
-        return [event.what for event in self.settled]
-
-
-@attrs.define
 class Shops:
     """An emulator, a journal, and any number of clients of both; time passes while something is awaited."""
 
     emulator: VoucherEmulator
     clock: ManualClock
     journal: Any
-    told: Told = attrs.Factory(Told)
+    told: Recorder = attrs.Factory(Recorder)
     journals: list[Any] = attrs.Factory(list[Any])
     clients: list[VoucherClient] = attrs.Factory(list[VoucherClient])
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.checkout.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import CheckoutFailed, CheckoutUnknown, Fate, HeldState, OutcomeUnknown, VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
 
@@ -27,7 +27,7 @@ async def test_a_checkout_that_left_money_charged_fails_the_same_way_again(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, *, at_once: bool
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.refuse("/refund", 403)
+    proxy.refuse("POST", "/refund", 403)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         for voucher in (first, second):
             await checkout.reserve(code=voucher.code, amount="4.00")

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.checkout.conftest import Recorder
-from tests.checkout.proxy import Proxy
+from tests.proxy import Proxy
+from tests.recorder import Recorder
 from voucher_async import (
     ApiError,
     CheckoutFailed,
@@ -168,7 +168,7 @@ async def test_a_refund_that_is_refused_leaves_the_voucher_reported_as_charged(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.refuse("/refund", 403)
+    proxy.refuse("POST", "/refund", 403)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=first.code, amount="4.00")
         await checkout.reserve(code=second.code, amount="4.00")
@@ -186,8 +186,8 @@ async def test_a_refund_whose_answer_is_lost_is_reported_open(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.lose("/refund")
-    proxy.refuse("/charges", 403, times=4)
+    proxy.lose("POST", "/refund")
+    proxy.refuse("GET", "/charges", 403, times=4)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=first.code, amount="4.00")
         await checkout.reserve(code=second.code, amount="4.00")
@@ -209,8 +209,8 @@ async def test_a_later_charge_whose_answer_is_lost_is_open_and_the_earlier_one_r
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.lose("/charge", after=1)
-    proxy.refuse("/charges", 403, times=3)
+    proxy.lose("POST", "/charge", after=1)
+    proxy.refuse("GET", "/charges", 403, times=3)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=first.code, amount="4.00")
         await checkout.reserve(code=second.code, amount="3.00")
@@ -268,8 +268,8 @@ async def test_a_checkout_whose_outcome_is_open_is_not_charged_again(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    proxy.lose("/charge")
-    proxy.refuse("/charges", 403)
+    proxy.lose("POST", "/charge")
+    proxy.refuse("GET", "/charges", 403)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         with pytest.raises(CheckoutUnknown) as first:
@@ -348,7 +348,7 @@ async def test_of_two_charges_at_once_the_second_ends_as_the_first(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.refuse("/charge", 409)
+    proxy.refuse("POST", "/charge", 409)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=first.code, amount="4.00")
         tasks = [asyncio.create_task(checkout.charge()) for _ in range(2)]

@@ -10,9 +10,9 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from tests.checkout.conftest import Recorder
-from tests.checkout.proxy import Proxy
 from tests.idle import idle
+from tests.proxy import Proxy
+from tests.recorder import Recorder
 from voucher_async import (
     ConfigurationError,
     ManualClock,
@@ -114,7 +114,7 @@ async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
     voucher = emulator.add_voucher(amount="5.00")
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
-        proxy.refuse("/reservations", 429)
+        proxy.refuse("POST", "/reservations", 429)
         await idle()
         clock.advance(1495)
         await settle(recorder, 1)

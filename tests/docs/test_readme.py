@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import voucher_async
-from tests.checkout.proxy import Proxy
 from tests.docs.blocks import Block, of_readme
+from tests.proxy import Proxy
 from voucher_async import SettlementState, VoucherError
 from voucher_async.testing import VoucherEmulator
 
@@ -52,7 +52,7 @@ async def test_what_was_charged_without_an_answer_is_found(
 ) -> None:
     async with Proxy(emulator) as proxy:
         monkeypatch.setenv("VOUCHER_BASE_URL", proxy.base_url)
-        proxy.lose("/charge")
+        proxy.lose("POST", "/charge")
         names = await run(block_with("except OutcomeUnknown"))
     assert [names["charge"].id] == [charge.id for charge in emulator.charges("A-3")]
 
@@ -62,8 +62,8 @@ async def test_what_could_not_be_looked_for_is_parked_and_settled_later(
 ) -> None:
     async with Proxy(emulator) as proxy:
         monkeypatch.setenv("VOUCHER_BASE_URL", proxy.base_url)
-        proxy.lose("/charge")
-        proxy.refuse("/charges", 403)
+        proxy.lose("POST", "/charge")
+        proxy.refuse("GET", "/charges", 403)
         names = await run(block_with("except OutcomeUnknown"))
     assert names["settlement"].state is SettlementState.DONE
     assert [names["settlement"].charge.id] == [charge.id for charge in emulator.charges("A-3")]

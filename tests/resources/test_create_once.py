@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import (
     Fate,
     InvalidInput,
@@ -186,7 +186,7 @@ async def test_no_scope_to_read_it_back_leaves_the_outcome_open(
     emulator: VoucherEmulator, proxy: Proxy, clock: ManualClock
 ) -> None:
     record = emulator.add_client(scopes=[scope for scope in ALL_SCOPES if scope != "read-secrets"])
-    settings = {**emulator.settings(record), "base_url": f"{proxy.url}/v1"}
+    settings = {**emulator.settings(record), "base_url": proxy.base_url}
     proxy.lose("POST", "/vouchers")
     async with VoucherClient(**settings, clock=clock) as client:  # type: ignore[arg-type]  # a plain dict
         with pytest.raises(OutcomeUnknown) as caught:

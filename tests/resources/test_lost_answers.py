@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import (
     Conflict,
     ConnectionBroken,
@@ -136,7 +136,7 @@ async def test_a_connect_whose_answer_was_lost_says_that_a_new_pin_is_needed(
     pin = emulator.new_connect_pin()
     proxy.lose("POST", "/connect")
     with pytest.raises(OutcomeUnknown) as caught:
-        await connect(pin, base_url=f"{proxy.url}/v1")
+        await connect(pin, base_url=proxy.base_url)
     assert len(proxy.of("POST", "/connect")) == 1
     assert "new connection PIN" in str(caught.value)
     assert pin not in f"{caught.value} {caught.value!r} {caught.value.pending} {caught.value.__cause__!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import (
     AuthenticationError,
     ConnectionBroken,

@@ -12,43 +12,12 @@ import pytest
 import pytest_asyncio
 
 from tests.idle import passing
-from tests.settlement.mesh import Mesh
-from voucher_async import (
-    Charge,
-    Happened,
-    ManualClock,
-    PendingOutcome,
-    Repeating,
-    Settings,
-    Settled,
-    VoucherClient,
-)
+from tests.proxy import Proxy
+from tests.recorder import Recorder
+from voucher_async import Charge, ManualClock, Settings, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
-
-
-class Recorder:
-    """A hook that keeps what it is told about money."""
-
-    def __init__(self) -> None:
-        self.settled: list[Settled] = []  # all but doubts
-        self.doubts: list[Settled] = []
-        self.intents: list[PendingOutcome] = []
-        self.repeats: list[Repeating] = []
-
-    def on_intent(self, event: PendingOutcome) -> None:
-        self.intents.append(event)
-
-    def on_repeating(self, event: Repeating) -> None:
-        self.repeats.append(event)
-
-    def on_settled(self, event: Settled) -> None:
-        (self.doubts if event.what is Happened.IN_DOUBT else self.settled).append(event)
-
-    @property
-    def words(self) -> list[str]:
-        return [event.what for event in self.settled]
 
 
 @attrs.define
@@ -156,13 +125,13 @@ async def shop(
 
 
 @pytest_asyncio.fixture
-async def mesh(shop: Shop) -> AsyncIterator[Mesh]:
-    async with Mesh(shop.emulator) as mesh:
+async def mesh(shop: Shop) -> AsyncIterator[Proxy]:
+    async with Proxy(shop.emulator) as mesh:
         yield mesh
 
 
 @pytest_asyncio.fixture
-async def meshed(shop: Shop, mesh: Mesh) -> AsyncIterator[Shop]:
+async def meshed(shop: Shop, mesh: Proxy) -> AsyncIterator[Shop]:
     """The same shop, with a client whose requests go through the mesh."""
     told = Recorder()
     async with shop.another([told], base_url=mesh.base_url) as client:

@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop
 from voucher_async import (
     Charge,
     CheckoutUnknown,

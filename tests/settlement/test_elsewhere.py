@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.settlement.conftest import Recorder, Shop
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop
 from voucher_async import Charge, InvalidInput, OutcomeUnknown, PendingOutcome, SettlementState
 from voucher_async.testing import VoucherRecord, faults
 

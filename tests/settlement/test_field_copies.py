@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, said
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import PendingOutcome
 from voucher_async.testing import VoucherRecord, faults
@@ -57,7 +57,7 @@ def recharge(shop: Shop, voucher: VoucherRecord) -> Any:
 @pytest.mark.parametrize("seconds", [5.0, 30.0, 300.0])
 @pytest.mark.parametrize(("mark", "by_query"), [("age", False), ("date", False), ("none", True)])
 async def test_a_cache_on_the_way_makes_no_false_word(
-    meshed: Shop, *, mesh: Mesh, mark: str, by_query: bool, seconds: float, status: int | None
+    meshed: Shop, *, mesh: Proxy, mark: str, by_query: bool, seconds: float, status: int | None
 ) -> None:
     mesh.rules[LIST] = Cache(meshed, seconds, mark, by_query=by_query)
     voucher = meshed.voucher()
@@ -89,7 +89,7 @@ async def test_a_cache_on_the_way_makes_no_false_word(
 @pytest.mark.parametrize("status", [404, 409, 422])
 @pytest.mark.parametrize("mark", ["age", "date", *HITS])
 async def test_a_balance_out_of_a_cache_is_no_proof_beside_a_list_that_lags(
-    meshed: Shop, *, mesh: Mesh, mark: str, status: int
+    meshed: Shop, *, mesh: Proxy, mark: str, status: int
 ) -> None:
     mesh.rules["getVoucher"] = Cache(meshed, 30.0, mark, by_query=True)  # its URL is always the same
     voucher = meshed.voucher()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Mesh, Reply, delivered, said
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import Charge, CheckoutFailed, HeldState
 from voucher_async.testing import VoucherRecord
@@ -31,7 +31,7 @@ def recharge(shop: Shop, voucher: VoucherRecord, **changes: Any) -> Coroutine[An
 
 @pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_a_charge_is_told_done(meshed: Shop, mesh: Mesh, answer: Reply | None, times: int) -> None:
+async def test_a_charge_is_told_done(meshed: Shop, mesh: Proxy, answer: Reply | None, times: int) -> None:
     mesh.rules[CHARGE] = delivered(times, answer)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
     assert told.word == "done", told
@@ -42,7 +42,7 @@ async def test_a_charge_is_told_done(meshed: Shop, mesh: Mesh, answer: Reply | N
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("lag", [4.0, 8.0])
 async def test_a_charge_that_shows_late_is_never_told_not_done(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
     meshed.emulator.faults.list_lag = lag
     mesh.rules[CHARGE] = delivered(times, answer)
@@ -55,7 +55,7 @@ async def test_a_charge_that_shows_late_is_never_told_not_done(
 @pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_a_recharge_is_carried_out_by_the_mesh_alone(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
     meshed.emulator.faults.list_lag = lag
     mesh.rules[RECHARGE] = delivered(times, answer)
@@ -70,7 +70,7 @@ async def test_a_recharge_is_carried_out_by_the_mesh_alone(
 @pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_a_refund_is_carried_out_by_the_mesh_alone(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
     charge = await meshed.during(pay(meshed.client, meshed.voucher()))
     meshed.emulator.faults.list_lag = lag
@@ -81,7 +81,9 @@ async def test_a_refund_is_carried_out_by_the_mesh_alone(
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_every_voucher_of_a_checkout_is_charged(meshed: Shop, mesh: Mesh, answer: Reply | None) -> None:
+async def test_every_voucher_of_a_checkout_is_charged(
+    meshed: Shop, mesh: Proxy, answer: Reply | None
+) -> None:
     mesh.rules[CHARGE] = delivered(2, answer)
     first, second = meshed.voucher(), meshed.voucher()
     async with meshed.client.checkout(order_number="A-1", currency="EUR") as checkout:
@@ -94,7 +96,7 @@ async def test_every_voucher_of_a_checkout_is_charged(meshed: Shop, mesh: Mesh, 
 @pytest.mark.parametrize("lag", [0.0, 4.0])
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_a_checkout_takes_back_what_a_second_delivery_seemed_to_refuse(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, lag: float
 ) -> None:
     first, second = meshed.voucher(), meshed.voucher()
     mesh.rules[CHARGE] = mesh.rules[REFUND] = delivered(2, answer)

@@ -10,7 +10,8 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.settlement.conftest import Recorder, Shop
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop
 from tests.settlement.test_field_clocks_apart import Sleeper
 from tests.settlement.test_keys_paused import sent_states, standing_still, two_clients
 from tests.settlement.town import said

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop, pay, redeem
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, pay, redeem
 from tests.settlement.test_elsewhere import lost
 from voucher_async import (
     CheckoutFailed,

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from tests.transport.rawserver import RawServer
+from tests.rawserver import RawServer
+from tests.recorder import Recorder
 
 
 @pytest_asyncio.fixture
@@ -18,6 +19,11 @@ async def raw_server() -> AsyncIterator[RawServer]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture(scope="session")

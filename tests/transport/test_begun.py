@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.transport.rawserver import CHARGE, VOUCHER, RawServer, hang, reply, send_then
+from tests.rawserver import CHARGE, VOUCHER, RawServer, hang, reply, send_then
 from voucher_async import (
     CallTimeout,
     Fate,

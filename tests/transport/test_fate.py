@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import HEAD, VOUCHER, RawServer, Script, close, hang, reply, reset, send_then
+from tests.rawserver import HEAD, VOUCHER, RawServer, Script, close, hang, reply, reset, send_then
 from tests.transport.stopwatch import Stopwatch
 from voucher_async import (
     ApiError,

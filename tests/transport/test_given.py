@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.transport.rawserver import VOUCHER, RawServer, Script, reply
-from voucher_async import ConfigurationError, Fate, NotFound, PendingOutcome, VoucherClient
+from tests.rawserver import VOUCHER, RawServer, Script, reply
+from tests.recorder import Recorder
+from voucher_async import ConfigurationError, Fate, NotFound, VoucherClient
 
 NETRC = {
     "another machine": "machine other.example login me password x",
@@ -72,7 +73,7 @@ async def test_the_login_of_a_netrc_file_is_never_sent(
 async def test_a_money_call_says_its_id_in_a_header_and_nothing_else_does(
     raw_server: RawServer, heads: list[str], *, given: bool
 ) -> None:
-    listener = Intents()
+    listener = Recorder()
     async with aiohttp.ClientSession(headers={"X-Request-Id": "of the shop"} if given else {}) as session:
         settings = raw_server.settings()
         async with VoucherClient(settings=settings, session=session, hooks=[listener]) as client:
@@ -80,18 +81,8 @@ async def test_a_money_call_says_its_id_in_a_header_and_nothing_else_does(
     token, charge = (
         [line for line in head.split("\r\n") if line.lower().startswith("x-request-id:")] for head in heads
     )
-    assert charge == [f"X-Request-Id: {listener.ids[0]}"]
+    assert charge == [f"X-Request-Id: {listener.intents[0].id}"]
     assert token == (["X-Request-Id: of the shop"] if given else [])
-
-
-class Intents:
-    """A hook that keeps the ids of what is about to be sent."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-
-    def on_intent(self, event: PendingOutcome) -> None:
-        self.ids.append(event.id)
 
 
 @pytest.mark.parametrize("given", [False, True])

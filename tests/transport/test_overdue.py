@@ -12,7 +12,7 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import RawServer, reply
+from tests.rawserver import RawServer, reply
 from tests.transport.test_begun import Pipe, Writer, is_stopped
 from voucher_async import CallTimeout, Fate, ManualClock, VoucherClient, VoucherError
 from voucher_async.clock import Clock, SystemClock, uptime_of
