@@ -14,7 +14,7 @@ from aiohttp import web
 
 from voucher_async.testing import VoucherEmulator
 
-__all__ = ["Asked", "Proxy", "Reply", "Rule", "delivered", "rewritten", "said"]
+__all__ = ["BARE", "Asked", "Proxy", "Reply", "Rule", "delivered", "rewritten", "said"]
 
 _PATHS: Final = {
     ("POST", r"/reservations/[^/]+/charge"): "chargeReservation",
@@ -27,6 +27,7 @@ _PATHS: Final = {
     ("GET", r"/vouchers/[^/]+"): "getVoucher",
 }
 _CACHES: Final = ("Cache-Status", "X-Cache", "X-Cache-Status", "CF-Cache-Status")
+BARE: Final = b"{}"  # a refusal without the API's envelope, as something on the way makes it up
 JSON: Final = {"Content-Type": "application/json"}
 _KEPT: Final = ("Content-Type", "Date", "Retry-After", "Age", *_CACHES)
 
@@ -64,8 +65,8 @@ class Asked:
         return json.loads(self.sent)
 
     @property
-    def query(self) -> Mapping[str, str]:
-        return self.request.query
+    def query(self) -> dict[str, str]:
+        return dict(self.request.query)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -133,7 +134,7 @@ class Proxy:
         """Carry the request out and break the connection instead of answering."""
         self._few.append(_Few(method, path, _lost, times, after))
 
-    def replace(self, method: str, path: str, status: int, body: bytes = b"{}", *, times: int = 1) -> None:
+    def replace(self, method: str, path: str, status: int, body: bytes = BARE, *, times: int = 1) -> None:
         """Carry the request out and answer something else."""
         self._few.append(_Few(method, path, delivered(1, Reply(status, body, JSON)), times, 0))
 

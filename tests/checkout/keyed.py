@@ -73,6 +73,14 @@ class Shops:
 
         return run()
 
+    async def pay_failing(self, client: VoucherClient, vouchers: Vouchers) -> tuple[Charge, ...]:
+        """Pay with each voucher, of which the last one is refused."""
+        async with client.checkout(order_number="A-1", currency="EUR", idempotency_key=KEY) as checkout:
+            for voucher in vouchers:
+                await checkout.reserve(code=voucher.code, amount="4.00")
+            self.emulator.set_status(vouchers[-1].id, "inactive")
+            return await checkout.charge()
+
     async def paid(self, client: VoucherClient, vouchers: Vouchers, **changes: Any) -> tuple[Charge, ...]:
         """Pay while time passes."""
         return await self.during(self.pay(client, vouchers, **changes))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from voucher_async import (
     Fate,
     InvalidInput,
@@ -221,7 +221,7 @@ async def test_every_error_of_create_is_one_of_ours(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     proxy.lose("POST", "/vouchers")
-    proxy.refuse("GET", "/complete", 404)
+    proxy.refuse("GET", "/complete", 404, BARE)
     with pytest.raises(VoucherError) as caught:
         await proxied.vouchers.create(amount="25", currency="EUR", id="mine")
     assert isinstance(caught.value, OutcomeUnknown)  # it was created, and a page of a proxy says nothing

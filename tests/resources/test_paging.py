@@ -12,7 +12,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from voucher_async import BadAnswer, ManualClock, NotFound, VoucherClient, VoucherDetails
 from voucher_async.testing import VoucherEmulator
 
@@ -251,7 +251,7 @@ async def test_a_page_that_failed_can_be_asked_for_again(
     ids = [emulator.add_voucher(amount="1.00").id for _ in range(4)]
     iterator = aiter(proxied.vouchers.list(per_page=2))
     found = [(await anext(iterator)).id, (await anext(iterator)).id]
-    proxy.refuse("GET", "/vouchers", 404)
+    proxy.refuse("GET", "/vouchers", 404, BARE)
     with pytest.raises(NotFound):
         await anext(iterator)
     found += [voucher.id async for voucher in iterator]

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from tests.rawserver import VOUCHER
 from tests.secrets.hostile import Hostile, reply
 from tests.secrets.search import CLIENT_SECRET, CODE, CONNECT_PIN, PIN, PLANTED, TOKEN, Search, forms
@@ -246,7 +246,7 @@ async def test_failed_and_unknown_checkouts_show_nothing(search: Search, clock: 
                     emulator.set_status(other.id, "inactive")
                     if kind is CheckoutUnknown:
                         proxy.lose("POST", "/refund")
-                        proxy.refuse("GET", "/charges", 403, times=9)
+                        proxy.refuse("GET", "/charges", 403, BARE, times=9)
                     with pytest.raises(kind) as caught:
                         await checkout.charge()
                     search.show(caught.value, checkout)

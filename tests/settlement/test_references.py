@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import attrs
 import pytest
 
-from tests.proxy import Asked, Proxy, Reply, said
+from tests.proxy import Asked, Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop, pay
 from voucher_async import (
     Charge,
@@ -127,13 +127,7 @@ async def test_a_charge_that_was_delivered_twice_is_refunded_once(
     shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
     """One request was sent, and both entries carry its reference: the second is ours, too."""
-
-    async def twice(asked: Asked) -> Reply:
-        await asked.deliver()
-        await asked.deliver()
-        return said(500)
-
-    mesh.once(CHARGE, twice)
+    mesh.once(CHARGE, delivered(2, said(500)))
     async with marked(shop, base_url=mesh.base_url) as client:
         charge = await shop.during(pay(client, shop.voucher()))
         await shop.until(lambda: not client.pending)
@@ -148,12 +142,7 @@ async def test_a_charge_that_was_delivered_twice_is_refunded_once(
 async def test_a_recharge_that_was_delivered_twice_is_reported_with_its_surplus(
     shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
-    async def twice(asked: Asked) -> Reply:
-        await asked.deliver()
-        await asked.deliver()
-        return said(500)
-
-    mesh.once(RECHARGE, twice)
+    mesh.once(RECHARGE, delivered(2, said(500)))
     async with marked(shop, base_url=mesh.base_url) as client:
         first = await shop.during(recharge(client, shop.voucher()))
         await shop.until(lambda: shop.told.words)

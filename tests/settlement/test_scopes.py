@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -69,9 +69,8 @@ WAYS: list[Way] = [
 
 
 @pytest.fixture
-async def emulator() -> AsyncGenerator[VoucherEmulator]:
-    async with VoucherEmulator() as emulator:
-        yield emulator
+def emulator(voucher_emulator: VoucherEmulator) -> VoucherEmulator:
+    return voucher_emulator
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import trustme
@@ -29,6 +30,15 @@ def recorder() -> Recorder:
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
+
+
+@pytest_asyncio.fixture
+async def trusting(authority: trustme.CA) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that trusts the authority."""
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session:
+        yield session
 
 
 @pytest_asyncio.fixture

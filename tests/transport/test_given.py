@@ -11,7 +11,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import trustme
 
 from tests.rawserver import VOUCHER, RawServer, Script, reply
 from tests.recorder import Recorder
@@ -182,14 +181,9 @@ async def test_a_session_that_trusts_anybody_is_warned_of_once_a_client(
 
 
 async def test_a_session_that_verifies_is_not_warned_of(
-    tls_server: RawServer, authority: trustme.CA, caplog: pytest.LogCaptureFixture
+    tls_server: RawServer, trusting: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
-    async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session,
-        VoucherClient(settings=tls_server.settings(), session=session) as client,
-    ):
+    async with VoucherClient(settings=tls_server.settings(), session=trusting) as client:
         await client.reservations.charge("r-1", order_number="o-1")
     assert not caplog.records
 

@@ -9,22 +9,18 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.unit.samples import NOON, charge, seconds
 from voucher_async import Charge, ChargeType, PendingOutcome
 from voucher_async.errors import Proof
 from voucher_async.payments.contradiction import contradiction
 from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, Rule, decide, find, obstacle
 from voucher_async.payments.lessons import Lessons
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 DAY = 86_400.0
 KINDS = {"chargeReservation": "charge", "refundCharge": "refund", "rechargeVoucher": "recharge"}
 CHARGE, REFUND, RECHARGE = (RULES[operation] for operation in KINDS)
 OPERATIONS = pytest.mark.parametrize("operation", KINDS)
 COUNTED = ["refundCharge", "rechargeVoucher"]  # by the ids that were there before
-
-
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
 
 
 def pending(operation: str = "chargeReservation", **changes: Any) -> PendingOutcome:
@@ -43,16 +39,7 @@ def pending(operation: str = "chargeReservation", **changes: Any) -> PendingOutc
 
 
 def entry(operation: str = "chargeReservation", id: str = "c", **changes: Any) -> Charge:
-    values = {
-        "type": ChargeType(KINDS[operation]),
-        "voucher_id": "V",
-        "amount": Decimal("5.00"),
-        "order_number": "A-1",
-        "client_id": "shop",
-        "created_at": NOON,
-        **changes,
-    }
-    return Charge(id=id, updated_at=NOON, **values)
+    return charge(id, **{"type": ChargeType(KINDS[operation]), **changes})
 
 
 def weight(charge: Charge, outcome: PendingOutcome, **learnt: Any) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 import attrs
 import pytest
 
-from tests.unit.samples import example, raw
+from tests.unit.samples import NOON, charge, example, raw
 from voucher_async import (
+    ApiError,
     BadAnswer,
     Charge,
     ChargeType,
@@ -40,17 +41,11 @@ from voucher_async.sansio import Answer, Request
 
 T = TypeVar("T")
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
 
 
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
-
-
-def charge(id: str, **changes: Any) -> Charge:
-    values = {"type": ChargeType.refund, "amount": Decimal("5.00"), "created_at": NOON, **changes}
-    return Charge(id=id, client_id="x", voucher_id="V", order_number="A-1", updated_at=NOON, **values)
+def refund(id: str, **changes: Any) -> Charge:
+    return charge(id, type=ChargeType.refund, **changes)
 
 
 def pending(operation: str = "refundCharge", **changes: Any) -> PendingOutcome:
@@ -137,7 +132,7 @@ class Long:
 
     def __init__(self, pages: int, *, newest_first: bool = False, size: int = 10) -> None:
         entries = [
-            charge(f"c-{number}", created_at=NOON + dt.timedelta(hours=number))
+            refund(f"c-{number}", created_at=NOON + dt.timedelta(hours=number))
             for number in range(pages * size)
         ]
         self.newest = entries[-1].created_at
@@ -210,16 +205,6 @@ async def test_a_server_that_takes_no_size_is_asked_without() -> None:
     assert len(server.asked) == 4
 
 
-async def test_a_server_that_refuses_even_that_is_believed() -> None:
-    async def refuse(request: Request[T], deadline: Deadline) -> Answer[T]:
-        raise ValidationFailed("HTTP 422", status=422)
-
-    server = one()
-    looks = Looking(Refusing(server.deadline, refuse), ServerClock(server.clock), random.Random(0))
-    with pytest.raises(ValidationFailed):
-        await looks.read("V", server.deadline())
-
-
 @attrs.frozen
 class Refusing:
     """A sender that answers nothing well."""
@@ -228,13 +213,16 @@ class Refusing:
     send: Any
 
 
-async def test_another_error_is_raised() -> None:
-    async def fail(request: Request[T], deadline: Deadline) -> Answer[T]:
-        raise ServerError("HTTP 500", status=500)
+@pytest.mark.parametrize(
+    "error", [ValidationFailed("HTTP 422", status=422), ServerError("HTTP 500", status=500)]
+)
+async def test_a_server_that_refuses_even_that_and_another_error_are_believed(error: ApiError) -> None:
+    async def refuse(request: Request[T], deadline: Deadline) -> Answer[T]:
+        raise error
 
     server = one()
-    looks = Looking(Refusing(server.deadline, fail), ServerClock(server.clock), random.Random(0))
-    with pytest.raises(ServerError):
+    looks = Looking(Refusing(server.deadline, refuse), ServerClock(server.clock), random.Random(0))
+    with pytest.raises(type(error)):
         await looks.read("V", server.deadline())
 
 
@@ -431,10 +419,10 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
     operation: str, expected: tuple[str, ...]
 ) -> None:
     entries = [
-        charge("refund"),
+        refund("refund"),
         charge("charge", type=ChargeType.charge),
         charge("recharge", type=ChargeType.recharge),
-        charge("more", amount=Decimal("5.01")),  # servers show amounts in other forms
+        refund("more", amount=Decimal("5.01")),  # servers show amounts in other forms
         charge("new", type=ChargeType("transfer")),
     ]
     server = one(*entries)
@@ -444,7 +432,7 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
 
 @pytest.mark.parametrize("changes", [{"total": 9}, {"is_copy": True}])
 async def test_known_ids_count_only_when_they_were_read_fresh_and_whole(changes: dict[str, Any]) -> None:
-    server = one(charge("refund"), **changes)
+    server = one(refund("refund"), **changes)
     assert await known_ids(looking(server), pending(), server.deadline(), Pauses()) == (("refund",), False)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.samples import NOON, seconds
 from voucher_async.clock import ManualClock, ServerClock
 from voucher_async.errors import (
     OutcomeUnknown,
@@ -31,13 +32,8 @@ from voucher_async.sansio import Answer
 PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r")
 CASE = MoneyCall(pending=PENDING)
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HALF_AN_HOUR = dt.timedelta(minutes=30)
 HOURS = 3600.0
-
-
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
 
 
 def reservation(id: str, *, voucher: str = "v-1", created: dt.datetime = NOON) -> Reservation:
