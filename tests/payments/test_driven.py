@@ -59,8 +59,7 @@ def drive_by(client: Client, limits: Limits | None = None, without: str = "") ->
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
 @virtually
 async def test_the_machine_says_how_old_a_charge_may_be_to_be_handed_out_unread(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     charge = await client.ask(operation)
     await town.client(scope="an Admin UI").refund(None, of=charge, amount=None)
     drive_by(client, Limits(fresh=5.0))
@@ -71,8 +70,7 @@ async def test_the_machine_says_how_old_a_charge_may_be_to_be_handed_out_unread(
 
 @virtually
 async def test_the_machine_says_that_a_charge_taken_back_is_not_handed_out() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     charge = await client.redeem()
     await client.refund(None, of=charge, amount=None)
     assert isinstance(await said(client.redeem()), ChargeRefunded)
@@ -82,8 +80,7 @@ async def test_the_machine_says_that_a_charge_taken_back_is_not_handed_out() -> 
 
 @virtually
 async def test_the_machine_says_that_a_key_belongs_to_its_parameters() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     charge = await client.redeem()
     assert isinstance(await said(client.redeem(order_number="A-2")), IdempotencyMismatch)
     drive_by(client, without="same_parameters")
@@ -121,8 +118,7 @@ class Apart(Machine):
 
 @virtually
 async def test_the_machine_says_who_joins_without_a_key() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.core.settler.machine = Apart()
     charges = await asyncio.gather(client.redeem(None), client.redeem(None))
     assert len({charge.id for charge in charges}) == len(town.made("redeem")) == 2

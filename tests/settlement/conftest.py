@@ -92,6 +92,12 @@ def settings(emulator: VoucherEmulator, **changes: Any) -> Settings:
 
 
 @pytest.fixture
+def emulator(voucher_emulator: VoucherEmulator) -> VoucherEmulator:
+    """One on the system's clock, beside no shop."""
+    return voucher_emulator
+
+
+@pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
 

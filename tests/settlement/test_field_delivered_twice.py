@@ -21,7 +21,9 @@ ANSWERS = [
     *(pytest.param(said(status), id=f"{status}") for status in (400, 403, 404, 409, 410, 422, 429)),
     *(pytest.param(said(status, HTML), id=f"{status} HTML") for status in (403, 404, 405, 413, 429)),
 ]
-TIMES = [1, 4]
+all_times = pytest.mark.parametrize("times", [1, 4])
+all_answers = pytest.mark.parametrize("answer", ANSWERS)
+both_lags = pytest.mark.parametrize("lag", [0.0, 4.0])
 
 
 def recharge(shop: Shop, voucher: VoucherRecord, **changes: Any) -> Coroutine[Any, Any, Charge]:
@@ -29,8 +31,8 @@ def recharge(shop: Shop, voucher: VoucherRecord, **changes: Any) -> Coroutine[An
     return shop.client.vouchers.recharge(**{**given, **changes})
 
 
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@all_times
+@all_answers
 async def test_a_charge_is_told_done(meshed: Shop, mesh: Proxy, answer: Reply | None, times: int) -> None:
     mesh.rules[CHARGE] = delivered(times, answer)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
@@ -38,8 +40,8 @@ async def test_a_charge_is_told_done(meshed: Shop, mesh: Proxy, answer: Reply | 
     assert [told.value.id] == meshed.charged()
 
 
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@all_times
+@all_answers
 @pytest.mark.parametrize("lag", [4.0, 8.0])
 async def test_a_charge_that_shows_late_is_never_told_not_done(
     meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
@@ -51,9 +53,9 @@ async def test_a_charge_that_shows_late_is_never_told_not_done(
     assert is_true(meshed, told, len(meshed.charged()))
 
 
-@pytest.mark.parametrize("lag", [0.0, 4.0])
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@both_lags
+@all_times
+@all_answers
 async def test_a_recharge_is_carried_out_by_the_mesh_alone(
     meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
@@ -66,9 +68,9 @@ async def test_a_recharge_is_carried_out_by_the_mesh_alone(
     assert told.word == ("done" if times == 1 or answer is None else "open"), told
 
 
-@pytest.mark.parametrize("lag", [0.0, 4.0])
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@both_lags
+@all_times
+@all_answers
 async def test_a_refund_is_carried_out_by_the_mesh_alone(
     meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
@@ -80,7 +82,7 @@ async def test_a_refund_is_carried_out_by_the_mesh_alone(
     assert told.word == "done", told
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+@all_answers
 async def test_every_voucher_of_a_checkout_is_charged(
     meshed: Shop, mesh: Proxy, answer: Reply | None
 ) -> None:
@@ -93,8 +95,8 @@ async def test_every_voucher_of_a_checkout_is_charged(
     assert [charge.id for charge in charges] == meshed.charged()
 
 
-@pytest.mark.parametrize("lag", [0.0, 4.0])
-@pytest.mark.parametrize("answer", ANSWERS)
+@both_lags
+@all_answers
 async def test_a_checkout_takes_back_what_a_second_delivery_seemed_to_refuse(
     meshed: Shop, mesh: Proxy, answer: Reply | None, lag: float
 ) -> None:

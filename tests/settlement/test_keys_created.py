@@ -98,7 +98,7 @@ async def test_who_still_owns_its_record_writes_it_anew(standing: Standing, how:
     assert isinstance(voucher, CompleteVoucher)
     assert [each.id for each in shop.emulator.vouchers()] == [voucher.id]
     assert shop.count(CREATE) == 1
-    assert sent_states([step.state for step in (await record_of(standing.first)).transitions]) == 2
+    assert sent_states(await record_of(standing.first)) == 2
 
 
 async def test_a_body_that_is_late_again_and_again_is_not_written(standing: Standing) -> None:
@@ -117,7 +117,7 @@ async def test_a_body_that_is_late_again_and_again_is_not_written(standing: Stan
     assert shop.count(CREATE) == 0
     record = await record_of(standing.first)
     assert record.state is CallState.NOT_DONE
-    assert sent_states([step.state for step in record.transitions]) == ROUNDS
+    assert sent_states(record) == ROUNDS
 
 
 def repeating_late(shop: Shop) -> None:
@@ -144,7 +144,7 @@ async def test_a_repeat_that_is_late_is_sent_with_its_record_written_anew(shop: 
     assert shop.count(CREATE) == 2
     record = await record_of(shop.client)
     assert record.state is CallState.DONE
-    assert sent_states([step.state for step in record.transitions]) == 2
+    assert sent_states(record) == 2
 
 
 async def test_a_late_repeat_that_is_refused_does_not_deny_the_first_request(shop: Shop) -> None:

@@ -56,8 +56,7 @@ def check(town: Town, operation: str, told: Charge | VoucherError, before: int =
 
 async def calls_of(operation: str, way: str, key: str | None) -> int:
     """How often a call asks a journal that is well."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(*WAYS[way])
     await said(client.ask(operation, key))
     return len(client.journal.calls)
@@ -67,8 +66,7 @@ async def fail(
     operation: str, way: str, key: str | None, fails: Callable[[int, str], str | None]
 ) -> tuple[Town, Client, Charge | VoucherError]:
     """Ask once, with a journal that fails."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.journal.fails = fails
     town.script(*WAYS[way])
     told = await said(client.ask(operation, key))
@@ -166,8 +164,7 @@ async def test_what_nobody_was_told_is_handed_out_though_that_cannot_be_noted(
 @pytest.mark.parametrize("how", ["before", "after"])
 @virtually
 async def test_an_end_that_could_not_be_written_is_written_again(operation: str, how: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     failed: list[int] = []
 
     def fails(call: int, name: str) -> str | None:

@@ -21,11 +21,6 @@ from voucher_async.testing import VoucherEmulator, faults
 
 
 @pytest.fixture
-def emulator(voucher_emulator: VoucherEmulator) -> VoucherEmulator:
-    return voucher_emulator
-
-
-@pytest.fixture
 def client(voucher_client: VoucherClient) -> VoucherClient:
     return voucher_client
 

@@ -69,11 +69,6 @@ WAYS: list[Way] = [
 
 
 @pytest.fixture
-def emulator(voucher_emulator: VoucherEmulator) -> VoucherEmulator:
-    return voucher_emulator
-
-
-@pytest.fixture
 def voucher(emulator: VoucherEmulator) -> VoucherRecord:
     emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=SLOW))
     return emulator.add_voucher(amount="50.00")

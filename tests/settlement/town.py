@@ -196,6 +196,10 @@ class Client:
     async def records(self) -> list[CallRecord]:
         return [record async for record in self.town.journal.history(self.scope)]
 
+    async def record(self, key: str = "K-1") -> CallRecord:
+        (record,) = [each for each in await self.records() if each.key == key]
+        return record
+
     async def die(self) -> None:
         """End at once, as a killed process does: nothing is sent or written any more."""
         self.wire.dead = self.journal.dead = True
@@ -249,6 +253,11 @@ class Town:
             code=vouchers[1].code, amount="4.00", currency="EUR"
         )
         return town
+
+    @classmethod
+    async def with_client(cls) -> tuple[Town, Client]:
+        town = await cls.build()
+        return town, town.client()
 
     def client(self, **given: Any) -> Client:
         return Client(self, **given)

@@ -11,6 +11,7 @@ import pytest
 from tests.rawserver import VOUCHER, RawServer, close, reply
 from tests.recorder import Recorder
 from voucher_async import (
+    AttemptEnded,
     AuthenticationError,
     Fate,
     Hook,
@@ -41,12 +42,12 @@ async def test_a_read_is_repeated_until_it_succeeds(raw_server: RawServer, recor
     assert voucher.id == "v-1"
     # aiohttp repeats a GET once by itself when the connection breaks
     assert len(raw_server.requests) == 4
-    assert [event.fate for event in recorder.ended if event.operation == "getVoucher"] == [
+    assert [event.fate for event in recorder.of(AttemptEnded) if event.operation == "getVoucher"] == [
         Fate.UNKNOWN,
         Fate.ANSWERED,
         Fate.ANSWERED,
     ]
-    assert [event.attempt for event in recorder.repeating] == [1, 2]
+    assert [event.attempt for event in recorder.of(Repeating)] == [1, 2]
 
 
 async def test_a_read_gives_up_after_as_many_attempts_as_allowed(
@@ -73,7 +74,7 @@ async def test_retry_after_is_waited_for_in_both_forms(
     raw_server.scripts = [reply({}, 429, headers=headers), reply(VOUCHER)]
     async with patient(raw_server, recorder, timeout=_long()) as client:
         await client.vouchers.get("v-1")
-    (event,) = recorder.repeating
+    (event,) = recorder.of(Repeating)
     assert seconds <= event.pause < seconds + 0.5
     assert len(raw_server.requests) == 2
 

@@ -13,6 +13,8 @@ from tests.rawserver import VOUCHER, RawServer, close, hang, reply
 from tests.recorder import Recorder
 from tests.transport.test_calls import patient
 from voucher_async import (
+    AttemptEnded,
+    AttemptStarted,
     BadAnswer,
     ConfigurationError,
     ConnectionBroken,
@@ -186,10 +188,11 @@ async def test_every_attempt_that_a_hook_hears_begin_it_hears_end(
             await client.vouchers.get("v-1", timeout=0.1)
     with pytest.raises(ConfigurationError):
         await client.vouchers.get("v-1")
-    operations = [event.operation for event in recorder.started]
-    assert operations == [event.operation for event in recorder.ended]
+    operations = [event.operation for event in recorder.of(AttemptStarted)]
+    assert operations == [event.operation for event in recorder.of(AttemptEnded)]
     assert operations.count("getVoucher") == 3
-    assert all(event.fate is not Fate.ANSWERED for event in recorder.ended if event.operation == "getVoucher")
+    reads = [event for event in recorder.of(AttemptEnded) if event.operation == "getVoucher"]
+    assert all(event.fate is not Fate.ANSWERED for event in reads)
 
 
 async def test_honest_refusals_keep_the_budget_filled(raw_server: RawServer, recorder: Recorder) -> None:

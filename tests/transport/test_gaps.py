@@ -13,6 +13,7 @@ from voucher_async import (
     ConnectFailed,
     Fate,
     ManualClock,
+    Repeating,
     ServerError,
     Timeout,
     VoucherClient,
@@ -55,7 +56,7 @@ async def test_pauses_grow_and_end_with_the_deadline() -> None:
             with pytest.raises(ConnectFailed) as caught:
                 await client.vouchers.get("v-1")
     assert caught.value.fate is Fate.NOT_SENT
-    pauses = [event.pause for event in recorder.repeating]
+    pauses = [event.pause for event in recorder.of(Repeating)]
     assert pauses[0] <= 0.05
     assert all(0.5 <= pause <= 1.0 for pause in pauses[5:])
     assert 29.0 < sum(pauses) < 30.0

@@ -9,16 +9,14 @@ from typing import TypeVar, cast
 import attrs
 import pytest
 
+from tests.unit.samples import NOON, charge, seconds
 from tests.unit.test_looking import (
-    NOON,
     Page,
     Pauses,
     Server,
-    charge,
     looking,
     one,
     pending,
-    seconds,
 )
 from voucher_async import ManualClock
 from voucher_async.clock import Deadline, ServerClock
