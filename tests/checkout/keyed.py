@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -12,7 +11,7 @@ import attrs
 
 from tests.checkout.conftest import ImpatientClock
 from tests.checkout.journals import Pausing
-from tests.idle import passing
+from tests.idle import Timed
 from tests.recorder import Recorder
 from voucher_async import Charge, HeldReservation, ManualClock, Settings, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
@@ -30,7 +29,7 @@ KEY = "A-1"
 
 
 @attrs.define
-class Shops:
+class Shops(Timed):
     """An emulator, a journal, and any number of clients of both; time passes while something is awaited."""
 
     emulator: VoucherEmulator
@@ -84,17 +83,6 @@ class Shops:
     async def paid(self, client: VoucherClient, vouchers: Vouchers, **changes: Any) -> tuple[Charge, ...]:
         """Pay while time passes."""
         return await self.during(self.pay(client, vouchers, **changes))
-
-    async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let time pass until something is over."""
-        task = asyncio.create_task(work)
-        await self.until(task.done)
-        return await task
-
-    async def until(self, moment: Callable[[], object]) -> None:
-        """Let time pass until something is the case."""
-        async with asyncio.timeout(60):
-            await passing(self.clock, moment)
 
     def count(self, operation: str) -> int:
         return self.emulator.requests.count(operation)

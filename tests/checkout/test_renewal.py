@@ -10,6 +10,7 @@ from decimal import Decimal
 import attrs
 import pytest
 
+from tests.checkout.conftest import holding
 from tests.idle import idle
 from tests.proxy import Proxy
 from tests.recorder import Recorder
@@ -53,8 +54,7 @@ async def test_without_renewal_it_ends(
     client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="2.00")
+    async with holding(client, voucher, amount="2.00") as checkout:
         await idle()
         clock.advance(1800)
         with pytest.raises(ReservationExpired):

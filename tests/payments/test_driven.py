@@ -10,7 +10,7 @@ import pytest
 
 import voucher_async
 from tests.settlement.adversary import Lot
-from tests.settlement.town import Client, Town, said
+from tests.settlement.town import Client, Town, said, under_way
 from tests.virtual import virtually
 from voucher_async.clock import Deadline, ManualClock, uptime_of
 from voucher_async.errors import ChargeRefunded, IdempotencyMismatch, OutcomeUnknown, StillRunning
@@ -96,15 +96,11 @@ class Hurried(Machine):
 
 @virtually
 async def test_the_machine_says_who_is_told_that_a_call_still_runs() -> None:
-    town = await Town.build()
-    first, second = town.client(), town.client()
-    town.script(Lot(wait=2.0))
-    running = first.begin("redeem")
-    await asyncio.sleep(1.0)
+    first, second, running = await under_way("redeem", elsewhere=True)
     second.core.settler.machine = Hurried()
-    began = town.clock.monotonic()
+    began = first.town.clock.monotonic()
     assert isinstance(await said(second.redeem()), StillRunning)
-    assert town.clock.monotonic() == began
+    assert first.town.clock.monotonic() == began
     await running
 
 
@@ -234,11 +230,7 @@ async def _left_by_the_dead(town: Town, operation: str) -> None:
 
 @virtually
 async def test_an_operator_ends_no_call_that_another_process_drives() -> None:
-    town = await Town.build()
-    first, second = town.client(), town.client()
-    town.script(Lot(wait=2.0))
-    running = first.begin("redeem")
-    await asyncio.sleep(1.0)
+    first, second, running = await under_way("redeem", elsewhere=True)
     (record,) = await first.records()
     assert record.state is CallState.SENT
     error = await said(_denied(second, record))

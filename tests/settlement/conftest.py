@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -11,7 +10,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.idle import passing
+from tests.idle import Timed
 from tests.proxy import Proxy
 from tests.recorder import Recorder
 from voucher_async import Charge, ManualClock, Settings, VoucherClient
@@ -21,7 +20,7 @@ T = TypeVar("T")
 
 
 @attrs.define
-class Shop:
+class Shop(Timed):
     """What a test needs: a client, the emulator it talks to, and their clock."""
 
     client: VoucherClient
@@ -45,21 +44,6 @@ class Shop:
     def refunded(self, order_number: str = "A-1") -> list[str]:
         """The ids of what was refunded."""
         return [charge.id for charge in self.emulator.charges(order_number, type="refund")]
-
-    async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let time pass until something is over."""
-        task = asyncio.create_task(work)
-        await self.until(task.done)
-        return await task
-
-    async def until(self, moment: Callable[[], object]) -> None:
-        """Let time pass until something is the case."""
-        async with asyncio.timeout(30):
-            await passing(self.clock, moment)
-
-    async def passes(self, seconds: float) -> None:
-        """Let time pass."""
-        await self.during(self.clock.sleep(seconds))
 
     def another(
         self,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import LIST, OPERATIONS, Town, all_of, said
+from tests.settlement.town import LIST, OPERATIONS, Town, all_of, said, under_way
 from tests.virtual import virtually
 from voucher_async.errors import (
     StillRunning,
@@ -25,15 +25,11 @@ SLOW = Lot(wait=2.0)
 @elsewhere
 @virtually
 async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, *, elsewhere: bool) -> None:
-    town, first = await Town.with_client()
-    second = town.client() if elsewhere else first
-    town.script(SLOW)
-    one, *more = [first.begin(operation)]
-    await asyncio.sleep(1.0)
+    first, second, one = await under_way(operation, elsewhere=elsewhere)
     more = [second.begin(operation) for _ in range(3)]
     charges = await asyncio.gather(one, *more)
     assert len({charge.id for charge in charges}) == 1
-    assert [charges[0].id] == town.made(operation)
+    assert [charges[0].id] == first.town.made(operation)
     assert [is_joined(charge) for charge in charges] == [False, True, True, True]
 
 
@@ -41,11 +37,8 @@ async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, 
 @elsewhere
 @virtually
 async def test_who_has_less_time_is_told_so_in_time(operation: str, *, elsewhere: bool) -> None:
-    town, first = await Town.with_client()
-    second = town.client() if elsewhere else first
-    town.script(SLOW)
-    one = first.begin(operation)
-    await asyncio.sleep(1.0)
+    first, second, one = await under_way(operation, elsewhere=elsewhere)
+    town = first.town
     began = town.clock.monotonic()
     error = await said(second.ask(operation, timeout=1.0))
     assert isinstance(error, StillRunning)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.recorder import Recorder
 from tests.settlement.conftest import Shop
 from tests.settlement.test_field_clocks_apart import Sleeper
-from tests.settlement.test_keys_paused import sent_states, standing_still, two_clients
+from tests.settlement.test_keys_paused import sent_states, stand_still, standing_still, two_clients
 from tests.settlement.town import said
 from voucher_async import (
     ApiError,
@@ -89,10 +89,7 @@ async def test_who_still_owns_its_record_writes_it_anew(standing: Standing, how:
     shop = standing.shop
     one = standing.begin()
     await shop.until(standing.met.is_set)
-    if how == "asleep":
-        standing.clock.suspend(3.0)
-    else:
-        await shop.passes(3.0)
+    await stand_still(shop, standing.clock, how)
     standing.gate.set()
     voucher = await shop.during(said(one))
     assert isinstance(voucher, CompleteVoucher)

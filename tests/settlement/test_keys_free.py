@@ -31,6 +31,14 @@ def refusals(operation: str, wait: float = 0.0) -> list[Lot]:
     return [Lot("refused 409", wait=wait)] * (2 if operation == "redeem" else 1)
 
 
+async def refused(operation: str, *, elsewhere: bool) -> tuple[Client, Client]:
+    """A client whose call was refused, and one that asks after it: the same or another."""
+    town, first = await Town.with_client()
+    town.script(*refusals(operation))
+    assert isinstance(await said(first.ask(operation)), Conflict)
+    return first, town.client() if elsewhere else first
+
+
 def facts(error: ApiError) -> tuple[Any, ...]:
     return (*map(str, error.args), error.status, error.code, error.proof, error.looked, error.fate)
 
@@ -60,10 +68,8 @@ async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, *, els
 async def test_after_a_refusal_the_key_may_be_used_for_something_else(
     operation: str, *, elsewhere: bool
 ) -> None:
-    town, first = await Town.with_client()
-    town.script(*refusals(operation))
-    assert isinstance(await said(first.ask(operation)), Conflict)
-    second = town.client() if elsewhere else first
+    first, second = await refused(operation, elsewhere=elsewhere)
+    town = first.town
     changes = {"of": town.charge, "amount": "0.50"} if operation == "refund" else {"order_number": "A-2"}
     await second.ask(operation, **changes)
     assert len(town.made(operation)) == 1
@@ -91,10 +97,8 @@ async def test_what_ended_its_owner_alone_is_not_told_to_who_waits(operation: st
 @virtually
 async def test_within_the_window_it_is_looked_for_once_more(operation: str, *, elsewhere: bool) -> None:
     """What is called not done within the window, by refusals, is looked for before money is asked for."""
-    town, first = await Town.with_client()
-    town.script(*refusals(operation))
-    assert isinstance(await said(first.ask(operation)), Conflict)
-    second = town.client() if elsewhere else first
+    first, second = await refused(operation, elsewhere=elsewhere)
+    town = first.town
     second.wire.sent.clear()
     await second.ask(operation)
     money = {"redeem": CHARGE, "charge": CHARGE, "recharge": "rechargeVoucher"}[operation]
@@ -110,14 +114,12 @@ async def test_a_late_charge_is_found_by_the_look_before_money_is_asked_for_anew
     *, elsewhere: bool, seconds: float, between: bool
 ) -> None:
     """A proxy refused, and delivered all the same, whenever: two looks saw nothing, the third one does."""
-    town, first = await Town.with_client()
-    town.script(*refusals("redeem"))
-    assert isinstance(await said(first.redeem()), Conflict)
+    first, second = await refused("redeem", elsewhere=elsewhere)
+    town = first.town
     # the copy arrives only now, and the reservation still lives
     (record,) = await first.records()
     assert record.pending is not None
     emulator = town.adversary.emulator
-    second = town.client() if elsewhere else first
     if between:
         town.script(rest=(Lot(), Lot(), Lot("refused 409")))  # after the list and the balance
         assert isinstance(await said(second.redeem()), Conflict)

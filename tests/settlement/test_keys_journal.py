@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said
+from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said, under_way
 from tests.virtual import virtually
 from voucher_async.errors import Fate, JournalFailed, OutcomeUnknown, Proof, VoucherError
 from voucher_async.models import Charge
@@ -128,17 +128,13 @@ async def test_what_a_failing_journal_left_is_taken_over_when_its_owner_is_dead(
 @virtually
 async def test_the_second_of_two_clients_has_no_journal(operation: str) -> None:
     """Who cannot read the journal is told so, and sends nothing."""
-    town = await Town.build()
-    first, second = town.client(), town.client()
+    _, second, one = await under_way(operation, elsewhere=True)
     second.journal.fails = since(1, "before")
-    town.script(Lot(wait=2.0))
-    one = first.begin(operation)
-    await asyncio.sleep(1.0)
     told = await said(second.ask(operation))
     assert isinstance(told, JournalFailed)
     assert second.wire.sent == []
     charge = await one
-    assert town.made(operation) == [charge.id]
+    assert second.town.made(operation) == [charge.id]
 
 
 @pytest.mark.parametrize("operation", ["redeem"])

@@ -249,6 +249,14 @@ def standing_still(client: VoucherClient, gate: asyncio.Event, met: asyncio.Even
     client._transport.session.__class__ = Still
 
 
+async def stand_still(shop: Shop, clock: Sleeper, how: str) -> None:
+    """Let three seconds pass, which a machine that sleeps does not know by its monotonic clock."""
+    if how == "asleep":
+        clock.suspend(3.0)
+    else:
+        await shop.passes(3.0)
+
+
 @contextlib.asynccontextmanager
 async def two_clients(shop: Shop) -> AsyncGenerator[tuple[VoucherClient, VoucherClient, Sleeper]]:
     """Two clients that share a journal, and the clock of the first, which can sleep."""
@@ -307,10 +315,7 @@ async def test_over_the_wire_an_owner_that_still_is_one_pays_once(
     shop, of = paused.shop, await charged(paused)
     one = asyncio.create_task(paused.ask(paused.first, operation, of))
     await shop.until(paused.met.is_set)
-    if how == "asleep":
-        paused.clock.suspend(3.0)
-    else:
-        await shop.passes(3.0)
+    await stand_still(shop, paused.clock, how)
     paused.gate.set()
     charge = await shop.during(said(one))
     assert isinstance(charge, Charge)

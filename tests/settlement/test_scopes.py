@@ -90,12 +90,16 @@ async def leave(way: Way, client: VoucherClient, voucher: VoucherRecord) -> list
     return ends
 
 
+def told_client(emulator: VoucherEmulator) -> tuple[VoucherClient, Recorder]:
+    told = Recorder()
+    return VoucherClient(**emulator.settings(), hooks=[told]), told
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_the_charge_is_finished_told_and_nothing_is_left(
     emulator: VoucherEmulator, voucher: VoucherRecord, way: Way
 ) -> None:
-    told = Recorder()
-    client = VoucherClient(**emulator.settings(), hooks=[told])
+    client, told = told_client(emulator)
     before = asyncio.all_tasks()
     assert await leave(way, client, voucher) == ["CancelledError"]
     assert (told.words, client.pending) == (["done"], ())
@@ -110,8 +114,7 @@ async def test_the_charge_is_finished_told_and_nothing_is_left(
 async def test_what_takes_longer_than_closing_waits_is_left_open(
     emulator: VoucherEmulator, voucher: VoucherRecord, way: Way
 ) -> None:
-    told = Recorder()
-    client = VoucherClient(**emulator.settings(), hooks=[told])
+    client, told = told_client(emulator)
     object.__setattr__(client._supervisor, "_close_wait", SLOW / 4)
     assert await leave(way, client, voucher) == ["CancelledError"]
     assert [event.what for event in (*told.doubts, *told.settled)] == ["in doubt", "left open"]

@@ -273,6 +273,15 @@ class Town:
         return [each.id for each in found if each.id != self.charge.id]
 
 
+async def under_way(operation: str, *, elsewhere: bool) -> tuple[Client, Client, asyncio.Task[Charge]]:
+    """A client, one that may ask meanwhile, and a call that will be answered in a second."""
+    town, first = await Town.with_client()
+    town.script(Lot(wait=2.0))
+    call = first.begin(operation)
+    await asyncio.sleep(1.0)
+    return first, town.client() if elsewhere else first, call
+
+
 def clock_of_loop() -> VirtualClock:
     """The clock of the virtual loop that runs."""
     loop: Any = asyncio.get_running_loop()

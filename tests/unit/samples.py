@@ -5,18 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-import yaml
 
+from tests.specification import SPEC
 from voucher_async import Charge, ChargeType, wire
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
-ROOT = Path(__file__).resolve().parents[2]
-SPEC: Any = yaml.safe_load((ROOT / "openapi" / "voucher.yaml").read_text(encoding="utf-8"))
 
 
 def seconds(number: float) -> dt.timedelta:

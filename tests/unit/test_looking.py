@@ -144,6 +144,15 @@ class Long:
         begin = (number - 1) * self._size
         return Page(self._entries[begin : begin + self._size], last=self._pages, total=len(self._entries))
 
+    def changed(self, number: int, change: Callable[[list[Charge]], list[Charge]]) -> Server:
+        """A server that shows other entries on one page."""
+
+        def page(asked: int) -> Page:
+            told = self.page(asked)
+            return attrs.evolve(told, entries=change(told.entries)) if asked == number else told
+
+        return Server(page)
+
 
 # what is asked for
 
@@ -329,11 +338,7 @@ async def test_a_long_list_without_an_order_that_shows_is_read_whole() -> None:
 async def test_a_long_list_whose_order_breaks_is_read_whole() -> None:
     long = Long(9)
 
-    def page(number: int) -> Page:
-        told = long.page(number)
-        return attrs.evolve(told, entries=told.entries[::-1]) if number == 8 else told
-
-    server = Server(page)
+    server = long.changed(8, lambda entries: entries[::-1])
     look = await read(server, long.newest)
     assert server.numbers[:3] == [1, 9, 8]
     assert set(server.numbers) == set(range(1, 10))
@@ -343,15 +348,7 @@ async def test_a_long_list_whose_order_breaks_is_read_whole() -> None:
 async def test_a_page_of_one_moment_does_not_break_the_order() -> None:
     long = Long(9)
 
-    def page(number: int) -> Page:
-        told = long.page(number)
-        if number != 9:
-            return told
-        return attrs.evolve(
-            told, entries=[attrs.evolve(each, created_at=long.newest) for each in told.entries]
-        )
-
-    server = Server(page)
+    server = long.changed(9, lambda entries: [attrs.evolve(each, created_at=long.newest) for each in entries])
     look = await read(server, long.newest)
     assert server.numbers == [1, 9, 8, 7]
     assert (look.whole, look.all) == (True, False)
@@ -359,35 +356,20 @@ async def test_a_page_of_one_moment_does_not_break_the_order() -> None:
 
 async def test_a_page_of_a_long_list_that_is_not_full_shows_that_the_list_moved() -> None:
     long = Long(20)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        return attrs.evolve(told, entries=told.entries[1:]) if number == 19 else told
-
-    look = await read(Server(page), long.newest)
-    assert not look.whole
+    server = long.changed(19, lambda entries: entries[1:])
+    assert not (await read(server, long.newest)).whole
 
 
 async def test_the_last_page_of_a_long_list_need_not_be_full() -> None:
     long = Long(20)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        return attrs.evolve(told, entries=told.entries[:3]) if number == 20 else told
-
-    assert (await read(Server(page), long.newest)).whole
+    server = long.changed(20, lambda entries: entries[:3])
+    assert (await read(server, long.newest)).whole
 
 
 async def test_an_entry_that_comes_twice_in_a_long_list_shows_that_it_moved() -> None:
     long = Long(20)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        if number != 19:
-            return told
-        return attrs.evolve(told, entries=[*told.entries[:-1], long.page(20).entries[0]])
-
-    assert not (await read(Server(page), long.newest)).whole
+    server = long.changed(19, lambda entries: [*entries[:-1], long.page(20).entries[0]])
+    assert not (await read(server, long.newest)).whole
 
 
 async def test_a_long_list_that_ends_early_is_read_whole() -> None:
