@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.auth.conftest import Endpoint
     from voucher_async.clock import ManualClock
 
+    LookAfter = Callable[[float], Awaitable[int]]
     Settle = Callable[[], Awaitable[None]]
 
 SOFT, HARD = 3400.0, 3571.0
@@ -26,9 +27,6 @@ SOFT, HARD = 3400.0, 3571.0
 
 def failure() -> ServerError:
     return ServerError("the server failed", status=503)
-
-
-LookAfter = Callable[[float], Awaitable[int]]
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from tests.checkout.conftest import ImpatientClock
 from tests.checkout.journals import Pausing
 from tests.idle import Timed
 from tests.recorder import Recorder
-from voucher_async import Charge, HeldReservation, ManualClock, Settings, VoucherClient
+from voucher_async import Charge, CheckoutFailed, HeldReservation, ManualClock, Settings, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.testing import VoucherEmulator, VoucherRecord
 
-__all__ = ["KEY", "Shops", "Vouchers", "opened"]
+__all__ = ["KEY", "Shops", "Vouchers", "charged_in", "opened"]
 
 T = TypeVar("T")
 
@@ -123,6 +123,11 @@ async def opened(journal: Callable[[ManualClock], Any] = MemoryJournal) -> Async
                 paused.goes_on.set()
             for client in shops.clients:
                 await client.aclose(wait=0)
+
+
+def charged_in(failed: CheckoutFailed) -> list[str]:
+    """The charges that a checkout which failed reports as left."""
+    return [each.charge.id for each in failed.outcomes if each.charge and each.state == "charged"]
 
 
 def shown(held: HeldReservation) -> tuple[Decimal, bool, float]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from tests.checkout.journals import Failing
-from tests.checkout.keyed import Shops, opened
+from tests.checkout.keyed import Shops, charged_in, opened
 from tests.checkout.test_keys_taken_over import asked_until_told, calls_of, work_of
 from voucher_async import CheckoutFailed
 from voucher_async.errors import JournalFailed
@@ -22,8 +22,7 @@ def check_word(shops: Shops, told: Any, where: str) -> None:
     if isinstance(told, JournalFailed):
         assert shops.count("chargeReservation") == 0, where
     elif isinstance(told, CheckoutFailed):
-        charged = [each.charge.id for each in told.outcomes if each.charge and each.state == "charged"]
-        assert shops.standing() == charged, where
+        assert shops.standing() == charged_in(told), where
     else:
         assert shops.standing() == [charge.id for charge in told], where
 

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from tests.checkout.journals import Failing, Pausing
-from tests.checkout.keyed import Shops, Vouchers, opened
+from tests.checkout.keyed import Shops, Vouchers, charged_in, opened
 from tests.idle import idle
 from voucher_async import Charge, CheckoutFailed, OutcomeUnknown, VoucherClient, VoucherError
 from voucher_async.payments.call import CallState
@@ -73,8 +73,7 @@ class Dead:
         told: Any = (await asyncio.gather(self.run, return_exceptions=True))[0]
         assert isinstance(told, VoucherError) or told == charges
         if isinstance(told, CheckoutFailed):
-            charged = {each.charge.id for each in told.outcomes if each.charge and each.state == "charged"}
-            assert charged <= set(shops.standing())
+            assert set(charged_in(told)) <= set(shops.standing())
         assert shops.standing() == [charge.id for charge in charges]
         assert shops.balances == ["1.00"] * 3
 

@@ -85,8 +85,7 @@ async def test_settling_a_dead_owners_call_writes_its_record(*, made: bool) -> N
 async def test_a_paused_owner_does_not_overtake_the_word_of_who_settles() -> None:
     town = await Town.build()
     first, one = await paused(town, Lot("lost"))
-    second = town.client()
-    before = await second.record()
+    second, before = town.client(), await first.record()
     told = await settle(second, before.view)
     assert told.state is NOT_DONE
     first.journal.goes_on()
@@ -117,8 +116,7 @@ async def test_who_settles_while_another_takes_over_says_nothing_false() -> None
 async def test_a_journal_that_cannot_be_read_leaves_the_outcome_open() -> None:
     town = await Town.build()
     first, one = await paused(town, Lot("lost"))
-    second = town.client()
-    before = await second.record()
+    second, before = town.client(), await first.record()
     second.journal.fails = lambda _number, _name: "before"
     told = await said(settle(second, before.view))
     assert isinstance(told, OutcomeUnknown)
