@@ -8,29 +8,25 @@ from collections.abc import Callable
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qsl
 
 import attrs
 import pytest
 
+from tests.unit.lists import Long, Page, Pauses, Server, ids, looking, one, pending, read, refund
 from tests.unit.samples import NOON, charge, example, raw
 from voucher_async import (
     ApiError,
     BadAnswer,
-    Charge,
     ChargeType,
     ManualClock,
     NotFound,
-    PendingOutcome,
     ServerError,
     ValidationFailed,
     wire,
 )
 from voucher_async.clock import Deadline, ServerClock
-from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
-from voucher_async.payments import pauses
+from voucher_async.models import VoucherDetails
 from voucher_async.payments.looking import (
-    Look,
     Looking,
     find_voucher,
     is_what_was_asked,
@@ -42,116 +38,6 @@ from voucher_async.sansio import Answer, Request
 T = TypeVar("T")
 
 VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
-
-
-def refund(id: str, **changes: Any) -> Charge:
-    return charge(id, type=ChargeType.refund, **changes)
-
-
-def pending(operation: str = "refundCharge", **changes: Any) -> PendingOutcome:
-    values = {"voucher_id": "V", "amount": Decimal("5.00"), "order_number": "A-1", "since": NOON, **changes}
-    return PendingOutcome(operation=operation, **values)
-
-
-@attrs.define
-class Page:
-    """What the server says about one page."""
-
-    entries: list[Charge]
-    last: int = 1
-    total: int | None = None
-    is_copy: bool = False
-
-
-@attrs.define
-class Server:
-    """Answers each page with what it is told, and keeps what it was asked."""
-
-    page: Callable[[int], Page]
-    most: int = 1000  # entries a page may have; 422 beyond
-    clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
-    date: dt.datetime | None = None
-    asked: list[dict[str, str]] = attrs.Factory(list[dict[str, str]])
-
-    @property
-    def numbers(self) -> list[int]:
-        return [int(query["page"]) for query in self.asked]
-
-    @property
-    def sizes(self) -> list[str | None]:
-        return [query.get("per_page") for query in self.asked]
-
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self.clock, timeout or 30.0)
-
-    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
-        query = dict(parse_qsl(request.query))
-        self.asked.append(query)
-        if int(query.get("per_page", "0")) > self.most:
-            raise ValidationFailed("HTTP 422", status=422)
-        number = int(query["page"])
-        page = self.page(number)
-        total = len(page.entries) if page.total is None else page.total
-        meta = PageMeta(current_page=number, per_page=100, last_page=page.last, total=total)
-        value = ChargePage(data=tuple(page.entries), links=PageLinks(), meta=meta)
-        return Answer(
-            value=cast("T", value), date=self.date, sent=self.clock.monotonic(), is_copy=page.is_copy
-        )
-
-
-def one(*entries: Charge, **changes: Any) -> Server:
-    """A server with one page."""
-    return Server(lambda number: Page(list(entries), **changes))
-
-
-def looking(server: Server, seed: int = 0, server_clock: ServerClock | None = None) -> Looking:
-    return Looking(server, server_clock or ServerClock(server.clock), random.Random(seed))
-
-
-async def read(server: Server, since: dt.datetime | None = None, **changes: Any) -> Look:
-    return await looking(server, **changes).read("V", server.deadline(), since)
-
-
-def ids(look: Look) -> list[str]:
-    return [each.id for each in look.charges]
-
-
-class Pauses(pauses.Pauses):
-    """Pauses that are over at once."""
-
-    def __init__(self) -> None:
-        super().__init__(ManualClock(NOON))
-        self.waited: list[float] = []
-
-    async def wait(self, seconds: float) -> None:
-        self.waited.append(seconds)
-
-
-class Long:
-    """A list of many pages, ten entries each, an hour apart; the one of the lowest number is the oldest."""
-
-    def __init__(self, pages: int, *, newest_first: bool = False, size: int = 10) -> None:
-        entries = [
-            refund(f"c-{number}", created_at=NOON + dt.timedelta(hours=number))
-            for number in range(pages * size)
-        ]
-        self.newest = entries[-1].created_at
-        self._entries = entries[::-1] if newest_first else entries
-        self._pages, self._size = pages, size
-        self.server = Server(self.page)
-
-    def page(self, number: int) -> Page:
-        begin = (number - 1) * self._size
-        return Page(self._entries[begin : begin + self._size], last=self._pages, total=len(self._entries))
-
-    def changed(self, number: int, change: Callable[[list[Charge]], list[Charge]]) -> Server:
-        """A server that shows other entries on one page."""
-
-        def page(asked: int) -> Page:
-            told = self.page(asked)
-            return attrs.evolve(told, entries=change(told.entries)) if asked == number else told
-
-        return Server(page)
 
 
 # what is asked for
@@ -292,92 +178,6 @@ async def test_a_list_that_does_not_end_has_not_been_read(since: dt.datetime | N
 async def test_a_last_page_of_none_is_one_page() -> None:
     look = await read(one(last=0))
     assert (look.whole, look.all) == (True, True)
-
-
-# long lists
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_long_list_is_read_from_its_newest_end_back_to_a_day_before(*, newest_first: bool) -> None:
-    long = Long(20, newest_first=newest_first)
-    look = await read(long.server, long.newest)
-    first = [1, 2, 3] if newest_first else [1, 20, 19, 18]
-    assert long.server.numbers == first  # a page holds ten hours
-    assert (look.whole, look.all) == (True, False)
-    assert "c-199" in ids(look)
-    assert {f"c-{number}" for number in range(175, 200)} <= set(ids(look))
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_list_of_a_few_pages_is_read_whole(*, newest_first: bool) -> None:
-    long = Long(4, newest_first=newest_first)
-    look = await read(long.server, long.newest)
-    assert (long.server.numbers, look.all) == ([1, 2, 3, 4], True)
-
-
-async def test_a_long_list_is_read_whole_when_no_moment_is_given() -> None:
-    long = Long(9)
-    look = await read(long.server)
-    assert (long.server.numbers, look.all) == (list(range(1, 10)), True)
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_long_list_is_read_to_its_other_end_when_all_of_it_is_young(*, newest_first: bool) -> None:
-    long = Long(6, newest_first=newest_first)
-    look = await read(long.server, NOON)
-    assert sorted(long.server.numbers) == [1, 2, 3, 4, 5, 6]
-    assert (look.whole, look.all) == (True, True)
-
-
-async def test_a_long_list_without_an_order_that_shows_is_read_whole() -> None:
-    server = Server(lambda number: Page([charge(f"a-{number}"), charge(f"b-{number}")], last=7, total=14))
-    look = await read(server, NOON + dt.timedelta(days=9))
-    assert (server.numbers, look.whole, look.all) == ([1, 2, 3, 4, 5, 6, 7], True, True)
-
-
-async def test_a_long_list_whose_order_breaks_is_read_whole() -> None:
-    long = Long(9)
-
-    server = long.changed(8, lambda entries: entries[::-1])
-    look = await read(server, long.newest)
-    assert server.numbers[:3] == [1, 9, 8]
-    assert set(server.numbers) == set(range(1, 10))
-    assert (len(look.charges), look.all) == (90, True)
-
-
-async def test_a_page_of_one_moment_does_not_break_the_order() -> None:
-    long = Long(9)
-
-    server = long.changed(9, lambda entries: [attrs.evolve(each, created_at=long.newest) for each in entries])
-    look = await read(server, long.newest)
-    assert server.numbers == [1, 9, 8, 7]
-    assert (look.whole, look.all) == (True, False)
-
-
-async def test_a_page_of_a_long_list_that_is_not_full_shows_that_the_list_moved() -> None:
-    long = Long(20)
-    server = long.changed(19, lambda entries: entries[1:])
-    assert not (await read(server, long.newest)).whole
-
-
-async def test_the_last_page_of_a_long_list_need_not_be_full() -> None:
-    long = Long(20)
-    server = long.changed(20, lambda entries: entries[:3])
-    assert (await read(server, long.newest)).whole
-
-
-async def test_an_entry_that_comes_twice_in_a_long_list_shows_that_it_moved() -> None:
-    long = Long(20)
-    server = long.changed(19, lambda entries: [*entries[:-1], long.page(20).entries[0]])
-    assert not (await read(server, long.newest)).whole
-
-
-async def test_a_long_list_that_ends_early_is_read_whole() -> None:
-    long = Long(9)
-    server = Server(lambda number: Page([], last=9, total=90) if number == 9 else long.page(number))
-    look = await read(server, long.newest)
-    assert set(server.numbers) == set(range(1, 10))
-    assert not look.all
 
 
 # copies
