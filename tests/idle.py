@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from voucher_async.clock import ManualClock
 
-__all__ = ["cleaning_up", "idle", "passing"]
+__all__ = ["Timed", "cleaning_up", "idle", "passing"]
+
+T = TypeVar("T")
 
 STEP: Final = 0.05  # seconds the clock moves at once
 MOST: Final = 20  # steps in a row: what waits for real time has a time limit on the clock
@@ -34,6 +36,28 @@ async def passing(clock: ManualClock, moment: Callable[[], object]) -> None:
             clock.advance(STEP)
             if len(sleepers) < asleep or moment():
                 break  # before somebody wakes up nothing else can happen
+
+
+class Timed:
+    """What has a clock, which runs while something is awaited."""
+
+    __slots__ = ()
+    clock: ManualClock
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let time pass until something is over."""
+        task = asyncio.create_task(work)
+        await self.until(task.done)
+        return await task
+
+    async def until(self, moment: Callable[[], object]) -> None:
+        """Let time pass until something is the case."""
+        async with asyncio.timeout(60):
+            await passing(self.clock, moment)
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass."""
+        await self.during(self.clock.sleep(seconds))
 
 
 async def cleaning_up(call: Callable[[], Coroutine[Any, Any, object]]) -> asyncio.Task[None]:

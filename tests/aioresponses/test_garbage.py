@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.aioresponses.conftest import Mocked
+from tests.rawserver import CHARGE
 from voucher_async import (
     ApiError,
     AuthenticationError,
@@ -26,16 +27,6 @@ from voucher_async import (
     VoucherError,
 )
 
-CHARGE: dict[str, Any] = {
-    "id": "ch-1",
-    "voucher_id": "v-1",
-    "client_id": "c-1",
-    "type": "charge",
-    "amount": "10.00",
-    "order_number": "o-1",
-    "created_at": "2026-01-01T12:00:00+00:00",
-    "updated_at": "2026-01-01T12:00:00+00:00",
-}
 READ = "/vouchers/v-1/charges/ch-1"
 MOVE = "/reservations/r-1/charge"
 

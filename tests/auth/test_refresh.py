@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.auth.conftest import Endpoint
     from voucher_async.clock import ManualClock
 
+    LookAfter = Callable[[float], Awaitable[int]]
     Settle = Callable[[], Awaitable[None]]
 
 SOFT, HARD = 3400.0, 3571.0
@@ -28,6 +29,19 @@ SOFT, HARD = 3400.0, 3571.0
 
 def failure() -> ServerError:
     return ServerError("the server failed", status=503)
+
+
+@pytest.fixture
+def look_after(provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, settle: Settle) -> LookAfter:
+    """Have a call look at the token after so many seconds; how often one was asked for by then."""
+
+    async def look(pause: float) -> int:
+        clock.advance(pause)
+        provider.current()
+        await settle()
+        return endpoint.calls
+
+    return look
 
 
 async def test_nobody_waits_while_the_old_token_is_good(
@@ -101,14 +115,8 @@ async def test_a_failed_early_refresh_fails_no_call_and_is_tried_less_and_less_o
 
 
 async def test_a_success_forgets_the_failures_before_it(
-    provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, settle: Settle
+    provider: TokenProvider, endpoint: Endpoint, look_after: LookAfter
 ) -> None:
-    async def look_after(pause: float) -> int:
-        clock.advance(pause)
-        provider.current()
-        await settle()
-        return endpoint.calls
-
     await provider.acquire()
     endpoint.answers.extend(failure() for _ in range(4))
     assert [await look_after(pause) for pause in (SOFT, 1, 2, 4)] == [2, 3, 4, 5]
@@ -119,20 +127,15 @@ async def test_a_success_forgets_the_failures_before_it(
 
 
 async def test_a_success_forgets_a_retry_after_before_it(
-    provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, settle: Settle
+    provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, look_after: LookAfter
 ) -> None:
     await provider.acquire()
-    clock.advance(SOFT)
     endpoint.answers.append(RateLimited("slow down", status=429, retry_after=3600))
-    provider.current()
-    await settle()
+    await look_after(SOFT)
     clock.advance(200)
     endpoint.expires_in = 60
     await provider.acquire()
-    clock.advance(50)
-    assert provider.current()
-    await settle()
-    assert endpoint.calls == 4
+    assert await look_after(50) == 4
 
 
 @pytest.mark.parametrize(
@@ -143,37 +146,21 @@ async def test_a_success_forgets_a_retry_after_before_it(
     ],
 )
 async def test_an_early_refresh_respects_what_the_server_said(
-    provider: TokenProvider,
-    endpoint: Endpoint,
-    clock: ManualClock,
-    settle: Settle,
-    *,
-    error: VoucherError,
-    pause: float,
+    provider: TokenProvider, endpoint: Endpoint, look_after: LookAfter, error: VoucherError, pause: float
 ) -> None:
     await provider.acquire()
-    clock.advance(SOFT)
     endpoint.answers.append(error)
-    provider.current()
-    await settle()
-    clock.advance(pause - 0.1)
-    provider.current()
-    await settle()
-    assert endpoint.calls == 2
-    clock.advance(0.1)
-    provider.current()
-    await settle()
-    assert endpoint.calls == 3
+    await look_after(SOFT)
+    assert await look_after(pause - 0.1) == 2
+    assert await look_after(0.1) == 3
 
 
 async def test_past_the_hard_threshold_back_off_keeps_nobody_from_asking(
-    provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, settle: Settle
+    provider: TokenProvider, endpoint: Endpoint, clock: ManualClock, look_after: LookAfter
 ) -> None:
     await provider.acquire()
-    clock.advance(SOFT)
     endpoint.answers.append(RateLimited("slow down", status=429, retry_after=3600))
-    provider.current()
-    await settle()
+    await look_after(SOFT)
     clock.advance(HARD - SOFT)
     assert (await provider.acquire()).value == "token-3"
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -209,29 +210,20 @@ class Caller:
             return await self._check_out(call, meddle)
         voucher, value, order = call.vouchers[0], call.amounts[0], call.order
         code = code_of(voucher, loud=call.loud)
+        payment: dict[str, Any] = {
+            "amount": value,
+            "currency": CURRENCY,
+            "order_number": order,
+            "timeout": timeout,
+            "idempotency_key": call.key or None,
+        }
         if call.kind == "recharge":
-            recharge = client.vouchers.recharge(
-                id=voucher,
-                amount=value,
-                currency=CURRENCY,
-                order_number=order,
-                timeout=timeout,
-                idempotency_key=call.key or None,
-            )
-            return [await recharge]
+            return [await client.vouchers.recharge(id=voucher, **payment)]
         if call.kind == "charge":
             reservation = await client.reservations.create(code=code, amount=value, currency=CURRENCY)
             charge = client.reservations.charge(reservation, order_number=order, timeout=timeout)
             return [await charge]
-        redeem = client.redeem(
-            code=code,
-            amount=value,
-            currency=CURRENCY,
-            order_number=order,
-            timeout=timeout,
-            idempotency_key=call.key or None,
-        )
-        return [await redeem]
+        return [await client.redeem(code=code, **payment)]
 
     async def _check_out(self, call: Call, meddle: Meddle | None) -> Sequence[Charge]:
         key = call.key or None

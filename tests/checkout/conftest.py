@@ -1,16 +1,28 @@
-"""The emulator and a client on one clock that is moved by hand."""
+"""The emulator and clients on one clock that is moved by hand."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-import pytest_asyncio
 
-from tests.checkout.proxy import Proxy
-from voucher_async import Happened, ManualClock, Settled, VoucherClient
+from tests.emulated import client, emulator, proxied, proxy, recorder
+from voucher_async import ManualClock, VoucherClient
+from voucher_async.checkout import Checkout
 from voucher_async.payments.settle import PAUSE_REFUSED
-from voucher_async.testing import VoucherEmulator
+from voucher_async.testing import VoucherRecord
+
+__all__ = ["client", "emulator", "proxied", "proxy", "recorder"]
+
+
+@asynccontextmanager
+async def holding(client: VoucherClient, *vouchers: VoucherRecord, amount: str) -> AsyncIterator[Checkout]:
+    """A checkout of the order A-1 that holds an amount of each voucher."""
+    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
+        for voucher in vouchers:
+            await checkout.reserve(code=voucher.code, amount=amount)
+        yield checkout
 
 
 class ImpatientClock(ManualClock):
@@ -26,52 +38,3 @@ class ImpatientClock(ManualClock):
 @pytest.fixture
 def clock() -> ManualClock:
     return ImpatientClock()
-
-
-@pytest_asyncio.fixture
-async def emulator(clock: ManualClock) -> AsyncIterator[VoucherEmulator]:
-    async with VoucherEmulator(clock=clock, token_lifetime=86_400) as emulator:
-        yield emulator
-
-
-class Recorder:
-    """A hook that keeps what it is told about money."""
-
-    def __init__(self) -> None:
-        self.settled: list[Settled] = []  # all but doubts
-        self.doubts: list[Settled] = []
-
-    def on_settled(self, event: Settled) -> None:
-        (self.doubts if event.what is Happened.IN_DOUBT else self.settled).append(event)
-
-    @property
-    def words(self) -> list[str]:
-        return [event.what for event in self.settled]
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest_asyncio.fixture
-async def client(
-    emulator: VoucherEmulator, clock: ManualClock, recorder: Recorder
-) -> AsyncIterator[VoucherClient]:
-    async with VoucherClient(**emulator.settings(), clock=clock, hooks=[recorder]) as client:
-        yield client
-
-
-@pytest_asyncio.fixture
-async def proxy(emulator: VoucherEmulator) -> AsyncIterator[Proxy]:
-    async with Proxy(emulator) as proxy:
-        yield proxy
-
-
-@pytest_asyncio.fixture
-async def proxied(
-    emulator: VoucherEmulator, proxy: Proxy, clock: ManualClock, recorder: Recorder
-) -> AsyncIterator[VoucherClient]:
-    settings = {**emulator.settings(), "base_url": proxy.base_url}
-    async with VoucherClient(**settings, clock=clock, hooks=[recorder]) as client:  # type: ignore[arg-type]
-        yield client

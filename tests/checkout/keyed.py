@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -12,14 +11,15 @@ import attrs
 
 from tests.checkout.conftest import ImpatientClock
 from tests.checkout.journals import Pausing
-from tests.idle import passing
-from voucher_async import Charge, HeldReservation, ManualClock, Settings, Settled, VoucherClient
+from tests.idle import Timed
+from tests.recorder import Recorder
+from voucher_async import Charge, CheckoutFailed, HeldReservation, ManualClock, Settings, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.testing import VoucherEmulator, VoucherRecord
 
-__all__ = ["KEY", "Shops", "Vouchers", "opened"]
+__all__ = ["KEY", "Shops", "Vouchers", "charged_in", "opened"]
 
 T = TypeVar("T")
 
@@ -29,27 +29,13 @@ KEY = "A-1"
 
 
 @attrs.define
-class Told:
-    """A hook that keeps what it is told about money."""
-
-    settled: list[Settled] = attrs.Factory(list[Settled])
-
-    def on_settled(self, event: Settled) -> None:
-        self.settled.append(event)
-
-    @property
-    def words(self) -> list[str]:
-        return [event.what for event in self.settled]
-
-
-@attrs.define
-class Shops:
+class Shops(Timed):
     """An emulator, a journal, and any number of clients of both; time passes while something is awaited."""
 
     emulator: VoucherEmulator
     clock: ManualClock
     journal: Any
-    told: Told = attrs.Factory(Told)
+    told: Recorder = attrs.Factory(Recorder)
     journals: list[Any] = attrs.Factory(list[Any])
     clients: list[VoucherClient] = attrs.Factory(list[VoucherClient])
 
@@ -86,20 +72,17 @@ class Shops:
 
         return run()
 
+    async def pay_failing(self, client: VoucherClient, vouchers: Vouchers) -> tuple[Charge, ...]:
+        """Pay with each voucher, of which the last one is refused."""
+        async with client.checkout(order_number="A-1", currency="EUR", idempotency_key=KEY) as checkout:
+            for voucher in vouchers:
+                await checkout.reserve(code=voucher.code, amount="4.00")
+            self.emulator.set_status(vouchers[-1].id, "inactive")
+            return await checkout.charge()
+
     async def paid(self, client: VoucherClient, vouchers: Vouchers, **changes: Any) -> tuple[Charge, ...]:
         """Pay while time passes."""
         return await self.during(self.pay(client, vouchers, **changes))
-
-    async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let time pass until something is over."""
-        task = asyncio.create_task(work)
-        await self.until(task.done)
-        return await task
-
-    async def until(self, moment: Callable[[], object]) -> None:
-        """Let time pass until something is the case."""
-        async with asyncio.timeout(60):
-            await passing(self.clock, moment)
 
     def count(self, operation: str) -> int:
         return self.emulator.requests.count(operation)
@@ -140,6 +123,11 @@ async def opened(journal: Callable[[ManualClock], Any] = MemoryJournal) -> Async
                 paused.goes_on.set()
             for client in shops.clients:
                 await client.aclose(wait=0)
+
+
+def charged_in(failed: CheckoutFailed) -> list[str]:
+    """The charges that a checkout which failed reports as left."""
+    return [each.charge.id for each in failed.outcomes if each.charge and each.state == "charged"]
 
 
 def shown(held: HeldReservation) -> tuple[Decimal, bool, float]:

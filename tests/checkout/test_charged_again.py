@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.checkout.proxy import Proxy
+from tests.checkout.conftest import holding
+from tests.proxy import Proxy
 from voucher_async import CheckoutFailed, CheckoutUnknown, Fate, HeldState, OutcomeUnknown, VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
 
@@ -15,8 +16,7 @@ async def test_a_checkout_that_was_charged_gives_its_charges_when_its_block_is_o
     client: VoucherClient, emulator: VoucherEmulator
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="2.00")
+    async with holding(client, voucher, amount="2.00") as checkout:
         charges = await checkout.charge()
     assert await checkout.charge() == charges
     assert emulator.requests.count("chargeReservation") == 1
@@ -27,10 +27,8 @@ async def test_a_checkout_that_left_money_charged_fails_the_same_way_again(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, *, at_once: bool
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.refuse("/refund", 403)
-    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
-        for voucher in (first, second):
-            await checkout.reserve(code=voucher.code, amount="4.00")
+    proxy.refuse("POST", "/refund", 403)
+    async with holding(proxied, first, second, amount="4.00") as checkout:
         emulator.set_status(second.id, "inactive")
         other = asyncio.create_task(checkout.charge()) if at_once else None
         with pytest.raises(CheckoutFailed) as failed:
@@ -51,8 +49,7 @@ async def test_a_checkout_that_is_cut_short_while_it_charges_holds_nothing_new(
     voucher = emulator.add_voucher(amount="5.00")
     emulator.faults.script("chargeReservation", faults.BreakAfter())
     emulator.faults.script("listCharges", faults.ServerError())
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="2.00")
+    async with holding(client, voucher, amount="2.00") as checkout:
         charging = asyncio.create_task(checkout.charge())
         async with asyncio.timeout(5):
             while not emulator.requests.count("listCharges"):

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.checkout.conftest import Recorder
-from tests.checkout.proxy import Proxy
+from tests.checkout.conftest import holding
+from tests.proxy import Proxy
+from tests.recorder import Recorder
 from voucher_async import (
     ApiError,
     CheckoutFailed,
@@ -64,8 +65,7 @@ async def test_two_tasks_that_charge_one_checkout_charge_it_once(
     client: VoucherClient, emulator: VoucherEmulator
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="2.00")
+    async with holding(client, voucher, amount="2.00") as checkout:
         first, second = await asyncio.gather(checkout.charge(), checkout.charge())
     assert first == second
     assert emulator.balance(voucher.id) == Decimal("3.00")
@@ -123,9 +123,7 @@ async def test_when_a_later_voucher_is_refused_the_earlier_ones_are_refunded(
     client: VoucherClient, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     vouchers = [emulator.add_voucher(amount="5.00") for _ in range(3)]
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        for voucher in vouchers:
-            await checkout.reserve(code=voucher.code, amount="4.00")
+    async with holding(client, *vouchers, amount="4.00") as checkout:
         emulator.set_status(vouchers[1].id, "inactive")
         with pytest.raises(CheckoutFailed) as caught:
             await checkout.charge()
@@ -152,9 +150,7 @@ async def test_a_charge_is_refunded_where_the_server_names_its_voucher_otherwise
 ) -> None:
     emulator.habits.set(**KINDS["another voucher"])
     vouchers = [emulator.add_voucher(id=f"voucher-{number}", amount="5.00") for number in range(2)]
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        for voucher in vouchers:
-            await checkout.reserve(code=voucher.code, amount="4.00")
+    async with holding(client, *vouchers, amount="4.00") as checkout:
         emulator.set_status(vouchers[1].id, "inactive")
         with pytest.raises(CheckoutFailed) as caught:
             await checkout.charge()
@@ -168,10 +164,8 @@ async def test_a_refund_that_is_refused_leaves_the_voucher_reported_as_charged(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.refuse("/refund", 403)
-    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="4.00")
-        await checkout.reserve(code=second.code, amount="4.00")
+    proxy.refuse("POST", "/refund", 403)
+    async with holding(proxied, first, second, amount="4.00") as checkout:
         emulator.set_status(second.id, "inactive")
         with pytest.raises(CheckoutFailed) as caught:
             await checkout.charge()
@@ -186,11 +180,9 @@ async def test_a_refund_whose_answer_is_lost_is_reported_open(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.lose("/refund")
-    proxy.refuse("/charges", 403, times=4)
-    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="4.00")
-        await checkout.reserve(code=second.code, amount="4.00")
+    proxy.lose("POST", "/refund")
+    proxy.refuse("GET", "/charges", 403, times=4)
+    async with holding(proxied, first, second, amount="4.00") as checkout:
         emulator.set_status(second.id, "inactive")
         with pytest.raises(CheckoutUnknown) as caught:
             await checkout.charge()
@@ -209,10 +201,9 @@ async def test_a_later_charge_whose_answer_is_lost_is_open_and_the_earlier_one_r
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, recorder: Recorder
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.lose("/charge", after=1)
-    proxy.refuse("/charges", 403, times=3)
-    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="4.00")
+    proxy.lose("POST", "/charge", after=1)
+    proxy.refuse("GET", "/charges", 403, times=3)
+    async with holding(proxied, first, amount="4.00") as checkout:
         await checkout.reserve(code=second.code, amount="3.00")
         with pytest.raises(OutcomeUnknown) as caught:
             await checkout.charge()
@@ -228,8 +219,7 @@ async def test_one_expired_reservation_keeps_every_voucher_uncharged(
     client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
 ) -> None:
     old, new = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=old.code, amount="4.00")
+    async with holding(client, old, amount="4.00") as checkout:
         clock.advance(1000)
         await checkout.reserve(code=new.code, amount="4.00")
         clock.advance(1000)
@@ -242,8 +232,7 @@ async def test_a_redeem_in_between_replaces_what_a_checkout_held(
     client: VoucherClient, emulator: VoucherEmulator
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="4.00")
+    async with holding(client, voucher, amount="4.00") as checkout:
         await client.redeem(code=voucher.code, amount="1.00", currency="EUR", order_number="A-2")
         with pytest.raises(ReservationSuperseded):
             await checkout.charge()
@@ -254,8 +243,7 @@ async def test_a_redeem_waits_for_a_checkout_that_is_charging(
     client: VoucherClient, emulator: VoucherEmulator
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="4.00")
+    async with holding(client, voucher, amount="4.00") as checkout:
         charges, _ = await asyncio.gather(
             checkout.charge(),
             client.redeem(code=voucher.code, amount="1.00", currency="EUR", order_number="A-2"),
@@ -268,8 +256,8 @@ async def test_a_checkout_whose_outcome_is_open_is_not_charged_again(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, clock: ManualClock
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    proxy.lose("/charge")
-    proxy.refuse("/charges", 403)
+    proxy.lose("POST", "/charge")
+    proxy.refuse("GET", "/charges", 403)
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         with pytest.raises(CheckoutUnknown) as first:
@@ -313,8 +301,7 @@ async def test_nothing_is_added_to_a_checkout_that_is_being_charged(
     client: VoucherClient, emulator: VoucherEmulator
 ) -> None:
     first, second, third = (emulator.add_voucher(amount="5.00") for _ in range(3))
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="2.00")
+    async with holding(client, first, amount="2.00") as checkout:
         adding = asyncio.create_task(checkout.reserve(code=second.code, amount="2.00"))
         await asyncio.sleep(0)
         charging = asyncio.create_task(checkout.charge())
@@ -331,9 +318,7 @@ async def test_a_checkout_whose_charges_were_all_refunded_may_be_tried_again(
     client: VoucherClient, emulator: VoucherEmulator
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="4.00")
-        await checkout.reserve(code=second.code, amount="4.00")
+    async with holding(client, first, second, amount="4.00") as checkout:
         emulator.set_status(second.id, "inactive")
         with pytest.raises(CheckoutFailed):
             await checkout.charge()
@@ -348,9 +333,8 @@ async def test_of_two_charges_at_once_the_second_ends_as_the_first(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    proxy.refuse("/charge", 409)
-    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="4.00")
+    proxy.refuse("POST", "/charge", 409)
+    async with holding(proxied, first, amount="4.00") as checkout:
         tasks = [asyncio.create_task(checkout.charge()) for _ in range(2)]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         with pytest.raises(ConfigurationError, match="being charged"):
@@ -365,8 +349,7 @@ async def test_a_reservation_that_was_charged_behind_the_back_of_a_checkout_is_n
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     first, second = (emulator.add_voucher(amount="5.00") for _ in range(2))
-    async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=first.code, amount="4.00")
+    async with holding(proxied, first, amount="4.00") as checkout:
         held = await checkout.reserve(code=second.code, amount="3.00")
         charging = asyncio.create_task(checkout.charge())
         while not emulator.requests.count("chargeReservation"):

@@ -191,17 +191,8 @@ async def test_a_checkout_without_vouchers_uses_no_key_up(shops: Shops) -> None:
 
 async def test_a_checkout_that_failed_and_was_taken_back_is_run_anew(shops: Shops) -> None:
     vouchers, client = shops.vouchers(), shops.client()
-    order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": KEY}
-
-    async def fail() -> None:
-        async with client.checkout(**order) as checkout:
-            for voucher in vouchers:
-                await checkout.reserve(code=voucher.code, amount="4.00")
-            shops.emulator.set_status(vouchers[1].id, "inactive")
-            await checkout.charge()
-
     with pytest.raises(CheckoutFailed) as caught:
-        await shops.during(fail())
+        await shops.during(shops.pay_failing(client, vouchers))
     assert not isinstance(caught.value, CheckoutUnknown)
     assert await shops.states() == [NOT_DONE]
     shops.emulator.set_status(vouchers[1].id, "active")
@@ -213,10 +204,9 @@ async def test_a_checkout_that_failed_and_was_taken_back_is_run_anew(shops: Shop
 
 async def test_within_its_block_a_checkout_that_was_taken_back_keeps_its_key(shops: Shops) -> None:
     vouchers, client = shops.vouchers(), shops.client()
-    order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": KEY}
 
     async def run() -> Any:
-        async with client.checkout(**order) as checkout:
+        async with client.checkout(order_number="A-1", currency="EUR", idempotency_key=KEY) as checkout:
             for voucher in vouchers:
                 await checkout.reserve(code=voucher.code, amount="4.00")
             shops.emulator.set_status(vouchers[1].id, "inactive")
@@ -270,17 +260,8 @@ async def test_what_stays_open_is_told_again_and_nothing_is_sent(shops: Shops) -
 async def test_a_charge_that_could_not_be_refunded_is_refunded_before_it_is_run_again(shops: Shops) -> None:
     vouchers, client = shops.vouchers(), shops.client()
     shops.emulator.faults.script("refundCharge", *[faults.TooMany(retry_after=30)] * 9)
-
-    async def fail() -> None:
-        order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": KEY}
-        async with client.checkout(**order) as checkout:
-            for voucher in vouchers:
-                await checkout.reserve(code=voucher.code, amount="4.00")
-            shops.emulator.set_status(vouchers[1].id, "inactive")
-            await checkout.charge()
-
     with pytest.raises(CheckoutFailed) as caught:
-        await shops.during(fail())
+        await shops.during(shops.pay_failing(client, vouchers))
     assert caught.value.outcomes[0].state in {"charged", "unknown"}
     assert await shops.states() == [OPEN]
     shops.emulator.faults.clear()

@@ -8,18 +8,13 @@ from typing import Any, Literal
 import pytest
 
 from tests.checkout.journals import Failing
-from tests.checkout.keyed import Shops, Vouchers, opened
-from tests.checkout.test_keys_taken_over import asked_until_told, calls_of, pay_failing
-from voucher_async import CheckoutFailed, VoucherClient
+from tests.checkout.keyed import Shops, charged_in, opened
+from tests.checkout.test_keys_taken_over import asked_until_told, calls_of, work_of
+from voucher_async import CheckoutFailed
 from voucher_async.errors import JournalFailed
 from voucher_async.payments.call import CallState
 
 Mode = Literal["before", "after", "from"]
-
-
-async def run_failing(shops: Shops, client: VoucherClient, vouchers: Vouchers, *, fails: bool) -> Any:
-    work = pay_failing(shops, client, vouchers) if fails else shops.pay(client, vouchers)
-    return (await asyncio.gather(shops.during(work), return_exceptions=True))[0]
 
 
 def check_word(shops: Shops, told: Any, where: str) -> None:
@@ -27,8 +22,7 @@ def check_word(shops: Shops, told: Any, where: str) -> None:
     if isinstance(told, JournalFailed):
         assert shops.count("chargeReservation") == 0, where
     elif isinstance(told, CheckoutFailed):
-        charged = [each.charge.id for each in told.outcomes if each.charge and each.state == "charged"]
-        assert shops.standing() == charged, where
+        assert shops.standing() == charged_in(told), where
     else:
         assert shops.standing() == [charge.id for charge in told], where
 
@@ -44,7 +38,8 @@ async def test_whichever_call_of_the_journal_fails_the_next_run_ends_with_one_se
             failing = Failing(shops.journal, at, mode)
             client, vouchers = shops.client(failing), shops.vouchers(3)
             where = f"{mode} call {at}"
-            check_word(shops, await run_failing(shops, client, vouchers, fails=fails), where)
+            work = shops.during(work_of(shops, client, vouchers, fails=fails))
+            check_word(shops, (await asyncio.gather(work, return_exceptions=True))[0], where)
             failing.at = 0
             shops.emulator.set_status(vouchers[-1].id, "active")
             if not is_same:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.checkout.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import (
     ApiError,
     CallTimeout,
@@ -133,8 +133,8 @@ async def test_a_lost_answer_that_cannot_be_looked_for_is_reported_open_and_not_
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    proxy.lose("/charge")
-    proxy.refuse("/charges", 403)
+    proxy.lose("POST", "/charge")
+    proxy.refuse("GET", "/charges", 403)
     with pytest.raises(OutcomeUnknown, match="read-lists") as caught:
         await proxied.redeem(code=voucher.code, amount="2.00", currency="EUR", order_number="A-1")
     pending = caught.value.pending
@@ -150,7 +150,7 @@ async def test_a_lost_answer_to_a_reservation_is_repeated_and_charged_once(
 ) -> None:
     proxied._transport.clock = type(emulator.clock)(emulator.now(), skip_sleeps=True)  # type: ignore[call-arg]
     voucher = emulator.add_voucher(amount="5.00")
-    proxy.lose("/reservations")
+    proxy.lose("POST", "/reservations")
     await proxied.redeem(code=voucher.code, amount="2.00", currency="EUR", order_number="A-1")
     assert emulator.balance(voucher.id) == Decimal("3.00")
     assert emulator.requests.count("createReservation") == 2

@@ -10,9 +10,10 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from tests.checkout.conftest import Recorder
-from tests.checkout.proxy import Proxy
+from tests.checkout.conftest import holding
 from tests.idle import idle
+from tests.proxy import Proxy
+from tests.recorder import Recorder
 from voucher_async import (
     ConfigurationError,
     ManualClock,
@@ -53,8 +54,7 @@ async def test_without_renewal_it_ends(
     client: VoucherClient, emulator: VoucherEmulator, clock: ManualClock
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
-    async with client.checkout(order_number="A-1", currency="EUR") as checkout:
-        await checkout.reserve(code=voucher.code, amount="2.00")
+    async with holding(client, voucher, amount="2.00") as checkout:
         await idle()
         clock.advance(1800)
         with pytest.raises(ReservationExpired):
@@ -114,7 +114,7 @@ async def test_a_renewal_that_met_a_rate_limit_is_tried_again(
     voucher = emulator.add_voucher(amount="5.00")
     async with proxied.checkout(order_number="A-1", currency="EUR") as checkout:
         held = await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
-        proxy.refuse("/reservations", 429)
+        proxy.refuse("POST", "/reservations", 429)
         await idle()
         clock.advance(1495)
         await settle(recorder, 1)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import validate
 
+from tests.specification import SPEC, resolve
 from voucher_async.operations import OPERATIONS, Operation
 
-ROOT = Path(__file__).resolve().parents[2]
-SPEC: dict[str, Any] = yaml.safe_load((ROOT / "openapi" / "voucher.yaml").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 BY_ID: dict[str, tuple[str, str, dict[str, Any]]] = {
     operation["operationId"]: (method.upper(), path, operation)
@@ -34,15 +31,6 @@ def nodes(node: Any = SPEC, path: str = "#") -> Iterator[tuple[str, dict[str, An
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from nodes(value, f"{path}/{index}")
-
-
-def resolve(node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        target: Any = SPEC
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        node = target
-    return node
 
 
 def properties(name: str) -> dict[str, Any]:

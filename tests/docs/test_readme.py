@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 import voucher_async
-from tests.checkout.proxy import Proxy
 from tests.docs.blocks import Block, of_readme
+from tests.proxy import Proxy
 from voucher_async import SettlementState, VoucherError
 from voucher_async.testing import VoucherEmulator
 
@@ -47,24 +48,26 @@ async def test_split_payment_charges_what_the_voucher_holds(run: Runner, emulato
     assert [str(charge.amount) for charge in emulator.charges("A-2")] == ["25.00"]
 
 
-async def test_what_was_charged_without_an_answer_is_found(
-    run: Runner, emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest_asyncio.fixture
+async def losing(emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    """A proxy before the emulator of the environment, which loses the answer to the next charge."""
     async with Proxy(emulator) as proxy:
         monkeypatch.setenv("VOUCHER_BASE_URL", proxy.base_url)
-        proxy.lose("/charge")
-        names = await run(block_with("except OutcomeUnknown"))
+        proxy.lose("POST", "/charge")
+        yield proxy
+
+
+@pytest.mark.usefixtures("losing")
+async def test_what_was_charged_without_an_answer_is_found(run: Runner, emulator: VoucherEmulator) -> None:
+    names = await run(block_with("except OutcomeUnknown"))
     assert [names["charge"].id] == [charge.id for charge in emulator.charges("A-3")]
 
 
 async def test_what_could_not_be_looked_for_is_parked_and_settled_later(
-    run: Runner, emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPatch
+    run: Runner, emulator: VoucherEmulator, losing: Proxy
 ) -> None:
-    async with Proxy(emulator) as proxy:
-        monkeypatch.setenv("VOUCHER_BASE_URL", proxy.base_url)
-        proxy.lose("/charge")
-        proxy.refuse("/charges", 403)
-        names = await run(block_with("except OutcomeUnknown"))
+    losing.refuse("GET", "/charges", 403)
+    names = await run(block_with("except OutcomeUnknown"))
     assert names["settlement"].state is SettlementState.DONE
     assert [names["settlement"].charge.id] == [charge.id for charge in emulator.charges("A-3")]
 

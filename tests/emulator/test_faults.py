@@ -177,12 +177,17 @@ async def test_the_same_seed_gives_the_same_faults(shop: Shop) -> None:
     assert await shop.listed() == min(shop.recharges, 25)  # other operations are left alone
 
 
-async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
-    shop: Shop, clock: ManualClock
-) -> None:
+async def refused_for_now(shop: Shop) -> None:
+    """A request whose connection breaks, and which is carried out five seconds later."""
     shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
     with pytest.raises(aiohttp.ClientError):
         await shop.recharge()
+
+
+async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
+    shop: Shop, clock: ManualClock
+) -> None:
+    await refused_for_now(shop)
     await shop.emulator.stop()
     clock.advance(10.0)
     await shop.emulator.faults.settled()
@@ -192,9 +197,7 @@ async def test_what_was_to_be_carried_out_late_is_not_carried_out_after_a_stop(
 async def test_a_late_request_is_carried_out_though_faults_were_cleared(
     shop: Shop, clock: ManualClock
 ) -> None:
-    shop.emulator.faults.script(RECHARGE, faults.CommitLate(5.0))
-    with pytest.raises(aiohttp.ClientError):
-        await shop.recharge()
+    await refused_for_now(shop)
     shop.emulator.faults.clear()
     clock.advance(5.0)
     await shop.emulator.faults.settled()

@@ -6,7 +6,8 @@ driver that asks the machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from tests.payments.small_world import (
     ANSWERED,
@@ -20,10 +21,8 @@ from tests.payments.small_world import (
     RECORDED,
     SETTLING,
     WRITING,
-    Assumptions,
     Move,
     Nature,
-    Scenario,
     State,
     Worker,
     asker,
@@ -38,19 +37,11 @@ __all__ = ["World"]
 
 
 class World(Nature):
-    """The moves that are possible in a state.
+    """The moves that are possible in a state."""
 
-    Args:
-        scenario: who asks for what.
-        without: the name of a guard that is left out.
-        assumptions: what holds of the server and the machine.
-    """
-
-    def __init__(
-        self, scenario: Scenario, without: str | None = None, assumptions: Assumptions | None = None
-    ) -> None:
-        super().__init__(scenario, without, assumptions)
-        self._places = {
+    @cached_property
+    def _places(self) -> dict[int, Callable[[State, int, Worker], Iterator[Move]]]:
+        return {
             IDLE: self._idle,
             ASKING: self._asking,
             OWNING: self._owning,

@@ -10,7 +10,7 @@ import pytest
 
 import voucher_async
 from tests.settlement.adversary import Lot
-from tests.settlement.town import Client, Town, said
+from tests.settlement.town import Client, Town, said, under_way
 from tests.virtual import virtually
 from voucher_async.clock import Deadline, ManualClock, uptime_of
 from voucher_async.errors import IdempotencyMismatch
@@ -59,8 +59,7 @@ def drive_by(client: Client, limits: Limits | None = None, without: str = "") ->
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
 @virtually
 async def test_the_machine_says_how_old_a_charge_may_be_to_be_handed_out_unread(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     charge = await client.ask(operation)
     await town.client(scope="an Admin UI").refund(None, of=charge, amount=None)
     drive_by(client, Limits(fresh=5.0))
@@ -71,8 +70,7 @@ async def test_the_machine_says_how_old_a_charge_may_be_to_be_handed_out_unread(
 
 @virtually
 async def test_the_machine_says_that_a_charge_taken_back_is_not_handed_out() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     charge = await client.redeem()
     await client.refund(None, of=charge, amount=None)
     assert isinstance(await said(client.redeem()), ChargeRefunded)
@@ -82,8 +80,7 @@ async def test_the_machine_says_that_a_charge_taken_back_is_not_handed_out() -> 
 
 @virtually
 async def test_the_machine_says_that_a_key_belongs_to_its_parameters() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     charge = await client.redeem()
     assert isinstance(await said(client.redeem(order_number="A-2")), IdempotencyMismatch)
     drive_by(client, without="same_parameters")
@@ -99,15 +96,11 @@ class Hurried(Machine):
 
 @virtually
 async def test_the_machine_says_who_is_told_that_a_call_still_runs() -> None:
-    town = await Town.build()
-    first, second = town.client(), town.client()
-    town.script(Lot(wait=2.0))
-    running = first.begin("redeem")
-    await asyncio.sleep(1.0)
+    first, second, running = await under_way("redeem", elsewhere=True)
     second.core.settler.machine = Hurried()
-    began = town.clock.monotonic()
+    began = first.town.clock.monotonic()
     assert isinstance(await said(second.redeem()), StillRunning)
-    assert town.clock.monotonic() == began
+    assert first.town.clock.monotonic() == began
     await running
 
 
@@ -121,8 +114,7 @@ class Apart(Machine):
 
 @virtually
 async def test_the_machine_says_who_joins_without_a_key() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.core.settler.machine = Apart()
     charges = await asyncio.gather(client.redeem(None), client.redeem(None))
     assert len({charge.id for charge in charges}) == len(town.made("redeem")) == 2
@@ -238,11 +230,7 @@ async def _left_by_the_dead(town: Town, operation: str) -> None:
 
 @virtually
 async def test_an_operator_ends_no_call_that_another_process_drives() -> None:
-    town = await Town.build()
-    first, second = town.client(), town.client()
-    town.script(Lot(wait=2.0))
-    running = first.begin("redeem")
-    await asyncio.sleep(1.0)
+    first, second, running = await under_way("redeem", elsewhere=True)
     (record,) = await first.records()
     assert record.state is CallState.SENT
     error = await said(_denied(second, record))

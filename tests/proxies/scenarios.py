@@ -79,47 +79,45 @@ _VCL: Final = (
 )
 _RETRY: Final = (faults.BreakAfter(), faults.BreakBefore(), faults.SlowHeaders(seconds=0.5))
 
+
+def _under_load(name: str, package: str, habit: str, events: Events, lines: str = "") -> Scenario:
+    """What happens to the proxy while most answers are slow."""
+    return Scenario(
+        name=name, package=package, habit=habit, lines=lines, share=0.7, kinds=_SLOW, events=events
+    )
+
+
 SCENARIOS: Final = (
-    Scenario(
-        name="nginx killed",
-        package="nginx",
-        habit="The proxy is killed and started again; answers on their way are lost, connections refused.",
-        share=0.7,
-        kinds=_SLOW,
-        events=_killed,
+    _under_load(
+        "nginx killed",
+        "nginx",
+        "The proxy is killed and started again; answers on their way are lost, connections refused.",
+        _killed,
     ),
-    Scenario(
-        name="haproxy killed",
-        package="haproxy",
-        habit="The same with haproxy.",
-        share=0.7,
-        kinds=_SLOW,
-        events=_killed,
+    _under_load(
+        "haproxy killed",
+        "haproxy",
+        "The same with haproxy.",
+        _killed,
     ),
-    Scenario(
-        name="varnish killed",
-        package="varnish",
-        habit="The same with Varnish, which comes back with an empty cache.",
+    _under_load(
+        "varnish killed",
+        "varnish",
+        "The same with Varnish, which comes back with an empty cache.",
+        _killed,
         lines="sub vcl_recv { return (pass); }\n",
-        share=0.7,
-        kinds=_SLOW,
-        events=_killed,
     ),
-    Scenario(
-        name="nginx reloads",
-        package="nginx",
-        habit="`nginx -s reload` under load: old workers close idle connections as requests arrive on them.",
-        share=0.7,
-        kinds=_SLOW,
-        events=_reloaded,
+    _under_load(
+        "nginx reloads",
+        "nginx",
+        "`nginx -s reload` under load: old workers close idle connections as requests arrive on them.",
+        _reloaded,
     ),
-    Scenario(
-        name="haproxy reloads",
-        package="haproxy",
-        habit="`haproxy -sf` under load: a new process takes the port, the old one ends its connections.",
-        share=0.7,
-        kinds=_SLOW,
-        events=_reloaded,
+    _under_load(
+        "haproxy reloads",
+        "haproxy",
+        "`haproxy -sf` under load: a new process takes the port, the old one ends its connections.",
+        _reloaded,
     ),
     Scenario(
         name="nginx repeats a POST",
@@ -190,20 +188,16 @@ SCENARIOS: Final = (
         ),
         kinds=_RETRY,
     ),
-    Scenario(
-        name="nginx stalls",
-        package="nginx",
-        habit="The proxy's processes stand still for 1.5 s (SIGSTOP) and then forward what has queued up.",
-        share=0.7,
-        kinds=_SLOW,
-        events=_stalled,
+    _under_load(
+        "nginx stalls",
+        "nginx",
+        "The proxy's processes stand still for 1.5 s (SIGSTOP) and then forward what has queued up.",
+        _stalled,
     ),
-    Scenario(
-        name="haproxy stalls",
-        package="haproxy",
-        habit="The same with haproxy.",
-        share=0.7,
-        kinds=_SLOW,
-        events=_stalled,
+    _under_load(
+        "haproxy stalls",
+        "haproxy",
+        "The same with haproxy.",
+        _stalled,
     ),
 )

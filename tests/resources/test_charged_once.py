@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import Charge, ConnectionBroken, Fate, Proof, ReservationAlreadyCharged, VoucherClient
 from voucher_async.testing import VoucherEmulator
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from voucher_async import (
     Fate,
     InvalidInput,
@@ -186,7 +186,7 @@ async def test_no_scope_to_read_it_back_leaves_the_outcome_open(
     emulator: VoucherEmulator, proxy: Proxy, clock: ManualClock
 ) -> None:
     record = emulator.add_client(scopes=[scope for scope in ALL_SCOPES if scope != "read-secrets"])
-    settings = {**emulator.settings(record), "base_url": f"{proxy.url}/v1"}
+    settings = {**emulator.settings(record), "base_url": proxy.base_url}
     proxy.lose("POST", "/vouchers")
     async with VoucherClient(**settings, clock=clock) as client:  # type: ignore[arg-type]  # a plain dict
         with pytest.raises(OutcomeUnknown) as caught:
@@ -221,7 +221,7 @@ async def test_every_error_of_create_is_one_of_ours(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     proxy.lose("POST", "/vouchers")
-    proxy.refuse("GET", "/complete", 404)
+    proxy.refuse("GET", "/complete", 404, BARE)
     with pytest.raises(VoucherError) as caught:
         await proxied.vouchers.create(amount="25", currency="EUR", id="mine")
     assert isinstance(caught.value, OutcomeUnknown)  # it was created, and a page of a proxy says nothing

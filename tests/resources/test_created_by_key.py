@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from voucher_async import (
@@ -22,9 +20,8 @@ from voucher_async.testing import VoucherEmulator, faults
 
 
 @pytest.fixture
-async def emulator() -> AsyncIterator[VoucherEmulator]:
-    async with VoucherEmulator() as each:
-        yield each
+def emulator(voucher_emulator: VoucherEmulator) -> VoucherEmulator:
+    return voucher_emulator
 
 
 def created(emulator: VoucherEmulator) -> int:

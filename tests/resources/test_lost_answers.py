@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from voucher_async import (
     Conflict,
     ConnectionBroken,
@@ -87,7 +87,7 @@ async def test_deleting_twice_is_not_found_the_second_time(
 async def test_a_limited_rate_before_a_404_does_not_mean_done(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
-    proxy.refuse("DELETE", "none", 429)
+    proxy.refuse("DELETE", "none", 429, BARE)
     with pytest.raises(NotFound):
         await proxied.vouchers.delete("none", comment="c")
     assert len(proxy.of("DELETE")) == 2
@@ -136,7 +136,7 @@ async def test_a_connect_whose_answer_was_lost_says_that_a_new_pin_is_needed(
     pin = emulator.new_connect_pin()
     proxy.lose("POST", "/connect")
     with pytest.raises(OutcomeUnknown) as caught:
-        await connect(pin, base_url=f"{proxy.url}/v1")
+        await connect(pin, base_url=proxy.base_url)
     assert len(proxy.of("POST", "/connect")) == 1
     assert "new connection PIN" in str(caught.value)
     assert pin not in f"{caught.value} {caught.value!r} {caught.value.pending} {caught.value.__cause__!r}"
@@ -159,7 +159,7 @@ async def test_a_connect_with_an_answer_that_says_nothing_is_open_too(
 async def test_a_limited_rate_may_answer_a_second_delivery_of_the_pin(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
-    proxy.refuse("POST", "/connect", 429)
+    proxy.refuse("POST", "/connect", 429, BARE)
     with pytest.raises(OutcomeUnknown, match="new connection PIN"):
         await proxied.clients.connect(emulator.new_connect_pin())
     assert len(proxy.of("POST", "/connect")) == 1
@@ -182,7 +182,7 @@ async def test_where_nothing_can_be_read_money_is_moved_at_most_once_and_the_out
         "html": lambda: proxy.replace("POST", path, 200, HTML),
     }
     faults[fault]()
-    proxy.refuse("GET", "/charges", 403, times=9)
+    proxy.refuse("GET", "/charges", 403, BARE, times=9)
     before = len(proxy.of("POST", path))
     rest: dict[str, Any] = {"amount": "5", "currency": "EUR", "order_number": "A-2"}
     calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -211,7 +211,7 @@ async def test_a_limited_rate_and_a_revoked_token_do_not_end_a_charge(
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
     reservation = await proxied.reservations.create(code=record.code, amount="5", currency="EUR")
-    proxy.refuse("POST", "/charge", 429)
+    proxy.refuse("POST", "/charge", 429, BARE)
     emulator.revoke_tokens()
     await proxied.reservations.charge(reservation, order_number="A-1")
     assert 2 <= len(proxy.of("POST", "/charge")) <= 3  # the look between them may meet the revoked token
@@ -287,7 +287,7 @@ async def test_a_list_that_refuses_large_pages_is_read_in_smaller_ones(
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
     proxy.lose("POST", "/charge")
-    proxy.refuse("GET", "/charges", 422)
+    proxy.refuse("GET", "/charges", 422, BARE)
     charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
     assert [entry.id for entry in emulator.charges("A-1")] == [charge.id]
     large, smaller = [int(seen.query["per_page"]) for seen in proxy.of("GET", "/charges")]

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.recorder import Recorder
 from voucher_async import (
     Charge,
     ChargeType,
     CheckoutFailed,
     InvalidInput,
     ManualClock,
-    PendingOutcome,
-    Settled,
     VoucherClient,
 )
 from voucher_async.references import format_of
@@ -25,27 +24,13 @@ from voucher_async.testing import VoucherEmulator, VoucherRecord
 FORMAT = "{order}~{ref}"
 
 
-class Told:
-    """A hook that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.settled: list[Settled] = []
-        self.intents: list[PendingOutcome] = []
-
-    def on_settled(self, event: Settled) -> None:
-        self.settled.append(event)
-
-    def on_intent(self, event: PendingOutcome) -> None:
-        self.intents.append(event)
-
-
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> Recorder:
+    return Recorder()
 
 
 @pytest_asyncio.fixture
-async def shop(emulator: VoucherEmulator, clock: ManualClock, told: Told) -> AsyncIterator[VoucherClient]:
+async def shop(emulator: VoucherEmulator, clock: ManualClock, told: Recorder) -> AsyncIterator[VoucherClient]:
     async with VoucherClient(
         **emulator.settings(), clock=clock, hooks=[told], order_number_format=FORMAT
     ) as client:
@@ -67,7 +52,7 @@ async def pay(client: VoucherClient, voucher: VoucherRecord, order_number: str =
 
 
 async def test_every_call_has_a_reference_of_its_own_and_gives_the_shops_number(
-    shop: VoucherClient, emulator: VoucherEmulator, told: Told
+    shop: VoucherClient, emulator: VoucherEmulator, told: Recorder
 ) -> None:
     voucher = emulator.add_voucher(amount="25.00")
     reservation = await shop.reservations.create(code=voucher.code, amount=3, currency="EUR")
@@ -186,7 +171,7 @@ async def test_the_shops_own_number_obeys_the_rules_before_anything_is_sent(
 
 
 async def test_a_checkout_that_is_taken_back_tells_the_shops_number(
-    shop: VoucherClient, emulator: VoucherEmulator, told: Told
+    shop: VoucherClient, emulator: VoucherEmulator, told: Recorder
 ) -> None:
     one, two = emulator.add_voucher(amount="5.00"), emulator.add_voucher(amount="5.00")
     async with shop.checkout(order_number="A-1", currency="EUR") as checkout:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.resources.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from voucher_async import BadAnswer, ManualClock, NotFound, VoucherClient, VoucherDetails
 from voucher_async.testing import VoucherEmulator
 
@@ -251,21 +251,17 @@ async def test_a_page_that_failed_can_be_asked_for_again(
     ids = [emulator.add_voucher(amount="1.00").id for _ in range(4)]
     iterator = aiter(proxied.vouchers.list(per_page=2))
     found = [(await anext(iterator)).id, (await anext(iterator)).id]
-    proxy.refuse("GET", "/vouchers", 404)
+    proxy.refuse("GET", "/vouchers", 404, BARE)
     with pytest.raises(NotFound):
         await anext(iterator)
     found += [voucher.id async for voucher in iterator]
     assert found == ids
 
 
-async def real_page(client: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, **meta: int) -> bytes:
+async def real_page(client: VoucherClient, proxy: Proxy, **meta: int) -> bytes:
     """A page as the emulator gives it, with another `meta`."""
-    proxy.seen.clear()
-    token = {"Authorization": ""}
     await client.vouchers.list().first_page()
-    token["Authorization"] = proxy.seen[-1].headers["Authorization"]
-    async with proxy.session.get(f"{emulator.base_url}/vouchers", headers=token) as answer:
-        page = await answer.json()
+    page = (await proxy.seen[-1].deliver()).body
     page["meta"] |= meta
     proxy.seen.clear()
     return json.dumps(page).encode()
@@ -276,7 +272,7 @@ async def test_a_last_page_that_is_too_small_ends_the_list(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, last_page: int
 ) -> None:
     ids = [emulator.add_voucher(amount="1.00").id for _ in range(3)]
-    page = await real_page(proxied, proxy, emulator, last_page=last_page, total=1000)
+    page = await real_page(proxied, proxy, last_page=last_page, total=1000)
     proxy.refuse("GET", "/vouchers", 200, page, times=100)
     assert [voucher.id async for voucher in proxied.vouchers.list()] == ids
     assert len(proxy.of("GET")) == 1
@@ -285,7 +281,7 @@ async def test_a_last_page_that_is_too_small_ends_the_list(
 async def test_an_empty_page_ends_a_list_that_claims_to_go_on(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
-    empty = await real_page(proxied, proxy, emulator, last_page=10**6, total=10**8)
+    empty = await real_page(proxied, proxy, last_page=10**6, total=10**8)
     proxy.refuse("GET", "/vouchers", 200, empty, times=100)
     assert [voucher async for voucher in proxied.vouchers.list()] == []
     assert len(proxy.of("GET")) == 1
@@ -295,7 +291,7 @@ async def test_a_server_that_repeats_one_page_for_ever_is_found_out(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
     ids = [emulator.add_voucher(amount="1.00").id for _ in range(3)]
-    page = await real_page(proxied, proxy, emulator, last_page=10**6, total=10**8)
+    page = await real_page(proxied, proxy, last_page=10**6, total=10**8)
     proxy.refuse("GET", "/vouchers", 200, page, times=100)
     found: list[str] = []
 

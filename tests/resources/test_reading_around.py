@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import BARE, Proxy
 from voucher_async import (
     AuthenticationError,
     ConnectionBroken,
@@ -25,7 +25,7 @@ async def test_a_refund_is_not_sent_when_reading_before_it_fails_for_a_reason_th
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
     charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
-    proxy.refuse("GET", "/charges", status, times=9)
+    proxy.refuse("GET", "/charges", status, BARE, times=9)
     with pytest.raises(error) as caught:
         await proxied.charges.refund(charge, currency="EUR")
     assert caught.value.fate is Fate.NOT_SENT
@@ -37,7 +37,7 @@ async def test_a_refund_is_sent_when_reading_before_it_is_refused_for_good(
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
     charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
-    proxy.refuse("GET", "/charges", 403)
+    proxy.refuse("GET", "/charges", 403, BARE)
     await proxied.charges.refund(charge, currency="EUR")
     assert emulator.requests.count("refundCharge") == 1
 
@@ -47,7 +47,7 @@ async def test_an_outcome_that_could_not_be_read_is_looked_for_as_long_as_ever_w
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
     proxy.drop("POST", "/charge")
-    proxy.refuse("GET", "/charges", 403, times=2)  # for the caller, and in the background
+    proxy.refuse("GET", "/charges", 403, BARE, times=2)  # for the caller, and in the background
     with pytest.raises(OutcomeUnknown) as caught:
         await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
     with pytest.raises(OutcomeUnknown) as refused:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import Proxy
 from voucher_async import (
     CompleteVoucher,
     ManualClock,

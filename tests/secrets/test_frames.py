@@ -70,13 +70,13 @@ def answers(secrets: tuple[str, ...]) -> dict[str, bytes]:
 async def test_no_answer_leaves_a_secret_in_a_frame(
     hostile: Hostile, search: Search, name: str, kind: str
 ) -> None:
-    hostile.answer = answers(CALLS[name][0])[kind]
+    hostile.said = answers(CALLS[name][0])[kind]
     with Tracer() as tracer:
-        async with hostile.client(search) as client:
+        async with hostile.searched(search) as client:
             with contextlib.suppress(VoucherError):
                 await CALLS[name][1](client)
     assert leaked(list(tracer.variables)) == []
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         try:
             await CALLS[name][1](client)
         except VoucherError as error:
@@ -91,7 +91,7 @@ async def test_no_token_endpoint_leaves_a_secret_in_a_frame(
     for token in (answer, reply(401, CLIENT_SECRET.encode()), reply(200, TOKEN.encode(), cut=9)):
         hostile.token = token
         with Tracer() as tracer:
-            async with hostile.client(search) as client:
+            async with hostile.searched(search) as client:
                 with pytest.raises(VoucherError) as caught:
                     await CALLS["redeem"][1](client)
         search.show(caught.value)
@@ -148,7 +148,7 @@ async def test_no_end_from_outside_leaves_a_secret_in_a_frame(
     hostile: Hostile, search: Search, name: str, end: Callable[..., Awaitable[None]]
 ) -> None:
     hostile.hang = True
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         call: Any = CALLS[name][1](client)
         try:
             await end(client, call)
@@ -188,7 +188,7 @@ async def session(search: Search) -> AsyncIterator[aiohttp.ClientSession]:
 async def test_nothing_of_the_shops_own_that_fails_finds_a_secret_in_a_frame(
     hostile: Hostile, search: Search, session: aiohttp.ClientSession, name: str
 ) -> None:
-    hostile.answer = reply(500, b"")
+    hostile.said = reply(500, b"")
     with Tracer() as tracer:
         for parts in ({"session": session}, {"voucher_lock": Broken()}, {"token_store": Broken()}):
             given: dict[str, Any] = {**parts, "hooks": [Failing(), search]}
@@ -253,7 +253,7 @@ def test_what_is_refused_at_once_leaves_no_secret_in_a_frame(
 
 
 async def test_connecting_leaves_no_secret_in_a_frame(hostile: Hostile, search: Search) -> None:
-    hostile.answer = answers(PLANTED)["200 that is another"]
+    hostile.said = answers(PLANTED)["200 that is another"]
     bad: list[Any] = [
         {},
         {"base_url": "nowhere"},

@@ -12,10 +12,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.resources.proxy import Proxy
+from tests.proxy import BARE, Proxy
+from tests.rawserver import VOUCHER
 from tests.secrets.hostile import Hostile, reply
 from tests.secrets.search import CLIENT_SECRET, CODE, CONNECT_PIN, PIN, PLANTED, TOKEN, Search, forms
-from tests.transport.rawserver import VOUCHER
 from voucher_async import (
     AuthenticationError,
     BadAnswer,
@@ -102,8 +102,8 @@ async def test_a_server_that_says_what_it_was_sent_is_not_quoted(
     hostile: Hostile, search: Search, name: str, kind: str
 ) -> None:
     secrets, call = CALLS[name]
-    hostile.answer = echoes(secrets)[kind]
-    async with hostile.client(search) as client:
+    hostile.said = echoes(secrets)[kind]
+    async with hostile.searched(search) as client:
         try:
             search.show(await call(client))
         except VoucherError as error:
@@ -127,8 +127,8 @@ WRONG: dict[str, dict[str, Any]] = {
 async def test_secrets_of_the_wrong_type_are_not_quoted(
     hostile: Hostile, search: Search, name: str, kind: str
 ) -> None:
-    hostile.answer = reply(200, json.dumps({**WRONG[kind], **COMPLETE, **WRONG[kind]}).encode())
-    async with hostile.client(search) as client:
+    hostile.said = reply(200, json.dumps({**WRONG[kind], **COMPLETE, **WRONG[kind]}).encode())
+    async with hostile.searched(search) as client:
         with pytest.raises((BadAnswer, OutcomeUnknown)) as caught:
             await CALLS[name][1](client)
         search.show(caught.value)
@@ -137,7 +137,7 @@ async def test_secrets_of_the_wrong_type_are_not_quoted(
 
 async def test_a_client_secret_of_the_wrong_type_is_not_quoted(hostile: Hostile, search: Search) -> None:
     for wrong in (["new-client-secret"], {"x": "new-client-secret"}):
-        hostile.answer = reply(200, json.dumps({"id": "c-1", "secret": wrong}).encode())
+        hostile.said = reply(200, json.dumps({"id": "c-1", "secret": wrong}).encode())
         with pytest.raises(OutcomeUnknown) as caught:
             await connect(CONNECT_PIN, base_url=f"{hostile.url}/v1", hooks=[search])
         search.show(caught.value)
@@ -149,7 +149,7 @@ async def test_refused_credentials_are_not_quoted(hostile: Hostile, search: Sear
     said = f"{CLIENT_SECRET} | client_secret={quote_plus(CLIENT_SECRET)} | {quote(CLIENT_SECRET)}"
     body = {"error": "invalid_client", "error_description": said, "message": said, "x": said}
     hostile.token = reply(status, json.dumps(body).encode())
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         for _ in range(2):
             with pytest.raises(VoucherError) as caught:
                 await client.vouchers.get("v-1")
@@ -167,7 +167,7 @@ async def test_a_token_of_the_wrong_kind_is_not_quoted(
     hostile: Hostile, search: Search, token: object
 ) -> None:
     hostile.token = reply(200, json.dumps({"access_token": token, "token_type": "Bearer"}).encode())
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         with pytest.raises(VoucherError) as caught:
             await client.vouchers.get("v-1")
         search.show(caught.value, client)
@@ -180,11 +180,11 @@ async def test_calls_that_hang_or_find_nobody_show_nothing(
 ) -> None:
     call = CALLS[name][1]
     hostile.hang = True
-    async with hostile.client(search, total=0.2) as client:
+    async with hostile.searched(search, total=0.2) as client:
         with pytest.raises((CallTimeout, OutcomeUnknown)) as caught:
             await call(client)
         search.show(caught.value)
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         await hostile.stop()
         with pytest.raises(ConnectFailed) as refused:
             await call(client)
@@ -235,7 +235,7 @@ async def test_success_shows_nothing(search: Search, clock: ManualClock) -> None
 async def test_failed_and_unknown_checkouts_show_nothing(search: Search, clock: ManualClock) -> None:
     async with VoucherEmulator(clock=clock) as emulator, Proxy(emulator) as proxy:
         settings = emulator.settings()
-        settings["base_url"] = f"{proxy.url}/v1"
+        settings["base_url"] = proxy.base_url
         async with VoucherClient(**settings, clock=clock, hooks=[search]) as client:
             emulator.add_voucher(amount="9.00", code=CODE, pin=PIN)
             for number, kind in enumerate((CheckoutFailed, CheckoutUnknown)):
@@ -246,7 +246,7 @@ async def test_failed_and_unknown_checkouts_show_nothing(search: Search, clock: 
                     emulator.set_status(other.id, "inactive")
                     if kind is CheckoutUnknown:
                         proxy.lose("POST", "/refund")
-                        proxy.refuse("GET", "/charges", 403, times=9)
+                        proxy.refuse("GET", "/charges", 403, BARE, times=9)
                     with pytest.raises(kind) as caught:
                         await checkout.charge()
                     search.show(caught.value, checkout)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.rawserver import CHARGE
 from tests.secrets.hostile import Hostile, reply
 from tests.secrets.search import CODE, CONNECT_PIN, PIN, TOKEN, Search, forms
 from tests.secrets.test_no_secret_leaks import COMPLETE
-from tests.transport.rawserver import CHARGE
 from voucher_async import (
     ApiError,
     BadAnswer,
@@ -66,7 +66,7 @@ async def test_a_refusal_of_the_charge_does_not_name_what_the_reservation_knew(
     hostile: Hostile, search: Search
 ) -> None:
     hostile.answers = {"/reservations": reserved(1), "/charge": refusal(said=f"{CODE} {PIN}")}
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         error = await told(search, client.redeem(code=CODE, pin=PIN, order_number="A", timeout=3, **MONEY))
     assert isinstance(error, Conflict)
     assert error.message == "*** ***"
@@ -75,7 +75,7 @@ async def test_a_refusal_of_the_charge_does_not_name_what_the_reservation_knew(
 
 async def test_a_token_endpoint_does_not_name_them_either(hostile: Hostile, search: Search) -> None:
     hostile.token = refusal(400, f"{CODE} {PIN}")
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         await told(search, client.redeem(code=CODE, pin=PIN, order_number="A", **MONEY))
         await told(search, client.reservations.create(code=CODE, pin=PIN, **MONEY))
     assert search.leaked((CODE, PIN)) == []
@@ -83,7 +83,7 @@ async def test_a_token_endpoint_does_not_name_them_either(hostile: Hostile, sear
 
 async def test_a_checkout_knows_the_codes_of_all_its_vouchers(hostile: Hostile, search: Search) -> None:
     async with (
-        hostile.client(search) as client,
+        hostile.searched(search) as client,
         client.checkout(order_number="A", currency="EUR") as checkout,
     ):
         for number, code in enumerate((CODE, OTHER)):
@@ -106,7 +106,7 @@ async def test_a_checkout_knows_the_codes_of_all_its_vouchers(hostile: Hostile, 
 
 async def test_what_settles_a_charge_in_the_background_knows_them(hostile: Hostile, search: Search) -> None:
     hostile.answers = {"/reservations": reserved(1), "/charge": refusal(503), "/charges": refusal(403)}
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         error = await told(search, client.redeem(code=CODE, pin=OTHER, order_number=PIN, **MONEY))
         assert isinstance(error, OutcomeUnknown)
         again = asyncio.create_task(client.settle(error.pending))
@@ -121,7 +121,7 @@ async def test_the_log_of_money_names_no_secret(
 ) -> None:
     order = f"A {CODE} {PIN}"
     hostile.answers = {"/reservations": reserved(1), "/charge": refusal(503), "/charges": refusal(403)}
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         with pytest.raises(OutcomeUnknown):
             await client.redeem(code=CODE, pin=PIN, order_number=order, **MONEY)
         hostile.answers["/recharge"] = refusal(503, CODE)
@@ -144,7 +144,7 @@ async def test_later_calls_do_not_name_what_belongs_to_the_id_they_are_about(
         "/reservations": reserved(7),
         "/clients/connect": reply(200, json.dumps({"id": "c-9", "secret": CONNECT_PIN}).encode()),
     }
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         made = await client.vouchers.create(**MONEY)
         held = await client.reservations.create(code=OTHER, **MONEY)
         hostile.answers = {
@@ -160,8 +160,8 @@ async def test_later_calls_do_not_name_what_belongs_to_the_id_they_are_about(
 
 
 async def test_one_call_does_not_mask_what_another_was_given(hostile: Hostile, search: Search) -> None:
-    hostile.answer = refusal(409, "orange")
-    async with hostile.client(search) as client:
+    hostile.said = refusal(409, "orange")
+    async with hostile.searched(search) as client:
         await told(search, client.reservations.create(code="orange", **MONEY))
         with pytest.raises(ApiError, match="orange"):
             await client.vouchers.get("v-1")
@@ -184,9 +184,9 @@ async def test_an_answer_that_holds_a_secret_is_not_quoted_at_all(
     hostile: Hostile, search: Search, kind: str
 ) -> None:
     body, media = SECRET_ANSWERS[kind]
-    hostile.answer = reply(200, body, kind=media)
+    hostile.said = reply(200, body, kind=media)
     errors: list[VoucherError] = []
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         for call in (
             client.vouchers.create(**MONEY),
             client.vouchers.get_complete("v-1"),
@@ -195,8 +195,8 @@ async def test_an_answer_that_holds_a_secret_is_not_quoted_at_all(
             with pytest.raises(VoucherError) as caught:
                 await call
             errors.append(caught.value)
-    hostile.token = hostile.answer
-    async with hostile.client(search) as client:
+    hostile.token = hostile.said
+    async with hostile.searched(search) as client:
         with pytest.raises(BadAnswer) as refused:
             await client.vouchers.get("v-1")
         assert refused.value.excerpt == ""
@@ -207,14 +207,14 @@ async def test_an_answer_that_holds_a_secret_is_not_quoted_at_all(
 
 
 async def test_an_error_of_these_is_quoted(hostile: Hostile, search: Search) -> None:
-    hostile.answer = reply(422, b"<p>no such sku</p>", kind="text/html")
-    async with hostile.client(search) as client:
+    hostile.said = reply(422, b"<p>no such sku</p>", kind="text/html")
+    async with hostile.searched(search) as client:
         with pytest.raises(ApiError, match="no such sku"):
             await client.vouchers.get_complete("v-1")
 
 
 async def test_what_is_no_text_is_refused_without_being_shown(hostile: Hostile, search: Search) -> None:
-    async with hostile.client(search) as client:
+    async with hostile.searched(search) as client:
         for code in ([CODE], {"a": CODE}, CODE.encode(), 4711):
             bad: Any = code
             with pytest.raises(

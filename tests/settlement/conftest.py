@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -11,48 +10,17 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.idle import passing
-from tests.settlement.mesh import Mesh
-from voucher_async import (
-    Charge,
-    Happened,
-    ManualClock,
-    PendingOutcome,
-    Repeating,
-    Settings,
-    Settled,
-    VoucherClient,
-)
+from tests.idle import Timed
+from tests.proxy import Proxy
+from tests.recorder import Recorder
+from voucher_async import Charge, ManualClock, Settings, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 T = TypeVar("T")
 
 
-class Recorder:
-    """A hook that keeps what it is told about money."""
-
-    def __init__(self) -> None:
-        self.settled: list[Settled] = []  # all but doubts
-        self.doubts: list[Settled] = []
-        self.intents: list[PendingOutcome] = []
-        self.repeats: list[Repeating] = []
-
-    def on_intent(self, event: PendingOutcome) -> None:
-        self.intents.append(event)
-
-    def on_repeating(self, event: Repeating) -> None:
-        self.repeats.append(event)
-
-    def on_settled(self, event: Settled) -> None:
-        (self.doubts if event.what is Happened.IN_DOUBT else self.settled).append(event)
-
-    @property
-    def words(self) -> list[str]:
-        return [event.what for event in self.settled]
-
-
 @attrs.define
-class Shop:
+class Shop(Timed):
     """What a test needs: a client, the emulator it talks to, and their clock."""
 
     client: VoucherClient
@@ -76,21 +44,6 @@ class Shop:
     def refunded(self, order_number: str = "A-1") -> list[str]:
         """The ids of what was refunded."""
         return [charge.id for charge in self.emulator.charges(order_number, type="refund")]
-
-    async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let time pass until something is over."""
-        task = asyncio.create_task(work)
-        await self.until(task.done)
-        return await task
-
-    async def until(self, moment: Callable[[], object]) -> None:
-        """Let time pass until something is the case."""
-        async with asyncio.timeout(30):
-            await passing(self.clock, moment)
-
-    async def passes(self, seconds: float) -> None:
-        """Let time pass."""
-        await self.during(self.clock.sleep(seconds))
 
     def another(
         self,
@@ -120,6 +73,12 @@ def settings(emulator: VoucherEmulator, **changes: Any) -> Settings:
     # windows of a server without workers that run on: tests need not wait a minute of the clock
     windows = {"settle_window": 10.0, "settle_for": 60.0}
     return attrs.evolve(Settings.make(**emulator.settings()), **{**windows, **changes})
+
+
+@pytest.fixture
+def emulator(voucher_emulator: VoucherEmulator) -> VoucherEmulator:
+    """One on the system's clock, beside no shop."""
+    return voucher_emulator
 
 
 @pytest.fixture
@@ -156,13 +115,13 @@ async def shop(
 
 
 @pytest_asyncio.fixture
-async def mesh(shop: Shop) -> AsyncIterator[Mesh]:
-    async with Mesh(shop.emulator) as mesh:
+async def mesh(shop: Shop) -> AsyncIterator[Proxy]:
+    async with Proxy(shop.emulator) as mesh:
         yield mesh
 
 
 @pytest_asyncio.fixture
-async def meshed(shop: Shop, mesh: Mesh) -> AsyncIterator[Shop]:
+async def meshed(shop: Shop, mesh: Proxy) -> AsyncIterator[Shop]:
     """The same shop, with a client whose requests go through the mesh."""
     told = Recorder()
     async with shop.another([told], base_url=mesh.base_url) as client:

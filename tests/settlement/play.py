@@ -274,20 +274,18 @@ class World:
         call.ended = self.clock.monotonic()
 
     def _work(self, step: Step) -> Callable[[Call], Coroutine[Any, Any, Any]] | None:
-        match step:
-            case Redeem():
-                return lambda call: self._redeem(call, step)
-            case Pay():
-                return lambda call: self._pay(call, step)
-            case Refund():
-                return (lambda call: self._refund(call, step)) if self.known else None
-            case Recharge():
-                return lambda call: self._recharge(call, step)
-            case Checkout():
-                return lambda call: self._check_out(call, step)
-            case Settle():
-                return (lambda call: self._settle(call, step)) if self.unknown else None
-        raise NotImplementedError(step)
+        if (isinstance(step, Refund) and not self.known) or (isinstance(step, Settle) and not self.unknown):
+            return None
+        works: dict[type[Step], Callable[[Call, Any], Coroutine[Any, Any, Any]]] = {
+            Redeem: self._redeem,
+            Pay: self._pay,
+            Refund: self._refund,
+            Recharge: self._recharge,
+            Checkout: self._check_out,
+            Settle: self._settle,
+        }
+        work = works[type(step)]
+        return lambda call: work(call, step)
 
     async def _redeem(self, call: Call, step: Redeem) -> Charge:
         return await call.process.lifecycle.redeem(

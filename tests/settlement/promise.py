@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
-from tests.settlement.ends import payment_of, returned_by, said_in
+from tests.settlement.ends import returned_by, said_in
+from tests.settlement.ledger import Ledger
 from tests.settlement.looks import looks_like, may_be_taken_for, may_look_like
 from tests.settlement.play import WINDOW, Call, Process, World, pending_of
-from tests.settlement.story import Checkout, Redeem, Refund, Settle, Step
+from tests.settlement.story import Checkout, Refund, Settle, Step
 from tests.virtual import VirtualLoop
 from voucher_async.events import Settled
 from voucher_async.models import Charge
@@ -25,7 +26,6 @@ from voucher_async.outcomes import (
     Settlement,
     SettlementState,
 )
-from voucher_async.payments.joined import is_joined
 from voucher_async.testing import ChargeRecord
 
 __all__ = ["run"]
@@ -73,14 +73,13 @@ async def _calls_end(world: World) -> None:
 
 
 @attrs.define(eq=False)
-class Judge:
+class Judge(Ledger):
     """Holds what the callers and the hooks were told against the ledger.
 
     Attributes:
         ends: what settling each open outcome gave in the end, from every process that was asked.
     """
 
-    world: World
     ends: dict[str, list[Settlement | OutcomeUnknown]] = attrs.Factory(dict)
 
     async def settle_everything(self) -> None:
@@ -121,34 +120,6 @@ class Judge:
         problems += [*self._intents(), *self._hooks(), *self._accounts(), *self._left_open()]
         assert not problems, "\n".join(problems)
 
-    # what the ledger says
-
-    def _charge(self, id: str) -> ChargeRecord:
-        return self.world.adversary.emulator._engine.state.charges[id]
-
-    def _effects(self, pending_id: str) -> list[ChargeRecord]:
-        return [self._charge(id) for id in self.world.adversary.effects.get(pending_id, ())]
-
-    def _made_by(self, call: Call) -> list[ChargeRecord]:
-        """What the call itself did, refunds of its own charges left aside."""
-        wanted = "refund" if isinstance(call.step, Refund) else None
-        made = [charge for id in call.intents for charge in self._effects(id)]
-        return [charge for charge in made if wanted or charge.type != "refund"]
-
-    def _undone(self, charge: ChargeRecord) -> bool:
-        """Whether the SDK took a charge back of its own accord."""
-        refunds = [
-            entry
-            for id, call in self.world.caller.items()
-            if not isinstance(call.step, Refund)
-            for entry in self._effects(id)
-            if entry.refund_of == charge.id
-        ]
-        return bool(refunds) and sum(refund.amount for refund in refunds) == charge.amount
-
-    def _standing(self, call: Call) -> list[ChargeRecord]:
-        return [charge for charge in self._made_by(call) if not self._undone(charge)]
-
     # what each call was told
 
     def _call(self, call: Call) -> Iterator[str]:
@@ -185,32 +156,6 @@ class Judge:
                 yield f"{call.step} returned {charge}, which was taken back"
         if isinstance(call.step, Checkout) and len(charges) != len(set(call.step.vouchers)):
             yield f"{call.step} returned {charges}"
-
-    def _twins(self, call: Call) -> set[str]:
-        """What a proxy made of one request of another call more than once: it looks like this call's own."""
-        made = [self._effects(id) for id in self.world.caller if self._deliveries > 1]
-        twins = {each.id for effects in made if len(effects) > 1 for each in effects}
-        asked = [self.world.saved[id] for id in call.intents]
-        return {id for id in twins if any(may_be_taken_for(each, self._charge(id)) for each in asked)}
-
-    def _sources(self, call: Call) -> list[ChargeRecord]:
-        """What a call may return: its own, or that of an equal payment it joined, or that told nobody."""
-        made = self._made_by(call)
-        for other in self._equal_before(call):
-            if other.result is None or is_joined(call.result):
-                made += self._made_by(other)
-        return made
-
-    def _equal_before(self, call: Call) -> list[Call]:
-        if not isinstance(call.step, Redeem):
-            return []
-        return [
-            other
-            for other in self.world.calls[: self.world.calls.index(call)]
-            if isinstance(other.step, Redeem)
-            and other.process is call.process
-            and payment_of(other.step) == payment_of(call.step)
-        ]
 
     def _outcome(self, call: Call, outcome: HeldOutcome) -> Iterator[str]:
         made = [charge for charge in self._made_by(call) if charge.voucher_id == outcome.voucher_id]
@@ -383,16 +328,6 @@ class Judge:
             for charge in untold:
                 if mine and charge.id not in delivered:
                     yield f"{other.step} charged {charge}, and {call.step} once more: {mine}"
-
-    @property
-    def _deliveries(self) -> int:
-        """How often a proxy delivers one request that the SDK sends once."""
-        mesh = self.world.adversary.emulator.habits.deliver_twice
-        return mesh.times if mesh else 1
-
-    def _is_twin(self, pending_id: str, told: set[str]) -> bool:
-        """Whether nobody can know what a request did beside what was told: a proxy has made more of it."""
-        return self._deliveries > 1 and any(each.id in told for each in self._effects(pending_id))
 
     def _all_events(self) -> list[Any]:
         return [event for p in (*self.world.processes, *self.world.others) for event in p.events]

@@ -49,19 +49,21 @@ class Step:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Redeem(Step):
+class _Payment(Step):
     voucher: int = 0
     amount: str = "1.00"
     order: str = "A"
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Pay(Step):
+class Redeem(_Payment):
+    """Reserve and charge in one call."""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Pay(_Payment):
     """Reserve, then charge; `foreign`: what another process reserved; `by_id`: with the id alone."""
 
-    voucher: int = 0
-    amount: str = "1.00"
-    order: str = "A"
     foreign: bool = False
     by_id: bool = False
 
@@ -76,10 +78,7 @@ class Refund(Step):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Recharge(Step):
-    voucher: int = 0
-    amount: str = "1.00"
-    order: str = "A"
+class Recharge(_Payment):
     by_code: bool = False
 
 

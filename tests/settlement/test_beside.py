@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, pay
 from voucher_async import (
     Charge,
     CheckoutUnknown,
@@ -126,16 +127,23 @@ async def test_a_voucher_in_another_currency_is_not_the_one_that_was_to_be_creat
         assert (await shop.during(shop.client.settle(pending))).state is state
 
 
+async def check_refunded(
+    shop: Shop, voucher: VoucherRecord, payment: Coroutine[Any, Any, Charge], *, surplus: int = 1
+) -> None:
+    """Make a payment: all that was charged beside it is taken back."""
+    await shop.during(payment)
+    await shop.until(lambda: not shop.client.pending)
+    assert shop.told.words == ["surplus refunded"] * surplus
+    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+
+
 @pytest.mark.parametrize("allow_double_charge", [True])
 async def test_a_surplus_is_refunded_when_its_currency_can_be_read_at_last(shop: Shop) -> None:
     voucher = shop.voucher()
     reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     shop.script(CHARGE, faults.CommitLate(1.0))
     shop.script("getVoucher", *[faults.ServerError()] * 6)
-    await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
-    await shop.until(lambda: not shop.client.pending)
-    assert shop.told.words == ["surplus refunded"]
-    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    await check_refunded(shop, voucher, shop.client.reservations.charge(reservation, order_number="A-1"))
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])
@@ -143,11 +151,7 @@ async def test_a_surplus_is_refunded_when_the_server_takes_the_refund_at_last(sh
     voucher = shop.voucher()
     shop.script(CHARGE, faults.CommitLate(1.0))
     shop.script(REFUND, *[faults.TooMany(0)] * 6)
-    payment: dict[str, Any] = {"code": voucher.code, "amount": "4", "currency": "EUR", "order_number": "A-1"}
-    await shop.during(shop.client.redeem(**payment))
-    await shop.until(lambda: not shop.client.pending)
-    assert shop.told.words == ["surplus refunded"]
-    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
+    await check_refunded(shop, voucher, pay(shop.client, voucher))
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])
@@ -156,12 +160,8 @@ async def test_of_two_surplus_charges_the_one_that_was_refunded_is_not_refunded_
     shop.emulator.faults.list_lag = 2.0
     shop.script(CHARGE, faults.BreakAfter(), faults.BreakAfter())
     shop.script(REFUND, None, *[faults.TooMany(0)] * 6)
-    payment: dict[str, Any] = {"code": voucher.code, "amount": "4", "currency": "EUR", "order_number": "A-1"}
-    await shop.during(shop.client.redeem(**payment))
-    await shop.until(lambda: not shop.client.pending)
-    assert shop.told.words == ["surplus refunded"] * 2
+    await check_refunded(shop, voucher, pay(shop.client, voucher), surplus=2)
     assert 409 not in [entry.status for entry in shop.emulator.requests.of(REFUND)]
-    assert shop.emulator.balance(voucher.id) == Decimal("21.00")
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])

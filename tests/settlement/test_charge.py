@@ -21,7 +21,7 @@ from voucher_async import (
     SettlementState,
     VoucherError,
 )
-from voucher_async.testing import faults
+from voucher_async.testing import VoucherRecord, faults
 
 CHARGE = "chargeReservation"
 LIST = "listCharges"
@@ -174,15 +174,20 @@ async def test_more_charges_than_were_sent_stay_open(shop: Shop) -> None:
         await shop.during(wait(charging))
 
 
-async def test_a_deadline_that_passes_leaves_it_open_and_the_background_settles_it(shop: Shop) -> None:
-    voucher = shop.voucher()
+async def unknown(shop: Shop, voucher: VoucherRecord) -> OutcomeUnknown:
+    """The error of a payment whose answer is lost, and which no list shows before its deadline."""
     shop.emulator.faults.list_lag = 6.0
     shop.script(CHARGE, faults.BreakAfter())
     with pytest.raises(OutcomeUnknown) as caught:
         await redeem(shop, voucher, timeout=3.0)
-    pending = caught.value.pending
+    return caught.value
+
+
+async def test_a_deadline_that_passes_leaves_it_open_and_the_background_settles_it(shop: Shop) -> None:
+    error = await unknown(shop, shop.voucher())
+    pending = error.pending
     assert shop.client.pending == (pending,)
-    assert isinstance(caught.value.__cause__, ConnectionBroken)
+    assert isinstance(error.__cause__, ConnectionBroken)
     sent = shop.count(CHARGE)
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.state is SettlementState.DONE
@@ -210,13 +215,10 @@ async def test_nothing_is_sent_again_after_the_caller_was_told_that_it_is_unknow
 
 async def test_redeeming_again_gives_the_charge_that_nobody_was_told_of(shop: Shop) -> None:
     voucher = shop.voucher()
-    shop.emulator.faults.list_lag = 6.0
-    shop.script(CHARGE, faults.BreakAfter())
-    with pytest.raises(OutcomeUnknown) as first:
-        await redeem(shop, voucher, timeout=3.0)
+    error = await unknown(shop, voucher)
     with pytest.raises(OutcomeUnknown, match="earlier payment") as second:
         await redeem(shop, voucher)
-    assert second.value.pending == first.value.pending
+    assert second.value.pending == error.pending
     await shop.until(lambda: not shop.client.pending)
     charge = await redeem(shop, voucher)
     assert [charge.id] == shop.charged()
@@ -226,11 +228,8 @@ async def test_redeeming_again_gives_the_charge_that_nobody_was_told_of(shop: Sh
 
 async def test_what_settle_has_delivered_is_not_delivered_again(shop: Shop) -> None:
     voucher = shop.voucher()
-    shop.emulator.faults.list_lag = 6.0
-    shop.script(CHARGE, faults.BreakAfter())
-    with pytest.raises(OutcomeUnknown) as caught:
-        await redeem(shop, voucher, timeout=3.0)
-    settlement = await shop.during(shop.client.settle(caught.value.pending))
+    error = await unknown(shop, voucher)
+    settlement = await shop.during(shop.client.settle(error.pending))
     another = await redeem(shop, voucher)
     assert settlement.charge is not None
     assert [settlement.charge.id, another.id] == shop.charged()

@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.idle import cleaning_up
-from tests.settlement.conftest import Recorder, Shop, pay, settings
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, pay, settings
 from tests.settlement.locks import SlowToLeave, Stuck
 from voucher_async import (
     CallTimeout,

@@ -11,7 +11,8 @@ import aiohttp
 import attrs
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop, settings
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, settings
 from voucher_async import (
     Charge,
     CheckoutUnknown,

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.settlement.conftest import Recorder, Shop
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop
 from voucher_async import Charge, InvalidInput, OutcomeUnknown, PendingOutcome, SettlementState
 from voucher_async.testing import VoucherRecord, faults
 
 CHARGE = "chargeReservation"
-TEXTS = st.text(min_size=1)
-MOMENTS = st.datetimes(timezones=st.just(dt.UTC))
-AMOUNTS = st.decimals("0.01", "999999.99", places=2)
-
-
-@given(
-    st.builds(
-        PendingOutcome,
-        id=TEXTS,
-        operation=TEXTS,
-        voucher_id=st.none() | TEXTS,
-        reservation_id=st.none() | TEXTS,
-        charge_id=st.none() | TEXTS,
-        amount=st.none() | AMOUNTS,
-        currency=st.none() | TEXTS,
-        order_number=st.none() | TEXTS,
-        sent_at=st.none() | MOMENTS,
-        sends=st.integers(1, 9),
-        since=st.none() | MOMENTS,
-        until=st.none() | MOMENTS,
-        known=st.none() | st.lists(TEXTS).map(tuple),
-    )
-)
-def test_every_pending_outcome_survives_json(pending: PendingOutcome) -> None:
-    assert PendingOutcome.from_json(pending.to_json()) == pending
-    assert PendingOutcome.from_json(pending.to_json().encode()) == pending
 
 
 @pytest.mark.parametrize(

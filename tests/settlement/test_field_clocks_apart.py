@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop, pay, settings
-from tests.settlement.mesh import Asked, Mesh, Reply
+from tests.proxy import Asked, Proxy, Reply
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, pay, settings
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import ManualClock, VoucherClient
 from voucher_async.testing import faults
@@ -26,7 +27,7 @@ def moved(said: Any, seconds: float, *, fraction: bool = False) -> Any:
     return {**said, "created_at": (stamp.replace(microsecond=700_000) if fraction else stamp).isoformat()}
 
 
-def shifted(mesh: Mesh, seconds: float) -> None:
+def shifted(mesh: Proxy, seconds: float) -> None:
     """Let charges be stamped by another clock than reservations."""
 
     async def rule(asked: Asked) -> Reply:
@@ -40,7 +41,7 @@ def shifted(mesh: Mesh, seconds: float) -> None:
 @pytest.mark.parametrize("seconds", APART)
 @pytest.mark.parametrize("fault", [faults.BreakAfter(), faults.BreakBefore()], ids=repr)
 async def test_a_lost_charge_is_settled(
-    *, meshed: Shop, mesh: Mesh, seconds: int, fault: faults.Fault, warm: bool
+    *, meshed: Shop, mesh: Proxy, seconds: int, fault: faults.Fault, warm: bool
 ) -> None:
     shifted(mesh, seconds)
     if warm:
@@ -60,7 +61,7 @@ async def test_a_lost_charge_is_settled(
 
 @pytest.mark.parametrize("seconds", APART)
 async def test_a_lost_charge_without_a_live_reservation_is_never_told_not_done(
-    meshed: Shop, mesh: Mesh, seconds: int
+    meshed: Shop, mesh: Proxy, seconds: int
 ) -> None:
     await meshed.during(pay(meshed.client, meshed.voucher(), order_number="X-1"))
     shifted(mesh, seconds)  # the clock jumps between the calls
@@ -76,7 +77,7 @@ async def test_a_lost_charge_without_a_live_reservation_is_never_told_not_done(
     assert "not done" not in meshed.told.words
 
 
-async def test_stamps_of_reservations_with_fractions_leave_nothing_open(meshed: Shop, mesh: Mesh) -> None:
+async def test_stamps_of_reservations_with_fractions_leave_nothing_open(meshed: Shop, mesh: Proxy) -> None:
     async def fine(asked: Asked) -> Reply:
         reply = await asked.deliver()
         return reply.saying(moved(reply.body, 0, fraction=True))

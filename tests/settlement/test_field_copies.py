@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, said
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import PendingOutcome
 from voucher_async.testing import VoucherRecord, faults
@@ -57,7 +57,7 @@ def recharge(shop: Shop, voucher: VoucherRecord) -> Any:
 @pytest.mark.parametrize("seconds", [5.0, 30.0, 300.0])
 @pytest.mark.parametrize(("mark", "by_query"), [("age", False), ("date", False), ("none", True)])
 async def test_a_cache_on_the_way_makes_no_false_word(
-    meshed: Shop, *, mesh: Mesh, mark: str, by_query: bool, seconds: float, status: int | None
+    meshed: Shop, *, mesh: Proxy, mark: str, by_query: bool, seconds: float, status: int | None
 ) -> None:
     mesh.rules[LIST] = Cache(meshed, seconds, mark, by_query=by_query)
     voucher = meshed.voucher()
@@ -65,10 +65,7 @@ async def test_a_cache_on_the_way_makes_no_false_word(
     first = await meshed.during(outcome_of(recharge(meshed, voucher)))
     assert first.word == "done"
 
-    async def lost(asked: Asked) -> Reply:
-        await asked.deliver()
-        return said(502, b"<html></html>") if status is None else said(status)
-
+    lost = delivered(1, said(502, b"<html></html>") if status is None else said(status))
     await meshed.passes(2.5)
     for operation in (CHARGE, REFUND, RECHARGE):
         mesh.once(operation, lost)
@@ -89,7 +86,7 @@ async def test_a_cache_on_the_way_makes_no_false_word(
 @pytest.mark.parametrize("status", [404, 409, 422])
 @pytest.mark.parametrize("mark", ["age", "date", *HITS])
 async def test_a_balance_out_of_a_cache_is_no_proof_beside_a_list_that_lags(
-    meshed: Shop, *, mesh: Mesh, mark: str, status: int
+    meshed: Shop, *, mesh: Proxy, mark: str, status: int
 ) -> None:
     mesh.rules["getVoucher"] = Cache(meshed, 30.0, mark, by_query=True)  # its URL is always the same
     voucher = meshed.voucher()
@@ -97,11 +94,7 @@ async def test_a_balance_out_of_a_cache_is_no_proof_beside_a_list_that_lags(
     meshed.emulator.faults.list_lag = 6.0
     await meshed.passes(3.0)
 
-    async def twice(asked: Asked) -> Reply:
-        await asked.deliver()
-        return said(status)
-
-    mesh.once(CHARGE, twice)
+    mesh.once(CHARGE, delivered(1, said(status)))
     told = await meshed.during(outcome_of(pay(meshed.client, voucher, order_number="A-1")))
     assert len(meshed.emulator.charges("A-1")) == 1
     assert told.word == "done"

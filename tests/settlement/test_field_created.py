@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop
-from tests.settlement.mesh import Asked, Mesh, Reply, delivered, said
 from tests.settlement.truth import outcome_of
 from voucher_async import ApiError, NotFound, OutcomeUnknown, PendingOutcome, Proof, VoucherClient
 from voucher_async.testing import habits
@@ -37,7 +37,7 @@ TEXTS: dict[str, Any] = {
 @pytest.mark.parametrize("times", [1, 2, 4])
 @pytest.mark.parametrize("answer", ANSWERS, ids=IDS)
 async def test_a_voucher_that_a_first_delivery_made_is_the_one(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, given: dict[str, Any]
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, given: dict[str, Any]
 ) -> None:
     mesh.rules[CREATE] = delivered(times, answer)
     told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, **given)))
@@ -46,7 +46,7 @@ async def test_a_voucher_that_a_first_delivery_made_is_the_one(
 
 
 @pytest.mark.parametrize("hours", [-14, -1, 1, 14])
-async def test_clocks_apart_never_make_it_somebody_elses(meshed: Shop, mesh: Mesh, hours: int) -> None:
+async def test_clocks_apart_never_make_it_somebody_elses(meshed: Shop, mesh: Proxy, hours: int) -> None:
     mesh.rules[CREATE] = delivered(2)
 
     async def shifted(asked: Asked) -> Reply:
@@ -70,7 +70,7 @@ async def test_clocks_apart_never_make_it_somebody_elses(meshed: Shop, mesh: Mes
     ],
 )
 async def test_a_voucher_whose_texts_the_server_rewrites_is_the_one(
-    meshed: Shop, mesh: Mesh, changes: dict[str, str]
+    meshed: Shop, mesh: Proxy, changes: dict[str, str]
 ) -> None:
     mesh.rules[CREATE] = delivered(2)
 
@@ -92,7 +92,7 @@ async def test_a_taken_id_is_told_with_its_proof(meshed: Shop, changes: dict[str
     assert told.error.proof is Proof.OTHER_VOUCHER
 
 
-async def test_a_refused_voucher_is_looked_for_twice_a_second_apart(meshed: Shop, mesh: Mesh) -> None:
+async def test_a_refused_voucher_is_looked_for_twice_a_second_apart(meshed: Shop, mesh: Proxy) -> None:
     begun = meshed.clock.monotonic()
     told = await meshed.during(outcome_of(meshed.client.vouchers.create(amount="5", currency="XXX")))
     assert told.word == "not done"
@@ -105,7 +105,7 @@ async def test_a_refused_voucher_is_looked_for_twice_a_second_apart(meshed: Shop
 @pytest.mark.parametrize("page", [said(404, HTML), said(404, b""), said(410, HTML), said(403, HTML)])
 @pytest.mark.parametrize("made", [True, False])
 async def test_a_page_of_a_proxy_is_no_missing_voucher(
-    meshed: Shop, *, mesh: Mesh, page: Reply, made: bool
+    meshed: Shop, *, mesh: Proxy, page: Reply, made: bool
 ) -> None:
     async def given(_: Asked) -> Reply:
         return page
@@ -127,7 +127,7 @@ async def test_a_page_of_a_proxy_is_no_missing_voucher(
     assert str(settlement.state) == ("done" if made else "not done")
 
 
-async def test_a_request_still_on_its_way_is_not_called_refused(meshed: Shop, mesh: Mesh) -> None:
+async def test_a_request_still_on_its_way_is_not_called_refused(meshed: Shop, mesh: Proxy) -> None:
     kept: list[Asked] = []
 
     async def held(asked: Asked) -> Reply:
@@ -166,7 +166,7 @@ async def settled(shop: Shop, client: VoucherClient, pending: PendingOutcome, ti
 @pytest.mark.parametrize("mark", KEPT)
 @pytest.mark.parametrize("known", [True, False], ids=["date known", "new process"])
 async def test_absence_out_of_a_cache_is_no_proof(
-    meshed: Shop, *, mesh: Mesh, mark: str, known: bool
+    meshed: Shop, *, mesh: Proxy, mark: str, known: bool
 ) -> None:
     kept: list[Asked] = []
 
@@ -190,7 +190,7 @@ async def test_absence_out_of_a_cache_is_no_proof(
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["date known", "new process"])
-async def test_absence_is_proved_once_no_cache_keeps_it(meshed: Shop, *, mesh: Mesh, known: bool) -> None:
+async def test_absence_is_proved_once_no_cache_keeps_it(meshed: Shop, *, mesh: Proxy, known: bool) -> None:
     async def lost(_: Asked) -> Reply:
         return said(502, HTML, Date=format_datetime(meshed.emulator.now(), usegmt=True))
 
@@ -208,7 +208,7 @@ async def test_absence_is_proved_once_no_cache_keeps_it(meshed: Shop, *, mesh: M
 
 @pytest.mark.parametrize("mark", KEPT)
 async def test_a_refusal_beside_absence_out_of_a_cache_proves_nothing(
-    meshed: Shop, mesh: Mesh, mark: str
+    meshed: Shop, mesh: Proxy, mark: str
 ) -> None:
     cached(meshed, mark)
     with pytest.raises(NotFound):

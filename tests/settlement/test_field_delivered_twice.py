@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Mesh, Reply, delivered, said
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import Charge, CheckoutFailed, HeldState
 from voucher_async.testing import VoucherRecord
@@ -21,7 +21,9 @@ ANSWERS = [
     *(pytest.param(said(status), id=f"{status}") for status in (400, 403, 404, 409, 410, 422, 429)),
     *(pytest.param(said(status, HTML), id=f"{status} HTML") for status in (403, 404, 405, 413, 429)),
 ]
-TIMES = [1, 4]
+all_times = pytest.mark.parametrize("times", [1, 4])
+all_answers = pytest.mark.parametrize("answer", ANSWERS)
+both_lags = pytest.mark.parametrize("lag", [0.0, 4.0])
 
 
 def recharge(shop: Shop, voucher: VoucherRecord, **changes: Any) -> Coroutine[Any, Any, Charge]:
@@ -29,20 +31,20 @@ def recharge(shop: Shop, voucher: VoucherRecord, **changes: Any) -> Coroutine[An
     return shop.client.vouchers.recharge(**{**given, **changes})
 
 
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
-async def test_a_charge_is_told_done(meshed: Shop, mesh: Mesh, answer: Reply | None, times: int) -> None:
+@all_times
+@all_answers
+async def test_a_charge_is_told_done(meshed: Shop, mesh: Proxy, answer: Reply | None, times: int) -> None:
     mesh.rules[CHARGE] = delivered(times, answer)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
     assert told.word == "done", told
     assert [told.value.id] == meshed.charged()
 
 
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@all_times
+@all_answers
 @pytest.mark.parametrize("lag", [4.0, 8.0])
 async def test_a_charge_that_shows_late_is_never_told_not_done(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
     meshed.emulator.faults.list_lag = lag
     mesh.rules[CHARGE] = delivered(times, answer)
@@ -51,11 +53,11 @@ async def test_a_charge_that_shows_late_is_never_told_not_done(
     assert is_true(meshed, told, len(meshed.charged()))
 
 
-@pytest.mark.parametrize("lag", [0.0, 4.0])
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@both_lags
+@all_times
+@all_answers
 async def test_a_recharge_is_carried_out_by_the_mesh_alone(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
     meshed.emulator.faults.list_lag = lag
     mesh.rules[RECHARGE] = delivered(times, answer)
@@ -66,11 +68,11 @@ async def test_a_recharge_is_carried_out_by_the_mesh_alone(
     assert told.word == ("done" if times == 1 or answer is None else "open"), told
 
 
-@pytest.mark.parametrize("lag", [0.0, 4.0])
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("answer", ANSWERS)
+@both_lags
+@all_times
+@all_answers
 async def test_a_refund_is_carried_out_by_the_mesh_alone(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, times: int, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, times: int, lag: float
 ) -> None:
     charge = await meshed.during(pay(meshed.client, meshed.voucher()))
     meshed.emulator.faults.list_lag = lag
@@ -80,8 +82,10 @@ async def test_a_refund_is_carried_out_by_the_mesh_alone(
     assert told.word == "done", told
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-async def test_every_voucher_of_a_checkout_is_charged(meshed: Shop, mesh: Mesh, answer: Reply | None) -> None:
+@all_answers
+async def test_every_voucher_of_a_checkout_is_charged(
+    meshed: Shop, mesh: Proxy, answer: Reply | None
+) -> None:
     mesh.rules[CHARGE] = delivered(2, answer)
     first, second = meshed.voucher(), meshed.voucher()
     async with meshed.client.checkout(order_number="A-1", currency="EUR") as checkout:
@@ -91,10 +95,10 @@ async def test_every_voucher_of_a_checkout_is_charged(meshed: Shop, mesh: Mesh, 
     assert [charge.id for charge in charges] == meshed.charged()
 
 
-@pytest.mark.parametrize("lag", [0.0, 4.0])
-@pytest.mark.parametrize("answer", ANSWERS)
+@both_lags
+@all_answers
 async def test_a_checkout_takes_back_what_a_second_delivery_seemed_to_refuse(
-    meshed: Shop, mesh: Mesh, answer: Reply | None, lag: float
+    meshed: Shop, mesh: Proxy, answer: Reply | None, lag: float
 ) -> None:
     first, second = meshed.voucher(), meshed.voucher()
     mesh.rules[CHARGE] = mesh.rules[REFUND] = delivered(2, answer)

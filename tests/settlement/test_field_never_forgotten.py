@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop, pay
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, pay
 from voucher_async import Charge, Hook, OutcomeUnknown, VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
 

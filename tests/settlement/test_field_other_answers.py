@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, rewritten, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, rewritten, said
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import CheckoutUnknown, HeldState
 from voucher_async.testing import faults
@@ -40,7 +40,7 @@ GIVEN = [each[1:] for each in BODIES]
 IDS = [each[0] for each in BODIES]
 
 
-def answering(mesh: Mesh, operation: str, changes: dict[str, str] | None, answer: Reply | None) -> None:
+def answering(mesh: Proxy, operation: str, changes: dict[str, str] | None, answer: Reply | None) -> None:
     """Carry the request out, and answer something else."""
 
     async def rule(asked: Asked) -> Reply:
@@ -52,7 +52,7 @@ def answering(mesh: Mesh, operation: str, changes: dict[str, str] | None, answer
     mesh.rules[operation] = rule
 
 
-def hidden(mesh: Mesh) -> None:
+def hidden(mesh: Proxy) -> None:
     """Lists that never show anything, and a balance that fits."""
 
     async def empty(asked: Asked) -> Reply:
@@ -70,7 +70,7 @@ def hidden(mesh: Mesh) -> None:
 @pytest.mark.parametrize("shown", [True, False], ids=["shown", "hidden"])
 @pytest.mark.parametrize(("changes", "answer"), GIVEN, ids=IDS)
 async def test_a_charge_answered_with_2xx_is_not_sent_again_and_never_told_not_done(
-    meshed: Shop, *, mesh: Mesh, changes: dict[str, str] | None, answer: Reply | None, shown: bool
+    meshed: Shop, *, mesh: Proxy, changes: dict[str, str] | None, answer: Reply | None, shown: bool
 ) -> None:
     answering(mesh, CHARGE, changes, answer)
     if not shown:
@@ -89,7 +89,7 @@ async def test_a_charge_answered_with_2xx_is_not_sent_again_and_never_told_not_d
 async def test_a_refund_or_recharge_answered_with_2xx_is_not_sent_again(
     meshed: Shop,
     *,
-    mesh: Mesh,
+    mesh: Proxy,
     operation: str,
     changes: dict[str, str] | None,
     answer: Reply | None,
@@ -117,7 +117,7 @@ async def test_a_refund_or_recharge_answered_with_2xx_is_not_sent_again(
 
 @pytest.mark.parametrize(("changes", "answer"), GIVEN, ids=IDS)
 async def test_a_checkout_with_a_contradicting_answer_is_never_told_not_charged(
-    meshed: Shop, mesh: Mesh, changes: dict[str, str] | None, answer: Reply | None
+    meshed: Shop, mesh: Proxy, changes: dict[str, str] | None, answer: Reply | None
 ) -> None:
     answering(mesh, CHARGE, changes, answer)
     hidden(mesh)
@@ -134,7 +134,7 @@ async def test_a_checkout_with_a_contradicting_answer_is_never_told_not_charged(
 class Shifted:
     """A proxy that gives each client the answer to the request before, from some moment on."""
 
-    def __init__(self, mesh: Mesh, first: Reply, operations: tuple[str, ...]) -> None:
+    def __init__(self, mesh: Proxy, first: Reply, operations: tuple[str, ...]) -> None:
         self.last = first
         for operation in operations:
             mesh.rules[operation] = self
@@ -159,7 +159,7 @@ class Shifted:
 )
 @pytest.mark.parametrize("operations", [(CHARGE,), (CHARGE, LIST), (CHARGE, LIST, VOUCHER, RESERVE)])
 async def test_answers_that_are_late_by_one_request_make_no_false_word(
-    meshed: Shop, mesh: Mesh, first: Reply, operations: tuple[str, ...]
+    meshed: Shop, mesh: Proxy, first: Reply, operations: tuple[str, ...]
 ) -> None:
     voucher = meshed.voucher()
     await meshed.during(pay(meshed.client, voucher, order_number="A-0"))
@@ -175,7 +175,7 @@ async def test_answers_that_are_late_by_one_request_make_no_false_word(
     assert is_true(meshed, again, len(meshed.charged("A-2"))) or again.word == "open"
 
 
-async def test_the_answer_of_the_order_before_is_not_told_as_this_ones(meshed: Shop, mesh: Mesh) -> None:
+async def test_the_answer_of_the_order_before_is_not_told_as_this_ones(meshed: Shop, mesh: Proxy) -> None:
     voucher = meshed.voucher()
     earlier = await meshed.during(pay(meshed.client, voucher, order_number="A-0"))
     body = {
@@ -197,7 +197,7 @@ async def test_the_answer_of_the_order_before_is_not_told_as_this_ones(meshed: S
 
 
 async def test_a_reservation_that_was_made_before_is_not_charged_for_another(
-    meshed: Shop, mesh: Mesh
+    meshed: Shop, mesh: Proxy
 ) -> None:
     first, second = meshed.voucher(), meshed.voucher()
     kept: list[Reply] = []
@@ -220,7 +220,7 @@ async def _given(reply: Reply) -> Reply:
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
 async def test_lost_charges_with_a_list_of_before_are_not_told_not_done(
-    meshed: Shop, mesh: Mesh, status: int
+    meshed: Shop, mesh: Proxy, status: int
 ) -> None:
     """Each list is one that was read before the charge, by its date as well."""
     voucher = meshed.voucher()
@@ -248,7 +248,7 @@ async def test_lost_charges_with_a_list_of_before_are_not_told_not_done(
 
 @pytest.mark.parametrize("page", [said(404, HTML), said(404, b""), said(410, HTML), said(200, HTML)])
 async def test_pages_of_a_proxy_in_place_of_looks_prove_nothing(
-    meshed: Shop, mesh: Mesh, page: Reply
+    meshed: Shop, mesh: Proxy, page: Reply
 ) -> None:
     mesh.rules[LIST] = mesh.rules[VOUCHER] = lambda _: _given(page)
 
@@ -263,13 +263,15 @@ async def test_pages_of_a_proxy_in_place_of_looks_prove_nothing(
     assert "not done" not in meshed.told.words
 
 
-async def test_json_of_a_word_in_the_wrong_place_is_unreadable(meshed: Shop, mesh: Mesh) -> None:
+async def test_json_of_a_word_in_the_wrong_place_is_unreadable(meshed: Shop, mesh: Proxy) -> None:
     mesh.rules[CHARGE] = rewritten(json.dumps)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
     assert told.word == "done"
 
 
-async def test_a_lost_answer_after_a_made_up_reservation_is_the_charges_own(meshed: Shop, mesh: Mesh) -> None:
+async def test_a_lost_answer_after_a_made_up_reservation_is_the_charges_own(
+    meshed: Shop, mesh: Proxy
+) -> None:
     meshed.script(RESERVE, faults.BreakAfter())
     meshed.script(CHARGE, faults.CutOff())
     charge = await meshed.during(pay(meshed.client, meshed.voucher()))

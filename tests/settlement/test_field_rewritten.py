@@ -43,7 +43,10 @@ ORDERS: list[tuple[str, str, Callable[[str], str | None]]] = [
     ("slashes", "A\\17", lambda _: "A\\\\17"),
     ("prefixed", "2026-0017", lambda text: f"WEB-{text}"),
 ]
-IDS = [name for name, _, _ in ORDERS]
+warm_or_not = pytest.mark.parametrize("warm", [False, True], ids=["first", "later"])
+rewritten = pytest.mark.parametrize(
+    ("order", "change"), [pytest.param(order, change, id=name) for name, order, change in ORDERS]
+)
 
 
 def show(monkeypatch: pytest.MonkeyPatch, change: Callable[[Json], Json], *, answers: bool = True) -> None:
@@ -63,9 +66,9 @@ def with_order(order: str, change: Callable[[str], str | None]) -> Callable[[Jso
     return shown
 
 
-@pytest.mark.parametrize("warm", [False, True], ids=["first", "later"])
+@warm_or_not
 @pytest.mark.parametrize("answers", [False, True], ids=["lists", "everywhere"])
-@pytest.mark.parametrize(("order", "change"), [each[1:] for each in ORDERS], ids=IDS)
+@rewritten
 async def test_a_charge_whose_answer_was_lost_is_told_done(
     *,
     shop: Shop,
@@ -85,8 +88,8 @@ async def test_a_charge_whose_answer_was_lost_is_told_done(
     assert told.word == "done" or change(order) == "Groesse-17", told
 
 
-@pytest.mark.parametrize("warm", [False, True], ids=["first", "later"])
-@pytest.mark.parametrize(("order", "change"), [each[1:] for each in ORDERS], ids=IDS)
+@warm_or_not
+@rewritten
 async def test_a_charge_that_cannot_be_repeated_is_never_told_not_done(
     *,
     shop: Shop,
@@ -112,8 +115,8 @@ async def test_a_charge_that_cannot_be_repeated_is_never_told_not_done(
         assert "not done" not in shop.told.words
 
 
-@pytest.mark.parametrize("warm", [False, True], ids=["first", "later"])
-@pytest.mark.parametrize(("order", "change"), [each[1:] for each in ORDERS], ids=IDS)
+@warm_or_not
+@rewritten
 @pytest.mark.parametrize("fault", [faults.BreakAfter(), faults.BreakBefore()], ids=repr)
 async def test_a_recharge_is_made_once_and_never_told_otherwise(
     *,

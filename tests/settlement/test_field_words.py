@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, said
 from voucher_async import Fate, OutcomeUnknown, Proof, VoucherError
 from voucher_async.testing import faults
 
@@ -59,7 +59,7 @@ async def test_what_reading_beforehand_stopped_does_not_say_that_it_may_have_bee
 
 @pytest.mark.parametrize("status", [404, 405, 500, 502])
 async def test_no_page_and_no_second_calls_facts_stand_in_an_open_outcome(
-    meshed: Shop, mesh: Mesh, status: int
+    meshed: Shop, mesh: Proxy, status: int
 ) -> None:
     async def broken(_: Asked) -> Reply:
         return said(status, HTML)
@@ -78,7 +78,7 @@ async def test_no_page_and_no_second_calls_facts_stand_in_an_open_outcome(
     assert len(text) < 600
 
 
-async def test_the_refusal_of_a_charge_is_the_charges_own(meshed: Shop, mesh: Mesh) -> None:
+async def test_the_refusal_of_a_charge_is_the_charges_own(meshed: Shop, mesh: Proxy) -> None:
     async def refused(_: Asked) -> Reply:
         return said(422)
 

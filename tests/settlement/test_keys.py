@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import LIST, OPERATIONS, Town, all_of, said
+from tests.settlement.town import LIST, OPERATIONS, Town, all_of, said, under_way
 from tests.virtual import virtually
 from voucher_async.models import Charge
 from voucher_async.outcomes import StillRunning
@@ -23,16 +23,11 @@ SLOW = Lot(wait=2.0)
 @elsewhere
 @virtually
 async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, *, elsewhere: bool) -> None:
-    town = await Town.build()
-    first = town.client()
-    second = town.client() if elsewhere else first
-    town.script(SLOW)
-    one, *more = [first.begin(operation)]
-    await asyncio.sleep(1.0)
+    first, second, one = await under_way(operation, elsewhere=elsewhere)
     more = [second.begin(operation) for _ in range(3)]
     charges = await asyncio.gather(one, *more)
     assert len({charge.id for charge in charges}) == 1
-    assert [charges[0].id] == town.made(operation)
+    assert [charges[0].id] == first.town.made(operation)
     assert [is_joined(charge) for charge in charges] == [False, True, True, True]
 
 
@@ -40,12 +35,8 @@ async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, 
 @elsewhere
 @virtually
 async def test_who_has_less_time_is_told_so_in_time(operation: str, *, elsewhere: bool) -> None:
-    town = await Town.build()
-    first = town.client()
-    second = town.client() if elsewhere else first
-    town.script(SLOW)
-    one = first.begin(operation)
-    await asyncio.sleep(1.0)
+    first, second, one = await under_way(operation, elsewhere=elsewhere)
+    town = first.town
     began = town.clock.monotonic()
     error = await said(second.ask(operation, timeout=1.0))
     assert isinstance(error, StillRunning)
@@ -60,8 +51,7 @@ async def test_who_has_less_time_is_told_so_in_time(operation: str, *, elsewhere
 @virtually
 async def test_the_latest_deadline_rules(operation: str) -> None:
     """Its first caller has little time, another one much: the call goes on, looked for until it is clear."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(Lot("lost answer", wait=0.2), rest=(*[Lot()] * (operation != "charge"), *[Lot("failed")] * 3))
     one = client.begin(operation, timeout=1.0)
     await asyncio.sleep(0)
@@ -75,8 +65,7 @@ async def test_the_latest_deadline_rules(operation: str) -> None:
 @operations
 @virtually
 async def test_a_first_caller_who_leaves_leaves_the_others_with_the_charge(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(SLOW)
     one = client.begin(operation)
     await asyncio.sleep(0)
@@ -91,8 +80,7 @@ async def test_a_first_caller_who_leaves_leaves_the_others_with_the_charge(opera
 @operations
 @virtually
 async def test_when_all_have_left_before_anything_was_sent_nothing_is(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.journal.slow = True
     both = [client.begin(operation) for _ in range(2)]
     for _ in range(5):
@@ -113,8 +101,7 @@ async def test_when_all_have_left_before_anything_was_sent_nothing_is(operation:
 async def test_whenever_its_only_caller_leaves_the_key_is_worth_one_charge(
     operation: str, turns: int
 ) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.journal.slow = True
     one = client.begin(operation)
     for _ in range(turns):
@@ -131,8 +118,7 @@ async def test_whenever_its_only_caller_leaves_the_key_is_worth_one_charge(
 async def test_when_all_have_left_later_it_is_finished_and_handed_out(
     operation: str, *, elsewhere: bool
 ) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(SLOW)
     both = [client.begin(operation) for _ in range(2)]
     await asyncio.sleep(1.0)
@@ -155,8 +141,7 @@ async def test_when_all_have_left_later_it_is_finished_and_handed_out(
 async def test_what_is_done_is_handed_out_and_read_once_when_it_is_old(
     operation: str, *, elsewhere: bool
 ) -> None:
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     charge = await first.ask(operation)
     second = town.client() if elsewhere else first
     for wait, reads in ((59.0, []), (2.0, [LIST]), (3600.0, [LIST])):
@@ -175,8 +160,7 @@ async def test_when_the_last_caller_has_no_time_left_it_is_finished_for_later_on
     operation: str, way: str
 ) -> None:
     """Another one, who had more time, has left before: nobody waits, so the hooks are told."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(*[Lot(way, wait=1.0)] * 2)
     one = client.begin(operation, timeout=1.5)
     two = client.begin(operation, timeout=30.0)
@@ -198,8 +182,7 @@ async def test_who_was_told_that_it_still_runs_may_settle_it(
     operation: str, way: str, *, elsewhere: bool
 ) -> None:
     """Nothing but its id is known of the call that was joined; its record tells the rest."""
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     town.script(*[Lot(way, wait=1.0)] * 2, rest=(Lot(wait=1.0),))
     one = first.begin(operation)
     await asyncio.sleep(0.1)

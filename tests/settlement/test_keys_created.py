@@ -10,9 +10,10 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.settlement.conftest import Recorder, Shop
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop
 from tests.settlement.test_field_clocks_apart import Sleeper
-from tests.settlement.test_keys_paused import sent_states, standing_still, two_clients
+from tests.settlement.test_keys_paused import sent_states, stand_still, standing_still, two_clients
 from tests.settlement.town import said
 from voucher_async import (
     ApiError,
@@ -88,16 +89,13 @@ async def test_who_still_owns_its_record_writes_it_anew(standing: Standing, how:
     shop = standing.shop
     one = standing.begin()
     await shop.until(standing.met.is_set)
-    if how == "asleep":
-        standing.clock.suspend(3.0)
-    else:
-        await shop.passes(3.0)
+    await stand_still(shop, standing.clock, how)
     standing.gate.set()
     voucher = await shop.during(said(one))
     assert isinstance(voucher, CompleteVoucher)
     assert [each.id for each in shop.emulator.vouchers()] == [voucher.id]
     assert shop.count(CREATE) == 1
-    assert sent_states([step.state for step in (await record_of(standing.first)).transitions]) == 2
+    assert sent_states(await record_of(standing.first)) == 2
 
 
 async def test_a_body_that_is_late_again_and_again_is_not_written(standing: Standing) -> None:
@@ -116,7 +114,7 @@ async def test_a_body_that_is_late_again_and_again_is_not_written(standing: Stan
     assert shop.count(CREATE) == 0
     record = await record_of(standing.first)
     assert record.state is CallState.NOT_DONE
-    assert sent_states([step.state for step in record.transitions]) == ROUNDS
+    assert sent_states(record) == ROUNDS
 
 
 def repeating_late(shop: Shop) -> None:
@@ -143,7 +141,7 @@ async def test_a_repeat_that_is_late_is_sent_with_its_record_written_anew(shop: 
     assert shop.count(CREATE) == 2
     record = await record_of(shop.client)
     assert record.state is CallState.DONE
-    assert sent_states([step.state for step in record.transitions]) == 2
+    assert sent_states(record) == 2
 
 
 async def test_a_late_repeat_that_is_refused_does_not_deny_the_first_request(shop: Shop) -> None:

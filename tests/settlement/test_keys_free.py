@@ -25,6 +25,14 @@ def refusals(operation: str, wait: float = 0.0) -> list[Lot]:
     return [Lot("refused 409", wait=wait)] * (2 if operation == "redeem" else 1)
 
 
+async def refused(operation: str, *, elsewhere: bool) -> tuple[Client, Client]:
+    """A client whose call was refused, and one that asks after it: the same or another."""
+    town, first = await Town.with_client()
+    town.script(*refusals(operation))
+    assert isinstance(await said(first.ask(operation)), Conflict)
+    return first, town.client() if elsewhere else first
+
+
 def facts(error: ApiError) -> tuple[Any, ...]:
     return (*map(str, error.args), error.status, error.code, error.proof, error.looked, error.fate)
 
@@ -33,8 +41,7 @@ def facts(error: ApiError) -> tuple[Any, ...]:
 @elsewhere
 @virtually
 async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, *, elsewhere: bool) -> None:
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     second = town.client() if elsewhere else first
     town.script(*refusals(operation, wait=1.0))
     tasks = [first.begin(operation)]
@@ -55,11 +62,8 @@ async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, *, els
 async def test_after_a_refusal_the_key_may_be_used_for_something_else(
     operation: str, *, elsewhere: bool
 ) -> None:
-    town = await Town.build()
-    first = town.client()
-    town.script(*refusals(operation))
-    assert isinstance(await said(first.ask(operation)), Conflict)
-    second = town.client() if elsewhere else first
+    first, second = await refused(operation, elsewhere=elsewhere)
+    town = first.town
     changes = {"of": town.charge, "amount": "0.50"} if operation == "refund" else {"order_number": "A-2"}
     await second.ask(operation, **changes)
     assert len(town.made(operation)) == 1
@@ -87,11 +91,8 @@ async def test_what_ended_its_owner_alone_is_not_told_to_who_waits(operation: st
 @virtually
 async def test_within_the_window_it_is_looked_for_once_more(operation: str, *, elsewhere: bool) -> None:
     """What is called not done within the window, by refusals, is looked for before money is asked for."""
-    town = await Town.build()
-    first = town.client()
-    town.script(*refusals(operation))
-    assert isinstance(await said(first.ask(operation)), Conflict)
-    second = town.client() if elsewhere else first
+    first, second = await refused(operation, elsewhere=elsewhere)
+    town = first.town
     second.wire.sent.clear()
     await second.ask(operation)
     money = {"redeem": CHARGE, "charge": CHARGE, "recharge": "rechargeVoucher"}[operation]
@@ -107,15 +108,12 @@ async def test_a_late_charge_is_found_by_the_look_before_money_is_asked_for_anew
     *, elsewhere: bool, seconds: float, between: bool
 ) -> None:
     """A proxy refused, and delivered all the same, whenever: two looks saw nothing, the third one does."""
-    town = await Town.build()
-    first = town.client()
-    town.script(*refusals("redeem"))
-    assert isinstance(await said(first.redeem()), Conflict)
+    first, second = await refused("redeem", elsewhere=elsewhere)
+    town = first.town
     # the copy arrives only now, and the reservation still lives
     (record,) = await first.records()
     assert record.pending is not None
     emulator = town.adversary.emulator
-    second = town.client() if elsewhere else first
     if between:
         town.script(rest=(Lot(), Lot(), Lot("refused 409")))  # after the list and the balance
         assert isinstance(await said(second.redeem()), Conflict)
@@ -140,8 +138,7 @@ async def _charge_of(town: Town, reservation_id: str) -> str:
 @elsewhere
 @virtually
 async def test_what_is_open_is_settled_first_and_keeps_its_id(operation: str, *, elsewhere: bool) -> None:
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     town.script(Lot("lost answer"), rest=(*[Lot()] * (operation != "charge"), *[Lot("failed")] * 200))
     error = await said(first.ask(operation, timeout=3.0))
     assert isinstance(error, OutcomeUnknown)
@@ -167,8 +164,7 @@ async def test_what_is_open_is_settled_first_and_keeps_its_id(operation: str, *,
 async def test_what_was_open_and_not_carried_out_is_asked_for_anew(
     operation: str, *, elsewhere: bool
 ) -> None:
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     rest = (*[Lot()] * (operation != "charge"), *[Lot("failed")] * 200)
     town.script(Lot("lost"), Lot("lost"), Lot("lost"), rest=rest)
     error = await said(first.ask(operation, timeout=3.0))
@@ -186,8 +182,7 @@ async def test_what_was_open_and_not_carried_out_is_asked_for_anew(
 @virtually
 async def test_the_id_of_an_open_call_is_enough_to_settle_it() -> None:
     """Who joined it was told nothing else; and a checkout that is not finished is no call of its own."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(Lot("lost answer"), rest=(Lot(), *[Lot("failed")] * 200))
     error = await said(client.redeem(timeout=3.0))
     assert isinstance(error, OutcomeUnknown)
@@ -222,8 +217,7 @@ async def _opened(town: Town, client: Client) -> PendingOutcome:
 @virtually
 async def test_a_declined_recharge_that_could_not_be_sent_again_is_over(key: str | None) -> None:
     """It was looked for behind the 429, so nothing is in doubt any more: its repeat had no connection."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(Lot("refused 429"), *[Lot("never connected")] * 100)
     told = await said(client.recharge(key, timeout=28.0))
     assert not isinstance(told, (Charge, OutcomeUnknown))

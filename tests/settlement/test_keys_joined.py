@@ -27,8 +27,7 @@ def ids(told: list[Any]) -> list[str]:
 
 @virtually
 async def test_equal_redeems_under_way_are_one(caplog: pytest.LogCaptureFixture) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     caplog.set_level(logging.INFO, logger="voucher_async")
     caplog.clear()
     told = await all_of(*(client.redeem(None) for _ in range(3)))
@@ -44,8 +43,7 @@ async def test_equal_redeems_under_way_are_one(caplog: pytest.LogCaptureFixture)
 @pytest.mark.parametrize("spelling", ["upper", "lower", " spaced ", "dashed"])
 @virtually
 async def test_another_spelling_of_the_code_is_the_same_voucher(spelling: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     code = town.vouchers[0].code
     other = {
         "upper": code.upper(),
@@ -74,8 +72,7 @@ async def test_another_spelling_of_the_code_is_the_same_voucher(spelling: str) -
 )
 @virtually
 async def test_what_differs_is_another_payment(change: dict[str, Any]) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     if "code" in change:
         change = {"code": town.vouchers[1].code}
     told = await all_of(client.redeem(None), client.redeem(None, **change), client.redeem(None))
@@ -86,8 +83,7 @@ async def test_what_differs_is_another_payment(change: dict[str, Any]) -> None:
 
 @virtually
 async def test_a_till_may_turn_joining_off() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     told = await all_of(*(client.redeem(None, join=False) for _ in range(3)))
     assert len(set(ids(told))) == 3
     assert not any(map(is_joined, told))
@@ -95,8 +91,7 @@ async def test_a_till_may_turn_joining_off() -> None:
 
 @virtually
 async def test_what_comes_later_is_another_payment() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     assert (await client.redeem(None)).id != (await client.redeem(None)).id
 
 
@@ -140,8 +135,7 @@ async def test_what_another_process_may_have_made_is_waited_for(operation: str) 
 @pytest.mark.parametrize("operation", ["refund", "recharge"])
 @virtually
 async def test_equal_refunds_and_recharges_are_several_and_with_a_key_one(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     told = await all_of(*(client.ask(operation, None, amount="0.50") for _ in range(2)))
     assert len(set(ids(told))) == 2
     told = await all_of(*(client.ask(operation, "K-1", amount="0.50") for _ in range(2)))
@@ -153,8 +147,7 @@ async def test_equal_refunds_and_recharges_are_several_and_with_a_key_one(operat
 
 @virtually
 async def test_charges_of_one_reservation_join() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     told = await all_of(client.charge(None), client.charge(None), client.charge(None, of=town.reservation.id))
     assert len(set(ids(told))) == len(town.made("charge")) == 1
     assert [is_joined(charge) for charge in told] == [False, True, True]
@@ -163,16 +156,14 @@ async def test_charges_of_one_reservation_join() -> None:
 
 @virtually
 async def test_a_reservation_is_charged_for_one_order() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     told = await all_of(client.charge(None), client.charge(None, order_number="A-2"))
     assert [type(each) for each in told] == [Charge, ReservationAlreadyCharged]
 
 
 @virtually
 async def test_who_joins_is_told_at_their_own_deadline() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(Lot(wait=2.0))
     tasks = [client.begin("redeem", None, timeout=seconds) for seconds in (9.0, 1.0, 30.0)]
     told = await all_of(*tasks)
@@ -182,8 +173,7 @@ async def test_who_joins_is_told_at_their_own_deadline() -> None:
 
 @virtually
 async def test_who_was_told_that_it_goes_on_can_ask_how_it_ended_although_nothing_was_sent() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(rest=(Lot("refused 409", wait=2.0),))
     tasks = [client.begin("redeem", None, timeout=seconds) for seconds in (9.0, 1.0)]
     refused, early = await all_of(*tasks)
@@ -197,8 +187,7 @@ async def test_who_was_told_that_it_goes_on_can_ask_how_it_ended_although_nothin
 @pytest.mark.parametrize("leaves", [0, 1, 2])
 @virtually
 async def test_who_leaves_leaves_alone(leaves: int) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(Lot(wait=2.0))
     tasks = [client.begin("redeem", None) for _ in range(3)]
     await asyncio.sleep(1.0)
@@ -211,8 +200,7 @@ async def test_who_leaves_leaves_alone(leaves: int) -> None:
 @virtually
 async def test_who_joined_a_call_that_had_no_time_goes_on_with_it() -> None:
     """The first one's deadline passed before anything was sent: that is about nobody else."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(rest=(Lot("never connected"),))
     one = client.begin("redeem", None, timeout=1.0)
     await asyncio.sleep(0.5)
@@ -224,8 +212,7 @@ async def test_who_joined_a_call_that_had_no_time_goes_on_with_it() -> None:
 
 @virtually
 async def test_a_refusal_is_told_to_each_in_a_copy() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(*[Lot("refused 409")] * 2)
     errors = await all_of(*(client.redeem(None) for _ in range(3)))
     assert {type(error) for error in errors} == {Conflict}
@@ -277,8 +264,7 @@ async def test_a_charge_that_was_refunded_elsewhere_is_not_handed_out() -> None:
 
 @virtually
 async def test_a_charge_that_was_refunded_elsewhere_keeps_its_key() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(Lot(wait=1.0))
     task = client.begin("redeem")
     await asyncio.sleep(0.5)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said
+from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said, under_way
 from tests.virtual import virtually
 from voucher_async.errors import Fate, JournalFailed, Proof, VoucherError
 from voucher_async.models import Charge
@@ -57,8 +57,7 @@ def check(town: Town, operation: str, told: Charge | VoucherError, before: int =
 
 async def calls_of(operation: str, way: str, key: str | None) -> int:
     """How often a call asks a journal that is well."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     town.script(*WAYS[way])
     await said(client.ask(operation, key))
     return len(client.journal.calls)
@@ -68,8 +67,7 @@ async def fail(
     operation: str, way: str, key: str | None, fails: Callable[[int, str], str | None]
 ) -> tuple[Town, Client, Charge | VoucherError]:
     """Ask once, with a journal that fails."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.journal.fails = fails
     town.script(*WAYS[way])
     told = await said(client.ask(operation, key))
@@ -131,17 +129,13 @@ async def test_what_a_failing_journal_left_is_taken_over_when_its_owner_is_dead(
 @virtually
 async def test_the_second_of_two_clients_has_no_journal(operation: str) -> None:
     """Who cannot read the journal is told so, and sends nothing."""
-    town = await Town.build()
-    first, second = town.client(), town.client()
+    _, second, one = await under_way(operation, elsewhere=True)
     second.journal.fails = since(1, "before")
-    town.script(Lot(wait=2.0))
-    one = first.begin(operation)
-    await asyncio.sleep(1.0)
     told = await said(second.ask(operation))
     assert isinstance(told, JournalFailed)
     assert second.wire.sent == []
     charge = await one
-    assert town.made(operation) == [charge.id]
+    assert second.town.made(operation) == [charge.id]
 
 
 @pytest.mark.parametrize("operation", ["redeem"])
@@ -167,8 +161,7 @@ async def test_what_nobody_was_told_is_handed_out_though_that_cannot_be_noted(
 @pytest.mark.parametrize("how", ["before", "after"])
 @virtually
 async def test_an_end_that_could_not_be_written_is_written_again(operation: str, how: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     failed: list[int] = []
 
     def fails(call: int, name: str) -> str | None:

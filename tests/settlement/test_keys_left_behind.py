@@ -9,24 +9,19 @@ import attrs
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.test_keys_taken_over import LEASE, Death, dead
+from tests.settlement.test_keys_taken_over import LEASE, Death, heir
 from tests.settlement.town import CHARGE, WINDOW, Client, Town, all_of, said
 from tests.virtual import virtually
 from voucher_async.errors import Proof
 from voucher_async.models import Charge
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement, SettlementState, StillRunning
-from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.call import CallState
 
 DONE, NOT_DONE = SettlementState.DONE, SettlementState.NOT_DONE
 
 
 async def settle(client: Client, pending: PendingOutcome, seconds: float = 28.0) -> Settlement:
     return await client.core.supervisor.settle(pending, client.wire.deadline(seconds))
-
-
-async def record_of(client: Client) -> CallRecord:
-    (record,) = [each for each in await client.records() if each.key == "K-1"]
-    return record
 
 
 async def paused(town: Town, *money: Lot) -> tuple[Client, asyncio.Task[Charge]]:
@@ -47,9 +42,7 @@ async def paused(town: Town, *money: Lot) -> tuple[Client, asyncio.Task[Charge]]
 @virtually
 async def test_a_refused_reservation_is_no_proof_that_a_dead_owner_has_charged_nothing(how: str) -> None:
     town = await Town.build()
-    await dead(town, "redeem", Death(money=Lot("late", late=LEASE + 6.0)))
-    second = town.client()
-    await asyncio.sleep(LEASE)
+    second = await heir(town, "redeem", Death(money=Lot("late", late=LEASE + 6.0)))
     town.script(rest=(Lot(how),))
     told = await said(second.redeem(timeout=4.0))
     assert isinstance(told, OutcomeUnknown), told
@@ -62,9 +55,7 @@ async def test_a_refused_reservation_is_no_proof_that_a_dead_owner_has_charged_n
 @virtually
 async def test_without_a_fence_the_window_counts_from_the_take_over() -> None:
     town = await Town.build()
-    await dead(town, "redeem", Death(money=Lot("hung")))
-    second = town.client()
-    await asyncio.sleep(LEASE)
+    second = await heir(town, "redeem", Death(money=Lot("hung")))
     town.script(rest=(Lot("refused 409"),))
     began = town.clock.monotonic()
     told = await said(second.redeem(timeout=60.0))
@@ -77,13 +68,12 @@ async def test_without_a_fence_the_window_counts_from_the_take_over() -> None:
 @virtually
 async def test_settling_a_dead_owners_call_writes_its_record(*, made: bool) -> None:
     town = await Town.build()
-    await dead(town, "redeem", Death(money=Lot("hung answer" if made else "hung")))
-    second, third = town.client(), town.client()
-    await asyncio.sleep(LEASE)
-    before = await record_of(second)
+    death = Death(money=Lot("hung answer" if made else "hung"))
+    second, third = await heir(town, "redeem", death), town.client()
+    before = await second.record()
     told = await settle(second, before.view)
     assert told.state is (DONE if made else NOT_DONE)
-    record = await record_of(second)
+    record = await second.record()
     assert record.state is (CallState.DONE if made else CallState.NOT_DONE)
     assert (record.charge, record.proof) == (told.charge, told.proof)
     assert (await settle(third, before.view)).state is told.state
@@ -95,8 +85,7 @@ async def test_settling_a_dead_owners_call_writes_its_record(*, made: bool) -> N
 async def test_a_paused_owner_does_not_overtake_the_word_of_who_settles() -> None:
     town = await Town.build()
     first, one = await paused(town, Lot("lost"))
-    second = town.client()
-    before = await record_of(second)
+    second, before = town.client(), await first.record()
     told = await settle(second, before.view)
     assert told.state is NOT_DONE
     first.journal.goes_on()
@@ -109,10 +98,8 @@ async def test_a_paused_owner_does_not_overtake_the_word_of_who_settles() -> Non
 async def test_who_settles_while_another_takes_over_says_nothing_false() -> None:
     """The record of a dead owner stays free for who has the key, and can go on behind a fence at once."""
     town = await Town.build()
-    await dead(town, "redeem", Death(money=Lot("hung")))
-    second, third = town.client(), town.client()
-    await asyncio.sleep(LEASE)
-    before = await record_of(second)
+    second, third = await heir(town, "redeem", Death(money=Lot("hung"))), town.client()
+    before = await second.record()
     settling = asyncio.create_task(said(settle(second, before.view)))
     await asyncio.sleep(1.0)
     charge = await third.redeem(timeout=28.0)
@@ -129,8 +116,7 @@ async def test_who_settles_while_another_takes_over_says_nothing_false() -> None
 async def test_a_journal_that_cannot_be_read_leaves_the_outcome_open() -> None:
     town = await Town.build()
     first, one = await paused(town, Lot("lost"))
-    second = town.client()
-    before = await record_of(second)
+    second, before = town.client(), await first.record()
     second.journal.fails = lambda _number, _name: "before"
     told = await said(settle(second, before.view))
     assert isinstance(told, OutcomeUnknown)
@@ -148,7 +134,7 @@ async def test_not_done_is_nobodys_word_before_it_is_written(*, fails: bool) -> 
     town.script(*(Lot("lost") for _ in range(9)))
     one = first.begin("redeem", timeout=300.0)
     await asyncio.sleep(9.0)
-    before = await record_of(second)
+    before = await second.record()
     first.journal.pauses_at("save")
     await asyncio.sleep(4.0)
     first.core.joining.ownership.heartbeat.stop()
@@ -169,9 +155,7 @@ async def test_not_done_is_nobodys_word_before_it_is_written(*, fails: bool) -> 
 @virtually
 async def test_what_a_take_over_finds_belongs_to_the_payment() -> None:
     town = await Town.build()
-    await dead(town, "redeem", Death(money=Lot("hung answer")))
-    second = town.client()
-    await asyncio.sleep(LEASE)
+    second = await heir(town, "redeem", Death(money=Lot("hung answer")))
     charge = await second.redeem()
     assert second.core.settler.registry.is_taken(charge.id, "another")
     assert CHARGE not in second.wire.sent

@@ -87,8 +87,7 @@ async def test_a_reservation_is_not_open_for_ever_once_it_was_settled() -> None:
 @virtually
 async def test_a_reservation_of_which_nothing_was_sent_can_be_charged() -> None:
     """The other one was refused before anything was sent."""
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     first.journal.pauses_at("save")
     one = first.begin("charge", timeout=200.0)
     await asyncio.sleep(1.0)

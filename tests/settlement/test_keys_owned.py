@@ -36,15 +36,9 @@ def owning(client: Client) -> Ownership:
     return client.core.joining.ownership
 
 
-async def record_of(client: Client) -> CallRecord:
-    (record,) = [each for each in await client.records() if each.key == "K-1"]
-    return record
-
-
 @virtually
 async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared_dead_meanwhile() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     await client.redeem("K-0", order_number="A-7")
     goes_on = hold(client, CREATE)
     task = client.begin("redeem", None, timeout=28.0)
@@ -62,10 +56,9 @@ async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared
 
 @virtually
 async def test_what_may_be_recorded_is_not_denied_by_a_client_declared_dead_meanwhile() -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     await client.redeem()
-    new = owning(client).new_record((await record_of(client)).parameters, None)
+    new = owning(client).new_record((await client.record()).parameters, None)
     recorder = Recorder(owning(client), new, is_stored=False)
     client.journal.fails = lambda _number, name: "after" if name == "claim" else None
     assert isinstance(await said(recorder.sent(new.view)), JournalFailed)
@@ -80,6 +73,13 @@ def used_up(client: Client, record: CallRecord) -> CallRecord:
     return attrs.evolve(ended, version=1)
 
 
+async def check_handed_over(client: Client, key: str = "K-5") -> None:
+    """Have another call renew the lease; with that the record belongs to others."""
+    await asyncio.sleep(BEAT)
+    await client.recharge(key)
+    assert (await client.record()).owner != owning(client).owner
+
+
 @operations
 def test_a_claim_that_is_not_won_leaves_a_record_of_a_closed_loop_to_others(
     loops: Loops, operation: str
@@ -87,12 +87,10 @@ def test_a_claim_that_is_not_won_leaves_a_record_of_a_closed_loop_to_others(
     client = cut_off(loops, operation, "hung")
 
     async def claim() -> None:
-        record = await record_of(client)
+        record = await client.record()
         assert not (await owning(client).claim(used_up(client, record))).won
         assert not await owning(client).is_alive(record)
-        await asyncio.sleep(BEAT)
-        await client.recharge("K-5")  # renews the lease
-        assert (await record_of(client)).owner != owning(client).owner
+        await check_handed_over(client)
 
     loops.run(claim)
 
@@ -102,27 +100,24 @@ def test_a_claim_that_fails_leaves_a_record_of_a_closed_loop_to_others(loops: Lo
     client = cut_off(loops, "refund", "hung")
 
     async def claim() -> None:
-        record = await record_of(client)
+        record = await client.record()
         client.journal.fails = lambda _number, name: how if name == "claim" else None
         told = await said(owning(client).claim(used_up(client, record)))
         assert told is not None
         client.journal.fails = lambda _number, _name: None
         assert not await owning(client).is_alive(record)
-        await asyncio.sleep(BEAT)
-        await client.recharge("K-5")
-        assert (await record_of(client)).owner != owning(client).owner
+        await check_handed_over(client)
 
     loops.run(claim)
 
 
 @virtually
 async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     goes_on = hold(client, "refundCharge")
     task = client.begin("refund", timeout=60.0)
     await asyncio.sleep(0.5)
-    record = await record_of(client)
+    record = await client.record()
     assert not (await owning(client).claim(used_up(client, record))).won
     await asyncio.sleep(20.0)
     assert await town.journal.is_alive(owning(client).owner)
@@ -132,12 +127,11 @@ async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat
 
 @virtually
 async def test_a_claim_that_is_not_won_changes_nothing_of_a_call_that_is_written_meanwhile() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     goes_on = hold(client, "refundCharge")
     task = client.begin("refund", timeout=60.0)
     await asyncio.sleep(0.5)
-    record = await record_of(client)
+    record = await client.record()
     client.journal.pauses_at("claim")
     claiming = asyncio.create_task(owning(client).claim(used_up(client, record)))
     await asyncio.sleep(0.5)
@@ -178,7 +172,7 @@ async def take_over(client: Client, beat: asyncio.Task[Charge]) -> Charge:
     client.journal.pauses_at("")
     client.journal.goes_on()
     await beat
-    assert (await record_of(client)).owner == owning(client).owner
+    assert (await client.record()).owner == owning(client).owner
     goes_on.set()
     return await task
 
@@ -226,26 +220,23 @@ def test_what_was_changed_while_it_was_handed_over_is_handed_over_with_the_next_
     async def write_late() -> None:
         beat = await standing_beat(client, client.journal.pauses_after, "get")
         client.journal.pauses_after("")
-        record = await record_of(client)
+        record = await client.record()
         late = record.step(record.state, at=record.changed_at, by=record.owner, why="late")
         assert await client.town.journal.save(late)
         client.journal.goes_on()
         await beat
-        assert (await record_of(client)).owner == owning(client).owner
+        assert (await client.record()).owner == owning(client).owner
         assert not await owning(client).is_alive(late)
-        await asyncio.sleep(BEAT)
-        await client.recharge("K-6")
-        assert (await record_of(client)).owner != owning(client).owner
+        await check_handed_over(client, "K-6")
 
     loops.run(write_late)
 
 
 @virtually
 async def test_the_end_of_an_earlier_charge_clears_no_charge_in_doubt_since() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     earlier = await in_doubt(client, "K-1")
-    record = await record_of(client)
+    record = await client.record()
     ended = record.step(CallState.NOT_DONE, at=record.changed_at, by="ann", proof=Proof.NOT_SENT)
     assert await town.journal.save(ended)
     client.journal.pauses_after("get")
@@ -281,7 +272,7 @@ def test_a_call_whose_loop_is_gone_is_resolved_by_an_operator_at_once(loops: Loo
     )
     assert (settlement.state, settlement.proof) == (SettlementState.NOT_DONE, Proof.RESOLVED)
     assert client.core.supervisor.pending == ()
-    assert loops.run(lambda: record_of(client)).state is CallState.NOT_DONE
+    assert loops.run(client.record).state is CallState.NOT_DONE
 
 
 @pytest.mark.parametrize("by", ["settle", "resolve", "redeem"])

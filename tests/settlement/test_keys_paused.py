@@ -22,7 +22,7 @@ from voucher_async import CallTimeout, Fate, Proof, StillRunning, VoucherClient,
 from voucher_async.clock import Clock
 from voucher_async.models import Charge
 from voucher_async.payments.beginning import ROUNDS
-from voucher_async.payments.call import CallState
+from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.sansio import Response
 from voucher_async.transport.session import Session
@@ -47,8 +47,8 @@ class Pause:
             await self.over.wait()
 
 
-def sent_states(steps: list[CallState]) -> int:
-    return steps.count(CallState.SENT)
+def sent_states(record: CallRecord) -> int:
+    return [step.state for step in record.transitions].count(CallState.SENT)
 
 
 @operations
@@ -68,8 +68,7 @@ async def test_an_owner_that_was_taken_over_before_its_first_byte_sends_nothing(
 @virtually
 async def test_a_pause_before_the_answer_of_the_journal_is_read_counts(operation: str) -> None:
     """Its record was durable all that time."""
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     first.journal.pauses_after("save")
     await _paid_once(town, first, operation, first.journal.goes_on)
 
@@ -112,8 +111,7 @@ async def _paid_once(town: Town, first: Client, operation: str, wake: Callable[[
 @virtually
 async def test_an_owner_that_still_owns_its_record_pays_once(operation: str, key: str | None) -> None:
     """It was paused for less than a lease."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.wire.on_send = pause = Pause(operation)
     one = client.begin(operation, key)
     await pause.met.wait()
@@ -123,15 +121,14 @@ async def test_an_owner_that_still_owns_its_record_pays_once(operation: str, key
     assert town.made(operation) == [charge.id]
     (*_, record) = await client.records()
     assert record.state is CallState.DONE
-    assert sent_states([step.state for step in record.transitions]) == 2
+    assert sent_states(record) == 2
     assert client.told == []  # nothing was in doubt
 
 
 @unfenced
 @virtually
 async def test_who_was_begun_in_time_writes_its_record_once(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    client = (await Town.build()).client()
     client.wire.on_send = pause = Pause(operation)
     one = client.begin(operation)
     await pause.met.wait()
@@ -139,14 +136,13 @@ async def test_who_was_begun_in_time_writes_its_record_once(operation: str) -> N
     pause.over.set()
     await one
     (*_, record) = await client.records()
-    assert sent_states([step.state for step in record.transitions]) == 1
+    assert sent_states(record) == 1
 
 
 @unfenced
 @virtually
 async def test_a_request_that_is_late_again_and_again_is_not_sent(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
 
     async def dawdle(sent: str) -> None:
         await asyncio.sleep(2.5 if sent == MONEY[operation] else 0.0)
@@ -157,7 +153,7 @@ async def test_a_request_that_is_late_again_and_again_is_not_sent(operation: str
     assert (told.fate, told.proof) == (Fate.NOT_SENT, Proof.NOT_SENT)
     (*_, record) = await client.records()
     assert (record.state, record.proof) == (CallState.NOT_DONE, Proof.NOT_SENT)
-    assert sent_states([step.state for step in record.transitions]) == ROUNDS
+    assert sent_states(record) == ROUNDS
     client.wire.on_send = None
     charge = await client.ask(operation)  # the key is free
     assert town.made(operation) == [charge.id]
@@ -166,8 +162,7 @@ async def test_a_request_that_is_late_again_and_again_is_not_sent(operation: str
 @unfenced
 @virtually
 async def test_nothing_is_begun_for_a_caller_that_left_during_the_pause(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     client.wire.on_send = pause = Pause(operation)
     one = client.begin(operation, timeout=100.0)
     await pause.met.wait()
@@ -254,6 +249,14 @@ def standing_still(client: VoucherClient, gate: asyncio.Event, met: asyncio.Even
     client._transport.session.__class__ = Still
 
 
+async def stand_still(shop: Shop, clock: Sleeper, how: str) -> None:
+    """Let three seconds pass, which a machine that sleeps does not know by its monotonic clock."""
+    if how == "asleep":
+        clock.suspend(3.0)
+    else:
+        await shop.passes(3.0)
+
+
 @contextlib.asynccontextmanager
 async def two_clients(shop: Shop) -> AsyncGenerator[tuple[VoucherClient, VoucherClient, Sleeper]]:
     """Two clients that share a journal, and the clock of the first, which can sleep."""
@@ -312,17 +315,14 @@ async def test_over_the_wire_an_owner_that_still_is_one_pays_once(
     shop, of = paused.shop, await charged(paused)
     one = asyncio.create_task(paused.ask(paused.first, operation, of))
     await shop.until(paused.met.is_set)
-    if how == "asleep":
-        paused.clock.suspend(3.0)
-    else:
-        await shop.passes(3.0)
+    await stand_still(shop, paused.clock, how)
     paused.gate.set()
     charge = await shop.during(said(one))
     assert isinstance(charge, Charge)
     assert paused.made(operation) == [charge.id]
     assert shop.count(MONEY[operation]) == 1
     (record,) = [each async for each in paused.first.history(key="K-1")]
-    assert sent_states([step.state for step in record.transitions]) == 2
+    assert sent_states(record) == 2
 
 
 @unfenced
@@ -341,4 +341,4 @@ async def test_over_the_wire_no_record_is_written_anew_past_the_deadline(
     assert paused.made(operation) == []
     (record,) = [each async for each in paused.first.history(key="K-1")]
     assert (record.state, record.proof) == (CallState.NOT_DONE, Proof.NOT_SENT)
-    assert sent_states([step.state for step in record.transitions]) == 1
+    assert sent_states(record) == 1

@@ -19,8 +19,7 @@ elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
 @elsewhere
 @virtually
 async def test_a_charge_taken_back_is_no_payment_any_more(operation: str, *, elsewhere: bool) -> None:
-    town = await Town.build()
-    first = town.client()
+    town, first = await Town.with_client()
     charge = await first.ask(operation)
     second = town.client() if elsewhere else first
     refund = await second.refund(None, of=charge, amount=None)
@@ -36,8 +35,7 @@ async def test_a_charge_taken_back_is_no_payment_any_more(operation: str, *, els
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
 @virtually
 async def test_a_charge_that_was_taken_back_elsewhere_is_seen_in_the_list(operation: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     charge = await client.ask(operation)
     stranger = town.client(scope="an Admin UI")
     refund = await stranger.refund(None, of=charge, amount=None)
@@ -52,8 +50,7 @@ async def test_a_charge_that_was_taken_back_elsewhere_is_seen_in_the_list(operat
 
 @virtually
 async def test_a_charge_taken_back_in_parts_is_taken_back_with_the_last() -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     charge = await client.redeem()
     await client.refund(None, of=charge, amount="1.00")
     await asyncio.sleep(61.0)
@@ -70,8 +67,7 @@ async def test_a_charge_taken_back_in_parts_is_taken_back_with_the_last() -> Non
 @virtually
 async def test_refunds_that_cannot_be_told_apart_take_nothing_back() -> None:
     """Two charges share an order: a refund in the list may be of the other one."""
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     one = await client.redeem("K-1")
     two = await client.redeem("K-2")
     assert one.id != two.id
@@ -86,8 +82,7 @@ async def test_refunds_that_cannot_be_told_apart_take_nothing_back() -> None:
 @pytest.mark.parametrize("how", ["failed", "lost", "refused 403", "garbage"])
 @virtually
 async def test_a_read_that_fails_changes_nothing(how: str) -> None:
-    town = await Town.build()
-    client = town.client()
+    town, client = await Town.with_client()
     charge = await client.redeem()
     await town.client(scope="elsewhere").refund(None, of=charge, amount=None)
     await asyncio.sleep(61.0)

@@ -95,6 +95,14 @@ async def dead(town: Town, operation: str, death: Death) -> Client:
     return first
 
 
+async def heir(town: Town, operation: str, death: Death) -> Client:
+    """A client that is there once the lease of a process has ended that died in the middle of its call."""
+    await dead(town, operation, death)
+    second = town.client()
+    await asyncio.sleep(LEASE)
+    return second
+
+
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
 @journals
 @virtually
@@ -145,9 +153,7 @@ async def test_what_nothing_fences_waits_for_the_window(
 async def _settled_over(town: Town, operation: str, death: Death) -> None:
     if death.before:
         death = attrs.evolve(death, before=MONEY[operation])
-    await dead(town, operation, death)
-    second = town.client()
-    await asyncio.sleep(LEASE)
+    second = await heir(town, operation, death)
     taken = town.clock.now()
     charge = await second.ask(operation, timeout=28.0)
     await asyncio.sleep(60.0)
@@ -163,9 +169,7 @@ async def _settled_over(town: Town, operation: str, death: Death) -> None:
 @virtually
 async def test_who_has_no_time_for_the_window_is_told_that_it_is_open(operation: str) -> None:
     town = await Town.build()
-    await dead(town, operation, Death(money=Lot("hung")))
-    second = town.client()
-    await asyncio.sleep(LEASE)
+    second = await heir(town, operation, Death(money=Lot("hung")))
     told = await said(second.ask(operation, timeout=3.0))
     assert isinstance(told, OutcomeUnknown)
     assert MONEY[operation] not in second.wire.sent

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, Rule, delivered, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, Rule, delivered, said
 from voucher_async import ApiError, CallState, Conflict, Proof, ReservationSuperseded, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.testing import VoucherRecord
@@ -39,7 +39,7 @@ def elsewhere(shop: Shop) -> VoucherClient:
 
 
 async def test_another_clients_reservation_in_between_costs_no_sale(
-    shop: Shop, meshed: Shop, mesh: Mesh
+    shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
     voucher = meshed.voucher()
     mesh.once(CHARGE, first(reserving(shop.client, voucher)))
@@ -50,7 +50,7 @@ async def test_another_clients_reservation_in_between_costs_no_sale(
     assert meshed.client.pending == ()
 
 
-async def test_it_is_charged_once_more_and_no_more(shop: Shop, meshed: Shop, mesh: Mesh) -> None:
+async def test_it_is_charged_once_more_and_no_more(shop: Shop, meshed: Shop, mesh: Proxy) -> None:
     voucher = meshed.voucher()
     mesh.rules[CHARGE] = first(reserving(shop.client, voucher))
     with pytest.raises(Conflict) as caught:
@@ -60,10 +60,10 @@ async def test_it_is_charged_once_more_and_no_more(shop: Shop, meshed: Shop, mes
 
 
 async def test_a_refused_new_reservation_leaves_the_first_refusal_with_its_proof(
-    shop: Shop, meshed: Shop, mesh: Mesh
+    shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
     await meshed.during(pay(meshed.client, meshed.voucher(), order_number="C-1"))  # order numbers are echoed
-    mesh.asked.clear()
+    mesh.seen.clear()
     voucher = meshed.voucher("4.00")
     async with elsewhere(shop) as other:
         mesh.once(CHARGE, first(lambda: pay(other, voucher, order_number="B-1")))
@@ -76,7 +76,7 @@ async def test_a_refused_new_reservation_leaves_the_first_refusal_with_its_proof
 
 
 async def test_a_new_reservation_that_was_replaced_in_turn_leaves_the_first_refusal_with_its_proof(
-    shop: Shop, meshed: Shop, mesh: Mesh
+    shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
     voucher = meshed.voucher()
 
@@ -97,7 +97,7 @@ async def test_a_new_reservation_that_was_replaced_in_turn_leaves_the_first_refu
 
 @pytest.mark.parametrize("status", [401, 403, 429])
 async def test_a_refusal_that_is_not_about_the_reservation_makes_no_new_one(
-    meshed: Shop, mesh: Mesh, status: int
+    meshed: Shop, mesh: Proxy, status: int
 ) -> None:
     async def refused(_: Asked) -> Reply:
         return said(status)
@@ -109,7 +109,7 @@ async def test_a_refusal_that_is_not_about_the_reservation_makes_no_new_one(
     assert mesh.count(RESERVE) == 1
 
 
-async def test_a_mesh_that_delivers_twice_gets_no_second_charge(meshed: Shop, mesh: Mesh) -> None:
+async def test_a_mesh_that_delivers_twice_gets_no_second_charge(meshed: Shop, mesh: Proxy) -> None:
     mesh.rules[CHARGE] = delivered(2)
     charge = await meshed.during(pay(meshed.client, meshed.voucher()))
     assert meshed.charged() == [charge.id]
@@ -119,7 +119,7 @@ async def test_a_mesh_that_delivers_twice_gets_no_second_charge(meshed: Shop, me
 class Late:
     """A mesh that refuses a charge by itself, and delivers it just before the next reservation."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Proxy) -> None:
         self._held: list[Asked] = []
         mesh.once(CHARGE, self._refuse)
         mesh.once(RESERVE, self._reserve)
@@ -140,7 +140,7 @@ class Late:
 
 @pytest.mark.parametrize("lag", [0.0, 3.0, 9.0])
 async def test_a_delivery_that_was_late_is_found_behind_the_fence(
-    meshed: Shop, mesh: Mesh, lag: float
+    meshed: Shop, mesh: Proxy, lag: float
 ) -> None:
     Late(mesh)
     meshed.emulator.faults.list_lag = lag
@@ -150,7 +150,7 @@ async def test_a_delivery_that_was_late_is_found_behind_the_fence(
 
 
 async def test_where_the_balance_may_not_be_read_the_lists_lag_is_waited_out(
-    meshed: Shop, mesh: Mesh
+    meshed: Shop, mesh: Proxy
 ) -> None:
     async def refused(_: Asked) -> Reply:
         return said(403)
@@ -164,14 +164,14 @@ async def test_where_the_balance_may_not_be_read_the_lists_lag_is_waited_out(
 
 
 async def test_a_late_delivery_that_emptied_the_voucher_is_found_although_reserving_is_refused(
-    meshed: Shop, mesh: Mesh
+    meshed: Shop, mesh: Proxy
 ) -> None:
     Late(mesh)
     charge = await meshed.during(pay(meshed.client, meshed.voucher("4.00")))
     assert meshed.charged() == [charge.id]
 
 
-async def test_nothing_is_charged_when_no_look_can_be_made(shop: Shop, meshed: Shop, mesh: Mesh) -> None:
+async def test_nothing_is_charged_when_no_look_can_be_made(shop: Shop, meshed: Shop, mesh: Proxy) -> None:
     voucher = meshed.voucher()
 
     async def unreadable(_: Asked) -> Reply:
@@ -193,7 +193,7 @@ async def test_nothing_is_charged_when_no_look_can_be_made(shop: Shop, meshed: S
 
 @pytest.mark.parametrize("during", [RESERVE, "listCharges", "getVoucher"])
 async def test_nothing_new_is_charged_for_a_caller_that_is_gone(
-    shop: Shop, meshed: Shop, mesh: Mesh, during: str
+    shop: Shop, meshed: Shop, mesh: Proxy, during: str
 ) -> None:
     voucher = meshed.voucher()
     task: asyncio.Task[Any]

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 import attrs
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, said
 from voucher_async import (
     Charge,
     Fate,
@@ -79,7 +79,7 @@ async def test_of_two_equal_recharges_the_reference_tells_which_is_whose(
 
 
 async def test_an_equal_charge_of_another_process_is_not_taken_for_ours(
-    shop: Shop, meshed: Shop, mesh: Mesh
+    shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
     """Two tills, one order number for all customers, one voucher: without references ours would be theirs."""
     voucher = shop.voucher()
@@ -124,16 +124,10 @@ async def test_a_charge_is_found_by_its_reference_among_equal_ones_and_shows_the
 
 @pytest.mark.parametrize("allow_double_charge", [True])
 async def test_a_charge_that_was_delivered_twice_is_refunded_once(
-    shop: Shop, meshed: Shop, mesh: Mesh
+    shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
     """One request was sent, and both entries carry its reference: the second is ours, too."""
-
-    async def twice(asked: Asked) -> Reply:
-        await asked.deliver()
-        await asked.deliver()
-        return said(500)
-
-    mesh.once(CHARGE, twice)
+    mesh.once(CHARGE, delivered(2, said(500)))
     async with marked(shop, base_url=mesh.base_url) as client:
         charge = await shop.during(pay(client, shop.voucher()))
         await shop.until(lambda: not client.pending)
@@ -146,14 +140,9 @@ async def test_a_charge_that_was_delivered_twice_is_refunded_once(
 
 
 async def test_a_recharge_that_was_delivered_twice_is_reported_with_its_surplus(
-    shop: Shop, meshed: Shop, mesh: Mesh
+    shop: Shop, meshed: Shop, mesh: Proxy
 ) -> None:
-    async def twice(asked: Asked) -> Reply:
-        await asked.deliver()
-        await asked.deliver()
-        return said(500)
-
-    mesh.once(RECHARGE, twice)
+    mesh.once(RECHARGE, delivered(2, said(500)))
     async with marked(shop, base_url=mesh.base_url) as client:
         first = await shop.during(recharge(client, shop.voucher()))
         await shop.until(lambda: shop.told.words)

@@ -16,6 +16,7 @@ from voucher_async import (
     ConnectionBroken,
     Fate,
     OutcomeUnknown,
+    PendingOutcome,
     Proof,
     ServerError,
     SettlementState,
@@ -185,29 +186,27 @@ async def test_a_refund_by_the_charges_id_alone_is_open(shop: Shop) -> None:
     assert shop.count(LIST) == 0
 
 
-async def test_without_the_ids_known_before_what_is_found_may_be_anybodys(shop: Shop) -> None:
+async def blindly_refunded(shop: Shop, fault: faults.Fault) -> PendingOutcome:
+    """A refund by a client with fewer rights, which does not know the ids there were before."""
     charge = await paid(shop)
     blind = shop.emulator.add_client(scopes=["use"])
     client = shop.another(client_id=blind.id, client_secret=blind.secret)
-    shop.script(REFUND, faults.BreakAfter())
+    shop.script(REFUND, fault)
     with pytest.raises(OutcomeUnknown) as caught:
         await shop.during(client.charges.refund(charge, "3", currency="EUR"))
     await client.aclose(wait=0)
-    pending = attrs.evolve(caught.value.pending, client_id=None)  # of a client with fewer rights
-    assert pending.known is None
+    assert caught.value.pending.known is None
+    return attrs.evolve(caught.value.pending, client_id=None)
+
+
+async def test_without_the_ids_known_before_what_is_found_may_be_anybodys(shop: Shop) -> None:
+    pending = await blindly_refunded(shop, faults.BreakAfter())
     with pytest.raises(OutcomeUnknown, match="another call"):
         await shop.during(shop.client.settle(pending, timeout=15.0))
 
 
 async def test_without_the_ids_known_before_what_is_absent_was_not_done(shop: Shop) -> None:
-    charge = await paid(shop)
-    blind = shop.emulator.add_client(scopes=["use"])
-    client = shop.another(client_id=blind.id, client_secret=blind.secret)
-    shop.script(REFUND, faults.BreakBefore())
-    with pytest.raises(OutcomeUnknown) as caught:
-        await shop.during(client.charges.refund(charge, "3", currency="EUR"))
-    await client.aclose(wait=0)
-    pending = attrs.evolve(caught.value.pending, client_id=None)  # of a client with fewer rights
+    pending = await blindly_refunded(shop, faults.BreakBefore())
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.state is SettlementState.NOT_DONE
     assert settlement.proof is Proof.ABSENT

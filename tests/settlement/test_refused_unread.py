@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, said
 from tests.settlement.conftest import Shop, pay
-from tests.settlement.mesh import Asked, Mesh, Reply, said
 from voucher_async import Conflict, OutcomeUnknown
 
 CHARGE = "chargeReservation"
 
 
 async def test_an_equal_payment_is_not_sent_after_a_refusal_that_may_not_be_looked_into(
-    meshed: Shop, mesh: Mesh
+    meshed: Shop, mesh: Proxy
 ) -> None:
     async def refused(_: Asked) -> Reply:
         return said(409)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from tests.settlement.conftest import Recorder, Shop, pay, redeem
+from tests.settlement.conftest import Shop, pay, redeem
 from tests.settlement.test_elsewhere import lost
 from voucher_async import (
     CheckoutFailed,
     Conflict,
     Happened,
+    Hook,
     OutcomeUnknown,
     PendingOutcome,
     Proof,
@@ -351,7 +352,7 @@ async def test_a_log_that_is_broken_breaks_no_payment(
 
 
 async def test_a_hook_that_is_broken_breaks_no_payment(shop: Shop) -> None:
-    class Broken(Recorder):
+    class Broken(Hook):
         def on_settled(self, event: Settled) -> None:
             raise RuntimeError(event.what)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -22,15 +21,8 @@ from voucher_async.testing import VoucherEmulator, faults
 
 
 @pytest.fixture
-async def emulator() -> AsyncIterator[VoucherEmulator]:
-    async with VoucherEmulator() as each:
-        yield each
-
-
-@pytest.fixture
-async def client(emulator: VoucherEmulator) -> AsyncIterator[VoucherClient]:
-    async with VoucherClient(**emulator.settings()) as each:
-        yield each
+def client(voucher_client: VoucherClient) -> VoucherClient:
+    return voucher_client
 
 
 async def left_open(emulator: VoucherEmulator, client: VoucherClient) -> tuple[PendingOutcome, list[Charge]]:

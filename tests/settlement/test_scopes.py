@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import anyio
 import pytest
 
-from voucher_async import ConfigurationError, Hook, Settled, VoucherClient, connect
+from tests.recorder import Recorder
+from voucher_async import ConfigurationError, VoucherClient, connect
 from voucher_async.cancelling import to_the_end
 from voucher_async.testing import VoucherEmulator, faults
 from voucher_async.testing._records import VoucherRecord
@@ -19,14 +20,6 @@ from voucher_async.testing._records import VoucherRecord
 SLOW = 0.4
 CUT = 0.1
 Way = Callable[[Callable[[], Coroutine[Any, Any, None]]], Awaitable[None]]
-
-
-class Told(Hook):
-    def __init__(self) -> None:
-        self.what: list[str] = []
-
-    def on_settled(self, event: Settled) -> None:
-        self.what.append(event.what)
 
 
 async def by_anyio_scope(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -76,12 +69,6 @@ WAYS: list[Way] = [
 
 
 @pytest.fixture
-async def emulator() -> AsyncGenerator[VoucherEmulator]:
-    async with VoucherEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 def voucher(emulator: VoucherEmulator) -> VoucherRecord:
     emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=SLOW))
     return emulator.add_voucher(amount="50.00")
@@ -103,15 +90,19 @@ async def leave(way: Way, client: VoucherClient, voucher: VoucherRecord) -> list
     return ends
 
 
+def told_client(emulator: VoucherEmulator) -> tuple[VoucherClient, Recorder]:
+    told = Recorder()
+    return VoucherClient(**emulator.settings(), hooks=[told]), told
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_the_charge_is_finished_told_and_nothing_is_left(
     emulator: VoucherEmulator, voucher: VoucherRecord, way: Way
 ) -> None:
-    told = Told()
-    client = VoucherClient(**emulator.settings(), hooks=[told])
+    client, told = told_client(emulator)
     before = asyncio.all_tasks()
     assert await leave(way, client, voucher) == ["CancelledError"]
-    assert (told.what, client.pending) == (["done"], ())
+    assert (told.words, client.pending) == (["done"], ())
     assert emulator.balance(voucher.id) == 40
     assert client._transport.session._own is None
     await asyncio.sleep(0)
@@ -123,11 +114,10 @@ async def test_the_charge_is_finished_told_and_nothing_is_left(
 async def test_what_takes_longer_than_closing_waits_is_left_open(
     emulator: VoucherEmulator, voucher: VoucherRecord, way: Way
 ) -> None:
-    told = Told()
-    client = VoucherClient(**emulator.settings(), hooks=[told])
+    client, told = told_client(emulator)
     object.__setattr__(client._supervisor, "_close_wait", SLOW / 4)
     assert await leave(way, client, voucher) == ["CancelledError"]
-    assert told.what == ["in doubt", "left open"]
+    assert [event.what for event in (*told.doubts, *told.settled)] == ["in doubt", "left open"]
     assert [pending.operation for pending in client.pending] == ["chargeReservation"]
 
 

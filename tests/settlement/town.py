@@ -198,6 +198,10 @@ class Client:
     async def records(self) -> list[CallRecord]:
         return [record async for record in self.town.journal.history(self.scope)]
 
+    async def record(self, key: str = "K-1") -> CallRecord:
+        (record,) = [each for each in await self.records() if each.key == key]
+        return record
+
     async def die(self) -> None:
         """End at once, as a killed process does: nothing is sent or written any more."""
         self.wire.dead = self.journal.dead = True
@@ -252,6 +256,11 @@ class Town:
         )
         return town
 
+    @classmethod
+    async def with_client(cls) -> tuple[Town, Client]:
+        town = await cls.build()
+        return town, town.client()
+
     def client(self, **given: Any) -> Client:
         return Client(self, **given)
 
@@ -264,6 +273,15 @@ class Town:
         kind = {"refund": "refund", "recharge": "recharge"}.get(operation, "charge")
         found = [each for each in self.adversary.emulator.charges() if each.type == kind]
         return [each.id for each in found if each.id != self.charge.id]
+
+
+async def under_way(operation: str, *, elsewhere: bool) -> tuple[Client, Client, asyncio.Task[Charge]]:
+    """A client, one that may ask meanwhile, and a call that will be answered in a second."""
+    town, first = await Town.with_client()
+    town.script(Lot(wait=2.0))
+    call = first.begin(operation)
+    await asyncio.sleep(1.0)
+    return first, town.client() if elsewhere else first, call
 
 
 def clock_of_loop() -> VirtualClock:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import trustme
 
-from tests.transport.rawserver import RawServer
+from tests.rawserver import RawServer
+from tests.recorder import Recorder
 
 
 @pytest_asyncio.fixture
@@ -20,9 +22,23 @@ async def raw_server() -> AsyncIterator[RawServer]:
     await server.stop()
 
 
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
+
+
+@pytest_asyncio.fixture
+async def trusting(authority: trustme.CA) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that trusts the authority."""
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session:
+        yield session
 
 
 @pytest_asyncio.fixture

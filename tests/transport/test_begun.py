@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import socket
 import ssl
 import struct
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 import trustme
 
-from tests.transport.rawserver import CHARGE, VOUCHER, RawServer, hang, reply, send_then
+from tests.rawserver import CHARGE, VOUCHER, RawServer, hang, reply, send_then
+from tests.transport.stopped import said_after_a_stop
 from voucher_async import (
     CallTimeout,
     Fate,
@@ -73,20 +70,8 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
-
-
 async def test_a_process_that_was_stopped_writes_nothing_after_its_deadline(raw_server: RawServer) -> None:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", STOPPED, raw_server.url, stdout=asyncio.subprocess.PIPE, env=os.environ
-    )
-    while not is_stopped(child.pid):
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(1.2)
-    child.send_signal(signal.SIGCONT)
-    said, _ = await child.communicate()
-    assert said.decode().split() == ["CallTimeout", "not", "sent"]
+    assert await said_after_a_stop(STOPPED, raw_server.url, 1.2) == "CallTimeout not sent"
     assert [head.split()[1] for head, _ in raw_server.requests] == ["/v1/reservations/r-0/charge"]
 
 
@@ -200,14 +185,9 @@ def threaded(request: pytest.FixtureRequest, tls: ssl.SSLContext | None) -> Iter
 
 @pytest.mark.parametrize("seen", ["in the kernel", "by the loop"])
 async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_money_request(
-    threaded: Threaded, authority: trustme.CA, seen: str
+    threaded: Threaded, trusting: aiohttp.ClientSession, seen: str
 ) -> None:
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
-    async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session,
-        VoucherClient(settings=threaded.settings(), session=session) as client,
-    ):
+    async with VoucherClient(settings=threaded.settings(), session=trusting) as client:
         await client.reservations.charge("r-0", order_number="o-1")
         if seen == "in the kernel":
             client._transport.session.__class__ = Blocked

@@ -8,10 +8,10 @@ import random
 
 import pytest
 
-from tests.transport.rawserver import VOUCHER, RawServer, close, reply
+from tests.rawserver import VOUCHER, RawServer, close, reply
+from tests.recorder import Recorder
 from voucher_async import (
     AttemptEnded,
-    AttemptStarted,
     AuthenticationError,
     Fate,
     Hook,
@@ -26,58 +26,35 @@ from voucher_async.hooks import Hooks
 from voucher_async.testing import VoucherEmulator
 
 
-class Witness(Hook):
-    """Keeps every event."""
-
-    def __init__(self) -> None:
-        self.started: list[AttemptStarted] = []
-        self.ended: list[AttemptEnded] = []
-        self.repeating: list[Repeating] = []
-
-    def on_attempt_started(self, event: AttemptStarted) -> None:
-        self.started.append(event)
-
-    def on_attempt_ended(self, event: AttemptEnded) -> None:
-        self.ended.append(event)
-
-    def on_repeating(self, event: Repeating) -> None:
-        self.repeating.append(event)
-
-
-@pytest.fixture
-def witness() -> Witness:
-    return Witness()
-
-
-def patient(server: RawServer, witness: Witness, **changes: object) -> VoucherClient:
+def patient(server: RawServer, recorder: Recorder, **changes: object) -> VoucherClient:
     """A client whose pauses take no time."""
     client = VoucherClient(
-        settings=server.settings(**changes), hooks=[witness], clock=ManualClock(skip_sleeps=True)
+        settings=server.settings(**changes), hooks=[recorder], clock=ManualClock(skip_sleeps=True)
     )
     client._transport.rng = random.Random(1)
     return client
 
 
-async def test_a_read_is_repeated_until_it_succeeds(raw_server: RawServer, witness: Witness) -> None:
+async def test_a_read_is_repeated_until_it_succeeds(raw_server: RawServer, recorder: Recorder) -> None:
     raw_server.scripts = [close, close, reply({}, 500), reply(VOUCHER)]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
         voucher = await client.vouchers.get("v-1")
     assert voucher.id == "v-1"
     # aiohttp repeats a GET once by itself when the connection breaks
     assert len(raw_server.requests) == 4
-    assert [event.fate for event in witness.ended if event.operation == "getVoucher"] == [
+    assert [event.fate for event in recorder.of(AttemptEnded) if event.operation == "getVoucher"] == [
         Fate.UNKNOWN,
         Fate.ANSWERED,
         Fate.ANSWERED,
     ]
-    assert [event.attempt for event in witness.repeating] == [1, 2]
+    assert [event.attempt for event in recorder.of(Repeating)] == [1, 2]
 
 
 async def test_a_read_gives_up_after_as_many_attempts_as_allowed(
-    raw_server: RawServer, witness: Witness
+    raw_server: RawServer, recorder: Recorder
 ) -> None:
     raw_server.scripts = [reply({"code": "SERVER.DOWN", "message": "sorry"}, 503)]
-    async with patient(raw_server, witness, max_attempts=3) as client:
+    async with patient(raw_server, recorder, max_attempts=3) as client:
         with pytest.raises(ServerError) as caught:
             await client.vouchers.get("v-1")
     assert len(raw_server.requests) == 3
@@ -91,22 +68,22 @@ async def test_a_read_gives_up_after_as_many_attempts_as_allowed(
     [("3", 3.0), ("Thu, 01 Jan 2026 12:00:07 GMT", 7.0)],
 )
 async def test_retry_after_is_waited_for_in_both_forms(
-    raw_server: RawServer, witness: Witness, header: str, seconds: float
+    raw_server: RawServer, recorder: Recorder, header: str, seconds: float
 ) -> None:
     headers = f"Retry-After: {header}\r\nDate: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
     raw_server.scripts = [reply({}, 429, headers=headers), reply(VOUCHER)]
-    async with patient(raw_server, witness, timeout=_long()) as client:
+    async with patient(raw_server, recorder, timeout=_long()) as client:
         await client.vouchers.get("v-1")
-    (event,) = witness.repeating
+    (event,) = recorder.of(Repeating)
     assert seconds <= event.pause < seconds + 0.5
     assert len(raw_server.requests) == 2
 
 
 async def test_a_rate_limit_that_lasts_too_long_is_raised_at_once(
-    raw_server: RawServer, witness: Witness
+    raw_server: RawServer, recorder: Recorder
 ) -> None:
     raw_server.scripts = [reply({}, 429, headers="Retry-After: 86400\r\n")]
-    async with patient(raw_server, witness, timeout=_long()) as client:
+    async with patient(raw_server, recorder, timeout=_long()) as client:
         with pytest.raises(RateLimited) as caught:
             await client.vouchers.get("v-1")
     assert caught.value.retry_after == 86_400
@@ -114,9 +91,9 @@ async def test_a_rate_limit_that_lasts_too_long_is_raised_at_once(
     assert len(raw_server.requests) == 1
 
 
-async def test_repeats_end_when_the_budget_is_used_up(raw_server: RawServer, witness: Witness) -> None:
+async def test_repeats_end_when_the_budget_is_used_up(raw_server: RawServer, recorder: Recorder) -> None:
     raw_server.scripts = [reply({}, 500)]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
         client._transport.budget.level = 1.0
         with pytest.raises(ServerError):
             await client.vouchers.get("v-1")
@@ -148,10 +125,10 @@ async def test_a_charge_is_repeated_once_after_a_401_because_nothing_was_done() 
 
 
 async def test_a_token_that_is_always_refused_is_not_asked_for_for_ever(
-    raw_server: RawServer, witness: Witness
+    raw_server: RawServer, recorder: Recorder
 ) -> None:
     raw_server.scripts = [reply({"code": "UNAUTHENTICATED", "message": "no"}, 401)]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
         with pytest.raises(AuthenticationError) as caught:
             await client.vouchers.get("v-1")
     assert caught.value.fate is Fate.ANSWERED
@@ -192,23 +169,23 @@ async def test_refused_credentials_are_an_authentication_error_and_nothing_else_
 
 
 async def test_a_delete_resent_silently_stays_in_doubt_through_a_401(
-    raw_server: RawServer, witness: Witness
+    raw_server: RawServer, recorder: Recorder
 ) -> None:
     gone = {"code": "VOUCHER.NOT_FOUND", "message": "no"}
     raw_server.scripts = [close, reply({"code": "UNAUTHENTICATED", "message": "no"}, 401), reply(gone, 404)]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
         await client.vouchers.delete("v-1", comment="printed twice")
     assert len(raw_server.requests) == 3
 
 
 async def test_a_disconnect_in_doubt_is_done_when_the_credentials_are_refused(
-    raw_server: RawServer, witness: Witness
+    raw_server: RawServer, recorder: Recorder
 ) -> None:
     refusing = RawServer()
     await refusing.start()
     refusing.scripts = [reply({"error": "invalid_client"}, 401)]
     raw_server.scripts = [close]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
 
         class ForgetTheToken(Hook):
             def on_repeating(self, event: Repeating) -> None:
@@ -235,11 +212,11 @@ async def test_scopes_and_client_type_are_asked_for() -> None:
 
 
 async def test_attempts_are_logged_at_debug_level(
-    raw_server: RawServer, witness: Witness, caplog: pytest.LogCaptureFixture
+    raw_server: RawServer, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw_server.scripts = [reply({}, 500), reply(VOUCHER)]
     with caplog.at_level(logging.DEBUG, logger="voucher_async"):
-        async with patient(raw_server, witness) as client:
+        async with patient(raw_server, recorder) as client:
             client._transport.hooks.active = False
             await client.vouchers.get("v-1")
     assert "getVoucher" in caplog.text

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.idle import cleaning_up, idle
-from tests.transport.rawserver import VOUCHER, RawServer, hang, reply
+from tests.rawserver import VOUCHER, RawServer, hang, reply
 from voucher_async import (
     ConfigurationError,
     ConnectionBroken,

@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import VOUCHER, RawServer, close, hang, reply
-from tests.transport.test_calls import Witness, patient
+from tests.rawserver import VOUCHER, RawServer, close, hang, reply
+from tests.recorder import Recorder
+from tests.transport.test_calls import patient
 from voucher_async import (
+    AttemptEnded,
+    AttemptStarted,
     BadAnswer,
     ConfigurationError,
     ConnectionBroken,
@@ -24,11 +27,6 @@ from voucher_async import (
 )
 
 Middleware = Callable[[aiohttp.ClientRequest, aiohttp.ClientHandlerType], Awaitable[aiohttp.ClientResponse]]
-
-
-@pytest.fixture
-def witness() -> Witness:
-    return Witness()
 
 
 def is_charge(request: aiohttp.ClientRequest) -> bool:
@@ -176,10 +174,10 @@ async def test_an_answer_that_breaks_its_reader_is_no_success(
 
 
 async def test_every_attempt_that_a_hook_hears_begin_it_hears_end(
-    raw_server: RawServer, witness: Witness
+    raw_server: RawServer, recorder: Recorder
 ) -> None:
     raw_server.scripts = [hang]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
         call = asyncio.create_task(client.vouchers.get("v-1"))
         while not raw_server.requests:
             await asyncio.sleep(0.01)
@@ -190,15 +188,16 @@ async def test_every_attempt_that_a_hook_hears_begin_it_hears_end(
             await client.vouchers.get("v-1", timeout=0.1)
     with pytest.raises(ConfigurationError):
         await client.vouchers.get("v-1")
-    operations = [event.operation for event in witness.started]
-    assert operations == [event.operation for event in witness.ended]
+    operations = [event.operation for event in recorder.of(AttemptStarted)]
+    assert operations == [event.operation for event in recorder.of(AttemptEnded)]
     assert operations.count("getVoucher") == 3
-    assert all(event.fate is not Fate.ANSWERED for event in witness.ended if event.operation == "getVoucher")
+    reads = [event for event in recorder.of(AttemptEnded) if event.operation == "getVoucher"]
+    assert all(event.fate is not Fate.ANSWERED for event in reads)
 
 
-async def test_honest_refusals_keep_the_budget_filled(raw_server: RawServer, witness: Witness) -> None:
+async def test_honest_refusals_keep_the_budget_filled(raw_server: RawServer, recorder: Recorder) -> None:
     raw_server.scripts = [reply({"code": "VOUCHER.NOT_FOUND"}, 404)]
-    async with patient(raw_server, witness) as client:
+    async with patient(raw_server, recorder) as client:
         client._transport.budget.level = 0.0
         for _ in range(10):
             with pytest.raises(NotFound):

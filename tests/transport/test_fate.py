@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import HEAD, VOUCHER, RawServer, Script, close, hang, reply, reset, send_then
+from tests.rawserver import HEAD, VOUCHER, RawServer, Script, close, hang, reply, reset, send_then
 from tests.transport.stopwatch import Stopwatch
 from voucher_async import (
     ApiError,
@@ -57,6 +57,17 @@ async def failure_of(client: VoucherClient) -> tuple[VoucherError, float]:
     return caught.value, watch.seconds
 
 
+async def check_not_sent(server: RawServer, session: str, base_url: str) -> VoucherError:
+    """A charge at that address fails in time, and is known not to have been sent."""
+    async with client_of(server, session, base_url=base_url) as client, Stopwatch() as watch:
+        with pytest.raises(VoucherError) as caught:
+            await charge(client)
+    assert caught.value.fate is Fate.NOT_SENT
+    assert server.requests == []
+    assert watch.seconds < DEADLINE + GRACE
+    return caught.value
+
+
 async def reset_after_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reset(reader, writer)
 
@@ -101,42 +112,22 @@ async def test_a_refused_connection_is_not_sent(raw_server: RawServer, session: 
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
-        async with client_of(raw_server, session, base_url=nowhere) as client, Stopwatch() as watch:
-            with pytest.raises(VoucherError) as caught:
-                await charge(client)
-    assert caught.value.fate is Fate.NOT_SENT
-    assert caught.value.facts is not None
-    assert caught.value.facts.attempts > 1  # repeating is safe, and was tried
-    assert raw_server.requests == []
-    assert watch.seconds < DEADLINE + GRACE
+        error = await check_not_sent(raw_server, session, nowhere)
+    assert error.facts is not None
+    assert error.facts.attempts > 1  # repeating is safe, and was tried
 
 
 @pytest.mark.parametrize("session", ["own", "given"])
 async def test_an_unknown_host_is_not_sent(raw_server: RawServer, session: str) -> None:
-    async with (
-        client_of(raw_server, session, base_url="https://voucher.invalid/v1") as client,
-        Stopwatch() as watch,
-    ):
-        with pytest.raises(VoucherError) as caught:
-            await charge(client)
-    assert caught.value.fate is Fate.NOT_SENT
-    assert raw_server.requests == []
-    assert watch.seconds < DEADLINE + GRACE
+    await check_not_sent(raw_server, session, "https://voucher.invalid/v1")
 
 
 @pytest.mark.parametrize("session", ["own", "given"])
 async def test_an_untrusted_certificate_is_not_sent(
     raw_server: RawServer, tls_server: RawServer, session: str
 ) -> None:
-    async with (
-        client_of(raw_server, session, base_url=f"{tls_server.url}/v1") as client,
-        Stopwatch() as watch,
-    ):
-        with pytest.raises(VoucherError) as caught:
-            await charge(client)
-    assert caught.value.fate is Fate.NOT_SENT
+    await check_not_sent(raw_server, session, f"{tls_server.url}/v1")
     assert tls_server.requests == []
-    assert watch.seconds < DEADLINE + GRACE
 
 
 @pytest.mark.parametrize("session", ["own", "given"])
@@ -147,17 +138,9 @@ async def test_a_handshake_that_hangs_is_not_sent(raw_server: RawServer, session
 
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
-    async with (
-        client_of(raw_server, session, base_url=f"https://127.0.0.1:{port}/v1") as client,
-        Stopwatch() as watch,
-    ):
-        with pytest.raises(VoucherError) as caught:
-            await charge(client)
+    await check_not_sent(raw_server, session, f"https://127.0.0.1:{port}/v1")
     silent.close()
     await silent.wait_closed()
-    assert caught.value.fate is Fate.NOT_SENT
-    assert raw_server.requests == []
-    assert watch.seconds < DEADLINE + GRACE
 
 
 @pytest.mark.parametrize("session", ["own", "given"])

@@ -7,11 +7,11 @@ import socket
 
 import pytest
 
-from tests.transport.rawserver import VOUCHER, RawServer, close, reply
+from tests.rawserver import VOUCHER, RawServer, close, reply
+from tests.recorder import Recorder
 from voucher_async import (
     ConnectFailed,
     Fate,
-    Hook,
     ManualClock,
     Repeating,
     ServerError,
@@ -21,14 +21,6 @@ from voucher_async import (
 
 GAP = 0.6
 CHARGES = 20
-
-
-class Repeats(Hook):
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def on_repeating(self, event: Repeating) -> None:
-        self.pauses.append(event.pause)
 
 
 @pytest.mark.parametrize("session", ["warm", "cold"])
@@ -56,17 +48,18 @@ async def test_pauses_grow_and_end_with_the_deadline() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        repeats = Repeats()
+        recorder = Recorder()
         client = VoucherClient(
-            "c-1", "s", base_url=f"{nowhere}/v1", hooks=[repeats], clock=ManualClock(skip_sleeps=True)
+            "c-1", "s", base_url=f"{nowhere}/v1", hooks=[recorder], clock=ManualClock(skip_sleeps=True)
         )
         async with client:
             with pytest.raises(ConnectFailed) as caught:
                 await client.vouchers.get("v-1")
     assert caught.value.fate is Fate.NOT_SENT
-    assert repeats.pauses[0] <= 0.05
-    assert all(0.5 <= pause <= 1.0 for pause in repeats.pauses[5:])
-    assert 29.0 < sum(repeats.pauses) < 30.0
+    pauses = [event.pause for event in recorder.of(Repeating)]
+    assert pauses[0] <= 0.05
+    assert all(0.5 <= pause <= 1.0 for pause in pauses[5:])
+    assert 29.0 < sum(pauses) < 30.0
 
 
 async def test_a_hint_of_a_proxy_is_followed_within_the_deadline(raw_server: RawServer) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import trustme
 
-from tests.transport.rawserver import VOUCHER, RawServer, Script, reply
-from voucher_async import ConfigurationError, Fate, NotFound, PendingOutcome, VoucherClient
+from tests.rawserver import VOUCHER, RawServer, Script, reply
+from tests.recorder import Recorder
+from voucher_async import ConfigurationError, Fate, NotFound, VoucherClient
 
 NETRC = {
     "another machine": "machine other.example login me password x",
@@ -72,7 +72,7 @@ async def test_the_login_of_a_netrc_file_is_never_sent(
 async def test_a_money_call_says_its_id_in_a_header_and_nothing_else_does(
     raw_server: RawServer, heads: list[str], *, given: bool
 ) -> None:
-    listener = Intents()
+    listener = Recorder()
     async with aiohttp.ClientSession(headers={"X-Request-Id": "of the shop"} if given else {}) as session:
         settings = raw_server.settings()
         async with VoucherClient(settings=settings, session=session, hooks=[listener]) as client:
@@ -80,18 +80,8 @@ async def test_a_money_call_says_its_id_in_a_header_and_nothing_else_does(
     token, charge = (
         [line for line in head.split("\r\n") if line.lower().startswith("x-request-id:")] for head in heads
     )
-    assert charge == [f"X-Request-Id: {listener.ids[0]}"]
+    assert charge == [f"X-Request-Id: {listener.intents[0].id}"]
     assert token == (["X-Request-Id: of the shop"] if given else [])
-
-
-class Intents:
-    """A hook that keeps the ids of what is about to be sent."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-
-    def on_intent(self, event: PendingOutcome) -> None:
-        self.ids.append(event.id)
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -191,14 +181,9 @@ async def test_a_session_that_trusts_anybody_is_warned_of_once_a_client(
 
 
 async def test_a_session_that_verifies_is_not_warned_of(
-    tls_server: RawServer, authority: trustme.CA, caplog: pytest.LogCaptureFixture
+    tls_server: RawServer, trusting: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
-    async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session,
-        VoucherClient(settings=tls_server.settings(), session=session) as client,
-    ):
+    async with VoucherClient(settings=tls_server.settings(), session=trusting) as client:
         await client.reservations.charge("r-1", order_number="o-1")
     assert not caplog.records
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
-import signal
-import sys
 from collections.abc import Callable
 
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import RawServer, reply
-from tests.transport.test_begun import Pipe, Writer, is_stopped
+from tests.rawserver import RawServer, reply
+from tests.transport.stopped import said_after_a_stop
+from tests.transport.test_begun import Pipe, Writer
 from voucher_async import CallTimeout, Fate, ManualClock, VoucherClient, VoucherError
 from voucher_async.clock import Clock, SystemClock, uptime_of
 from voucher_async.models import Charge, ChargeReservationRequest
@@ -261,13 +259,6 @@ asyncio.run(main(sys.argv[1]))
 
 
 async def test_a_process_that_was_stopped_writes_its_record_anew(raw_server: RawServer) -> None:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", STOPPED, raw_server.url, stdout=asyncio.subprocess.PIPE, env=os.environ
-    )
-    while not is_stopped(child.pid):
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(2.2)
-    child.send_signal(signal.SIGCONT)
-    said, _ = await child.communicate()
-    assert said.decode().strip() == "ch-1 2 ['begun', 'sent', 'sent', 'done']"
+    said = await said_after_a_stop(STOPPED, raw_server.url, 2.2)
+    assert said == "ch-1 2 ['begun', 'sent', 'sent', 'done']"
     assert len(raw_server.requests) == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.transport.rawserver import RawServer, Script, close, reply
+from tests.rawserver import RawServer, Script, close, reply
 from voucher_async import ApiError, Fate, VoucherError
 from voucher_async.api_errors import AuthenticationError
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, CREATE_VOUCHER, Operation

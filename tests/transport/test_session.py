@@ -11,7 +11,7 @@ import threading
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import CHARGE, RawServer, close, hang, reply, send_then
+from tests.rawserver import CHARGE, RawServer, close, hang, reply, send_then
 from voucher_async import (
     BadAnswer,
     ConfigurationError,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from tests.transport.rawserver import CHARGE, HEAD, VOUCHER, RawServer, Script, hang, reply, send_then
+from tests.rawserver import CHARGE, HEAD, VOUCHER, RawServer, Script, hang, reply, send_then
 from voucher_async import CallTimeout, Conflict, Fate, OutcomeUnknown, Timeout, VoucherClient
 from voucher_async.cancelling import Limit
 from voucher_async.sansio import Response

@@ -9,7 +9,7 @@ import logging
 import attrs
 import pytest
 
-from tests.transport.rawserver import CHARGE, VOUCHER, RawServer, Script, close, hang, reply, send_then
+from tests.rawserver import CHARGE, VOUCHER, RawServer, Script, close, hang, reply, send_then
 from voucher_async import (
     AttemptEnded,
     CallTimeout,

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
-import yaml
 
-from voucher_async import wire
+from tests.specification import SPEC
+from voucher_async import Charge, ChargeType, wire
 
-ROOT = Path(__file__).resolve().parents[2]
-SPEC: Any = yaml.load((ROOT / "openapi" / "voucher.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+
+
+def seconds(number: float) -> dt.timedelta:
+    return dt.timedelta(seconds=number)
 
 
 def example(name: str, **changes: Any) -> dict[str, Any]:
     return {**SPEC["components"]["examples"][name]["value"], **changes}
+
+
+def charge(id: str = "c", **changes: Any) -> Charge:
+    """A charge of 5.00 for order A-1, made at noon."""
+    made = Charge(
+        id=id,
+        type=ChargeType.charge,
+        voucher_id="V",
+        client_id="shop",
+        amount=Decimal("5.00"),
+        order_number="A-1",
+        created_at=NOON,
+        updated_at=NOON,
+    )
+    return attrs.evolve(made, **changes)
 
 
 def raw(content: Any) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.unit.samples import NOON, charge
 from voucher_async import Charge, ChargeType, InvalidInput, PendingOutcome
 from voucher_async.payments.attribution import (
     Mark,
@@ -27,7 +28,6 @@ from voucher_async.references import make_reference
 
 FORMAT = "{order}~{ref}"
 OURS, THEIRS = make_reference(), make_reference()
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 LONG = "ORDER-2026-0001"
 
 
@@ -47,17 +47,8 @@ def pending(operation: str = "chargeReservation", **changes: Any) -> PendingOutc
 
 
 def entry(order_number: str | None, **changes: Any) -> Charge:
-    made = Charge(
-        id="c1",
-        client_id="shop",
-        voucher_id="V",
-        type=ChargeType.charge,
-        amount=Decimal("5.00"),
-        order_number=order_number,
-        created_at=NOON + dt.timedelta(seconds=1),
-        updated_at=NOON,
-    )
-    return attrs.evolve(made, **changes)
+    values = {"id": "c1", "created_at": NOON + dt.timedelta(seconds=1), **changes}
+    return charge(order_number=order_number, **values)
 
 
 def echoing(operation: str = "chargeReservation") -> Lessons:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import decimal
 from decimal import Decimal
 from typing import Any
@@ -12,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.samples import example, raw
+from tests.unit.samples import charge, example, raw
 from voucher_async import Charge, ChargeType, wire
 from voucher_async.models import VoucherDetails
 from voucher_async.payments.balance import adds_up
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 SIGNS = {ChargeType.charge: -1, ChargeType.refund: 1, ChargeType.recharge: 1}
 VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
 
@@ -26,17 +24,8 @@ def voucher(amount: Decimal | str, remaining: Decimal | str) -> VoucherDetails:
     return attrs.evolve(VOUCHER, amount=Decimal(amount), remaining_amount=Decimal(remaining))
 
 
-def charge(kind: Any, amount: Decimal | str) -> Charge:
-    return Charge(
-        id="c",
-        type=ChargeType(kind),
-        voucher_id="V",
-        client_id="x",
-        amount=Decimal(amount),
-        order_number="A-1",
-        created_at=NOON,
-        updated_at=NOON,
-    )
+def move(kind: Any, amount: Decimal | str) -> Charge:
+    return charge(type=ChargeType(kind), amount=Decimal(amount))
 
 
 @pytest.mark.parametrize(
@@ -51,30 +40,30 @@ def charge(kind: Any, amount: Decimal | str) -> Charge:
 def test_what_was_charged_is_missing_and_what_was_added_is_there(
     moves: list[tuple[str, str]], remaining: str
 ) -> None:
-    charges = [charge(kind, amount) for kind, amount in moves]
+    charges = [move(kind, amount) for kind, amount in moves]
     assert adds_up(voucher("25.00", remaining), charges)
     assert not adds_up(voucher("25.00", str(Decimal(remaining) - Decimal("0.01"))), charges)
     assert not adds_up(voucher("25.00", str(Decimal(remaining) + Decimal("0.01"))), charges)
 
 
 def test_a_charge_that_the_list_does_not_show_does_not_add_up() -> None:
-    assert not adds_up(voucher("25.00", "15.00"), [charge("charge", "5.00")])
+    assert not adds_up(voucher("25.00", "15.00"), [move("charge", "5.00")])
 
 
 def test_a_movement_of_an_unknown_type_never_adds_up() -> None:
-    assert not adds_up(voucher("25.00", "25.00"), [charge("transfer", "5.00")])
-    assert not adds_up(voucher("25.00", "20.00"), [charge("transfer", "5.00")])
+    assert not adds_up(voucher("25.00", "25.00"), [move("transfer", "5.00")])
+    assert not adds_up(voucher("25.00", "20.00"), [move("transfer", "5.00")])
 
 
 def test_no_decimal_context_of_the_application_rounds_the_sum() -> None:
     with decimal.localcontext(prec=2):
-        assert adds_up(voucher("999999.99", "999998.98"), [charge("charge", "1.01")])
-        assert not adds_up(voucher("999999.99", "999998.99"), [charge("charge", "1.01")])
+        assert adds_up(voucher("999999.99", "999998.98"), [move("charge", "1.01")])
+        assert not adds_up(voucher("999999.99", "999998.99"), [move("charge", "1.01")])
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(SIGNS)), st.decimals("0.01", "999.99", places=2)), max_size=9))
 def test_the_sum_is_exact(moves: list[tuple[ChargeType, Decimal]]) -> None:
     remaining = Decimal("100000.00") + sum((SIGNS[kind] * amount for kind, amount in moves), Decimal())
-    charges = [charge(kind, amount) for kind, amount in moves]
+    charges = [move(kind, amount) for kind, amount in moves]
     assert adds_up(voucher("100000.00", remaining), charges)
     assert not adds_up(voucher("100000.00", remaining + Decimal("0.01")), charges)

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.unit.samples import NOON
 from voucher_async.clock import Clock, Deadline, ManualClock, ServerClock, SystemClock, parse_date
-
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize("clock", [SystemClock(), ManualClock(), ManualClock().shifted(5)])

@@ -9,17 +9,8 @@ from typing import TypeVar, cast
 import attrs
 import pytest
 
-from tests.unit.test_looking import (
-    NOON,
-    Page,
-    Pauses,
-    Server,
-    charge,
-    looking,
-    one,
-    pending,
-    seconds,
-)
+from tests.unit.lists import Page, Pauses, Server, looking, one, pending, refund
+from tests.unit.samples import NOON, seconds
 from voucher_async import ManualClock
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.facts import Answer
@@ -47,7 +38,7 @@ def answered(server: Server, server_clock: ServerClock, ahead: float = 0.0, *, o
 
 
 async def test_a_date_that_stands_still_while_time_went_on_is_that_of_a_copy() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     answered(server, server_clock)
     assert await whole(looks, server)
@@ -60,7 +51,7 @@ async def test_a_date_that_stands_still_while_time_went_on_is_that_of_a_copy() -
 
 
 async def test_dates_of_copies_tell_nothing_of_the_servers_clock() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     answered(server, server_clock)
     for _ in range(8):
@@ -77,7 +68,7 @@ async def test_the_servers_clock_goes_on_while_the_machine_sleeps() -> None:
             return super().uptime() + self.asleep
 
     clock = Asleep(NOON)
-    server = attrs.evolve(one(charge("c")), clock=clock)
+    server = attrs.evolve(one(refund("c")), clock=clock)
     looks, server_clock = dated(server)
     answered(server, server_clock)
     clock.asleep = 30.0
@@ -85,7 +76,7 @@ async def test_the_servers_clock_goes_on_while_the_machine_sleeps() -> None:
 
 
 async def test_a_date_may_stand_still_where_those_that_are_no_copies_do() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     for gone in (0.0, 3.0):
         server.clock.advance(gone)
@@ -98,7 +89,7 @@ async def test_a_date_may_stand_still_where_those_that_are_no_copies_do() -> Non
 
 
 async def test_without_any_other_date_two_looks_a_second_apart_have_to_tell() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, _ = dated(server)
     told = []
     for gone in (0.0, 0.9, 0.1, 0.5, 0.5):
@@ -113,7 +104,7 @@ async def test_without_any_other_date_two_looks_a_second_apart_have_to_tell() ->
 )
 async def test_a_date_that_stands_still_or_jumps_is_that_of_a_copy(gap: float, gone: float) -> None:
     """Two copies that were made as far apart as two looks look like answers: looks have to be near."""
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, _ = dated(server)
     assert not await whole(looks, server)
     server.clock.advance(gap)
@@ -123,7 +114,7 @@ async def test_a_date_that_stands_still_or_jumps_is_that_of_a_copy(gap: float, g
 
 @pytest.mark.parametrize("original", [True, False])
 async def test_a_balance_is_held_against_the_list_where_nothing_else_was_answered(*, original: bool) -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     if original:
         answered(server, server_clock)
@@ -139,7 +130,7 @@ async def test_a_balance_is_held_against_the_list_where_nothing_else_was_answere
 
 
 async def test_quick_looks_do_not_make_a_copy_fresh() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     answered(server, server_clock)
     told = []
@@ -150,7 +141,7 @@ async def test_quick_looks_do_not_make_a_copy_fresh() -> None:
 
 
 async def test_a_list_whose_date_is_behind_that_of_another_answer_may_be_a_copy() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     answered(server, server_clock)
     assert await whole(looks, server, "V")
@@ -161,7 +152,7 @@ async def test_a_list_whose_date_is_behind_that_of_another_answer_may_be_a_copy(
 
 
 async def test_a_list_without_a_date_is_not_judged_by_one() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, server_clock = dated(server)
     server.date = None
     for _ in range(2):
@@ -171,7 +162,7 @@ async def test_a_list_without_a_date_is_not_judged_by_one() -> None:
 
 
 async def test_dates_are_not_remembered_for_ever() -> None:
-    server = one(charge("c"))
+    server = one(refund("c"))
     looks, _ = dated(server)
     for number in range(1100):
         await whole(looks, server, f"v-{number}")
@@ -196,7 +187,7 @@ class Slow(Server):
 
 
 def slow(takes: float) -> tuple[Slow, Looking]:
-    server = Slow(lambda _: Page([charge("a")]), date=NOON, takes=takes)
+    server = Slow(lambda _: Page([refund("a")]), date=NOON, takes=takes)
     server.server_clock = ServerClock(server.clock)
     return server, looking(server, server_clock=server.server_clock)
 
@@ -226,7 +217,7 @@ async def test_a_look_beside_a_later_one_that_was_answered_first_is_no_copy() ->
 async def test_an_answer_of_a_proxy_with_another_clock_makes_no_copies_of_lists_for_longer_than_a_second(
     ahead: float,
 ) -> None:
-    server = one(charge("a"))
+    server = one(refund("a"))
     server_clock = ServerClock(server.clock)
     looks = looking(server, server_clock=server_clock)
     answered(server, server_clock, ahead)
@@ -239,14 +230,14 @@ async def test_an_answer_of_a_proxy_with_another_clock_makes_no_copies_of_lists_
 
 async def test_known_ids_are_read_again_when_the_list_changed_meanwhile() -> None:
     totals = iter([2, 1])
-    server = Server(lambda _: Page([charge("a")], total=next(totals)))
+    server = Server(lambda _: Page([refund("a")], total=next(totals)))
     pauses = Pauses()
     assert await known_ids(looking(server), pending(), server.deadline(), pauses) == (("a",), True)
     assert pauses.waited == [0.0]
 
 
 async def test_known_ids_of_a_list_that_may_be_a_copy_are_read_again_a_second_later() -> None:
-    server = one(charge("a"))
+    server = one(refund("a"))
     server_clock = ServerClock(server.clock)
     server.date = server.clock.now() - seconds(5)
     pauses = Pauses()
@@ -263,6 +254,6 @@ async def test_known_ids_of_a_list_that_may_be_a_copy_are_read_again_a_second_la
 
 
 async def test_known_ids_that_are_whole_are_read_once() -> None:
-    server = one(charge("a"))
+    server = one(refund("a"))
     await known_ids(looking(server), pending(), server.deadline(), Pauses())
     assert server.numbers == [1]

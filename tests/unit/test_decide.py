@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from typing import Any, Final
 
 import pytest
 
-from voucher_async import Charge, ChargeType
+from tests.unit.samples import charge
 from voucher_async.errors import Proof
 from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, Rule, decide
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 WINDOW, LAG = 60.0, 10.0
 BOTH = (False, True)
-CHARGE: Final = Charge(
-    id="c",
-    type=ChargeType.charge,
-    voucher_id="V",
-    client_id="shop",
-    amount=Decimal("5.00"),
-    order_number="A-1",
-    created_at=NOON,
-    updated_at=NOON,
-)
+CHARGE: Final = charge()
 FINDINGS: Final = [
     Finding(certain=(CHARGE,) * certain, recognised=(CHARGE,) * recognised, unclear=(CHARGE,) * unclear)
     for certain, recognised, unclear in itertools.product(range(3), range(3), range(2))

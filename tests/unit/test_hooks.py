@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.recorder import Recorder
 from voucher_async.errors import ConfigurationError, Fate
 from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
 from voucher_async.hooks import Hook, Hooks
@@ -40,28 +41,6 @@ def tell_everything(hooks: Hooks) -> None:
     hooks.settled(SETTLED)
 
 
-class Everything(Hook):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.heard: list[object] = []
-
-    def on_attempt_started(self, event: AttemptStarted) -> None:
-        self.heard.append(event)
-
-    def on_attempt_ended(self, event: AttemptEnded) -> None:
-        self.heard.append(event)
-
-    def on_repeating(self, event: Repeating) -> None:
-        self.heard.append(event)
-
-    def on_token_refreshed(self, event: TokenRefresh) -> None:
-        self.heard.append(event)
-
-    def on_settled(self, event: Settled) -> None:
-        self.heard.append(event)
-
-
 class OnlyMoney:
     """Has one of the methods, and does not derive from Hook."""
 
@@ -80,7 +59,7 @@ class Calling:
 
 
 def test_a_hook_hears_every_event() -> None:
-    hook = Everything()
+    hook = Recorder()
     tell_everything(Hooks([hook]))
     assert hook.heard == EVENTS
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import attrs
 import pytest
 
-from tests.unit.samples import example, raw
+from tests.unit.samples import NOON, charge, example, raw
 from voucher_async import Charge, ChargeType, ManualClock, PendingOutcome, Settings, wire
 from voucher_async.api_errors import Conflict, MissingScope, NotFound, RateLimited, ServerError
 from voucher_async.clock import Deadline, ServerClock
@@ -32,7 +32,6 @@ from voucher_async.sansio import Request
 
 T = TypeVar("T")
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 PENDING = PendingOutcome(
     operation="chargeReservation", voucher_id="V", amount=Decimal("5.00"), order_number="A-1", since=NOON
 )
@@ -129,20 +128,6 @@ class Server:
             rivals=cast("Rivals | None", self.elsewhere),
         )
         return await judge.look(case, self.deadline(left), can_repeat=can_repeat)
-
-
-def charge(id: str = "c", **changes: Any) -> Charge:
-    made = Charge(
-        id=id,
-        type=ChargeType.charge,
-        voucher_id="V",
-        client_id="shop",
-        amount=Decimal("5.00"),
-        order_number="A-1",
-        created_at=NOON,
-        updated_at=NOON,
-    )
-    return attrs.evolve(made, **changes)
 
 
 def case(server: Server, quiet: float = LATE, **changes: Any) -> MoneyCall:

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from voucher_async import Charge, ChargeType, PendingOutcome
+from tests.unit.samples import NOON, charge, seconds
+from voucher_async import Charge, PendingOutcome
 from voucher_async.payments.lessons import Lessons
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 CHARGE = "chargeReservation"
 
 
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
-
-
-def charge(order_number: str | None = "A-1", client_id: str = "shop", made: dt.datetime = NOON) -> Charge:
-    return Charge(
-        id="c",
-        type=ChargeType.charge,
-        voucher_id="V",
-        client_id=client_id,
-        amount=Decimal("5.00"),
-        order_number=order_number,
-        created_at=made,
-        updated_at=made,
-    )
+def entry(order_number: str | None = "A-1", client_id: str = "shop", made: dt.datetime = NOON) -> Charge:
+    return charge(order_number=order_number, client_id=client_id, created_at=made, updated_at=made)
 
 
 def pending(**changes: Any) -> PendingOutcome:
@@ -41,7 +27,7 @@ def pending(**changes: Any) -> PendingOutcome:
 @pytest.mark.parametrize("shown", ["A-1", " A-1 ", "a1"])
 def test_an_order_number_that_came_back_recognisably_shows_that_the_operation_echoes_it(shown: str) -> None:
     lessons = Lessons()
-    lessons.learn(pending(), charge(shown), None)
+    lessons.learn(pending(), entry(shown), None)
     assert lessons.echoed == {CHARGE}
 
 
@@ -56,14 +42,14 @@ def test_what_became_of_plain_letters_says_nothing_of_others() -> None:
 @pytest.mark.parametrize("shown", [None, "something else"])
 def test_an_order_number_that_did_not_come_back_shows_nothing(shown: str | None) -> None:
     lessons = Lessons()
-    lessons.learn(pending(), charge(shown), None)
+    lessons.learn(pending(), entry(shown), None)
     assert lessons.echoed == set()
 
 
 @pytest.mark.parametrize("shown", [None, "A-1"])
 def test_a_call_without_an_order_number_shows_nothing_of_order_numbers(shown: str | None) -> None:
     lessons = Lessons()
-    lessons.learn(pending(order_number=None), charge(shown), None)
+    lessons.learn(pending(order_number=None), entry(shown), None)
     assert lessons.echoed == set()
 
 
@@ -74,7 +60,7 @@ def test_a_server_that_changes_order_numbers_is_warned_of_once(
     lessons = Lessons()
     with caplog.at_level(logging.WARNING, "voucher_async"):
         for _ in range(3):
-            lessons.learn(pending(), charge(shown), None)
+            lessons.learn(pending(), entry(shown), None)
     (message,) = caplog.messages
     assert word in message
     assert "A-1" not in message
@@ -84,7 +70,7 @@ def test_a_server_that_changes_order_numbers_is_warned_of_once(
 def test_an_equal_order_number_or_another_one_is_not_warned_of(
     shown: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Lessons().learn(pending(), charge(shown), None)
+    Lessons().learn(pending(), entry(shown), None)
     assert not caplog.messages
 
 
@@ -96,7 +82,7 @@ def test_the_client_ids_that_entries_carry_are_learnt_for_their_operation(
     reserved_by: str | None, shown: str, learnt: set[str]
 ) -> None:
     lessons = Lessons()
-    lessons.learn(pending(reserved_by=reserved_by), charge(client_id=shown), None)
+    lessons.learn(pending(reserved_by=reserved_by), entry(client_id=shown), None)
     assert lessons.clients == {pending().operation: learnt}
 
 
@@ -118,17 +104,17 @@ def test_how_far_stamps_may_be_off_is_what_was_seen(
 ) -> None:
     lessons = Lessons()
     for stamp in stamps:
-        lessons.learn(pending(), charge(made=NOON + seconds(stamp)), (NOON, NOON + seconds(2)))
+        lessons.learn(pending(), entry(made=NOON + seconds(stamp)), (NOON, NOON + seconds(2)))
     assert lessons.shift(pending().operation) == (seconds(least), seconds(most))
 
 
 def test_nothing_is_taken_for_granted_of_clocks_before_one_was_seen() -> None:
     lessons = Lessons()
-    lessons.learn(pending(), charge(), None)
+    lessons.learn(pending(), entry(), None)
     assert lessons.shift(pending().operation) == (seconds(0), seconds(0))
 
 
 def test_what_charges_show_of_clocks_says_nothing_of_refunds() -> None:
     lessons = Lessons()
-    lessons.learn(pending(), charge(made=NOON + seconds(3600)), (NOON, NOON))
+    lessons.learn(pending(), entry(made=NOON + seconds(3600)), (NOON, NOON))
     assert lessons.shift("refundCharge") == (seconds(0), seconds(0))

@@ -8,29 +8,26 @@ from collections.abc import Callable
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qsl
 
 import attrs
 import pytest
 
-from tests.unit.samples import example, raw
+from tests.unit.lists import Long, Page, Pauses, Server, ids, looking, one, pending, read, refund
+from tests.unit.samples import NOON, charge, example, raw
 from voucher_async import (
+    ApiError,
     BadAnswer,
-    Charge,
     ChargeType,
     ManualClock,
     NotFound,
-    PendingOutcome,
     ServerError,
     ValidationFailed,
     wire,
 )
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.facts import Answer
-from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
-from voucher_async.payments import pauses
+from voucher_async.models import VoucherDetails
 from voucher_async.payments.looking import (
-    Look,
     Looking,
     find_voucher,
     is_what_was_asked,
@@ -41,114 +38,7 @@ from voucher_async.sansio import Request
 
 T = TypeVar("T")
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
-
-
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
-
-
-def charge(id: str, **changes: Any) -> Charge:
-    values = {"type": ChargeType.refund, "amount": Decimal("5.00"), "created_at": NOON, **changes}
-    return Charge(id=id, client_id="x", voucher_id="V", order_number="A-1", updated_at=NOON, **values)
-
-
-def pending(operation: str = "refundCharge", **changes: Any) -> PendingOutcome:
-    values = {"voucher_id": "V", "amount": Decimal("5.00"), "order_number": "A-1", "since": NOON, **changes}
-    return PendingOutcome(operation=operation, **values)
-
-
-@attrs.define
-class Page:
-    """What the server says about one page."""
-
-    entries: list[Charge]
-    last: int = 1
-    total: int | None = None
-    is_copy: bool = False
-
-
-@attrs.define
-class Server:
-    """Answers each page with what it is told, and keeps what it was asked."""
-
-    page: Callable[[int], Page]
-    most: int = 1000  # entries a page may have; 422 beyond
-    clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
-    date: dt.datetime | None = None
-    asked: list[dict[str, str]] = attrs.Factory(list[dict[str, str]])
-
-    @property
-    def numbers(self) -> list[int]:
-        return [int(query["page"]) for query in self.asked]
-
-    @property
-    def sizes(self) -> list[str | None]:
-        return [query.get("per_page") for query in self.asked]
-
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self.clock, timeout or 30.0)
-
-    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
-        query = dict(parse_qsl(request.query))
-        self.asked.append(query)
-        if int(query.get("per_page", "0")) > self.most:
-            raise ValidationFailed("HTTP 422", status=422)
-        number = int(query["page"])
-        page = self.page(number)
-        total = len(page.entries) if page.total is None else page.total
-        meta = PageMeta(current_page=number, per_page=100, last_page=page.last, total=total)
-        value = ChargePage(data=tuple(page.entries), links=PageLinks(), meta=meta)
-        return Answer(
-            value=cast("T", value), date=self.date, sent=self.clock.monotonic(), is_copy=page.is_copy
-        )
-
-
-def one(*entries: Charge, **changes: Any) -> Server:
-    """A server with one page."""
-    return Server(lambda number: Page(list(entries), **changes))
-
-
-def looking(server: Server, seed: int = 0, server_clock: ServerClock | None = None) -> Looking:
-    return Looking(server, server_clock or ServerClock(server.clock), random.Random(seed))
-
-
-async def read(server: Server, since: dt.datetime | None = None, **changes: Any) -> Look:
-    return await looking(server, **changes).read("V", server.deadline(), since)
-
-
-def ids(look: Look) -> list[str]:
-    return [each.id for each in look.charges]
-
-
-class Pauses(pauses.Pauses):
-    """Pauses that are over at once."""
-
-    def __init__(self) -> None:
-        super().__init__(ManualClock(NOON))
-        self.waited: list[float] = []
-
-    async def wait(self, seconds: float) -> None:
-        self.waited.append(seconds)
-
-
-class Long:
-    """A list of many pages, ten entries each, an hour apart; the one of the lowest number is the oldest."""
-
-    def __init__(self, pages: int, *, newest_first: bool = False, size: int = 10) -> None:
-        entries = [
-            charge(f"c-{number}", created_at=NOON + dt.timedelta(hours=number))
-            for number in range(pages * size)
-        ]
-        self.newest = entries[-1].created_at
-        self._entries = entries[::-1] if newest_first else entries
-        self._pages, self._size = pages, size
-        self.server = Server(self.page)
-
-    def page(self, number: int) -> Page:
-        begin = (number - 1) * self._size
-        return Page(self._entries[begin : begin + self._size], last=self._pages, total=len(self._entries))
 
 
 # what is asked for
@@ -211,16 +101,6 @@ async def test_a_server_that_takes_no_size_is_asked_without() -> None:
     assert len(server.asked) == 4
 
 
-async def test_a_server_that_refuses_even_that_is_believed() -> None:
-    async def refuse(request: Request[T], deadline: Deadline) -> Answer[T]:
-        raise ValidationFailed("HTTP 422", status=422)
-
-    server = one()
-    looks = Looking(Refusing(server.deadline, refuse), ServerClock(server.clock), random.Random(0))
-    with pytest.raises(ValidationFailed):
-        await looks.read("V", server.deadline())
-
-
 @attrs.frozen
 class Refusing:
     """A sender that answers nothing well."""
@@ -229,13 +109,16 @@ class Refusing:
     send: Any
 
 
-async def test_another_error_is_raised() -> None:
-    async def fail(request: Request[T], deadline: Deadline) -> Answer[T]:
-        raise ServerError("HTTP 500", status=500)
+@pytest.mark.parametrize(
+    "error", [ValidationFailed("HTTP 422", status=422), ServerError("HTTP 500", status=500)]
+)
+async def test_a_server_that_refuses_even_that_and_another_error_are_believed(error: ApiError) -> None:
+    async def refuse(request: Request[T], deadline: Deadline) -> Answer[T]:
+        raise error
 
     server = one()
-    looks = Looking(Refusing(server.deadline, fail), ServerClock(server.clock), random.Random(0))
-    with pytest.raises(ServerError):
+    looks = Looking(Refusing(server.deadline, refuse), ServerClock(server.clock), random.Random(0))
+    with pytest.raises(type(error)):
         await looks.read("V", server.deadline())
 
 
@@ -298,119 +181,6 @@ async def test_a_last_page_of_none_is_one_page() -> None:
     assert (look.whole, look.all) == (True, True)
 
 
-# long lists
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_long_list_is_read_from_its_newest_end_back_to_a_day_before(*, newest_first: bool) -> None:
-    long = Long(20, newest_first=newest_first)
-    look = await read(long.server, long.newest)
-    first = [1, 2, 3] if newest_first else [1, 20, 19, 18]
-    assert long.server.numbers == first  # a page holds ten hours
-    assert (look.whole, look.all) == (True, False)
-    assert "c-199" in ids(look)
-    assert {f"c-{number}" for number in range(175, 200)} <= set(ids(look))
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_list_of_a_few_pages_is_read_whole(*, newest_first: bool) -> None:
-    long = Long(4, newest_first=newest_first)
-    look = await read(long.server, long.newest)
-    assert (long.server.numbers, look.all) == ([1, 2, 3, 4], True)
-
-
-async def test_a_long_list_is_read_whole_when_no_moment_is_given() -> None:
-    long = Long(9)
-    look = await read(long.server)
-    assert (long.server.numbers, look.all) == (list(range(1, 10)), True)
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_long_list_is_read_to_its_other_end_when_all_of_it_is_young(*, newest_first: bool) -> None:
-    long = Long(6, newest_first=newest_first)
-    look = await read(long.server, NOON)
-    assert sorted(long.server.numbers) == [1, 2, 3, 4, 5, 6]
-    assert (look.whole, look.all) == (True, True)
-
-
-async def test_a_long_list_without_an_order_that_shows_is_read_whole() -> None:
-    server = Server(lambda number: Page([charge(f"a-{number}"), charge(f"b-{number}")], last=7, total=14))
-    look = await read(server, NOON + dt.timedelta(days=9))
-    assert (server.numbers, look.whole, look.all) == ([1, 2, 3, 4, 5, 6, 7], True, True)
-
-
-async def test_a_long_list_whose_order_breaks_is_read_whole() -> None:
-    long = Long(9)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        return attrs.evolve(told, entries=told.entries[::-1]) if number == 8 else told
-
-    server = Server(page)
-    look = await read(server, long.newest)
-    assert server.numbers[:3] == [1, 9, 8]
-    assert set(server.numbers) == set(range(1, 10))
-    assert (len(look.charges), look.all) == (90, True)
-
-
-async def test_a_page_of_one_moment_does_not_break_the_order() -> None:
-    long = Long(9)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        if number != 9:
-            return told
-        return attrs.evolve(
-            told, entries=[attrs.evolve(each, created_at=long.newest) for each in told.entries]
-        )
-
-    server = Server(page)
-    look = await read(server, long.newest)
-    assert server.numbers == [1, 9, 8, 7]
-    assert (look.whole, look.all) == (True, False)
-
-
-async def test_a_page_of_a_long_list_that_is_not_full_shows_that_the_list_moved() -> None:
-    long = Long(20)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        return attrs.evolve(told, entries=told.entries[1:]) if number == 19 else told
-
-    look = await read(Server(page), long.newest)
-    assert not look.whole
-
-
-async def test_the_last_page_of_a_long_list_need_not_be_full() -> None:
-    long = Long(20)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        return attrs.evolve(told, entries=told.entries[:3]) if number == 20 else told
-
-    assert (await read(Server(page), long.newest)).whole
-
-
-async def test_an_entry_that_comes_twice_in_a_long_list_shows_that_it_moved() -> None:
-    long = Long(20)
-
-    def page(number: int) -> Page:
-        told = long.page(number)
-        if number != 19:
-            return told
-        return attrs.evolve(told, entries=[*told.entries[:-1], long.page(20).entries[0]])
-
-    assert not (await read(Server(page), long.newest)).whole
-
-
-async def test_a_long_list_that_ends_early_is_read_whole() -> None:
-    long = Long(9)
-    server = Server(lambda number: Page([], last=9, total=90) if number == 9 else long.page(number))
-    look = await read(server, long.newest)
-    assert set(server.numbers) == set(range(1, 10))
-    assert not look.all
-
-
 # copies
 
 
@@ -432,10 +202,10 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
     operation: str, expected: tuple[str, ...]
 ) -> None:
     entries = [
-        charge("refund"),
+        refund("refund"),
         charge("charge", type=ChargeType.charge),
         charge("recharge", type=ChargeType.recharge),
-        charge("more", amount=Decimal("5.01")),  # servers show amounts in other forms
+        refund("more", amount=Decimal("5.01")),  # servers show amounts in other forms
         charge("new", type=ChargeType("transfer")),
     ]
     server = one(*entries)
@@ -445,7 +215,7 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
 
 @pytest.mark.parametrize("changes", [{"total": 9}, {"is_copy": True}])
 async def test_known_ids_count_only_when_they_were_read_fresh_and_whole(changes: dict[str, Any]) -> None:
-    server = one(charge("refund"), **changes)
+    server = one(refund("refund"), **changes)
     assert await known_ids(looking(server), pending(), server.deadline(), Pauses()) == (("refund",), False)
 
 

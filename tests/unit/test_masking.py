@@ -58,9 +58,16 @@ def test_two_secret_members_in_a_row_are_both_masked(pin: str, code: str) -> Non
         ('{"pin": "12', '{"pin": ***'),
         ('{"pin": "12\\\n34"}', '{"pin": ***}'),
         ('{"pins": "many", "shipping": "pin"}', '{"pins": "many", "shipping": "pin"}'),
+        ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer ***"),
+        ("authorization:bearer abc.def", "authorization:bearer ***"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic ***"),
+        ("Authorization: abc", "Authorization: ***"),
+        ('{"Authorization": "Bearer abc"}', '{"Authorization": ***}'),
+        ("sent Bearer abc, refused", "sent Bearer ***, refused"),
+        ("WWW-Authenticate: Bearer", "WWW-Authenticate: Bearer"),
     ],
 )
-def test_numbers_reprs_and_cut_off_values_are_masked_and_the_rest_is_not(text: str, expected: str) -> None:
+def test_numbers_reprs_cut_off_values_and_tokens_are_masked_and_no_more(text: str, expected: str) -> None:
     assert mask(text) == expected
 
 
@@ -85,22 +92,6 @@ def test_json_inside_a_html_page_is_masked() -> None:
 def test_a_form_body_is_masked_by_its_names() -> None:
     body = urlencode({"grant_type": "client_credentials", "client_id": "shop", "client_secret": "a b&c"})
     assert mask(body) == "grant_type=client_credentials&client_id=shop&client_secret=***"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer ***"),
-        ("authorization:bearer abc.def", "authorization:bearer ***"),
-        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic ***"),
-        ("Authorization: abc", "Authorization: ***"),
-        ('{"Authorization": "Bearer abc"}', '{"Authorization": ***}'),
-        ("sent Bearer abc, refused", "sent Bearer ***, refused"),
-        ("WWW-Authenticate: Bearer", "WWW-Authenticate: Bearer"),
-    ],
-)
-def test_tokens_in_headers_are_masked(text: str, expected: str) -> None:
-    assert mask(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.unit.samples import NOON, seconds
 from voucher_async import PendingOutcome
 from voucher_async.api_errors import ApiError, Conflict, NotFound, RateLimited
 from voucher_async.errors import ConnectionBroken, Fate
@@ -17,13 +18,8 @@ from voucher_async.payments.call import CallState
 from voucher_async.payments.money_call import Anchor, MoneyCall
 from voucher_async.payments.replies import Reply
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 PENDING = PendingOutcome(operation="chargeReservation", voucher_id="V", amount=Decimal("5.00"))
 ANCHOR = Anchor(NOON, 100.0, NOON)
-
-
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
 
 
 def case(**changes: Any) -> MoneyCall:

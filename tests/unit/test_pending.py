@@ -77,6 +77,7 @@ def test_what_version_1_stored_belongs_to_no_place_and_is_written_as_version_2()
 )
 def test_version_2_survives_json_whole(pending: PendingOutcome) -> None:
     assert PendingOutcome.from_json(pending.to_json()) == pending
+    assert PendingOutcome.from_json(pending.to_json().encode()) == pending
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,7 @@ def test_whatever_was_stored_is_read_or_refused(changes: dict[str, Any]) -> None
     except InvalidInput:
         return
     assert PendingOutcome.from_json(pending.to_json()) == pending
+    assert PendingOutcome.from_json(pending.to_json().encode()) == pending
 
 
 def test_a_flag_that_is_missing_or_null_is_not_set() -> None:

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from voucher_async import Charge, ChargeType, PendingOutcome, Settlement, SettlementState
+from tests.unit.samples import charge
+from voucher_async import PendingOutcome, Settlement, SettlementState
 from voucher_async.payments import registry as module
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.registry import Registry
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 OPERATIONS = ["chargeReservation", "refundCharge", "rechargeVoucher"]
 
 
 def case(operation: str = "chargeReservation", **changes: Any) -> MoneyCall:
     values = {"voucher_id": "V", "amount": Decimal("5.00"), "order_number": "A-1", **changes}
     return MoneyCall(pending=PendingOutcome(operation=operation, **values))
-
-
-def charge(id: str) -> Charge:
-    return Charge(
-        id=id,
-        type=ChargeType.charge,
-        voucher_id="V",
-        client_id="x",
-        amount=Decimal("5.00"),
-        order_number="A-1",
-        created_at=NOON,
-        updated_at=NOON,
-    )
 
 
 def not_done(case: MoneyCall) -> Settlement:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from voucher_async.api_errors import ApiError, BadAnswer
+from voucher_async.api_errors import (
+    ApiError,
+    BadAnswer,
+    CallFacts,
+    MissingScope,
+    RateLimited,
+    ReservationExpired,
+)
 from voucher_async.errors import (
     CallFacts,
     CallTimeout,
     ConnectFailed,
     ConnectionBroken,
     Fate,
-    MissingScope,
     Proof,
-    RateLimited,
     ReservationExpired,
     VoucherError,
 )

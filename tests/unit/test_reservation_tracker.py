@@ -5,85 +5,29 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import OrderedDict
-from decimal import Decimal
-from email.utils import format_datetime
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucher_async.clock import ManualClock, ServerClock
+from tests.unit.samples import NOON, seconds
+from tests.unit.tracking import Client, reservation
 from voucher_async.errors import (
     ReservationAlreadyCharged,
     ReservationExpired,
     ReservationSuperseded,
     VoucherError,
 )
-from voucher_async.facts import Answer
-from voucher_async.models import Reservation
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement, SettlementState
 from voucher_async.payments import reservations as module
 from voucher_async.payments.money_call import MoneyCall
-from voucher_async.payments.reservations import Entry, ReservationTracker, lifetime
+from voucher_async.payments.reservations import lifetime
 
 PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r")
 CASE = MoneyCall(pending=PENDING)
 
-NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
-HALF_AN_HOUR = dt.timedelta(minutes=30)
 HOURS = 3600.0
-
-
-def seconds(number: float) -> dt.timedelta:
-    return dt.timedelta(seconds=number)
-
-
-def reservation(id: str, *, voucher: str = "v-1", created: dt.datetime = NOON) -> Reservation:
-    return Reservation(
-        id=id,
-        voucher_id=voucher,
-        voucher_taxable=False,
-        voucher_tax_rate=None,
-        client_id="shop",
-        amount=Decimal("2.00"),
-        valid_until=created + HALF_AN_HOUR,
-        created_at=created,
-        updated_at=created,
-    )
-
-
-class Client:
-    """A tracker on a clock that is moved by hand, next to a server whose clock is right."""
-
-    def __init__(self, offset: float = 0.0) -> None:
-        self.true = ManualClock(NOON)
-        self.clock = self.true.shifted(offset)
-        self.server_clock = ServerClock(self.clock)
-        self.tracker = ReservationTracker(self.clock, self.server_clock, 10.0)
-
-    def note(
-        self, id: str, *, voucher: str = "v-1", sent: float | None = None, created: float | None = None
-    ) -> Entry:
-        """The answer to a reservation arrives now."""
-        made = self.true.now() if created is None else NOON + seconds(created)
-        answer = Answer(
-            value=reservation(id, voucher=voucher, created=made),
-            date=self.true.now(),
-            sent=self.true.monotonic() if sent is None else sent,
-        )
-        return self.tracker.note(answer)
-
-    def hear(self) -> None:
-        """Another answer, and with it the server's date."""
-        self.server_clock.observe(format_datetime(self.true.now(), usegmt=True), self.true.monotonic())
-
-    def refused(self, id: str) -> bool:
-        try:
-            self.tracker.check(id)
-        except ReservationSuperseded:
-            return True
-        return False
 
 
 @pytest.mark.parametrize(

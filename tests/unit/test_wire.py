@@ -7,13 +7,15 @@ import json
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.samples import ROOT, SPEC, example, problem, raw
+from tests.specification import SPEC
+from tests.unit.samples import example, problem, raw
 from voucher_async import wire
 from voucher_async.models import (
     Charge,
@@ -322,7 +324,7 @@ def test_an_empty_page_has_no_first_and_last_entry() -> None:
     )
 
 
-def test_neither_cattrs_is_imported_nor_a_reader_made_before_they_are_needed() -> None:
+def test_neither_cattrs_is_imported_nor_a_reader_made_before_they_are_needed(root: Path) -> None:
     code = """
 import sys
 from voucher_async import models, wire
@@ -332,7 +334,7 @@ wire.decode(models.Charge, sys.stdin.buffer.read())
 assert "cattrs" not in sys.modules
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], input=raw(example("Charge")), capture_output=True, cwd=ROOT, check=False
+        [sys.executable, "-c", code], input=raw(example("Charge")), capture_output=True, cwd=root, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
 

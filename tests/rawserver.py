@@ -10,6 +10,7 @@ import ssl
 import struct
 import weakref
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from voucher_async import VoucherClient
 from voucher_async.config import Settings, Timeout
@@ -19,7 +20,7 @@ ASKED: weakref.WeakKeyDictionary[asyncio.StreamWriter, dict[str, str]] = weakref
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-CHARGE = {
+CHARGE: dict[str, Any] = {
     "id": "ch-1",
     "voucher_id": "v-1",
     "client_id": "c-1",
@@ -30,7 +31,7 @@ CHARGE = {
     "updated_at": "2026-01-01T12:00:00+00:00",
 }
 
-VOUCHER: dict[str, object] = {
+VOUCHER: dict[str, Any] = {
     "id": "v-1",
     "client_id": "c-1",
     "sku": None,
@@ -146,9 +147,15 @@ class RawServer:
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        line, *lines = head.split("\r\n")
+        lines = head.split("\r\n")
         lengths = [int(text.split(":")[1]) for text in lines if text.lower().startswith("content-length")]
         body = await reader.readexactly(lengths[0] if lengths else 0)
+        await self.answer(head, body, reader, writer)
+
+    async def answer(
+        self, head: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        line, _, _ = head.partition("\r\n")
         if "/oauth/token" in line:
             self.tokens += 1
             token = {"access_token": f"t-{self.tokens}", "token_type": "Bearer", "expires_in": 3600}
