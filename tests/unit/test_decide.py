@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.seeds import drawing
 from voucher_async import Charge, ChargeType
 from voucher_async.errors import Proof
 from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, Rule, decide
@@ -63,8 +63,8 @@ def every(**fixed: tuple[Any, ...]) -> Iterator[Evidence]:
 
 
 def some(count: int) -> Iterator[Evidence]:
-    """Combinations from everywhere, the same in each run."""
-    rng = random.Random(11)
+    """Combinations from everywhere."""
+    rng = drawing("evidence")
     for _ in range(count):
         values = {name: rng.choice(values) for name, values in SPACE.items()}
         yield Evidence(window=WINDOW, lag=LAG, **values)
