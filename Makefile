@@ -95,16 +95,16 @@ unit: setup ## the tests, with branch coverage
 	@$(BIN)/python -m coverage report
 
 # the same in three parts, for the gate, which puts together what two of them measure
-MEASURED_APART := $(subst coverage run,coverage run --parallel-mode,$(MEASURED))
+APART = mkdir -p $(BUILD)/gate && COVERAGE_FILE=$(BUILD)/gate/$@.coverage $(MEASURED)
 
 unit-waiting: setup
-	@$(MEASURED_APART) $(WAITING)
+	@$(APART) $(WAITING)
 
 unit-heavy: setup
 	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(MEASURED_APART) $(patsubst %,--deselect=%,$(WAITING) $(HEAVY))
+	@$(APART) $(patsubst %,--deselect=%,$(WAITING) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
@@ -112,10 +112,9 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
-	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report
 	@echo "== all passed"
 
