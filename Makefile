@@ -19,12 +19,12 @@ TOOLS := $(VENV)/.tools-installed
 export PYTHONDONTWRITEBYTECODE :=
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
-# the exploration of the machine's small world, which is arithmetic. The kernel's part in an outage is the same for every
+# the explorations on a clock of their own, which go the same ways on each. The kernel's part in an outage is the same for every
 # Python. Of all else each runs its share of every file, but tests/unit, tests/typing, tests/package and tests/docs whole
 # (tests/shares.py); `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py tests/payments/test_machine.py \
-	tests/unit/test_not_done.py
+	tests/unit/test_not_done.py tests/settlement/test_model.py tests/settlement/test_keys_storm.py
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
 # and, without measuring, those that go the same ways again and again, or execute nothing of the package in their own
