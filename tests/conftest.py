@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import seeds
 from tests.shares import left_out, read_share
 
 # machines are noisy, so no example is failed for its time; a failure prints what replays it
@@ -28,8 +29,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=read_share,
         default=(1, 1),
         metavar="NUMBER/COUNT",
-        help="of each big table of cases run this share; COUNT shares have all of them",
+        help="of each file run this share; COUNT shares have all of it, but half of the big tables of cases",
     )
+    parser.addoption(
+        "--seed",
+        type=int,
+        default=seeds.DEFAULT,
+        metavar="NUMBER",
+        help="what every random test draws from (default: %(default)s)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    seeds.plant(config.getoption("seed"))
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = seeds.chosen()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"random tests draw from --seed={seeds.chosen()}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    if exitstatus:
+        terminalreporter.write_line(f"random tests drew from --seed={seeds.chosen()}: it replays them")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -195,8 +195,8 @@ def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequenc
         elif name == "pythons":
             wheel = build_wheel()
             for number, each in enumerate(environments, 1):
-                # the Python that runs this runs every case: the others have half of them between them
-                share = f"--share={number}/{2 * len(environments)}"
+                # the Python that runs this runs everything: the others have it between them
+                share = f"--share={number}/{len(environments)}"
                 parts.append(tests_in(each, wheel, [share, *arguments]))
         else:
             parts.append(target(name))

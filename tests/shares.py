@@ -1,17 +1,23 @@
-"""Shares of the big tables of cases, for the Pythons that need not run all of them."""
+"""Shares of the tests, for the Pythons that need not run all of them.
+
+A share has its part of each file: of each big table of cases, and of the file's other tests. At least one
+test of each file is in every share, so that each file runs on each Python. What is in the folders of `WHOLE`
+is in every share.
+"""
 
 from __future__ import annotations
 
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 __all__ = ["BIG", "WHOLE", "left_out", "read_share"]
 
 BIG: Final = 8  # cases of one test
-# folders whose tables are never shared: quick ones, and those that the Python itself may break
+SELDOM: Final = 2  # of a big table a share has this much less than of the other tests
+# folders that are never shared: quick ones, and those that the Python itself may break
 WHOLE: Final = frozenset({"unit", "typing", "package", "docs"})
 
 
@@ -28,21 +34,39 @@ def read_share(text: str) -> tuple[int, int]:
 
 
 def left_out(ids: Sequence[str], number: int, count: int) -> set[str]:
-    """The ids of the tests that are in other shares.
+    """The ids of the tests that a share does not have.
 
     Args:
         ids: of all tests, as pytest writes them.
         number: that of the share, from 1.
-        count: how many shares there are.
+        count: how many shares there are; of one, nothing is left out.
     """
-    tables: dict[str, list[str]] = defaultdict(list)
+    if count == 1:
+        return set()
+    left: set[str] = set()
+    for tests in _grouped(ids, "::").values():
+        if not WHOLE.isdisjoint(tests[0].partition("::")[0].split("/")):
+            continue
+        big = [cases for cases in _grouped(tests, "[").values() if len(cases) >= BIG]
+        others = set(tests).difference(*big)
+        for cases, shares in [*((cases, SELDOM * count) for cases in big), (others, count)]:
+            left.update(set(cases) - _dealt(cases, number, shares))
+        if left.issuperset(tests):  # fewer tests than shares
+            left.remove(min(tests, key=_mixed))
+    return left
+
+
+def _grouped(ids: Iterable[str], sign: str) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
     for each in ids:
-        if WHOLE.isdisjoint(each.partition("::")[0].split("/")):
-            tables[each.partition("[")[0]].append(each)
-    big = [cases for cases in tables.values() if len(cases) >= BIG]
-    return {each for cases in big for at, each in enumerate(_mixed(cases)) if at % count != number - 1}
+        groups[each.partition(sign)[0]].append(each)
+    return groups
 
 
-def _mixed(cases: Sequence[str]) -> list[str]:
+def _dealt(cases: Iterable[str], number: int, shares: int) -> set[str]:
     # in the order written every third case may have the same one of three parameters
-    return sorted(cases, key=lambda each: zlib.crc32(each.encode()))
+    return {each for at, each in enumerate(sorted(cases, key=_mixed)) if at % shares == number - 1}
+
+
+def _mixed(each: str) -> int:
+    return zlib.crc32(each.encode())

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
+
 from tests.chaos import report as reports
 from tests.chaos.conductor import Conductor, Report
 from tests.chaos.config import Storm
+from tests.seeds import chosen
 
-STORM = Storm(calls=300, workers=2, lanes=30, seed=20, kills=1, delay=0.6, slack=1.2, patience=45.0)
-HABITS = Storm(
-    calls=300, workers=2, lanes=20, seed=20, share=0.1, variant="habits", turn=0.1, patience=45.0, slack=1.2
-)
-KEYS = Storm(
-    calls=150, workers=2, lanes=20, seed=20, share=0.1, variant="keys", turn=0.5, patience=20.0, slack=1.2
-)
+STORM = Storm(calls=300, workers=2, lanes=30, seed=chosen(), kills=1, delay=0.6, slack=1.2, patience=45.0)
+LIGHT = attrs.evolve(STORM, lanes=20, share=0.1, kills=0, delay=1.0)
+HABITS = attrs.evolve(LIGHT, variant="habits", turn=0.1)
+KEYS = attrs.evolve(LIGHT, calls=150, variant="keys", turn=0.5, patience=20.0)
 
 
 async def stormed(storm: Storm, folder: Path) -> Report:

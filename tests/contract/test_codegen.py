@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 import datetime as dt
+import functools
 import importlib.util
 import json
 import sys
@@ -18,7 +20,7 @@ import pytest
 import yaml
 
 from codegen.document import Document, SpecificationError
-from codegen.generate import OUTPUT, SPECIFICATION, difference, main, render
+from codegen.generate import OUTPUT, SPECIFICATION, main, render
 from voucher_async import wire
 from voucher_async.errors import InvalidInput, InvalidInputType
 
@@ -43,9 +45,15 @@ ADDED: dict[str, Any] = {
 NEW = {"amount": 1, "currency": "EUR"}
 
 
-def specification() -> dict[str, Any]:
+@functools.cache
+def read() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))
     return document
+
+
+def specification() -> dict[str, Any]:
+    """One that a test may change."""
+    return copy.deepcopy(read())
 
 
 def written(document: dict[str, Any], folder: Path) -> Path:
@@ -76,10 +84,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
-
-
-def test_the_models_are_what_the_specification_generates() -> None:
-    assert difference(SPECIFICATION, OUTPUT) == ""
 
 
 def test_the_check_passes_on_the_file_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from tests.seeds import chosen
 from voucher_async.testing import VoucherEmulator
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +29,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
         *("run", str(SPECIFICATION), "--url", f"http://127.0.0.1:{port}"),
         *("--phases", "examples,coverage,fuzzing,stateful", "--checks", "all"),
-        *("--max-examples", "60", "--seed", "1", "--generation-database", "none", "--no-color"),
+        *("--max-examples", "60", "--seed", str(chosen()), "--generation-database", "none", "--no-color"),
     ]
     environment = {
         **os.environ,

@@ -179,7 +179,7 @@ def test_a_claimed_python_that_the_machine_lacks_is_named(
     assert re.findall(r"NOT RUN: Python (\S+),", capsys.readouterr().out) == ["3.9", "3.10"]
 
 
-def test_the_other_pythons_have_half_of_the_big_tables_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_other_pythons_have_the_tests_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
 
     def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) -> Part:
@@ -192,7 +192,7 @@ def test_the_other_pythons_have_half_of_the_big_tables_between_them(monkeypatch:
     monkeypatch.setattr(gate, "build_wheel", lambda: Path("a.whl"))
     monkeypatch.setattr(gate, "tests_in", tests_in)
     assert gate.main(["pythons"], {}) == 0
-    assert taken == ["--share=1/6", "--share=2/6", "--share=3/6"]
+    assert taken == ["--share=1/3", "--share=2/3", "--share=3/3"]
 
 
 def test_the_whole_fails_when_a_part_did_and_names_it(

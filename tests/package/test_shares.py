@@ -1,4 +1,4 @@
-"""The shares are all cases between them, and each has its part of every big table."""
+"""The shares are all tests between them, and each has its part of every file."""
 
 from __future__ import annotations
 
@@ -11,39 +11,53 @@ import pytest
 from tests.conftest import pytest_collection_modifyitems
 from tests.shares import BIG, WHOLE, left_out, read_share
 
-SMALL_IDS = ["a.py::test_one", *(f"a.py::test_few[{number}]" for number in range(BIG - 1))]
-BIG_IDS = [f"a.py::test_many[{kind}-{number}]" for kind in "xyz" for number in range(BIG)]
+PLAIN = [f"a.py::test_{number}" for number in range(30)]
+TABLE = [f"a.py::test_many[{kind}-{number}]" for kind in "xyz" for number in range(2 * BIG)]
+IDS = [*PLAIN, *TABLE]
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_the_shares_are_all_cases_and_each_once(count: int) -> None:
-    runs = [set(BIG_IDS) - left_out([*SMALL_IDS, *BIG_IDS], number, count) for number in range(1, count + 1)]
-    assert sorted(each for run in runs for each in run) == sorted(BIG_IDS)
-    assert {len(run) for run in runs} <= {len(BIG_IDS) // count, len(BIG_IDS) // count + 1}
+def kept(ids: list[str], number: int, count: int) -> list[str]:
+    left = left_out(ids, number, count)
+    return [each for each in ids if each not in left]
 
 
-def test_a_small_table_is_in_every_share() -> None:
-    assert not left_out([*SMALL_IDS, *BIG_IDS], 1, 3) & set(SMALL_IDS)
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_shares_are_all_tests_and_each_once_but_half_of_a_big_table(count: int) -> None:
+    runs = [kept(IDS, number, count) for number in range(1, count + 1)]
+    everything = sorted(each for run in runs for each in run)
+    assert everything == sorted(set(everything))
+    assert set(PLAIN) < set(everything)
+    assert len(everything) - len(PLAIN) in range(len(TABLE) // 2, len(TABLE) // 2 + count)
+
+
+def test_a_small_table_is_shared_like_the_other_tests_of_its_file() -> None:
+    small = [f"a.py::test_few[{number}]" for number in range(BIG - 1)]
+    runs = [kept([*small, *PLAIN], number, 3) for number in (1, 2, 3)]
+    assert set(small) < {each for run in runs for each in run}
 
 
 @pytest.mark.parametrize("folder", sorted(WHOLE))
 def test_what_is_quick_or_hangs_on_the_python_is_in_every_share(root: Path, folder: str) -> None:
-    ids = [f"tests/{folder}/{each}" for each in BIG_IDS]
+    ids = [f"tests/{folder}/{each}" for each in IDS]
     assert (root / "tests" / folder).is_dir()
-    assert left_out([*ids, *BIG_IDS], 2, 6) == left_out(BIG_IDS, 2, 6)
+    assert left_out([*ids, *IDS], 2, 3) == left_out(IDS, 2, 3)
 
 
-def test_a_sixth_has_some_of_each_big_table() -> None:
-    smallest = [f"a.py::test_eight[{number}]" for number in range(BIG)]
-    for number in range(1, 7):
-        assert len(left_out(smallest, number, 6)) < BIG
+@pytest.mark.parametrize("size", [1, 2, BIG])
+def test_each_file_has_a_test_in_every_share(size: int) -> None:
+    few = [f"few.py::test_{number}" for number in range(size)]
+    table = [f"table.py::test_many[{number}]" for number in range(size)]
+    for number in range(1, 13):
+        assert {each.partition("::")[0] for each in kept([*few, *table, *IDS], number, 12)} >= {
+            "few.py",
+            "table.py",
+        }
 
 
 def test_a_share_is_a_mixture() -> None:
-    kept = set(BIG_IDS) - left_out(BIG_IDS, 2, 3)
-    for kind in "xyz":
-        assert any(f"[{kind}-" in each for each in kept)
-    assert {int(each.rpartition("-")[2][:-1]) % 3 for each in kept} == {0, 1, 2}
+    run = set(kept(TABLE, 2, 3))
+    assert {each.partition("[")[2][0] for each in run} == set("xyz")
+    assert {int(each.rpartition("-")[2][:-1]) % 3 for each in run} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "1/0", "-1/3", "a/b", "1/3/5"])
@@ -60,15 +74,15 @@ def test_the_option_leaves_out_the_others_and_says_so() -> None:
             told.extend(items)
 
     config: Any = SimpleNamespace(hook=Hooks(), getoption={"share": (2, 3)}.__getitem__)
-    items: list[Any] = [SimpleNamespace(nodeid=each) for each in [*SMALL_IDS, *BIG_IDS]]
+    items: list[Any] = [SimpleNamespace(nodeid=each) for each in IDS]
     everything = [*items]
     pytest_collection_modifyitems(config, items)
-    assert [item.nodeid for item in items if item.nodeid in SMALL_IDS] == SMALL_IDS
+    assert [item.nodeid for item in items] == kept(IDS, 2, 3)
     assert [item for item in everything if item in items or item in told] == everything
-    assert len(told) == len(BIG_IDS) * 2 // 3
+    assert {item.nodeid for item in told} == left_out(IDS, 2, 3)
 
 
 def test_everything_is_run_by_default(pytestconfig: pytest.Config) -> None:
     number, count = pytestconfig.getoption("share")
     assert 1 <= number <= count
-    assert left_out(BIG_IDS, 1, 1) == set()
+    assert left_out(IDS, 1, 1) == set()

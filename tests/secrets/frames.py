@@ -5,6 +5,7 @@ The shop's own frames are left out: here, those of the tests.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -59,8 +60,7 @@ class Tracer:
         assert self.failure is None, repr(self.failure)
 
     def _entered(self, frame: types.FrameType, _event: str, _argument: object) -> Any:
-        name = frame.f_code.co_filename
-        if name.startswith(TESTS) or not any(part in name for part in SDK):
+        if not _is_watched(frame.f_code.co_filename):
             return None
         frame.f_trace_lines = False
         return self._happened
@@ -76,6 +76,11 @@ class Tracer:
                 self.failure = error
                 raise
         return self._happened
+
+
+@functools.cache
+def _is_watched(name: str) -> bool:
+    return not name.startswith(TESTS) and any(part in name for part in SDK)
 
 
 def shown_of_frame(frame: types.FrameType) -> Iterator[tuple[str, str]]:

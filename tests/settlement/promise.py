@@ -44,7 +44,6 @@ def run(steps: Sequence[Step], **options: Any) -> World:
     world = World.make(**options)
     loop = VirtualLoop(world.clock)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.get_loop().set_debug(False)  # the stacks it keeps are never looked at
         runner.run(_run(world, steps))
     assert loop.complaints == []
     return world

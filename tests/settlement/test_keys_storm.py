@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
+from tests.seeds import drawing
 from tests.settlement.adversary import HOW, Lot
 from tests.settlement.town import OPERATIONS, Client, Town, said
 from tests.virtual import virtually
@@ -22,7 +23,6 @@ from voucher_async.testing import VoucherRecord
 from voucher_async.testing.habits import KINDS
 
 PAYMENTS: Final = int(os.environ.get("KEYS_PAYMENTS", "300"))
-SEEDS: Final = [int(seed) for seed in os.environ.get("KEYS_SEED", "1").split()]
 SPAN: Final = 200.0  # seconds in which all are asked for
 TURN: Final = 15.0  # seconds that the server has a habit
 # what a proxy carries out twice no client can prevent: the big storm counts it by itself
@@ -145,11 +145,10 @@ def check(town: Town, payment: Payment) -> None:
 
 
 @pytest.mark.parametrize("clients", [1, 2])
-@pytest.mark.parametrize("seed", SEEDS)
 @virtually
-async def test_every_payment_is_charged_once_or_not_at_all(seed: int, clients: int) -> None:
-    """`KEYS_SEED=... KEYS_PAYMENTS=...` runs it again, and longer."""
-    rng = random.Random(seed)
+async def test_every_payment_is_charged_once_or_not_at_all(clients: int) -> None:
+    """`KEYS_PAYMENTS=... pytest --seed=...` runs it longer, and with other weather."""
+    rng = drawing(f"storm of keys, {clients}")
     town = await Town.build()
     shops = [town.client() for _ in range(clients)]
     payments = [await plan(town, rng, number, shops[0]) for number in range(PAYMENTS)]

@@ -106,7 +106,6 @@ WORLDS = st.fixed_dictionaries(
 
 @settings(
     max_examples=EXAMPLES or 150,
-    derandomize=not EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

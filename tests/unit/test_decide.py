@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pytest
 
+from tests.seeds import drawing
 from tests.unit.samples import charge
 from voucher_async.errors import Proof
 from voucher_async.payments.evidence import RULES, Evidence, Finding, Move, Rule, decide
@@ -51,8 +51,8 @@ def every(**fixed: tuple[Any, ...]) -> Iterator[Evidence]:
 
 
 def some(count: int) -> Iterator[Evidence]:
-    """Combinations from everywhere, the same in each run."""
-    rng = random.Random(11)
+    """Combinations from everywhere."""
+    rng = drawing("evidence")
     for _ in range(count):
         values = {name: rng.choice(values) for name, values in SPACE.items()}
         yield Evidence(window=WINDOW, lag=LAG, **values)

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voucher_async.api_errors import (
-    ApiError,
-    BadAnswer,
-    CallFacts,
-    MissingScope,
-    RateLimited,
-    ReservationExpired,
-)
+from voucher_async.api_errors import ApiError, BadAnswer, MissingScope, RateLimited
 from voucher_async.errors import (
     CallFacts,
     CallTimeout,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.seeds import drawing
 from voucher_async.errors import Fate
 from voucher_async.operations import OPERATIONS, Retry
 from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, is_healthy, judge
@@ -202,7 +203,7 @@ def test_a_pause_stays_between_nothing_and_its_bound(attempt: int, rng: random.R
 
 
 def test_pauses_grow_and_are_spread_over_their_whole_range() -> None:
-    backoff, rng = Backoff(base=0.25, cap=4.0), random.Random(7)
+    backoff, rng = Backoff(base=0.25, cap=4.0), drawing("pauses")
     means = []
     for attempt in (1, 2, 3, 4, 5, 6):
         pauses = [backoff.pause(attempt, None, rng) or 0.0 for _ in range(2000)]

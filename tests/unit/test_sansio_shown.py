@@ -111,7 +111,7 @@ def test_the_text_of_every_error_is_visible() -> None:
 
 def test_a_message_is_cut_before_it_is_masked_and_no_secret_with_it() -> None:
     for length in range(1, len(CODE) + 1):
-        said = "x" * (65_536 - length) + CODE + "y" * 100_000
+        said = "x" * (65_536 - length) + CODE + "y" * 1_000
         message = error_of(422, json.dumps({"message": said}).encode(), RESERVE).message or ""
         assert len(message) < 65_560
         assert message.endswith("...")
