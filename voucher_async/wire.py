@@ -119,7 +119,7 @@ def to_utf8(body: bytes, charset: str | None = None) -> bytes:
     Returns:
         The body as it is where nothing tells, or what tells is wrong.
     """
-    if body.isascii() and 0 not in body[:4]:
+    if body.isascii() and body.find(0, 0, 4) < 0:
         return body
     plain = _unmarked(body)
     if plain is not body:
