@@ -109,11 +109,6 @@ class Exchange:
         self.lasting: bool = False
 
     @property
-    def resent(self) -> bool:
-        """Whether aiohttp sent the request again by itself."""
-        return self.body is not None and self.body.begun > 1
-
-    @property
     def fate(self) -> Fate:
         """What is known as long as no answer came and no error says more."""
         return Fate.NOT_SENT if self.body is not None and self._unwritten else Fate.UNKNOWN
@@ -125,7 +120,8 @@ class Exchange:
     @property
     def is_foreign(self) -> bool:
         """Whether the answer that came is none to this request, of which nothing was written."""
-        return self.body is not None and self.body.taken and self._unwritten
+        body = self.body
+        return body is not None and body.taken and not body.begun and self.provable
 
     def failed(self, error: BaseException) -> TransportError:
         """The error of this package for one of aiohttp's, a middleware's, or one that nobody foresaw."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from voucher_async.cancelling import Limits
 from voucher_async.clock import Deadline
@@ -56,6 +57,7 @@ class Transport:
         self.backoff: Backoff = Backoff()
         self.budget: Budget = Budget()
         self.tokens: TokenProvider | None = None
+        self.is_one_host: bool = urlsplit(settings.token_url).netloc == urlsplit(settings.base_url).netloc
         self._limits = Limits()
 
     async def aclose(self) -> None:
