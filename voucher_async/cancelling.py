@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from voucher_async.realtime import Real, call_at, clock_of
 
@@ -265,7 +265,8 @@ class Limit:
         self._task.cancel()
 
     def __enter__(self) -> Self:
-        self._task = task = cast("asyncio.Task[object]", asyncio.current_task())
+        task: Any = asyncio.current_task()
+        self._task = task
         self._cancelling = task.cancelling()
         alarm = self._alarm
         alarm.watched.add(self)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Real", "call_at", "clock_of", "is_faked", "time_of"]
 
+_PLAIN: Final = asyncio.BaseEventLoop.time  # of a loop whose clock is `time.monotonic`, none of its own
 _APART: Final = 1.0  # seconds between a loop's clock and the real one from which on the loop's is a fake
 
 
@@ -58,20 +59,14 @@ class Real:
     uptime: Final = staticmethod(_uptime())
 
 
-@functools.cache
-def _is_plain(kind: object) -> bool:
-    """Whether the clock of a class of loops is `time.monotonic`, and no clock of its own."""
-    return getattr(kind, "time", None) is asyncio.BaseEventLoop.time
-
-
 def is_faked(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the loop's timers follow a clock that a test has put in place of the real one."""
-    return _is_plain(type(loop)) and abs(loop.time() - Real.monotonic()) >= _APART
+    return getattr(type(loop), "time", None) is _PLAIN and abs(loop.time() - Real.monotonic()) >= _APART
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """The loop's clock in seconds, real also while `time.monotonic` is frozen."""
-    return Real.monotonic if _is_plain(type(loop)) else loop.time
+    return Real.monotonic if getattr(type(loop), "time", None) is _PLAIN else loop.time
 
 
 def time_of(loop: asyncio.AbstractEventLoop) -> float:

@@ -61,7 +61,10 @@ class _CountedBody(Watched, BytesPayload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         await self.begin(writer)
-        await super().write_with_length(writer, content_length)
+        if content_length == self._size:
+            await super().write(writer)  # without a copy
+        else:
+            await super().write_with_length(writer, content_length)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
         # who records requests, as aioresponses does, copies them: the limit and its loop stay here

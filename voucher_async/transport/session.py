@@ -173,7 +173,7 @@ class Session:
         return Response(
             status=answer.status,
             headers=answer.headers,
-            body=to_utf8(content, answer.charset),
+            body=to_utf8(content, None if content.isascii() else answer.charset),
             complete=complete,
             resent=body is not None and body.begun > 1,
             # who has both, a gateway say, may name either

@@ -81,9 +81,10 @@ class Watched:
         self.overdue = self.begin_by is not None and self._is_overdue(self.begin_by)
         if self.overdue:
             return "its record was too old when it was to be begun"
-        if not hasattr(writer, "transport"):
+        transport = getattr(writer, "transport", writer)
+        if transport is writer:  # somebody else's, that does not tell
             return ""
-        if writer.transport is None or is_closing(writer.transport):
+        if transport is None or is_closing(transport):
             return "the server closed the connection before it was begun"
         if self.careful and getattr(getattr(writer, "protocol", None), "should_close", False):
             return "something came on the connection that nobody had asked for"
