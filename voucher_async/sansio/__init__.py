@@ -253,7 +253,7 @@ def _remember(request: Request[Any], value: object) -> None:
     secrets = request.secrets
     for name in ("code", "pin", "secret"):
         if getattr(value, name, None):
-            secrets = (*secrets, conceal(getattr(value, name)))
+            secrets = (*secrets, conceal(cast("str", getattr(value, name))))
     for name in ("id", "voucher_id"):
         record(getattr(value, name, None), secrets)
 

@@ -174,13 +174,11 @@ class Budget:
     Attributes:
         capacity: how many repeats may be made in a row while no call is answered well.
         refill: what one healthy answer gives back.
-        full: whether a healthy answer gives nothing back.
     """
 
     capacity: float = 100.0
     refill: float = 0.1
     level: float = attrs.field(init=False)
-    full: bool = attrs.field(init=False, default=True)
 
     def __attrs_post_init__(self) -> None:
         self.level = self.capacity
@@ -190,10 +188,8 @@ class Budget:
         if self.level < 1.0:
             return False
         self.level -= 1.0
-        self.full = False
         return True
 
     def succeeded(self) -> None:
         """The first attempt of a call met a server that is well."""
         self.level = min(self.capacity, self.level + self.refill)
-        self.full = self.level >= self.capacity
