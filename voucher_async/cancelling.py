@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from voucher_async.realtime import Real, call_at, time_of
+from voucher_async.realtime import Real, call_at, clock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -27,11 +27,6 @@ __all__ = [
 T = TypeVar("T")
 
 _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
-
-
-def _moment() -> float:
-    """The present in seconds, by a clock that goes on while the machine sleeps."""
-    return Real.uptime()
 
 
 def cancelled_from_outside() -> bool:
@@ -141,21 +136,14 @@ WAITS: Final = Limits()
 class _Alarm:
     """The timer, on one loop."""
 
-    __slots__ = ("_stop_timer", "_watched", "loop", "when")
+    __slots__ = ("_stop_timer", "loop", "time", "watched", "when")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
+        self.time: Callable[[], float] = clock_of(loop)
         self.when: float = math.inf  # the next look
-        self._watched: set[Limit] = set()
+        self.watched: set[Limit] = set()
         self._stop_timer: Callable[[], None] | None = None
-
-    def watch(self, limit: Limit) -> None:
-        self._watched.add(limit)
-        if limit.next < self.when:
-            self.be_there(limit.next)
-
-    def forget(self, limit: Limit) -> None:
-        self._watched.discard(limit)
 
     def be_there(self, when: float) -> None:
         """Look at the limits at that time, which is before the next look."""
@@ -166,14 +154,14 @@ class _Alarm:
 
     def _look(self) -> None:
         self._stop_timer, self.when = None, math.inf
-        now = time_of(self.loop)
-        for limit in [limit for limit in self._watched if limit.next <= now]:
+        now = self.time()
+        for limit in [limit for limit in self.watched if limit.next <= now]:
             limit.strike(now)
-        if self._watched:
-            self.be_there(max(min(limit.next for limit in self._watched), now + _GRAIN))
+        if self.watched:
+            self.be_there(max(min(limit.next for limit in self.watched), now + _GRAIN))
 
     def end(self) -> None:
-        for limit in list(self._watched):
+        for limit in list(self.watched):
             limit.strike(math.inf)
         if self._stop_timer is not None:
             self._stop_timer()
@@ -209,14 +197,14 @@ class Limit:
 
     def __init__(self, alarm: _Alarm, seconds: float) -> None:
         self._alarm = alarm
-        self._begun = _moment()
+        self._begun = Real.uptime()  # goes on while the machine sleeps
         self._cancelling = 0
         self._ended = False
         self._seconds = seconds
         self._silenced = False
         self._suspected = False
         self._task: asyncio.Task[object] | None = None
-        self.ends: float = time_of(alarm.loop) + seconds
+        self.ends: float = alarm.time() + seconds
         self.next: float = self.ends
 
     @property
@@ -225,7 +213,7 @@ class Limit:
 
         The timer says so later: a process that was stopped runs what is due in any order when it goes on.
         """
-        return time_of(self._alarm.loop) >= self.ends or _moment() - self._begun >= self._seconds
+        return self._alarm.time() >= self.ends or Real.uptime() - self._begun >= self._seconds
 
     def silence(self, seconds: float) -> None:
         """Cancel the task when its peer stays silent that many seconds from now on.
@@ -234,9 +222,10 @@ class Limit:
         """
         self._suspected = False
         # the end of an earlier silence is void in any case
-        self.next = min(time_of(self._alarm.loop) + seconds, self.ends)
-        if self.next < self._alarm.when:
-            self._alarm.be_there(self.next)
+        alarm = self._alarm
+        self.next = until = min(alarm.time() + seconds, self.ends)
+        if until < alarm.when:
+            alarm.be_there(until)
 
     def was_cancelled(self) -> bool:
         """Whether the task was cancelled since it entered, by this limit or by somebody else."""
@@ -263,7 +252,7 @@ class Limit:
             return
         if now >= self.ends:
             self._ended = True
-            self._alarm.forget(self)
+            self._alarm.watched.discard(self)
         elif not self._suspected:
             # after a pause of this very process what the peer said may be here already, unread
             self._suspected = True
@@ -276,15 +265,19 @@ class Limit:
         self._task.cancel()
 
     def __enter__(self) -> Self:
-        self._task = task = cast("asyncio.Task[object]", asyncio.current_task())
+        task: Any = asyncio.current_task()
+        self._task = task
         self._cancelling = task.cancelling()
-        self._alarm.watch(self)
+        alarm = self._alarm
+        alarm.watched.add(self)
+        if self.next < alarm.when:
+            alarm.be_there(self.next)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._alarm.forget(self)
+        self._alarm.watched.discard(self)
         if self._silenced:
             self.fell_silent()
         if self._ended and self._task is not None:

@@ -59,8 +59,12 @@ def uptime_of(clock: Clock) -> float:
     Args:
         clock: asked for its `uptime`; one of the application's own that has none, for `monotonic`.
     """
+    return _uptime_of(clock)()
+
+
+def _uptime_of(clock: Clock) -> Callable[[], float]:
     uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
-    return uptime()
+    return uptime
 
 
 class SystemClock:
@@ -68,13 +72,20 @@ class SystemClock:
 
     __slots__ = ()
 
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
-        return Real.monotonic()
+    if TYPE_CHECKING:
 
-    def uptime(self) -> float:
-        """The same, the time counted in which the machine slept."""
-        return Real.uptime()
+        def monotonic(self) -> float:
+            """Seconds since an arbitrary moment; never goes back."""
+            ...
+
+        def uptime(self) -> float:
+            """The same, the time counted in which the machine slept."""
+            ...
+
+    else:
+        # asked several times a call: without a frame of their own
+        monotonic = staticmethod(Real.monotonic)
+        uptime = staticmethod(Real.uptime)
 
     def now(self) -> dt.datetime:
         """The wall clock in UTC."""
@@ -275,10 +286,22 @@ class ServerClock:
         clock: the local clock; its date is used only until the first answer.
     """
 
-    __slots__ = ("_asked", "_clock", "_date", "_first", "_moves", "_original", "_received", "_sent", "_text")
+    __slots__ = (
+        "_asked",
+        "_clock",
+        "_date",
+        "_first",
+        "_moves",
+        "_original",
+        "_received",
+        "_sent",
+        "_text",
+        "_uptime",
+    )
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._uptime: Callable[[], float] = _uptime_of(clock)
         self._text: str | None = None
         self._date: dt.datetime | None = None
         self._sent = 0.0
@@ -309,7 +332,7 @@ class ServerClock:
         return date
 
     def _note(self, date: dt.datetime, sent: float) -> None:
-        self._received, self._asked = uptime_of(self._clock), sent
+        self._received, self._asked = self._uptime(), sent
         if date != self._original:
             self._original, self._first, self._moves = date, self._received, False
 
@@ -329,7 +352,7 @@ class ServerClock:
         if self._original is None or self._stands_still:
             return self._original
         ago = self._clock.monotonic() - sent
-        return self._original + dt.timedelta(seconds=uptime_of(self._clock) - self._received - ago)
+        return self._original + dt.timedelta(seconds=self._uptime() - self._received - ago)
 
     def at_most(self, moment: float) -> dt.datetime | None:
         """The date that the server's clock showed at most; None if nothing tells.

@@ -98,7 +98,8 @@ def difference(left: Decimal, right: Decimal) -> Decimal:
 
 def format_amount(amount: Decimal) -> str:
     """An amount as the API writes it: `Decimal("10")` gives `"10.00"`."""
-    return f"{amount:.2f}"
+    text = str(amount)
+    return text if text[-3:-2] == "." else f"{amount:.2f}"  # one with two decimals is written as it is
 
 
 def parse_amount(text: str) -> Decimal:

@@ -52,6 +52,8 @@ class Retry(enum.StrEnum):
     DISCONNECT = "disconnect"
     """401 the second time: repeat, and 401 after an unknown outcome, also to a new token, means done."""
 
+    __hash__ = str.__hash__  # that of an enum is written in Python
+
 
 @attrs.frozen(eq=False)
 class Operation(Generic[T]):

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Real", "call_at", "is_faked", "time_of"]
+__all__ = ["Real", "call_at", "clock_of", "is_faked", "time_of"]
 
+_PLAIN: Final = asyncio.BaseEventLoop.time  # of a loop whose clock is `time.monotonic`, none of its own
 _APART: Final = 1.0  # seconds between a loop's clock and the real one from which on the loop's is a fake
 
 
@@ -58,19 +59,19 @@ class Real:
     uptime: Final = staticmethod(_uptime())
 
 
-def _is_plain(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop's clock is `time.monotonic`, and no clock of its own."""
-    return getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
-
-
 def is_faked(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the loop's timers follow a clock that a test has put in place of the real one."""
-    return _is_plain(loop) and abs(loop.time() - Real.monotonic()) >= _APART
+    return getattr(type(loop), "time", None) is _PLAIN and abs(loop.time() - Real.monotonic()) >= _APART
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock in seconds, real also while `time.monotonic` is frozen."""
+    return Real.monotonic if getattr(type(loop), "time", None) is _PLAIN else loop.time
 
 
 def time_of(loop: asyncio.AbstractEventLoop) -> float:
-    """The loop's clock in seconds, real also while `time.monotonic` is frozen."""
-    return Real.monotonic() if _is_plain(loop) else loop.time()
+    """The time by `clock_of` the loop."""
+    return clock_of(loop)()
 
 
 def call_at(

@@ -18,7 +18,7 @@ import types
 import typing
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeVar
 
 import attrs
 import msgspec
@@ -82,7 +82,8 @@ def decode(cls: type[T], body: bytes) -> T:
         WireError: it is no JSON, or not that of such a model.
         InvalidInput: it is that of a request which breaks a rule.
     """
-    reader: Callable[[bytes], T] = _reader(cast("Any", cls))
+    model: Any = cls
+    reader: Callable[[bytes], T] = _reader(model)
     return _read(reader, body)
 
 
@@ -97,7 +98,8 @@ def parse(body: bytes) -> Any:
 
 def encode(model: object) -> bytes:
     """Write a model as JSON; what was not given is left out."""
-    return msgspec.json.encode(_writer(cast("Any", type(model)))(model), enc_hook=_plain)
+    cls: Any = type(model)
+    return msgspec.json.encode(_writer(cls)(model), enc_hook=_plain)
 
 
 def _plain(value: object) -> str:
@@ -119,7 +121,7 @@ def to_utf8(body: bytes, charset: str | None = None) -> bytes:
     Returns:
         The body as it is where nothing tells, or what tells is wrong.
     """
-    if body.isascii() and 0 not in body[:4]:
+    if body.isascii() and body.find(0, 0, 4) < 0:
         return body
     plain = _unmarked(body)
     if plain is not body:

@@ -25,9 +25,9 @@ from voucher_async import (
     Settings,
     Timeout,
     VoucherClient,
-    cancelling,
 )
 from voucher_async.cancelling import Limit
+from voucher_async.realtime import Real
 from voucher_async.sansio import Response
 from voucher_async.transport.connection import Connection
 from voucher_async.transport.exchange import Exchange
@@ -79,7 +79,7 @@ async def test_a_machine_that_slept_writes_nothing_after_its_deadline(
     raw_server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments = [time.monotonic()]
-    monkeypatch.setattr(cancelling, "_moment", lambda: moments[0])
+    monkeypatch.setattr(Real, "uptime", staticmethod(lambda: moments[0]))
 
     async with raw_server.client() as client:
         await client.reservations.charge("r-0", order_number="o-0")

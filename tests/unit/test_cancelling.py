@@ -11,8 +11,8 @@ from collections.abc import Coroutine
 import pytest
 
 from tests.virtual import VirtualClock, VirtualLoop, virtually
-from voucher_async import cancelling
 from voucher_async.cancelling import _GRAIN, Limit, Limits
+from voucher_async.realtime import Real
 
 SOON = 0.05
 NEVER = 60.0
@@ -234,7 +234,7 @@ async def test_a_limit_has_passed_when_its_time_is_up_by_a_clock_that_does_not_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     readings = [100.0]
-    monkeypatch.setattr(cancelling, "_moment", lambda: readings[0])
+    monkeypatch.setattr(Real, "uptime", staticmethod(lambda: readings[0]))
     limit = Limits().limit(SOON)
     assert not limit.passed
     readings[0] += 2 * SOON  # the machine slept, and the loop's clock did not notice

@@ -10,7 +10,6 @@ bound to the name it came with.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import unicodedata
 from contextvars import ContextVar
@@ -71,6 +70,9 @@ class SecretBytes(bytes):
         return SecretBytes(super().__getitem__(key)) if isinstance(key, slice) else super().__getitem__(key)
 
 
+_CONCEALED: Final = frozenset({Secret, type(None)})
+
+
 class _Unfit:
     """In place of a secret of a wrong type, such as a list that holds the code."""
 
@@ -115,7 +117,7 @@ def conceals(*names: str) -> Callable[[C], C]:
         @functools.wraps(made)
         def init(self: object, **values: Any) -> None:
             for name in names:
-                if name in values:
+                if name in values and type(values[name]) not in _CONCEALED:
                     values[name] = conceal(values[name])
             made(self, **values)
 
@@ -178,17 +180,21 @@ class known:  # noqa: N801 - reads as the function that it would be, were genera
         self._token: Token[tuple[str, ...]] | None = None
 
     def __enter__(self) -> None:
-        before = _given.get()
-        added = (each for each in self._secrets if isinstance(each, str) and each)
-        self._token = _given.set(tuple(dict.fromkeys((*before, *added))))
+        secrets = _given.get()
+        for each in self._secrets:
+            if isinstance(each, str) and each and each not in secrets:
+                secrets = (*secrets, each)
+        self._token = _given.set(secrets)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            # a coroutine that was abandoned is closed in another context, where there is nothing to forget
-            with contextlib.suppress(ValueError):
-                _given.reset(self._token)
+        if self._token is None:
+            return
+        try:  # noqa: SIM105 - on the way of every call
+            _given.reset(self._token)
+        except ValueError:
+            pass  # a coroutine that was abandoned is closed in another context: there is nothing to forget
 
 
 def given() -> tuple[str, ...]:

@@ -27,7 +27,11 @@ def record(key: object, secrets: Iterable[str]) -> None:
     """
     if not isinstance(key, str):
         return
-    _secrets[key] = tuple(dict.fromkeys((*_secrets.pop(key, ()), *secrets)))[-_KEPT_EACH:]
+    kept = _secrets.pop(key, ())
+    for secret in secrets:
+        if secret not in kept:
+            kept = (*kept, secret)
+    _secrets[key] = kept[-_KEPT_EACH:]
     if len(_secrets) > _KEPT:
         _secrets.popitem(last=False)
 

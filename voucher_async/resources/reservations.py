@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from voucher_async.clock import Deadline
@@ -24,7 +25,6 @@ from voucher_async.payments.kinds import charge_call, charge_pending, id_of, par
 from voucher_async.sansio import Request, build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
 
     from voucher_async.money import Amount
@@ -91,17 +91,17 @@ class Reservations:
     def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:
         """The request of `create`, checked but not sent."""
         body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
-        return build(CREATE_RESERVATION, body, secrets=(code, pin), check=self._expecting(body.amount))
+        return build(
+            CREATE_RESERVATION, body, secrets=(code, pin), check=partial(self._objection, body.amount)
+        )
 
-    def _expecting(self, amount: Decimal) -> Callable[[Reservation], str | None]:
-        def check(reservation: Reservation) -> str | None:
-            if reservation.amount != amount:
-                return f"{amount} was to be reserved, {reservation.amount} was"
-            if self.tracker.knows(reservation.id):
-                return "this reservation was made before: the answer belongs to another request"
-            return None
-
-        return check
+    def _objection(self, amount: Decimal, reservation: Reservation) -> str | None:
+        """Why a reservation is not the one that was asked for; None when it is."""
+        if reservation.amount != amount:
+            return f"{amount} was to be reserved, {reservation.amount} was"
+        if self.tracker.knows(reservation.id):
+            return "this reservation was made before: the answer belongs to another request"
+        return None
 
     async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
         """Send a request of `request` and write the reservation down."""

@@ -226,8 +226,10 @@ def _read(request: Request[T], response: Response) -> T | wire.WireError:
 
 def _remember(request: Request[Any], value: object) -> None:
     """Later answers may name the code of what they are about, which their requests do not hold."""
-    said = [conceal(getattr(value, name, None)) for name in ("code", "pin", "secret")]
-    secrets = [*request.secrets, *(text for text in said if text)]
+    secrets = request.secrets
+    for name in ("code", "pin", "secret"):
+        if getattr(value, name, None):
+            secrets = (*secrets, conceal(cast("str", getattr(value, name))))
     for name in ("id", "voucher_id"):
         record(getattr(value, name, None), secrets)
 

@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 import re
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -171,11 +170,15 @@ class Call(Generic[T]):
             self._ended(exchange.fate, error=error)
             raise
         self._requests += 1
-        if self._attempts == 1 and is_healthy(response.status):
-            transport.budget.succeeded()
-        is_original = self._request.operation.method != "GET" and self._is_of_api
+        budget = transport.budget
+        if self._attempts == 1 and budget.level < budget.capacity and is_healthy(response.status):
+            budget.succeeded()
+        operation = self._request.operation
+        is_get = operation.method == "GET"  # no cache answers anything else
+        # tokens may come from another host, with a clock of its own
+        is_original = not is_get and (operation is not REQUEST_TOKEN or transport.is_one_host)
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
-        is_kept = is_copy(response) or not transport.session.is_plain
+        is_kept = not transport.session.is_plain or (is_get and is_copy(response))
         received = transport.clock.monotonic()
         answer: Answer[Any] = Answer(value=None, date=date, sent=sent, received=received, is_copy=is_kept)
         try:
@@ -193,14 +196,6 @@ class Call(Generic[T]):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)
         return _Failure(failure, self._known(Fate.ANSWERED, response, failure), sent, date)
-
-    @property
-    def _is_of_api(self) -> bool:
-        """Whether the API's host answers; tokens may come from another one, with a clock of its own."""
-        if self._request.operation is not REQUEST_TOKEN:
-            return True
-        settings = self._transport.settings
-        return urlsplit(settings.token_url).netloc == urlsplit(settings.base_url).netloc
 
     def _make_exchange(self, token: Token | None) -> Exchange:
         request, settings = self._request, self._transport.settings

@@ -31,13 +31,13 @@ class Connection:
         transport: what the request is written to.
     """
 
-    __slots__ = ("_descriptor", "_layers", "_socket")
+    __slots__ = ("_descriptor", "_socket", "_transport")
 
     # the request that a descriptor belongs to: when one is released, the next may be on it already
     _owners: Final[dict[int, Connection]] = {}
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
-        self._layers = _layers(transport)
+        self._transport = transport
         self._socket: Any = transport.get_extra_info("socket")
         self._descriptor = _descriptor_of(self._socket)
         if self._descriptor >= 0:
@@ -55,7 +55,7 @@ class Connection:
         if self._owners.get(self._descriptor) is self:
             del self._owners[self._descriptor]
             self._linger(_DESTROY)
-        for layer in self._layers:
+        for layer in _layers(self._transport):
             with contextlib.suppress(RuntimeError):  # its loop is closed, and so are its sockets
                 layer.abort()
 
@@ -68,8 +68,12 @@ class Connection:
 
 def _layers(transport: Any) -> tuple[Any, ...]:
     """A transport and those under it; closing one of TLS only begins a farewell that the peer has to end."""
-    under = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    under = _under(transport)
     return (transport,) if under is None else (transport, *_layers(under))
+
+
+def _under(transport: Any) -> Any:
+    return getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
 
 
 def _descriptor_of(sock: Any) -> int:
@@ -81,10 +85,12 @@ def _descriptor_of(sock: Any) -> int:
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:
     """Whether nothing can be written any more; that of TLS does not say so of the one under it."""
-    if transport.is_closing():
-        return True
-    under = _layers(transport)[1:]
-    return bool(under) and any(layer.is_closing() for layer in under)
+    layer: Any = transport
+    while layer is not None:
+        if layer.is_closing():
+            return True
+        layer = _under(layer)
+    return False
 
 
 async def hear_out(transport: asyncio.BaseTransport) -> None:

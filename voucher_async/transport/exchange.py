@@ -61,7 +61,10 @@ class _CountedBody(Watched, BytesPayload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         await self.begin(writer)
-        await super().write_with_length(writer, content_length)
+        if content_length == self._size:
+            await super().write(writer)  # without a copy
+        else:
+            await super().write_with_length(writer, content_length)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
         # who records requests, as aioresponses does, copies them: the limit and its loop stay here
@@ -109,11 +112,6 @@ class Exchange:
         self.lasting: bool = False
 
     @property
-    def resent(self) -> bool:
-        """Whether aiohttp sent the request again by itself."""
-        return self.body is not None and self.body.begun > 1
-
-    @property
     def fate(self) -> Fate:
         """What is known as long as no answer came and no error says more."""
         return Fate.NOT_SENT if self.body is not None and self._unwritten else Fate.UNKNOWN
@@ -125,7 +123,8 @@ class Exchange:
     @property
     def is_foreign(self) -> bool:
         """Whether the answer that came is none to this request, of which nothing was written."""
-        return self.body is not None and self.body.taken and self._unwritten
+        body = self.body
+        return body is not None and body.taken and not body.begun and self.provable
 
     def failed(self, error: BaseException) -> TransportError:
         """The error of this package for one of aiohttp's, a middleware's, or one that nobody foresaw."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -30,6 +31,7 @@ class TransportKit:
         backoff: how long to pause.
         budget: how many repeats there may be.
         tokens: what calls are authorised with; None: nothing.
+        is_one_host: whether tokens come from the host of the API, and so by its clock.
     """
 
     settings: Settings
@@ -41,3 +43,8 @@ class TransportKit:
     backoff: Backoff = attrs.field(init=False, factory=Backoff)
     budget: Budget = attrs.field(init=False, factory=Budget)
     tokens: TokenProvider | None = attrs.field(init=False, default=None)
+    is_one_host: bool = attrs.field(init=False)
+
+    @is_one_host.default
+    def _compare_hosts(self) -> bool:
+        return urlsplit(self.settings.token_url).netloc == urlsplit(self.settings.base_url).netloc

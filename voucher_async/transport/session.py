@@ -52,12 +52,13 @@ class Session:
 
     Attributes:
         closed: whether it was closed.
+        is_plain: requests go out, and answers come in, as they are: no middleware, no cache in between.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         self._settings = settings
         self._given = session
-        self._provable = session is None or _is_plain(session)
+        self.is_plain: bool = session is None or _is_plain(session)
         self._own: aiohttp.ClientSession | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,11 +83,6 @@ class Session:
         self._inherited = self._given is not None
 
     @property
-    def is_plain(self) -> bool:
-        """Whether requests go out, and answers come in, as they are: no middleware, no cache in between."""
-        return self._provable
-
-    @property
     def is_open(self) -> bool:
         """Whether a session of our own is open."""
         return self._own is not None and not self._own.closed
@@ -103,11 +99,11 @@ class Session:
             ConfigurationError: the session is closed, cannot make this request, or belongs to another loop
                 that still runs.
         """
-        exchange.provable = self._provable
+        exchange.provable = self.is_plain
         failure: VoucherError
         answered = False
         try:
-            response = await self._exchange(self._at_hand() or await self._opened(), exchange, limit)
+            response = await self._exchange(exchange, limit)
             answered = response.complete
             return response  # noqa: TRY300 - the clauses below are for the exchange alone
         except VoucherError:
@@ -139,13 +135,16 @@ class Session:
         # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
         raise failure
 
-    async def _exchange(self, session: aiohttp.ClientSession, exchange: Exchange, limit: Limit) -> Response:
+    async def _exchange(self, exchange: Exchange, limit: Limit) -> Response:
+        session, loop = self._own, asyncio.get_running_loop()
+        if session is None or self._loop is not loop or session.closed:
+            session = await self._opened()
         body, timeout = exchange.body, self._timeout
         if body is not None:
             body.limit = limit
-            if self._provable:
+            if self.is_plain:
                 body.silence, timeout = self._silence, self._timeout_counted
-        if is_faked(asyncio.get_running_loop()):
+        if is_faked(loop):
             timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
         extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
         answer = await session.request(
@@ -176,9 +175,9 @@ class Session:
         return Response(
             status=answer.status,
             headers=answer.headers,
-            body=to_utf8(content, answer.charset),
+            body=to_utf8(content, None if content.isascii() else answer.charset),
             complete=complete,
-            resent=exchange.resent,
+            resent=body is not None and body.begun > 1,
             # who has both, a gateway say, may name either
             secrets=exchange.secrets and (*exchange.secrets, self._settings.client_secret),
         )
@@ -189,7 +188,8 @@ class Session:
         chunks: list[bytes] = []
         size = 0
         while True:
-            limit.silence(self._silence)
+            if not stream.is_eof():
+                limit.silence(self._silence)
             chunk = SecretBytes(await stream.readany())
             size += len(chunk)
             if size > most:
@@ -198,13 +198,6 @@ class Session:
             chunks.append(chunk)
             if not chunk or stream.at_eof():
                 return (chunks[0] if len(chunks) == 1 else SecretBytes(b"".join(chunks))), True
-
-    def _at_hand(self) -> aiohttp.ClientSession | None:
-        """The session of our own, when it is open on this loop."""
-        own = self._own
-        if own is None or own.closed or self._loop is not asyncio.get_running_loop():
-            return None
-        return own
 
     async def _opened(self) -> aiohttp.ClientSession:
         if self.closed:

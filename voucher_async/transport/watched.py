@@ -78,21 +78,20 @@ class Watched:
         self.late = self.limit is not None and self.limit.passed
         if self.over or self.late:
             return "the time was up before it was begun"
-        self.overdue = self._is_overdue()
+        self.overdue = self.begin_by is not None and self._is_overdue(self.begin_by)
         if self.overdue:
             return "its record was too old when it was to be begun"
-        if not hasattr(writer, "transport"):
+        transport = getattr(writer, "transport", writer)
+        if transport is writer:  # somebody else's, that does not tell
             return ""
-        if writer.transport is None or is_closing(writer.transport):
+        if transport is None or is_closing(transport):
             return "the server closed the connection before it was begun"
         if self.careful and getattr(getattr(writer, "protocol", None), "should_close", False):
             return "something came on the connection that nobody had asked for"
         return ""
 
-    def _is_overdue(self) -> bool:
-        if self.begin_by is None or self.clock is None:
-            return False
-        return uptime_of(self.clock) > self.begin_by
+    def _is_overdue(self, begin_by: float) -> bool:
+        return self.clock is not None and uptime_of(self.clock) > begin_by
 
     def end(self, *, answered: bool) -> None:
         """The call is over: from now on nothing of it may reach the server.
