@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from voucher_async.bounded import BoundedMap
 from voucher_async.errors import BadAnswer, NotFound, ValidationFailed
 from voucher_async.models import Charge
 from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
@@ -92,7 +92,7 @@ class Looking:
         self._server_clock = server_clock
         self._size = 0  # which range of sizes the server takes
         self._turn = (rng or random.Random()).randrange(1_000_000)
-        self._dates: OrderedDict[str, _Dated] = OrderedDict()
+        self._dates: BoundedMap[str, _Dated] = BoundedMap(_KEPT)
 
     async def read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None = None) -> Look:
         """Read a voucher's charges.
@@ -206,14 +206,8 @@ class Looking:
             return earlier.is_fresh and 0 <= gone <= _SECOND
         elif earlier is not None:
             look.is_fresh = _goes_on(earlier, look)
-        self._remember(voucher_id, look)
+        self._dates[voucher_id] = look
         return look.is_fresh
-
-    def _remember(self, voucher_id: str, dated: _Dated) -> None:
-        self._dates[voucher_id] = dated
-        self._dates.move_to_end(voucher_id)
-        if len(self._dates) > _KEPT:
-            self._dates.popitem(last=False)
 
 
 def _is_not_before(date: dt.datetime, least: dt.datetime) -> bool:

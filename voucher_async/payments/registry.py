@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.bounded import BoundedMap
 from voucher_async.payments.attribution import are_confusable, looks_of
 from voucher_async.payments.evidence import RULES
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from voucher_async.pending import PendingOutcome, Settlement
 
 __all__ = ["Registry", "look_of"]
-
-KeyT = TypeVar("KeyT")
-ValueT = TypeVar("ValueT")
 
 _REMEMBERED: Final = 16_384
 
@@ -34,10 +31,10 @@ class Registry:
             tuple[object, ...], set[str]
         ] = {}  # what is open or under way, by what it looks like
         self._at: dict[tuple[object, ...], set[str]] = {}  # the same, whatever its order number
-        # ordered dicts: taking the oldest out of a dict takes ever longer
-        self._settlements: OrderedDict[str, Settlement] = OrderedDict()
-        self._owners: OrderedDict[str, str] = OrderedDict()  # charge id -> id of the call that made it
-        self._undelivered: OrderedDict[tuple[str, ...], Charge] = OrderedDict()
+        self._settlements: BoundedMap[str, Settlement] = BoundedMap(_REMEMBERED)
+        # charge id -> id of the call that made it
+        self._owners: BoundedMap[str, str] = BoundedMap(_REMEMBERED)
+        self._undelivered: BoundedMap[tuple[str, ...], Charge] = BoundedMap(_REMEMBERED)
 
     def inherit(self) -> tuple[MoneyCall, ...]:
         """Hand over, in a forked process, what is the parent's: open, or under way."""
@@ -95,7 +92,7 @@ class Registry:
         pending_id = settlement.pending.id
         self.close(pending_id)
         self._forget_look(settlement.pending)
-        _remember(self._settlements, pending_id, settlement)
+        self._settlements[pending_id] = settlement
         for charge in (settlement.charge, *settlement.surplus):
             if charge is not None:
                 self.take(charge.id, pending_id)
@@ -130,7 +127,7 @@ class Registry:
 
     def take(self, charge_id: str, pending_id: str) -> None:
         """A charge belongs to a call, and so to no other."""
-        _remember(self._owners, charge_id, pending_id)
+        self._owners[charge_id] = pending_id
 
     def is_taken(self, charge_id: str, pending_id: str) -> bool:
         """Whether a charge belongs to another call than this."""
@@ -184,7 +181,7 @@ class Registry:
     def deliver_later(self, key: tuple[str, ...] | None, charge: Charge | None) -> None:
         """Keep a charge that nobody was told about for the next call that asks for the same payment."""
         if key is not None and charge is not None:
-            _remember(self._undelivered, key, charge)
+            self._undelivered[key] = charge
 
     def undelivered(self, key: tuple[str, ...]) -> Charge | None:
         """What an earlier call with the same key charged without telling anybody."""
@@ -224,9 +221,3 @@ def _discard(ids: dict[tuple[object, ...], set[str]], key: tuple[object, ...], p
         held.discard(pending_id)
         if not held:
             del ids[key]
-
-
-def _remember(values: OrderedDict[KeyT, ValueT], key: KeyT, value: ValueT) -> None:
-    values[key] = value
-    if len(values) > _REMEMBERED:
-        values.popitem(last=False)
