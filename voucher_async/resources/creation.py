@@ -32,6 +32,7 @@ from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_r
 from voucher_async.payments.sender import open_outcome
 from voucher_async.pending import PendingOutcome
 from voucher_async.sansio import build
+from voucher_async.statuses import CLIENT_ERRORS
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["create_voucher", "create_with_key"]
 
-_REFUSALS: Final = range(400, 500)
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
 _PROOFS: Final = {Reply.NOT_SENT: Proof.NOT_SENT, Reply.UNAUTHORIZED: Proof.UNAUTHORIZED}
 _LOOKS: Final = 2
@@ -150,7 +150,7 @@ class _Keyed:
         if not is_only:
             money_call.doubts, money_call.error = 1, money_call.error or error
             report.in_doubt(money_call, error)
-        if not isinstance(error, ApiError) or error.status not in _REFUSALS:
+        if not isinstance(error, ApiError) or error.status not in CLIENT_ERRORS:
             raise self._settler.not_clear(money_call) from error
         voucher = await self._after_refusal(error, is_only=is_only)
         report.found(money_call, voucher)
@@ -224,7 +224,7 @@ async def create_voucher(
             raise as_not_done(error, _PROOFS[reply]) from None
         failure = error
     pending = _since(pending, failure, deadline, fresh_id=fresh_id)
-    if not isinstance(failure, ApiError) or failure.status not in _REFUSALS:
+    if not isinstance(failure, ApiError) or failure.status not in CLIENT_ERRORS:
         pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
         raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
     refused = _Refused(
