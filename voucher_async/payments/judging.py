@@ -27,7 +27,7 @@ from voucher_async.payments.looking import (
     is_what_was_asked,
     voucher_request,
 )
-from voucher_async.payments.replies import brief
+from voucher_async.payments.replies import brief, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -249,7 +249,7 @@ class Judge:
         try:
             answer = await self._sender.send(request, deadline)
         except NotFound as error:
-            if not error.has_envelope:
+            if not is_missing(error):
                 raise
             if self._looking.is_absent_now(request.path, error):
                 return Verdict(Move.NOT_DONE, facts)  # past the window, which the machine measures
@@ -302,8 +302,7 @@ def _nowhere(money_call: MoneyCall, facts: Facts) -> Verdict:
 def _is_nowhere(money_call: MoneyCall, error: VoucherError) -> bool:
     """Whether the voucher of a refused call has never been there, by the API's own word each time."""
     is_unseen = money_call.pending.reservation_id is None and money_call.pending.charge_id is None
-    both = (money_call.refusal, error)
-    is_said = all(isinstance(each, NotFound) and each.has_envelope for each in both)
+    is_said = is_missing(money_call.refusal) and is_missing(error)
     return is_said and is_unseen and money_call.pending.known is None and money_call.is_refused
 
 

@@ -6,7 +6,7 @@ import enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.errors import ApiError, BadAnswer, Fate, MissingScope, Proof, RateLimited
+from voucher_async.errors import ApiError, BadAnswer, Fate, MissingScope, NotFound, Proof, RateLimited
 from voucher_async.payments.facts import Event
 from voucher_async.statuses import DECLINED, GONE, SUCCESS
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from voucher_async.errors import VoucherError
     from voucher_async.payments.facts import Call
 
-__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "reply_of"]
+__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "reply_of"]
 
 
 class Reply(enum.Enum):
@@ -61,6 +61,11 @@ def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
     if error.fate is Fate.UNKNOWN or not error.has_envelope:
         return Reply.UNKNOWN
     return Reply.GONE if error.status in GONE else Reply.REFUSED
+
+
+def is_missing(error: VoucherError | None) -> bool:
+    """Whether there is no such thing by the API's own word: any proxy may answer with a bare 404."""
+    return isinstance(error, NotFound) and error.has_envelope
 
 
 def event_of_reply(reply: Reply, error: VoucherError, call: Call) -> Event:
