@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
+from voucher_async.clock import Clock
+from voucher_async.config import Settings
 from voucher_async.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -20,6 +22,7 @@ from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
 from voucher_async.payments.facts import Call, CallState, Event, Facts
+from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import (
     Look,
     Looking,
@@ -27,20 +30,18 @@ from voucher_async.payments.looking import (
     is_what_was_asked,
     voucher_request,
 )
+from voucher_async.payments.machine import Machine
+from voucher_async.payments.registry import Registry
 from voucher_async.payments.replies import brief, is_missing
+from voucher_async.payments.rivals import Rivals
+from voucher_async.payments.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from voucher_async.clock import Clock, Deadline
-    from voucher_async.config import Settings
+    from voucher_async.clock import Deadline
     from voucher_async.models import Charge
-    from voucher_async.payments.lessons import Lessons
-    from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.registry import Registry
-    from voucher_async.payments.rivals import Rivals
-    from voucher_async.payments.sender import Sender
     from voucher_async.pending import PendingOutcome
 
 __all__ = ["Judge", "Verdict", "event_of"]
@@ -68,6 +69,7 @@ class Verdict(NamedTuple):
         return self.facts.proof or Proof.REFUSED
 
 
+@attrs.define(eq=False, repr=False)
 class Judge:
     """One per client: looks, and decides by the rules of `voucher_async.payments.evidence`.
 
@@ -82,26 +84,14 @@ class Judge:
         rivals: knows whose charge is whose in other processes.
     """
 
-    def __init__(
-        self,
-        sender: Sender,
-        *,
-        looking: Looking,
-        registry: Registry,
-        lessons: Lessons,
-        machine: Machine,
-        settings: Settings,
-        clock: Clock,
-        rivals: Rivals | None = None,
-    ) -> None:
-        self._sender = sender
-        self._looking = looking
-        self._registry = registry
-        self._lessons = lessons
-        self._machine = machine
-        self._settings = settings
-        self._clock = clock
-        self._rivals = rivals
+    _sender: Sender
+    _looking: Looking
+    _registry: Registry
+    _lessons: Lessons
+    _machine: Machine
+    _settings: Settings
+    _clock: Clock
+    _rivals: Rivals | None = None
 
     async def look(self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False) -> Verdict:
         """Look once, and decide; what the machine does not allow is waited for.

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from voucher_async.errors import MissingScope, OutcomeUnknown, VoucherError
 from voucher_async.payments.evidence import RULES
 from voucher_async.payments.looking import read_currency
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.registry import Registry
+from voucher_async.payments.report import Report
+from voucher_async.payments.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -14,10 +20,6 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.numbering import Numbering
-    from voucher_async.payments.registry import Registry
-    from voucher_async.payments.report import Report
-    from voucher_async.payments.sender import Sender
 
     Refund = Callable[[Charge, str], Awaitable[Charge]]
 
@@ -27,6 +29,7 @@ _TRIES: Final = 8
 _TWO: Final = 2  # requests in doubt: fewer leave no surplus of ours
 
 
+@attrs.define(eq=False, repr=False)
 class Surplus:
     """One per client.
 
@@ -38,14 +41,11 @@ class Surplus:
         numbering: order numbers as the shop has them.
     """
 
-    def __init__(
-        self, sender: Sender, refund: Refund, *, registry: Registry, report: Report, numbering: Numbering
-    ) -> None:
-        self._sender = sender
-        self._refund = refund
-        self._registry = registry
-        self._report = report
-        self._numbering = numbering
+    _sender: Sender
+    _refund: Refund
+    _registry: Registry
+    _report: Report
+    _numbering: Numbering
 
     async def take_back(
         self, money_call: MoneyCall, surplus: Sequence[Charge], deadline: Deadline

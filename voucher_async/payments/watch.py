@@ -5,32 +5,33 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from voucher_async.cancelling import goes_on
+from voucher_async.clock import Clock
+from voucher_async.config import Settings
 from voucher_async.payments.call import ENDED
 from voucher_async.payments.evidence import Move, obstacle
-from voucher_async.payments.judging import event_of
-from voucher_async.payments.pauses import growing
+from voucher_async.payments.judging import Judge, event_of
+from voucher_async.payments.machine import Machine
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.pauses import Pauses, growing
+from voucher_async.payments.registry import Registry
+from voucher_async.payments.report import Report
+from voucher_async.payments.sender import Sender
+from voucher_async.payments.surplus import Surplus
 from voucher_async.pending import Settlement, SettlementState
 
 if TYPE_CHECKING:
-    from voucher_async.clock import Clock
-    from voucher_async.config import Settings
     from voucher_async.errors import Proof
-    from voucher_async.payments.judging import Judge
-    from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.numbering import Numbering
-    from voucher_async.payments.pauses import Pauses
-    from voucher_async.payments.registry import Registry
-    from voucher_async.payments.report import Report
-    from voucher_async.payments.sender import Sender
-    from voucher_async.payments.surplus import Surplus
 
 __all__ = ["Watch", "not_done"]
 
 _LONGEST_PAUSE: Final = 6.0  # so that the dates of two looks can be compared
 
 
+@attrs.define(eq=False, repr=False)
 class Watch:
     """One per client.
 
@@ -50,31 +51,17 @@ class Watch:
         tasks: one for each call that is looked after.
     """
 
-    def __init__(
-        self,
-        sender: Sender,
-        judge: Judge,
-        surplus: Surplus,
-        *,
-        machine: Machine,
-        registry: Registry,
-        report: Report,
-        numbering: Numbering,
-        pauses: Pauses,
-        clock: Clock,
-        settings: Settings,
-    ) -> None:
-        self.tasks: set[asyncio.Task[None]] = set()
-        self._sender = sender
-        self._judge = judge
-        self._surplus = surplus
-        self._machine = machine
-        self._registry = registry
-        self._report = report
-        self._numbering = numbering
-        self._pauses = pauses
-        self._clock = clock
-        self._settings = settings
+    _sender: Sender
+    _judge: Judge
+    _surplus: Surplus
+    _machine: Machine
+    _registry: Registry
+    _report: Report
+    _numbering: Numbering
+    _pauses: Pauses
+    _clock: Clock
+    _settings: Settings
+    tasks: set[asyncio.Task[None]] = attrs.field(init=False, factory=set)
 
     def begin(self, money_call: MoneyCall) -> asyncio.Task[None] | None:
         """Look after a call in the background until it is clear; None when looking cannot help."""
