@@ -84,14 +84,14 @@ class Judge:
         rivals: knows whose charge is whose in other processes.
     """
 
-    _sender: Sender
-    _looking: Looking
-    _registry: Registry
-    _lessons: Lessons
-    _machine: Machine
-    _settings: Settings
-    _clock: Clock
-    _rivals: Rivals | None = None
+    sender: Sender
+    looking: Looking
+    registry: Registry
+    lessons: Lessons
+    machine: Machine
+    settings: Settings
+    clock: Clock
+    rivals: Rivals | None = None
 
     async def look(self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False) -> Verdict:
         """Look once, and decide; what the machine does not allow is waited for.
@@ -101,7 +101,7 @@ class Judge:
             deadline: when to give up.
             can_repeat: whether its caller still waits, so that it may be sent again.
         """
-        facts = Facts(self._clock.monotonic(), target=money_call.call.target)
+        facts = Facts(self.clock.monotonic(), target=money_call.call.target)
         money_call.quiet = facts.now - money_call.last
         try:
             if money_call.pending.operation == CREATE_VOUCHER.id:
@@ -121,13 +121,13 @@ class Judge:
             return True
         if call.state is CallState.DONE:
             return event is Event.FOUND  # then only its surplus is looked for
-        return self._machine.may(call, event, verdict.facts)
+        return self.machine.may(call, event, verdict.facts)
 
     async def _look_at_charges(
         self, money_call: MoneyCall, facts: Facts, deadline: Deadline, *, can_repeat: bool
     ) -> Verdict:
         since = None if RULES[money_call.pending.operation].needs_known else money_call.pending.since
-        look = await self._looking.read(money_call.pending.voucher_id or "", deadline, since)
+        look = await self.looking.read(money_call.pending.voucher_id or "", deadline, since)
         finding, rivals = await self._found(money_call, look.charges)
         can_repeat = can_repeat and self._has_time(money_call, deadline)
         evidence = self._weigh(
@@ -145,14 +145,14 @@ class Judge:
 
     async def _found(self, money_call: MoneyCall, charges: Sequence[Charge]) -> tuple[Finding, int]:
         """The entries that may be a call's, and how many calls of other processes they may be of as well."""
-        money_call.widen(self._clock.monotonic(), self._clock.now())
+        money_call.widen(self.clock.monotonic(), self.clock.now())
         finding = self._find(money_call, charges)
-        if self._rivals is None:
+        if self.rivals is None:
             return finding, 0
-        taken = await self._rivals.taken(money_call, finding)
+        taken = await self.rivals.taken(money_call, finding)
         if taken:
             finding = self._find(money_call, [charge for charge in charges if charge.id not in taken])
-        return finding, await self._rivals.rivals(money_call, finding)
+        return finding, await self.rivals.rivals(money_call, finding)
 
     def _weigh(
         self,
@@ -168,17 +168,17 @@ class Judge:
         money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
         fence = money_call.fenced()
         # what was rewritten tells less: any call of another process that looks alike may have made it
-        confusable = self._registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
+        confusable = self.registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
         return Evidence(
             finding=money_call.finding,
-            sends=money_call.deliveries + self._registry.surplus_beside(money_call),
+            sends=money_call.deliveries + self.registry.surplus_beside(money_call),
             absences=money_call.absences,
             quiet=money_call.quiet,
-            window=self._settings.settle_window,
-            lag=self._settings.list_lag,
+            window=self.settings.settle_window,
+            lag=self.settings.list_lag,
             fenced=None if fence is None else began - fence,
             whole=look.whole and _shows_what_was_there(money_call.pending, look),
-            rivals=self._registry.rivals(money_call) + rivals,
+            rivals=self.registry.rivals(money_call) + rivals,
             confusable=confusable,
             repeatable=can_repeat and money_call.repeatable,
             told=money_call.charge is not None,
@@ -199,12 +199,12 @@ class Judge:
         patience = money_call.patience
         if patience is None or RULES[money_call.pending.operation].repeat_early:
             return patience
-        return max(patience, self._settings.list_lag)  # the first delivery would show by then
+        return max(patience, self.settings.list_lag)  # the first delivery would show by then
 
     def _find(self, money_call: MoneyCall, charges: Iterable[Charge]) -> Finding:
         pending_id = money_call.pending.id
-        free = [charge for charge in charges if not self._registry.is_taken(charge.id, pending_id)]
-        finding = find(money_call.pending, free, self._lessons)
+        free = [charge for charge in charges if not self.registry.is_taken(charge.id, pending_id)]
+        finding = find(money_call.pending, free, self.lessons)
         told = money_call.charge
         if told is None:
             return finding
@@ -220,15 +220,15 @@ class Judge:
     async def _is_balanced(self, money_call: MoneyCall, look: Look, deadline: Deadline) -> bool | None:
         """Whether charges and balance of the voucher add up; None where the balance may not be read."""
         try:
-            voucher = await find_voucher(self._sender, money_call.pending, deadline)
+            voucher = await find_voucher(self.sender, money_call.pending, deadline)
         except MissingScope:
             return None
         if voucher is None or voucher.is_copy:
             return False
         fenced_at, voucher_id = money_call.call.fenced_at, money_call.pending.voucher_id or ""
         # behind a fence money is asked for anew: a copy that is a second old would not show the last charge
-        is_new = self._looking.is_new(voucher_id, voucher)
-        if not is_new or (fenced_at is not None and not self._looking.is_after(fenced_at, voucher)):
+        is_new = self.looking.is_new(voucher_id, voucher)
+        if not is_new or (fenced_at is not None and not self.looking.is_after(fenced_at, voucher)):
             return False
         return adds_up(voucher.value, look.charges)
 
@@ -237,11 +237,11 @@ class Judge:
         facts = facts._replace(proof=Proof.NO_VOUCHER)
         request = voucher_request(pending)
         try:
-            answer = await self._sender.send(request, deadline)
+            answer = await self.sender.send(request, deadline)
         except NotFound as error:
             if not is_missing(error):
                 raise
-            if self._looking.is_absent_now(request.path, error):
+            if self.looking.is_absent_now(request.path, error):
                 return Verdict(Move.NOT_DONE, facts)  # past the window, which the machine measures
             money_call.reason = "that its voucher is not there may be a copy of an older answer"
             return Verdict(Move.WAIT, facts)

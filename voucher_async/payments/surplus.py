@@ -41,11 +41,11 @@ class Surplus:
         numbering: order numbers as the shop has them.
     """
 
-    _sender: Sender
-    _refund: Refund
-    _registry: Registry
-    _report: Report
-    _numbering: Numbering
+    sender: Sender
+    refund: Refund
+    registry: Registry
+    report: Report
+    numbering: Numbering
 
     async def take_back(
         self, money_call: MoneyCall, surplus: Sequence[Charge], deadline: Deadline
@@ -60,9 +60,9 @@ class Surplus:
         if money_call.foreign or not is_ours or not RULES[money_call.pending.operation].take_back:
             return self._leave(money_call, surplus, None)
         for charge in surplus:
-            self._registry.take(charge.id, money_call.pending.id)  # from here on nobody else finds it
+            self.registry.take(charge.id, money_call.pending.id)  # from here on nobody else finds it
         try:
-            currency = await read_currency(self._sender, money_call.pending, deadline)
+            currency = await read_currency(self.sender, money_call.pending, deadline)
         except MissingScope as error:
             return self._leave(money_call, surplus, error)
         except VoucherError:
@@ -79,14 +79,14 @@ class Surplus:
         """Refund one charge; False when it has to be tried again later."""
         before = money_call.refunding.get(charge.id)
         if before is not None:
-            settlement = self._registry.settlement(before)
+            settlement = self.registry.settlement(before)
             if settlement is None:
                 return False  # its refund is in doubt, and looked after by itself
             del money_call.refunding[charge.id]
             if settlement.charge is not None:
                 return self._taken_back(money_call, charge, settlement.charge)
         try:
-            refunded = await self._refund(self._numbering.own(charge), currency)
+            refunded = await self.refund(self.numbering.own(charge), currency)
         except OutcomeUnknown as error:
             money_call.refunding[charge.id] = error.pending.id
             return False
@@ -95,18 +95,18 @@ class Surplus:
             if money_call.tries < _TRIES:
                 return False
             money_call.taken_back[charge.id] = None
-            self._report.surplus_left(money_call, charge, error)
+            self.report.surplus_left(money_call, charge, error)
             return True
         return self._taken_back(money_call, charge, refunded)
 
     def _taken_back(self, money_call: MoneyCall, charge: Charge, refunded: Charge) -> bool:
         money_call.taken_back[charge.id] = refunded
-        self._report.surplus_refunded(money_call, charge)
+        self.report.surplus_refunded(money_call, charge)
         return True
 
     def _leave(
         self, money_call: MoneyCall, surplus: Sequence[Charge], error: VoucherError | None
     ) -> tuple[Charge, ...]:
         for charge in surplus:
-            self._report.surplus_left(money_call, charge, error)
+            self.report.surplus_left(money_call, charge, error)
         return ()
