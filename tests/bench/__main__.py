@@ -2,7 +2,7 @@
 
 python -m tests.bench                             everything, and write RESULTS.md
 python -m tests.bench --only reserve --rounds 3   a quick look; RESULTS.md stays as it is
-python -m tests.bench --profile                   where the time of one `reservations.create` goes
+python -m tests.bench --profile redeem            where the time of one `redeem` goes; or of one `reserve`
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import crowd, decode, imports, reserve, tokens
+from tests.bench import crowd, decode, imports, race, redeem, reserve, tokens
 from tests.bench.environments import prepare
 from tests.bench.report import Figure, Part, Table, busy, summary, write
 
 QUIET = 0.3
 PARTS: dict[str, Callable[[int, Mapping[str, str]], Part]] = {
+    "redeem": redeem.measure,
     "reserve": reserve.measure,
     "decode": decode.measure,
     "imports": imports.measure,
@@ -29,11 +30,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Run the benchmarks.")
     parser.add_argument("--only", choices=PARTS, action="append", help="run this part; may be repeated")
     parser.add_argument("--rounds", type=int, default=9, help="how many rounds the medians are of")
-    parser.add_argument("--profile", action="store_true", help="profile reservations.create, measure nothing")
+    parser.add_argument("--profile", choices=race.REQUESTS, help="profile this, measure nothing")
     options = parser.parse_args()
     missing = prepare()
     if options.profile:
-        sys.stdout.write(reserve.profile())
+        sys.stdout.write(race.profile(options.profile))
         return
     load = busy()
     if load > QUIET:

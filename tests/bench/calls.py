@@ -1,6 +1,8 @@
 """Calls in rounds: what a contender offers, and how one round of it is measured.
 
-    python -m tests.bench.calls CONTENDER BASE_URL [--uvloop]
+    python -m tests.bench.calls CONTENDER WORK BASE_URL [--uvloop]
+
+`WORK` is `reserve` or, where the contender has it, `redeem`.
 
 Runs in a process of its own, in the contender's environment, and needs nothing but the standard library.
 Every line on its standard input, `CALLS IN_FLIGHT [PROFILE]`, is one round and is answered by one line of
@@ -21,9 +23,10 @@ from typing import Any
 
 TOKEN = "bench-token-0"
 WARM_SECONDS = 3.0
+MADE = {"reserve": "2b1f3c9e-", "redeem": "c81d4e2e-"}  # how the id of what was made begins
 
 Call = Callable[[str], Awaitable[object]]
-"""Reserves 10.00 EUR of the voucher with that code, and gives what it makes of the answer."""
+"""Reserves 10.00 EUR of the voucher with that code, or pays with it; gives what it makes of the last answer."""
 
 
 async def worker(call: Call, numbers: Iterator[int], seconds: list[float]) -> None:
@@ -83,16 +86,16 @@ async def measure(call: Call, calls: int, in_flight: int, profile: str | None = 
     }
 
 
-def check(made: object) -> None:
+def check(work: str, made: object) -> None:
     """A contender that decodes nothing, or loses an error, must not win."""
     made_id = made["id"] if isinstance(made, dict) else getattr(made, "id", None)
-    if not isinstance(made_id, str) or not made_id.startswith("2b1f3c9e-"):
-        raise TypeError(f"no reservation: {made!r}")
+    if not isinstance(made_id, str) or not made_id.startswith(MADE[work]):
+        raise TypeError(f"no answer to {work}: {made!r}")
 
 
-async def rounds(contender: Any, base_url: str) -> None:
-    async with contender.connect(base_url) as call:
-        check(await call("CODE-FIRST"))
+async def rounds(contender: Any, work: str, base_url: str) -> None:
+    async with contender.connect(base_url, work) as call:
+        check(work, await call("CODE-FIRST"))
         say({"made": 1 + await last(call, WARM_SECONDS)})
         # between rounds this process is to do nothing, so nothing is lost by blocking its loop
         for line in sys.stdin:
@@ -105,11 +108,11 @@ def say(line: object) -> None:
     sys.stdout.flush()
 
 
-def main(name: str, base_url: str, *options: str) -> None:
+def main(name: str, work: str, base_url: str, *options: str) -> None:
     contender = importlib.import_module(f"tests.bench.contenders.{name}")
     factory = importlib.import_module("uvloop").new_event_loop if "--uvloop" in options else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(rounds(contender, base_url))
+        runner.run(rounds(contender, work, base_url))
 
 
 if __name__ == "__main__":

@@ -1,51 +1,13 @@
-"""The main figure: what one warm `reservations.create` costs the client, beside its rivals."""
+"""What one warm `reservations.create` costs the client, beside its rivals."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pstats
-import statistics
-import tempfile
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from subprocess import Popen
+from collections.abc import Mapping
 
-from tests.bench.calls import all_calls
-from tests.bench.control import Control, server
-from tests.bench.places import ROOT, answer_of, start, stop
-from tests.bench.report import Figure, Part, Table
+from tests.bench import race
+from tests.bench.race import CALLS, FLOOR, HEAP_KEPT, IN_FLIGHT, ON_UVLOOP, OURS, Contender, Results, ratio
+from tests.bench.report import Figure, Part
 
-IN_FLIGHT = 50
-CALLS = 2_000
-KEPT_HEAP = {"MALLOC_TOP_PAD_": str(1 << 24), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One row of the table."""
-
-    name: str
-    module: str
-    environment: str
-    options: tuple[str, ...] = ()
-    kept_heap: bool = False
-
-    @property
-    def variables(self) -> dict[str, str]:
-        return KEPT_HEAP if self.kept_heap else {}
-
-
-FLOOR = Contender("raw aiohttp + orjson, no models (the floor)", "floor", "aiohttp")
-OURS = Contender("voucher_async", "sdk", "aiohttp")
-ON_UVLOOP = (
-    Contender("raw aiohttp + orjson, uvloop", "floor", "aiohttp", ("--uvloop",)),
-    Contender("voucher_async, uvloop", "sdk", "aiohttp", ("--uvloop",)),
-)
-HEAP_KEPT = (
-    Contender("raw aiohttp + orjson, heap kept", "floor", "aiohttp", kept_heap=True),
-    Contender("voucher_async, heap kept", "sdk", "aiohttp", kept_heap=True),
-)
 CONTENDERS = (
     FLOOR,
     OURS,
@@ -67,77 +29,22 @@ on what else lies on the heap, and is worth 15 us. In these two rows malloc is t
 so that luck has no part in the ratio of the two, {heap_kept:.2f}; on uvloop it is {on_uvloop:.2f}."""
 
 
-@contextlib.contextmanager
-def running(contender: Contender, control: Control) -> Generator[Popen[str]]:
-    """The contender's process, warmed up."""
-    seen = control.counts().requests.get("reserve", 0)
-    process = start(
-        contender.environment,
-        "tests.bench.calls",
-        contender.module,
-        control.base_url,
-        *contender.options,
-        **contender.variables,
-    )
-    try:
-        made = answer_of(process)["made"]
-        assert control.counts().requests["reserve"] - seen == made, "not one request per call"
-        yield process
-    finally:
-        stop(process)
-
-
-def stay_awake(control: Control) -> None:
-    """A server that sleeps has to be woken: work for the client, and more of it for a slow one."""
-    control.set(awake=(os.cpu_count() or 1) > 1)
-
-
-def ask(process: Popen[str], *words: object) -> dict[str, float]:
-    assert process.stdin is not None
-    process.stdin.write(f"{' '.join(map(str, words))}\n")
-    process.stdin.flush()
-    made: dict[str, float] = answer_of(process)
-    return made
-
-
-def measure(rounds: int, missing: Mapping[str, str], calls: int = CALLS) -> Part:
+def measure(rounds: int, missing: Mapping[str, str]) -> Part:
     """All contenders, taking turns."""
     racing = [contender for contender in CONTENDERS if contender.module not in missing]
-    results: dict[Contender, list[dict[str, float]]] = {contender: [] for contender in racing}
-    with server() as control, contextlib.ExitStack() as stack:
-        stay_awake(control)
-        processes = {one: stack.enter_context(running(one, control)) for one in racing}
-        control.set(reset=True)
-        for _ in range(rounds):
-            for contender, process in processes.items():
-                alone = ask(process, calls // 4, 1)["cpu_us"]
-                results[contender].append(ask(process, calls, IN_FLIGHT) | {"alone": alone})
-        seen = control.counts().requests
-    expected = rounds * len(racing) * (all_calls(calls // 4, 1) + all_calls(calls, IN_FLIGHT))
-    assert seen == {"reserve": expected}, f"not one request per call: {seen}, expected {expected}"
-    made = Table(
-        "One warm `reservations.create`",
-        ("client", "CPU us/call", "x floor", "alone", "calls/s", "p50 ms", "p99 ms"),
-        notes=[
-            NOTE.format(
-                rounds=rounds,
-                calls=calls,
-                in_flight=IN_FLIGHT,
-                heap_kept=of_pair(results, *HEAP_KEPT),
-                on_uvloop=of_pair(results, *ON_UVLOOP),
-            )
-        ],
+    results = race.race(racing, "reserve", rounds)
+    note = NOTE.format(
+        rounds=rounds,
+        calls=CALLS,
+        in_flight=IN_FLIGHT,
+        heap_kept=race.of_pair(results, *HEAP_KEPT),
+        on_uvloop=race.of_pair(results, *ON_UVLOOP),
     )
-    floor = results[FLOOR]
-    for contender in CONTENDERS:
-        rest = (
-            row(results[contender], floor) if contender in results else (missing[contender.module], *[""] * 5)
-        )
-        made.rows.append((contender.name, *rest))
+    made = race.table("One warm `reservations.create`", CONTENDERS, results, missing, note)
     return Part([made], figures(results))
 
 
-def figures(results: Mapping[Contender, list[dict[str, float]]]) -> list[Figure]:
+def figures(results: Results) -> list[Figure]:
     """Ours against the floor, and both generated clients against ours."""
     cpu = {
         contender.module: [one["cpu_us"] for one in rounds]
@@ -168,42 +75,3 @@ def figures(results: Mapping[Contender, list[dict[str, float]]]) -> list[Figure]
             )
         )
     return made
-
-
-def ratio(times: list[float], others: list[float]) -> float:
-    """The median of the rounds' ratios: what else the machine did meets both."""
-    return statistics.median(one / other for one, other in zip(times, others, strict=True))
-
-
-def of_pair(results: Mapping[Contender, list[dict[str, float]]], raw: Contender, ours: Contender) -> float:
-    """Ours against raw aiohttp, both under the same conditions."""
-    times, others = ([one["cpu_us"] for one in results[each]] for each in (ours, raw))
-    return ratio(times, others)
-
-
-def row(results: list[dict[str, float]], floor: list[dict[str, float]]) -> tuple[str, ...]:
-    middle = {key: statistics.median(one[key] for one in results) for key in results[0]}
-    against = ratio([one["cpu_us"] for one in results], [one["cpu_us"] for one in floor])
-    return (
-        f"{middle['cpu_us']:.0f}",
-        f"{against:.2f}",
-        f"{middle['alone']:.0f}",
-        f"{middle['per_second']:,.0f}",
-        f"{middle['p50_ms']:.1f}",
-        f"{middle['p99_ms']:.1f}",
-    )
-
-
-def profile(top: int = 25, calls: int = 5_000) -> str:
-    """The functions of voucher_async's call that take the most time of their own."""
-    with tempfile.NamedTemporaryFile() as file, server() as control:
-        stay_awake(control)
-        with running(OURS, control) as process:
-            ask(process, calls, IN_FLIGHT, file.name)
-        stats = pstats.Stats(file.name)
-    lines = [f"{'us / call':>9}  {'calls':>6}  function"]
-    rows = sorted(stats.stats.items(), key=lambda row: -row[1][2])  # type: ignore[attr-defined]  # not in typeshed
-    for (path, line, name), (_, count, own, _, _) in rows[:top]:
-        place = path.replace(f"{ROOT}/", "").rpartition("site-packages/")[2]
-        lines.append(f"{own / calls * 1e6:9.2f}  {count / calls:6.1f}  {name} ({place}:{line})")
-    return "\n".join([*lines, ""])

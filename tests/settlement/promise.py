@@ -233,9 +233,10 @@ class Judge:
         words = {"done", "recovered", "refund failed"}
         told = {event.charge.id for event in call.process.events if event.what in words and event.charge}
         told |= {charge.id for charge in self._told_at_the_end()} | self._not_refunded(call.process.events)
-        returned = {charge.id for other in self.world.calls for charge in returned_by(other)}
+        told |= {charge.id for other in self.world.calls for charge in returned_by(other)}
+        twins = {each.id for id in call.intents if self._is_twin(id, told) for each in self._effects(id)}
         for charge in self._standing(call):
-            if charge.id not in told | returned and not self._is_open(charge):
+            if charge.id not in told | twins and not self._is_open(charge):
                 yield f"{call.step} was cancelled, and nobody was told of {charge}"
         if isinstance(call.step, Checkout):
             standing = self._standing(call)
@@ -382,6 +383,10 @@ class Judge:
         mesh = self.world.adversary.emulator.habits.deliver_twice
         return mesh.times if mesh else 1
 
+    def _is_twin(self, pending_id: str, told: set[str]) -> bool:
+        """Whether nobody can know what a request did beside what was told: a proxy has made more of it."""
+        return self._deliveries > 1 and any(each.id in told for each in self._effects(pending_id))
+
     def _all_events(self) -> list[Any]:
         return [event for p in (*self.world.processes, *self.world.others) for event in p.events]
 
@@ -410,9 +415,7 @@ class Judge:
         told |= self._not_refunded(self._all_events())
         told |= {outcome.charge.id for outcome in self._outcomes() if outcome.charge is not None}
         for id, call in self.world.caller.items():
-            # what a proxy has made of one request more than once, behind one good answer, nobody can know
-            is_twin = self._deliveries > 1 and any(each.id in told for each in self._effects(id))
-            for charge in [] if is_twin else self._effects(id):
+            for charge in [] if self._is_twin(id, told) else self._effects(id):
                 of_own_accord = charge.type == "refund" and not isinstance(call.step, Refund)
                 told_by = charge.refund_of if of_own_accord else charge.id
                 if told_by not in told and not self._stays_open(id):

@@ -128,3 +128,9 @@ def test_a_process_that_has_sent_nothing_else_settles_by_the_balance() -> None:
 def test_settling_what_somebody_joined_before_it_was_sent_waits_for_that_call() -> None:
     slow = Redeem(rest=(Lot("not sent", wait=2.0),), alone=0.0)
     run([Redeem(), slow, Wait(seconds=0.1), Redeem(timeout=0.5), Redeem(voucher=1), Settle()])
+
+
+def test_what_a_proxy_makes_of_a_refund_whose_caller_has_left_nobody_can_tell() -> None:
+    lost = Refund(money=tuple([Lot("lost")] * 4))
+    story = [*[Redeem()] * 4, lost, Refund(cancel=(0.0, 0), amount="0.50")]
+    run(story, habit="delivered twice")

@@ -46,7 +46,7 @@ class Reservation:
 
 
 @contextlib.asynccontextmanager
-async def connect(base_url: str) -> AsyncGenerator[Call]:
+async def connect(base_url: str, _work: str) -> AsyncGenerator[Call]:
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(base_url=base_url, headers=headers, limits=limits) as client:

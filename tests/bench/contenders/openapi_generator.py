@@ -13,7 +13,7 @@ from tests.bench.calls import TOKEN, Call
 
 
 @contextlib.asynccontextmanager
-async def connect(base_url: str) -> AsyncGenerator[Call]:
+async def connect(base_url: str, _work: str) -> AsyncGenerator[Call]:
     package = importlib.import_module("voucher_openapi_generator")
     configuration = package.Configuration(host=base_url, access_token=TOKEN)
     request = package.CreateReservationRequest

@@ -15,7 +15,7 @@ from tests.bench.calls import TOKEN, Call
 
 
 @contextlib.asynccontextmanager
-async def connect(base_url: str) -> AsyncGenerator[Call]:
+async def connect(base_url: str, _work: str) -> AsyncGenerator[Call]:
     package = "voucher_openapi_python_client"
     operation = importlib.import_module(f"{package}.api.reservations.create_reservation").asyncio
     request = importlib.import_module(f"{package}.models").CreateReservationRequest
