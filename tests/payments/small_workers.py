@@ -26,6 +26,7 @@ from tests.payments.small_world import (
     State,
     Worker,
     asker,
+    may_begin,
     put,
     spend,
 )
@@ -172,7 +173,7 @@ class World(Nature):
                 there = written.workers[index]._replace(place=RECORDED)
                 label = f"{NAMES[index]} records a request, target {call.target}"
                 yield label, put(written, index, there)
-            if self.machine.may_begin(call, 0):  # never, unless a check leaves `recorded` out
+            if may_begin(self.machine, call, 0):  # never, unless a check leaves `recorded` out
                 unrecorded = worker._replace(place=WRITING, call=after)
                 yield f"{NAMES[index]} records nothing", put(state, index, unrecorded)
 
@@ -184,7 +185,7 @@ class World(Nature):
             if written is not None:
                 still = worker._replace(is_fresh=False)
                 yield f"{name} leaves it open", put(self.tell(written, index, "open", 0), index, still)
-        if self.machine.may_begin(call, 0):
+        if may_begin(self.machine, call, 0):
             if self.assumed.no_stop_before_first_byte:
                 yield from self._writing(state, index, worker)
             else:

@@ -315,6 +315,11 @@ class Nature:
         return put(state, index, asker(worker))
 
 
+def may_begin(machine: Machine, call: Call, now: float) -> bool:
+    """Whether the first byte of the recorded request may be written; else the record is read again."""
+    return machine.holds(("recorded", "in_time"), call, Facts(now))
+
+
 def plain(call: Call) -> Call:
     """A call without the facts that no decision about it depends on any more."""
     if call.state is CallState.DONE:

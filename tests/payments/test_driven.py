@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import voucher_async
+from tests.payments.small_world import may_begin
 from tests.settlement.adversary import Lot
 from tests.settlement.town import Client, Town, said, under_way
 from tests.virtual import virtually
@@ -182,9 +183,9 @@ async def _begin(machine: Machine, begin_by: float, late: float) -> None:
     try:
         await body.begin(object())
     except NotBegunError:
-        assert not machine.may_begin(sent, uptime_of(clock))
+        assert not may_begin(machine, sent, uptime_of(clock))
     else:
-        assert machine.may_begin(sent, uptime_of(clock))
+        assert may_begin(machine, sent, uptime_of(clock))
 
 
 class Listening(Machine):

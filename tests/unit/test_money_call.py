@@ -128,7 +128,7 @@ def test_a_new_doubt_begins_looking_anew() -> None:
 
 
 def test_an_answer_is_an_effect_beside_those_in_doubt() -> None:
-    each = case(doubts=1, answered=True, refusals=3)
+    each = case(doubts=1, succeeded=True, refusals=3)
     assert (each.effects, each.deliveries, each.is_refused) == (2, 2, False)
 
 

@@ -125,7 +125,7 @@ def test_what_was_settled_is_not_opened_again() -> None:
 
 def test_calls_that_have_their_own_charge_each_contend_for_a_surplus_alone() -> None:
     registry, first, second, third = Registry(), case(), case(), case()
-    first.charge, first.doubts, first.answered = charge("a"), 1, True
+    first.charge, first.doubts, first.succeeded = charge("a"), 1, True
     second.charge = charge("b")
     for each in (first, second):
         registry.begin(each)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict
 
 import attrs
 import pytest
@@ -334,12 +333,6 @@ def test_forgetting_one_of_two_that_could_not_be_told_apart_keeps_the_other(
 
 def test_the_book_remembers_as_many_as_it_says() -> None:
     assert module._REMEMBERED == 16_384
-
-
-def test_what_is_forgotten_oldest_first_is_kept_where_that_costs_nothing() -> None:
-    """Taking the oldest out of a plain dict takes the longer the more were taken out before."""
-    tracker = Client().tracker
-    assert {type(tracker._entries), type(tracker._charged)} == {OrderedDict}
 
 
 def test_a_newer_reservation_is_a_fence_from_the_moment_its_answer_came() -> None:

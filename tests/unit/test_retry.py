@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.seeds import drawing
 from voucher_async.errors import Fate
 from voucher_async.operations import OPERATIONS, Retry
-from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, is_healthy, judge
+from voucher_async.statuses import is_healthy
+from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, judge
 
 RETURN, DONE, FAIL, REPEAT = Verdict.RETURN, Verdict.DONE, Verdict.FAIL, Verdict.REPEAT
 AGAIN = Verdict.REAUTHENTICATE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -22,6 +22,7 @@ from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.replies import as_not_done
 from voucher_async.sansio import Request
+from voucher_async.statuses import DECLINED
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from voucher_async.payments.reservations import Entry
 
 __all__ = ["Lifecycle"]
-
-_NO_VERDICT: Final = frozenset(
-    {401, 403, 429}
-)  # of whoever limits or checks rights: not about the reservation
 
 
 @attrs.frozen(kw_only=True)
@@ -141,7 +138,7 @@ class Lifecycle(CheckoutKit):
         that a look tells for good whether that one was charged. Once, and no more.
         """
         money_call, has_looked = context.money_call, refusal.proof is Proof.REFUSED
-        if money_call is None or not has_looked or refusal.status in _NO_VERDICT or context.abandoned:
+        if money_call is None or not has_looked or refusal.status in DECLINED or context.abandoned:
             raise refusal
         reservation: Reservation | None = None
         with contextlib.suppress(VoucherError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
+
+from voucher_async.bounded import BoundedMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ _KEPT: Final = 4096
 _KEPT_EACH: Final = 8
 
 # of the whole process: in one task more is masked than would have to be, never less
-_secrets: Final[OrderedDict[str, tuple[str, ...]]] = OrderedDict()
+_secrets: Final[BoundedMap[str, tuple[str, ...]]] = BoundedMap(_KEPT)
 
 
 def record(key: object, secrets: Iterable[str]) -> None:
@@ -27,13 +28,11 @@ def record(key: object, secrets: Iterable[str]) -> None:
     """
     if not isinstance(key, str):
         return
-    kept = _secrets.pop(key, ())
+    kept = _secrets.get(key, ())
     for secret in secrets:
         if secret not in kept:
             kept = (*kept, secret)
     _secrets[key] = kept[-_KEPT_EACH:]
-    if len(_secrets) > _KEPT:
-        _secrets.popitem(last=False)
 
 
 def recall(path: str) -> Iterator[str]:

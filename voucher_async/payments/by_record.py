@@ -82,7 +82,7 @@ async def by_record(
             return _known(ownership, record, pending)
         if deadline.left() <= 0 or pauses.are_over:
             raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
-        await pauses.wait(min(_PAUSE, deadline.left()))
+        await pauses.wait_within(_PAUSE, deadline)
     return None
 
 

@@ -51,7 +51,7 @@ async def confirm(settler: Settler, context: CallContext, money_call: MoneyCall)
             return Confirmed.CLEARED
         if verdict.move is Move.OPEN or money_call.hopeless:
             break
-        await settler.pauses.wait(min(next(pauses), max(context.deadline.left(), 0.0)))
+        await settler.pauses.wait_within(next(pauses), context.deadline)
     return Confirmed.UNCLEAR
 
 

@@ -318,7 +318,7 @@ class Joining:
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",
                     pending=context.pending,
                 )
-            await self._supervisor.settler.pauses.wait(min(pause, max(context.deadline.left(), 0.0)))
+            await self._supervisor.settler.pauses.wait_within(pause, context.deadline)
             pause = min(pause * 2, _LONGEST_POLL)
             now = await ask_journal(self.ownership.journal.get(held.scope, held.id))
             if now is None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import attrs
 
 from voucher_async.api_errors import AuthenticationError, Conflict, MissingScope, NotFound, ValidationFailed
+from voucher_async.clock import Clock
+from voucher_async.config import Settings
 from voucher_async.errors import ConfigurationError, Proof, VoucherError
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.balance import adds_up
 from voucher_async.payments.evidence import LOOKS, RULES, Evidence, Finding, Move, decide, find
 from voucher_async.payments.facts import Call, CallState, Event, Facts
+from voucher_async.payments.lessons import Lessons
 from voucher_async.payments.looking import (
     Look,
     Looking,
@@ -19,21 +22,19 @@ from voucher_async.payments.looking import (
     is_what_was_asked,
     voucher_request,
 )
-from voucher_async.payments.replies import brief
+from voucher_async.payments.machine import Machine
+from voucher_async.payments.registry import Registry
+from voucher_async.payments.replies import brief, is_missing
+from voucher_async.payments.rivals import Rivals
+from voucher_async.payments.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from voucher_async.clock import Clock, Deadline
-    from voucher_async.config import Settings
+    from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.outcomes import PendingOutcome
-    from voucher_async.payments.lessons import Lessons
-    from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.registry import Registry
-    from voucher_async.payments.rivals import Rivals
-    from voucher_async.payments.sender import Sender
 
 __all__ = ["Judge", "Verdict", "event_of"]
 
@@ -60,6 +61,7 @@ class Verdict(NamedTuple):
         return self.facts.proof or Proof.REFUSED
 
 
+@attrs.define(eq=False, repr=False)
 class Judge:
     """One per client: looks, and decides by the rules of `voucher_async.payments.evidence`.
 
@@ -74,26 +76,14 @@ class Judge:
         rivals: knows whose charge is whose in other processes.
     """
 
-    def __init__(
-        self,
-        sender: Sender,
-        *,
-        looking: Looking,
-        registry: Registry,
-        lessons: Lessons,
-        machine: Machine,
-        settings: Settings,
-        clock: Clock,
-        rivals: Rivals | None = None,
-    ) -> None:
-        self._sender = sender
-        self._looking = looking
-        self._registry = registry
-        self._lessons = lessons
-        self._machine = machine
-        self._settings = settings
-        self._clock = clock
-        self._rivals = rivals
+    sender: Sender
+    looking: Looking
+    registry: Registry
+    lessons: Lessons
+    machine: Machine
+    settings: Settings
+    clock: Clock
+    rivals: Rivals | None = None
 
     async def look(self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False) -> Verdict:
         """Look once, and decide; what the machine does not allow is waited for.
@@ -103,7 +93,7 @@ class Judge:
             deadline: when to give up.
             can_repeat: whether its caller still waits, so that it may be sent again.
         """
-        facts = Facts(self._clock.monotonic(), target=money_call.call.target)
+        facts = Facts(self.clock.monotonic(), target=money_call.call.target)
         money_call.quiet = facts.now - money_call.last
         try:
             if money_call.pending.operation == CREATE_VOUCHER.id:
@@ -123,13 +113,13 @@ class Judge:
             return True
         if call.state is CallState.DONE:
             return event is Event.FOUND  # then only its surplus is looked for
-        return self._machine.may(call, event, verdict.facts)
+        return self.machine.may(call, event, verdict.facts)
 
     async def _look_at_charges(
         self, money_call: MoneyCall, facts: Facts, deadline: Deadline, *, can_repeat: bool
     ) -> Verdict:
         since = None if RULES[money_call.pending.operation].needs_known else money_call.pending.since
-        look = await self._looking.read(money_call.pending.voucher_id or "", deadline, since)
+        look = await self.looking.read(money_call.pending.voucher_id or "", deadline, since)
         finding, rivals = await self._found(money_call, look.charges)
         can_repeat = can_repeat and self._has_time(money_call, deadline)
         evidence = self._weigh(
@@ -147,14 +137,14 @@ class Judge:
 
     async def _found(self, money_call: MoneyCall, charges: Sequence[Charge]) -> tuple[Finding, int]:
         """The entries that may be a call's, and how many calls of other processes they may be of as well."""
-        money_call.widen(self._clock.monotonic(), self._clock.now())
+        money_call.widen(self.clock.monotonic(), self.clock.now())
         finding = self._find(money_call, charges)
-        if self._rivals is None:
+        if self.rivals is None:
             return finding, 0
-        taken = await self._rivals.taken(money_call, finding)
+        taken = await self.rivals.taken(money_call, finding)
         if taken:
             finding = self._find(money_call, [charge for charge in charges if charge.id not in taken])
-        return finding, await self._rivals.rivals(money_call, finding)
+        return finding, await self.rivals.rivals(money_call, finding)
 
     def _weigh(
         self,
@@ -170,17 +160,17 @@ class Judge:
         money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
         fence = money_call.fenced()
         # what was rewritten tells less: any call of another process that looks alike may have made it
-        confusable = self._registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
+        confusable = self.registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
         return Evidence(
             finding=money_call.finding,
-            sends=money_call.deliveries + self._registry.surplus_beside(money_call),
+            sends=money_call.deliveries + self.registry.surplus_beside(money_call),
             absences=money_call.absences,
             quiet=money_call.quiet,
-            window=self._settings.settle_window,
-            lag=self._settings.list_lag,
+            window=self.settings.settle_window,
+            lag=self.settings.list_lag,
             fenced=None if fence is None else began - fence,
             whole=look.whole and _shows_what_was_there(money_call.pending, look),
-            rivals=self._registry.rivals(money_call) + rivals,
+            rivals=self.registry.rivals(money_call) + rivals,
             confusable=confusable,
             repeatable=can_repeat and money_call.repeatable,
             told=money_call.charge is not None,
@@ -201,12 +191,12 @@ class Judge:
         patience = money_call.patience
         if patience is None or RULES[money_call.pending.operation].repeat_early:
             return patience
-        return max(patience, self._settings.list_lag)  # the first delivery would show by then
+        return max(patience, self.settings.list_lag)  # the first delivery would show by then
 
     def _find(self, money_call: MoneyCall, charges: Iterable[Charge]) -> Finding:
         pending_id = money_call.pending.id
-        free = [charge for charge in charges if not self._registry.is_taken(charge.id, pending_id)]
-        finding = find(money_call.pending, free, self._lessons)
+        free = [charge for charge in charges if not self.registry.is_taken(charge.id, pending_id)]
+        finding = find(money_call.pending, free, self.lessons)
         told = money_call.charge
         if told is None:
             return finding
@@ -222,15 +212,15 @@ class Judge:
     async def _is_balanced(self, money_call: MoneyCall, look: Look, deadline: Deadline) -> bool | None:
         """Whether charges and balance of the voucher add up; None where the balance may not be read."""
         try:
-            voucher = await find_voucher(self._sender, money_call.pending, deadline)
+            voucher = await find_voucher(self.sender, money_call.pending, deadline)
         except MissingScope:
             return None
         if voucher is None or voucher.is_copy:
             return False
         fenced_at, voucher_id = money_call.call.fenced_at, money_call.pending.voucher_id or ""
         # behind a fence money is asked for anew: a copy that is a second old would not show the last charge
-        is_new = self._looking.is_new(voucher_id, voucher)
-        if not is_new or (fenced_at is not None and not self._looking.is_after(fenced_at, voucher)):
+        is_new = self.looking.is_new(voucher_id, voucher)
+        if not is_new or (fenced_at is not None and not self.looking.is_after(fenced_at, voucher)):
             return False
         return adds_up(voucher.value, look.charges)
 
@@ -239,11 +229,11 @@ class Judge:
         facts = facts._replace(proof=Proof.NO_VOUCHER)
         request = voucher_request(pending)
         try:
-            answer = await self._sender.send(request, deadline)
+            answer = await self.sender.send(request, deadline)
         except NotFound as error:
-            if not error.has_envelope:
+            if not is_missing(error):
                 raise
-            if self._looking.is_absent_now(request.path, error):
+            if self.looking.is_absent_now(request.path, error):
                 return Verdict(Move.NOT_DONE, facts)  # past the window, which the machine measures
             money_call.reason = "that its voucher is not there may be a copy of an older answer"
             return Verdict(Move.WAIT, facts)
@@ -294,8 +284,7 @@ def _nowhere(money_call: MoneyCall, facts: Facts) -> Verdict:
 def _is_nowhere(money_call: MoneyCall, error: VoucherError) -> bool:
     """Whether the voucher of a refused call has never been there, by the API's own word each time."""
     is_unseen = money_call.pending.reservation_id is None and money_call.pending.charge_id is None
-    both = (money_call.refusal, error)
-    is_said = all(isinstance(each, NotFound) and each.has_envelope for each in both)
+    is_said = is_missing(money_call.refusal) and is_missing(error)
     return is_said and is_unseen and money_call.pending.known is None and money_call.is_refused
 
 

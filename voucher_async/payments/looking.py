@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from voucher_async.api_errors import BadAnswer, NotFound, ValidationFailed
+from voucher_async.bounded import BoundedMap
 from voucher_async.models import Charge
 from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
 from voucher_async.payments.evidence import RULES
 from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.payments.replies import is_missing
 from voucher_async.sansio import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from voucher_async.clock import Deadline, ServerClock
     from voucher_async.facts import Answer
-    from voucher_async.models import ChargePage, CompleteVoucher, VoucherDetails
+    from voucher_async.models import ChargePage, CreateVoucherRequest, Voucher, VoucherDetails
     from voucher_async.outcomes import PendingOutcome
     from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.sender import Sender
@@ -51,6 +51,7 @@ _AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy ha
 _SECOND: Final = 1.0  # the resolution of dates
 _SKEW: Final = 0.5  # seconds by which the clocks of one server may differ
 _NEAR: Final = 9.0  # seconds between two looks whose dates are compared: less than the lag of lists
+_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")  # texts of a voucher
 _KEPT: Final = 1024
 
 
@@ -93,7 +94,7 @@ class Looking:
         self._server_clock = server_clock
         self._size = 0  # which range of sizes the server takes
         self._turn = (rng or random.Random()).randrange(1_000_000)
-        self._dates: OrderedDict[str, _Dated] = OrderedDict()
+        self._dates: BoundedMap[str, _Dated] = BoundedMap(_KEPT)
 
     async def read(self, voucher_id: str, deadline: Deadline, since: dt.datetime | None = None) -> Look:
         """Read a voucher's charges.
@@ -207,14 +208,8 @@ class Looking:
             return earlier.is_fresh and 0 <= gone <= _SECOND
         elif earlier is not None:
             look.is_fresh = _goes_on(earlier, look)
-        self._remember(voucher_id, look)
+        self._dates[voucher_id] = look
         return look.is_fresh
-
-    def _remember(self, voucher_id: str, dated: _Dated) -> None:
-        self._dates[voucher_id] = dated
-        self._dates.move_to_end(voucher_id)
-        if len(self._dates) > _KEPT:
-            self._dates.popitem(last=False)
 
 
 def _is_not_before(date: dt.datetime, least: dt.datetime) -> bool:
@@ -324,7 +319,7 @@ async def known_ids(
     look = await looking.read(pending.voucher_id or "", deadline)
     if not (look.whole and look.all):
         # without all ids a lost answer stays open; the date of a copy stands still, that of a proxy goes on
-        await pauses.wait(min(_AGAIN, max(deadline.left(), 0.0)) if look.all else 0.0)
+        await pauses.wait_within(_AGAIN if look.all else 0.0, deadline)
         look = await looking.read(pending.voucher_id or "", deadline)
     others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
     alike = (charge for charge in look.charges if charge.type not in others)
@@ -342,7 +337,7 @@ async def find_voucher(
     try:
         return await sender.send(voucher_request(pending), deadline)
     except NotFound as error:
-        if not error.has_envelope:
+        if not is_missing(error):
             raise
         return None
 
@@ -352,17 +347,21 @@ def voucher_request(pending: PendingOutcome) -> Request[VoucherDetails]:
     return build(GET_VOUCHER, ids={"id": pending.voucher_id or ""})
 
 
-def is_what_was_asked(voucher: VoucherDetails, pending: PendingOutcome) -> bool:
-    """Whether a voucher is the one that was to be created, as far as the outcome says what that was."""
-    same_order = compare(pending.order_number, voucher.order_number) is not Likeness.OTHER
-    return same_order and is_of_value(voucher, pending.amount, pending.currency)
+def is_what_was_asked(voucher: Voucher, asked: PendingOutcome | CreateVoucherRequest) -> bool:
+    """Whether a voucher is the one that was to be created, but for what servers rewrite.
+
+    Args:
+        voucher: the one that has its id.
+        asked: what is known of the one that was asked for; a text of which nothing is known tells nothing.
+    """
+    texts = ((getattr(asked, name, None), getattr(voucher, name, None)) for name in _TELLING)
+    is_alike = all(compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)
+    return is_alike and is_of_value(voucher, asked)
 
 
-def is_of_value(
-    voucher: VoucherDetails | CompleteVoucher, amount: Decimal | None, currency: str | None
-) -> bool:
+def is_of_value(voucher: Voucher, asked: PendingOutcome | CreateVoucherRequest) -> bool:
     """Whether a voucher has the amount and the currency that were asked for, in capitals or small letters."""
-    return (voucher.amount, voucher.currency.upper()) == (amount, (currency or "").upper())
+    return (voucher.amount, voucher.currency.upper()) == (asked.amount, (asked.currency or "").upper())
 
 
 async def read_currency(sender: Sender, pending: PendingOutcome, deadline: Deadline) -> str | None:

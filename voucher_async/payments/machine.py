@@ -260,10 +260,6 @@ class Machine:
         groups = () if facts.proof is None else _PROVED[event].get(facts.proof, ())
         return any(self.holds(group, call, facts) for group in groups)
 
-    def may_begin(self, call: Call, now: float) -> bool:
-        """Whether the first byte of the recorded request may be written; else the record is read again."""
-        return self.holds(("recorded", "in_time"), call, Facts(now))
-
     def may_tell(self, call: Call, *, is_written: bool) -> bool:
         """Whether an end may be told; one that could not be written is read again."""
         return is_written or self.holds(("written_first",), call, Facts(0.0))

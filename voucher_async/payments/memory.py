@@ -15,11 +15,11 @@ import asyncio
 import logging
 import os
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.bounded import BoundedMap
 from voucher_async.cancelling import quietly
 from voucher_async.clock import Clock, SystemClock
 from voucher_async.forks import renew_in_children
@@ -60,8 +60,7 @@ class MemoryJournal:
         self._leases = Leases(self._clock)
         self._records: dict[str, CallRecord] = {}  # in the order they were claimed
         self._indexes = Indexes()
-        # the moments at which records ended; ordered, as taking the oldest out of a dict takes ever longer
-        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._ended: BoundedMap[str, float] = BoundedMap(keep)  # the moments at which records ended
         self._has_erased = False
         self._has_warned = False
         renew_in_children(self)
@@ -72,9 +71,10 @@ class MemoryJournal:
         self._leases.inherit()
         records = list(self._records.values())
         self._indexes = Indexes(records)
-        now = self._clock.monotonic()
-        ended = [record.id for record in records if record.ended]
-        self._ended = OrderedDict((each, self._ended.get(each, now)) for each in ended)
+        now, since, self._ended = self._clock.monotonic(), self._ended, BoundedMap(self._keep)
+        for record in records:
+            if record.ended:
+                self._end(record.id, since.get(record.id, now))
 
     async def digest_key(self) -> bytes:
         """The key that voucher codes are digested with: 32 random bytes."""
@@ -94,8 +94,7 @@ class MemoryJournal:
                 return Claim(record=self._records[rival], won=False)
             if held is not None:
                 self._indexes.take_key(held)
-            self._insert(record)
-            is_due = self._evict()
+            is_due = self._insert(record)
         if is_due:
             self._warn()
         return Claim(record=record, won=True, earlier=held and self._shown(held, record))
@@ -108,12 +107,11 @@ class MemoryJournal:
         earlier = [each for each in others if each.id != record.id and each.state is CallState.NOT_DONE]
         return Claim(record=record, won=True, earlier=self._shown(earlier[-1], record) if earlier else None)
 
-    def _insert(self, record: CallRecord) -> None:
+    def _insert(self, record: CallRecord) -> bool:
         self._records[record.id] = record
         self._indexes.add(record)
         self._indexes.give_key(record)
-        if record.ended:
-            self._ended[record.id] = self._clock.monotonic()
+        return record.ended and self._end(record.id, self._clock.monotonic())
 
     async def save(self, record: CallRecord, *, durable: bool = False) -> bool:  # noqa: ARG002 - no disk
         """Store the successor of a record; see `Journal.save`."""
@@ -123,30 +121,31 @@ class MemoryJournal:
                 return False
             if self._indexes.rival(record) is not None:
                 return False
-            self._replace(stored, record)
-            is_due = self._evict()
+            is_due = self._replace(stored, record)
         if is_due:
             self._warn()
         return True
 
-    def _replace(self, stored: CallRecord, record: CallRecord) -> None:
+    def _replace(self, stored: CallRecord, record: CallRecord) -> bool:
         self._records[record.id] = record
         self._indexes.change(stored, record)
-        if not record.ended:
-            self._ended.pop(record.id, None)
-        elif not stored.ended:
-            self._ended[record.id] = self._clock.monotonic()
+        if record.ended:
+            return not stored.ended and self._end(record.id, self._clock.monotonic())
+        self._ended.pop(record.id, None)
+        return False
 
-    def _evict(self) -> bool:
+    def _end(self, record_id: str, since: float) -> bool:
         """Drop the oldest of too many ended records; True when somebody has to be warned of it."""
-        is_due = False
-        while len(self._ended) > self._keep:
-            record_id, since = self._ended.popitem(last=False)
-            record = self._records.pop(record_id)
-            self._indexes.discard(record)
-            if record.key is not None and self._clock.monotonic() - since < _DAY:
-                is_due, self._has_warned = is_due or not self._has_warned, True
-        return is_due
+        oldest = self._ended.put(record_id, since)
+        if oldest is None:
+            return False
+        record = self._records.pop(oldest[0])
+        self._indexes.discard(record)
+        is_young = record.key is not None and self._clock.monotonic() - oldest[1] < _DAY
+        if not is_young or self._has_warned:
+            return False
+        self._has_warned = True
+        return True
 
     def _warn(self) -> None:
         quietly(

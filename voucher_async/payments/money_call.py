@@ -72,7 +72,7 @@ class Anchor:
 class MoneyCall:
     """One request that moves money, from before it is sent until what became of it is known.
 
-    `doubts`, `refusals` and `answered` count requests beside the flags of `call`, for a list is weighed by
+    `doubts`, `refusals` and `succeeded` count requests beside the flags of `call`, for a list is weighed by
     how many entries may be ours. A flag says what may be done next, and a proof clears it; a count stays,
     but for that of refusals: whoever goes on after a refusal is not refused any more.
 
@@ -86,7 +86,7 @@ class MoneyCall:
         on_end: told how it ended, once.
         recorder: writes its record; None for one of another process that is only looked at.
         doubts: how many requests may have been carried out although no answer said so.
-        answered: whether a request was answered with the charge.
+        succeeded: whether a request was answered with the charge.
         refusals: how many requests were refused; a proxy may have delivered each of them before.
         repeats: how many requests followed the first.
         absences: how many looks in a row have found nothing since the last request.
@@ -119,7 +119,7 @@ class MoneyCall:
     on_end: Callable[[Settlement], None] | None = None
     recorder: Recorder | None = None
     doubts: int = 0
-    answered: bool = False
+    succeeded: bool = False
     refusals: int = 0
     repeats: int = 0
     absences: int = 0
@@ -273,7 +273,7 @@ class MoneyCall:
     @property
     def is_refused(self) -> bool:
         """Whether all that was sent was refused."""
-        return self.refusals > 0 and not self.doubts and not self.answered
+        return self.refusals > 0 and not self.doubts and not self.succeeded
 
     @property
     def patience(self) -> float | None:
@@ -302,7 +302,7 @@ class MoneyCall:
     @property
     def effects(self) -> int:
         """How many requests can have been carried out, refused ones left aside."""
-        return self.doubts + self.answered
+        return self.doubts + self.succeeded
 
     @property
     def deliveries(self) -> int:

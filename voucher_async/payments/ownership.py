@@ -96,7 +96,8 @@ class Ownership:
         """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
         if self._digest_key is None:
             self._digest_key = await ask_journal(self.journal.digest_key())
-        return digest_of(code, self._digest_key)
+        # no part of the code may be left in this frame
+        return hashlib.blake2b(spelled(code), key=self._digest_key, digest_size=16).hexdigest()
 
     def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
         """A record that is not stored yet."""
@@ -268,9 +269,3 @@ class Ownership:
             driven = self._driven.get(record.id)
             return record.id not in self._given_up and not (driven and driven.loop.is_closed())
         return await ask_journal(self.journal.is_alive(record.owner))
-
-
-def digest_of(code: str, key: bytes) -> str:
-    """A keyed digest of a voucher's code without case, spaces and separators, which servers ignore."""
-    # no part of the code may be left in this frame
-    return hashlib.blake2b(spelled(code), key=key, digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from voucher_async.clock import Clock
+    from voucher_async.clock import Clock, Deadline
 
 __all__ = ["Pauses", "growing"]
 
@@ -43,6 +43,10 @@ class Pauses:
         finally:
             self._sleeping.discard(sleep)
             sleep.cancel()
+
+    async def wait_within(self, seconds: float, deadline: Deadline) -> None:
+        """Wait so many seconds, but not beyond a deadline."""
+        await self.wait(min(seconds, max(deadline.left(), 0.0)))
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
+from voucher_async.bounded import BoundedMap
 from voucher_async.payments.attribution import are_confusable, looks_of
 from voucher_async.payments.evidence import RULES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from voucher_async.models import Charge
     from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.money_call import MoneyCall
 
 __all__ = ["Registry", "look_of"]
 
-KeyT = TypeVar("KeyT")
-ValueT = TypeVar("ValueT")
-
+_Traits: TypeAlias = tuple[object, ...]
+_Index: TypeAlias = dict[_Traits, set[str]]
 _REMEMBERED: Final = 16_384
 
 
@@ -30,14 +31,13 @@ class Registry:
         self._open: dict[str, MoneyCall] = {}
         self._open_by_key: dict[tuple[str, ...], list[MoneyCall]] = {}
         self._under_way: dict[str, MoneyCall] = {}
-        self._alike: dict[
-            tuple[object, ...], set[str]
-        ] = {}  # what is open or under way, by what it looks like
-        self._at: dict[tuple[object, ...], set[str]] = {}  # the same, whatever its order number
-        # ordered dicts: taking the oldest out of a dict takes ever longer
-        self._settlements: OrderedDict[str, Settlement] = OrderedDict()
-        self._owners: OrderedDict[str, str] = OrderedDict()  # charge id -> id of the call that made it
-        self._undelivered: OrderedDict[tuple[str, ...], Charge] = OrderedDict()
+        # what is open or under way, by what it looks like, and whatever its order number
+        self._alike: _Index = {}
+        self._at: _Index = {}
+        self._settlements: BoundedMap[str, Settlement] = BoundedMap(_REMEMBERED)
+        # charge id -> id of the call that made it
+        self._owners: BoundedMap[str, str] = BoundedMap(_REMEMBERED)
+        self._undelivered: BoundedMap[tuple[str, ...], Charge] = BoundedMap(_REMEMBERED)
 
     def inherit(self) -> tuple[MoneyCall, ...]:
         """Hand over, in a forked process, what is the parent's: open, or under way."""
@@ -95,7 +95,7 @@ class Registry:
         pending_id = settlement.pending.id
         self.close(pending_id)
         self._forget_look(settlement.pending)
-        _remember(self._settlements, pending_id, settlement)
+        self._settlements[pending_id] = settlement
         for charge in (settlement.charge, *settlement.surplus):
             if charge is not None:
                 self.take(charge.id, pending_id)
@@ -130,7 +130,7 @@ class Registry:
 
     def take(self, charge_id: str, pending_id: str) -> None:
         """A charge belongs to a call, and so to no other."""
-        _remember(self._owners, charge_id, pending_id)
+        self._owners[charge_id] = pending_id
 
     def is_taken(self, charge_id: str, pending_id: str) -> bool:
         """Whether a charge belongs to another call than this."""
@@ -142,7 +142,7 @@ class Registry:
         Where it is known what a call did, only those count of which it is not: two that have their own charge
         each do not contend for more than a surplus, and whose that is does not matter.
         """
-        rivals = self._rivals(money_call)
+        rivals = self._others(money_call, self._alike, look_of)
         return len(rivals) if money_call.charge is None else sum(other.charge is None for other in rivals)
 
     def surplus_beside(self, money_call: MoneyCall) -> int:
@@ -150,41 +150,37 @@ class Registry:
         if money_call.charge is None:
             return 0
         return sum(
-            max(other.effects - 1, 0) for other in self._rivals(money_call) if other.charge is not None
+            max(other.effects - 1, 0)
+            for other in self._others(money_call, self._alike, look_of)
+            if other.charge is not None
         )
 
-    def _rivals(self, money_call: MoneyCall) -> list[MoneyCall]:
+    def _others(
+        self, money_call: MoneyCall, index: _Index, traits: Callable[[PendingOutcome], _Traits]
+    ) -> list[MoneyCall]:
         pending = money_call.pending
         # those whose voucher is not known may be of any, those whose amount is not known of any amount
         nowhere = attrs.evolve(pending, voucher_id=None)
-        nothing = attrs.evolve(nowhere, amount=None)
-        ids = set[str]().union(
-            *(self._alike.get(look_of(each), set()) for each in (pending, nowhere, nothing))
-        )
-        money_calls = (self._open.get(each) or self._under_way.get(each) for each in ids - {pending.id})
+        looks = map(traits, (pending, nowhere, attrs.evolve(nowhere, amount=None)))
+        ids = set[str]().union(*(index.get(look, ()) for look in looks)) - {pending.id}
+        money_calls = (self._open.get(each) or self._under_way.get(each) for each in ids)
         return [each for each in money_calls if each is not None]
 
     def is_confusable(self, money_call: MoneyCall) -> bool:
         """Whether another call, open or under way, may be recognised in the same rewritten entry."""
-        nowhere = attrs.evolve(money_call.pending, voucher_id=None)
-        places = map(_place_of, (money_call.pending, nowhere, attrs.evolve(nowhere, amount=None)))
-        ids = set[str]().union(*(self._at.get(place, set()) for place in places)) - {money_call.pending.id}
-        others = (self._open.get(each) or self._under_way.get(each) for each in ids)
-        return any(other and are_confusable(money_call.pending, other.pending) for other in others)
+        others = self._others(money_call, self._at, _place_of)
+        return any(are_confusable(money_call.pending, other.pending) for other in others)
 
     def open_rivals(self, money_call: MoneyCall) -> list[MoneyCall]:
         """The other open calls of the same voucher that look the same in a list of charges."""
-        alike = (
-            self._alike.get(look_of(money_call.pending), set())
-            if money_call.pending.voucher_id
-            else set[str]()
-        )
-        return [self._open[each] for each in alike if each in self._open and each != money_call.pending.id]
+        pending = money_call.pending
+        alike = self._alike.get(look_of(pending), ()) if pending.voucher_id else ()
+        return [self._open[each] for each in alike if each in self._open and each != pending.id]
 
     def deliver_later(self, key: tuple[str, ...] | None, charge: Charge | None) -> None:
         """Keep a charge that nobody was told about for the next call that asks for the same payment."""
         if key is not None and charge is not None:
-            _remember(self._undelivered, key, charge)
+            self._undelivered[key] = charge
 
     def undelivered(self, key: tuple[str, ...]) -> Charge | None:
         """What an earlier call with the same key charged without telling anybody."""
@@ -202,31 +198,25 @@ class Registry:
         )
 
 
-def look_of(pending: PendingOutcome) -> tuple[object, ...]:
+def look_of(pending: PendingOutcome) -> _Traits:
     """The traits by which its effect is told from others in a list of charges."""
     return _looks_of(pending)[0]
 
 
-def _looks_of(pending: PendingOutcome) -> list[tuple[object, ...]]:
+def _looks_of(pending: PendingOutcome) -> list[_Traits]:
     rule = RULES.get(pending.operation)
     # what is found under another order number may be ours where that is not known for sure
     orders = looks_of(pending) if rule is None or rule.by_order else ("",)
     return [(*_place_of(pending), order) for order in orders]
 
 
-def _place_of(pending: PendingOutcome) -> tuple[object, ...]:
+def _place_of(pending: PendingOutcome) -> _Traits:
     return pending.operation, pending.voucher_id, pending.amount
 
 
-def _discard(ids: dict[tuple[object, ...], set[str]], key: tuple[object, ...], pending_id: str) -> None:
+def _discard(ids: _Index, key: _Traits, pending_id: str) -> None:
     held = ids.get(key)
     if held is not None:
         held.discard(pending_id)
         if not held:
             del ids[key]
-
-
-def _remember(values: OrderedDict[KeyT, ValueT], key: KeyT, value: ValueT) -> None:
-    values[key] = value
-    if len(values) > _REMEMBERED:
-        values.popitem(last=False)

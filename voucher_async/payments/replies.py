@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import enum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.api_errors import ApiError, BadAnswer, MissingScope, RateLimited
+from voucher_async.api_errors import ApiError, BadAnswer, MissingScope, NotFound, RateLimited
 from voucher_async.errors import Fate, Proof
 from voucher_async.payments.facts import Event
+from voucher_async.statuses import DECLINED, GONE, SUCCESS
 
 if TYPE_CHECKING:
     from voucher_async.errors import VoucherError
     from voucher_async.payments.facts import Call
 
-__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "reply_of"]
-
-_OK: Final = range(200, 300)
-_UNAUTHORIZED: Final = 401
-_DECLINED: Final = frozenset({401, 403, 429})
-_GONE: Final = frozenset({404, 410})
+__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "reply_of"]
 
 
 class Reply(enum.Enum):
@@ -52,19 +49,24 @@ def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
         error: of the request.
         is_only: whether no request of the call was sent before.
     """
-    if isinstance(error, ApiError) and error.status in _OK:
+    if isinstance(error, ApiError) and error.status in SUCCESS:
         return Reply.CARRIED_OUT
     if error.fate is Fate.NOT_SENT:
         return Reply.NOT_SENT
     if not isinstance(error, ApiError) or (error.facts and error.facts.in_doubt):
         return Reply.UNKNOWN
-    if error.status in _DECLINED:
+    if error.status in DECLINED:
         attempts = error.facts.attempts if error.facts else 1
-        alone = error.status == _UNAUTHORIZED and is_only and attempts == 1
+        alone = error.status == HTTPStatus.UNAUTHORIZED and is_only and attempts == 1
         return Reply.UNAUTHORIZED if alone else Reply.DECLINED
     if error.fate is Fate.UNKNOWN or not error.has_envelope:
         return Reply.UNKNOWN
-    return Reply.GONE if error.status in _GONE else Reply.REFUSED
+    return Reply.GONE if error.status in GONE else Reply.REFUSED
+
+
+def is_missing(error: VoucherError | None) -> bool:
+    """Whether there is no such thing by the API's own word: any proxy may answer with a bare 404."""
+    return isinstance(error, NotFound) and error.has_envelope
 
 
 def event_of_reply(reply: Reply, error: VoucherError, call: Call) -> Event:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections import OrderedDict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.bounded import BoundedMap
 from voucher_async.errors import (
     Proof,
     ReservationAlreadyCharged,
@@ -102,13 +102,12 @@ class ReservationTracker:
         self._clock = clock
         self._server_clock = server_clock
         self._margin = margin
-        # ordered dicts: taking the oldest out of a dict takes ever longer
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._entries: BoundedMap[str, Entry] = BoundedMap(_REMEMBERED)
         self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
         self._charging: dict[str, MoneyCall] = {}
         # what became of charges
         self._in_doubt: dict[str, PendingOutcome] = {}
-        self._charged: OrderedDict[str, SettlementState] = OrderedDict()
+        self._charged: BoundedMap[str, SettlementState] = BoundedMap(_REMEMBERED)
 
     def note(self, answer: Answer[Reservation], anchor: Anchor | None = None) -> Entry:
         """Write down a reservation that was just made; the one it replaced is superseded."""
@@ -126,15 +125,12 @@ class ReservationTracker:
         )
         newest = self._newest.get(entry.voucher_id)
         self._newest[entry.voucher_id] = (entry,) if newest is None else _superseding(entry, newest)
-        self._entries[entry.id] = entry
-        if len(self._entries) > _REMEMBERED:
-            self._forget(next(iter(self._entries)))
+        oldest = self._entries.put(entry.id, entry)
+        if oldest is not None:
+            self._forget(oldest[1])
         return entry
 
-    def _forget(self, reservation_id: str) -> None:
-        entry = self._entries.pop(reservation_id, None)
-        if entry is None:
-            return
+    def _forget(self, entry: Entry) -> None:
         newest = self._newest.pop(entry.voucher_id, (entry,))
         if newest != (entry,):
             self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
@@ -187,10 +183,9 @@ class ReservationTracker:
     def _ended(self, reservation_id: str, state: SettlementState) -> None:
         self._in_doubt.pop(reservation_id, None)
         self._charged[reservation_id] = state
-        if state is SettlementState.DONE:
-            self._forget(reservation_id)  # nothing more is to be known of it
-        if len(self._charged) > _REMEMBERED:
-            self._charged.popitem(last=False)
+        entry = self._entries.pop(reservation_id, None) if state is SettlementState.DONE else None
+        if entry is not None:
+            self._forget(entry)  # nothing more is to be known of it
 
     def is_charged(self, entry: Entry) -> bool:
         """Whether this client charged the reservation."""

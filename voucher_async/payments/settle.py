@@ -250,7 +250,7 @@ class Settler:
         if problem:
             self._note_failure(money_call, contradicted(request, problem), is_only=is_only)
             return None
-        money_call.answered = True
+        money_call.succeeded = True
         self._learn(money_call, answer)
         return answer.value
 
@@ -332,7 +332,7 @@ class Settler:
             patience = self.judge.patience(money_call)
             is_asked_twice = money_call.absences > 1 and patience is not None
             pause = max(PAUSE_REFUSED, (patience or 0.0) - money_call.quiet if is_asked_twice else 0.0)
-        await self.pauses.wait(min(pause, max(deadline.left(), 0.0)))
+        await self.pauses.wait_within(pause, deadline)
 
     def finish(self, context: CallContext, money_call: MoneyCall, charge: Charge) -> Charge:
         """Note that a call was carried out, and look after what may have been once too often."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from voucher_async.api_errors import MissingScope
 from voucher_async.errors import VoucherError
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.evidence import RULES
 from voucher_async.payments.looking import read_currency
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.registry import Registry
+from voucher_async.payments.report import Report
+from voucher_async.payments.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -16,10 +22,6 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.numbering import Numbering
-    from voucher_async.payments.registry import Registry
-    from voucher_async.payments.report import Report
-    from voucher_async.payments.sender import Sender
 
     Refund = Callable[[Charge, str], Awaitable[Charge]]
 
@@ -29,6 +31,7 @@ _TRIES: Final = 8
 _TWO: Final = 2  # requests in doubt: fewer leave no surplus of ours
 
 
+@attrs.define(eq=False, repr=False)
 class Surplus:
     """One per client.
 
@@ -40,14 +43,11 @@ class Surplus:
         numbering: order numbers as the shop has them.
     """
 
-    def __init__(
-        self, sender: Sender, refund: Refund, *, registry: Registry, report: Report, numbering: Numbering
-    ) -> None:
-        self._sender = sender
-        self._refund = refund
-        self._registry = registry
-        self._report = report
-        self._numbering = numbering
+    sender: Sender
+    refund: Refund
+    registry: Registry
+    report: Report
+    numbering: Numbering
 
     async def take_back(
         self, money_call: MoneyCall, surplus: Sequence[Charge], deadline: Deadline
@@ -62,9 +62,9 @@ class Surplus:
         if money_call.foreign or not is_ours or not RULES[money_call.pending.operation].take_back:
             return self._leave(money_call, surplus, None)
         for charge in surplus:
-            self._registry.take(charge.id, money_call.pending.id)  # from here on nobody else finds it
+            self.registry.take(charge.id, money_call.pending.id)  # from here on nobody else finds it
         try:
-            currency = await read_currency(self._sender, money_call.pending, deadline)
+            currency = await read_currency(self.sender, money_call.pending, deadline)
         except MissingScope as error:
             return self._leave(money_call, surplus, error)
         except VoucherError:
@@ -81,14 +81,14 @@ class Surplus:
         """Refund one charge; False when it has to be tried again later."""
         before = money_call.refunding.get(charge.id)
         if before is not None:
-            settlement = self._registry.settlement(before)
+            settlement = self.registry.settlement(before)
             if settlement is None:
                 return False  # its refund is in doubt, and looked after by itself
             del money_call.refunding[charge.id]
             if settlement.charge is not None:
                 return self._taken_back(money_call, charge, settlement.charge)
         try:
-            refunded = await self._refund(self._numbering.own(charge), currency)
+            refunded = await self.refund(self.numbering.own(charge), currency)
         except OutcomeUnknown as error:
             money_call.refunding[charge.id] = error.pending.id
             return False
@@ -97,18 +97,18 @@ class Surplus:
             if money_call.tries < _TRIES:
                 return False
             money_call.taken_back[charge.id] = None
-            self._report.surplus_left(money_call, charge, error)
+            self.report.surplus_left(money_call, charge, error)
             return True
         return self._taken_back(money_call, charge, refunded)
 
     def _taken_back(self, money_call: MoneyCall, charge: Charge, refunded: Charge) -> bool:
         money_call.taken_back[charge.id] = refunded
-        self._report.surplus_refunded(money_call, charge)
+        self.report.surplus_refunded(money_call, charge)
         return True
 
     def _leave(
         self, money_call: MoneyCall, surplus: Sequence[Charge], error: VoucherError | None
     ) -> tuple[Charge, ...]:
         for charge in surplus:
-            self._report.surplus_left(money_call, charge, error)
+            self.report.surplus_left(money_call, charge, error)
         return ()

@@ -5,32 +5,33 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from voucher_async.cancelling import goes_on
+from voucher_async.clock import Clock
+from voucher_async.config import Settings
 from voucher_async.outcomes import Settlement, SettlementState
 from voucher_async.payments.call import ENDED
 from voucher_async.payments.evidence import Move, obstacle
-from voucher_async.payments.judging import event_of
-from voucher_async.payments.pauses import growing
+from voucher_async.payments.judging import Judge, event_of
+from voucher_async.payments.machine import Machine
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.pauses import Pauses, growing
+from voucher_async.payments.registry import Registry
+from voucher_async.payments.report import Report
+from voucher_async.payments.sender import Sender
+from voucher_async.payments.surplus import Surplus
 
 if TYPE_CHECKING:
-    from voucher_async.clock import Clock
-    from voucher_async.config import Settings
     from voucher_async.errors import Proof
-    from voucher_async.payments.judging import Judge
-    from voucher_async.payments.machine import Machine
     from voucher_async.payments.money_call import MoneyCall
-    from voucher_async.payments.numbering import Numbering
-    from voucher_async.payments.pauses import Pauses
-    from voucher_async.payments.registry import Registry
-    from voucher_async.payments.report import Report
-    from voucher_async.payments.sender import Sender
-    from voucher_async.payments.surplus import Surplus
 
 __all__ = ["Watch", "not_done"]
 
 _LONGEST_PAUSE: Final = 6.0  # so that the dates of two looks can be compared
 
 
+@attrs.define(eq=False, repr=False)
 class Watch:
     """One per client.
 
@@ -50,35 +51,21 @@ class Watch:
         tasks: one for each call that is looked after.
     """
 
-    def __init__(
-        self,
-        sender: Sender,
-        judge: Judge,
-        surplus: Surplus,
-        *,
-        machine: Machine,
-        registry: Registry,
-        report: Report,
-        numbering: Numbering,
-        pauses: Pauses,
-        clock: Clock,
-        settings: Settings,
-    ) -> None:
-        self.tasks: set[asyncio.Task[None]] = set()
-        self._sender = sender
-        self._judge = judge
-        self._surplus = surplus
-        self._machine = machine
-        self._registry = registry
-        self._report = report
-        self._numbering = numbering
-        self._pauses = pauses
-        self._clock = clock
-        self._settings = settings
+    sender: Sender
+    judge: Judge
+    surplus: Surplus
+    machine: Machine
+    registry: Registry
+    report: Report
+    numbering: Numbering
+    pauses: Pauses
+    clock: Clock
+    settings: Settings
+    tasks: set[asyncio.Task[None]] = attrs.field(init=False, factory=set[asyncio.Task[None]])
 
     def begin(self, money_call: MoneyCall) -> asyncio.Task[None] | None:
         """Look after a call in the background until it is clear; None when looking cannot help."""
-        self._registry.open(money_call)
+        self.registry.open(money_call)
         if obstacle(money_call.pending):
             return None
         task = money_call.task
@@ -90,30 +77,30 @@ class Watch:
         return task
 
     async def _look_after(self, money_call: MoneyCall) -> None:
-        ends = self._clock.monotonic() + self._settings.settle_for
+        ends = self.clock.monotonic() + self.settings.settle_for
         pauses = growing(_LONGEST_PAUSE)
         try:
             while not await self._is_clear(money_call):
-                if money_call.hopeless or self._clock.monotonic() >= ends:
-                    self._report.left_open(money_call, money_call.error)
+                if money_call.hopeless or self.clock.monotonic() >= ends:
+                    self.report.left_open(money_call, money_call.error)
                     return
-                await self._pauses.wait(next(pauses))
+                await self.pauses.wait(next(pauses))
         finally:
             money_call.task = None
 
     async def _is_clear(self, money_call: MoneyCall) -> bool:
-        deadline = self._sender.deadline()
-        verdict = await self._judge.look(money_call, deadline)
+        deadline = self.sender.deadline()
+        verdict = await self.judge.look(money_call, deadline)
         move, event = verdict.move, event_of(verdict.move, money_call.call)
         if event is not None and money_call.call.state not in ENDED:
-            money_call.advance(self._machine, event, verdict.facts)
+            money_call.advance(self.machine, event, verdict.facts)
         if move in {Move.NOT_DONE, Move.REFUSED}:
             await self._ended_behind(money_call, not_done(money_call, verdict.proof), aloud=True)
             return True
-        if move is not Move.DONE or money_call.may_grow(self._settings.settle_window):
+        if move is not Move.DONE or money_call.may_grow(self.settings.settle_window):
             return False
         found = money_call.finding.ours
-        refunds = await self._surplus.take_back(money_call, found[1:], deadline) if found[1:] else ()
+        refunds = await self.surplus.take_back(money_call, found[1:], deadline) if found[1:] else ()
         if refunds is None:
             return False
         settlement = Settlement(
@@ -130,18 +117,18 @@ class Watch:
         """A call ended in the background."""
         recorder = money_call.recorder if money_call.charge is None else None
         if recorder is not None:
-            await recorder.settled(self._numbering.own_settlement(settlement))
+            await recorder.settled(self.numbering.own_settlement(settlement))
             if settlement.state is SettlementState.NOT_DONE and not await recorder.may_deny():
-                self._registry.close(money_call.pending.id)  # its record tells, which somebody else writes
+                self.registry.close(money_call.pending.id)  # its record tells, which somebody else writes
                 return
         self.ended(money_call, settlement)
         if aloud:
-            self._registry.deliver_later(money_call.key, settlement.charge)
-            self._report.ended(money_call, settlement, behind=True)
+            self.registry.deliver_later(money_call.key, settlement.charge)
+            self.report.ended(money_call, settlement, behind=True)
 
     def ended(self, money_call: MoneyCall, settlement: Settlement) -> None:
         """Remember how a call ended, and tell whoever waits for that."""
-        self._registry.settled(settlement)
+        self.registry.settled(settlement)
         if money_call.on_end is not None:
             money_call.on_end(settlement)
 

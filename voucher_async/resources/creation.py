@@ -17,12 +17,12 @@ from voucher_async.payments.call import Parameters
 from voucher_async.payments.facts import Event
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.joining import Ask, Work
-from voucher_async.payments.likeness import Likeness, compare
-from voucher_async.payments.looking import is_of_value
+from voucher_async.payments.looking import is_of_value, is_what_was_asked
 from voucher_async.payments.money_call import MoneyCall
-from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_reply, reply_of
+from voucher_async.payments.replies import Reply, as_not_done, brief, event_of_reply, is_missing, reply_of
 from voucher_async.payments.sender import open_outcome
 from voucher_async.sansio import build
+from voucher_async.statuses import CLIENT_ERRORS
 
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
@@ -36,14 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["create_voucher", "create_with_key"]
 
-_REFUSALS: Final = range(400, 500)
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
 _PROOFS: Final = {Reply.NOT_SENT: Proof.NOT_SENT, Reply.UNAUTHORIZED: Proof.UNAUTHORIZED}
 _LOOKS: Final = 2
 _BETWEEN: Final = 1.0  # seconds from one look to the next
 _TOLERANCE: Final = dt.timedelta(minutes=5)
 _FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # beyond that no wrong clock explains a stamp
-_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")
 
 
 async def create_with_key(
@@ -142,7 +140,7 @@ class _Keyed:
         if not is_only:
             money_call.doubts, money_call.error = 1, money_call.error or error
             report.in_doubt(money_call, error)
-        if not isinstance(error, ApiError) or error.status not in _REFUSALS:
+        if not isinstance(error, ApiError) or error.status not in CLIENT_ERRORS:
             raise self._settler.not_clear(money_call) from error
         voucher = await self._after_refusal(error, is_only=is_only)
         report.found(money_call, voucher)
@@ -216,7 +214,7 @@ async def create_voucher(
             raise as_not_done(error, _PROOFS[reply]) from None
         failure = error
     pending = _since(pending, failure, deadline, fresh_id=fresh_id)
-    if not isinstance(failure, ApiError) or failure.status not in _REFUSALS:
+    if not isinstance(failure, ApiError) or failure.status not in CLIENT_ERRORS:
         pending = attrs.evolve(pending, answered=reply is Reply.CARRIED_OUT)
         raise open_outcome(failure, pending, "settle it before you repeat the call") from failure
     refused = _Refused(
@@ -267,11 +265,11 @@ async def _after_refusal(settler: Settler, refused: _Refused, deadline: Deadline
     is_absent = False
     for number in range(_LOOKS):
         if number:
-            await settler.pauses.wait(min(_BETWEEN, max(deadline.left(), 0.0)))
+            await settler.pauses.wait_within(_BETWEEN, deadline)
         try:
             answer = await settler.sender.send(request, deadline)
         except VoucherError as failure:
-            if isinstance(failure, NotFound) and failure.has_envelope:
+            if isinstance(failure, NotFound) and is_missing(failure):
                 is_absent = settler.looking.is_absent_now(request.path, failure)
                 continue
             raise refused.left_open(f"reading its id failed ({brief(failure)})") from failure
@@ -292,9 +290,9 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
         OutcomeUnknown: it may be another one.
     """
     if refused.keyed:
-        if _is_what_was_asked(answer.value, refused.body):
+        if is_what_was_asked(answer.value, refused.body):
             return answer.value
-        is_alike = is_of_value(answer.value, refused.body.amount, refused.body.currency)
+        is_alike = is_of_value(answer.value, refused.body)
         if not refused.is_only and is_alike:
             raise refused.left_open("the voucher that has its id is not quite what was asked for")
         mismatch = IdempotencyMismatch(
@@ -302,19 +300,11 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
         )
         raise as_not_done(mismatch, Proof.OTHER_VOUCHER)
     age = dt.timedelta() if refused.fresh_id else _age(answer, deadline)
-    if not refused.fresh_id and (age > _FAR or not _is_what_was_asked(answer.value, refused.body)):
+    if not refused.fresh_id and (age > _FAR or not is_what_was_asked(answer.value, refused.body)):
         raise as_not_done(refused.error, Proof.OTHER_VOUCHER)
     if age > _TOLERANCE:
         raise refused.left_open("by the server's clocks a voucher like it was there before")
     return answer.value
-
-
-def _is_what_was_asked(voucher: CompleteVoucher, body: CreateVoucherRequest) -> bool:
-    """Whether a voucher is the one that was asked for, but for what servers rewrite."""
-    if not is_of_value(voucher, body.amount, body.currency):
-        return False
-    texts = ((getattr(body, name), getattr(voucher, name)) for name in _TELLING)
-    return all(wanted is None or compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)
 
 
 def _since(

@@ -19,7 +19,6 @@ __all__ = ["ORDER_FILTER", "Listing", "Page", "list_query"]
 
 ORDER_FILTER: Final = "filter[order_number]"
 
-_OK = 200
 _REPEATED = 3
 _LARGEST_NUMBER = 2**31 - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -131,7 +130,7 @@ class _Pages(Generic[ItemT]):
         self._ids = ids
         if self._repeated == _REPEATED:
             problem = f"page {self._next} holds the same items as the {_REPEATED} pages before it"
-            error = BadAnswer(f"HTTP 200 with an answer that cannot be right: {problem}", status=_OK)
+            error = BadAnswer(f"HTTP 200 with an answer that cannot be right: {problem}", status=200)
             error.problem = problem
             raise error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -35,6 +36,7 @@ from voucher_async.operations import (
     Operation,
 )
 from voucher_async.sansio.said import SAID, Envelope, excerpt_of, quoted, shorten
+from voucher_async.statuses import REFUSALS, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +59,6 @@ _SECRET: Final = frozenset(
     each.id for each in (CONNECT_CLIENT, CREATE_VOUCHER, GET_COMPLETE_VOUCHER, REQUEST_TOKEN)
 )
 _KIND: Final = 80
-_OK = range(200, 300)
-_CLIENT_ERROR_FROM = 400
-_SERVER_ERROR_FROM = 500
-_REQUEST_TIMEOUT = 408
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -197,7 +195,7 @@ def decode(request: Request[T], response: Response) -> T:
         ApiError: the status is not 2xx; the class says which kind.
         BadAnswer: 2xx, but cut off, too large, not what the operation answers, or not what was asked for.
     """
-    if response.status not in _OK:
+    if response.status not in SUCCESS:
         raise_for_error(request, response)
     if request.operation.answer is _NOTHING:
         return cast("T", None)
@@ -269,7 +267,7 @@ def unreadable(request: Request[Any], response: Response, problem: str) -> BadAn
         problem: what is wrong with it, without secrets.
     """
     masker = _masker(request, response)
-    refused = response.status >= _CLIENT_ERROR_FROM
+    refused = response.status >= HTTPStatus.BAD_REQUEST
     quotable = refused or request.operation.id not in _SECRET
     excerpt = excerpt_of(masker, response.body, keep_error_codes=refused) if quotable else ""
     kind = masker.shown(response.headers.get("Content-Type", "no content type"), _KIND)
@@ -289,8 +287,7 @@ def unreadable(request: Request[Any], response: Response, problem: str) -> BadAn
 
 def _fate(status: int) -> Fate:
     """What a status proves: a refusal that nothing was done, anything else nothing."""
-    refused = _CLIENT_ERROR_FROM <= status < _SERVER_ERROR_FROM and status != _REQUEST_TIMEOUT
-    return Fate.ANSWERED if refused else Fate.UNKNOWN
+    return Fate.ANSWERED if status in REFUSALS else Fate.UNKNOWN
 
 
 def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
@@ -304,7 +301,7 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
         ApiError: always.
     """
     status = response.status
-    if status < _CLIENT_ERROR_FROM:
+    if status < HTTPStatus.BAD_REQUEST:
         raise unreadable(request, response, "a redirect or another status this API never gives")
     masker = _masker(request, response)
     envelope = Envelope.read(masker, response.body, response.status)
@@ -336,18 +333,19 @@ def raise_for_error(request: Request[Any], response: Response) -> NoReturn:
 
 
 _BY_STATUS: Final[dict[int, type[ApiError]]] = {
-    401: AuthenticationError,
-    403: MissingScope,
-    404: NotFound,
-    409: Conflict,
-    429: RateLimited,
+    HTTPStatus.UNAUTHORIZED: AuthenticationError,
+    HTTPStatus.FORBIDDEN: MissingScope,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.TOO_MANY_REQUESTS: RateLimited,
 }
+_LOG_IN_REFUSED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 def _error_class(request: Request[Any], status: int) -> type[ApiError]:
-    if status >= _SERVER_ERROR_FROM:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerError
-    if request.operation.id == "requestToken" and status in {400, 401, 403}:
+    if request.operation.id == "requestToken" and status in _LOG_IN_REFUSED:
         return AuthenticationError
     return _BY_STATUS.get(status, ValidationFailed)
 

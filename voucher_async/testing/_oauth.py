@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from voucher_async.testing._records import ClientRecord, TokenRecord
@@ -81,5 +82,5 @@ def _scopes(command: Command, client: ClientRecord) -> tuple[str, ...]:
 
 
 def _refused(code: str, message: str, *, status: int = 400) -> OAuthRefusal:
-    headers = {**_NO_STORE, **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}  # noqa: PLR2004
+    headers = {**_NO_STORE, **({"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {})}
     return OAuthRefusal(status, code, message, headers=headers)

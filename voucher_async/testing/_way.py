@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Passage", "Way"]
 
 _MOST_COPIES: Final = 1024
-_OK: Final = 200
-_MISSING: Final = 404
 _HTML: Final = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>"
 _MESH: Final = {403: "RBAC: access denied", 429: "local_rate_limited"}  # Envoy's own words
 _TITLES: Final = {
@@ -116,7 +115,7 @@ class Way:
             self._copies.clear()
         if cache is None or operation not in cache.operations:
             return
-        if outcome.status != _OK and not (outcome.status == _MISSING and cache.missing):
+        if outcome.status != HTTPStatus.OK and not (outcome.status == HTTPStatus.NOT_FOUND and cache.missing):
             return
         key = _key(call, cache)
         self._copies.pop(key, None)
@@ -127,7 +126,7 @@ class Way:
 
 def _lifetime(cache: Cache, outcome: Outcome) -> float:
     """Seconds for which a cache serves an answer."""
-    return cache.missing if outcome.status == _MISSING else cache.seconds
+    return cache.missing if outcome.status == HTTPStatus.NOT_FOUND else cache.seconds
 
 
 def _key(call: Call, cache: Cache) -> _Key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
@@ -23,8 +24,9 @@ from voucher_async.events import AttemptEnded, AttemptStarted, Repeating
 from voucher_async.facts import Answer
 from voucher_async.operations import REQUEST_TOKEN, Retry
 from voucher_async.sansio import decode, unreadable
+from voucher_async.statuses import is_healthy
 from voucher_async.transport.exchange import Exchange
-from voucher_async.transport.retry import Attempt, Verdict, is_healthy, is_repeatable, judge
+from voucher_async.transport.retry import Attempt, Verdict, is_repeatable, judge
 
 if TYPE_CHECKING:
     from voucher_async.auth import Token, TokenProvider
@@ -38,7 +40,6 @@ __all__ = ["Call", "is_copy"]
 
 T = TypeVar("T")
 
-_UNAUTHORIZED = 401
 _STATUS: Final = "Cache-Status"  # of RFC 9211: caches parted by commas; or one word, as nginx is told to say
 _CACHES: Final = ("X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status")
 # nginx, Varnish, CDNs; TCP_REFRESH_HIT was confirmed by the server
@@ -239,7 +240,7 @@ class Call(Generic[T]):
         request = self._request
         if is_repeatable(request.operation.retry, known_by_id=request.repeatable):
             return True
-        if response.status == _UNAUTHORIZED:
+        if response.status == HTTPStatus.UNAUTHORIZED:
             return self._requests == 1
         return error.has_envelope
 

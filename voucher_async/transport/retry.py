@@ -7,24 +7,20 @@ request's fate, never on the HTTP method and never on an error code the vendor d
 from __future__ import annotations
 
 import enum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from voucher_async.errors import Fate
 from voucher_async.operations import Retry
+from voucher_async.statuses import is_failure
 
 if TYPE_CHECKING:
     import random
 
-__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "is_healthy", "is_repeatable", "judge"]
+__all__ = ["Attempt", "Backoff", "Budget", "Verdict", "is_repeatable", "judge"]
 
-_REDIRECT_FROM = 300
-_UNAUTHORIZED = 401
-_NOT_FOUND = 404
-_REQUEST_TIMEOUT = 408
-_TOO_MANY = 429
-_SERVER_ERROR_FROM = 500
 _DOUBLINGS = 64
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
@@ -67,6 +63,11 @@ class Attempt:
     secured: bool = True
     repeatable: bool = True
 
+    @property
+    def is_second(self) -> bool:
+        """Whether an earlier delivery, of the call or of this request, may have been carried out."""
+        return self.in_doubt or self.resent
+
 
 def judge(retry: Retry, attempt: Attempt) -> Verdict:
     """Decide what follows an attempt, time and budget left aside.
@@ -79,7 +80,7 @@ def judge(retry: Retry, attempt: Attempt) -> Verdict:
         return Verdict.REPEAT
     if _is_in_doubt(attempt):
         return Verdict.REPEAT if is_repeatable(retry, known_by_id=attempt.repeatable) else Verdict.FAIL
-    if attempt.status is not None and attempt.status < _REDIRECT_FROM:
+    if attempt.status is not None and attempt.status < HTTPStatus.MULTIPLE_CHOICES:
         return Verdict.RETURN
     return _after_refusal(retry, attempt)
 
@@ -96,14 +97,14 @@ def is_repeatable(retry: Retry, *, known_by_id: bool) -> bool:
 
 def _after_refusal(retry: Retry, attempt: Attempt) -> Verdict:
     repeatable = is_repeatable(retry, known_by_id=attempt.repeatable)
-    if (attempt.resent or attempt.in_doubt) and not repeatable:
+    if attempt.is_second and not repeatable:
         return Verdict.FAIL  # a refusal of the second request proves nothing about the first
-    if attempt.status == _TOO_MANY:
+    if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
         # a proxy may have delivered the request before another one refused it
         return Verdict.REPEAT if repeatable else Verdict.FAIL
-    if attempt.status == _UNAUTHORIZED:
+    if attempt.status == HTTPStatus.UNAUTHORIZED:
         return _after_401(retry, attempt)
-    if retry is Retry.DELETE and attempt.status == _NOT_FOUND and (attempt.in_doubt or attempt.resent):
+    if retry is Retry.DELETE and attempt.status == HTTPStatus.NOT_FOUND and attempt.is_second:
         return Verdict.DONE
     return Verdict.FAIL
 
@@ -111,23 +112,18 @@ def _after_refusal(retry: Retry, attempt: Attempt) -> Verdict:
 def _is_in_doubt(attempt: Attempt) -> bool:
     if attempt.fate is Fate.UNKNOWN or attempt.status is None:
         return True
-    if attempt.status >= _SERVER_ERROR_FROM or attempt.status == _REQUEST_TIMEOUT:
+    if is_failure(attempt.status):
         return True
     # a redirect is unreadable, too, but asking again gives the same redirect
-    return attempt.status < _REDIRECT_FROM and not attempt.readable
+    return attempt.status < HTTPStatus.MULTIPLE_CHOICES and not attempt.readable
 
 
 def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
     if attempt.secured and not attempt.reauthenticated:
         return Verdict.REAUTHENTICATE  # the token alone may be worthless; where credentials are, it says so
-    if retry is Retry.DISCONNECT and (attempt.in_doubt or attempt.resent):
+    if retry is Retry.DISCONNECT and attempt.is_second:
         return Verdict.DONE
     return Verdict.FAIL
-
-
-def is_healthy(status: int) -> bool:
-    """Whether a status is that of a server that is well: it answered, if only with a refusal."""
-    return status < _SERVER_ERROR_FROM and status != _TOO_MANY
 
 
 @attrs.frozen(kw_only=True)

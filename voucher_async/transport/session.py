@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
@@ -34,7 +35,6 @@ USER_AGENT: Final = (
 )
 
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
-_BAD_REQUEST = 400
 _CLOSED: Final = "_closed"
 _UNTIMED: Final = aiohttp.ClientTimeout(total=None)
 _NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
@@ -165,7 +165,7 @@ class Session:
         try:
             content, complete = await self._read(answer, limit)
         except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
-            if answer.status < _BAD_REQUEST:
+            if answer.status < HTTPStatus.BAD_REQUEST:
                 raise
             if isinstance(error, asyncio.CancelledError) and not limit.fell_silent():
                 raise

@@ -1,0 +1,32 @@
+"""A mapping that keeps its latest entries: what is remembered for good must not grow for good."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TypeVar
+
+__all__ = ["BoundedMap"]
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+
+
+class BoundedMap(OrderedDict[KeyT, ValueT]):
+    """The entries that were set last; an ordered dict, as taking the oldest out of a dict takes ever longer.
+
+    Args:
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __setitem__(self, key: KeyT, value: ValueT) -> None:
+        self.put(key, value)
+
+    def put(self, key: KeyT, value: ValueT) -> tuple[KeyT, ValueT] | None:
+        """Set an entry, which is the latest then; the oldest is returned where it had to go for that."""
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        return self.popitem(last=False) if len(self) > self._most else None

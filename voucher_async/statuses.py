@@ -1,0 +1,38 @@
+"""What the HTTP status of an answer proves about the delivery that it answers: the contract's table.
+
+What it proves about the call hangs on more: on the deliveries before, and on who answered. See
+`payments.replies` for calls that move money, `transport.retry` for all.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+__all__ = ["CLIENT_ERRORS", "DECLINED", "GONE", "REFUSALS", "SUCCESS", "is_failure", "is_healthy"]
+
+SUCCESS: Final = range(200, 300)
+"""Something was done, whatever the answer says."""
+
+CLIENT_ERRORS: Final = range(400, 500)
+
+REFUSALS: Final[frozenset[int]] = frozenset(CLIENT_ERRORS) - {HTTPStatus.REQUEST_TIMEOUT}
+"""This delivery did nothing. A server or a proxy that gave up waiting (408) may have acted all the same."""
+
+GONE: Final[frozenset[int]] = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""Of refusals: the thing that the request was for is not there."""
+
+DECLINED: Final[frozenset[int]] = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+)
+"""Of refusals: by whoever limits, or checks rights, so nothing about the thing that the request was for."""
+
+
+def is_failure(status: int) -> bool:
+    """Whether a status proves nothing: the server, or a proxy before it, failed or gave up waiting."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
+
+
+def is_healthy(status: int) -> bool:
+    """Whether a status is that of a server that is well: it answered, if only with a refusal."""
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
