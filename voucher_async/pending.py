@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+import os
 import re
-import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -29,7 +29,7 @@ _AMOUNT: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
 def _new_id() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @attrs.frozen(kw_only=True)

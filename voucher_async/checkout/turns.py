@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from voucher_async.cancelling import WAITS, quietly
 from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.masking import SecretBytes
 from voucher_async.payments.codes import spelled
 
 if TYPE_CHECKING:
@@ -48,12 +49,17 @@ class VoucherLock(Protocol):
         ...
 
 
-def voucher_key(code: str, base_url: str, secret: str) -> str:
-    """What stands for a voucher code in a lock; it tells nothing to who has not the secret."""
+def lock_key(secret: str) -> bytes:
+    """The key that voucher codes are digested with for a lock."""
+    return SecretBytes(hashlib.blake2b(secret.encode(errors="surrogatepass")).digest())
+
+
+def voucher_key(code: str, base_url: str, key: bytes) -> str:
+    """The digest of a voucher code in a lock; it tells nothing to who has not the key."""
     # two spellings of one voucher must wait for each other; and no part of it may be left in this frame
     return hashlib.blake2b(
         base_url.encode() + b" " + spelled(code),
-        key=hashlib.blake2b(secret.encode(errors="surrogatepass")).digest(),
+        key=key,
         digest_size=16,
     ).hexdigest()
 

@@ -14,6 +14,7 @@ from voucher_async.cancelling import quietly
 from voucher_async.clock import uptime_of
 from voucher_async.errors import JournalFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.masking import SecretBytes
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters, new_id
 from voucher_async.payments.codes import spelled
 from voucher_async.payments.heartbeat import Heartbeat
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.payments.journal import Claim, Journal
 
-__all__ = ["LEASE", "Ownership", "ask_journal"]
+__all__ = ["LEASE", "Ownership", "ask_journal", "digest_of"]
 
 T = TypeVar("T")
 
@@ -92,15 +93,26 @@ class Ownership:
         self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self._renew, _RENEWED)
         self._driven = {}
 
+    async def digest_key(self) -> bytes:
+        """The key that voucher codes are digested with for records; the journal keeps it."""
+        if self._digest_key is None:
+            self._digest_key = SecretBytes(await ask_journal(self.journal.digest_key()))
+        return self._digest_key
+
     async def digest(self, code: str) -> str:
         """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
-        if self._digest_key is None:
-            self._digest_key = await ask_journal(self.journal.digest_key())
-        return digest_of(code, self._digest_key)
+        return digest_of(code, await self.digest_key())
 
-    def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
+    def new_record(self, parameters: Parameters, key: str | None, record_id: str | None = None) -> CallRecord:
         """A record that is not stored yet."""
-        return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
+        return CallRecord.begin(
+            parameters,
+            scope=self.scope,
+            key=key,
+            owner=self.owner,
+            at=self.clock.now(),
+            record_id=record_id,
+        )
 
     async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a new record and give it its key, if that is free.
