@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-import uuid
+import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -42,7 +42,7 @@ _REQUIRED: Final = frozenset({"id", "operation", "sends"})
 
 
 def _new_id() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @attrs.frozen(kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.checkout import Lifecycle
+from voucher_async.checkout.turns import lock_key
 from voucher_async.payments.joining import Joining
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.payments.ownership import Ownership
@@ -89,5 +90,5 @@ class Core:
             pauses=self.settler.pauses,
             report=self.settler.report,
             base_url=settings.base_url,
-            lock_secret=lock_secret,
+            lock_key=lock_key(lock_secret),
         )

@@ -26,7 +26,7 @@ WARM_SECONDS = 3.0
 MADE = {"reserve": "2b1f3c9e-", "redeem": "c81d4e2e-"}  # how the id of what was made begins
 
 Call = Callable[[str], Awaitable[object]]
-"""Reserves 10.00 EUR of the voucher with that code, or pays with it; gives what it makes of the last answer."""
+"""Reserves 10.00 EUR of the voucher with that code, or pays with it; gives the last answer as it makes it."""
 
 
 async def worker(call: Call, numbers: Iterator[int], seconds: list[float]) -> None:

@@ -11,9 +11,9 @@ from tests.bench.report import Figure, Part
 CONTENDERS = (FLOOR, OURS, *ON_UVLOOP, *HEAP_KEPT)
 MOST = 1.5
 NOTE = """\
-As above; raw aiohttp reserves and charges, and nothing else: no turn, no record, no look at what came back.
-With the heap kept the ratio is {heap_kept:.2f}, on uvloop {on_uvloop:.2f}. {calls:,} calls a round, medians of
-{rounds} rounds, {in_flight} in flight."""
+As above; raw aiohttp reserves and charges, and nothing else: no turn, no record, no check of the answers.
+With the heap kept the ratio is {heap_kept:.2f}, on uvloop {on_uvloop:.2f}. {calls:,} calls a round, medians
+of {rounds} rounds, {in_flight} in flight."""
 
 
 def measure(rounds: int, missing: Mapping[str, str]) -> Part:

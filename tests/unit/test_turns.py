@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucher_async.checkout.turns import LocalVoucherLock, in_turn, voucher_key
+from voucher_async.checkout.turns import LocalVoucherLock, in_turn, lock_key, voucher_key
 from voucher_async.clock import Deadline, ManualClock, SystemClock
 from voucher_async.errors import CallTimeout, Fate, LockFailed
 
@@ -55,6 +55,10 @@ class Till:
     @property
     def remembered(self) -> int:
         return len(self.lock._turns)
+
+
+def key_of(code: str, base_url: str, secret: str) -> str:
+    return voucher_key(code, base_url, lock_key(secret))
 
 
 async def test_one_holder_at_a_time_in_the_order_of_asking() -> None:
@@ -308,33 +312,33 @@ async def test_a_turn_that_was_not_taken_is_not_given_back() -> None:
 
 def test_a_key_is_the_same_for_the_same_code_and_secret_only() -> None:
     keys = {
-        voucher_key(code, url, secret)
+        key_of(code, url, secret)
         for code in (CODE, "GIFT-8")
         for url in (URL, "https://sandbox.example/v1")
         for secret in (SECRET, "other")
     }
     assert len(keys) == 8
-    assert voucher_key(CODE, URL, SECRET) == voucher_key(CODE, URL, SECRET)
+    assert key_of(CODE, URL, SECRET) == key_of(CODE, URL, SECRET)
 
 
 @pytest.mark.parametrize("spelling", [CODE.lower(), f" {CODE}", f"{CODE}\n"])
 def test_two_spellings_the_server_may_take_for_one_code_wait_for_each_other(spelling: str) -> None:
-    assert voucher_key(spelling, URL, SECRET) == voucher_key(CODE, URL, SECRET)
+    assert key_of(spelling, URL, SECRET) == key_of(CODE, URL, SECRET)
 
 
 @given(st.text(min_size=2), st.text())
 def test_a_key_never_holds_the_code_and_any_text_has_one(code: str, secret: str) -> None:
-    key = voucher_key(code, URL, secret)
+    key = key_of(code, URL, secret)
     assert len(key) == 32
     assert set(key) <= set("0123456789abcdef")
-    assert voucher_key(code, URL, f"{secret}x") != key
+    assert key_of(code, URL, f"{secret}x") != key
 
 
 @pytest.mark.parametrize("length", [63, 64, 65, 1000])
 def test_every_character_of_a_long_secret_counts(length: int) -> None:
-    assert voucher_key(CODE, URL, "x" * length) != voucher_key(CODE, URL, "x" * (length - 1) + "y")
-    assert voucher_key(CODE, URL, "x" * length) != voucher_key(CODE, URL, "x" * (length + 1))
+    assert key_of(CODE, URL, "x" * length) != key_of(CODE, URL, "x" * (length - 1) + "y")
+    assert key_of(CODE, URL, "x" * length) != key_of(CODE, URL, "x" * (length + 1))
 
 
 def test_a_code_that_cannot_be_encoded_has_a_key_and_is_refused_elsewhere() -> None:
-    assert len(voucher_key("\ud800", URL, SECRET)) == 32
+    assert len(key_of("\ud800", URL, SECRET)) == 32

@@ -14,6 +14,7 @@ from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
 from voucher_async.errors import ConfigurationError, VoucherError
 from voucher_async.masking import conceal, known
+from voucher_async.models import CreateReservationRequest
 from voucher_async.money import CENT, to_amount, total
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import HeldState, OutcomeUnknown, PendingOutcome
@@ -129,7 +130,8 @@ class Checkout:
         asked = to_amount(amount, minimum=CENT)
 
         def request_for(value: Decimal) -> Request[Reservation]:
-            return self._kit.reservations.request(code=code, amount=value, currency=self.currency, pin=pin)
+            body = CreateReservationRequest(code=code, amount=value, currency=self.currency, pin=pin)
+            return self._kit.reservations.request(body)
 
         request = request_for(asked)
         key, target = self._kit.key(code), await self._kit.joining.ownership.digest(code)

@@ -30,7 +30,7 @@ class CheckoutKit:
         pauses: waits for the moment to renew.
         report: tells hooks and the log.
         base_url: whose vouchers they are, for the lock keys.
-        lock_secret: what voucher codes are turned into lock keys with; not shown.
+        lock_key: what voucher codes are digested with for the lock; not shown.
     """
 
     sender: Sender
@@ -42,8 +42,8 @@ class CheckoutKit:
     pauses: Pauses
     report: Report
     base_url: str
-    lock_secret: str = attrs.field(repr=False)
+    lock_key: bytes = attrs.field(repr=False)
 
     def key(self, code: str) -> str:
         """What stands for a voucher code in the lock."""
-        return voucher_key(code, self.base_url, self.lock_secret)
+        return voucher_key(code, self.base_url, self.lock_key)

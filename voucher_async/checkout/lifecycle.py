@@ -12,11 +12,9 @@ from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.kit import CheckoutKit
 from voucher_async.checkout.turns import in_turn
 from voucher_async.errors import Fate, Proof, ReservationExpired, ReservationSuperseded, VoucherError
-from voucher_async.models import ChargeReservationRequest, Reservation
-from voucher_async.money import to_amount
-from voucher_async.operations import CHARGE_RESERVATION
-from voucher_async.outcomes import PendingOutcome
+from voucher_async.models import ChargeReservationRequest, CreateReservationRequest, Reservation
 from voucher_async.payments.call import REDEEM, Parameters
+from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.fence import look_behind
 from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
@@ -25,6 +23,8 @@ from voucher_async.sansio import Request
 from voucher_async.statuses import DECLINED
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.money import Amount
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 __all__ = ["Lifecycle"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class _Payment:
     """A `redeem`, checked.
 
     Attributes:
         request: reserves the amount.
         turn: stands for the voucher in the lock.
-        order_number: the order.
+        order: what the reservation is charged for.
         currency: ISO 4217.
     """
 
     request: Request[Reservation]
     turn: str
-    order_number: str
+    order: ChargeReservationRequest
     currency: str
 
 
@@ -69,26 +69,24 @@ class Lifecycle(CheckoutKit):
         """Reserve and charge; documented at `VoucherClient.redeem`."""
         key = check_key(idempotency_key)
         deadline = self.sender.deadline(timeout)
-        request = self.reservations.request(code=code, amount=amount, currency=currency, pin=pin)
-        ChargeReservationRequest(order_number=order_number)  # a bad one is refused before anything is sent
-        value = to_amount(amount)
-        target = await self.joining.ownership.digest(code)
+        body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
+        order = ChargeReservationRequest(order_number=order_number)
+        request, value = self.reservations.request(body), body.amount
+        digest_key = await self.joining.ownership.digest_key()
+        target = digest_of_code(code, digest_key)
         alike = (target, value, currency, order_number) if join and key is None else None
         ask = Ask(
             parameters=Parameters(
                 operation=REDEEM, amount=value, currency=currency, order_number=order_number, target=target
             ),
             key=key,
-            join=None if alike is None else (*alike, await self.joining.ownership.digest(pin or "")),
-            pending=PendingOutcome(
-                operation=CHARGE_RESERVATION.id, amount=value, currency=currency, order_number=order_number
-            ),
+            join=None if alike is None else (*alike, digest_of_code(pin, digest_key) if pin else ""),
         )
-        payment = _Payment(request=request, turn=self.key(code), order_number=order_number, currency=currency)
+        payment = _Payment(request, self.key(code), order, currency)
 
-        async def call(context: CallContext) -> Charge:
+        def call(context: CallContext) -> Awaitable[Charge]:
             context.key = None if alike is None else tuple(map(str, alike))
-            return await self._pay(context, payment)
+            return self._pay(context, payment)
 
         return await self.joining.charge(ask, deadline, call)
 
@@ -128,7 +126,7 @@ class Lifecycle(CheckoutKit):
 
     async def _charge(self, context: CallContext, payment: _Payment, reservation: Reservation) -> Charge:
         return await self.reservations.charge_by(
-            context, reservation, order_number=payment.order_number, currency=payment.currency
+            context, reservation, payment.order, currency=payment.currency
         )
 
     async def _charge_once_more(self, context: CallContext, payment: _Payment, refusal: ApiError) -> Charge:

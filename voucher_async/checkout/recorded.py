@@ -26,6 +26,7 @@ from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.finishing import child_of, finish
 from voucher_async.checkout.replayed import Replayed
 from voucher_async.errors import ConfigurationError, Fate, JournalFailed, Proof
+from voucher_async.models import ChargeReservationRequest
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
@@ -220,7 +221,7 @@ class CheckoutRecord:
         charging = self._kit.reservations.charge_by(
             context,
             planned.reservation,
-            order_number=asked.order_number or "",
+            ChargeReservationRequest(order_number=asked.order_number or ""),
             currency=asked.currency,
             recorder=recorder,
         )

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from voucher_async.cancelling import WAITS, quietly
 from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.masking import SecretBytes
 from voucher_async.payments.codes import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import Iterable
     from types import TracebackType
 
     from voucher_async.clock import Deadline
@@ -48,12 +49,17 @@ class VoucherLock(Protocol):
         ...
 
 
-def voucher_key(code: str, base_url: str, secret: str) -> str:
-    """What stands for a voucher code in a lock; it tells nothing to who has not the secret."""
+def lock_key(secret: str) -> bytes:
+    """The key that voucher codes are digested with for a lock."""
+    return SecretBytes(hashlib.blake2b(secret.encode(errors="surrogatepass")).digest())
+
+
+def voucher_key(code: str, base_url: str, key: bytes) -> str:
+    """The digest of a voucher code in a lock; it tells nothing to who has not the key."""
     # two spellings of one voucher must wait for each other; and no part of it may be left in this frame
     return hashlib.blake2b(
         base_url.encode() + b" " + spelled(code),
-        key=hashlib.blake2b(secret.encode(errors="surrogatepass")).digest(),
+        key=key,
         digest_size=16,
     ).hexdigest()
 
@@ -84,13 +90,21 @@ class LocalVoucherLock:
         with self._guard:
             turn = self._turns.get(key)
             if turn is None:
-                self._turns[key] = turn = _Turn(loop)
-                return turn, None
+                return self._begin(key, loop), None
             place: asyncio.Future[None] = loop.create_future()
             turn.line.append(place)
             if turn.holder.is_closed():
                 self._pass_on(key, turn)  # whoever held it on a loop that is gone is gone, too
         return turn, place
+
+    def take_if_free(self, key: str) -> _Turn | None:
+        """Take the turn when nobody has it."""
+        with self._guard:
+            return None if key in self._turns else self._begin(key, asyncio.get_running_loop())
+
+    def _begin(self, key: str, loop: asyncio.AbstractEventLoop) -> _Turn:
+        self._turns[key] = turn = _Turn(loop)
+        return turn
 
     def leave_line(self, key: str, turn: _Turn, place: asyncio.Future[None]) -> None:
         """Give up a place in the line; when it was our turn already, the next one has it."""
@@ -142,6 +156,17 @@ class _Holding:
         self._key = key
         self._ours: _Turn | None = None
 
+    def take_if_free(self) -> bool:
+        """Take the turn when nobody has it; else leave it."""
+        self._ours = self._lock.take_if_free(self._key)
+        return self._ours is not None
+
+    def give_back(self) -> None:
+        """End the turn, when it was ours."""
+        turn, self._ours = self._ours, None
+        if turn is not None:
+            self._lock.give_back(self._key, turn)
+
     async def __aenter__(self) -> None:
         turn, place = self._lock.join(self._key)
         if place is not None:
@@ -155,9 +180,7 @@ class _Holding:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        turn, self._ours = self._ours, None
-        if turn is not None:
-            self._lock.give_back(self._key, turn)
+        self.give_back()
 
 
 PROCESS_LOCK: Final = LocalVoucherLock()
@@ -167,10 +190,7 @@ PROCESS_SECRET: Final = secrets.token_hex()
 """What its keys are made with: clients of one process wait for each other whatever their credentials are."""
 
 
-@contextlib.asynccontextmanager
-async def in_turn(
-    lock: VoucherLock, keys: Iterable[str], deadline: Deadline, *, last: bool = False
-) -> AsyncGenerator[None, None]:
+class in_turn:  # noqa: N801 - reads as the function that it would be, were generators as fast
     """Hold the turns of some vouchers, taken in one order by everybody so that nobody waits in a circle.
 
     Args:
@@ -184,32 +204,55 @@ async def in_turn(
         CallTimeout: the deadline passed before it was our turn; nothing was sent.
         LockFailed: the lock raised an error of its own; nothing was sent.
     """
-    held: list[contextlib.AbstractAsyncContextManager[Any]] = []
-    try:
-        await _enter(lock, keys, deadline, held)
-        yield
-    finally:
-        cancelled = await _leave(held)
-        if cancelled is not None and not last:
+
+    __slots__ = ("_deadline", "_held", "_keys", "_last", "_lock")
+
+    def __init__(
+        self, lock: VoucherLock, keys: Iterable[str], deadline: Deadline, *, last: bool = False
+    ) -> None:
+        self._lock = lock
+        self._keys = sorted(set(keys))
+        self._deadline = deadline
+        self._last = last
+        self._held: list[contextlib.AbstractAsyncContextManager[Any]] = []
+
+    async def __aenter__(self) -> None:
+        try:
+            self._take_free()
+            if self._keys:
+                await self._wait()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cancelled = await _leave(self._held)
+        if cancelled is not None and not self._last:
             raise cancelled
 
+    def _take_free(self) -> None:
+        """Take the turns of this process that nobody has: there is nothing to wait for, nor to limit."""
+        while self._keys and isinstance(self._lock, LocalVoucherLock):
+            turn = self._lock.hold(self._keys[0])
+            if not turn.take_if_free():
+                return
+            self._held.append(turn)
+            del self._keys[0]
 
-async def _enter(
-    lock: VoucherLock,
-    keys: Iterable[str],
-    deadline: Deadline,
-    held: list[contextlib.AbstractAsyncContextManager[Any]],
-) -> None:
-    try:
-        with WAITS.limit(deadline.left()):
-            for key in sorted(set(keys)):
-                turn = await _take(lock, key)
-                held.append(turn)
-    except TimeoutError:
-        raise CallTimeout(
-            f"gave up after {deadline.total:g} s: another call is using the voucher; nothing was sent",
-            fate=Fate.NOT_SENT,
-        ) from None
+    async def _wait(self) -> None:
+        try:
+            with WAITS.limit(self._deadline.left()):
+                for key in self._keys:
+                    turn = await _take(self._lock, key)
+                    self._held.append(turn)
+        except TimeoutError:
+            raise CallTimeout(
+                f"gave up after {self._deadline.total:g} s: another call is using the voucher; "
+                "nothing was sent",
+                fate=Fate.NOT_SENT,
+            ) from None
 
 
 async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextManager[Any]:
@@ -232,6 +275,9 @@ async def _leave(
     cancelled: asyncio.CancelledError | None = None
     while held:
         turn = held.pop()
+        if isinstance(turn, _Holding):
+            turn.give_back()
+            continue
         try:
             async with asyncio.timeout(_PATIENCE if cancelled is None else 0):
                 await turn.__aexit__(None, None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import uuid
+import os
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -67,7 +67,7 @@ _SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an e
 
 def new_id() -> str:
     """A fresh id of a record."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @attrs.frozen(kw_only=True)
@@ -229,7 +229,14 @@ class CallRecord:
 
     @classmethod
     def begin(
-        cls, parameters: Parameters, *, scope: str, key: str | None, owner: str, at: dt.datetime
+        cls,
+        parameters: Parameters,
+        *,
+        scope: str,
+        key: str | None,
+        owner: str,
+        at: dt.datetime,
+        record_id: str | None = None,
     ) -> Self:
         """A record of a call that is about to be claimed.
 
@@ -239,9 +246,11 @@ class CallRecord:
             key: the idempotency key.
             owner: the process that works on it.
             at: the present; aware.
+            record_id: its id; None: a new one.
         """
         step = Transition(state=CallState.BEGUN, at=at, by=owner)
         return cls(
+            id=record_id or new_id(),
             scope=scope,
             key=key,
             parameters=parameters,
@@ -268,8 +277,8 @@ class CallRecord:
             order_number=pending.order_number,
             target=pending.reservation_id or pending.charge_id or pending.voucher_id or "",
         )
-        record = cls.begin(parameters, scope=scope, key=None, owner=owner, at=at)
-        return attrs.evolve(record, id=pending.id, pending=pending, state=CallState.SENT)
+        record = cls.begin(parameters, scope=scope, key=None, owner=owner, at=at, record_id=pending.id)
+        return attrs.evolve(record, pending=pending, state=CallState.SENT)
 
     @property
     def ended(self) -> bool:
@@ -311,6 +320,7 @@ class CallRecord:
         by: str,
         why: str | None = None,
         proof: Proof | None = None,
+        version: int | None = None,
         **changes: Any,
     ) -> Self:
         """The record one write later.
@@ -321,13 +331,14 @@ class CallRecord:
             by: who writes it.
             why: the reason in words.
             proof: the proof, for `NOT_DONE`.
+            version: the number of the write; None: that of the next.
             changes: other attributes that change.
         """
         taken = Transition(state=state, at=at, by=by, why=why, proof=proof)
         return attrs.evolve(
             self,
             state=state,
-            version=self.version + 1,
+            version=self.version + 1 if version is None else version,
             changed_at=at,
             proof=proof,
             transitions=(*self.transitions, taken),

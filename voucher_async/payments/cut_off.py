@@ -72,7 +72,7 @@ def ended_by(context: CallContext, registry: Registry, *, is_told: bool) -> Mone
         registry: knows what is open.
         is_told: it was answered.
     """
-    money_call = registry.money_call(context.asked.id)
+    money_call = registry.money_call(context.id)
     if money_call is None or not money_call.is_cut_off or money_call is context.money_call:
         return None
     is_written = context.recorder is not None and context.recorder.record.ended

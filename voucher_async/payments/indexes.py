@@ -49,10 +49,11 @@ class Indexes:
 
     def rival(self, record: CallRecord) -> str | None:
         """Another record that has a charge of this one."""
-        if record.charge is None:
-            return None
-        owners = (self._charges.get((record.scope, charge_id)) for charge_id in record.charge_ids)
-        return next((owner for owner in owners if owner not in {None, record.id}), None)
+        for charge_id in record.charge_ids:
+            owner = self._charges.get((record.scope, charge_id))
+            if owner is not None and owner != record.id:
+                return owner
+        return None
 
     def give_key(self, record: CallRecord) -> None:
         """A record has its key from now on, whoever had it before."""
@@ -74,7 +75,7 @@ class Indexes:
             self._children.setdefault((record.scope, record.parent), {})[record.id] = None
         if not record.ended:
             self.live[record.id] = None
-        self._alike.add(record)
+        self._alike.add(record, record.signature)
 
     def change(self, old: CallRecord, new: CallRecord) -> None:
         """Index what became of a record; its parent, scope and key are as they were."""
@@ -86,16 +87,17 @@ class Indexes:
             self.live.pop(new.id, None)
         else:
             self.live[new.id] = None
-        if old.signature != new.signature:
-            self._alike.discard(old)
-            self._alike.add(new)
+        before, after = old.signature, new.signature
+        if before != after:
+            self._alike.discard(old, before)
+            self._alike.add(new, after)
 
     def discard(self, record: CallRecord) -> None:
         """Forget a record; its key is free."""
         self.take_key(record)
         self._leave_charges(record)
         self.live.pop(record.id, None)
-        self._alike.discard(record)
+        self._alike.discard(record, record.signature)
         siblings = self._children.get((record.scope, record.parent or ""))
         if siblings is not None:
             siblings.pop(record.id, None)
@@ -115,15 +117,13 @@ class _Alike:
             tuple[str, str], dict[tuple[Decimal | None, str | None], dict[str, Signature]]
         ] = {}
 
-    def add(self, record: CallRecord) -> None:
-        signature = record.signature
+    def add(self, record: CallRecord, signature: Signature | None) -> None:
         if signature is not None:
             places = self._places.setdefault((record.scope, signature.operation), {})
             at = places.setdefault((signature.amount, signature.voucher_id), {})
             at[record.id] = signature
 
-    def discard(self, record: CallRecord) -> None:
-        signature = record.signature
+    def discard(self, record: CallRecord, signature: Signature | None) -> None:
         if signature is None:
             return
         places = self._places.get((record.scope, signature.operation), {})

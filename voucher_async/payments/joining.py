@@ -34,7 +34,7 @@ from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.payments.recording import Recorder, noted
+from voucher_async.payments.recording import Recorder, note_failure
 from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
 from voucher_async.payments.running import Running
 
@@ -64,13 +64,18 @@ class Ask:
         parameters: what a second call with the same key has to agree in.
         key: the idempotency key.
         join: equal for calls under way that are one payment without a key; None joins nothing.
-        pending: what is known of the call before it begins.
+        pending: what is known of the call before it begins; None: what its record tells.
     """
 
     parameters: Parameters
     key: str | None = None
     join: Hashable | None = None
-    pending: PendingOutcome
+    pending: PendingOutcome | None = None
+
+    @property
+    def record_id(self) -> str | None:
+        """The id that its record gets; None: a new one."""
+        return None if self.pending is None else self.pending.id
 
     @property
     def meets(self) -> Hashable | None:
@@ -80,7 +85,7 @@ class Ask:
         return None if self.join is None else ("join", self.join)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Work(Generic[T]):
     """How a call is done, and done again.
 
@@ -129,12 +134,11 @@ class Joining:
         keep(self._met)
         self._met = {}
 
-    async def charge(
+    def charge(
         self, ask: Ask, deadline: Deadline, call: Callable[[CallContext], Awaitable[Charge]]
-    ) -> Charge:
+    ) -> Awaitable[Charge]:
         """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
-        work = Work(call=call, hand_out=self.replay.hand_out, settle=self.replay.settle)
-        return await self.run(ask, deadline, work)
+        return self.run(ask, deadline, Work(call, self.replay.hand_out, self.replay.settle))
 
     async def run(self, ask: Ask, deadline: Deadline, work: Work[T]) -> T:
         """Run a money call, or wait for an equal one.
@@ -174,24 +178,24 @@ class Joining:
         return met if joins else None
 
     def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
-        record = self.ownership.new_record(ask.parameters, ask.key)
-        context = CallContext(deadline, attrs.evolve(ask.pending, id=record.id))
-
-        async def drive(context: CallContext) -> T:
-            if ask.key is None:
-                return await self.own(context, Recorder(self.ownership, record, is_stored=False), work.call)
-            return await self._keyed(context, ask, record, work)
-
-        running = self._supervisor.begin(context, drive)
+        record = self.ownership.new_record(
+            ask.parameters, ask.key, None if ask.pending is None else ask.pending.id
+        )
         where = ask.meets
+
+        def drive(context: CallContext) -> Awaitable[T]:
+            if ask.key is None:
+                return self.own(context, Recorder(self.ownership, record, is_stored=False), work.call)
+            return self._keyed(context, ask, record, work)
+
+        def ended(_: object) -> None:
+            met = self._met.get(where)
+            if met is not None and met.running is running:
+                del self._met[where]
+
+        running = self._supervisor.begin(CallContext(deadline, ask.pending or record), drive, ended)
         if where is not None:
-            self._met[where] = met = _Met(ask, record, running)
-
-            def over(_: object) -> None:
-                if self._met.get(where) is met:
-                    del self._met[where]
-
-            running.task.add_done_callback(over)
+            self._met[where] = _Met(ask, record, running)
         return running
 
     async def own(
@@ -200,25 +204,21 @@ class Joining:
         """Run a call as the owner of its record, and write how it ended."""
         context.recorder = recorder
         recorder.is_asked_about = context.is_asked_about
-        answer = await noted(
-            recorder,
-            self._answer(context, call),
-            lambda: context.pending if context.begun else context.fenced,
-        )
+        try:
+            answer = await call(context)
+        except GeneratorExit:
+            raise  # thrown away with its event loop: nothing can be awaited any more
+        except BaseException as error:
+            await note_failure(recorder, error, context.pending if context.begun else context.fenced)
+            raise
+        charge = self._supervisor.settler.numbering.own(answer) if isinstance(answer, Charge) else None
         if context.recalled is not None:
             await self.ownership.acknowledge(
                 context.recalled
             )  # it has a record, that of the call that made it
         else:
-            charge = answer if isinstance(answer, Charge) else None
             await recorder.done(charge, told=not context.abandoned)
-        return answer
-
-    async def _answer(self, context: CallContext, call: Callable[[CallContext], Awaitable[T]]) -> T:
-        """The answer to a call, with the shop's own order number."""
-        answer = await call(context)
-        own = self._supervisor.settler.numbering.own
-        return cast("T", own(answer)) if isinstance(answer, Charge) else answer
+        return answer if charge is None else cast("T", charge)
 
     async def _keyed(self, context: CallContext, ask: Ask, record: CallRecord, work: Work[T]) -> T:
         """Run a call as the owner of its key, or give what the owner's record has for who asks again."""
@@ -286,7 +286,7 @@ class Joining:
 
     async def _own_claimed(self, context: CallContext, ask: Ask, claim: Claim, work: Work[T]) -> T:
         record = claim.record
-        context.asked = attrs.evolve(ask.pending, id=record.id)
+        context.asked = record if ask.pending is None else attrs.evolve(ask.pending, id=record.id)
         recorder = Recorder(self.ownership, record, is_stored=True)
         call = work.call if claim.earlier is None else self._after(record, work)
         return await self.own(context, recorder, call)

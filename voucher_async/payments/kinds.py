@@ -10,7 +10,7 @@ from voucher_async.errors import InvalidInputType
 from voucher_async.models import Charge, ChargeReservationRequest, RefundRequest, Reservation
 from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
 from voucher_async.outcomes import PendingOutcome
-from voucher_async.payments.call import Parameters
+from voucher_async.payments.call import Parameters, new_id
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.sansio import Request, build, check_id
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voucher_async.models import RechargeRequest
     from voucher_async.money import Amount
     from voucher_async.payments.numbering import Numbering
+    from voucher_async.payments.recording import Recorder
     from voucher_async.payments.reservations import Entry, ReservationTracker
 
 __all__ = ["charge_call", "charge_pending", "id_of", "parameters_of", "recharge_call", "refund_call"]
@@ -27,8 +28,10 @@ def charge_call(
     numbering: Numbering,
     tracker: ReservationTracker,
     reservation: Reservation | str,
-    order_number: str,
+    body: ChargeReservationRequest,
+    *,
     currency: str | None,
+    recorder: Recorder | None,
 ) -> tuple[MoneyCall, Request[Charge]]:
     """The charge of a reservation.
 
@@ -36,21 +39,26 @@ def charge_call(
         numbering: what its order number may carry.
         tracker: knows whether the reservation can be charged.
         reservation: the reservation, or its id.
-        order_number: the order it pays for.
+        body: the order it pays for.
         currency: ISO 4217, where it is known.
+        recorder: writes its record.
 
     Raises:
-        InvalidInput: the id or the order number cannot be right.
+        InvalidInput: the id cannot be right.
         ReservationExpired, ReservationSuperseded, ReservationAlreadyCharged: it cannot be charged any more.
         OutcomeUnknown: an earlier charge of it is open.
     """
-    body = ChargeReservationRequest(order_number=order_number)
     reservation_id = id_of(reservation)
     entry = tracker.check(reservation)
-    pending = numbering.referenced(charge_pending(entry or reservation, order_number, currency))
-    body = attrs.evolve(body, order_number=pending.sent_order_number or order_number)
+    record_id = None if recorder is None else recorder.id
+    pending = charge_pending(entry or reservation, body.order_number, currency, record_id)
+    if numbering.is_on:
+        pending = numbering.referenced(pending)
+        body = attrs.evolve(body, order_number=pending.sent_order_number or body.order_number)
     money_call = MoneyCall(
-        pending=pending, on_end=lambda settlement: tracker.settled(reservation_id, settlement)
+        pending=pending,
+        recorder=recorder,
+        on_end=lambda settlement: tracker.settled(reservation_id, settlement),
     )
     if entry is not None:
         money_call.anchor = entry.anchor
@@ -129,17 +137,29 @@ def parameters_of(pending: PendingOutcome, target: str) -> Parameters:
 
 
 def charge_pending(
-    reservation: Reservation | Entry | str, order_number: str, currency: str | None = None
+    reservation: Reservation | Entry | str,
+    order_number: str,
+    currency: str | None = None,
+    record_id: str | None = None,
 ) -> PendingOutcome:
-    """The facts to look for the charge of a reservation by, should its answer be lost."""
+    """The facts to look for the charge of a reservation by, should its answer be lost.
+
+    Args:
+        reservation: the reservation, what is known of it, or its id.
+        order_number: the order it pays for.
+        currency: ISO 4217, where it is known.
+        record_id: the id of its record; None: a new one.
+    """
     if isinstance(reservation, str):
         return PendingOutcome(
+            id=record_id or new_id(),
             operation=CHARGE_RESERVATION.id,
             reservation_id=reservation,
             currency=currency,
             order_number=order_number,
         )
     return PendingOutcome(
+        id=record_id or new_id(),
         operation=CHARGE_RESERVATION.id,
         voucher_id=reservation.voucher_id,
         reservation_id=reservation.id,

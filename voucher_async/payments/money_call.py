@@ -14,6 +14,7 @@ from voucher_async.errors import VoucherError
 from voucher_async.events import Happened
 from voucher_async.models import Charge
 from voucher_async.outcomes import PendingOutcome, Settlement
+from voucher_async.payments.call import CallRecord
 from voucher_async.payments.evidence import Finding
 from voucher_async.payments.facts import OPERATIONS, Call, CallState, Event, Facts, Operation
 from voucher_async.payments.recording import Recorder
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Anchor", "CallContext", "MoneyCall"]
 
+_NOTHING_FOUND: Final = Finding()
 _REPEATS: Final = 2
 _SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
 
@@ -125,7 +127,7 @@ class MoneyCall:
     absences: int = 0
     widened: float = 0.0
     quiet: float = 0.0
-    finding: Finding = attrs.Factory(Finding)
+    finding: Finding = _NOTHING_FOUND
     charge: Charge | None = None
     error: VoucherError | None = None
     refusal: ApiError | None = None
@@ -318,11 +320,10 @@ class CallContext:
 
     Args:
         deadline: when to give up.
-        asked: what is known of it before it begins.
+        asked: what is known of it before it begins; or its record, which tells no less than that.
 
     Attributes:
         deadline: when to give up.
-        asked: what is known of it before it begins; the `id` is that of its record.
         recorder: writes its record; None for a call that is part of another.
         is_asked_about: somebody was told its `PendingOutcome`, and it goes on.
         fenced: what a dead owner of the same call may have sent; a new reservation comes before the look.
@@ -336,8 +337,8 @@ class CallContext:
     """
 
     __slots__ = (
+        "_asked",
         "abandoned",
-        "asked",
         "begun",
         "deadline",
         "fenced",
@@ -350,9 +351,9 @@ class CallContext:
         "undoing",
     )
 
-    def __init__(self, deadline: Deadline, asked: PendingOutcome) -> None:
+    def __init__(self, deadline: Deadline, asked: PendingOutcome | CallRecord) -> None:
         self.deadline: Deadline = deadline
-        self.asked: PendingOutcome = asked
+        self._asked: PendingOutcome | CallRecord = asked
         self.recorder: Recorder | None = None
         self.is_asked_about: bool = False
         self.fenced: PendingOutcome | None = None
@@ -363,6 +364,20 @@ class CallContext:
         self.key: tuple[str, ...] | None = None
         self.recalled: Charge | None = None
         self.undoing: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of its record."""
+        return self._asked.id
+
+    @property
+    def asked(self) -> PendingOutcome:
+        """What is known of it before it begins."""
+        return self._asked.view if isinstance(self._asked, CallRecord) else self._asked
+
+    @asked.setter
+    def asked(self, asked: PendingOutcome | CallRecord) -> None:
+        self._asked = asked
 
     def handed_out(self) -> PendingOutcome:
         """The facts for somebody who leaves, and asks again what became of it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,8 +13,9 @@ from voucher_async.cancelling import quietly
 from voucher_async.clock import uptime_of
 from voucher_async.errors import JournalFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.masking import SecretBytes
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters, new_id
-from voucher_async.payments.codes import spelled
+from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -92,16 +92,26 @@ class Ownership:
         self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self._renew, _RENEWED)
         self._driven = {}
 
+    async def digest_key(self) -> bytes:
+        """The key that voucher codes are digested with for records; the journal keeps it."""
+        if self._digest_key is None:
+            self._digest_key = SecretBytes(await ask_journal(self.journal.digest_key()))
+        return self._digest_key
+
     async def digest(self, code: str) -> str:
         """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
-        if self._digest_key is None:
-            self._digest_key = await ask_journal(self.journal.digest_key())
-        # no part of the code may be left in this frame
-        return hashlib.blake2b(spelled(code), key=self._digest_key, digest_size=16).hexdigest()
+        return digest_of_code(code, await self.digest_key())
 
-    def new_record(self, parameters: Parameters, key: str | None) -> CallRecord:
+    def new_record(self, parameters: Parameters, key: str | None, record_id: str | None = None) -> CallRecord:
         """A record that is not stored yet."""
-        return CallRecord.begin(parameters, scope=self.scope, key=key, owner=self.owner, at=self.clock.now())
+        return CallRecord.begin(
+            parameters,
+            scope=self.scope,
+            key=key,
+            owner=self.owner,
+            at=self.clock.now(),
+            record_id=record_id,
+        )
 
     async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a new record and give it its key, if that is free.

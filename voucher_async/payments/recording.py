@@ -6,8 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import attrs
-
 from voucher_async.cancelling import quietly
 from voucher_async.errors import JournalFailed, Proof, VoucherError
 from voucher_async.outcomes import SettlementState, StillRunning
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.call import Planned
 
-__all__ = ["Recorder", "noted"]
+__all__ = ["Recorder", "note_failure", "noted"]
 
 T = TypeVar("T")
 
@@ -112,7 +110,9 @@ class Recorder:
         async with self._writing:
             await self._catch_up()
             now, owner = self._ownership.clock.now(), self._ownership.owner
-            changed = self.record.step(CallState.SENT, at=now, by=owner, sent_at=now, **changes)
+            changed = self.record.step(
+                CallState.SENT, at=now, by=owner, sent_at=now, version=self._version, **changes
+            )
             return await self._write(changed, durable=True)
 
     async def _catch_up(self) -> None:
@@ -127,9 +127,12 @@ class Recorder:
             self._ownership.keep(lost.id)
             self._ownership.note(lost)
 
+    @property
+    def _version(self) -> int | None:
+        """The number of the next write; None: the one after that of the record."""
+        return None if self._is_stored else 1
+
     async def _write(self, changed: CallRecord, *, durable: bool = False) -> bool:
-        if not self._is_stored:
-            changed = attrs.evolve(changed, version=1)
         try:
             is_taken = await self._store(changed, durable=durable)
         except JournalFailed:
@@ -244,7 +247,8 @@ class Recorder:
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
             return  # nothing was sent, and nobody claimed anything
         now, owner = self._ownership.clock.now(), self._ownership.owner
-        if not await self._write(self.record.step(state, at=now, by=owner, **changes)):
+        changed = self.record.step(state, at=now, by=owner, version=self._version, **changes)
+        if not await self._write(changed):
             quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
 
     @property
@@ -265,8 +269,21 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     except GeneratorExit:
         raise  # thrown away with its event loop: nothing can be awaited any more
     except BaseException as error:
-        pending = sent()
-        await recorder.failed(error, is_begun=pending is not None, pending=pending)
-        if getattr(error, "proof", None) is not None and not await recorder.may_deny():
-            raise recorder.taken_over(pending) from error
+        await note_failure(recorder, error, sent())
         raise
+
+
+async def note_failure(recorder: Recorder, error: BaseException, pending: PendingOutcome | None) -> None:
+    """Note how a call ended that raised an error.
+
+    Args:
+        recorder: writes the record of the call.
+        error: what it raised.
+        pending: what is known of the request that moves money; None where none was begun.
+
+    Raises:
+        StillRunning: another worker has the record, so that it cannot be said that nothing was done.
+    """
+    await recorder.failed(error, is_begun=pending is not None, pending=pending)
+    if getattr(error, "proof", None) is not None and not await recorder.may_deny():
+        raise recorder.taken_over(pending) from error

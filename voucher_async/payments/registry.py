@@ -11,7 +11,8 @@ from voucher_async.payments.attribution import are_confusable, looks_of
 from voucher_async.payments.evidence import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
+    from collections.abc import Callable, Sequence
 
     from voucher_async.models import Charge
     from voucher_async.outcomes import PendingOutcome, Settlement
@@ -31,7 +32,9 @@ class Registry:
         self._open: dict[str, MoneyCall] = {}
         self._open_by_key: dict[tuple[str, ...], list[MoneyCall]] = {}
         self._under_way: dict[str, MoneyCall] = {}
+        self._loops: set[asyncio.AbstractEventLoop] = set()  # those on which calls were begun
         # what is open or under way, by what it looks like, and whatever its order number
+        self._looks: dict[str, tuple[_Traits, Sequence[_Traits]]] = {}
         self._alike: _Index = {}
         self._at: _Index = {}
         self._settlements: BoundedMap[str, Settlement] = BoundedMap(_REMEMBERED)
@@ -43,18 +46,20 @@ class Registry:
         """Hand over, in a forked process, what is the parent's: open, or under way."""
         money_calls = {**self._under_way, **self._open}
         self._open, self._open_by_key, self._under_way = {}, {}, {}
-        self._alike, self._at = {}, {}
+        self._looks, self._alike, self._at, self._loops = {}, {}, {}, set()
         return tuple(money_calls.values())
 
     def begin(self, money_call: MoneyCall) -> None:
         """A call is about to be sent: from now on what it does may be found by others."""
         self._under_way[money_call.pending.id] = money_call
+        if money_call.over is not None:
+            self.note_loop(money_call.over.get_loop())
         self._remember_look(money_call.pending)
 
     def end(self, money_call: MoneyCall) -> None:
         """A call is over; what it left is known, or open."""
         self._under_way.pop(money_call.pending.id, None)
-        self._forget_look(money_call.pending)
+        self._forget_look(money_call.pending.id)
 
     def open(self, money_call: MoneyCall) -> None:
         """A call is not clear yet; one that was settled meanwhile stays so."""
@@ -71,7 +76,7 @@ class Registry:
         money_call = self._open.pop(pending_id, None)
         if money_call is None:
             return None
-        self._forget_look(money_call.pending)
+        self._forget_look(pending_id)
         money_calls = self._open_by_key.get(money_call.key or ())
         if money_calls is not None and money_call in money_calls:
             money_calls.remove(money_call)
@@ -80,21 +85,30 @@ class Registry:
         return money_call
 
     def _remember_look(self, pending: PendingOutcome) -> None:
-        for look in _looks_of(pending):
+        place, looks = found = _place_of(pending), _looks_of(pending)
+        if self._looks.get(pending.id) == found:
+            return
+        self._drop_look(pending.id)  # more is known of it by now
+        self._looks[pending.id] = found
+        for look in looks:
             self._alike.setdefault(look, set()).add(pending.id)
-        self._at.setdefault(_place_of(pending), set()).add(pending.id)
+        self._at.setdefault(place, set()).add(pending.id)
 
-    def _forget_look(self, pending: PendingOutcome) -> None:
-        if pending.id not in self._open and pending.id not in self._under_way:
-            for look in _looks_of(pending):
-                _discard(self._alike, look, pending.id)
-            _discard(self._at, _place_of(pending), pending.id)
+    def _forget_look(self, pending_id: str) -> None:
+        if pending_id not in self._open and pending_id not in self._under_way:
+            self._drop_look(pending_id)
+
+    def _drop_look(self, pending_id: str) -> None:
+        place, looks = self._looks.pop(pending_id, ((), ()))
+        for look in looks:
+            _discard(self._alike, look, pending_id)
+        _discard(self._at, place, pending_id)
 
     def settled(self, settlement: Settlement) -> None:
         """Remember how a call ended."""
         pending_id = settlement.pending.id
         self.close(pending_id)
-        self._forget_look(settlement.pending)
+        self._forget_look(pending_id)
         self._settlements[pending_id] = settlement
         for charge in (settlement.charge, *settlement.surplus):
             if charge is not None:
@@ -123,6 +137,19 @@ class Registry:
         left = [money_call for money_call in self._under_way.values() if money_call.is_stopped]
         money_calls = {money_call.pending.id: money_call for money_call in (*self._open.values(), *left)}
         return tuple(money_call.pending for money_call in money_calls.values())
+
+    def note_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A call is begun on an event loop, which may be closed under it."""
+        self._loops.add(loop)
+
+    def forget_loops(self) -> None:
+        """What was begun on event loops that are gone was looked after."""
+        self._loops = {loop for loop in self._loops if not loop.is_closed()}
+
+    @property
+    def has_lost_a_loop(self) -> bool:
+        """Whether an event loop is gone on which calls were begun."""
+        return any(loop.is_closed() for loop in self._loops)
 
     def cut_off(self) -> list[MoneyCall]:
         """The calls under way whose event loop is gone: nobody goes on with them."""

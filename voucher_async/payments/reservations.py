@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,7 @@ from voucher_async.outcomes import OutcomeUnknown, SettlementState
 from voucher_async.payments.money_call import Anchor
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from types import TracebackType
 
     from voucher_async.clock import Clock, ServerClock
     from voucher_async.facts import Answer
@@ -135,27 +134,33 @@ class ReservationTracker:
         if newest != (entry,):
             self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
 
-    @contextlib.contextmanager
-    def charging(self, reservation_id: str, money_call: MoneyCall) -> Generator[None]:
+    def charging(self, reservation_id: str, money_call: MoneyCall) -> _Charging:
         """Around sending a charge: writes down what became of it, also when it is cut short."""
+        return _Charging(self, reservation_id, money_call)
+
+    def begin(self, reservation_id: str, money_call: MoneyCall) -> None:
+        """Write down that a charge is about to be sent."""
         self._charging[reservation_id] = money_call
-        try:
-            yield
-        except OutcomeUnknown as error:
-            self._in_doubt[reservation_id] = error.pending
-            raise
-        except VoucherError:
-            raise  # certainly not carried out: it may be charged again
-        except BaseException:
-            # what is thrown away long after its event loop was closed was noted before
-            if self._charging.get(reservation_id) is money_call:
-                self._in_doubt[reservation_id] = money_call.pending
-            raise
-        else:
+
+    def end(self, reservation_id: str, money_call: MoneyCall, error: BaseException | None) -> None:
+        """Write down what became of a charge.
+
+        Args:
+            reservation_id: what was to be charged.
+            money_call: the charge.
+            error: what it ended with; None: it was carried out.
+        """
+        is_ours = self._charging.get(reservation_id) is money_call
+        if error is None:
             self._ended(reservation_id, SettlementState.DONE)
-        finally:
-            if self._charging.get(reservation_id) is money_call:
-                del self._charging[reservation_id]
+        elif isinstance(error, OutcomeUnknown):
+            self._in_doubt[reservation_id] = error.pending
+        # any other error of ours says that it was certainly not carried out: it may be charged again; and
+        # what is thrown away long after its event loop was closed was noted before
+        elif is_ours and not isinstance(error, VoucherError):
+            self._in_doubt[reservation_id] = money_call.pending
+        if is_ours:
+            del self._charging[reservation_id]
 
     def in_doubt(self, reservation_id: str) -> PendingOutcome | None:
         """The charge of a reservation whose outcome is open, as far as this client knows."""
@@ -284,6 +289,25 @@ class ReservationTracker:
                 f"the reservation {state}, the safety margin is {self._margin:g} s: reserve again",
                 reservation_id=reservation_id,
             )
+
+
+class _Charging:
+    """One charge that is sent inside `with`."""
+
+    __slots__ = ("_money_call", "_reservation_id", "_tracker")
+
+    def __init__(self, tracker: ReservationTracker, reservation_id: str, money_call: MoneyCall) -> None:
+        self._tracker = tracker
+        self._reservation_id = reservation_id
+        self._money_call = money_call
+
+    def __enter__(self) -> None:
+        self._tracker.begin(self._reservation_id, self._money_call)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tracker.end(self._reservation_id, self._money_call, error)
 
 
 def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:

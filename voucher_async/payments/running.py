@@ -55,7 +55,6 @@ class Running(Generic[T]):
         self.task: asyncio.Task[T] = task
         self.shared: bool = False
         self._waiters: list[_Waiter] = []
-        task.add_done_callback(self._over)
 
     @property
     def is_waited_for(self) -> bool:
@@ -90,6 +89,7 @@ class Running(Generic[T]):
         self._waiters.append(waiter)
         return waiter
 
-    def _over(self, _: object) -> None:
+    def over(self) -> None:
+        """Wake whoever waits for it."""
         for waiter in self._waiters:
             waiter.wake()

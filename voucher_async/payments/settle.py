@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -14,6 +12,7 @@ from voucher_async.outcomes import Settlement, SettlementState, StillRunning
 from voucher_async.payments.beginning import send_recorded
 from voucher_async.payments.call import DRIVEN
 from voucher_async.payments.contradiction import contradicted, contradiction
+from voucher_async.payments.driving import Driving
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import RULES, Move, obstacle
 from voucher_async.payments.facts import Event, Facts, Limits
@@ -34,7 +33,6 @@ from voucher_async.payments.watch import Watch, not_done
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Generator
 
     from voucher_async.clock import Clock, Deadline, ServerClock
     from voucher_async.config import Settings
@@ -152,37 +150,13 @@ class Settler:
         with self.driving(context, money_call):
             return await self._perform(context, money_call, request)
 
-    @contextlib.contextmanager
-    def driving(self, context: CallContext, money_call: MoneyCall) -> Generator[None]:
+    def driving(self, context: CallContext, money_call: MoneyCall) -> Driving:
         """Around a money call: it is under way, and whatever ends it unforeseen leaves it open.
 
         Raises:
             OutcomeUnknown: something unforeseen ended it.
         """
-        context.begun = True
-        context.money_call = money_call
-        money_call.over = over = asyncio.get_running_loop().create_future()
-        self.registry.begin(money_call)
-        if money_call.pending.charge_id is not None:
-            self.registry.delivered(money_call.pending.charge_id)  # who refunds a charge knows of it
-        try:
-            yield
-        except VoucherError:
-            raise
-        except Exception as error:
-            raise self._broken_off(money_call, error) from error
-        except BaseException:
-            # cancelled, or interrupted: nobody goes on with it; one that was cut off was opened before
-            if self.registry.under_way(money_call.pending.id) is money_call:
-                self.give_up(money_call)
-                self.report.in_doubt(money_call, money_call.error)
-                self.report.left_open(money_call, money_call.error)
-            raise
-        finally:
-            if self.registry.under_way(money_call.pending.id) is money_call:
-                self.registry.end(money_call)
-            if not over.done() and not over.get_loop().is_closed():
-                over.set_result(None)
+        return Driving(self, context, money_call)
 
     async def _perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
         while True:
@@ -215,7 +189,14 @@ class Settler:
         now = self.clock.monotonic()
         money_call.advance(self.machine, event, facts or Facts(now, target=money_call.call.target))
 
-    def _broken_off(self, money_call: MoneyCall, error: Exception) -> OutcomeUnknown:
+    def cut_short(self, money_call: MoneyCall) -> None:
+        """Open a call that was cancelled or interrupted, unless it was cut off, and opened, before."""
+        if self.registry.under_way(money_call.pending.id) is money_call:
+            self.give_up(money_call)
+            self.report.in_doubt(money_call, money_call.error)
+            self.report.left_open(money_call, money_call.error)
+
+    def broken_off(self, money_call: MoneyCall, error: Exception) -> OutcomeUnknown:
         """The error for a call that something unforeseen ended; it is looked after in the background."""
         money_call.reason = f"the call was broken off by a {type(error).__name__}"
         return self._left_open(money_call)

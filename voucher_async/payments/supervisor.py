@@ -86,10 +86,7 @@ class Supervisor:
             if ended is not None:
                 ended(None)
             raise
-        running = self.begin(context, work)
-        if ended is not None:
-            running.task.add_done_callback(ended)
-        return await self.wait(running, context.deadline)
+        return await self.wait(self.begin(context, work, ended), context.deadline)
 
     async def check_open(self) -> None:
         """Refuse to begin anything once the client was closed.
@@ -101,17 +98,26 @@ class Supervisor:
             await asyncio.sleep(0)  # who tries again and again lets the others end
             raise _closed()
 
-    def begin(self, context: CallContext, work: Callable[[CallContext], Awaitable[T]]) -> Running[T]:
-        """Begin a call in a task of its own.
-
-        Args:
-            context: what is known of it while it runs.
-            work: the call.
-        """
+    def begin(
+        self,
+        context: CallContext,
+        work: Callable[[CallContext], Awaitable[T]],
+        ended: Callable[[object], None] | None = None,
+    ) -> Running[T]:
+        """Begin a call in a task of its own; the arguments are those of `run`."""
         task = asyncio.create_task(self._work(context, work))
+        self.settler.registry.note_loop(task.get_loop())
         self._calls[task] = context
-        task.add_done_callback(self._calls.pop)
-        return Running(context, task)
+        running = Running(context, task)
+
+        def over(_: object) -> None:
+            self._calls.pop(task, None)
+            running.over()
+            if ended is not None:
+                ended(None)
+
+        task.add_done_callback(over)
+        return running
 
     async def wait(self, running: Running[T], deadline: Deadline) -> T:
         """Wait for a call; it goes on when the last of its callers is cancelled while money moves.
@@ -228,8 +234,11 @@ class Supervisor:
 
     def open_cut_off(self) -> None:
         """Take the calls for open whose event loop is gone, and keep their tasks no longer."""
-        open_cut_off(self.settler)
-        drop_cut_off(self._calls)
+        registry = self.settler.registry
+        if registry.has_lost_a_loop:
+            open_cut_off(self.settler)
+            drop_cut_off(self._calls)
+            registry.forget_loops()
 
     async def settle_earlier(self, context: CallContext) -> None:
         """Look once more after an earlier payment with the same key that nobody looks after any more."""

@@ -25,6 +25,7 @@ from voucher_async.payments.kinds import charge_call, charge_pending, id_of, par
 from voucher_async.sansio import Request, build
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from decimal import Decimal
 
     from voucher_async.money import Amount
@@ -83,17 +84,16 @@ class Reservations:
             TransportError: no answer, also after repeating it; a reservation may exist, unused it lapses.
         """
         code, pin = conceal(code), conceal(pin)
-        request = self.request(code=code, amount=amount, currency=currency, pin=pin)
+        body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
+        request = self.request(body)
         with known(code, pin):
             reservation, _ = await self.make(request, self._sender.deadline(timeout))
         return reservation
 
-    def request(self, *, code: str, amount: Amount, currency: str, pin: str | None) -> Request[Reservation]:
-        """The request of `create`, checked but not sent."""
-        body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
-        return build(
-            CREATE_RESERVATION, body, secrets=(code, pin), check=partial(self._objection, body.amount)
-        )
+    def request(self, body: CreateReservationRequest) -> Request[Reservation]:
+        """The request of `create`, not sent yet."""
+        secrets = body.code, body.pin
+        return build(CREATE_RESERVATION, body, secrets=secrets, check=partial(self._objection, body.amount))
 
     def _objection(self, amount: Decimal, reservation: Reservation) -> str | None:
         """Why a reservation is not the one that was asked for; None when it is."""
@@ -143,7 +143,7 @@ class Reservations:
             TransportError: nothing was charged; `proof` says how that is known.
         """
         key = check_key(idempotency_key)
-        ChargeReservationRequest(order_number=order_number)
+        body = ChargeReservationRequest(order_number=order_number)
         reservation_id = id_of(reservation)
         ask = Ask(
             parameters=parameters_of(charge_pending(reservation_id, order_number), reservation_id),
@@ -152,8 +152,8 @@ class Reservations:
             pending=charge_pending(reservation, order_number),
         )
 
-        async def call(context: CallContext) -> Charge:
-            return await self.charge_by(context, reservation, order_number=order_number, currency=None)
+        def call(context: CallContext) -> Awaitable[Charge]:
+            return self.charge_by(context, reservation, body, currency=None)
 
         return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
@@ -161,8 +161,8 @@ class Reservations:
         self,
         context: CallContext,
         reservation: Reservation | str,
+        body: ChargeReservationRequest,
         *,
-        order_number: str,
         currency: str | None,
         recorder: Recorder | None = None,
     ) -> Charge:
@@ -171,16 +171,17 @@ class Reservations:
         Args:
             context: the call.
             reservation: the reservation, or its id.
-            order_number: the order it pays for.
+            body: the order it pays for.
             currency: ISO 4217, where it is known.
             recorder: writes the record of this charge, where the call has more than one; else the call's.
         """
         recorder = recorder or context.recorder
-        await self._hear(id_of(reservation), recorder)
-        money_call, request = charge_call(self.numbering, self.tracker, reservation, order_number, currency)
-        money_call.record_by(recorder)
-        reservation_id = money_call.pending.reservation_id or ""
-        self.tracker.check_charges(reservation_id)
+        reservation_id = id_of(reservation)
+        if self.tracker.in_doubt(reservation_id) is not None:
+            await self._hear(reservation_id, recorder)
+        money_call, request = charge_call(
+            self.numbering, self.tracker, reservation, body, currency=currency, recorder=recorder
+        )
         with self.tracker.charging(reservation_id, money_call):
             return self.numbering.own(await self._settler.perform(context, money_call, request))
 
