@@ -33,8 +33,8 @@ def test_an_order_number_that_came_back_recognisably_shows_that_the_operation_ec
 
 def test_what_became_of_plain_letters_says_nothing_of_others() -> None:
     plain, other, beyond = Lessons(), Lessons(), pending(order_number="Bücher-1")
-    plain.learn(pending(), charge(), None)
-    other.learn(beyond, charge("Bücher-1"), None)
+    plain.learn(pending(), entry(), None)
+    other.learn(beyond, entry("Bücher-1"), None)
     assert (plain.echoes(pending()), plain.echoes(beyond)) == (True, False)
     assert (other.echoes(pending()), other.echoes(beyond)) == (False, True)
 

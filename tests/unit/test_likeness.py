@@ -218,3 +218,16 @@ def test_two_are_confusable_where_one_looks_like_the_other_rewritten() -> None:
     assert confusable("A-1", "A%2D1")
     assert confusable("A%2D1", "A-1")
     assert not confusable("A-1", "A%2D2")
+
+
+@pytest.mark.parametrize("times", [1, 4, 9, 40, 200])
+@pytest.mark.parametrize("escape", [html.escape, lambda text: quote(text, safe="")], ids=["HTML", "URL"])
+def test_what_was_escaped_again_and_again_is_recognised(escape: Callable[[str], str], times: int) -> None:
+    shown = "R&D 0'"
+    for _ in range(times):
+        shown = escape(shown)
+    assert compare("R&D 0'", shown) is Likeness.RECOGNISABLE
+
+
+def test_another_number_is_another_however_it_is_escaped() -> None:
+    assert compare("R&D 0'", html.escape(html.escape(quote("B-77 & Co")))) is Likeness.OTHER

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 __all__ = ["Likeness", "compare", "confusable", "fold"]
 
 _CUT: Final = 8  # characters that are left of an order number, at least, when a column is too short for it
-_MOST_READINGS: Final = 8
+_MOST_READINGS: Final = 64
 _CUT_ENTITY: Final = re.compile(r"&#?\w*\Z")  # what is left of `&amp;` where a column ends within it
 _ENDS: Final = re.compile(r"\A[\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u200b-\u200f\u2060\ufeff]+\Z")
 _LOST: Final = frozenset("?\ufffd")  # stand for what a character set cannot hold
@@ -46,23 +46,24 @@ def compare(sent: str | None, shown: str | None) -> Likeness:
 
 
 def _is_recognised(sent: str, shown: str) -> bool:
-    may_be_cut = _may_be_cut(sent, shown)
-    return any(
+    readings, may_be_cut = _readings(shown), _may_be_cut(sent, shown)
+    # what was escaped without end is not known to be another
+    return len(readings) >= _MOST_READINGS or any(
         _is_same(fold(sent), fold(reading))
         or (may_be_cut and fold(sent).startswith(fold(reading)))
         or _is_same_but_for_letters(sent, reading, may_be_cut=may_be_cut)
-        for reading in _readings(shown)
+        for reading in readings
     )
 
 
 def _readings(shown: str) -> list[str]:
     """A text as it stands, and without what templates and URLs have escaped in it."""
-    readings = [shown, unquote(shown), _as_utf8(shown)]
-    escaped = shown
-    while "&" in escaped and len(readings) < _MOST_READINGS:
-        readings.append(_CUT_ENTITY.sub("", escaped))
-        escaped = html.unescape(escaped)
-        readings.append(escaped)
+    readings = [shown]
+    for reading in readings:  # which grows: what was escaped may have been escaped before
+        if len(readings) >= _MOST_READINGS:
+            break
+        shorter = (html.unescape(reading), _CUT_ENTITY.sub("", reading), unquote(reading), _as_utf8(reading))
+        readings.extend(each for each in dict.fromkeys(shorter) if each not in readings)
     return readings
 
 

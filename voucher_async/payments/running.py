@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
+from voucher_async.outcomes import OutcomeUnknown, StillRunning
+
 if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import CallContext
 
-__all__ = ["Running"]
+__all__ = ["Running", "closed", "ended_by_closing", "goes_on_for_others"]
 
 T = TypeVar("T")
 
@@ -93,3 +96,27 @@ class Running(Generic[T]):
         """Wake whoever waits for it."""
         for waiter in self._waiters:
             waiter.wake()
+
+
+def closed() -> ConfigurationError:
+    """The error for a call that begins on a client that was closed."""
+    error = ConfigurationError("the client was closed; nothing was sent")
+    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
+    return error
+
+
+def ended_by_closing(context: CallContext) -> VoucherError:
+    """The error for a call that was ended as its client was closed."""
+    if context.begun and context.money_call is not None:
+        return OutcomeUnknown(
+            "the client was closed before the outcome was known", pending=context.money_call.pending
+        )
+    return closed()
+
+
+def goes_on_for_others(context: CallContext) -> StillRunning:
+    """The error for a caller whose time is up while others wait on for the same call."""
+    return StillRunning(
+        "the call is still under way for another caller: ask again, with the same idempotency key",
+        pending=context.handed_out(),
+    )

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voucher_async.cancelling import goes_on, wait_for_ends
-from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
+from voucher_async.errors import Proof, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.outcomes import (
     CheckoutFailed,
@@ -21,7 +21,7 @@ from voucher_async.payments.cut_off import drop_cut_off, ended_by, open_cut_off,
 from voucher_async.payments.equal_calls import EqualCalls
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.money_call import CallContext, MoneyCall
-from voucher_async.payments.running import Running
+from voucher_async.payments.running import Running, closed, ended_by_closing, goes_on_for_others
 from voucher_async.realtime import time_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Supervisor:
         """
         if self._closed:
             await asyncio.sleep(0)  # who tries again and again lets the others end
-            raise _closed()
+            raise closed()
 
     def begin(
         self,
@@ -139,9 +139,9 @@ class Supervisor:
         if not is_over:
             if not running.is_waited_for:  # whoever had more time has left before
                 self._abandon(context, task)
-            raise _goes_on(context)
+            raise goes_on_for_others(context)
         if task.cancelled():
-            raise _cut_off(context)
+            raise ended_by_closing(context)
         result = task.result()
         if context.recalled is not None:
             self.settler.registry.delivered(context.recalled.id)
@@ -379,28 +379,6 @@ class Supervisor:
             await asyncio.wait(tasks)
         self.settler.report.left_open_at_close(self.pending)
         return self.pending
-
-
-def _closed() -> ConfigurationError:
-    error = ConfigurationError("the client was closed; nothing was sent")
-    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
-    return error
-
-
-def _cut_off(context: CallContext) -> VoucherError:
-    if context.begun and context.money_call is not None:
-        return OutcomeUnknown(
-            "the client was closed before the outcome was known", pending=context.money_call.pending
-        )
-    return _closed()
-
-
-def _goes_on(context: CallContext) -> StillRunning:
-    """The error for a caller whose time is up while others wait on for the same call."""
-    return StillRunning(
-        "the call is still under way for another caller: ask again, with the same idempotency key",
-        pending=context.handed_out(),
-    )
 
 
 def _read(task: asyncio.Task[Any]) -> None:
