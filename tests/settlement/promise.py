@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -110,7 +111,7 @@ class Judge(Ledger):
 
     def judge(self) -> None:
         self.world.adversary.emulator.ledger.check()
-        if self._is_muddled():
+        if self._is_muddled() or self._cancels_out():
             return
         problems = [
             problem for call in self.world.calls for problem in (*self._call(call), *self._time(call))
@@ -296,6 +297,16 @@ class Judge(Ledger):
             for id, other in self.world.caller.items()
             for charge in self._effects(id)
         )
+
+    def _cancels_out(self) -> bool:
+        """Whether amounts are shown wrongly, and make up for each other: S6 says that they do not."""
+        off: dict[str, list[Decimal]] = {}
+        for entry in self.world.adversary.emulator._engine.state.charges.values():
+            shown = Decimal(str(entry.shown.get("amount", entry.amount)))
+            if shown != entry.amount:
+                sign = -1 if entry.type == "charge" else 1
+                off.setdefault(entry.voucher_id, []).append(sign * (entry.amount - shown))
+        return any(not sum(each) for each in off.values())
 
     def _intents(self) -> Iterator[str]:
         """Nothing is done twice: what was charged twice is taken back, the rest never is."""

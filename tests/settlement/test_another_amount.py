@@ -64,3 +64,32 @@ async def test_another_partial_refund_keeps_no_lost_one_open_for_a_client_that_h
     async with shop.another() as stranger:
         settlement = await shop.during(stranger.settle(caught.value.pending))
     assert settlement.state is SettlementState.NOT_DONE
+
+
+async def test_two_wrong_amounts_that_cancel_out_clear_nothing(shop: Shop) -> None:
+    voucher = shop.voucher()
+    shop.emulator.habits.set(**KINDS["another amount, in lists too"])
+    with pytest.raises(OutcomeUnknown):
+        await shop.during(
+            shop.client.vouchers.recharge(
+                id=voucher.id, amount="4.00", currency="EUR", order_number="B-1", timeout=5
+            )
+        )
+    error = await _lose(shop, faults.BreakAfter())
+    await shop.passes(120.0)
+    with pytest.raises(OutcomeUnknown):
+        await shop.during(shop.client.settle(error.pending))
+    assert SettlementState.NOT_DONE.value not in shop.told.words
+
+
+async def test_a_refund_of_a_charge_that_is_shown_smaller_is_not_cleared_by_the_balance(
+    shop: Shop,
+) -> None:
+    charge = await redeem(shop, shop.voucher(), "4.00")
+    shop.emulator.habits.set(**KINDS["another amount, in lists too"])
+    shop.script("refundCharge", faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.during(shop.client.charges.refund(charge, currency="EUR", timeout=0.2))
+    async with shop.another() as stranger:
+        with pytest.raises(OutcomeUnknown):
+            await shop.during(stranger.settle(caught.value.pending))

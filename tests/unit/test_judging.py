@@ -337,6 +337,21 @@ async def test_an_entry_of_another_amount_is_ours_unless_the_balance_agrees(
     assert (await Server().judge(case(Server()))).is_absent
 
 
+@pytest.mark.parametrize(("shown", "is_absent"), [("0.01", False), ("5.00", True)])
+async def test_a_charge_that_is_shown_smaller_than_its_refund_makes_the_sum_worthless(
+    shown: str, *, is_absent: bool
+) -> None:
+    refund = attrs.evolve(PENDING, operation="refundCharge", charge_id="c", known=("c",), known_whole=True)
+    entries = [
+        charge("c", amount=Decimal(shown)),
+        charge("r", type=ChargeType.refund, amount=Decimal("0.01")),
+        charge("d", amount=Decimal("0.01") if is_absent else Decimal("1.00"), order_number="B-2"),
+        charge("e", type=ChargeType.recharge, amount=Decimal("5.00") if is_absent else Decimal("1.00")),
+    ]
+    server = Server(entries, voucher=VOUCHER)
+    assert (await server.judge(case(server, pending=refund))).is_absent is is_absent
+
+
 async def test_a_list_without_what_was_there_before_is_an_older_one() -> None:
     refund = attrs.evolve(PENDING, operation="refundCharge", known=("before",), known_whole=True)
     server = Server()

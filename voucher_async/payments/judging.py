@@ -210,7 +210,9 @@ class Judge:
         )
 
     async def _is_balanced(self, money_call: MoneyCall, look: Look, deadline: Deadline) -> bool | None:
-        """Whether charges and balance of the voucher add up; None where the balance may not be read."""
+        """Whether charges and balance of the voucher add up; None where they cannot be compared."""
+        if self.lessons.wrong_amounts or _is_smaller_than_its_refund(money_call.pending, look.charges):
+            return None
         try:
             voucher = await find_voucher(self.sender, money_call.pending, deadline)
         except MissingScope:
@@ -292,6 +294,12 @@ def _shows_what_was_there(pending: PendingOutcome, look: Look) -> bool:
     """Whether a list shows what is known to have been there before: else it is older than that."""
     before = {*(pending.known or ()), *filter(None, (pending.charge_id,))}
     return not look.all or before <= {charge.id for charge in look.charges}
+
+
+def _is_smaller_than_its_refund(pending: PendingOutcome, charges: Iterable[Charge]) -> bool:
+    """Whether amounts are shown that cannot be right: the charge is smaller than what is taken back of it."""
+    wanted = pending.amount or 0
+    return any(charge.id == pending.charge_id and charge.amount.copy_abs() < wanted for charge in charges)
 
 
 def _is_absent(finding: Finding) -> bool:

@@ -33,6 +33,8 @@ class Lessons:
         clients: the `client_id`s that entries of this client carry, by operation.
         offsets: by operation, how far from their time its stamps have been, at least and at most; below 0:
             behind it, above 0: ahead of it.
+        wrong_amounts: an answer has shown another amount than was asked for: then sums of what is shown prove
+            nothing, for two that are wrong may cancel out.
     """
 
     echoed: set[str] = attrs.Factory(set[str])
@@ -41,7 +43,13 @@ class Lessons:
     offsets: dict[str, tuple[dt.timedelta, dt.timedelta]] = attrs.Factory(
         dict[str, tuple[dt.timedelta, dt.timedelta]]
     )
+    wrong_amounts: bool = False
     _warned: bool = False
+
+    def contradicted(self, pending: PendingOutcome, charge: Charge) -> None:
+        """Learn from an answer of 2xx that is not the one that was asked for."""
+        if pending.amount is not None and charge.amount != pending.amount:
+            self.wrong_amounts = True
 
     def learn(
         self, pending: PendingOutcome, charge: Charge, made: tuple[dt.datetime, dt.datetime] | None

@@ -229,6 +229,7 @@ class Settler:
         is_taken = self.registry.is_taken(answer.value.id, money_call.pending.id)
         problem = contradiction(money_call.pending, answer.value, self.lessons, is_taken=is_taken)
         if problem:
+            self.lessons.contradicted(money_call.pending, answer.value)
             self._note_failure(money_call, contradicted(request, problem), is_only=is_only)
             return None
         money_call.succeeded = True
