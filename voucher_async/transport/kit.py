@@ -43,8 +43,10 @@ class TransportKit:
     backoff: Backoff = attrs.field(init=False, factory=Backoff)
     budget: Budget = attrs.field(init=False, factory=Budget)
     tokens: TokenProvider | None = attrs.field(init=False, default=None)
-    is_one_host: bool = attrs.field(init=False)
+    is_one_host: bool = attrs.field(
+        init=False, default=attrs.Factory(lambda self: _is_one_host(self.settings), takes_self=True)
+    )
 
-    @is_one_host.default
-    def _compare_hosts(self) -> bool:
-        return urlsplit(self.settings.token_url).netloc == urlsplit(self.settings.base_url).netloc
+
+def _is_one_host(settings: Settings) -> bool:
+    return urlsplit(settings.token_url).netloc == urlsplit(settings.base_url).netloc
