@@ -28,7 +28,7 @@ MODULES: Final = {
         "tests/unit/test_attribution.py",
         "tests/unit/test_decide.py",
     ),
-    f"{_PAYMENTS}/judging.py": ("tests/unit/test_judging.py",),
+    f"{_PAYMENTS}/judging.py": ("tests/unit/test_judging.py", "tests/unit/test_judging_balance.py"),
     f"{_PAYMENTS}/likeness.py": ("tests/unit/test_likeness.py",),
     f"{_PAYMENTS}/attribution.py": ("tests/unit/test_attribution.py", "tests/unit/test_evidence.py"),
     f"{_PAYMENTS}/lessons.py": ("tests/unit/test_lessons.py", "tests/unit/test_evidence.py"),

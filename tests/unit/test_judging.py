@@ -3,147 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import attrs
 import pytest
 
-from tests.unit.samples import NOON, charge, example, raw
-from voucher_async import Charge, ChargeType, ManualClock, PendingOutcome, Settings, wire
-from voucher_async.api_errors import Conflict, MissingScope, NotFound, RateLimited, ServerError
-from voucher_async.clock import Deadline, ServerClock
+from tests.unit.judged import (
+    CONFLICT,
+    CREATION,
+    LATE,
+    LIMITED,
+    PENDING,
+    SMALL,
+    VOUCHER,
+    Elsewhere,
+    Server,
+    case,
+    not_found,
+)
+from tests.unit.samples import NOON, charge
+from voucher_async.api_errors import MissingScope, NotFound, ServerError
 from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
-from voucher_async.facts import Answer
-from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
-from voucher_async.operations import GET_VOUCHER
-from voucher_async.payments.evidence import Finding, Move
-from voucher_async.payments.facts import OPERATIONS, Call, CallState, Limits
-from voucher_async.payments.judging import Judge, Verdict
-from voucher_async.payments.lessons import Lessons
-from voucher_async.payments.looking import Looking
-from voucher_async.payments.machine import Machine
-from voucher_async.payments.money_call import MoneyCall
-from voucher_async.payments.registry import Registry
-from voucher_async.payments.rivals import Rivals
-from voucher_async.sansio import Request
-
-T = TypeVar("T")
-
-PENDING = PendingOutcome(
-    operation="chargeReservation", voucher_id="V", amount=Decimal("5.00"), order_number="A-1", since=NOON
-)
-CREATION = PendingOutcome(
-    operation="createVoucher",
-    voucher_id="V",
-    amount=Decimal("25.00"),
-    currency="EUR",
-    since=NOON,
-    sent_at=NOON,
-)
-VOUCHER = attrs.evolve(
-    wire.decode(VoucherDetails, raw(example("VoucherDetails"))),
-    amount=Decimal("25.00"),
-    remaining_amount=Decimal("25.00"),
-    currency="EUR",
-    order_number=None,
-    created_at=NOON,
-)
-SMALL = attrs.evolve(VOUCHER, currency="eur")
-LATE = 1000.0  # seconds: later than any window
-CONFLICT = Conflict("HTTP 409", status=409)
-LIMITED = RateLimited("HTTP 429", status=429, retry_after=2.0)
-
-
-@attrs.define
-class Elsewhere:
-    """Calls of other processes: the ids they own, and how many look the same."""
-
-    owned: frozenset[str] = frozenset()
-    alike: int = 0
-
-    async def taken(self, case: MoneyCall, finding: Finding) -> frozenset[str]:
-        return self.owned
-
-    async def rivals(self, case: MoneyCall, finding: Finding) -> int:
-        return self.alike
-
-
-def not_found() -> NotFound:
-    error = NotFound("HTTP 404", status=404)
-    error.has_envelope = True
-    return error
-
-
-@attrs.define
-class Server:
-    """A voucher with its charges, or errors."""
-
-    charges: Sequence[Charge] = ()
-    total: int | None = None
-    voucher: VoucherDetails | VoucherError = VOUCHER
-    error: VoucherError | None = None
-    clock: ManualClock = attrs.Factory(lambda: ManualClock(NOON))
-    registry: Registry = attrs.Factory(Registry)
-    limits: Limits = attrs.Factory(Limits)
-    elsewhere: Elsewhere | None = None
-
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self.clock, 30.0 if timeout is None else timeout)
-
-    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
-        if request.operation is GET_VOUCHER:
-            if isinstance(self.voucher, VoucherError):
-                if isinstance(self.voucher, NotFound):
-                    self.voucher.has_envelope = True
-                raise self.voucher
-            return Answer(value=cast("T", self.voucher), date=None, sent=0.0)
-        if self.error is not None:
-            raise self.error
-        total = len(self.charges) if self.total is None else self.total
-        meta = PageMeta(current_page=1, per_page=100, last_page=1, total=total)
-        page = ChargePage(data=tuple(self.charges), links=PageLinks(), meta=meta)
-        return Answer(value=cast("T", page), date=None, sent=0.0)
-
-    async def look(
-        self, case: MoneyCall, *, can_repeat: bool = False, left: float = 30.0
-    ) -> tuple[Move, Proof]:
-        verdict = await self.judge(case, can_repeat=can_repeat, left=left)
-        return verdict.move, verdict.proof
-
-    async def judge(self, case: MoneyCall, *, can_repeat: bool = False, left: float = 30.0) -> Verdict:
-        made = Settings.make(client_id="shop", client_secret="secret", base_url="https://api.example")
-        settings = attrs.evolve(made, settle_window=60.0, list_lag=10.0)
-        looking = Looking(self, ServerClock(self.clock), random.Random(0))
-        judge = Judge(
-            self,
-            looking=looking,
-            registry=self.registry,
-            lessons=Lessons(),
-            machine=Machine(self.limits),
-            settings=settings,
-            clock=self.clock,
-            rivals=cast("Rivals | None", self.elsewhere),
-        )
-        return await judge.look(case, self.deadline(left), can_repeat=can_repeat)
-
-
-def case(server: Server, quiet: float = LATE, **changes: Any) -> MoneyCall:
-    """A call whose only request ended so many seconds ago."""
-    values: dict[str, Any] = {"pending": PENDING, "doubts": 1, **changes}
-    call = Call(
-        OPERATIONS[values["pending"].operation],
-        CallState.SENT,
-        "",
-        doubts=bool(values["doubts"]),
-        refused=bool(values.get("refusals")),
-        declined=isinstance(values.get("refusal"), RateLimited),
-        answered=values["pending"].answered,
-        ended_at=server.clock.monotonic() - quiet,
-    )
-    return MoneyCall(**{"call": call, **values})
+from voucher_async.models import VoucherDetails
+from voucher_async.payments.evidence import Move
+from voucher_async.payments.facts import CallState, Limits
 
 
 async def test_what_is_absent_past_the_window_was_not_done() -> None:
@@ -316,97 +200,6 @@ async def test_a_voucher_that_was_seen_is_not_taken_for_one_that_never_was(chang
     assert (await server.look(each))[0] is Move.WAIT
     assert "looking for it failed" in each.reason
     assert each.hopeless is (not each.doubts)
-
-
-@pytest.mark.parametrize(
-    ("voucher", "is_absent"),
-    [
-        (attrs.evolve(VOUCHER, remaining_amount=Decimal("24.00")), True),
-        (VOUCHER, False),
-        (MissingScope("HTTP 403", status=403), False),
-    ],
-)
-async def test_an_entry_of_another_amount_is_ours_unless_the_balance_agrees(
-    voucher: VoucherDetails | VoucherError, *, is_absent: bool
-) -> None:
-    server = Server([charge(amount=Decimal("1.00"))], voucher=voucher)
-    each = case(server)
-    verdict = await server.judge(each)
-    assert (verdict.move is Move.NOT_DONE, verdict.is_absent) == (is_absent, is_absent)
-    assert is_absent or "balance does not fit" in each.reason
-    assert (await Server().judge(case(Server()))).is_absent
-
-
-@pytest.mark.parametrize(("shown", "is_absent"), [("0.01", False), ("5.00", True)])
-async def test_a_charge_that_is_shown_smaller_than_its_refund_makes_the_sum_worthless(
-    shown: str, *, is_absent: bool
-) -> None:
-    refund = attrs.evolve(PENDING, operation="refundCharge", charge_id="c", known=("c",), known_whole=True)
-    entries = [
-        charge("c", amount=Decimal(shown)),
-        charge("r", type=ChargeType.refund, amount=Decimal("0.01")),
-        charge("d", amount=Decimal("0.01") if is_absent else Decimal("1.00"), order_number="B-2"),
-        charge("e", type=ChargeType.recharge, amount=Decimal("5.00") if is_absent else Decimal("1.00")),
-    ]
-    server = Server(entries, voucher=VOUCHER)
-    assert (await server.judge(case(server, pending=refund))).is_absent is is_absent
-
-
-async def test_a_list_without_what_was_there_before_is_an_older_one() -> None:
-    refund = attrs.evolve(PENDING, operation="refundCharge", known=("before",), known_whole=True)
-    server = Server()
-    each = case(server, pending=refund)
-    assert (await server.look(each))[0] is Move.WAIT
-    assert "copy, or incomplete" in each.reason
-    whole = Server([charge("before", type=ChargeType.refund)])
-    assert (await whole.look(case(whole, pending=refund)))[0] is Move.NOT_DONE
-
-
-@pytest.mark.parametrize("fenced", [True, False])
-async def test_behind_a_fence_the_balance_is_read(*, fenced: bool) -> None:
-    server = Server()
-    each = case(server)
-    each.call = each.call._replace(fenced_at=server.clock.monotonic() - 11.0 if fenced else None)
-    verdict = await server.judge(each)
-    assert (verdict.move, verdict.facts.is_balanced) == (Move.NOT_DONE, fenced)
-
-
-async def test_a_balance_that_may_be_a_copy_agrees_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    server, asked = Server(), list[str]()
-    monkeypatch.setattr(Looking, "is_new", lambda _, voucher_id, __: asked.append(voucher_id))
-    each = case(server, repeats=1, repeat_refused=True, refusal=CONFLICT)
-    assert (await server.look(each))[0] is Move.WAIT
-    assert asked == ["V"]
-
-
-@pytest.mark.parametrize(("operation", "since"), [("chargeReservation", NOON), ("refundCharge", None)])
-async def test_the_list_is_read_from_its_newest_end_where_no_ids_are_known(
-    monkeypatch: pytest.MonkeyPatch, operation: str, since: dt.datetime | None
-) -> None:
-    server, asked, read = Server(), list[Any](), Looking.read
-
-    async def noted(self: Looking, *given: Any) -> Any:
-        asked.append(given[-1])
-        return await read(self, *given)
-
-    monkeypatch.setattr(Looking, "read", noted)
-    await server.look(case(server, pending=attrs.evolve(PENDING, operation=operation)))
-    assert asked == [since]
-
-
-@pytest.mark.parametrize("is_after", [True, False])
-async def test_behind_a_fence_the_balance_has_to_be_newer_than_it(
-    monkeypatch: pytest.MonkeyPatch, *, is_after: bool
-) -> None:
-    monkeypatch.setattr(Looking, "is_after", lambda *_: is_after)
-    server = Server()
-    each = case(server, quiet=11.0, repeats=1, repeat_refused=True, refusal=not_found())
-    each.call = each.call._replace(fenced_at=server.clock.monotonic() - 11.0)
-    expected = (Move.NOT_DONE, Proof.REPEAT_REFUSED) if is_after else (Move.WAIT, Proof.REFUSED)
-    assert await server.look(each) == expected
-    without = case(server, repeats=1, repeat_refused=True, refusal=not_found())
-    assert await server.look(without) == (Move.NOT_DONE, Proof.REPEAT_REFUSED)
-    assert (await server.look(case(server, 11.0, repeats=1, repeat_refused=True)))[0] is Move.WAIT
 
 
 async def test_what_the_caller_was_told_comes_first_and_is_counted_once() -> None:
