@@ -234,7 +234,7 @@ class in_turn:  # noqa: N801 - reads as the function that it would be, were gene
 
     def _take_free(self) -> None:
         """Take the turns of this process that nobody has: there is nothing to wait for, nor to limit."""
-        while self._keys and isinstance(self._lock, LocalVoucherLock):
+        while self._keys and type(self._lock) is LocalVoucherLock:  # one derived from it may hold otherwise
             turn = self._lock.hold(self._keys[0])
             if not turn.take_if_free():
                 return
