@@ -23,10 +23,14 @@ class BoundedMap(OrderedDict[KeyT, ValueT]):
         self._most = most
 
     def __setitem__(self, key: KeyT, value: ValueT) -> None:
-        self.put(key, value)
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        if len(self) > self._most:
+            self.popitem(last=False)
 
     def put(self, key: KeyT, value: ValueT) -> tuple[KeyT, ValueT] | None:
         """Set an entry, which is the latest then; the oldest is returned where it had to go for that."""
-        super().__setitem__(key, value)
-        self.move_to_end(key)
-        return self.popitem(last=False) if len(self) > self._most else None
+        is_full = len(self) >= self._most and key not in self
+        oldest = next(iter(self.items()), (key, value)) if is_full else None
+        self[key] = value
+        return oldest
