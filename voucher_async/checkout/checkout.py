@@ -83,7 +83,7 @@ class Checkout:
 
     @property
     def reserved(self) -> Decimal:
-        """What all reservations hold together, in currency units; the rest is to be paid otherwise."""
+        """The sum that all reservations hold, in currency units; the rest is to be paid otherwise."""
         return total(held.amount for held in self._held)
 
     async def reserve(
@@ -166,7 +166,7 @@ class Checkout:
         self._held.append(held)
 
     def _show(self, held: HeldReservation) -> HeldReservation:
-        """What an earlier run with the key has charged."""
+        """Show what an earlier run with the key has charged."""
         self._check_open()
         if held not in self._held:
             self._held.append(held)

@@ -109,7 +109,7 @@ class _Child:
 
     @property
     def outcome(self) -> HeldOutcome:
-        """What became of it."""
+        """The outcome of the voucher."""
         charge, error = self.record.charge, self.error
         if error is not None:
             return outcome(self.planned, HeldState.UNKNOWN, charge=charge, error=error)

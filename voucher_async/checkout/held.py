@@ -64,17 +64,17 @@ class HeldReservation:
 
     @property
     def amount(self) -> Decimal:
-        """What is held, in currency units."""
+        """The amount held, in currency units."""
         return self._reservation.amount
 
     @property
     def missing(self) -> Decimal:
-        """What was asked for and is not held, in currency units; above 0 only with `allow_partial`."""
+        """The amount asked for and not held, in currency units; above 0 only with `allow_partial`."""
         return difference(self.asked, self.amount)
 
     @property
     def valid_until(self) -> dt.datetime:
-        """When it ends, by the server's clock; aware."""
+        """The time at which it ends, by the server's clock; aware."""
         return self._reservation.valid_until
 
     @property
@@ -88,12 +88,12 @@ class HeldReservation:
 
     @property
     def superseded(self) -> bool:
-        """Whether a newer reservation of this client replaced it."""
+        """True when a newer reservation of this client replaced it."""
         return self._entry.superseded
 
     @property
     def charged(self) -> bool:
-        """Whether it was charged."""
+        """True when it was charged."""
         return self._tracker.is_charged(self._entry)
 
     def renewed(self, made: tuple[Reservation, Entry]) -> None:
@@ -123,10 +123,10 @@ class ChargedReservation(HeldReservation):
 
     @property
     def superseded(self) -> bool:
-        """Whether a newer reservation replaced it: it was charged before."""
+        """False: no newer reservation replaced it, for it was charged before."""
         return False
 
     @property
     def charged(self) -> bool:
-        """Whether it was charged: yes."""
+        """True: it was charged."""
         return True

@@ -18,7 +18,7 @@ __all__ = ["CheckoutKit"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class CheckoutKit:
-    """What `redeem` and checkouts work with.
+    """The kit that `redeem` and checkouts work with.
 
     Attributes:
         sender: sends the requests.
@@ -45,5 +45,5 @@ class CheckoutKit:
     lock_key: bytes = attrs.field(repr=False)
 
     def key(self, code: str) -> str:
-        """What stands for a voucher code in the lock."""
+        """The key that stands for a voucher code in the lock."""
         return voucher_key(code, self.base_url, self.lock_key)

@@ -153,7 +153,7 @@ class Lifecycle(CheckoutKit):
             raise refusal from error  # not sent: the first charge is what was asked for
 
     async def _recalled(self, context: CallContext) -> Charge | None:
-        """What an earlier equal payment has charged without anybody being told, unless it was taken back.
+        """The charge, told to nobody, of an earlier equal payment, unless it was taken back.
 
         Raises:
             OutcomeUnknown: what became of the earlier payment is open.

@@ -74,7 +74,7 @@ class CheckoutRecord:
 
     @property
     def needs_block(self) -> bool:
-        """Whether it has a key, and its block was not entered, which claims that."""
+        """True when it has a key, and its block was not entered, which claims that."""
         return self._key is not None and not self._is_inside
 
     @property
@@ -123,7 +123,7 @@ class CheckoutRecord:
             raise
 
     async def _claim_once(self, context: CallContext) -> bool:
-        """Whether the key could be claimed, or was charged before; else ask once more."""
+        """Claim the key; True when that worked, or it was charged before; else ask once more."""
         claim = await to_the_end(self._ask(context))
         if claim.won:
             return True
@@ -156,7 +156,7 @@ class CheckoutRecord:
         return self.replayed is not None
 
     async def _finish(self, held: CallRecord, context: CallContext, why: str) -> bool:
-        """Whether nothing was charged, so that this run goes on with the record."""
+        """Finish an earlier run; True when nothing was charged, so that this run goes on with the record."""
         if not await to_the_end(self._take(held, why)):
             return False
         if held.state is CallState.BEGUN:

@@ -39,7 +39,7 @@ class _Made:
 
 
 class Replayed:
-    """What an earlier run has charged. Made by `read`.
+    """The charges of an earlier run. Made by `read`.
 
     Args:
         joining: idempotency keys.
@@ -54,7 +54,7 @@ class Replayed:
 
     @classmethod
     async def read(cls, joining: Joining, record: CallRecord, deadline: Deadline) -> Replayed | None:
-        """What a record that is done has charged; None when all of it was taken back.
+        """The charges of a record that is done; None when all of it was taken back.
 
         Args:
             joining: idempotency keys.

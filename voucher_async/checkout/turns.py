@@ -132,7 +132,7 @@ class LocalVoucherLock:
 
 
 class _Turn:
-    """Who has a voucher, and who waits for it."""
+    """The holder of a voucher, and the line of those who wait for it."""
 
     __slots__ = ("holder", "line")
 
@@ -187,7 +187,7 @@ PROCESS_LOCK: Final = LocalVoucherLock()
 """The lock of every client that is given no other."""
 
 PROCESS_SECRET: Final = secrets.token_hex()
-"""What its keys are made with: clients of one process wait for each other whatever their credentials are."""
+"""The secret behind its keys: clients of one process wait for each other whatever their credentials are."""
 
 
 class in_turn:  # noqa: N801 - reads as the function that it would be, were generators as fast

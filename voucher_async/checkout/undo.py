@@ -114,7 +114,7 @@ def _of(record: CallRecord) -> dict[str, str]:
 async def _refunded_elsewhere(
     kit: CheckoutKit, planned: Planned, charge: Charge, key: str, error: VoucherError
 ) -> HeldOutcome | None:
-    """What became of a charge that another worker takes back; None where none does, or that is not known."""
+    """The outcome of a charge that another worker takes back; None where none does, or that is not known."""
     ownership = kit.joining.ownership
     try:
         other = await ask_journal(ownership.journal.find(ownership.scope, key))
@@ -138,7 +138,7 @@ def outcome(
     refund: Charge | None = None,
     error: VoucherError | None = None,
 ) -> HeldOutcome:
-    """What became of one voucher.
+    """The outcome of one voucher.
 
     Args:
         planned: the voucher.

@@ -32,7 +32,7 @@ class Mark(enum.Enum):
 
 
 def mark_of(pending: PendingOutcome, shown: str | None) -> Mark:
-    """Whose reference an entry carries.
+    """The mark of an entry: whose reference it carries.
 
     Args:
         pending: the call.
@@ -82,14 +82,14 @@ def _likeness_without(template: OrderNumberFormat, order_number: str, shown: str
 
 
 def is_as_sent(pending: PendingOutcome, shown: str | None) -> bool:
-    """Whether an answer shows the order number of a call as it was sent."""
+    """True when an answer shows the order number of a call as it was sent."""
     if pending.order_number_format is None or pending.reference is not None:
         return shown == pending.sent_order_number
     return format_of(pending.order_number_format).strip(shown) == pending.order_number
 
 
 def are_confusable(one: PendingOutcome, other: PendingOutcome) -> bool:
-    """Whether an entry that was rewritten could be recognised as that of either of two calls."""
+    """True when an entry that was rewritten could be recognised as that of either of two calls."""
     if confusable(one.sent_order_number, other.sent_order_number):
         return True
     marked = one.reference is not None or other.reference is not None

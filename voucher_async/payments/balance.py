@@ -18,7 +18,7 @@ _SIGNS: Final = {ChargeType.charge: -1, ChargeType.recharge: 1, ChargeType.refun
 
 
 def adds_up(voucher: VoucherDetails, charges: Iterable[Charge]) -> bool:
-    """Whether the amount, with all that was added and taken, is what remains.
+    """True when the amount, with all that was added and taken, is what remains.
 
     Fractions are exact whatever the application's decimal context is.
 

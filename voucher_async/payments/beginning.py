@@ -26,7 +26,7 @@ __all__ = ["ROUNDS", "send_recorded"]
 T = TypeVar("T")
 
 ROUNDS: Final = 5
-"""How often a record is written at most for one request; what names no id was not sent before the last."""
+"""The most writes of a record for one request; what names no id was not sent before the last."""
 
 _BEGIN: Final = Limits().begin
 

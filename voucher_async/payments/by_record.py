@@ -28,7 +28,7 @@ _PAUSE: Final = 0.25  # seconds
 
 
 def is_driven_here(registry: Registry, pending_id: str) -> bool:
-    """Whether this client drives a call, or has ended it; of any other its record tells who does.
+    """True when this client drives a call, or has ended it; of any other its record tells who does.
 
     Args:
         registry: knows what is open here.
@@ -62,7 +62,7 @@ def kept(registry: Registry, pending_id: str, recorder: Recorder | None) -> Mone
 async def by_record(
     ownership: Ownership, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
 ) -> Settlement | Recorder | None:
-    """How a call ended; where that is open, who writes its end; None where there is no record of it.
+    """The settlement of a call; where that is open, the recorder of its end; None where it has no record.
 
     A call that is under way is waited for. The record of a dead owner stays its own: who has the key may take
     it over meanwhile, behind a fence, and then the recorder has lost it, and denies nothing.

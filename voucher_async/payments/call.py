@@ -34,7 +34,7 @@ __all__ = [
 
 
 class CallState(enum.StrEnum):
-    """How far a money call has come."""
+    """The state of a money call: how far it has come."""
 
     BEGUN = "begun"
     """Its key is claimed; nothing that moves money was sent."""
@@ -72,7 +72,7 @@ def new_id() -> str:
 
 @attrs.frozen(kw_only=True)
 class Parameters:
-    """What two calls with one idempotency key have to agree in; the pin and the time-out do not count.
+    """Parameters in which calls with one idempotency key must agree; the pin and the time-out do not count.
 
     Attributes:
         operation: `redeem`, `checkout`, or the operation id, such as `refundCharge`.
@@ -112,7 +112,7 @@ class Signature:
     voucher_id: str | None
 
     def may_be(self, other: Signature) -> bool:
-        """Whether one entry could be that of either; what is not known may be anything."""
+        """True when one entry could be that of either; what is not known may be anything."""
         return (
             self.operation == other.operation
             and (self.amount is None or other.amount is None or self.amount == other.amount)
@@ -141,7 +141,7 @@ class Transition:
 
 @attrs.frozen(kw_only=True)
 class Failure:
-    """Why a call was not carried out, for those who waited for it elsewhere.
+    """The reason why a call was not carried out, for those who waited for it elsewhere.
 
     Attributes:
         kind: the name of the error's class.
@@ -282,7 +282,7 @@ class CallRecord:
 
     @property
     def ended(self) -> bool:
-        """Whether it is known what became of it."""
+        """True when it is known what became of the call."""
         return self.state in ENDED
 
     def shrunk(self) -> Self:
@@ -309,7 +309,7 @@ class CallRecord:
 
     @property
     def is_shrunk(self) -> bool:
-        """Whether it was shrunk: no other record is without a step."""
+        """True when the record was shrunk: no other is without a step."""
         return not self.transitions
 
     def step(

@@ -1,4 +1,4 @@
-"""What a voucher's charges prove about a money call whose outcome is in doubt: pure, no waiting, no I/O.
+"""The evidence of a voucher's charges on a money call whose outcome is in doubt: pure, no waiting, no I/O.
 
 Theory of operation. A money call (charge, refund, recharge) leaves an entry in its voucher's list of charges.
 
@@ -69,7 +69,7 @@ class Move(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Rule:
-    """How one operation is settled.
+    """The rule by which one operation is settled.
 
     Attributes:
         kind: what it leaves in the list of charges.
@@ -141,7 +141,7 @@ class Finding:
 
 
 class _Weight(enum.IntEnum):
-    """How much an entry, or one of its properties, speaks for being ours."""
+    """The weight with which an entry, or one of its properties, speaks for being ours."""
 
     NOT_OURS = 0
     UNCLEAR = 1
@@ -325,7 +325,7 @@ class Evidence:
 
     @property
     def needs_balance(self) -> bool:
-        """Whether the word hangs on the balance when nothing is found: it shows what a list may not yet."""
+        """True when, with nothing found, the balance decides the word: it shows what a list may not yet."""
         refused = self.refused and self.absences >= LOOKS and self.quiet < self.lag
         return bool(self.finding.misfits) or refused or self.absence is Proof.REPEAT_REFUSED
 

@@ -125,7 +125,7 @@ class Call(NamedTuple):
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a request with this key that has ended may have been carried out, or may be yet."""
+        """True when a request with this key that has ended may have been carried out, or may be yet."""
         return self.doubts or self.refused or self.inherited
 
 
@@ -219,7 +219,7 @@ class Step(enum.Enum):
 
 
 class Asked(NamedTuple):
-    """Who asks with the key of a record.
+    """The caller who asks with the key of a record.
 
     Attributes:
         is_same: it asks for the same thing.

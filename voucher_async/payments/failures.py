@@ -1,4 +1,4 @@
-"""Why a call was not carried out, as its record keeps it."""
+"""The reason why a call was not carried out, as its record keeps it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OWN_ENDS: Final = frozenset({Fate.NOT_SENT, None})
 
 
 def failure_of(error: BaseException) -> Failure | None:
-    """Why a call was not carried out, for others who waited; None for what ended its owner alone."""
+    """Reason why a call was not carried out, for others who waited; None for what ended its owner alone."""
     if not isinstance(error, VoucherError) or (error.fate in _OWN_ENDS and not isinstance(error, ApiError)):
         return None
     if isinstance(error, ApiError):
@@ -30,7 +30,7 @@ def failure_of(error: BaseException) -> Failure | None:
 
 
 def words_of(error: BaseException) -> str:
-    """Why a call ended as it did, for its record."""
+    """Words that tell why a call ended as it did, for its record."""
     if isinstance(error, OutcomeUnknown):
         return "its answer was lost"
     return str(error.args[0]) if isinstance(error, VoucherError) else type(error).__name__

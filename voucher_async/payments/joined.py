@@ -22,7 +22,7 @@ def as_joined(answer: T) -> T:
 
 
 def is_joined(answer: object) -> bool:
-    """Whether a charge is the answer to a call that joined an equal one, or asked again with its key.
+    """True when a charge is the answer to a call that joined an equal one, or asked again with its key.
 
     Args:
         answer: what `redeem` or another money call returned.

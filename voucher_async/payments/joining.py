@@ -58,7 +58,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 @attrs.frozen(kw_only=True)
 class Ask:
-    """What a caller asks for.
+    """The call that a caller asks for.
 
     Attributes:
         parameters: what a second call with the same key has to agree in.
@@ -79,7 +79,7 @@ class Ask:
 
     @property
     def meets(self) -> Hashable | None:
-        """Where callers of the same payment meet."""
+        """The place where callers of the same payment meet."""
         if self.key is not None:
             return "key", self.key
         return None if self.join is None else ("join", self.join)
@@ -87,7 +87,7 @@ class Ask:
 
 @attrs.frozen
 class Work(Generic[T]):
-    """How a call is done, and done again.
+    """The way a call is done, and done again.
 
     Attributes:
         call: does it.
@@ -374,5 +374,5 @@ def check_parameters(asked: Parameters, held: Parameters) -> None:
 
 
 def _ended_its_owner(error: VoucherError) -> bool:
-    """Whether what ended a call was about its first caller alone: its time was up, nothing was sent."""
+    """True when what ended a call was about its first caller alone: its time was up, nothing was sent."""
     return isinstance(error, CallTimeout) and error.fate is Fate.NOT_SENT

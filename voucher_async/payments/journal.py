@@ -26,7 +26,7 @@ __all__ = ["Claim", "Journal"]
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """What came of claiming a key.
+    """The result of claiming a key.
 
     Attributes:
         record: the record that has the key now, or the charge; where its key was erased, it is shown with
@@ -123,7 +123,7 @@ class Journal(Protocol):
         ...
 
     async def is_alive(self, owner: str) -> bool:
-        """Whether the lease of a process runs, and it was not buried."""
+        """Tell whether the lease of a process runs, and it was not buried."""
         ...
 
     async def bury(self, owner: str) -> bool:

@@ -183,7 +183,7 @@ class Judge:
         )
 
     def _has_time(self, money_call: MoneyCall, deadline: Deadline) -> bool:
-        """Whether a declined request could be sent again before the deadline."""
+        """True when a declined request could be sent again before the deadline."""
         return (self.patience(money_call) or 0.0) - money_call.quiet < deadline.left()
 
     def patience(self, money_call: MoneyCall) -> float | None:
@@ -210,7 +210,7 @@ class Judge:
         )
 
     async def _is_balanced(self, money_call: MoneyCall, look: Look, deadline: Deadline) -> bool | None:
-        """Whether charges and balance of the voucher add up; None where they cannot be compared."""
+        """Tell whether charges and balance of the voucher add up; None where they cannot be compared."""
         if self.lessons.wrong_amounts or _is_smaller_than_its_refund(money_call.pending, look.charges):
             return None
         try:
@@ -284,20 +284,20 @@ def _nowhere(money_call: MoneyCall, facts: Facts) -> Verdict:
 
 
 def _is_nowhere(money_call: MoneyCall, error: VoucherError) -> bool:
-    """Whether the voucher of a refused call has never been there, by the API's own word each time."""
+    """True when the voucher of a refused call has never been there, by the API's own word each time."""
     is_unseen = money_call.pending.reservation_id is None and money_call.pending.charge_id is None
     is_said = is_missing(money_call.refusal) and is_missing(error)
     return is_said and is_unseen and money_call.pending.known is None and money_call.is_refused
 
 
 def _shows_what_was_there(pending: PendingOutcome, look: Look) -> bool:
-    """Whether a list shows what is known to have been there before: else it is older than that."""
+    """True when a list shows what is known to have been there before: else it is older than that."""
     before = {*(pending.known or ()), *filter(None, (pending.charge_id,))}
     return not look.all or before <= {charge.id for charge in look.charges}
 
 
 def _is_smaller_than_its_refund(pending: PendingOutcome, charges: Iterable[Charge]) -> bool:
-    """Whether amounts are shown that cannot be right: the charge is smaller than what is taken back of it."""
+    """True when the amounts shown cannot be right: the charge is smaller than what is taken back of it."""
     wanted = pending.amount or 0
     return any(charge.id == pending.charge_id and charge.amount.copy_abs() < wanted for charge in charges)
 

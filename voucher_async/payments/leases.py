@@ -16,7 +16,7 @@ _DAY: Final = 86_400.0  # seconds
 
 
 class Leases:
-    """Which owners are alive.
+    """The leases of the owners, which tell who is alive.
 
     Args:
         clock: measures the leases.
@@ -45,7 +45,7 @@ class Leases:
         return True
 
     def is_running(self, owner: str) -> bool:
-        """Whether the lease of an owner runs."""
+        """True while the lease of an owner runs."""
         process = self._elsewhere.get(owner)
         if process is not None:
             return _lives(process)
@@ -70,7 +70,7 @@ class Leases:
 
 
 def _lives(process: int) -> bool:
-    """Whether a process is there; a number that was given to another one makes it seem so."""
+    """True when a process is there; a number that was given to another one makes it seem so."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -69,7 +69,7 @@ class Lessons:
             self._learn_clock(pending.operation, charge.created_at, *made)
 
     def echoes(self, pending: PendingOutcome) -> bool:
-        """Whether answers have shown such order numbers recognisably: to this client, or to the sender."""
+        """True when answers have shown such order numbers recognisably: to this client, or to the sender."""
         is_plain = (pending.order_number or "").isascii()
         return pending.echoed or pending.operation in (self.echoed if is_plain else self.echoed_beyond)
 
@@ -96,7 +96,7 @@ class Lessons:
         self.offsets[operation] = min(low, off), max(high, off)
 
     def shift(self, operation: str) -> tuple[dt.timedelta, dt.timedelta]:
-        """How far from its time a stamp of an operation may be, at least and at most.
+        """The least and the greatest distance that a stamp of an operation may have from its time.
 
         One that was always far off is another clock's; one that was a little off may be right the next time.
         """

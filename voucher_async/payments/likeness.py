@@ -68,7 +68,7 @@ def _readings(shown: str) -> list[str]:
 
 
 def _may_be_cut(sent: str, shown: str) -> bool:
-    """Whether a text is long enough to be what a column has left of another, trimmed before or after."""
+    """True when a text is long enough to be what a column has left of another, trimmed before or after."""
     whole = html.escape(sent) if "&" in shown else sent
     least = min(len(_trim(text[:_CUT])) for text in (whole, _trim(whole)))
     return len(_trim(unicodedata.normalize("NFKD", shown))) >= least
@@ -94,7 +94,7 @@ def _is_same(sent: str, shown: str) -> bool:
 
 
 def _is_same_but_for_letters(sent: str, shown: str, *, may_be_cut: bool) -> bool:
-    """Whether two texts are the same but for accents, or for letters that a character set could not hold."""
+    """True when two texts are the same but for accents, or letters that a character set could not hold."""
     if sent.isascii():
         return False
     pairs = [(_bare(sent), _bare(shown))]
@@ -118,7 +118,7 @@ def _bare(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _ascii(text: str) -> tuple[str, ...]:
-    """What is left of a text in each normal form and case when every other letter is dropped."""
+    """The ASCII letters and digits of a text, in each normal form and case; all others are dropped."""
     texts = (unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD"))
     cases = (case for text in texts for case in (text.lower(), text.casefold(), text.upper().lower()))
     return tuple(
@@ -143,7 +143,7 @@ def _cut_folded(text: str) -> str:
 
 
 def confusable(one: str | None, other: str | None) -> bool:
-    """Whether an entry could be recognised as belonging to either of two order numbers."""
+    """True when an entry could be recognised as belonging to either of two order numbers."""
     if one is None or other is None:
         return True
     texts = (one, other)

@@ -148,7 +148,7 @@ class Looking:
         return answer.value, self._is_fresh(voucher_id, answer) and not answer.is_copy
 
     def is_new(self, voucher_id: str, answer: Answer[Any]) -> bool:
-        """Whether an answer about a voucher is no copy, by its date: not older than its request, or the list.
+        """True when an answer on a voucher is no copy, by its date: not older than its request, or the list.
 
         Args:
             voucher_id: the voucher, whose charges were read a moment ago.
@@ -162,7 +162,7 @@ class Looking:
         return _is_not_before(answer.date, look.date)
 
     def is_after(self, moment: float, answer: Answer[Any]) -> bool:
-        """Whether an answer is certainly newer than a moment, by its date; without one nothing tells.
+        """True when an answer is certainly newer than a moment, by its date; without one nothing tells.
 
         Args:
             moment: monotonic time in seconds, that of a fence.
@@ -172,7 +172,7 @@ class Looking:
         return answer.date is None or (most is not None and answer.date >= most)
 
     def is_absent_now(self, path: str, error: NotFound) -> bool:
-        """Whether a thing that the API says is not there is not there now: its answer is no copy.
+        """True when a thing that the API says is not there is not there now: its answer is no copy.
 
         A 404 may be kept as lists are, and the URL of a thing is always the same; its date tells, as theirs.
 
@@ -184,7 +184,7 @@ class Looking:
         return answer is None or (self._is_fresh(path, answer) and not answer.is_copy)
 
     def _is_dated_now(self, answer: Answer[Any]) -> bool:
-        """Whether an answer's date is not older than its request; copies have that of their first answer.
+        """True when an answer's date is not older than its request; copies have that of their first answer.
 
         Answers that cannot be copies tell what date the server had then, at least.
         """
@@ -192,7 +192,7 @@ class Looking:
         return least is not None and answer.date is not None and _is_not_before(answer.date, least)
 
     def _is_fresh(self, voucher_id: str, answer: Answer[Any]) -> bool:
-        """Whether a page is no copy, by its date.
+        """True when a page is no copy, by its date.
 
         Where no other answer tells, or the clocks of several servers differ, two looks a second apart do:
         their dates go on by as much as time did.
@@ -217,7 +217,7 @@ def _is_not_before(date: dt.datetime, least: dt.datetime) -> bool:
 
 
 def _goes_on(earlier: _Dated, look: _Dated) -> bool:
-    """Whether the date went on from one look to the next by as much as time did, neither less nor more."""
+    """True when the date went on from one look to the next by as much as time did, neither less nor more."""
     least, most = look.sent - earlier.received, look.received - earlier.sent
     gone = (look.date - earlier.date).total_seconds()
     return least <= _NEAR and max(least - _SECOND, _SECOND) <= gone <= most + _SECOND
@@ -278,7 +278,7 @@ class _Pages:
         return page.data
 
     def is_complete(self) -> bool:
-        """Whether as many distinct entries were read as the pages that were read must hold."""
+        """True when as many distinct entries were read as the pages that were read must hold."""
         read = sum(self._sizes.values())
         if len(self.charges) != read:
             return False  # one page showed again what another had shown: they moved meanwhile
@@ -348,7 +348,7 @@ def voucher_request(pending: PendingOutcome) -> Request[VoucherDetails]:
 
 
 def is_what_was_asked(voucher: Voucher, asked: PendingOutcome | CreateVoucherRequest) -> bool:
-    """Whether a voucher is the one that was to be created, but for what servers rewrite.
+    """True when a voucher is the one that was to be created, but for what servers rewrite.
 
     Args:
         voucher: the one that has its id.
@@ -360,7 +360,7 @@ def is_what_was_asked(voucher: Voucher, asked: PendingOutcome | CreateVoucherReq
 
 
 def is_of_value(voucher: Voucher, asked: PendingOutcome | CreateVoucherRequest) -> bool:
-    """Whether a voucher has the amount and the currency that were asked for, in capitals or small letters."""
+    """True when a voucher has the amount and the currency asked for, in capitals or small letters."""
     return (voucher.amount, voucher.currency.upper()) == (asked.amount, (asked.currency or "").upper())
 
 

@@ -246,7 +246,7 @@ class Machine:
         self._guards = guards
 
     def holds(self, names: tuple[str, ...], call: Call, facts: Facts) -> bool:
-        """Whether all of these guards hold; one that was left out does."""
+        """True when all of these guards hold; one that was left out does."""
         guards, limits = self._guards, self.limits
         for name in names:  # noqa: SIM110 - a generator costs twice as much, at every event of every call
             if name in guards and not guards[name](call, facts, limits):
@@ -254,7 +254,7 @@ class Machine:
         return True
 
     def may(self, call: Call, event: Event, facts: Facts) -> bool:
-        """Whether an event is legal for a record now."""
+        """True when an event is legal for a record now."""
         row = TRANSITIONS[event]
         if call.state not in row.sources or not self.holds(row.guards, call, facts):
             return False
@@ -264,7 +264,7 @@ class Machine:
         return any(self.holds(group, call, facts) for group in groups)
 
     def may_tell(self, call: Call, *, is_written: bool) -> bool:
-        """Whether an end may be told; one that could not be written is read again."""
+        """True when an end may be told; one that could not be written is read again."""
         return is_written or self.holds(("written_first",), call, Facts(0.0))
 
     def advance(self, call: Call, event: Event, facts: Facts) -> Call:
@@ -280,7 +280,7 @@ class Machine:
         return after if to is None else after._replace(state=to)
 
     def next_for(self, call: Call | None, asked: Asked) -> Step:
-        """What another caller of a key gets, in the state that the record is in."""
+        """The step for another caller of a key, in the state that the record is in."""
         if call is None:
             return Step.CLAIM
         step = ASKED[call.state, asked.is_alive]
@@ -301,13 +301,13 @@ class Machine:
         return Step.READ_FIRST if is_old else Step.REPLAY
 
     def joins(self, call: Call, *, is_same: bool = True) -> bool:
-        """Whether an equal call without a key, in the same client, is the payment of this record."""
+        """True when an equal call without a key, in the same client, is the payment of this record."""
         is_running = call.state in DRIVEN
         return is_running and self.holds(("joins", "same_parameters"), call, Facts(0.0, is_same=is_same))
 
 
 def is_rival(call: Call) -> bool:
-    """Whether a charge that nobody owns may belong to this record, for it looks the same as another's."""
+    """True when a charge that nobody owns may belong to this record, for it looks the same as another's."""
     return call.in_doubt or call.state not in {CallState.DONE, CallState.NOT_DONE}
 
 

@@ -206,7 +206,7 @@ class MemoryJournal:
             return self._leases.beat(owner, lease)
 
     async def is_alive(self, owner: str) -> bool:
-        """Whether the lease of an owner runs, and it was not buried."""
+        """Tell whether the lease of an owner runs, and it was not buried."""
         with self._lock:
             return self._leases.is_running(owner)
 

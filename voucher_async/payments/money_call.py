@@ -167,7 +167,7 @@ class MoneyCall:
 
     @classmethod
     def left_behind(cls, pending: PendingOutcome, ended_at: float, *, fenced_at: float | None) -> Self:
-        """What a dead owner may have sent, or may yet: in doubt, and driven by whoever has its record now.
+        """A call that a dead owner may have sent, or may yet: in doubt, driven by whoever has its record now.
 
         Args:
             pending: what it may have sent.
@@ -264,17 +264,17 @@ class MoneyCall:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the event loop of its call is gone, so that nobody goes on with it."""
+        """True when the event loop of its call is gone, so that nobody goes on with it."""
         return self.over is not None and self.over.get_loop().is_closed()
 
     @property
     def is_stopped(self) -> bool:
-        """Whether nobody goes on with its call now: its event loop is gone, or does not run."""
+        """True when nobody goes on with its call now: its event loop is gone, or does not run."""
         return self.over is not None and not self.over.get_loop().is_running()
 
     @property
     def is_refused(self) -> bool:
-        """Whether all that was sent was refused."""
+        """True when all that was sent was refused."""
         return self.refusals > 0 and not self.doubts and not self.succeeded
 
     @property
@@ -284,11 +284,11 @@ class MoneyCall:
 
     @property
     def repeatable(self) -> bool:
-        """Whether the request may be sent again, as far as the call itself goes."""
+        """True when the request may be sent again, as far as the call itself goes."""
         return not self.repeat_refused and self.repeats < _REPEATS and self.may_repeat()
 
     def may_grow(self, window: float) -> bool:
-        """Whether another of the requests may be carried out yet, or was after the look began.
+        """True when another of the requests may be carried out yet, or was after the look began.
 
         Args:
             window: seconds within which a request is carried out.
@@ -298,17 +298,17 @@ class MoneyCall:
 
     @property
     def cause(self) -> VoucherError:
-        """Why it is in doubt."""
+        """The reason why it is in doubt, as an error."""
         return self.error or self.refusal or VoucherError(self.reason)
 
     @property
     def effects(self) -> int:
-        """How many requests can have been carried out, refused ones left aside."""
+        """Number of requests that may have been carried out, refused ones left aside."""
         return self.doubts + self.succeeded
 
     @property
     def deliveries(self) -> int:
-        """How many requests can have been carried out; a proxy may have delivered a refused one twice.
+        """Number of requests that may have been carried out; a proxy may have delivered a refused one twice.
 
         Beside one whose answer was lost a refused one is taken for what it says.
         """
@@ -372,7 +372,7 @@ class CallContext:
 
     @property
     def asked(self) -> PendingOutcome:
-        """What is known of it before it begins."""
+        """The facts known of it before it begins."""
         return self._asked.view if isinstance(self._asked, CallRecord) else self._asked
 
     @asked.setter
@@ -388,5 +388,5 @@ class CallContext:
 
     @property
     def pending(self) -> PendingOutcome:
-        """What is known of it now."""
+        """The facts known of it now."""
         return self.asked if self.money_call is None else self.money_call.pending

@@ -28,7 +28,7 @@ class Numbering:
 
     @property
     def is_on(self) -> bool:
-        """Whether order numbers are sent with references."""
+        """True when order numbers are sent with references."""
         return self._format is not None
 
     def formatted(self, pending: PendingOutcome) -> PendingOutcome:

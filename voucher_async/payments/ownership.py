@@ -172,7 +172,7 @@ class Ownership:
             self._release(record.id)
 
     def _is_driven_since(self, record: CallRecord) -> bool:
-        """Whether another call of this client has taken a record over, and works on it."""
+        """True when another call of this client has taken a record over, and works on it."""
         driven = self._driven.get(record.id)
         return driven is not None and driven.version >= record.version
 
@@ -211,7 +211,7 @@ class Ownership:
 
     @property
     def is_unbroken(self) -> bool:
-        """Whether the lease runs for certain, so that nobody can have taken over what this client owns."""
+        """True while the lease runs for certain, so that nobody can have taken over what this client owns."""
         return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE
 
     async def _renew(self) -> None:
@@ -274,7 +274,7 @@ class Ownership:
             )
 
     async def is_alive(self, record: CallRecord) -> bool:
-        """Whether somebody works on a record; nobody does whose event loop is gone."""
+        """Tell whether somebody works on a record; nobody does whose event loop is gone."""
         if record.owner == self.owner:
             driven = self._driven.get(record.id)
             return record.id not in self._given_up and not (driven and driven.loop.is_closed())

@@ -29,7 +29,7 @@ class Pauses:
 
     @property
     def are_over(self) -> bool:
-        """Whether the client was closed, and nobody waits any more."""
+        """True when the client was closed, and nobody waits any more."""
         return self._ended
 
     async def wait(self, seconds: float) -> None:

@@ -62,7 +62,7 @@ class Recorder:
 
     @property
     def is_over(self) -> bool:
-        """Whether its end is known, and was written, or could not be."""
+        """True when its end is known, and was written, or could not be."""
         return self._end_known
 
     async def sent(self, pending: PendingOutcome) -> None:
@@ -84,7 +84,7 @@ class Recorder:
         await self._sending(plan=tuple(plan))
 
     async def holds(self) -> bool:
-        """Whether the record is still this client's: noted, so that who takes it over comes after that."""
+        """Tell whether this client still has the record: noted, so who takes it over comes after that."""
         try:
             return await self._send()
         except JournalFailed:
@@ -149,14 +149,14 @@ class Recorder:
         return (await self._ownership.claim(changed, durable=durable)).won
 
     async def may_deny(self) -> bool:
-        """Whether "not done" may be told: the machine's word, by what is written of the record."""
+        """True when "not done" may be told: the machine's word, by what is written of the record."""
         call = call_of(self.record)._replace(state=CallState.NOT_DONE)
         is_written = await self._is_denied() if self.is_lost else self._is_nobody_elses
         return _MACHINE.may_tell(call, is_written=is_written)
 
     @property
     def _is_nobody_elses(self) -> bool:
-        """Whether it is written, or nobody can have taken the record over; another owner's has to say so."""
+        """True when it is written, or nobody can have taken over the record; another owner's must say so."""
         if not self._is_stored and self._in_doubt is None:
             return True  # nobody else knows of it
         is_own = self.record.owner == self._ownership.owner
@@ -164,7 +164,7 @@ class Recorder:
         return is_safe or self.record.state is CallState.NOT_DONE
 
     async def _is_denied(self) -> bool:
-        """Whether the journal says "not done" of the record, and nobody has paid with the key since."""
+        """Tell whether the journal says "not done" of the record, and nobody has paid with the key since."""
         journal, record = self._ownership.journal, self.record
         try:
             stored = await ask_journal(journal.get(record.scope, record.id))

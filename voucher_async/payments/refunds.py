@@ -106,6 +106,6 @@ def _not_begun(money_call: MoneyCall, error: VoucherError) -> VoucherError:
 
 
 def _is_refused(error: VoucherError) -> bool:
-    """Whether reading was refused for a reason that says nothing about the call itself."""
+    """True when reading was refused for a reason that says nothing about the call itself."""
     final = isinstance(error, ApiError) and not isinstance(error, (AuthenticationError, RateLimited))
     return final and error.fate is Fate.ANSWERED

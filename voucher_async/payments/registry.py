@@ -1,4 +1,4 @@
-"""What a client remembers of calls that move money: what is open, how others ended, whose charge is whose."""
+"""A client's memory of its money calls: those open, the ends of the others, and whose charge is whose."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Registry:
                 self.take(charge.id, pending_id)
 
     def settlement(self, pending_id: str) -> Settlement | None:
-        """How a call ended, as far as it is known."""
+        """The settlement of a call, as far as it is known."""
         return self._settlements.get(pending_id)
 
     def money_call(self, pending_id: str) -> MoneyCall | None:
@@ -123,7 +123,7 @@ class Registry:
         return self._open.get(pending_id)
 
     def knows(self, pending_id: str) -> bool:
-        """Whether a call is open, under way or settled here."""
+        """True when a call is open, under way or settled here."""
         known = (self._open, self._under_way, self._settlements)
         return any(pending_id in each for each in known)
 
@@ -133,7 +133,7 @@ class Registry:
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
-        """What is open; also what was under way on an event loop that is gone, or does not run any more."""
+        """The open outcomes, and those of calls under way on an event loop that is gone or does not run."""
         left = [money_call for money_call in self._under_way.values() if money_call.is_stopped]
         money_calls = {money_call.pending.id: money_call for money_call in (*self._open.values(), *left)}
         return tuple(money_call.pending for money_call in money_calls.values())
@@ -143,12 +143,12 @@ class Registry:
         self._loops.add(loop)
 
     def forget_loops(self) -> None:
-        """What was begun on event loops that are gone was looked after."""
+        """Forget the event loops that are gone: what was begun on them was looked after."""
         self._loops = {loop for loop in self._loops if not loop.is_closed()}
 
     @property
     def has_lost_a_loop(self) -> bool:
-        """Whether an event loop is gone on which calls were begun."""
+        """True when an event loop is gone on which calls were begun."""
         return any(loop.is_closed() for loop in self._loops)
 
     def cut_off(self) -> list[MoneyCall]:
@@ -160,11 +160,11 @@ class Registry:
         self._owners[charge_id] = pending_id
 
     def is_taken(self, charge_id: str, pending_id: str) -> bool:
-        """Whether a charge belongs to another call than this."""
+        """True when a charge belongs to another call than this."""
         return self._owners.get(charge_id, pending_id) != pending_id
 
     def rivals(self, money_call: MoneyCall) -> int:
-        """How many other calls, open or under way, look the same in a list of charges.
+        """Number of other calls, open or under way, that look the same in a list of charges.
 
         Where it is known what a call did, only those count of which it is not: two that have their own charge
         each do not contend for more than a surplus, and whose that is does not matter.
@@ -173,7 +173,7 @@ class Registry:
         return len(rivals) if money_call.charge is None else sum(other.charge is None for other in rivals)
 
     def surplus_beside(self, money_call: MoneyCall) -> int:
-        """How many charges too many may be those of calls beside it that have their own charge, as it has."""
+        """Number of surplus charges that may be those of calls beside it with their own charge, as it has."""
         if money_call.charge is None:
             return 0
         return sum(
@@ -194,7 +194,7 @@ class Registry:
         return [each for each in money_calls if each is not None]
 
     def is_confusable(self, money_call: MoneyCall) -> bool:
-        """Whether another call, open or under way, may be recognised in the same rewritten entry."""
+        """True when another call, open or under way, may be recognised in the same rewritten entry."""
         others = self._others(money_call, self._at, _place_of)
         return any(are_confusable(money_call.pending, other.pending) for other in others)
 
@@ -210,7 +210,7 @@ class Registry:
             self._undelivered[key] = charge
 
     def undelivered(self, key: tuple[str, ...]) -> Charge | None:
-        """What an earlier call with the same key charged without telling anybody."""
+        """The charge, told to nobody, of an earlier call with the same key."""
         return self._undelivered.get(key)
 
     def delivered(self, charge_id: str) -> None:

@@ -107,7 +107,7 @@ class Replay:
         return None if settlement.charge is None else as_joined(settlement.charge)
 
     async def settle_state(self, record: CallRecord, deadline: Deadline) -> bool:
-        """Whether a call that was open was carried out; otherwise as `settle`."""
+        """Tell whether a call that was open was carried out; otherwise as `settle`."""
         return (await self._settle(record, deadline)).state is SettlementState.DONE
 
     async def _settle(self, record: CallRecord, deadline: Deadline) -> Settlement:
@@ -137,7 +137,7 @@ class Replay:
         return await ask_journal(read())
 
     def _may_be_late(self, earlier: CallRecord) -> bool:
-        """Whether a request of a call that was not carried out may be carried out yet, or not have shown.
+        """True when a request of a call that was not carried out may be carried out yet, or not have shown.
 
         A refusal answers one delivery: a copy that a proxy made may come at any time.
         """

@@ -1,4 +1,4 @@
-"""What came back from one request of a money call, and what that proves about it."""
+"""The reply to one request of a money call, and what that proves about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "rep
 
 
 class Reply(enum.Enum):
-    """What a request that was not answered well proves.
+    """The end of a request that was not answered well, by what it proves.
 
     A refusal answers one delivery: a proxy may have delivered the request before, and had it carried out.
     """
@@ -65,7 +65,7 @@ def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
 
 
 def is_missing(error: VoucherError | None) -> bool:
-    """Whether there is no such thing by the API's own word: any proxy may answer with a bare 404."""
+    """True when there is no such thing by the API's own word: any proxy may answer with a bare 404."""
     return isinstance(error, NotFound) and error.has_envelope
 
 

@@ -1,4 +1,4 @@
-"""What this client knows of the reservations it made: until when each lives, and which replaced which."""
+"""This client's knowledge of the reservations it made: until when each lives, and which replaced which."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIFETIME: Final = 1800.0
 _TOLERANCE: Final = 300.0
 _REMEMBERED: Final = 16_384
 _FREE: Final = frozenset({Proof.NOT_SENT, Proof.UNAUTHORIZED, Proof.REFUSED})
-"""What proves that a charge was not made, and lets the reservation be charged again."""
+"""Proofs that a charge was not made, which let the reservation be charged again."""
 
 
 @attrs.define(eq=False)
@@ -68,7 +68,7 @@ class Entry:
 
     @property
     def superseded(self) -> bool:
-        """Whether a newer reservation of the same voucher replaced it."""
+        """True when a newer reservation of the same voucher replaced it."""
         return self.superseded_at is not None
 
 
@@ -193,11 +193,11 @@ class ReservationTracker:
             self._forget(entry)  # nothing more is to be known of it
 
     def is_charged(self, entry: Entry) -> bool:
-        """Whether this client charged the reservation."""
+        """True when this client charged the reservation."""
         return self._charged.get(entry.id) is SettlementState.DONE
 
     def knows(self, reservation_id: str) -> bool:
-        """Whether this client has made, charged or been in doubt about the reservation before."""
+        """True when this client has made, charged or been in doubt about the reservation before."""
         known = (self._entries, self._charged, self._in_doubt)
         return any(reservation_id in each for each in known)
 
@@ -206,7 +206,7 @@ class ReservationTracker:
         return self._entries.get(reservation_id)
 
     def lives(self, entry: Entry) -> bool:
-        """Whether the reservation is there to be charged, charges of it left aside."""
+        """True while the reservation is there to be charged, charges of it left aside."""
         return not entry.superseded and entry.ends - self._margin > self._clock.monotonic()
 
     def fence(self, entry: Entry) -> float | None:
@@ -311,7 +311,7 @@ class _Charging:
 
 
 def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """What is newest of a voucher with one more reservation; the others are superseded."""
+    """The newest reservations of a voucher after one more; the others are superseded."""
     for before in newest:
         # of two requests under way at once nobody here knows which the server took first: its date
         # tells, or else the server has to

@@ -30,7 +30,7 @@ _UNDER_WAY: Final = "its call is under way: wait for its end"
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What became of a call, by somebody who knows.
+    """The word of somebody who knows what became of a call.
 
     Attributes:
         charge: it was carried out, and this is its charge, or its charge's id; None: it was not.
@@ -107,7 +107,7 @@ async def _record(machine: Machine, ownership: Ownership, settlement: Settlement
 async def _may_be_said(
     machine: Machine, ownership: Ownership, record: CallRecord, settlement: Settlement
 ) -> bool:
-    """Whether the machine lets an operator end a call: nobody drives it, or its owner is dead."""
+    """Tell whether the machine lets an operator end a call: nobody drives it, or its owner is dead."""
     call, facts = call_of(record), Facts(ownership.clock.monotonic(), owner=ownership.owner)
     if record.state in DRIVEN and not await ownership.is_alive(record):
         taken = machine.advance(call, Event.TAKEN_OVER, facts)

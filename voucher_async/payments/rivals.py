@@ -40,7 +40,7 @@ class Rivals:
         return frozenset(taken)
 
     async def rivals(self, money_call: MoneyCall, finding: Finding) -> int:
-        """How many calls of other processes may have made what was found, and have not said what they made.
+        """Count other processes' calls that may have made what was found, and have not said what they made.
 
         Raises:
             JournalFailed: the journal cannot be read.

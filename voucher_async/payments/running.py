@@ -61,7 +61,7 @@ class Running(Generic[T]):
 
     @property
     def is_waited_for(self) -> bool:
-        """Whether anybody waits for it."""
+        """True while anybody waits for it."""
         return bool(self._waiters)
 
     async def wait(self, deadline: Deadline) -> bool:

@@ -134,7 +134,7 @@ class Settler:
 
     @property
     def patience(self) -> float:
-        """How long a background refund may queue, in seconds."""
+        """Seconds that a background refund may queue."""
         return self.settings.settle_for or self.settings.timeout.total
 
     async def perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
@@ -283,7 +283,7 @@ class Settler:
             self.timestamps.note(answer.value.created_at, answer.sent)
 
     async def _look_until_clear(self, context: CallContext, money_call: MoneyCall) -> Charge | None:
-        """What was found; None when the request is to be sent again.
+        """The charge that was found; None when the request is to be sent again.
 
         Raises:
             OutcomeUnknown: the deadline passed, the caller is gone, or it cannot be told.

@@ -64,7 +64,7 @@ class Supervisor:
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
-        """What is open."""
+        """The open outcomes."""
         return self.settler.registry.pending
 
     async def run(
@@ -199,14 +199,14 @@ class Supervisor:
             self._tell_end(money_call, cause if isinstance(cause, VoucherError) else error)
 
     def _tell_finished(self, context: CallContext) -> None:
-        """What was carried out stands, and its caller will not be told."""
+        """Report what was carried out, which stands though its caller will not be told."""
         for finished in context.finished:
             self._done(finished)
             self.settler.registry.deliver_later(context.key, finished.charge)
             self.settler.report.done(finished, finished.charge)
 
     def _tell_end(self, money_call: MoneyCall, error: VoucherError) -> None:
-        """What became of the last charge of a call that failed; what was told before is not told again."""
+        """Report the end of the last charge of a call that failed; what was told before is not told again."""
         report = self.settler.report
         if isinstance(error, StillRunning):  # another worker has the record, which tells how it ends
             report.left_open(money_call, error)
@@ -250,7 +250,7 @@ class Supervisor:
             await self._look_after(money_call, context.deadline)
 
     def recall(self, context: CallContext) -> Charge | None:
-        """What an earlier payment with the same key has charged without anybody being told.
+        """The charge, told to nobody, of an earlier payment with the same key.
 
         Raises:
             OutcomeUnknown: what became of the earlier payment is open.

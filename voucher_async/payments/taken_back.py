@@ -1,4 +1,4 @@
-"""Whether a voucher's list of charges shows that a charge was taken back: pure."""
+"""Evidence in a voucher's list of charges that a charge was taken back: pure."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def refunds_of(charge: Charge, charges: Iterable[Charge]) -> tuple[Charge, ...]:
 
 
 def covers(charge: Charge, refunds: Sequence[Charge]) -> bool:
-    """Whether refunds that are known to be of a charge take all of it back."""
+    """True when refunds that are known to be of a charge take all of it back."""
     return bool(refunds) and total(refund.amount for refund in refunds) >= charge.amount
