@@ -1,4 +1,4 @@
-"""How the parts of a client are put together.
+"""Assembly of a client from its parts.
 
 Loading them takes a third as long as loading aiohttp, so that is left until the first client is made: what
 only names the package's errors or its types, or makes its client later, does not wait for it.

@@ -30,13 +30,13 @@ _GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
 
 
 def cancelled_from_outside() -> bool:
-    """Whether somebody cancelled the running task; False when a CancelledError came up from within it."""
+    """True when somebody cancelled the running task; False when a CancelledError came up from within it."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def goes_on(future: asyncio.Future[Any]) -> bool:
-    """Whether something is to be waited for: what belongs to a loop that is gone is over."""
+    """True when something is to be waited for: what belongs to a loop that is gone is over."""
     return not future.done() and future.get_loop() is asyncio.get_running_loop()
 
 
@@ -209,7 +209,7 @@ class Limit:
 
     @property
     def passed(self) -> bool:
-        """Whether the time is up, also when neither the process nor the machine ran meanwhile.
+        """True when the time is up, also when neither the process nor the machine ran meanwhile.
 
         The timer says so later: a process that was stopped runs what is due in any order when it goes on.
         """
@@ -228,7 +228,7 @@ class Limit:
             alarm.be_there(until)
 
     def was_cancelled(self) -> bool:
-        """Whether the task was cancelled since it entered, by this limit or by somebody else."""
+        """True when the task was cancelled since it entered, by this limit or by somebody else."""
         return self._task is not None and self._task.cancelling() > self._cancelling
 
     def heard(self) -> None:
@@ -239,7 +239,7 @@ class Limit:
             self.fell_silent()
 
     def fell_silent(self) -> bool:
-        """Whether the CancelledError just caught was for the silence; it is taken back then."""
+        """True when the CancelledError just caught was for the silence; it is taken back then."""
         if not self._silenced or self._task is None:
             return False
         self._silenced = False

@@ -35,7 +35,7 @@ __all__ = [
 
 @runtime_checkable
 class Clock(Protocol):
-    """Where the time comes from.
+    """The source of the time.
 
     A clock may have a method `uptime` as well: `monotonic`, the time counted in which the machine slept.
     """
@@ -266,7 +266,7 @@ class Deadline:
         return self.total - self.left()
 
     def is_before(self, other: Deadline) -> bool:
-        """Whether it ends before another one of the same clock."""
+        """True when it ends before another one of the same clock."""
         return self._ends < other._ends
 
     def extend(self, other: Deadline) -> None:
@@ -280,7 +280,7 @@ _REPEATED: Final = 2.0  # seconds after which no answer tells the same date agai
 
 
 class ServerClock:
-    """What the server's clock shows: the `Date` of its answers, kept running on the monotonic clock.
+    """The server's clock: the `Date` of its answers, kept running on the monotonic clock.
 
     Args:
         clock: the local clock; its date is used only until the first answer.
@@ -338,7 +338,7 @@ class ServerClock:
 
     @property
     def _stands_still(self) -> bool:
-        """Whether all answers of late have shown one date, as where a test has frozen the server's time."""
+        """True when all answers of late have shown one date, as where a test has frozen the server's time."""
         return not self._moves and self._received - self._first > _REPEATED
 
     def at_least(self, sent: float) -> dt.datetime | None:
@@ -366,7 +366,7 @@ class ServerClock:
 
     @property
     def known(self) -> bool:
-        """Whether an answer told the date; until then `now` is the local clock's."""
+        """True when an answer told the date; until then `now` is the local clock's."""
         return self._date is not None
 
     def now(self) -> dt.datetime:

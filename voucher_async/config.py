@@ -66,7 +66,7 @@ def check_seconds(name: str, value: object) -> float:
 
 
 def check_wait(wait: object) -> None:
-    """How long closing waits: None, 0 or a time span.
+    """Check how long closing waits: None, 0 or a time span.
 
     Raises:
         ConfigurationError: when it is none of these.
@@ -271,7 +271,7 @@ def _variable(name: str) -> str:
 
 
 def to_timeout(timeout: float | Timeout | None) -> Timeout:
-    """What a client was given as `timeout=`: nothing, the total in seconds, or all three limits.
+    """Make a `Timeout` of a client's `timeout=`: nothing, the total in seconds, or all three limits.
 
     Raises:
         ConfigurationError: not a positive number of seconds.
@@ -352,7 +352,7 @@ def _check_client_type(client_type: object) -> None:
 
 
 def _has_surrogates(text: str) -> bool:
-    """Whether UTF-8 cannot write it; what is no UTF-8 in the environment looks so as well."""
+    """True when UTF-8 cannot write it; what is no UTF-8 in the environment looks so as well."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class CallFacts:
-    """Which call an error belongs to.
+    """The call that an error belongs to.
 
     Attributes:
         operation: the operation id in `openapi/voucher.yaml`, such as `chargeReservation`.

@@ -8,7 +8,7 @@ __all__ = ["Fate", "Proof"]
 
 
 class Fate(enum.StrEnum):
-    """What is known about a request that was made."""
+    """All that is known about a request that was made."""
 
     NOT_SENT = "not sent"
     """Its body was not even begun to be written: the server did nothing."""

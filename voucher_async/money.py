@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Amount: TypeAlias = Decimal | str | int
-"""What methods accept as an amount of currency: `Decimal("9.5")`, `"9.50"`, `10`. A float is refused."""
+"""An amount of currency, as methods accept it: `Decimal("9.5")`, `"9.50"`, `10`. A float is refused."""
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Retry(enum.StrEnum):
-    """What a second request of the same operation does, and so when it may be made (contract: retries)."""
+    """Effect of a second request of the same operation, and so when it may be made (contract: retries)."""
 
     SAFE = "safe"
     """Nothing: repeat."""
@@ -47,7 +47,7 @@ class Retry(enum.StrEnum):
     """It may move money twice: never repeat blindly after an unknown outcome."""
 
     NEVER = "never"
-    """What it used up cannot be used again: never repeat after an unknown outcome."""
+    """It uses up something that cannot be used again: never repeat after an unknown outcome."""
 
     DISCONNECT = "disconnect"
     """401 the second time: repeat, and 401 after an unknown outcome, also to a new token, means done."""

@@ -204,7 +204,7 @@ def _check(pending: PendingOutcome, said: dict[str, Any]) -> None:
 
 
 class SettlementState(enum.StrEnum):
-    """What became of a call whose outcome was open."""
+    """The end of a call whose outcome was open."""
 
     DONE = "done"
     """It was carried out."""
@@ -215,7 +215,7 @@ class SettlementState(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Settlement:
-    """How an open outcome ended.
+    """The end of an open outcome.
 
     Attributes:
         pending: the open outcome.
@@ -236,7 +236,7 @@ class Settlement:
 
 
 class HeldState(enum.StrEnum):
-    """What became of one voucher of a checkout."""
+    """The state in which a checkout left one of its vouchers."""
 
     NOT_CHARGED = "not charged"
     CHARGED = "charged"
@@ -246,7 +246,7 @@ class HeldState(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class HeldOutcome:
-    """What became of one voucher of a checkout that failed.
+    """The outcome for one voucher of a checkout that failed.
 
     Attributes:
         voucher_id: the voucher.

@@ -60,7 +60,7 @@ class Real:
 
 
 def is_faked(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop's timers follow a clock that a test has put in place of the real one."""
+    """True when the loop's timers follow a clock that a test has put in place of the real one."""
     return getattr(type(loop), "time", None) is _PLAIN and abs(loop.time() - Real.monotonic()) >= _APART
 
 

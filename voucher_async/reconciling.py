@@ -1,4 +1,4 @@
-"""What became of money calls: open outcomes, their settlement, the history of records."""
+"""Outcomes of money calls: the open ones, their settlement, the history of records."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _checked(drawn: str) -> str:
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text is what `make_reference` may have made."""
+    """True when a text may have been made by `make_reference`."""
     return _REFERENCE.fullmatch(text) is not None and _checked(text[:_RANDOM]) == text[_RANDOM:]
 
 

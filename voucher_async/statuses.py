@@ -1,4 +1,4 @@
-"""What the HTTP status of an answer proves about the delivery that it answers: the contract's table.
+"""The contract's table of HTTP statuses: what each proves about the delivery that it answers.
 
 What it proves about the call hangs on more: on the deliveries before, and on who answered. See
 `payments.replies` for calls that move money, `transport.retry` for all.
@@ -29,10 +29,10 @@ DECLINED: Final[frozenset[int]] = frozenset(
 
 
 def is_failure(status: int) -> bool:
-    """Whether a status proves nothing: the server, or a proxy before it, failed or gave up waiting."""
+    """True when a status proves nothing: the server, or a proxy before it, failed or gave up waiting."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
 
 
 def is_healthy(status: int) -> bool:
-    """Whether a status is that of a server that is well: it answered, if only with a refusal."""
+    """True when a status is that of a server that is well: it answered, if only with a refusal."""
     return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS

@@ -274,7 +274,7 @@ def _native_of_model(cls: type[Any]) -> Any:
 
 
 def _is_plain(field: attrs.Attribute[Any]) -> bool:
-    """Whether msgspec, which neither renames nor runs what a class runs when it is made, gets it right."""
+    """True when msgspec, which neither renames nor runs what a class runs when it is made, gets it right."""
     if field.name != _json_name(field) or _null_is_default(field):
         return False
     untyped: Any = field  # what a converter takes is of no interest
@@ -282,7 +282,7 @@ def _is_plain(field: attrs.Attribute[Any]) -> bool:
 
 
 def _null_is_default(field: attrs.Attribute[Any]) -> bool:
-    """Whether null stands for a default that is not None, as in a list that may be missing."""
+    """True when null stands for a default that is not None, as in a list that may be missing."""
     may_be_none = type(None) in typing.get_args(field.type)
     return field.default is not attrs.NOTHING and not may_be_none and not _holds_dict(field.type)
 
@@ -338,7 +338,7 @@ def _default_if_null(field: attrs.Attribute[Any]) -> Callable[[Any, Any], Any]:
 
 
 def _holds_dict(hint: Any) -> bool:
-    """Whether msgspec leaves a dict there that is to become a model."""
+    """True when msgspec leaves a dict there that is to become a model."""
     if attrs.has(hint):
         return _native(hint) is not hint
     return any(map(_holds_dict, typing.get_args(hint)))

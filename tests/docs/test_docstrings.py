@@ -1,7 +1,9 @@
-"""The examples in docstrings run."""
+"""The examples in docstrings run, and a docstring begins with the thing or the verb."""
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import pytest
 
 import voucher_async
-from tests.docs.blocks import Block, in_docstrings
+from tests.docs.blocks import DOCUMENTED, Block, in_docstrings
 
 PACKAGE = Path(voucher_async.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 BLOCKS = [block for source in SOURCES for block in in_docstrings(source)]
+
+QUESTION = re.compile(r"(How|What|When|Where|Whether|Which|Who|Why)\b")
 
 Runner = Callable[[Block], Awaitable[dict[str, Any]]]
 
@@ -26,3 +30,14 @@ async def test_the_block_runs(run: Runner, block: Block) -> None:
 def test_an_example_that_nobody_would_run_is_found() -> None:
     # these tests run fenced blocks alone
     assert [source.name for source in SOURCES if "\n    >>> " in source.read_text(encoding="utf-8")] == []
+
+
+def docstrings(source: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    return [ast.get_docstring(node) or "" for node in nodes if isinstance(node, DOCUMENTED)]
+
+
+def test_no_docstring_begins_with_a_question() -> None:
+    written = [source for source in SOURCES if source.name != "_generated.py"]
+    found = [(source, text) for source in written for text in docstrings(source) if QUESTION.match(text)]
+    assert [f"{source.relative_to(PACKAGE)}: {text.splitlines()[0]}" for source, text in found] == []

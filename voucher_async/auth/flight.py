@@ -60,7 +60,7 @@ class Flight:
 
     @property
     def done(self) -> bool:
-        """Whether it is over, by success, failure or cancellation."""
+        """True when it is over, by success, failure or cancellation."""
         return self._task is not None and self._task.done()
 
     async def wait(self) -> None:

@@ -1,4 +1,4 @@
-"""Who has the token: one request at a time, made early, and nobody waits while the old one is good."""
+"""Provider of the token: one request at a time, made early, and nobody waits while the old one is good."""
 
 from __future__ import annotations
 

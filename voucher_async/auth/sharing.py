@@ -25,10 +25,10 @@ __all__ = ["LEASE_SECONDS", "POLL_SECONDS", "StoreVisit", "share"]
 T = TypeVar("T")
 
 LEASE_SECONDS: Final = 10.0
-"""How long one process may take to request a token before the others stop waiting for it."""
+"""Seconds that one process may take to request a token before the others stop waiting for it."""
 
 POLL_SECONDS: Final = 0.1
-"""How often the others look whether it is there."""
+"""Seconds between two looks of the others whether it is there."""
 
 _PATIENCE: Final = 2.0
 
@@ -44,7 +44,7 @@ def _anything(_: object) -> bool:
 
 
 def _is_token(given: object) -> bool:
-    """Whether it is a sound token or None: one that was pickled, say, was not checked when it was made."""
+    """True when it is a sound token or None: one that was pickled, say, was not checked when it was made."""
     if isinstance(given, StoredToken):
         try:
             attrs.validate(given)
@@ -89,7 +89,7 @@ class StoreVisit:
         self._hung = False
 
     async def load(self) -> StoredToken | None:
-        """What the store holds; None also when it fails."""
+        """Load the token that the store holds; None also when it fails."""
         return await self._try("load", lambda: self._store.load(self._key), None, _is_token)
 
     async def save(self, token: StoredToken) -> None:

@@ -1,4 +1,4 @@
-"""Where tokens are kept when several clients or processes share one."""
+"""Stores that keep tokens when several clients or processes share one."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _SPREAD: Final = 0.5
 @conceals("access_token")
 @attrs.frozen(kw_only=True)
 class TokenGrant:
-    """What a token request gave (RFC 6749 section 5.1).
+    """The result of a token request (RFC 6749 section 5.1).
 
     Attributes:
         access_token: the token; secret, not shown in the repr.
@@ -60,7 +60,7 @@ class Thresholds:
 
 
 def thresholds(expires_in: float | None, jitter: float = 0.0) -> Thresholds:
-    """When to replace a token.
+    """Compute when to replace a token.
 
     The soft threshold is a quarter of the life before its end, but no more than 10 minutes; jitter makes that
     up to half as much again, so that processes started together do not ask together. The hard one is a tenth

@@ -74,7 +74,7 @@ _CONCEALED: Final = frozenset({Secret, type(None)})
 
 
 class _Unfit:
-    """In place of a secret of a wrong type, such as a list that holds the code."""
+    """Stand-in for a secret of a wrong type, such as a list that holds the code."""
 
     __slots__ = ()
 
@@ -141,7 +141,7 @@ class Members:
 
     @property
     def are_some(self) -> bool:
-        """Whether it is an object."""
+        """True when it is an object."""
         return isinstance(self._content, dict)
 
     def get(self, name: str, default: object = None) -> Any:

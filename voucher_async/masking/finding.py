@@ -1,4 +1,4 @@
-"""Where in a text the secrets stand that are known, in whichever form a server may give them back."""
+"""Places in a text where the known secrets stand, in whichever form a server may give them back."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Finder:
         self._exact = {exact for known in self._known for exact in known.exact}
 
     def places(self, text: str, *, cut: bool = False) -> list[tuple[int, int]]:
-        """Where they stand, in order; places may overlap.
+        """Places where the secrets stand, in order; places may overlap.
 
         Args:
             text: where to look.
@@ -100,7 +100,7 @@ class Finder:
         return sorted(found)
 
     def _in_view(self, view: View, loose: int) -> Iterator[tuple[int, int]]:
-        """In one reading; forms shorter than `loose` count only in one piece."""
+        """Places in one reading; forms shorter than `loose` count only in one piece."""
         bare = skeleton(view)
         lower = view.chars.lower()
         for known in self._known:
@@ -133,7 +133,7 @@ class Finder:
 
     @staticmethod
     def _lengths(forms: Iterable[str], chars: str) -> Iterator[int]:
-        """How much of each form the text ends with."""
+        """Length of the part of each form that the text ends with."""
         for form in forms:
             start = chars.find(form[:_SHORT], max(len(chars) - len(form) + 1, 0))
             while start >= 0 and not form.startswith(chars[start:]):
@@ -150,7 +150,7 @@ def _all(text: str, form: str) -> Iterator[tuple[int, int]]:
 
 
 def _wider(chars: str, start: int, end: int, known: _Known) -> tuple[int, int]:
-    """With those signs around it that belong to the secret."""
+    """Place widened by those signs around it that belong to the secret."""
     for sign in reversed(known.before):
         if start == 0 or chars[start - 1] != sign:
             break
@@ -163,7 +163,7 @@ def _wider(chars: str, start: int, end: int, known: _Known) -> tuple[int, int]:
 
 
 def _words(chars: str, bare: skeleton, word: str) -> Iterator[tuple[int, int]]:
-    """Where a short secret is a word of its own, in one piece."""
+    """Places where a short secret is a word of its own, in one piece."""
     for span in _all(bare.chars, word):
         start, end = bare.inside(*span)
         if end - start == len(word) and not _is_in_word(chars, start - 1) and not _is_in_word(chars, end):

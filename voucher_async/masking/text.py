@@ -55,7 +55,7 @@ class Masker:
         self._finder = Finder((*given(), *secrets))
 
     def mask(self, text: str, *, keep_error_codes: bool = False, cut: bool = False) -> str:
-        """As `voucher_async.masking.mask`."""
+        """Mask as `voucher_async.masking.mask` does."""
         text = self._hide(text, cut=cut)
         for pattern in (_QUOTED, _PRINTED):
             text = pattern.sub(_mask_unless_error_code if keep_error_codes else rf"\1{MASK}", text)

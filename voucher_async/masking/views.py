@@ -64,7 +64,7 @@ class View:
         self._begins: list[int] | None = None
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the text itself a part of this reading, which is not empty, stands."""
+        """Place in the text itself where a part of this reading, which is not empty, stands."""
         if self._parent is None:
             return start, end
         return self._parent.place(self._above(start)[0], self._above(end - 1)[1])
@@ -107,7 +107,7 @@ class View:
         return View("".join(texts), self, pieces)
 
     def base64(self) -> Iterator[View]:
-        """What its runs of base64 hold, one view for each way to group the characters in fours."""
+        """Contents of its runs of base64, one view for each way to group the characters in fours."""
         compact = self.replaced(_SPACE, lambda _: "")
         runs = [match.span() for match in _BASE64.finditer(compact.chars)]
         for offset in range(4) if runs else ():
@@ -228,7 +228,7 @@ class skeleton:  # noqa: N801 - it is a text with a place for each character
         )
 
     def inside(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the reading a part of the skeleton stands."""
+        """Place in the reading where a part of the skeleton stands."""
         if self._kept is None:
             self._kept = [
                 index for index, char in enumerate(self._view.chars) for _ in range(len(_folded(char)))

@@ -1,4 +1,4 @@
-"""What the generated models need at run time: open enums, the UNSET marker and the contract's rules.
+"""Run-time support of the generated models: open enums, the UNSET marker and the contract's rules.
 
 Which rule holds for which field is written in `openapi/voucher.yaml` alone; here is only how each is checked.
 """

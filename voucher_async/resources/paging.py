@@ -25,7 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Item(Protocol):
-    """What a list is made of: `VoucherDetails` or `Charge`."""
+    """An entry of a list: `VoucherDetails` or `Charge`."""
 
     @property
     def id(self) -> str:
@@ -47,7 +47,7 @@ class Page(Protocol[ItemT_co]):
 
     @property
     def meta(self) -> PageMeta:
-        """Where the page stands in the list."""
+        """The position of the page in the list."""
         ...
 
 

@@ -96,7 +96,7 @@ class Reservations:
         return build(CREATE_RESERVATION, body, secrets=secrets, check=partial(self._objection, body.amount))
 
     def _objection(self, amount: Decimal, reservation: Reservation) -> str | None:
-        """Why a reservation is not the one that was asked for; None when it is."""
+        """The reason why a reservation is not the one that was asked for; None when it is."""
         if reservation.amount != amount:
             return f"{amount} was to be reserved, {reservation.amount} was"
         if self.tracker.knows(reservation.id):

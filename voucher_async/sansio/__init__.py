@@ -91,7 +91,7 @@ class Request(Generic[T]):
     begin_by: float | None = None
 
     def facts(self) -> CallFacts:
-        """What an error says about the call."""
+        """The facts that an error tells about the call."""
         operation = self.operation
         return CallFacts(
             operation=operation.id, method=operation.method, path=self.path, request_id=self.call_id
@@ -286,7 +286,7 @@ def unreadable(request: Request[Any], response: Response, problem: str) -> BadAn
 
 
 def _fate(status: int) -> Fate:
-    """What a status proves: a refusal that nothing was done, anything else nothing."""
+    """The proof in a status: a refusal proves that nothing was done, anything else proves nothing."""
     return Fate.ANSWERED if status in REFUSALS else Fate.UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""What a server said, fit to be shown: masked, visible, and no more of it than somebody may read."""
+"""Words of a server, fit to be shown: masked, visible, and no more of them than somebody may read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SEARCHED: Final = 16_384
 
 @attrs.frozen(kw_only=True)
 class Envelope:
-    """What an error answer says, from whichever of the two known forms it has.
+    """The content of an error answer, from whichever of the two known forms it has.
 
     Attributes:
         code: the API's code, or OAuth's.
@@ -47,7 +47,7 @@ class Envelope:
 
     @classmethod
     def read(cls, masker: Masker, body: bytes, status: int) -> Envelope:
-        """What a body says; nothing when it is in neither form.
+        """Read what a body says; nothing when it is in neither form.
 
         Args:
             masker: knows the secrets.
@@ -79,7 +79,7 @@ class Envelope:
 
 
 def _is_api(said: dict[str, object], status: int) -> bool:
-    """Whether an object is in the API's own form; one that tells another status is somebody else's."""
+    """True when an object is in the API's own form; one that tells another status is somebody else's."""
     code, message, told = said.get("code"), said.get("message"), said.get("status")
     if told is not None and str(told) != str(status):
         return False

@@ -1,4 +1,4 @@
-"""From a request to an answer, without any I/O: route, token, scope, body, operation."""
+"""Steps from a request to an answer, without any I/O: route, token, scope, body, operation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Call:
 
 @attrs.frozen(kw_only=True)
 class Decision:
-    """What a call leads to; nothing has happened before it is committed."""
+    """Consequence of a call; nothing has happened before it is committed."""
 
     route: Route | None
     ids: Mapping[str, str] = attrs.field(repr=False)
@@ -95,7 +95,7 @@ class Engine:
         return self.habits.date(outcome.at or self.now())
 
     def decide(self, call: Call) -> Decision:
-        """What the call leads to, without any effect."""
+        """Decide what the call leads to, without any effect."""
         route: Route | None = None
         ids: Mapping[str, str] = {}
         client: ClientRecord | None = None

@@ -70,7 +70,7 @@ class RequestLog:
         return tuple(entry for entry in self._entries if entry.operation_id == operation_id)
 
     def count(self, operation_id: str | None = None) -> int:
-        """How many requests there were, of one operation or of all."""
+        """Number of requests, of one operation or of all."""
         return len(self) if operation_id is None else len(self.of(operation_id))
 
     def clear(self) -> None:

@@ -38,7 +38,7 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a rese
 
 
 class Misbehaving(Protocol):
-    """What faults need of a server."""
+    """Parts of a server that faults need."""
 
     way: Way
     engine: Engine
@@ -86,7 +86,7 @@ async def misbehave(
 
 
 async def _break(server: Misbehaving, call: Call, fault: kinds.Fault) -> None:
-    """What happens behind a connection that breaks."""
+    """Do what happens behind a connection that breaks."""
     if isinstance(fault, kinds.BreakAfter):
         _act(server, call, fault)
     elif isinstance(fault, kinds.CommitLate):

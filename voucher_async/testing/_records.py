@@ -1,4 +1,4 @@
-"""What the emulator remembers: frozen records, secrets kept out of their `repr`."""
+"""Memory of the emulator: frozen records, secrets kept out of their `repr`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add(*amounts: Decimal) -> Decimal:
 
 
 def subtract(amount: Decimal, *others: Decimal) -> Decimal:
-    """What is left of an amount, to the cent."""
+    """Remainder of an amount, to the cent."""
     return functools.reduce(_EXACT.subtract, others, amount)
 
 
@@ -138,7 +138,7 @@ class VoucherRecord:
 
     @property
     def balance(self) -> Decimal:
-        """What is left: amount - charges + refunds + recharges, in `currency`."""
+        """Amount that is left: amount - charges + refunds + recharges, in `currency`."""
         return subtract(add(self.amount, self.refunded, self.recharged), self.charged)
 
 

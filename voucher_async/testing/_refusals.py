@@ -1,4 +1,4 @@
-"""How the emulator says no: the API's error envelope and OAuth's."""
+"""Refusals of the emulator: the API's error envelope and OAuth's."""
 
 from __future__ import annotations
 

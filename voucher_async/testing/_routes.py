@@ -1,4 +1,4 @@
-"""Which operation a method and a path stand for."""
+"""Routes: the operation that a method and a path stand for."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Form:
         self._errors: list[FieldError] = []
 
     def given(self, name: str) -> bool:
-        """Whether the property is there, be it null or blank."""
+        """True when the property is there, be it null or blank."""
         return name in self._body
 
     def refuse(self, name: str, rule: str, parameter: object = None) -> None:

@@ -60,7 +60,7 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether it listens."""
+        """True while it listens."""
         return self._runner is not None
 
     async def start(self) -> None:

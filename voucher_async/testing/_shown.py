@@ -62,7 +62,7 @@ class Filters:
         return frozenset(f"filter[{name}]" for name in self.ignored)
 
     def test(self, asked: str, order_numbers: OrderNumbers | None) -> Callable[[str | None], bool]:
-        """What tells whether a stored order number is one that was asked for."""
+        """Predicate that tells whether a stored order number is one that was asked for."""
         parts = asked.split(",") if self.split_commas else [asked]
         read = [_WORDS.get(part, part) if self.read_words else part for part in parts]
         if self.like_stored and order_numbers is not None:
@@ -105,13 +105,13 @@ class Pages:
     total_off: int = attrs.field(default=0, validator=within(-(10**6), 10**6))
 
     def per_page(self, asked: int) -> int:
-        """How many entries a page has."""
+        """Number of entries that a page has."""
         if self.size is not None:
             return self.size
         return asked if self.largest is None else min(asked, self.largest)
 
     def meta(self, meta: Mapping[str, object], total: int) -> dict[str, object]:
-        """What the list says about itself."""
+        """Metadata that the list shows about itself."""
         told = {**meta, "total": max(0, total + self.total_off)}
         return {name: value for name, value in told.items() if name not in self.missing}
 
@@ -146,7 +146,7 @@ class Contradiction:
     seed: int = 0
 
     def of(self, view: Mapping[str, object]) -> Mapping[str, object]:
-        """What is shown in place of a true charge object."""
+        """Values that are shown in place of those of a true charge object."""
         return {name: _shown(value, view.get(name)) for name, value in self.fields.items()}
 
 

@@ -36,7 +36,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """Where the contract leaves a choice, the choice.
+    """Choices that the contract leaves open.
 
     Attributes:
         token_lifetime: seconds; None leaves `expires_in` out of the answer (the token lives for an hour).
@@ -185,7 +185,7 @@ class Command:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What is answered, and what `commit` has to write down for it.
+    """Answer to a request, and what `commit` has to write down for it.
 
     Attributes:
         body: what the JSON of the answer holds; None for an answer without a body, or with `text`.

@@ -1,4 +1,4 @@
-"""What answers say about a charge, where habits have them say something else than was done."""
+"""Contents of answers about a charge, where habits have them say something else than was done."""
 
 from __future__ import annotations
 

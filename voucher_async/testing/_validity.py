@@ -1,4 +1,4 @@
-"""How long an activated voucher is valid."""
+"""Period for which an activated voucher is valid."""
 
 from __future__ import annotations
 

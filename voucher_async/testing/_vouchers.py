@@ -40,7 +40,7 @@ def find_voucher(command: Command) -> VoucherRecord:
 
 
 def expired(command: Command, voucher: VoucherRecord) -> bool:
-    """Whether the voucher's validity is over."""
+    """True when the voucher's validity is over."""
     return voucher.valid_until is not None and command.now >= voucher.valid_until
 
 

@@ -35,7 +35,7 @@ _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 @attrs.frozen
 class Passage:
-    """What became of one request.
+    """Result of one request.
 
     Attributes:
         outcome: what the client sees.

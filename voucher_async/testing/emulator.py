@@ -32,7 +32,7 @@ __all__ = ["EmulatorSettings", "VoucherEmulator"]
 
 
 class EmulatorSettings(TypedDict):
-    """What a client needs to talk to an emulator, by the names of its arguments."""
+    """Settings that a client needs to talk to an emulator, by the names of its arguments."""
 
     client_id: str
     client_secret: str
@@ -149,7 +149,7 @@ class VoucherEmulator:
 
     @property
     def url(self) -> str:
-        """Where it listens, without a path.
+        """Address that it listens on, without a path.
 
         Raises:
             RuntimeError: when it never started and the port is not known yet.
@@ -180,7 +180,7 @@ class VoucherEmulator:
         return self._client.secret or ""
 
     def settings(self, client: ClientRecord | None = None) -> EmulatorSettings:
-        """What a client needs to talk to this emulator.
+        """Settings that a client needs to talk to this emulator.
 
         Args:
             client: a client made by `add_client`; the default client otherwise.
@@ -282,7 +282,7 @@ class VoucherEmulator:
         return self._engine.state.vouchers[voucher_id]
 
     def balance(self, voucher_id: str) -> Decimal:
-        """What a voucher holds: amount - charges + refunds + recharges, in its currency.
+        """Balance of a voucher: amount - charges + refunds + recharges, in its currency.
 
         Raises:
             KeyError: when there is none with that id.

@@ -187,7 +187,7 @@ KINDS: Final[tuple[Fault, ...]] = (
     WrongContentType(),
     Revoked(),
 )
-"""What `Faults.chance` chooses from when it is not told otherwise."""
+"""Faults that `Faults.chance` chooses from when it is not told otherwise."""
 
 
 @attrs.frozen
@@ -206,7 +206,7 @@ class Injected:
 
 
 class Faults:
-    """What goes wrong on an emulator: `emulator.faults`. Scripts go before chance.
+    """Faults that occur on an emulator: `emulator.faults`. Scripts go before chance.
 
     Args:
         engine: whose answers are affected.
@@ -228,7 +228,7 @@ class Faults:
         return f"<Faults: {len(self._injected)} injected>"
 
     def script(self, operation: str, *faults: Fault | None) -> None:
-        """What happens to the next requests of an operation, in this order.
+        """Queue faults for the next requests of an operation, in this order.
 
         Args:
             operation: its id, such as `chargeReservation` or `requestToken`; `*` for any.
@@ -321,7 +321,7 @@ class Faults:
 
     @property
     def injected(self) -> tuple[Injected, ...]:
-        """What was committed, oldest first."""
+        """Faults that were committed, oldest first."""
         return tuple(self._injected)
 
     async def settled(self) -> None:
@@ -331,7 +331,7 @@ class Faults:
 
     @property
     def active(self) -> bool:
-        """Whether anything may go wrong."""
+        """True when anything may go wrong."""
         return bool(self._scripts) or self._choose is not None
 
     def next(self, operation: str | None) -> Fault | None:

@@ -48,7 +48,7 @@ _WHOLE_SECONDS: Final = Resolution()
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Habits:
-    """What the server, or the way to it, always does: `emulator.habits`. Everything is off until it is set.
+    """Lasting behaviour of the server or the way to it: `emulator.habits`. Everything is off until it is set.
 
     Raises:
         ValueError: for a value that a habit cannot have, when it is set.
@@ -127,7 +127,7 @@ class Habits:
         self.set(**{name: getattr(_NONE, name) for name in _NAMES})
 
     def meets(self, name: str) -> bool:
-        """Whether a habit that has a share is met this time; the same in the same order for a seed."""
+        """True when a habit that has a share is met this time; the same in the same order for a seed."""
         habit = getattr(self, name)
         if habit is None or habit.share >= 1:
             return habit is not None
@@ -148,7 +148,7 @@ class Habits:
 
     @property
     def echoes_as_sent(self) -> bool:
-        """Whether the answer to a request shows the order number that it sent, however it is stored."""
+        """True when the answer to a request shows the order number that it sent, however it is stored."""
         return self.order_numbers is not None and self.order_numbers.echo_as_sent
 
     def stored(self, order_number: str | None) -> str | None:

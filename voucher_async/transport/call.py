@@ -232,7 +232,7 @@ class Call(Generic[T]):
             self._transport.tokens.invalidate(token)
 
     def _proves(self, response: Response, error: ApiError) -> bool:
-        """Whether an error answer counts as one to what must not be done twice.
+        """True when an error answer counts as one to a request that must not be done twice.
 
         A proxy may have made it up after the server had acted. A 401 to the only request of the call needs no
         envelope: nobody acts on a token that is refused.
@@ -297,7 +297,7 @@ class Call(Generic[T]):
 
     @property
     def fate(self) -> Fate:
-        """What is known of a call that ends here and now."""
+        """Fate of a call that ends here and now, as far as it is known."""
         if self._in_doubt:
             return Fate.UNKNOWN
         return Fate.NOT_SENT if self._exchange is None else self._exchange.fate
@@ -322,7 +322,7 @@ class Call(Generic[T]):
         return ConnectionBroken(message, fate=self.fate, facts=self._facts())
 
     def _state(self) -> str:
-        """What is known of a call that ends here and now, in words."""
+        """Description of what is known of a call that ends here and now."""
         if self.fate is Fate.NOT_SENT:
             state = "nothing was sent"
             if self._wants_token:
@@ -370,7 +370,7 @@ class Call(Generic[T]):
 
 
 def is_copy(response: Response) -> bool:
-    """Whether a cache says that it has kept the answer: by an `Age`, or by what caches call a hit."""
+    """True when a cache says that it has kept the answer: by an `Age`, or by what caches call a hit."""
     headers = response.headers
     if headers.get("Age", "").strip() not in {"", "0"}:
         return True

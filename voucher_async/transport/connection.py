@@ -84,7 +84,7 @@ def _descriptor_of(sock: Any) -> int:
 
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:
-    """Whether nothing can be written any more; that of TLS does not say so of the one under it."""
+    """True when nothing can be written any more; a TLS transport does not say so of the one under it."""
     layer: Any = transport
     while layer is not None:
         if layer.is_closing():

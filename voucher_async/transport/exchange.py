@@ -113,7 +113,7 @@ class Exchange:
 
     @property
     def fate(self) -> Fate:
-        """What is known as long as no answer came and no error says more."""
+        """Fate of the request as long as no answer came and no error says more."""
         return Fate.NOT_SENT if self.body is not None and self._unwritten else Fate.UNKNOWN
 
     @property
@@ -122,7 +122,7 @@ class Exchange:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether the answer that came is none to this request, of which nothing was written."""
+        """True when the answer that came is none to this request, of which nothing was written."""
         body = self.body
         return body is not None and body.taken and not body.begun and self.provable
 

@@ -16,16 +16,16 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 class GivenSession(Protocol):
-    """What is looked at of an aiohttp session."""
+    """Part of an aiohttp session that is looked at."""
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """True when it was closed."""
         ...
 
     @property
     def connector(self) -> object:
-        """What it makes connections with."""
+        """Connector that it makes connections with."""
         ...
 
 

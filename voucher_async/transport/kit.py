@@ -19,7 +19,7 @@ __all__ = ["TransportKit"]
 
 @attrs.define(eq=False, repr=False)
 class TransportKit:
-    """What a call works with.
+    """Kit that a call works with.
 
     Attributes:
         settings: addresses, limits and time-outs.

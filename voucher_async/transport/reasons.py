@@ -1,4 +1,4 @@
-"""Why an exchange failed, in words that can be shown."""
+"""Reasons why an exchange failed, in words that can be shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a call is repeated, and when: pure decisions, no waiting, no I/O.
+"""Decisions on whether a call is repeated, and when: pure, no waiting, no I/O.
 
 The rules are the contract's table of retries. They hang on the operation and on what is known about the
 request's fate, never on the HTTP method and never on an error code the vendor does not document.
@@ -30,7 +30,7 @@ _ALWAYS_REPEATABLE: Final = frozenset(
 
 
 class Verdict(enum.Enum):
-    """What to do after an attempt."""
+    """Step to take after an attempt."""
 
     RETURN = "hand the answer to the caller"
     DONE = "an earlier attempt did it already"
@@ -65,7 +65,7 @@ class Attempt:
 
     @property
     def is_second(self) -> bool:
-        """Whether an earlier delivery, of the call or of this request, may have been carried out."""
+        """True when an earlier delivery, of the call or of this request, may have been carried out."""
         return self.in_doubt or self.resent
 
 
@@ -86,7 +86,7 @@ def judge(retry: Retry, attempt: Attempt) -> Verdict:
 
 
 def is_repeatable(retry: Retry, *, known_by_id: bool) -> bool:
-    """Whether a second request does no harm.
+    """True when a second request does no harm.
 
     Args:
         retry: the operation's retry class.
@@ -128,7 +128,7 @@ def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
 
 @attrs.frozen(kw_only=True)
 class Backoff:
-    """How long to wait before the next attempt: exponential, capped, with full jitter.
+    """Time to wait before the next attempt: exponential, capped, with full jitter.
 
     Attributes:
         base: the upper bound of the first pause, in seconds.

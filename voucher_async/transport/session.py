@@ -84,7 +84,7 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether a session of our own is open."""
+        """True when a session of our own is open."""
         return self._own is not None and not self._own.closed
 
     async def send(self, exchange: Exchange, limit: Limit) -> Response:
@@ -274,7 +274,7 @@ def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:
 
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:
-    """Whether a session sends the body it is given, and nothing in its place, as far as anybody can see."""
+    """True when a session sends the body it is given, and nothing in its place, as far as anybody can see."""
     # neither has a public name; a session of an aiohttp that renames them is not trusted
     return (
         type(session) is aiohttp.ClientSession

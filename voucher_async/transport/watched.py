@@ -74,7 +74,7 @@ class Watched:
             self.limit.silence(self.silence)
 
     def _objection(self, writer: Any) -> str:
-        """Why it must not be begun now; empty when it may."""
+        """Reason why it must not be begun now; empty when it may."""
         self.late = self.limit is not None and self.limit.passed
         if self.over or self.late:
             return "the time was up before it was begun"
