@@ -82,3 +82,37 @@ async def test_a_client_that_has_seen_nothing_knows_from_the_outcome_that_order_
             return
         settlement = await shop.during(stranger.settle(caught.value.pending))
     assert settlement.state is SettlementState.NOT_DONE
+
+
+async def test_a_lost_recharge_that_carries_another_client_id_for_the_first_time_is_not_sent_twice(
+    shop: Shop,
+) -> None:
+    voucher = shop.voucher()
+
+    async def recharge(amount: str) -> object:
+        return await shop.client.vouchers.recharge(
+            id=voucher.id, amount=amount, currency="EUR", order_number="R-1"
+        )
+
+    await shop.during(recharge("1.00"))
+    shop.emulator.habits.set(**KINDS["charges of another"])
+    shop.script("rechargeVoucher", faults.BreakAfter())
+    with contextlib.suppress(OutcomeUnknown):
+        await shop.during(recharge("2.00"))
+    await shop.passes(120.0)
+    assert "not done" not in shop.told.words
+    assert len([each for each in shop.emulator.charges("R-1") if each.type == "recharge"]) == 2
+
+
+async def test_a_lost_charge_that_carries_another_client_id_for_the_first_time_is_not_denied(
+    shop: Shop,
+) -> None:
+    voucher = shop.voucher()
+    await redeem(shop, voucher, "1.00")
+    shop.emulator.habits.set(**KINDS["charges of another"])
+    shop.script(CHARGE, faults.BreakAfter())
+    with pytest.raises(OutcomeUnknown):
+        await redeem(shop, voucher, "2.00")
+    await shop.passes(120.0)
+    assert "not done" not in shop.told.words
+    assert len(shop.charged()) == 2

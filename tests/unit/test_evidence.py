@@ -77,7 +77,7 @@ class TestTheClient:
             ("shop", set(), "certain"),
             ("shop", {"shop"}, "certain"),
             ("other", set(), "unclear"),
-            ("other", {"shop"}, "not ours"),
+            ("other", {"shop"}, "unclear"),
             ("other", {"shop", "worker"}, "unclear"),
             ("worker", {"shop", "worker"}, "certain"),
             (None, set(), "certain"),
@@ -85,11 +85,15 @@ class TestTheClient:
             (None, {"shop", None}, "certain"),
         ],
     )
-    def test_another_client_is_not_ours_once_charges_have_shown_ours(
+    def test_of_an_entry_of_the_order_is_ours_unclear_or_as_others_came_back(
         self, shown: str | None, learnt: set[str | None], expected: str
     ) -> None:
         clients = {"chargeReservation": learnt} if learnt else {}
         assert weight(entry(client_id=shown), pending(), clients=clients) == expected
+
+    def test_of_what_is_only_like_the_order_is_anothers_once_charges_have_shown_ours(self) -> None:
+        like, clients = entry(client_id="other", order_number="a1"), {"chargeReservation": {"shop"}}
+        assert weight(like, pending(), clients=clients) == "not ours"
 
     @pytest.mark.parametrize(
         ("client_id", "learnt", "shown", "expected"),

@@ -243,9 +243,11 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
         return _Weight.CERTAIN
     if charge.client_id is None:
         return _Weight.UNCLEAR if seen else _Weight.CERTAIN
-    # where answers have shown ours alone; what showed another id before may show ours again
-    is_ours_alone = seen == {expected} and pending.operation != REFUND_CHARGE.id
-    return _Weight.NOT_OURS if is_ours_alone else _Weight.UNCLEAR
+    # where answers have shown ours alone, an entry of another order is somebody else's; one of this order may
+    # be the first that a server shows with the id of a queue's worker, and a false "not done" is worse
+    is_ours_alone = seen == {expected} and pending.operation == CHARGE_RESERVATION.id
+    is_of_order = likeness_of(pending, charge.order_number) is Likeness.EQUAL
+    return _Weight.NOT_OURS if is_ours_alone and not is_of_order else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
