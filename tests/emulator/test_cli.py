@@ -90,8 +90,12 @@ def test_ctrl_c_ends_it_cleanly_where_a_loop_has_no_signal_handlers(monkeypatch:
         raise NotImplementedError
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", refuse)
-    with redirect_stdout(Interrupting()):
-        assert cli.main(["emulator", "--port", "0"]) == 0
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with redirect_stdout(Interrupting()):
+            assert cli.main(["emulator", "--port", "0"]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_taken_port_is_one_line_and_exit_status_one(capsys: pytest.CaptureFixture[str]) -> None:
