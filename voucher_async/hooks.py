@@ -43,7 +43,7 @@ class Hook:
         """A token was asked for."""
 
     def on_intent(self, event: PendingOutcome) -> None:
-        """A request that moves money is about to be sent.
+        """A money call is about to be sent.
 
         Store it durably here, and a process that is killed can be settled by another one: `settle`. A request
         that is repeated is told again, with the same `id` and one more in `sends`.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -14,7 +13,7 @@ import attrs
 from voucher_async.errors import ConfigurationError, Fate, InvalidInput, Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.money import format_amount
-from voucher_async.references import format_of, is_reference
+from voucher_async.references import format_of, is_reference, new_id
 from voucher_async.wire import WireError, decode, encode, parse
 
 if TYPE_CHECKING:
@@ -39,10 +38,6 @@ _VERSION: Final = 2
 _READ: Final = (1, 2)
 _MOST_SENDS: Final = 1_000_000
 _REQUIRED: Final = frozenset({"id", "operation", "sends"})
-
-
-def _new_id() -> str:
-    return os.urandom(16).hex()
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +73,7 @@ class PendingOutcome:
             its charge.
     """
 
-    id: str = attrs.field(factory=_new_id)
+    id: str = attrs.field(factory=new_id)
     operation: str
     voucher_id: str | None = None
     reservation_id: str | None = None
@@ -289,7 +284,7 @@ class ChargeRefunded(VoucherError):
 
 
 class OutcomeUnknown(VoucherError):
-    """A call that moves money was sent, and whether it was carried out is not known.
+    """A money call was sent, and whether it was carried out is not known.
 
     Never repeat the call blindly: read the voucher's charges by order number first.
 

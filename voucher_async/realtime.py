@@ -61,7 +61,7 @@ class Real:
 
 def is_faked(loop: asyncio.AbstractEventLoop) -> bool:
     """True when the loop's timers follow a clock that a test has put in place of the real one."""
-    return getattr(type(loop), "time", None) is _PLAIN and abs(loop.time() - Real.monotonic()) >= _APART
+    return clock_of(loop) is Real.monotonic and abs(loop.time() - Real.monotonic()) >= _APART
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:

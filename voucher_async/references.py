@@ -9,12 +9,13 @@ shop's own, or a reference that was cut or changed on the way, is not taken for 
 from __future__ import annotations
 
 import functools
+import os
 import re
 import secrets
 import zlib
 from typing import Final
 
-__all__ = ["REFERENCE_LENGTH", "OrderNumberFormat", "format_of", "is_reference", "make_reference"]
+__all__ = ["REFERENCE_LENGTH", "OrderNumberFormat", "format_of", "is_reference", "make_reference", "new_id"]
 
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # without look-alikes
 _RANDOM: Final = 8
@@ -22,6 +23,11 @@ _CHECKED: Final = 2
 REFERENCE_LENGTH: Final = _RANDOM + _CHECKED
 _REFERENCE: Final = re.compile(f"[{_ALPHABET}]{{{REFERENCE_LENGTH}}}")
 _ORDER, _REF = "{order}", "{ref}"
+
+
+def new_id() -> str:
+    """A fresh id of a money call and of its record."""
+    return os.urandom(16).hex()
 
 
 def make_reference() -> str:

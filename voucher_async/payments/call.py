@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,6 +14,7 @@ from voucher_async.fates import Proof
 from voucher_async.models import Charge, Reservation
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import PendingOutcome
+from voucher_async.references import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,11 +63,6 @@ _REDEEMING: Final = frozenset({REDEEM, CHECKOUT})
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
 DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})  # somebody works on it, or is dead
 _SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an entry that is not known yet
-
-
-def new_id() -> str:
-    """A fresh id of a record."""
-    return os.urandom(16).hex()
 
 
 @attrs.frozen(kw_only=True)

@@ -34,7 +34,7 @@ from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.payments.recording import Recorder, note_failure
+from voucher_async.payments.recording import Recorder, noted
 from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
 from voucher_async.payments.running import Running
 
@@ -178,9 +178,7 @@ class Joining:
         return met if joins else None
 
     def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
-        record = self.ownership.new_record(
-            ask.parameters, ask.key, None if ask.pending is None else ask.pending.id
-        )
+        record = self.ownership.new_record(ask.parameters, ask.key, ask.record_id)
         where = ask.meets
 
         def drive(context: CallContext) -> Awaitable[T]:
@@ -204,13 +202,9 @@ class Joining:
         """Run a call as the owner of its record, and write how it ended."""
         context.recorder = recorder
         recorder.is_asked_about = context.is_asked_about
-        try:
-            answer = await call(context)
-        except GeneratorExit:
-            raise  # thrown away with its event loop: nothing can be awaited any more
-        except BaseException as error:
-            await note_failure(recorder, error, context.pending if context.begun else context.fenced)
-            raise
+        answer = await noted(
+            recorder, call(context), lambda: context.pending if context.begun else context.fenced
+        )
         charge = self._supervisor.settler.numbering.own(answer) if isinstance(answer, Charge) else None
         if context.recalled is not None:
             await self.ownership.acknowledge(
@@ -286,7 +280,7 @@ class Joining:
 
     async def _own_claimed(self, context: CallContext, ask: Ask, claim: Claim, work: Work[T]) -> T:
         record = claim.record
-        context.asked = record if ask.pending is None else attrs.evolve(ask.pending, id=record.id)
+        context.asked = ask.pending or record
         recorder = Recorder(self.ownership, record, is_stored=True)
         call = work.call if claim.earlier is None else self._after(record, work)
         return await self.own(context, recorder, call)

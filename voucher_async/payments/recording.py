@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.call import Planned
 
-__all__ = ["Recorder", "note_failure", "noted"]
+__all__ = ["Recorder", "noted"]
 
 T = TypeVar("T")
 
@@ -269,21 +269,8 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     except GeneratorExit:
         raise  # thrown away with its event loop: nothing can be awaited any more
     except BaseException as error:
-        await note_failure(recorder, error, sent())
+        pending = sent()
+        await recorder.failed(error, is_begun=pending is not None, pending=pending)
+        if getattr(error, "proof", None) is not None and not await recorder.may_deny():
+            raise recorder.taken_over(pending) from error
         raise
-
-
-async def note_failure(recorder: Recorder, error: BaseException, pending: PendingOutcome | None) -> None:
-    """Note how a call ended that raised an error.
-
-    Args:
-        recorder: writes the record of the call.
-        error: what it raised.
-        pending: what is known of the request that moves money; None where none was begun.
-
-    Raises:
-        StillRunning: another worker has the record, so that it cannot be said that nothing was done.
-    """
-    await recorder.failed(error, is_begun=pending is not None, pending=pending)
-    if getattr(error, "proof", None) is not None and not await recorder.may_deny():
-        raise recorder.taken_over(pending) from error

@@ -33,7 +33,7 @@ class Registry:
         self._open_by_key: dict[tuple[str, ...], list[MoneyCall]] = {}
         self._under_way: dict[str, MoneyCall] = {}
         self._loops: set[asyncio.AbstractEventLoop] = set()  # those on which calls were begun
-        # what is open or under way, by what it looks like, and whatever its order number
+        # what is open or under way: what it looks like, the calls by that, and whatever their order numbers
         self._looks: dict[str, tuple[_Traits, Sequence[_Traits]]] = {}
         self._alike: _Index = {}
         self._at: _Index = {}

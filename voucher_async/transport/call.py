@@ -171,9 +171,8 @@ class Call(Generic[T]):
             self._ended(exchange.fate, error=error)
             raise
         self._requests += 1
-        budget = transport.budget
-        if self._attempts == 1 and budget.level < budget.capacity and is_healthy(response.status):
-            budget.succeeded()
+        if self._attempts == 1 and is_healthy(response.status):
+            transport.budget.succeeded()
         operation = self._request.operation
         is_get = operation.method == "GET"  # no cache answers anything else
         # tokens may come from another host, with a clock of its own
