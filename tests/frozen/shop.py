@@ -89,7 +89,8 @@ async def frozen_under_way(shop: Shop) -> None:
     await shop.open()
     await shop.enter()
     first, second = asyncio.create_task(shop.pay(slow=True)), asyncio.create_task(shop.pay())
-    await asyncio.sleep(0.1)  # one is answered slowly, the other waits for its turn
+    while shop.emulator.requests.count("chargeReservation") == 0:
+        await asyncio.sleep(0.01)  # one is answered slowly, the other waits for its turn
     with shop.freeze():
         await asyncio.gather(first, second)
     await shop.pay()
