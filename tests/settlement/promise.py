@@ -328,10 +328,12 @@ class Judge(Ledger):
             yield from self._paid_again(call)
 
     def _paid_again(self, call: Call) -> Iterator[str]:
+        # what began at one moment is told apart by its place
+        calls, ended = self.world.calls, call.ended or 0.0
+        settled = {c.settled for at, c in enumerate(calls) if at < calls.index(call) or c.began < ended}
         for other in self._equal_before(call):
             if other.ended is None or other.ended > call.began or other.result is not None:
                 continue
-            settled = {c.settled for c in self.world.calls if c.began < (call.ended or 0.0)}
             untold = self._standing(other) if not settled & set(other.intents) else []
             delivered = {charge.id for c in self.world.calls for charge in returned_by(c)}
             mine = self._standing(call)

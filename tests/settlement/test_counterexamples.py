@@ -6,7 +6,19 @@ import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.promise import run
-from tests.settlement.story import Checkout, Close, Kill, Pay, Recharge, Redeem, Refund, Settle, Step, Wait
+from tests.settlement.story import (
+    Checkout,
+    Close,
+    Intrude,
+    Kill,
+    Pay,
+    Recharge,
+    Redeem,
+    Refund,
+    Settle,
+    Step,
+    Wait,
+)
 
 
 def test_a_repeated_charge_does_not_take_back_what_an_equal_call_is_just_charging() -> None:
@@ -134,3 +146,9 @@ def test_what_a_proxy_makes_of_a_refund_whose_caller_has_left_nobody_can_tell() 
     lost = Refund(money=tuple([Lot("lost")] * 4))
     story = [*[Redeem()] * 4, lost, Refund(cancel=(0.0, 0), amount="0.50")]
     run(story, habit="delivered twice")
+
+
+def test_what_was_settled_at_the_moment_of_the_next_call_is_told_before_it() -> None:
+    first, left = Redeem(money=(Lot("hung answer"),), order="B"), Redeem(cancel=(0.0, 0), order="B")
+    again = Redeem(order="B")
+    run([Intrude(), first, Wait(seconds=0.1), left, Redeem(), Settle(), again, Wait(seconds=0.1), again])
