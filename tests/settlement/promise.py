@@ -337,9 +337,9 @@ class Judge(Ledger):
             untold = self._standing(other) if not settled & set(other.intents) else []
             delivered = {charge.id for c in self.world.calls for charge in returned_by(c)}
             mine = self._standing(call)
-            for charge in untold:
-                if mine and charge.id not in delivered:
-                    yield f"{other.step} charged {charge}, and {call.step} once more: {mine}"
+            # of two that a proxy has made of one, one is told, and the other is a surplus
+            if mine and untold and delivered.isdisjoint(charge.id for charge in untold):
+                yield f"{other.step} charged {untold}, and {call.step} once more: {mine}"
 
     def _all_events(self) -> list[Any]:
         return [event for p in (*self.world.processes, *self.world.others) for event in p.events]

@@ -157,3 +157,10 @@ def test_what_was_settled_at_the_moment_of_the_next_call_is_told_before_it() -> 
 def test_who_leaves_after_others_were_told_of_their_charge_leaves_nothing_for_the_next_payment() -> None:
     both = [Redeem(alone=0.0), Redeem(alone=0.0)]
     run([*both, Refund(), Refund(), Redeem(cancel=(0.0, 0)), Wait(seconds=0.1), Redeem()])
+
+
+def test_a_surplus_of_a_charge_that_was_told_is_not_that_of_the_next_payment() -> None:
+    looks = (Lot(), Lot(lag=3.9), Lot(lag=1.0))
+    left = Redeem(money=(Lot("lost answer"),), rest=looks, cancel=(0.0, 40), alone=0.0)
+    refund = Refund(money=(Lot(), Lot("failed after")), alone=0.0)
+    run([left, Redeem(rest=(Lot("hung answer"),)), refund, Redeem()], double_charges=True)
