@@ -45,38 +45,27 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
     assert list(read(path)) == [began()]
 
 
-@pytest.mark.parametrize(
-    ("records", "left"),
-    [
-        pytest.param([*SENT], ["p1"], id="nobody was told"),
-        pytest.param([*SENT, UNKNOWN], ["p1"], id="told unknown"),
-        pytest.param([*SENT, CANCELLED], ["p1"], id="cancelled"),
-        pytest.param([*SENT, DONE], [], id="told done"),
-        pytest.param([*SENT, told("not done")], [], id="told not done"),
-        pytest.param([*SENT, UNKNOWN, HOOK_DONE], [], id="a hook heard the end"),
-        pytest.param([*SENT, DONE, refunding(charge="c2")], ["p2"], id="a surplus"),
-        pytest.param(
-            [*SENT, DONE, refunding(charge="c2"), SURPLUS],
-            [],
-            id="a surplus that was refunded",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                refunding(),
-                Word(call="1", what="refunded", charge="c1"),
-            ],
-            ["p1"],
-            id="a checkout that refunded",
-        ),
-        pytest.param(
-            [began(kind="refund", things=("c1",)), refunding(), told("not done")],
-            [],
-            id="a refund that a caller asked for",
-        ),
-    ],
-)
+LEFT: dict[str, tuple[list[Record], list[str]]] = {
+    "nobody was told": ([*SENT], ["p1"]),
+    "told unknown": ([*SENT, UNKNOWN], ["p1"]),
+    "cancelled": ([*SENT, CANCELLED], ["p1"]),
+    "told done": ([*SENT, DONE], []),
+    "told not done": ([*SENT, told("not done")], []),
+    "a hook heard the end": ([*SENT, UNKNOWN, HOOK_DONE], []),
+    "a surplus": ([*SENT, DONE, refunding(charge="c2")], ["p2"]),
+    "a surplus that was refunded": ([*SENT, DONE, refunding(charge="c2"), SURPLUS], []),
+    "a checkout that refunded": (
+        [CHECKOUT, intent(), refunding(), Word(call="1", what="refunded", charge="c1")],
+        ["p1"],
+    ),
+    "a refund that a caller asked for": (
+        [began(kind="refund", things=("c1",)), refunding(), told("not done")],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("records", "left"), LEFT.values(), ids=LEFT)
 def test_what_a_killed_process_had_not_heard_the_end_of_is_unresolved(
     records: list[Record], left: list[str]
 ) -> None:
