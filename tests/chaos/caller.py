@@ -12,17 +12,7 @@ from typing import Any
 import attrs
 
 from tests.chaos.plan import CURRENCY, Call, code_of
-from tests.chaos.records import (
-    CANCELLED,
-    CRASHED,
-    DONE,
-    NOT_DONE,
-    UNKNOWN,
-    Began,
-    Journal,
-    Outcome,
-    Told,
-)
+from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Began, Journal, Outcome, Told
 from tests.chaos.watcher import CALL, Watcher
 from voucher_async import (
     ApiError,

@@ -11,12 +11,7 @@ import pytest
 from tests.settlement.adversary import Lot
 from tests.settlement.town import CHARGE, Town, all_of, everywhere, operations, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    IdempotencyMismatch,
-    InvalidInput,
-    InvalidInputType,
-    Proof,
-)
+from voucher_async.errors import IdempotencyMismatch, InvalidInput, InvalidInputType, Proof
 from voucher_async.models import Charge
 
 CHANGES: dict[str, list[tuple[str, dict[str, Any]]]] = {

@@ -9,13 +9,7 @@ import pytest
 
 from tests.idle import cleaning_up, idle
 from tests.rawserver import VOUCHER, RawServer, hang, reply
-from voucher_async import (
-    ConfigurationError,
-    ConnectionBroken,
-    MemoryTokenStore,
-    VoucherClient,
-    VoucherError,
-)
+from voucher_async import ConfigurationError, ConnectionBroken, MemoryTokenStore, VoucherClient, VoucherError
 
 
 async def charge(client: VoucherClient) -> None:
