@@ -63,7 +63,6 @@ async def import_(shop: Shop) -> None:
     with shop.freeze():
         await shop.begin()
         await shop.pay()
-    await shop.pay()
 
 
 async def client(shop: Shop) -> None:
@@ -84,7 +83,6 @@ async def call(shop: Shop) -> None:
     with shop.freeze():
         await shop.pay()
         await shop.pay()
-    await shop.pay()
 
 
 async def frozen_under_way(shop: Shop) -> None:
@@ -94,7 +92,6 @@ async def frozen_under_way(shop: Shop) -> None:
         await asyncio.sleep(0.01)  # one is answered slowly, the other waits for its turn
     with shop.freeze():
         await asyncio.gather(first, second)
-    await shop.pay()
 
 
 async def thawed_under_way(shop: Shop) -> None:
@@ -104,7 +101,6 @@ async def thawed_under_way(shop: Shop) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
     await asyncio.gather(first, second)
-    await shop.pay()
 
 
 async def silent(shop: Shop) -> None:
@@ -138,6 +134,7 @@ async def main(moment: str, kind: str) -> None:
     async with contextlib.AsyncExitStack() as stack:
         shop = Shop(KINDS[kind], stack)
         await MOMENTS[moment](shop)
+        await shop.pay()
         paid = 50 - shop.emulator.balance(shop.voucher.id)
         sys.stdout.write(f"paid {paid} open {len(shop.client.pending)}\n")
 
