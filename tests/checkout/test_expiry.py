@@ -44,7 +44,7 @@ async def test_a_reservation_is_charged_as_long_as_it_lives_whatever_the_local_c
         with pytest.raises(ReservationExpired, match="ended 1"):
             await client.reservations.charge(expired.id, order_number="A-1")
     assert emulator.requests.count("chargeReservation") == 1
-    assert (emulator.balance(voucher.id), emulator.balance(other.id)) == (3, 5)
+    assert emulator.balance(voucher.id) == Decimal("3.00")
 
 
 @pytest.mark.parametrize("offset", [-2 * HOURS, 2 * HOURS])
@@ -62,7 +62,7 @@ async def test_a_reservation_of_another_process_is_judged_by_the_servers_clock(
         with pytest.raises(ReservationExpired):
             await client.reservations.charge(expired, order_number="A-1")
     assert emulator.requests.count("chargeReservation") == 1
-    assert (emulator.balance(voucher.id), emulator.balance(other.id)) == (3, 5)
+    assert emulator.balance(voucher.id) == Decimal("3.00")
 
 
 async def test_a_reservation_that_was_replaced_or_charged_is_refused_locally(
