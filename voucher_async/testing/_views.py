@@ -36,34 +36,27 @@ def moment(value: dt.datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
-def _view(record: VoucherRecord | ReservationRecord | ChargeRecord | ClientRecord, **others: object) -> Json:
-    return {
-        "id": record.id,
-        **others,
-        "created_at": moment(record.created_at),
-        "updated_at": moment(record.updated_at),
-    }
-
-
 def voucher_view(voucher: VoucherRecord) -> Json:
     """A voucher without secrets and extras."""
-    return _view(
-        voucher,
-        client_id=voucher.client_id,
-        sku=voucher.sku,
-        batch=voucher.batch,
-        amount=money(voucher.amount),
-        currency=voucher.currency,
-        valid_until=moment(voucher.valid_until),
-        validity_value=voucher.validity_value,
-        validity_interval=voucher.validity_interval,
-        status=voucher.status,
-        type=voucher.type,
-        taxable=voucher.taxable,
-        tax_rate=voucher.tax_rate,
-        order_number=voucher.order_number,
-        data=voucher.data,
-    )
+    return {
+        "id": voucher.id,
+        "client_id": voucher.client_id,
+        "sku": voucher.sku,
+        "batch": voucher.batch,
+        "amount": money(voucher.amount),
+        "currency": voucher.currency,
+        "valid_until": moment(voucher.valid_until),
+        "validity_value": voucher.validity_value,
+        "validity_interval": voucher.validity_interval,
+        "status": voucher.status,
+        "type": voucher.type,
+        "taxable": voucher.taxable,
+        "tax_rate": voucher.tax_rate,
+        "order_number": voucher.order_number,
+        "data": voucher.data,
+        "created_at": moment(voucher.created_at),
+        "updated_at": moment(voucher.updated_at),
+    }
 
 
 def complete_view(voucher: VoucherRecord) -> Json:
@@ -83,37 +76,43 @@ def detail_view(command: Command, voucher: VoucherRecord) -> Json:
 
 def reservation_view(reservation: ReservationRecord, voucher: VoucherRecord) -> Json:
     """A reservation."""
-    return _view(
-        reservation,
-        voucher_id=reservation.voucher_id,
-        voucher_taxable=voucher.taxable,
-        voucher_tax_rate=voucher.tax_rate,
-        client_id=reservation.client_id,
-        amount=money(reservation.amount),
-        valid_until=moment(reservation.valid_until),
-    )
+    return {
+        "id": reservation.id,
+        "voucher_id": reservation.voucher_id,
+        "voucher_taxable": voucher.taxable,
+        "voucher_tax_rate": voucher.tax_rate,
+        "client_id": reservation.client_id,
+        "amount": money(reservation.amount),
+        "valid_until": moment(reservation.valid_until),
+        "created_at": moment(reservation.created_at),
+        "updated_at": moment(reservation.updated_at),
+    }
 
 
 def charge_view(charge: ChargeRecord) -> Json:
     """A charge, refund or recharge."""
-    return _view(
-        charge,
-        voucher_id=charge.voucher_id,
-        client_id=charge.client_id,
-        type=charge.type,
-        amount=money(charge.amount),
-        order_number=charge.order_number,
-    )
+    return {
+        "id": charge.id,
+        "voucher_id": charge.voucher_id,
+        "client_id": charge.client_id,
+        "type": charge.type,
+        "amount": money(charge.amount),
+        "order_number": charge.order_number,
+        "created_at": moment(charge.created_at),
+        "updated_at": moment(charge.updated_at),
+    }
 
 
 def client_view(client: ClientRecord) -> Json:
     """A client with its credentials."""
-    return _view(
-        client,
-        client_group_id=client.group_id,
-        name=client.name,
-        secret=client.secret,
-        scopes=list(client.scopes),
-        type=client.type,
-        connected_at=moment(client.connected_at),
-    )
+    return {
+        "id": client.id,
+        "client_group_id": client.group_id,
+        "name": client.name,
+        "secret": client.secret,
+        "scopes": list(client.scopes),
+        "type": client.type,
+        "created_at": moment(client.created_at),
+        "updated_at": moment(client.updated_at),
+        "connected_at": moment(client.connected_at),
+    }
