@@ -28,17 +28,8 @@ TEMPLATES = ROOT / "codegen" / "templates"
 RULES = "voucher_async.models._rules"
 HELPERS = (
     *("OMITTED", "UNSET", "Amount", "OpenEnum", "Unset", "at_least", "boolean", "choice", "clearable"),
-    *(
-        "conceals",
-        "datetime",
-        "exactly_one_of",
-        "integer",
-        "moment",
-        "money",
-        "only_with",
-        "optional",
-        "text",
-    ),
+    *("conceals", "datetime", "exactly_one_of", "integer", "moment", "money", "only_with", "optional"),
+    "text",
 )
 RUFF = ("--quiet", "--isolated", "--line-length", "110", "--target-version", "py311")
 COMPACT = ("--config", "format.skip-magic-trailing-comma=true")

@@ -9,8 +9,10 @@ import socket
 import ssl
 import struct
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+
+import aiohttp
 
 from voucher_async import VoucherClient
 from voucher_async.config import Settings, Timeout
@@ -132,6 +134,10 @@ class RawServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    async def until_asked(self, times: int = 1) -> None:
+        while len(self.requests) < times:
+            await asyncio.sleep(0)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -177,6 +183,12 @@ class RawServer:
             "timeout": Timeout(total=5.0, connect=2.0, read=3.0),
         }
         return Settings(**{**values, **changes})  # type: ignore[arg-type]
+
+    @contextlib.asynccontextmanager
+    async def with_one_connection(self) -> AsyncIterator[tuple[aiohttp.ClientSession, VoucherClient]]:
+        """A session that has one connection, and a client on it that makes one attempt."""
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+            yield session, VoucherClient(settings=self.settings(max_attempts=1), session=session)
 
     def client(self, **changes: object) -> VoucherClient:
         return VoucherClient(settings=self.settings(**changes))

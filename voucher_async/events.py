@@ -18,8 +18,8 @@ __all__ = ["AttemptEnded", "AttemptStarted", "Happened", "Repeating", "Settled",
 
 
 @attrs.frozen(kw_only=True)
-class AttemptStarted:
-    """A request is about to be made.
+class _Attempt:
+    """A request.
 
     Attributes:
         operation: the operation id.
@@ -35,24 +35,21 @@ class AttemptStarted:
 
 
 @attrs.frozen(kw_only=True)
-class AttemptEnded:
+class AttemptStarted(_Attempt):
+    """A request is about to be made."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptEnded(_Attempt):
     """A request was answered, or failed.
 
     Attributes:
-        operation: the operation id.
-        method: the HTTP method.
-        path: the path below the API base.
-        attempt: 1 for the first request of the call.
         fate: what is known about the request.
         status: the HTTP status; None when no answer came.
         elapsed: seconds the request took.
         error: why no answer came, in words; None when one came.
     """
 
-    operation: str
-    method: str
-    path: str
-    attempt: int
     fate: Fate
     status: int | None
     elapsed: float

@@ -9,6 +9,7 @@ holds a secret.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 from typing import TYPE_CHECKING, Final
@@ -59,19 +60,24 @@ class Hooks:
     Args:
         hooks: the observers, told in this order.
 
+    Attributes:
+        active: whether there are any.
+        wants_intents: whether one of them is told of intents.
+        attempt_started: calls `Hook.on_attempt_started` of each, and so do the others.
+
     Raises:
         ConfigurationError: a hook is a class, has none of the methods of `Hook`, or has one that is an
             `async def`, which nobody would await.
     """
 
     __slots__ = (
-        "_attempt_ended",
-        "_attempt_started",
-        "_intent",
-        "_repeating",
-        "_settled",
-        "_token_refreshed",
         "active",
+        "attempt_ended",
+        "attempt_started",
+        "intent",
+        "repeating",
+        "settled",
+        "token_refreshed",
         "wants_intents",
     )
 
@@ -79,37 +85,13 @@ class Hooks:
         for hook in hooks:
             _check(hook)
         self.active: bool = bool(hooks)
-        self._attempt_started = _methods(hooks, "on_attempt_started")
-        self._attempt_ended = _methods(hooks, "on_attempt_ended")
-        self._repeating = _methods(hooks, "on_repeating")
-        self._token_refreshed = _methods(hooks, "on_token_refreshed")
-        self._intent = _methods(hooks, "on_intent")
-        self._settled = _methods(hooks, "on_settled")
-        self.wants_intents: bool = bool(self._intent)
-
-    def attempt_started(self, event: AttemptStarted) -> None:
-        """Tell that a request is about to be made."""
-        _tell(self._attempt_started, event)
-
-    def attempt_ended(self, event: AttemptEnded) -> None:
-        """Tell how a request ended."""
-        _tell(self._attempt_ended, event)
-
-    def repeating(self, event: Repeating) -> None:
-        """Tell that a request will be made again."""
-        _tell(self._repeating, event)
-
-    def token_refreshed(self, event: TokenRefresh) -> None:
-        """Tell that a token was asked for."""
-        _tell(self._token_refreshed, event)
-
-    def intent(self, event: PendingOutcome) -> None:
-        """Tell that money is about to be moved."""
-        _tell(self._intent, event)
-
-    def settled(self, event: Settled) -> None:
-        """Tell what happened to money."""
-        _tell(self._settled, event)
+        self.wants_intents: bool = bool(_methods(hooks, "on_intent"))
+        self.attempt_started: Callable[[AttemptStarted], None] = _teller(hooks, "on_attempt_started")
+        self.attempt_ended: Callable[[AttemptEnded], None] = _teller(hooks, "on_attempt_ended")
+        self.repeating: Callable[[Repeating], None] = _teller(hooks, "on_repeating")
+        self.token_refreshed: Callable[[TokenRefresh], None] = _teller(hooks, "on_token_refreshed")
+        self.intent: Callable[[PendingOutcome], None] = _teller(hooks, "on_intent")
+        self.settled: Callable[[Settled], None] = _teller(hooks, "on_settled")
 
 
 _NAMES: Final = (
@@ -136,6 +118,10 @@ def _check(hook: object) -> None:
 
 def _methods(hooks: Sequence[object], name: str) -> tuple[Callable[[object], object], ...]:
     return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
+
+
+def _teller(hooks: Sequence[object], name: str) -> Callable[[object], None]:
+    return functools.partial(_tell, _methods(hooks, name))
 
 
 def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> None:

@@ -12,17 +12,7 @@ from typing import Any
 import attrs
 
 from tests.chaos.plan import CURRENCY, Call, code_of
-from tests.chaos.records import (
-    CANCELLED,
-    CRASHED,
-    DONE,
-    NOT_DONE,
-    UNKNOWN,
-    Began,
-    Journal,
-    Outcome,
-    Told,
-)
+from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Began, Journal, Outcome, Told
 from tests.chaos.watcher import CALL, Watcher
 from voucher_async import (
     ApiError,
@@ -45,6 +35,14 @@ class Refundable:
     charge: Charge
     order: str
     left: Decimal
+
+
+@attrs.frozen
+class Refund:
+    """A refund to be made: of which charge, and how much."""
+
+    target: Refundable
+    amount: Decimal
 
 
 def _open_in(error: Exception | None) -> PendingOutcome | None:
@@ -97,37 +95,31 @@ class Caller:
         """One of the refundable charges; `where` is between 0 and 1."""
         return self.refundable[int(where * len(self.refundable))] if self.refundable else None
 
-    def part_of(self, call: Call, target: Refundable) -> Decimal:
-        """How much of a charge is refunded; that much less of it is left."""
+    def refund_of(self, call: Call, target: Refundable | None) -> Refund | None:
+        """What a call refunds of a charge; that much less of it is left."""
+        if target is None:
+            return None
         amount = (target.left * Decimal(str(call.part))).quantize(Decimal("0.01"))
         amount = max(amount, Decimal("0.01"))
         target.left -= amount
         if target.left <= 0 and target in self.refundable:
             self.refundable.remove(target)
-        return amount
+        return Refund(target, amount)
 
     async def make(
-        self,
-        number: int,
-        call: Call,
-        *,
-        target: Refundable | None = None,
-        meddle: Meddle | None = None,
-        share: Decimal | None = None,
+        self, number: int, call: Call, *, refund: Refund | None = None, meddle: Meddle | None = None
     ) -> str:
         """Make a call, and say what the caller was told.
 
         Args:
             number: the piece of work it belongs to.
             call: the call.
-            target: the charge that is refunded.
+            refund: the refund, where it is one.
             meddle: done between reserving and charging, in a checkout.
-            share: how much of the charge is refunded; None draws it.
         """
-        amount = None if target is None else share or self.part_of(call, target)
         self.made += not call.turn
-        self._begin(number, call, target, amount)
-        task = asyncio.create_task(self._tell(call, self._do(call, target, amount, meddle)))
+        self._begin(number, call, refund)
+        task = asyncio.create_task(self._tell(call, self._do(call, refund, meddle)))
         going: asyncio.TimerHandle | None = None
         if call.cancel is not None and call.cancel.after is not None:
             going = asyncio.get_running_loop().call_later(call.cancel.after, task.cancel)
@@ -141,17 +133,16 @@ class Caller:
             self._watcher.leavers.pop((call.id, call.cancel.at), None)
         return CANCELLED if task.cancelled() else task.result()
 
-    def _begin(self, number: int, call: Call, target: Refundable | None, amount: Decimal | None) -> None:
-        is_refund = target is not None
+    def _begin(self, number: int, call: Call, refund: Refund | None) -> None:
         self._journal.write(
             Began(
                 call=call.id,
                 unit=number,
                 payment=call.payment,
                 kind=call.kind,
-                order=target.order if target else call.order,
-                things=(target.charge.id,) if target else call.vouchers,
-                amounts=(str(amount),) if is_refund else call.amounts,
+                order=refund.target.order if refund else call.order,
+                things=(refund.target.charge.id,) if refund else call.vouchers,
+                amounts=(str(refund.amount),) if refund else call.amounts,
                 at=time.monotonic(),
                 patient=call.timeout is None and call.cancel is None,
                 key=call.key,
@@ -195,17 +186,16 @@ class Caller:
             proof=_proof_of(error),
         )
 
-    async def _do(
-        self, call: Call, target: Refundable | None, amount: Decimal | None, meddle: Meddle | None
-    ) -> Sequence[Charge]:
-        client, timeout = self._client, call.timeout
-        if target is not None:
+    async def _do(self, call: Call, refund: Refund | None, meddle: Meddle | None) -> Sequence[Charge]:
+        client, timeout, key = self._client, call.timeout, call.key or None
+        if refund is not None:
+            charge = refund.target.charge
             # the whole charge by default, as most callers do it
-            part = None if amount == target.charge.amount else amount
-            refund = client.charges.refund(
-                target.charge, part, currency=CURRENCY, timeout=timeout, idempotency_key=call.key or None
+            part = None if refund.amount == charge.amount else refund.amount
+            refunding = client.charges.refund(
+                charge, part, currency=CURRENCY, timeout=timeout, idempotency_key=key
             )
-            return [await refund]
+            return [await refunding]
         if call.kind == "checkout":
             return await self._check_out(call, meddle)
         voucher, value, order = call.vouchers[0], call.amounts[0], call.order
@@ -215,14 +205,13 @@ class Caller:
             "currency": CURRENCY,
             "order_number": order,
             "timeout": timeout,
-            "idempotency_key": call.key or None,
+            "idempotency_key": key,
         }
         if call.kind == "recharge":
             return [await client.vouchers.recharge(id=voucher, **payment)]
         if call.kind == "charge":
             reservation = await client.reservations.create(code=code, amount=value, currency=CURRENCY)
-            charge = client.reservations.charge(reservation, order_number=order, timeout=timeout)
-            return [await charge]
+            return [await client.reservations.charge(reservation, order_number=order, timeout=timeout)]
         return [await client.redeem(code=code, **payment)]
 
     async def _check_out(self, call: Call, meddle: Meddle | None) -> Sequence[Charge]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
-from tests.chaos.records import Began, Entry, Intent, Settled, Told, Word
+from tests.chaos.records import Began, Entry, Intent, Record, Settled, Told, Word
+from voucher_async import PendingOutcome
 
 CHARGED = Entry(id="c1", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
 AGAIN = Entry(id="c2", kind="charge", voucher="V", amount="5.00", order="O", reservation="r1")
@@ -23,39 +25,19 @@ def began(call: str = "1", *, kind: str = "redeem", payment: str = "", **fields:
     )
 
 
-def intent(
-    pending: str = "p1", call: str = "1", *, reservation: str = "r1", sends: int = 1, text: str = "{}"
-) -> Intent:
-    voucher, amount = ("V", "5.00") if reservation == "r1" else ("W", "2.00")
-    return Intent(
-        call=call,
-        pending=pending,
-        operation="chargeReservation",
-        voucher=voucher,
-        reservation=reservation,
-        charge="",
-        amount=amount,
-        order="O",
-        sends=sends,
-        text=text,
-    )
+def _announced(operation: str, pending: str, call: str, **fields: Any) -> Intent:
+    made = {"voucher": "V", "reservation": "", "charge": "", "amount": "5.00", "sends": 1, **fields}
+    text = PendingOutcome(id=pending, operation=operation, sends=made["sends"]).to_json()
+    return Intent(call=call, pending=pending, operation=operation, order="O", text=text, **made)
 
 
-def refunding(
-    pending: str = "p2", call: str = "1", *, charge: str = "c1", amount: str = "5.00", text: str = "{}"
-) -> Intent:
-    return Intent(
-        call=call,
-        pending=pending,
-        operation="refundCharge",
-        voucher="V",
-        reservation="",
-        charge=charge,
-        amount=amount,
-        order="O",
-        sends=1,
-        text=text,
-    )
+def intent(pending: str = "p1", call: str = "1", *, reservation: str = "r1", **fields: Any) -> Intent:
+    other = {} if reservation == "r1" else {"voucher": "W", "amount": "2.00"}
+    return _announced("chargeReservation", pending, call, reservation=reservation, **other, **fields)
+
+
+def refunding(pending: str = "p2", call: str = "1", *, charge: str = "c1", **fields: Any) -> Intent:
+    return _announced("refundCharge", pending, call, charge=charge, **fields)
 
 
 def told(what: str, call: str = "1", **fields: Sequence[object]) -> Told:
@@ -65,6 +47,7 @@ def told(what: str, call: str = "1", **fields: Sequence[object]) -> Told:
 
 DONE = told("done", charges=("c1",))
 CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
+SENT: list[Record] = [began(), intent()]
 
 
 # the first reservation was refused, so another one is charged

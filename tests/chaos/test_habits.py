@@ -15,6 +15,7 @@ from tests.chaos.samples import (
     CHECKOUT,
     HOOK_DONE,
     HOOK_NOT_DONE,
+    SENT,
     SETTLED,
     SETTLED_NOT_DONE,
     UNKNOWN,
@@ -69,7 +70,7 @@ class TestTurns:
 
 class TestWhatStaysOpen:
     def test_is_excused_and_counted_under_a_habit_alone(self) -> None:
-        records: list[Record] = [began(), intent(), UNKNOWN, STILL_OPEN, Ended(open=("p1",))]
+        records: list[Record] = [*SENT, UNKNOWN, STILL_OPEN, Ended(open=("p1",))]
         made: tuple[list[Entry], ...] = ([], [CHARGED])
         for entries in made:
             excused = judge(records, entries, FOLDED)
@@ -78,7 +79,7 @@ class TestWhatStaysOpen:
             assert kinds(judge(records, entries)) == {Kind.OPEN}
 
     def test_is_excused_when_the_habit_began_a_moment_after_the_request(self) -> None:
-        records: list[Record] = [began(), intent(), CANCELLED, STILL_OPEN]
+        records: list[Record] = [*SENT, CANCELLED, STILL_OPEN]
         soon, later = (Turns([Turn(at=at, habit="folded")]) for at in (1.5, 2.5))
         assert judge(records, [CHARGED], soon).violations == ()
         assert kinds(judge(records, [CHARGED], later)) == {Kind.CANCELLED}
@@ -102,7 +103,7 @@ class TestWhatStaysOpen:
         assert judge(records, [CHARGED, BACK], FOLDED).violations
 
     def test_behind_a_success_with_nothing_done_is_excused_anywhere(self) -> None:
-        records: list[Record] = [began(), intent(), DOUBT, UNKNOWN, LIED_TO, Ended(open=("p1",))]
+        records: list[Record] = [*SENT, DOUBT, UNKNOWN, LIED_TO, Ended(open=("p1",))]
         excused = judge(records, [])
         assert (excused.violations, excused.lied_to, excused.doubted) == ((), 1, 0)
         assert kinds(judge(records, [CHARGED])) == {Kind.OPEN}
@@ -112,16 +113,12 @@ class TestNoHabitExcuses:
     @pytest.mark.parametrize(
         ("records", "entries", "kind"),
         [
-            pytest.param([began(), intent(), told("not done")], [CHARGED], Kind.DENIED, id="not done"),
-            pytest.param([began(), intent(), UNKNOWN, SETTLED_NOT_DONE], [CHARGED], Kind.OPEN, id="settled"),
-            pytest.param([began(), intent(), UNKNOWN, SETTLED], [], Kind.OPEN, id="settled as done"),
-            pytest.param(
-                [began(), intent(), CANCELLED, HOOK_NOT_DONE], [CHARGED], Kind.CANCELLED, id="a hook"
-            ),
-            pytest.param([began(), intent(), CANCELLED, HOOK_DONE], [], Kind.CANCELLED, id="a hook, done"),
-            pytest.param(
-                [began(), intent(), told("done", charges=("c1",))], [], Kind.INVENTED, id="told done"
-            ),
+            pytest.param([*SENT, told("not done")], [CHARGED], Kind.DENIED, id="not done"),
+            pytest.param([*SENT, UNKNOWN, SETTLED_NOT_DONE], [CHARGED], Kind.OPEN, id="settled"),
+            pytest.param([*SENT, UNKNOWN, SETTLED], [], Kind.OPEN, id="settled as done"),
+            pytest.param([*SENT, CANCELLED, HOOK_NOT_DONE], [CHARGED], Kind.CANCELLED, id="a hook"),
+            pytest.param([*SENT, CANCELLED, HOOK_DONE], [], Kind.CANCELLED, id="a hook, done"),
+            pytest.param([*SENT, told("done", charges=("c1",))], [], Kind.INVENTED, id="told done"),
         ],
     )
     def test_a_word_that_is_not_true(self, records: list[Record], entries: list[Entry], kind: Kind) -> None:
@@ -165,12 +162,12 @@ class TestTwins:
 class TestProofs:
     def test_who_is_told_that_what_was_announced_was_not_done_is_told_why(self) -> None:
         unproved = attrs.evolve(told("not done"), proof="")
-        assert kinds(judge([began(), intent(), unproved], [])) == {Kind.UNPROVED}
+        assert kinds(judge([*SENT, unproved], [])) == {Kind.UNPROVED}
         assert judge([began(), unproved], []).violations == ()  # no money was asked for
 
     def test_so_is_whoever_settles_it(self) -> None:
         unproved = attrs.evolve(SETTLED_NOT_DONE, proof="")
-        assert kinds(judge([began(), intent(), UNKNOWN, unproved], [])) == {Kind.UNPROVED}
+        assert kinds(judge([*SENT, UNKNOWN, unproved], [])) == {Kind.UNPROVED}
 
     def test_so_is_a_checkout_of_each_voucher(self) -> None:
         outcomes = (Outcome(voucher="V", state="not charged"), Outcome(voucher="W", state="not charged"))
@@ -201,7 +198,7 @@ class TestShares:
     def test_a_call_that_met_two_habits_counts_for_the_one_that_lets_nothing_be_told(self) -> None:
         (untellable,) = UNTELLABLE
         turns = Turns([Turn(at=-1.0, habit="folded"), Turn(at=1.0, habit=untellable)])
-        (share,) = judge([began(), intent(), UNKNOWN, STILL_OPEN], [], turns).shares
+        (share,) = judge([*SENT, UNKNOWN, STILL_OPEN], [], turns).shares
         assert share.habit == untellable
 
     def test_two_open_calls_are_no_share_of_a_habit_and_a_few_of_a_hundred_are(self) -> None:

@@ -20,6 +20,7 @@ from tests.chaos.samples import (
     HOOK_NOT_DONE,
     ONCE_MORE,
     OTHER,
+    SENT,
     SETTLED,
     SETTLED_NOT_DONE,
     SURPLUS,
@@ -29,6 +30,12 @@ from tests.chaos.samples import (
     refunding,
     told,
 )
+
+BOTH: list[Record] = [CHECKOUT, intent(), intent("p3", reservation="r2")]
+REFUNDED = Outcome(voucher="V", state="refunded", charge="c1")
+STILL_CHARGED = Outcome(voucher="V", state="charged", charge="c1")
+NOT_CHARGED = Outcome(voucher="W", state="not charged", proof="REFUSED")
+REFUNDING: list[Record] = [CHECKOUT, intent(), refunding()]
 
 
 def kinds(verdict: Verdict) -> list[Kind]:
@@ -48,279 +55,90 @@ EQUAL_REFUNDS: list[Record] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("records", "entries"),
-    [
-        pytest.param([began(), intent(), DONE], [CHARGED], id="told done"),
-        pytest.param([began(), intent(), told("not done")], [], id="told not done"),
-        pytest.param([began(), told("not done")], [], id="nothing was sent"),
-        pytest.param(
-            [began(), intent(sends=2), ONCE_MORE, UNKNOWN, attrs.evolve(HOOK_DONE, charge="c4")],
-            [ELSEWHERE],
-            id="refused, and another reservation was charged",
-        ),
-        pytest.param([began(), intent(), UNKNOWN, SETTLED_NOT_DONE], [], id="unknown, settled as not done"),
-        pytest.param(
-            [began(), intent(), UNKNOWN, HOOK_DONE], [CHARGED], id="unknown, done in the background"
-        ),
-        pytest.param([began(), CANCELLED], [], id="cancelled before money moved"),
-        pytest.param([began(), intent(), CANCELLED, HOOK_DONE], [CHARGED], id="cancelled, done all the same"),
-        pytest.param([began(), intent(), SETTLED], [CHARGED], id="killed, settled by another"),
-        pytest.param(
-            [began(), intent(sends=2), DONE, refunding(charge="c2"), SURPLUS],
-            [CHARGED, AGAIN, BACK_AGAIN],
-            id="charged twice, and the surplus was refunded",
-        ),
-        pytest.param(
-            [
-                began(),
-                intent(),
-                CANCELLED,
-                HOOK_DONE,
-                began("2", payment="1"),
-                told("done", "2", charges=("c1",)),
-            ],
-            [CHARGED],
-            id="asked again, and given what was charged before",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                intent("p3", reservation="r2"),
-                refunding(),
-                told(
-                    "not done",
-                    outcomes=(
-                        Outcome(voucher="V", state="refunded", charge="c1"),
-                        Outcome(voucher="W", state="not charged", proof="REFUSED"),
-                    ),
-                ),
-            ],
-            [CHARGED, BACK],
-            id="a checkout that failed, refunded",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                intent("p3", reservation="r2"),
-                refunding(),
-                CANCELLED,
-                Word(call="1", what="refunded", charge="c1"),
-                Word(call="1", what="not done", pending="p3"),
-            ],
-            [CHARGED, BACK],
-            id="a checkout that was cancelled, refunded",
-        ),
-        pytest.param(
-            [
-                *EQUAL_REFUNDS,
-                told("not done", "2"),
-            ],
-            [CHARGED, attrs.evolve(BACK, amount="2.00")],
-            id="one of two equal refunds",
-        ),
-        pytest.param(
-            [
-                *EQUAL_REFUNDS,
-                told("unknown", "2", pendings=("p3",)),
-                Settled(pending="p3", by="worker", state="unknown", answered=True),
-                Ended(open=("p3",)),
-            ],
-            [CHARGED, attrs.evolve(BACK, amount="2.00")],
-            id="one of two equal refunds, and nothing was done for the other's answer of 2xx",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                intent("p3", reservation="r2"),
-                told(
-                    "not done",
-                    outcomes=(
-                        Outcome(voucher="V", state="charged", charge="c1"),
-                        Outcome(voucher="W", state="not charged", proof="REFUSED"),
-                    ),
-                ),
-            ],
-            [CHARGED],
-            id="a checkout that failed, and could not refund",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                refunding(),
-                SETTLED,
-                Settled(pending="p2", by="stranger", state="done", charge="b1"),
-            ],
-            [CHARGED, BACK],
-            id="a checkout that was killed while it refunded",
-        ),
-        pytest.param(
-            [
-                began(),
-                intent(sends=2),
-                UNKNOWN,
-                refunding(charge="c2"),
-                Settled(pending="p1", by="stranger", state="done", charge="c1", surplus=("c2",)),
-                Settled(pending="p2", by="stranger", state="done", charge="b2"),
-            ],
-            [CHARGED, AGAIN, BACK_AGAIN],
-            id="a surplus that a settlement refunded",
-        ),
-    ],
-)
+TRUTHS: dict[str, tuple[list[Record], list[Entry]]] = {
+    "told done": ([*SENT, DONE], [CHARGED]),
+    "told not done": ([*SENT, told("not done")], []),
+    "nothing was sent": ([began(), told("not done")], []),
+    "refused, and another reservation was charged": (
+        [began(), intent(sends=2), ONCE_MORE, UNKNOWN, attrs.evolve(HOOK_DONE, charge="c4")],
+        [ELSEWHERE],
+    ),
+    "unknown, settled as not done": ([*SENT, UNKNOWN, SETTLED_NOT_DONE], []),
+    "unknown, done in the background": ([*SENT, UNKNOWN, HOOK_DONE], [CHARGED]),
+    "cancelled before money moved": ([began(), CANCELLED], []),
+    "cancelled, done all the same": ([*SENT, CANCELLED, HOOK_DONE], [CHARGED]),
+    "killed, settled by another": ([*SENT, SETTLED], [CHARGED]),
+    "charged twice, and the surplus was refunded": (
+        [began(), intent(sends=2), DONE, refunding(charge="c2"), SURPLUS],
+        [CHARGED, AGAIN, BACK_AGAIN],
+    ),
+    "asked again, and given what was charged before": (
+        [*SENT, CANCELLED, HOOK_DONE, began("2", payment="1"), told("done", "2", charges=("c1",))],
+        [CHARGED],
+    ),
+    "a checkout that failed, refunded": (
+        [*BOTH, refunding(), told("not done", outcomes=(REFUNDED, NOT_CHARGED))],
+        [CHARGED, BACK],
+    ),
+    "a checkout that was cancelled, refunded": (
+        [
+            *BOTH,
+            refunding(),
+            CANCELLED,
+            Word(call="1", what="refunded", charge="c1"),
+            Word(call="1", what="not done", pending="p3"),
+        ],
+        [CHARGED, BACK],
+    ),
+    "one of two equal refunds": (
+        [*EQUAL_REFUNDS, told("not done", "2")],
+        [CHARGED, attrs.evolve(BACK, amount="2.00")],
+    ),
+    "one of two equal refunds, and nothing was done for the other's answer of 2xx": (
+        [
+            *EQUAL_REFUNDS,
+            told("unknown", "2", pendings=("p3",)),
+            Settled(pending="p3", by="worker", state="unknown", answered=True),
+            Ended(open=("p3",)),
+        ],
+        [CHARGED, attrs.evolve(BACK, amount="2.00")],
+    ),
+    "a checkout that failed, and could not refund": (
+        [*BOTH, told("not done", outcomes=(STILL_CHARGED, NOT_CHARGED))],
+        [CHARGED],
+    ),
+    "a checkout that was killed while it refunded": (
+        [*REFUNDING, SETTLED, Settled(pending="p2", by="stranger", state="done", charge="b1")],
+        [CHARGED, BACK],
+    ),
+    "a surplus that a settlement refunded": (
+        [
+            began(),
+            intent(sends=2),
+            UNKNOWN,
+            refunding(charge="c2"),
+            Settled(pending="p1", by="stranger", state="done", charge="c1", surplus=("c2",)),
+            Settled(pending="p2", by="stranger", state="done", charge="b2"),
+        ],
+        [CHARGED, AGAIN, BACK_AGAIN],
+    ),
+}
+
+
+@pytest.mark.parametrize(("records", "entries"), TRUTHS.values(), ids=TRUTHS)
 def test_the_truth_is_found_to_be_the_truth(records: list[Record], entries: list[Entry]) -> None:
     assert judge(records, entries).violations == ()
 
 
-@pytest.mark.parametrize(
-    ("records", "entries", "kind"),
-    [
-        pytest.param([began(), intent(), DONE], [CHARGED, AGAIN], Kind.TWICE, id="twice, told once"),
-        pytest.param(
-            [began(), intent(), DONE, SURPLUS],
-            [CHARGED, AGAIN],
-            Kind.TWICE,
-            id="a surplus that is not refunded",
-        ),
-        pytest.param(
-            [began(), intent(), DONE, refunding(charge="c2")],
-            [CHARGED, AGAIN, BACK_AGAIN],
-            Kind.UNREPORTED,
-            id="a surplus that is refunded without a word",
-        ),
-        pytest.param([began(), intent(), told("not done")], [CHARGED], Kind.DENIED, id="told not done"),
-        pytest.param([began(), intent(), DONE], [], Kind.INVENTED, id="told done"),
-        pytest.param(
-            [began(), intent(), told("done", charges=("c3",))],
-            [OTHER],
-            Kind.INVENTED,
-            id="told another's charge",
-        ),
-        pytest.param(
-            [began(), intent(), DONE, refunding(), Word(call="1", what="refunded", charge="c1")],
-            [CHARGED, BACK],
-            Kind.INVENTED,
-            id="told done, and refunded behind the caller's back",
-        ),
-        pytest.param(
-            [began(), intent(), DONE, began("2"), told("done", "2", charges=("c1",))],
-            [CHARGED],
-            Kind.INVENTED,
-            id="one charge for two payments",
-        ),
-        pytest.param(
-            [CHECKOUT, intent(), told("done", charges=("c1",))],
-            [CHARGED],
-            Kind.INVENTED,
-            id="a checkout that gives one charge for two vouchers",
-        ),
-        pytest.param(
-            [began(), intent(), UNKNOWN, SETTLED_NOT_DONE],
-            [CHARGED],
-            Kind.OPEN,
-            id="unknown, settled as not done, was done",
-        ),
-        pytest.param(
-            [began(), intent(), UNKNOWN, SETTLED],
-            [],
-            Kind.OPEN,
-            id="unknown, settled as done, was not done",
-        ),
-        pytest.param(
-            [began(), intent(), UNKNOWN, SETTLED, SETTLED_NOT_DONE],
-            [CHARGED],
-            Kind.OPEN,
-            id="two settlements, two answers",
-        ),
-        pytest.param([began(), intent(), UNKNOWN], [], Kind.OPEN, id="unknown, never settled"),
-        pytest.param([began(), intent(), DONE, Ended(open=("p1",))], [CHARGED], Kind.OPEN, id="left open"),
-        pytest.param(
-            [began(), intent(), CANCELLED, HOOK_NOT_DONE],
-            [CHARGED],
-            Kind.CANCELLED,
-            id="cancelled, the hook denies it",
-        ),
-        pytest.param(
-            [began(), intent(), CANCELLED, HOOK_DONE],
-            [],
-            Kind.CANCELLED,
-            id="cancelled, the hook invents it",
-        ),
-        pytest.param([began(), intent(), CANCELLED], [], Kind.CANCELLED, id="cancelled without a word"),
-        pytest.param(
-            [began(), intent(), SETTLED_NOT_DONE],
-            [CHARGED],
-            Kind.KILLED,
-            id="killed, and denied by the heir",
-        ),
-        pytest.param([began(), intent()], [], Kind.KILLED, id="killed, and never settled"),
-        pytest.param(
-            [began(), intent(), ONCE_MORE, told("done", charges=("c4",))],
+LIES: dict[Kind, dict[str, tuple[list[Record], list[Entry]]]] = {
+    Kind.TWICE: {
+        "twice, told once": ([*SENT, DONE], [CHARGED, AGAIN]),
+        "a surplus that is not refunded": ([*SENT, DONE, SURPLUS], [CHARGED, AGAIN]),
+        "another reservation was charged, and the first one, too": (
+            [*SENT, ONCE_MORE, told("done", charges=("c4",))],
             [CHARGED, ELSEWHERE],
-            Kind.TWICE,
-            id="another reservation was charged, and the first one, too",
         ),
-        pytest.param(
-            [began(), intent(), ONCE_MORE, UNKNOWN, attrs.evolve(HOOK_DONE, charge="c1")],
-            [CHARGED],
-            Kind.OPEN,
-            id="another reservation was charged although the first one had been",
-        ),
-        pytest.param(
-            [CHECKOUT, intent(), refunding(), CANCELLED, HOOK_DONE],
-            [CHARGED],
-            Kind.CANCELLED,
-            id="cancelled, and no word of a refund that was tried",
-        ),
-        pytest.param(
-            [intent(), SETTLED],
-            [CHARGED],
-            Kind.UNANNOUNCED,
-            id="money moved for an order that nobody placed",
-        ),
-        pytest.param([began(), DONE], [CHARGED], Kind.UNANNOUNCED, id="money moved without an intent"),
-        pytest.param([], [CHARGED], Kind.UNANNOUNCED, id="money moved without a call"),
-        pytest.param(
-            [began(), told("unknown", pendings=("p9",))], [], Kind.UNANNOUNCED, id="open without an intent"
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                refunding(),
-                told("not done", outcomes=(Outcome(voucher="V", state="refunded", charge="c1"),)),
-            ],
-            [CHARGED],
-            Kind.UNREPORTED,
-            id="a checkout that says it refunded",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                refunding(),
-                told("not done", outcomes=(Outcome(voucher="V", state="charged", charge="c1"),)),
-            ],
-            [CHARGED, BACK],
-            Kind.UNREPORTED,
-            id="a checkout that denies its refund",
-        ),
-        pytest.param(
-            [
-                CHECKOUT,
-                intent(),
-                intent("p3", reservation="r2"),
-                told("not done", outcomes=(Outcome(voucher="W", state="not charged", proof="REFUSED"),)),
-            ],
-            [OTHER],
-            Kind.DENIED,
-            id="a checkout that denies a charge",
-        ),
-        pytest.param(
+        "refunded twice": (
             [
                 began("0"),
                 intent(call="0"),
@@ -334,13 +152,80 @@ def test_the_truth_is_found_to_be_the_truth(records: list[Record], entries: list
                 BACK,
                 Entry(id="b3", kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1"),
             ],
-            Kind.TWICE,
-            id="refunded twice",
         ),
-        pytest.param([began(), told("crashed")], [], Kind.CRASHED, id="crashed"),
-    ],
+    },
+    Kind.UNREPORTED: {
+        "a surplus that is refunded without a word": (
+            [*SENT, DONE, refunding(charge="c2")],
+            [CHARGED, AGAIN, BACK_AGAIN],
+        ),
+        "a checkout that says it refunded": (
+            [*REFUNDING, told("not done", outcomes=(REFUNDED,))],
+            [CHARGED],
+        ),
+        "a checkout that denies its refund": (
+            [*REFUNDING, told("not done", outcomes=(STILL_CHARGED,))],
+            [CHARGED, BACK],
+        ),
+    },
+    Kind.DENIED: {
+        "told not done": ([*SENT, told("not done")], [CHARGED]),
+        "a checkout that denies a charge": ([*BOTH, told("not done", outcomes=(NOT_CHARGED,))], [OTHER]),
+    },
+    Kind.INVENTED: {
+        "told done": ([*SENT, DONE], []),
+        "told another's charge": ([*SENT, told("done", charges=("c3",))], [OTHER]),
+        "told done, and refunded behind the caller's back": (
+            [*SENT, DONE, refunding(), Word(call="1", what="refunded", charge="c1")],
+            [CHARGED, BACK],
+        ),
+        "one charge for two payments": (
+            [*SENT, DONE, began("2"), told("done", "2", charges=("c1",))],
+            [CHARGED],
+        ),
+        "a checkout that gives one charge for two vouchers": (
+            [CHECKOUT, intent(), told("done", charges=("c1",))],
+            [CHARGED],
+        ),
+    },
+    Kind.OPEN: {
+        "unknown, settled as not done, was done": ([*SENT, UNKNOWN, SETTLED_NOT_DONE], [CHARGED]),
+        "unknown, settled as done, was not done": ([*SENT, UNKNOWN, SETTLED], []),
+        "two settlements, two answers": ([*SENT, UNKNOWN, SETTLED, SETTLED_NOT_DONE], [CHARGED]),
+        "unknown, never settled": ([*SENT, UNKNOWN], []),
+        "left open": ([*SENT, DONE, Ended(open=("p1",))], [CHARGED]),
+        "another reservation was charged although the first one had been": (
+            [*SENT, ONCE_MORE, UNKNOWN, attrs.evolve(HOOK_DONE, charge="c1")],
+            [CHARGED],
+        ),
+    },
+    Kind.CANCELLED: {
+        "cancelled, the hook denies it": ([*SENT, CANCELLED, HOOK_NOT_DONE], [CHARGED]),
+        "cancelled, the hook invents it": ([*SENT, CANCELLED, HOOK_DONE], []),
+        "cancelled without a word": ([*SENT, CANCELLED], []),
+        "cancelled, and no word of a refund that was tried": ([*REFUNDING, CANCELLED, HOOK_DONE], [CHARGED]),
+    },
+    Kind.KILLED: {
+        "killed, and denied by the heir": ([*SENT, SETTLED_NOT_DONE], [CHARGED]),
+        "killed, and never settled": ([*SENT], []),
+    },
+    Kind.UNANNOUNCED: {
+        "money moved for an order that nobody placed": ([intent(), SETTLED], [CHARGED]),
+        "money moved without an intent": ([began(), DONE], [CHARGED]),
+        "money moved without a call": ([], [CHARGED]),
+        "open without an intent": ([began(), told("unknown", pendings=("p9",))], []),
+    },
+    Kind.CRASHED: {
+        "crashed": ([began(), told("crashed")], []),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "records", "entries"),
+    [pytest.param(kind, *lies[name], id=name) for kind, lies in LIES.items() for name in lies],
 )
-def test_each_lie_is_found(records: list[Record], entries: list[Entry], kind: Kind) -> None:
+def test_each_lie_is_found(kind: Kind, records: list[Record], entries: list[Entry]) -> None:
     assert kind in kinds(judge(records, entries))
 
 
@@ -348,7 +233,7 @@ def test_doubt_that_was_settled_in_the_call_or_told_to_a_hook_was_settled_automa
     doubt = Doubt(call="1", operation="chargeReservation")
 
     def share(*records: Record) -> float:
-        verdict = judge([began(), intent(), doubt, *records], [CHARGED])
+        verdict = judge([*SENT, doubt, *records], [CHARGED])
         assert verdict.violations == ()
         assert verdict.doubted == 1
         return verdict.share
@@ -361,7 +246,7 @@ def test_doubt_that_was_settled_in_the_call_or_told_to_a_hook_was_settled_automa
 
 def test_a_refund_that_a_hook_was_told_of_says_that_the_charge_was_made() -> None:
     doubt = Doubt(call="1", operation="chargeReservation")
-    records: list[Record] = [CHECKOUT, intent(), refunding(), CANCELLED, doubt]
+    records: list[Record] = [*REFUNDING, CANCELLED, doubt]
     by_hook = [*records, Word(call="1", what="refunded", charge="c1")]
     by_hand = [*records, Settled(pending="p2", by="worker", state="done", charge="b1")]
     assert judge(by_hook, [CHARGED, BACK]).violations == judge(by_hand, [CHARGED, BACK]).violations == ()
@@ -371,7 +256,7 @@ def test_a_refund_that_a_hook_was_told_of_says_that_the_charge_was_made() -> Non
 
 def test_killed_calls_count_neither_way() -> None:
     doubt = Doubt(call="1", operation="chargeReservation")
-    verdict = judge([began(), intent(), doubt, SETTLED], [CHARGED])
+    verdict = judge([*SENT, doubt, SETTLED], [CHARGED])
     assert (verdict.killed, verdict.doubted, verdict.share) == (1, 0, 1.0)
 
 

@@ -88,22 +88,25 @@ class Worker:
         if plan.way == "thrice":
             return await self._ask_thrice(plan, target)
         if plan.way == "together":
-            make = (self._caller.make(plan.number, call, target=target) for call in calls)
-            return await asyncio.gather(*make)
+            return await asyncio.gather(*(self._make(plan, call, target) for call in calls))
         told: list[str] = []
         for call in calls:
             if DONE not in told:  # only who was not told that it is done asks again
-                told.append(await self._caller.make(plan.number, call, target=target))
+                told.append(await self._make(plan, call, target))
         return told
+
+    async def _make(self, plan: Unit, call: Call, target: Refundable | None) -> str:
+        refund = self._caller.refund_of(call, target)
+        return await self._caller.make(plan.number, call, refund=refund)
 
     async def _ask_thrice(self, plan: Unit, target: Refundable | None) -> Sequence[str]:
         """One payment, asked for three times; what it charged is refunded by nobody meanwhile."""
         caller, first = self._caller, plan.calls[0]
-        share = None if target is None else caller.part_of(first, target)
+        refund = caller.refund_of(first, target)
 
         async def ask(call: Call) -> str:
             await asyncio.sleep(call.wait)
-            return await caller.make(plan.number, call, target=target, share=share)
+            return await caller.make(plan.number, call, refund=refund)
 
         told = await asyncio.gather(*map(ask, plan.calls))
         caller.refundable.extend(caller.held_back.pop(first.payment, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -104,6 +104,12 @@ class Shops(Timed):
         """The states of the checkouts, the oldest first."""
         records = await self.records()
         return [record.state for record in records if record.parameters.operation == "checkout"]
+
+    async def check_paid_once(self, charges: Sequence[Charge], where: str) -> None:
+        """These charges stand and no other, of three vouchers, and the last checkout is done."""
+        assert self.standing() == [charge.id for charge in charges], where
+        assert self.balances == ["1.00"] * 3, where
+        assert (await self.states())[-1] is CallState.DONE, where
 
     def lease_ends(self) -> None:
         """Let the lease of whoever is idle end, in the journal."""

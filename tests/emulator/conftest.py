@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -88,8 +89,9 @@ class Engine:
     def charge(self, reservation_id: str, order_number: str = "A-1") -> Answer:
         return self("POST", f"/reservations/{reservation_id}/charge", {"order_number": order_number})
 
-    def refund(self, charge_id: str, amount: str, currency: str = "EUR") -> Answer:
-        return self("POST", f"/charges/{charge_id}/refund", {"amount": amount, "currency": currency})
+    def refund(self, charge_id: str, amount: str = "1.00", **fields: object) -> Answer:
+        body = {"amount": amount, "currency": "EUR", **fields}
+        return self("POST", f"/charges/{charge_id}/refund", body)
 
     def recharge(self, amount: str, **fields: object) -> Answer:
         body = {"amount": amount, "currency": "EUR", "order_number": "R-1", **fields}
@@ -276,6 +278,16 @@ async def listens(shop: Shop) -> bool:
             return True
     except ConnectionRefusedError:
         return False
+
+
+def broken(rules: Mapping[str, Mapping[str, Sequence[object]]]) -> pytest.MarkDecorator:
+    """The cases of rules: each code with the fields that are answered with it, in all their values."""
+    cases = [
+        (dict(zip(fields, values, strict=True)), code)
+        for code, fields in rules.items()
+        for values in itertools.product(*fields.values())
+    ]
+    return pytest.mark.parametrize(("changed", "code"), cases)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tests.emulator.conftest import broken
 
 if TYPE_CHECKING:
     from voucher_async.testing import ManualClock
@@ -26,18 +26,16 @@ def test_a_charge_is_refunded_in_several_parts_up_to_its_amount(api: Any) -> Non
     assert api.emulator.balance(voucher.id) == Decimal("25.00")
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "code"),
-    [
-        ("0.00", "EUR", "AMOUNT.MIN:0.01"),
-        ("1", "EUR", "AMOUNT.REGEX"),
-        ("1.00", "USD", "CURRENCY.MATCHES_VOUCHER"),
-        ("1.00", "nix", "CURRENCY.VALID_CURRENCY"),
-    ],
+@broken(
+    {
+        "AMOUNT.MIN:0.01": {"amount": ["0.00"]},
+        "AMOUNT.REGEX": {"amount": ["1"]},
+        "CURRENCY.MATCHES_VOUCHER": {"currency": ["USD"]},
+        "CURRENCY.VALID_CURRENCY": {"currency": ["nix"]},
+    }
 )
-def test_a_refunds_broken_rule_is_named(api: Any, amount: str, currency: str, code: str) -> None:
-    charge = api.charged(api.emulator.add_voucher(amount="25.00"))
-    answer = api.refund(charge, amount, currency)
+def test_a_refunds_broken_rule_is_named(api: Any, changed: dict[str, str], code: str) -> None:
+    answer = api.refund(api.charged(api.emulator.add_voucher(amount="25.00")), **changed)
     assert (answer.status, answer.codes) == (422, {f"CHARGE.REFUND.{code}"})
 
 
@@ -65,15 +63,14 @@ def test_a_recharge_adds_credit_by_id_or_by_code(api: Any) -> None:
     assert api.emulator.balance(voucher.id) == Decimal("7.50")
 
 
-@pytest.mark.parametrize(
-    ("changed", "code"),
-    [
-        ({}, "CODE.REQUIRED_WITHOUT:id"),
-        ({"id": "V", "code": "C"}, "CODE.PROHIBITS:id"),
-        ({"id": "V", "currency": "USD"}, "CURRENCY.MATCHES_VOUCHER"),
-        ({"id": "V", "order_number": None}, "ORDER_NUMBER.REQUIRED"),
-        ({"id": 1}, "ID.STRING"),
-    ],
+@broken(
+    {
+        "CODE.REQUIRED_WITHOUT:id": {},
+        "CODE.PROHIBITS:id": {"id": ["V"], "code": ["C"]},
+        "CURRENCY.MATCHES_VOUCHER": {"id": ["V"], "currency": ["USD"]},
+        "ORDER_NUMBER.REQUIRED": {"id": ["V"], "order_number": [None]},
+        "ID.STRING": {"id": [1]},
+    }
 )
 def test_a_recharges_broken_rule_is_named(api: Any, changed: dict[str, object], code: str) -> None:
     api.emulator.add_voucher(amount=1, id="V", code="C")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.emulator.conftest import broken
 from voucher_async.testing import VoucherEmulator
 
 if TYPE_CHECKING:
@@ -156,17 +157,15 @@ def test_a_printed_voucher_gets_a_pin_when_its_creator_names_none(api: Any) -> N
     assert api.emulator.add_voucher(amount=5, type="print").pin
 
 
-@pytest.mark.parametrize(
-    ("changed", "code"),
-    [
-        ({"currency": "USD"}, "CURRENCY.MATCHES_VOUCHER"),
-        ({"currency": "???"}, "CURRENCY.VALID_CURRENCY"),
-        ({"amount": "0.00"}, "AMOUNT.MIN:0.01"),
-        ({"amount": "-1.00"}, "AMOUNT.MIN:0.01"),
-        ({"amount": 1}, "AMOUNT.STRING"),
-        ({"code": None}, "CODE.REQUIRED"),
-        ({"code": "x" * 256}, "CODE.MAX:255"),
-    ],
+@broken(
+    {
+        "CURRENCY.MATCHES_VOUCHER": {"currency": ["USD"]},
+        "CURRENCY.VALID_CURRENCY": {"currency": ["???"]},
+        "AMOUNT.MIN:0.01": {"amount": ["0.00", "-1.00"]},
+        "AMOUNT.STRING": {"amount": [1]},
+        "CODE.REQUIRED": {"code": [None]},
+        "CODE.MAX:255": {"code": ["x" * 256]},
+    }
 )
 def test_a_reservations_broken_rule_is_named(api: Any, changed: dict[str, object], code: str) -> None:
     voucher = api.emulator.add_voucher(amount="25.00")

@@ -106,21 +106,21 @@ async def test_a_body_of_more_than_a_mebibyte_is_a_413(wire: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("PUT", "/vouchers", "GET, POST"),
-        ("DELETE", "/vouchers", "GET, POST"),
-        ("POST", "/vouchers/x", "DELETE, GET, PATCH"),
-        ("HEAD", "/vouchers/x", "DELETE, GET, PATCH"),
-        ("GET", "/vouchers/recharge", "POST"),
-        ("GET", "/reservations", "POST"),
-        ("OPTIONS", "/charges/x/refund", "POST"),
-        ("PROPFIND", "/clients/connect", "POST"),
-    ],
+    ("path", "allowed"),
+    {
+        "/vouchers": "GET, POST",
+        "/vouchers/x": "DELETE, GET, PATCH",
+        "/vouchers/recharge": "POST",
+        "/reservations": "POST",
+        "/charges/x/refund": "POST",
+        "/clients/connect": "POST",
+    }.items(),
 )
-async def test_a_method_that_a_path_lacks_is_a_405(wire: Any, method: str, path: str, allowed: str) -> None:
-    answer = await wire(method, path)
-    assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+async def test_a_method_that_a_path_lacks_is_a_405(wire: Any, path: str, allowed: str) -> None:
+    methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
+    for method in methods.difference(allowed.split(", ")):
+        answer = await wire(method, path)
+        assert (answer.status, answer.headers["Allow"]) == (405, allowed)
 
 
 @pytest.mark.parametrize(

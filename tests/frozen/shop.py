@@ -40,6 +40,10 @@ class Shop:
 
         self.client = await self.stack.enter_async_context(VoucherClient(**self.emulator.settings()))
 
+    async def begin(self) -> None:
+        await self.open()
+        await self.enter()
+
     async def pay(self, *, slow: bool = False) -> None:
         from voucher_async.testing import faults
 
@@ -57,10 +61,8 @@ class Shop:
 
 async def import_(shop: Shop) -> None:
     with shop.freeze():
-        await shop.open()
-        await shop.enter()
+        await shop.begin()
         await shop.pay()
-    await shop.pay()
 
 
 async def client(shop: Shop) -> None:
@@ -76,41 +78,34 @@ async def client(shop: Shop) -> None:
 
 
 async def call(shop: Shop) -> None:
-    await shop.open()
-    await shop.enter()
+    await shop.begin()
     await shop.client.reservations.create(code=shop.voucher.code, amount="1.00", currency="EUR")
     with shop.freeze():
         await shop.pay()
         await shop.pay()
-    await shop.pay()
 
 
 async def frozen_under_way(shop: Shop) -> None:
-    await shop.open()
-    await shop.enter()
+    await shop.begin()
     first, second = asyncio.create_task(shop.pay(slow=True)), asyncio.create_task(shop.pay())
     while shop.emulator.requests.count("chargeReservation") == 0:
         await asyncio.sleep(0.01)  # one is answered slowly, the other waits for its turn
     with shop.freeze():
         await asyncio.gather(first, second)
-    await shop.pay()
 
 
 async def thawed_under_way(shop: Shop) -> None:
-    await shop.open()
-    await shop.enter()
+    await shop.begin()
     with shop.freeze():
         first, second = asyncio.create_task(shop.pay(slow=True)), asyncio.create_task(shop.pay())
         for _ in range(20):
             await asyncio.sleep(0)
     await asyncio.gather(first, second)
-    await shop.pay()
 
 
 async def silent(shop: Shop) -> None:
     """A server that says nothing is given up in time, and what was lost is found."""
-    await shop.open()
-    await shop.enter()
+    await shop.begin()
     from voucher_async import CallTimeout
     from voucher_async.testing import faults
 
@@ -139,6 +134,7 @@ async def main(moment: str, kind: str) -> None:
     async with contextlib.AsyncExitStack() as stack:
         shop = Shop(KINDS[kind], stack)
         await MOMENTS[moment](shop)
+        await shop.pay()
         paid = 50 - shop.emulator.balance(shop.voucher.id)
         sys.stdout.write(f"paid {paid} open {len(shop.client.pending)}\n")
 

@@ -11,7 +11,7 @@ import pytest
 from tests.frozen.shop import KINDS, MOMENTS
 
 SHOP = Path(__file__).with_name("shop.py")
-PAID = {"import": 2, "client": 2, "silent": 2}
+PAID = {"import": 2}
 SELDOM = {"import", "frozen under way"}
 
 

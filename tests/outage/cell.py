@@ -105,18 +105,16 @@ async def _told(call: asyncio.Task[Charge]) -> _Told:
     return _Told(["done"])
 
 
+@attrs.define
 class _Run:
     """A cell while it runs."""
 
-    def __init__(
-        self, cell: Cell, emulator: VoucherEmulator, client: VoucherClient, witness: _Witness
-    ) -> None:
-        self.cell = cell
-        self.emulator = emulator
-        self.client = client
-        self.witness = witness
-        self.vouchers: list[str] = []
-        self._before: collections.Counter[str] = collections.Counter()
+    cell: Cell
+    emulator: VoucherEmulator
+    client: VoucherClient
+    witness: _Witness
+    vouchers: list[str] = attrs.Factory(list)
+    _before: collections.Counter[str] = attrs.Factory(collections.Counter)
 
     async def play(self) -> Outcome:
         prepared = await asyncio.gather(*map(self._prepare, range(self.cell.calls)))

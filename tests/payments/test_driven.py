@@ -97,7 +97,7 @@ class Hurried(Machine):
 
 @virtually
 async def test_the_machine_says_who_is_told_that_a_call_still_runs() -> None:
-    first, second, running = await under_way("redeem", elsewhere=True)
+    first, second, running = await under_way("redeem", "elsewhere")
     second.core.settler.machine = Hurried()
     began = first.town.clock.monotonic()
     assert isinstance(await said(second.redeem()), StillRunning)
@@ -231,7 +231,7 @@ async def _left_by_the_dead(town: Town, operation: str) -> None:
 
 @virtually
 async def test_an_operator_ends_no_call_that_another_process_drives() -> None:
-    first, second, running = await under_way("redeem", elsewhere=True)
+    first, second, running = await under_way("redeem", "elsewhere")
     (record,) = await first.records()
     assert record.state is CallState.SENT
     error = await said(_denied(second, record))

@@ -14,15 +14,7 @@ from tests.payments.small_workers import World
 from tests.payments.small_world import Assumptions, Scenario
 from voucher_async.fates import Proof
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, RECHARGE_VOUCHER, REFUND_CHARGE
-from voucher_async.payments.facts import (
-    OPERATIONS,
-    Asked,
-    Call,
-    CallState,
-    Event,
-    Facts,
-    Step,
-)
+from voucher_async.payments.facts import OPERATIONS, Asked, Call, CallState, Event, Facts, Step
 from voucher_async.payments.machine import ASKED, CLEARS, GUARDS, PROOFS, TRANSITIONS, Machine, is_rival
 
 REDEEM: Final = "redeem"

@@ -63,28 +63,18 @@ class Record:
 
 @attrs.define
 class Row:
-    """A scenario's line of the table; the last four are violations."""
+    """A scenario's line of the table: how often what happened, and a word on each violation."""
 
-    calls: int = 0
-    doubted: int = 0
-    done: int = 0
-    not_done: int = 0
-    open: int = 0
-    left_open: int = 0
-    proxy_twice: int = 0
-    lost: int = 0
-    double: int = 0
-    false: int = 0
-    crashed: int = 0
+    figures: collections.Counter[str]
     examples: list[str] = attrs.field(factory=list)
 
     @property
     def violations(self) -> int:
         """How many there are."""
-        return self.lost + self.double + self.false + self.crashed
+        return len(self.examples)
 
 
-_OPERATIONS = {
+OPERATIONS = {
     Kind.REDEEM: "chargeReservation",
     Kind.RECHARGE: "rechargeVoucher",
     Kind.REFUND: "refundCharge",
@@ -101,7 +91,7 @@ def judge(records: Sequence[Record], entries: Iterable[ChargeRecord]) -> Row:
     ledger: collections.defaultdict[tuple[Kind, str], list[ChargeRecord]] = collections.defaultdict(list)
     for entry in entries:
         ledger[_slot(entry)].append(entry)
-    row = Row(calls=len(records))
+    row = Row(collections.Counter(calls=len(records)))
     for record in records:
         found = ledger[record.kind, record.target]
         if record.kind is not Kind.REFUND:
@@ -129,23 +119,22 @@ def _is_true(record: Record, made: Sequence[ChargeRecord]) -> bool:
 
 
 def _count(row: Row, record: Record, made: Sequence[ChargeRecord]) -> None:
-    row.doubted += record.doubted
-    row.done += record.told is Told.DONE
-    row.not_done += record.told is Told.NOT_DONE
-    row.open += record.told is Told.OPEN
-    row.left_open += record.word is Told.OPEN
     more = max(0, len(made) - 1)
     # each request of ours may account for one entry; what is beyond that was multiplied on the way
-    ours = min(more, max(0, record.sends[_OPERATIONS[record.kind]] - 1))
+    ours = min(more, max(0, record.sends[OPERATIONS[record.kind]] - 1))
     wrong = {
         "lost": record.word is Told.NOT_DONE and bool(made),
         "double": bool(ours),
         "false": record.word is Told.DONE and not _is_true(record, made),
         "crashed": record.told is Told.CRASHED,
     }
-    row.proxy_twice += more > ours
-    row.lost += wrong["lost"]
-    row.double += wrong["double"]
-    row.false += wrong["false"]
-    row.crashed += wrong["crashed"]
+    row.figures.update(
+        doubted=record.doubted,
+        done=record.told is Told.DONE,
+        not_done=record.told is Told.NOT_DONE,
+        open=record.told is Told.OPEN,
+        left_open=record.word is Told.OPEN,
+        proxy_twice=more > ours,
+        **wrong,
+    )
     row.examples += [f"{name}: {record.kind} {record.order}: {record.error}" for name in wrong if wrong[name]]

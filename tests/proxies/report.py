@@ -29,7 +29,7 @@ def results(rows: Mapping[str, Row]) -> str:
     """What came of the scenarios, as Markdown."""
     lines = [f"| scenario | {' | '.join(_COLUMNS)} |", "|---|" + "--:|" * len(_COLUMNS)]
     for name, row in rows.items():
-        figures = " | ".join(str(getattr(row, column)) for column in _COLUMNS.values())
+        figures = " | ".join(str(row.figures[column]) for column in _COLUMNS.values())
         lines.append(f"| {name} | {figures} |")
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from tests.proxies import report
-from tests.proxies.judge import Kind, Record, Row, Told, judge
+from tests.proxies.judge import OPERATIONS, Kind, Record, Row, Told, judge
 from tests.proxies.scenarios import SCENARIOS
 from voucher_async.testing import ChargeRecord
 
@@ -20,11 +20,6 @@ TYPES: dict[Kind, Literal["charge", "recharge", "refund"]] = {
     Kind.REDEEM: "charge",
     Kind.RECHARGE: "recharge",
     Kind.REFUND: "refund",
-}
-OPERATIONS = {
-    Kind.REDEEM: "chargeReservation",
-    Kind.RECHARGE: "rechargeVoucher",
-    Kind.REFUND: "refundCharge",
 }
 
 
@@ -52,7 +47,7 @@ def record(kind: Kind, told: Told, *charges: str, sends: int = 1, later: Told | 
 
 def wrong(row: Row) -> list[str]:
     names = ("lost", "double", "false", "crashed", "proxy_twice", "left_open")
-    return [name for name in names if getattr(row, name)]
+    return [name for name in names if row.figures[name]]
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -99,7 +94,7 @@ def test_the_tables_are_written_between_their_markers(tmp_path: Path) -> None:
     document = tmp_path / "proxies.md"
     document.write_text(report.DOCUMENT.read_text(encoding="utf-8"), encoding="utf-8")
     for calls in (7, 9):
-        report.write({"a proxy": Row(calls=calls)}, document)
+        report.write({"a proxy": Row(collections.Counter(calls=calls))}, document)
     lines = document.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("| a proxy")] == [f"| a proxy |{' 9 |'}{' 0 |' * 10}"]
     with pytest.raises(ValueError, match="no markers of elsewhere"):

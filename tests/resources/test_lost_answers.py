@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -36,34 +37,26 @@ async def test_a_delete_that_aiohttp_sent_twice_by_itself_is_done(
     assert [seen.json for seen in proxy.of("DELETE")] == [{"comment": "c"}] * 2
 
 
-async def test_a_delete_whose_answers_were_lost_again_and_again_is_done(
-    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
+HARMS: dict[str, tuple[Callable[[Proxy, str, str], object], int]] = {
+    "answers lost again and again": (functools.partial(Proxy.lose, times=2), 3),
+    "lost on its way": (Proxy.drop, 2),
+    **{
+        str(status): (functools.partial(Proxy.replace, status=status, body=HTML), 2)
+        for status in (500, 502, 408)
+    },
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+async def test_a_delete_in_doubt_is_made_again_and_done_when_the_voucher_is_gone(
+    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, harm: str
 ) -> None:
+    do_harm, sent = HARMS[harm]
     record = emulator.add_voucher(amount="1.00", active=False)
-    proxy.lose("DELETE", record.id, times=2)
+    do_harm(proxy, "DELETE", record.id)
     await proxied.vouchers.delete(record.id, comment="c")
     assert emulator.vouchers() == ()
-    assert len(proxy.of("DELETE")) == 3
-
-
-@pytest.mark.parametrize("status", [500, 502, 408])
-async def test_a_delete_after_a_server_error_is_done_when_the_voucher_is_gone(
-    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator, status: int
-) -> None:
-    record = emulator.add_voucher(amount="1.00", active=False)
-    proxy.replace("DELETE", record.id, status, HTML)
-    await proxied.vouchers.delete(record.id, comment="c")
-    assert emulator.vouchers() == ()
-    assert len(proxy.of("DELETE")) == 2
-
-
-async def test_a_delete_that_was_lost_on_its_way_is_made_again(
-    proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
-) -> None:
-    record = emulator.add_voucher(amount="1.00", active=False)
-    proxy.drop("DELETE", record.id)
-    await proxied.vouchers.delete(record.id, comment="c")
-    assert emulator.vouchers() == ()
+    assert len(proxy.of("DELETE")) == sent
 
 
 async def test_a_delete_of_what_never_was_is_not_found(

@@ -139,24 +139,20 @@ async def test_a_charge_is_refunded_in_full_by_itself(
 
 
 async def test_a_charge_is_refunded_in_parts_by_its_id_until_nothing_is_left(
-    client: VoucherClient, emulator: VoucherEmulator
+    client: VoucherClient, emulator: VoucherEmulator, charge: Charge
 ) -> None:
-    record = emulator.add_voucher(amount="25.00")
-    charge = await client.redeem(code=record.code, amount="10", currency="EUR", order_number="A-1")
     await client.charges.refund(charge.id, "0.01", currency="EUR")
     await client.charges.refund(charge.id, Decimal("9.99"), currency="EUR")
     with pytest.raises(Conflict) as caught:
         await client.charges.refund(charge.id, "0.01", currency="EUR")
     assert caught.value.code == "CHARGE.REFUND.ALREADY_REFUNDED"
-    assert emulator.balance(record.id) == Decimal("25.00")
+    assert emulator.balance(charge.voucher_id) == Decimal("25.00")
 
 
 @pytest.mark.parametrize("amount", ["10.01", Decimal("10.01"), 11, Decimal("NaN"), Decimal("Infinity")])
 async def test_more_than_the_charge_is_refused_without_a_request(
-    client: VoucherClient, emulator: VoucherEmulator, amount: Decimal | str | int
+    client: VoucherClient, emulator: VoucherEmulator, charge: Charge, amount: Decimal | str | int
 ) -> None:
-    record = emulator.add_voucher(amount="25.00")
-    charge = await client.redeem(code=record.code, amount="10", currency="EUR", order_number="A-1")
     before = emulator.requests.count()
     with pytest.raises(InvalidInput) as caught:
         await client.charges.refund(charge, amount, currency="EUR")
@@ -165,12 +161,12 @@ async def test_more_than_the_charge_is_refused_without_a_request(
 
 
 async def test_a_refund_or_recharge_cannot_be_refunded(
-    client: VoucherClient, emulator: VoucherEmulator
+    client: VoucherClient, emulator: VoucherEmulator, charge: Charge
 ) -> None:
-    record = emulator.add_voucher(amount="25.00")
-    charge = await client.redeem(code=record.code, amount="10", currency="EUR", order_number="A-1")
     refund = await client.charges.refund(charge, "1", currency="EUR")
-    recharge = await client.vouchers.recharge(amount="1", currency="EUR", order_number="R", id=record.id)
+    recharge = await client.vouchers.recharge(
+        amount="1", currency="EUR", order_number="R", id=charge.voucher_id
+    )
     before = emulator.requests.count()
     for item in (refund, recharge):
         with pytest.raises(InvalidInput) as caught:

@@ -10,14 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.recorder import Recorder
-from voucher_async import (
-    Charge,
-    ChargeType,
-    CheckoutFailed,
-    InvalidInput,
-    ManualClock,
-    VoucherClient,
-)
+from voucher_async import Charge, ChargeType, CheckoutFailed, InvalidInput, ManualClock, VoucherClient
 from voucher_async.references import format_of
 from voucher_async.testing import VoucherEmulator, VoucherRecord
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.proxy import Proxy
 from voucher_async import (
+    Charge,
     CompleteVoucher,
     ManualClock,
     NotFound,
@@ -234,21 +235,16 @@ async def test_recharge_by_id_and_by_code(
     assert emulator.balance(record.id) == Decimal("25.00")
 
 
-async def test_charges_are_listed_and_read_one_by_one(
-    client: VoucherClient, emulator: VoucherEmulator
-) -> None:
-    record = emulator.add_voucher(amount="25.00")
-    charge = await client.redeem(code=record.code, amount="10", currency="EUR", order_number="A-1")
+async def test_charges_are_listed_and_read_one_by_one(client: VoucherClient, charge: Charge) -> None:
+    id, vouchers = charge.voucher_id, client.vouchers
     refund = await client.charges.refund(charge, "4", currency="EUR")
-    recharge = await client.vouchers.recharge(amount="1", currency="EUR", order_number="R-1", id=record.id)
-    listed = [item async for item in client.vouchers.list_charges(record.id)]
+    recharge = await vouchers.recharge(amount="1", currency="EUR", order_number="R-1", id=id)
+    listed = [item async for item in vouchers.list_charges(id)]
     assert sorted(item.id for item in listed) == sorted([charge.id, refund.id, recharge.id])
     assert {item.type for item in listed} == {"charge", "refund", "recharge"}
-    read = await client.vouchers.get_charge(record.id, charge.id)
+    read = await vouchers.get_charge(id, charge.id)
     assert (read.id, read.amount, read.order_number) == (charge.id, Decimal("10.00"), "A-1")
-    assert [item.id async for item in client.vouchers.list_charges(record.id, order_number="R-1")] == [
-        recharge.id
-    ]
+    assert [item.id async for item in vouchers.list_charges(id, order_number="R-1")] == [recharge.id]
 
 
 async def test_unknown_ids_are_not_found_everywhere(client: VoucherClient, emulator: VoucherEmulator) -> None:

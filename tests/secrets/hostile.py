@@ -47,3 +47,12 @@ def reply(status: int, body: bytes, *headers: str, kind: str = "application/json
     lines = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", "Connection: close", *headers]
     lines.append(f"Content-Length: {len(body) + cut}")
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def broken(said: str) -> dict[str, bytes]:
+    """What is no answer, with something said in it."""
+    return {
+        "no HTTP": f"HTTP/9.9 {said}\r\n{said}\r\n\r\n".encode(),
+        "chunks that are none": f"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n{said}\r\n".encode(),
+        "nothing": b"",
+    }

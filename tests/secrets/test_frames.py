@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.secrets.frames import Tracer, shown_of, shown_of_stack
-from tests.secrets.hostile import Hostile, reply
+from tests.secrets.hostile import Hostile, broken, reply
 from tests.secrets.search import CLIENT_SECRET, CODE, CONNECT_PIN, PIN, PLANTED, TOKEN, Search, forms
 from tests.secrets.test_no_secret_leaks import CALLS, COMPLETE, WRONG
 from voucher_async import ManualClock, Settings, StoredToken, VoucherClient, VoucherError, connect
@@ -58,9 +58,7 @@ def answers(secrets: tuple[str, ...]) -> dict[str, bytes]:
         "200 with an unknown enum": reply(200, json.dumps({**COMPLETE, "status": 5}).encode()),
         "200 cut off": reply(200, json.dumps(COMPLETE).encode(), cut=500),
         "200 nested too deeply": reply(200, f'{{"code": "{CODE}", "x": {"[" * 5000}'.encode()),
-        "no HTTP": f"HTTP/9.9 {CODE}\r\n{PIN}\r\n\r\n".encode(),
-        "broken chunks": f"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n{CODE}\r\n".encode(),
-        "nothing": b"",
+        **broken(said),
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.proxy import BARE, Proxy
 from tests.rawserver import VOUCHER
-from tests.secrets.hostile import Hostile, reply
+from tests.secrets.hostile import Hostile, broken, reply
 from tests.secrets.search import CLIENT_SECRET, CODE, CONNECT_PIN, PIN, PLANTED, TOKEN, Search, forms
 from voucher_async import (
     AuthenticationError,
@@ -88,11 +88,9 @@ def echoes(secrets: tuple[str, ...]) -> dict[str, bytes]:
         "a strange media type": reply(
             200, b"{}", kind=f"text/html; x={quote(said)}; {quote_plus(said)}; {said}"
         ),
-        "no HTTP": f"HTTP/9.9 {said}\r\n{said}\r\n\r\n".encode(),
         "a header that is none": f"HTTP/1.1 200 {said}\r\n: {said}\r\n\r\n".encode(),
         "a length that is none": f"HTTP/1.1 200 X\r\nContent-Length: {said}\r\n\r\n".encode(),
-        "chunks that are none": (f"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n{said}\r\n".encode()),
-        "nothing": b"",
+        **broken(said),
     }
 
 

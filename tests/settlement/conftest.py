@@ -13,8 +13,11 @@ import pytest_asyncio
 from tests.idle import Timed
 from tests.proxy import Proxy
 from tests.recorder import Recorder
+from tests.settlement.disk import journal_at
 from voucher_async import Charge, ManualClock, Settings, VoucherClient
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
+
+__all__ = ["journal_at"]
 
 T = TypeVar("T")
 

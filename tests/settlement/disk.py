@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from tests.journals.sqlite import SqliteJournal
 from voucher_async.clock import Clock
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
 
-__all__ = ["KINDS", "kept"]
+__all__ = ["journal_at"]
 
 T = TypeVar("T")
-
-KINDS = ("memory", "file")
 
 
 class _Inline(SqliteJournal):
@@ -34,14 +34,11 @@ class _Inline(SqliteJournal):
             self._opened.close()
 
 
-@contextlib.contextmanager
-def kept(kind: str, folder: Path, clock: Clock) -> Iterator[Journal]:
-    """A journal of one of the kinds."""
-    if kind == "memory":
-        yield MemoryJournal(clock)
+@pytest.fixture(params=["memory", "file"])
+def journal_at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Clock], Journal]]:
+    """A maker of journals of each kind, which is given their clock."""
+    if request.param == "memory":
+        yield MemoryJournal
         return
-    journal = _Inline(folder / "journal.db", clock)
-    try:
-        yield journal
-    finally:
-        journal.close()
+    with contextlib.ExitStack() as stack:
+        yield lambda clock: stack.enter_context(contextlib.closing(_Inline(tmp_path / "journal.db", clock)))

@@ -11,20 +11,8 @@ from typing import Any
 
 import attrs
 
+from tests.settlement import story
 from tests.settlement.adversary import Adversary, Wire
-from tests.settlement.story import (
-    Checkout,
-    Close,
-    Intrude,
-    Kill,
-    Pay,
-    Recharge,
-    Redeem,
-    Refund,
-    Settle,
-    Step,
-    Wait,
-)
 from tests.virtual import VirtualClock
 from voucher_async.api_errors import ApiError
 from voucher_async.checkout import LocalVoucherLock
@@ -55,7 +43,7 @@ class Call:
         result: what it returned; the first and the second time for a checkout that was charged again.
     """
 
-    step: Step
+    step: story.Step
     process: Process
     began: float
     ended: float | None = None
@@ -152,7 +140,7 @@ class World:
     judging: Call = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.judging = Call(Settle(), self.other(), 0.0)
+        self.judging = Call(story.Settle(), self.other(), 0.0)
 
     @classmethod
     def make(
@@ -185,19 +173,19 @@ class World:
             self.processes.append(Process(self))
         return self.processes[-1]
 
-    async def play(self, steps: Sequence[Step]) -> None:
+    async def play(self, steps: Sequence[story.Step]) -> None:
         for step in steps:
             busy = any(call.ended is None for call in self.calls)
             self.adversary.script(step.money, step.rest, replace=not busy)
             match step:
-                case Wait():
+                case story.Wait():
                     await self.clock.sleep(step.seconds)
-                case Close():
+                case story.Close():
                     self.told_open(*await self.process.close(step.wait))
                     await self.clock.sleep(RESTART)
-                case Kill():
+                case story.Kill():
                     await self._kill(self.process)
-                case Intrude():
+                case story.Intrude():
                     await self._intrude(step)
                 case _:
                     await self._call(step)
@@ -233,13 +221,13 @@ class World:
         """Whether a call died with its process: nobody was told what came of it."""
         return call.process is process and (call.ended is None or call.cancelled)
 
-    async def _intrude(self, step: Intrude) -> None:
+    async def _intrude(self, step: story.Intrude) -> None:
         other = Process(self)
         with contextlib.suppress(VoucherError):
             code = self.vouchers[step.voucher].code
             await other.reservations.create(code=code, amount="0.01", currency="EUR")
 
-    async def _call(self, step: Step) -> None:
+    async def _call(self, step: story.Step) -> None:
         work = self._work(step)
         if work is None:
             return
@@ -273,21 +261,23 @@ class World:
             self.told_open(*open_in(error))
         call.ended = self.clock.monotonic()
 
-    def _work(self, step: Step) -> Callable[[Call], Coroutine[Any, Any, Any]] | None:
-        if (isinstance(step, Refund) and not self.known) or (isinstance(step, Settle) and not self.unknown):
+    def _work(self, step: story.Step) -> Callable[[Call], Coroutine[Any, Any, Any]] | None:
+        if (isinstance(step, story.Refund) and not self.known) or (
+            isinstance(step, story.Settle) and not self.unknown
+        ):
             return None
-        works: dict[type[Step], Callable[[Call, Any], Coroutine[Any, Any, Any]]] = {
-            Redeem: self._redeem,
-            Pay: self._pay,
-            Refund: self._refund,
-            Recharge: self._recharge,
-            Checkout: self._check_out,
-            Settle: self._settle,
+        works: dict[type[story.Step], Callable[[Call, Any], Coroutine[Any, Any, Any]]] = {
+            story.Redeem: self._redeem,
+            story.Pay: self._pay,
+            story.Refund: self._refund,
+            story.Recharge: self._recharge,
+            story.Checkout: self._check_out,
+            story.Settle: self._settle,
         }
         work = works[type(step)]
         return lambda call: work(call, step)
 
-    async def _redeem(self, call: Call, step: Redeem) -> Charge:
+    async def _redeem(self, call: Call, step: story.Redeem) -> Charge:
         return await call.process.lifecycle.redeem(
             code=self.vouchers[step.voucher].code,
             amount=step.amount,
@@ -296,7 +286,7 @@ class World:
             timeout=step.timeout,
         )
 
-    async def _pay(self, call: Call, step: Pay) -> Charge:
+    async def _pay(self, call: Call, step: story.Pay) -> Charge:
         process = Process(self) if step.foreign else call.process
         code = self.vouchers[step.voucher].code
         reservation = await process.reservations.create(code=code, amount=step.amount, currency="EUR")
@@ -304,21 +294,21 @@ class World:
             reservation.id if step.by_id else reservation, order_number=step.order, timeout=step.timeout
         )
 
-    async def _refund(self, call: Call, step: Refund) -> Charge:
+    async def _refund(self, call: Call, step: story.Refund) -> Charge:
         charge = list(self.known.values())[step.which % len(self.known)]
         amount = step.amount or (charge.amount if step.by_id else None)
         return await call.process.charges.refund(
             charge.id if step.by_id else charge, amount, currency="EUR", timeout=step.timeout
         )
 
-    async def _recharge(self, call: Call, step: Recharge) -> Charge:
+    async def _recharge(self, call: Call, step: story.Recharge) -> Charge:
         voucher = self.vouchers[step.voucher]
         key = {"code": voucher.code} if step.by_code else {"id": voucher.id}
         return await call.process.vouchers.recharge(
             amount=step.amount, currency="EUR", order_number=step.order, timeout=step.timeout, **key
         )
 
-    async def _check_out(self, call: Call, step: Checkout) -> tuple[Charge, ...]:
+    async def _check_out(self, call: Call, step: story.Checkout) -> tuple[Charge, ...]:
         async with call.process.lifecycle.checkout(order_number=step.order, currency="EUR") as checkout:
             for number in step.vouchers:
                 await checkout.reserve(code=self.vouchers[number].code, amount=step.amount)
@@ -329,7 +319,7 @@ class World:
                     raise
                 return await checkout.charge(timeout=step.timeout)
 
-    async def _settle(self, call: Call, step: Settle) -> Settlement:
+    async def _settle(self, call: Call, step: story.Settle) -> Settlement:
         pending = list(self.unknown.values())[step.which % len(self.unknown)]
         call.settled = pending.id
         settlement = await (self.other() if step.fresh else call.process).settle(pending, step.timeout)

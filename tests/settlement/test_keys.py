@@ -7,23 +7,21 @@ import asyncio
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import LIST, OPERATIONS, Town, all_of, said, under_way
+from tests.settlement.town import LIST, Town, all_of, everywhere, operations, said, under_way
 from tests.virtual import virtually
 from voucher_async.models import Charge
 from voucher_async.outcomes import StillRunning
 from voucher_async.payments.call import CallState
 from voucher_async.payments.joined import is_joined
 
-operations = pytest.mark.parametrize("operation", OPERATIONS)
-elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
 SLOW = Lot(wait=2.0)
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, *, elsewhere: bool) -> None:
-    first, second, one = await under_way(operation, elsewhere=elsewhere)
+async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, where: str) -> None:
+    first, second, one = await under_way(operation, where)
     more = [second.begin(operation) for _ in range(3)]
     charges = await asyncio.gather(one, *more)
     assert len({charge.id for charge in charges}) == 1
@@ -32,10 +30,10 @@ async def test_who_asks_while_it_runs_waits_for_the_same_charge(operation: str, 
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_who_has_less_time_is_told_so_in_time(operation: str, *, elsewhere: bool) -> None:
-    first, second, one = await under_way(operation, elsewhere=elsewhere)
+async def test_who_has_less_time_is_told_so_in_time(operation: str, where: str) -> None:
+    first, second, one = await under_way(operation, where)
     town = first.town
     began = town.clock.monotonic()
     error = await said(second.ask(operation, timeout=1.0))
@@ -113,12 +111,10 @@ async def test_whenever_its_only_caller_leaves_the_key_is_worth_one_charge(
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_when_all_have_left_later_it_is_finished_and_handed_out(
-    operation: str, *, elsewhere: bool
-) -> None:
-    town, client = await Town.with_client()
+async def test_when_all_have_left_later_it_is_finished_and_handed_out(operation: str, where: str) -> None:
+    town, client, second = await Town.with_two(where)
     town.script(SLOW)
     both = [client.begin(operation) for _ in range(2)]
     await asyncio.sleep(1.0)
@@ -129,21 +125,18 @@ async def test_when_all_have_left_later_it_is_finished_and_handed_out(
     (record,) = await client.records()
     assert (record.state, record.told) == (CallState.DONE, False)
     assert [(event.what, event.charge and event.charge.id) for event in client.told] == [("done", made)]
-    charge = await (town.client() if elsewhere else client).ask(operation)
+    charge = await second.ask(operation)
     assert charge.id == made
     (record,) = await client.records()
     assert record.told
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_what_is_done_is_handed_out_and_read_once_when_it_is_old(
-    operation: str, *, elsewhere: bool
-) -> None:
-    town, first = await Town.with_client()
+async def test_what_is_done_is_handed_out_and_read_once_when_it_is_old(operation: str, where: str) -> None:
+    town, first, second = await Town.with_two(where)
     charge = await first.ask(operation)
-    second = town.client() if elsewhere else first
     for wait, reads in ((59.0, []), (2.0, [LIST]), (3600.0, [LIST])):
         await asyncio.sleep(wait)
         second.wire.sent.clear()
@@ -175,18 +168,15 @@ async def test_when_the_last_caller_has_no_time_left_it_is_finished_for_later_on
 
 
 @operations
-@elsewhere
+@everywhere
 @pytest.mark.parametrize("way", ["answered", "refused 409"])
 @virtually
-async def test_who_was_told_that_it_still_runs_may_settle_it(
-    operation: str, way: str, *, elsewhere: bool
-) -> None:
+async def test_who_was_told_that_it_still_runs_may_settle_it(operation: str, way: str, where: str) -> None:
     """Nothing but its id is known of the call that was joined; its record tells the rest."""
-    town, first = await Town.with_client()
+    town, first, second = await Town.with_two(where)
     town.script(*[Lot(way, wait=1.0)] * 2, rest=(Lot(wait=1.0),))
     one = first.begin(operation)
     await asyncio.sleep(0.1)
-    second = town.client() if elsewhere else first
     error = await said(second.ask(operation, timeout=0.5))
     assert isinstance(error, StillRunning)
     settlement = await second.core.supervisor.settle(error.pending, second.wire.deadline(20.0))

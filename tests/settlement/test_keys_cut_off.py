@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.disk import KINDS, kept
-from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
+from tests.settlement.town import CHARGE, CREATE, Client, JournalAt, Town, operations, said
 from tests.virtual import VirtualClock, VirtualLoop
 from voucher_async.errors import (
     IdempotencyMismatch,
@@ -30,7 +28,6 @@ from voucher_async.payments.memory import MemoryJournal
 T = TypeVar("T")
 
 MONEY = {"redeem": CHARGE, "charge": CHARGE, "refund": "refundCharge", "recharge": "rechargeVoucher"}
-operations = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 @attrs.define
@@ -65,11 +62,13 @@ def loops() -> Iterator[Loops]:
     loops.throw_away()
 
 
-def cut_off(loops: Loops, operation: str, how: str, journal: Any = None, **changes: Any) -> Client:
+def cut_off(
+    loops: Loops, operation: str, how: str, journal_at: JournalAt = MemoryJournal, **changes: Any
+) -> Client:
     """A client whose call was under way when its loop was closed."""
 
     async def begin() -> Client:
-        town = await Town.build(journal or MemoryJournal(loops.clock))
+        town = await Town.build(journal_at)
         client = town.client()
         if how == "begun":
             hold(client, CREATE if operation == "redeem" else MONEY[operation])
@@ -102,17 +101,15 @@ def hold(client: Client, operation: str) -> asyncio.Event:
 
 @operations
 @pytest.mark.parametrize("how", ["hung", "hung answer", "begun"])
-@pytest.mark.parametrize("journal", KINDS)
 def test_who_asks_again_on_another_loop_takes_the_call_over(
-    loops: Loops, operation: str, how: str, journal: str, tmp_path: Path
+    loops: Loops, operation: str, how: str, journal_at: JournalAt
 ) -> None:
-    with kept(journal, tmp_path, loops.clock) as store:
-        client = cut_off(loops, operation, how, store)
-        charge = loops.run(lambda: said(client.ask(operation, timeout=100.0)))
-        if is_done_once(client, operation, how, charge):
-            (record,) = loops.run(client.records)[-1:]
-            assert record.state is CallState.DONE
-            assert is_done_once(client, operation, how, loops.run(lambda: said(client.ask(operation))))
+    client = cut_off(loops, operation, how, journal_at)
+    charge = loops.run(lambda: said(client.ask(operation, timeout=100.0)))
+    if is_done_once(client, operation, how, charge):
+        (record,) = loops.run(client.records)[-1:]
+        assert record.state is CallState.DONE
+        assert is_done_once(client, operation, how, loops.run(lambda: said(client.ask(operation))))
 
 
 def is_done_once(client: Client, operation: str, how: str, told: Charge | VoucherError) -> bool:
@@ -160,7 +157,7 @@ def test_a_call_on_a_loop_that_only_stands_still_is_not_taken_over(operation: st
     loop, other = VirtualLoop(clock), VirtualLoop(clock)
 
     async def begin() -> tuple[Client, asyncio.Task[Any], asyncio.Event]:
-        client = (await Town.build(MemoryJournal(clock))).client()
+        client = (await Town.build()).client()
         goes_on = hold(client, MONEY[operation])
         task = client.begin(operation, timeout=200.0)
         await asyncio.sleep(0.5)
@@ -210,7 +207,7 @@ def test_a_reservation_whose_charge_was_cut_off_is_in_doubt_until_it_was_settled
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_checkout_that_was_cut_off_is_taken_over(loops: Loops, *, inside: bool) -> None:
     async def begin() -> Client:
-        client = (await Town.build(MemoryJournal(loops.clock))).client()
+        client = (await Town.build()).client()
         if not inside:
             client.town.script(Lot("hung answer"))
         loops.left.append(asyncio.create_task(check_out(client, waits=inside)))
@@ -244,10 +241,11 @@ async def check_out(client: Client, *, waits: bool = False) -> tuple[Charge, ...
 
 @operations
 @pytest.mark.parametrize("how", ["hung", "begun"])
-@pytest.mark.parametrize("journal", KINDS)
 def test_another_process_takes_it_over_while_its_client_is_busy(
-    loops: Loops, operation: str, how: str, journal: str, tmp_path: Path
+    loops: Loops, operation: str, how: str, journal_at: JournalAt
 ) -> None:
+    client = cut_off(loops, operation, how, journal_at)
+
     async def both() -> Charge:
         second = client.town.client()
         two = second.begin(operation, timeout=120.0)
@@ -256,14 +254,12 @@ def test_another_process_takes_it_over_while_its_client_is_busy(
             await asyncio.sleep(3.0)
         return await two
 
-    with kept(journal, tmp_path, loops.clock) as store:
-        client = cut_off(loops, operation, how, store)
-        charge = loops.run(both)
-        made = client.town.adversary.emulator.charges()
-        kind = {"refund": "refund", "recharge": "recharge"}.get(operation, "charge")
-        paid = [each for each in made if each.type == kind and each.order_number != "B-1"]
-        assert [each.id for each in paid if each.id != client.town.charge.id] == [charge.id]
-        assert client.core.joining.ownership.heartbeat._held == set()
+    charge = loops.run(both)
+    made = client.town.adversary.emulator.charges()
+    kind = {"refund": "refund", "recharge": "recharge"}.get(operation, "charge")
+    paid = [each for each in made if each.type == kind and each.order_number != "B-1"]
+    assert [each.id for each in paid if each.id != client.town.charge.id] == [charge.id]
+    assert client.core.joining.ownership.heartbeat._held == set()
 
 
 @pytest.mark.parametrize("loses", [False, True], ids=["charges", "is in doubt"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import CHARGE, LIST, OPERATIONS, WINDOW, Client, Town, all_of, said
+from tests.settlement.town import CHARGE, LIST, WINDOW, Client, Town, all_of, everywhere, operations, said
 from tests.virtual import virtually
 from voucher_async.api_errors import ApiError, Conflict
 from voucher_async.errors import IdempotencyMismatch, Proof
@@ -16,21 +16,18 @@ from voucher_async.models import Charge
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, StillRunning
 from voucher_async.payments.call import CHECKOUT, CallState, Parameters
 
-operations = pytest.mark.parametrize("operation", OPERATIONS)
-elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
-
 
 def refusals(operation: str, wait: float = 0.0) -> list[Lot]:
     """What makes a call not done: a `redeem` charges a second reservation after the first refusal."""
     return [Lot("refused 409", wait=wait)] * (2 if operation == "redeem" else 1)
 
 
-async def refused(operation: str, *, elsewhere: bool) -> tuple[Client, Client]:
+async def refused(operation: str, where: str) -> tuple[Client, Client]:
     """A client whose call was refused, and one that asks after it: the same or another."""
-    town, first = await Town.with_client()
+    town, first, second = await Town.with_two(where)
     town.script(*refusals(operation))
     assert isinstance(await said(first.ask(operation)), Conflict)
-    return first, town.client() if elsewhere else first
+    return first, second
 
 
 def facts(error: ApiError) -> tuple[Any, ...]:
@@ -38,11 +35,10 @@ def facts(error: ApiError) -> tuple[Any, ...]:
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, *, elsewhere: bool) -> None:
-    town, first = await Town.with_client()
-    second = town.client() if elsewhere else first
+async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, where: str) -> None:
+    town, first, second = await Town.with_two(where)
     town.script(*refusals(operation, wait=1.0))
     tasks = [first.begin(operation)]
     await asyncio.sleep(0.5)
@@ -57,12 +53,10 @@ async def test_who_waited_for_a_refusal_gets_a_copy_of_it(operation: str, *, els
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_after_a_refusal_the_key_may_be_used_for_something_else(
-    operation: str, *, elsewhere: bool
-) -> None:
-    first, second = await refused(operation, elsewhere=elsewhere)
+async def test_after_a_refusal_the_key_may_be_used_for_something_else(operation: str, where: str) -> None:
+    first, second = await refused(operation, where)
     town = first.town
     changes = {"of": town.charge, "amount": "0.50"} if operation == "refund" else {"order_number": "A-2"}
     await second.ask(operation, **changes)
@@ -87,11 +81,11 @@ async def test_what_ended_its_owner_alone_is_not_told_to_who_waits(operation: st
 
 
 @pytest.mark.parametrize("operation", ["redeem", "recharge", "charge"])
-@elsewhere
+@everywhere
 @virtually
-async def test_within_the_window_it_is_looked_for_once_more(operation: str, *, elsewhere: bool) -> None:
+async def test_within_the_window_it_is_looked_for_once_more(operation: str, where: str) -> None:
     """What is called not done within the window, by refusals, is looked for before money is asked for."""
-    first, second = await refused(operation, elsewhere=elsewhere)
+    first, second = await refused(operation, where)
     town = first.town
     second.wire.sent.clear()
     await second.ask(operation)
@@ -100,15 +94,15 @@ async def test_within_the_window_it_is_looked_for_once_more(operation: str, *, e
     assert len(town.made(operation)) == 1
 
 
-@elsewhere
+@everywhere
 @virtually
 @pytest.mark.parametrize("seconds", [0.0, 200.0])
 @pytest.mark.parametrize("between", [False, True], ids=["at once", "after a call that sent nothing"])
 async def test_a_late_charge_is_found_by_the_look_before_money_is_asked_for_anew(
-    *, elsewhere: bool, seconds: float, between: bool
+    where: str, *, seconds: float, between: bool
 ) -> None:
     """A proxy refused, and delivered all the same, whenever: two looks saw nothing, the third one does."""
-    first, second = await refused("redeem", elsewhere=elsewhere)
+    first, second = await refused("redeem", where)
     town = first.town
     # the copy arrives only now, and the reservation still lives
     (record,) = await first.records()
@@ -135,15 +129,14 @@ async def _charge_of(town: Town, reservation_id: str) -> str:
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_what_is_open_is_settled_first_and_keeps_its_id(operation: str, *, elsewhere: bool) -> None:
-    town, first = await Town.with_client()
+async def test_what_is_open_is_settled_first_and_keeps_its_id(operation: str, where: str) -> None:
+    town, first, second = await Town.with_two(where)
     town.script(Lot("lost answer"), rest=(*[Lot()] * (operation != "charge"), *[Lot("failed")] * 200))
     error = await said(first.ask(operation, timeout=3.0))
     assert isinstance(error, OutcomeUnknown)
     assert not isinstance(error, StillRunning)
-    second = town.client() if elsewhere else first
     ids = {error.pending.id}
     for _ in range(2):
         again = await said(second.ask(operation, timeout=2.0))
@@ -159,12 +152,10 @@ async def test_what_is_open_is_settled_first_and_keeps_its_id(operation: str, *,
 
 
 @operations
-@elsewhere
+@everywhere
 @virtually
-async def test_what_was_open_and_not_carried_out_is_asked_for_anew(
-    operation: str, *, elsewhere: bool
-) -> None:
-    town, first = await Town.with_client()
+async def test_what_was_open_and_not_carried_out_is_asked_for_anew(operation: str, where: str) -> None:
+    town, first, second = await Town.with_two(where)
     rest = (*[Lot()] * (operation != "charge"), *[Lot("failed")] * 200)
     town.script(Lot("lost"), Lot("lost"), Lot("lost"), rest=rest)
     error = await said(first.ask(operation, timeout=3.0))
@@ -173,7 +164,7 @@ async def test_what_was_open_and_not_carried_out_is_asked_for_anew(
     await asyncio.sleep(2 * WINDOW + 30.0)
     if operation == "charge":
         return  # a reservation whose charge got lost is not charged again
-    charge = await (town.client() if elsewhere else first).ask(operation)
+    charge = await second.ask(operation)
     assert town.made(operation) == [charge.id]
     states = [record.state for record in await first.records()]
     assert states == [CallState.NOT_DONE, CallState.DONE]

@@ -8,14 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import OPERATIONS, WINDOW, Client, Town, said, under_way
+from tests.settlement.town import WINDOW, Client, Town, operations, said, under_way
 from tests.virtual import virtually
 from voucher_async.errors import Fate, JournalFailed, Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import CallState
 
-operations = pytest.mark.parametrize("operation", OPERATIONS)
 LEASE = 15.0
 
 # what becomes of the requests that move money
@@ -129,7 +128,7 @@ async def test_what_a_failing_journal_left_is_taken_over_when_its_owner_is_dead(
 @virtually
 async def test_the_second_of_two_clients_has_no_journal(operation: str) -> None:
     """Who cannot read the journal is told so, and sends nothing."""
-    _, second, one = await under_way(operation, elsewhere=True)
+    _, second, one = await under_way(operation, "elsewhere")
     second.journal.fails = since(1, "before")
     told = await said(second.ask(operation))
     assert isinstance(told, JournalFailed)

@@ -9,19 +9,10 @@ from typing import Any
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import CHARGE, OPERATIONS, Town, all_of, said
+from tests.settlement.town import CHARGE, Town, all_of, everywhere, operations, said
 from tests.virtual import virtually
-from voucher_async.errors import (
-    IdempotencyMismatch,
-    InvalidInput,
-    InvalidInputType,
-    Proof,
-)
+from voucher_async.errors import IdempotencyMismatch, InvalidInput, InvalidInputType, Proof
 from voucher_async.models import Charge
-
-operations = pytest.mark.parametrize("operation", OPERATIONS)
-elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
-
 
 CHANGES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "redeem": [
@@ -49,18 +40,17 @@ CHANGES: dict[str, list[tuple[str, dict[str, Any]]]] = {
 @pytest.mark.parametrize(
     ("operation", "what", "change"), [(each, *change) for each in CHANGES for change in CHANGES[each]]
 )
-@elsewhere
+@everywhere
 @virtually
 async def test_a_key_is_for_one_payment_alone(
-    operation: str, what: str, change: dict[str, Any], moment: str, *, elsewhere: bool
+    operation: str, what: str, change: dict[str, Any], moment: str, where: str
 ) -> None:
-    town, first = await Town.with_client()
+    town, first, second = await Town.with_two(where)
     lots = {"running": Lot(wait=2.0), "done": Lot(), "open": Lot("lost answer")}
     looks = [Lot("failed")] * 200 if moment == "open" else []
     town.script(lots[moment], rest=(*[Lot()] * (operation != "charge"), *looks))
     one = first.begin(operation, timeout=3.0)
     await asyncio.sleep(1.0 if moment == "running" else 4.0)
-    second = town.client() if elsewhere else first
     second.wire.sent.clear()
     error = await said(second.ask(operation, **change))
     assert isinstance(error, IdempotencyMismatch)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import attrs
 import pytest
 
 from tests.settlement.adversary import Lot
 from tests.settlement.test_keys_cut_off import Loops, cut_off, hold
-from tests.settlement.town import CHARGE, CREATE, OPERATIONS, Client, Town, said
+from tests.settlement.town import CHARGE, CREATE, Client, Town, operations, said
 from tests.virtual import virtually
 from voucher_async.api_errors import ApiError
 from voucher_async.errors import JournalFailed, Proof
@@ -22,7 +23,6 @@ from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
 
 BEAT = 6.0  # seconds after which the lease is renewed for certain
-operations = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 @pytest.fixture
@@ -111,35 +111,33 @@ def test_a_claim_that_fails_leaves_a_record_of_a_closed_loop_to_others(loops: Lo
     loops.run(claim)
 
 
-@virtually
-async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat() -> None:
+@contextlib.asynccontextmanager
+async def refund_under_way() -> AsyncIterator[tuple[Client, CallRecord]]:
+    """A call while its request is on its way; its record keeps its heartbeat, and it is carried out."""
     town, client = await Town.with_client()
     goes_on = hold(client, "refundCharge")
     task = client.begin("refund", timeout=60.0)
     await asyncio.sleep(0.5)
-    record = await client.record()
-    assert not (await owning(client).claim(used_up(client, record))).won
+    yield client, await client.record()
     await asyncio.sleep(20.0)
     assert await town.journal.is_alive(owning(client).owner)
     goes_on.set()
     assert (await task).id in town.made("refund")
+
+
+@virtually
+async def test_a_claim_that_is_not_won_takes_no_call_under_way_off_the_heartbeat() -> None:
+    async with refund_under_way() as (client, record):
+        assert not (await owning(client).claim(used_up(client, record))).won
 
 
 @virtually
 async def test_a_claim_that_is_not_won_changes_nothing_of_a_call_that_is_written_meanwhile() -> None:
-    town, client = await Town.with_client()
-    goes_on = hold(client, "refundCharge")
-    task = client.begin("refund", timeout=60.0)
-    await asyncio.sleep(0.5)
-    record = await client.record()
-    client.journal.pauses_at("claim")
-    claiming = asyncio.create_task(owning(client).claim(used_up(client, record)))
-    await asyncio.sleep(0.5)
-    assert not await owning(client).save(record)  # that of a call which has lost it
-    await asyncio.sleep(20.0)
-    assert await town.journal.is_alive(owning(client).owner)
-    goes_on.set()
-    assert (await task).id in town.made("refund")
+    async with refund_under_way() as (client, record):
+        client.journal.pauses_at("claim")
+        claiming = asyncio.create_task(owning(client).claim(used_up(client, record)))
+        await asyncio.sleep(0.5)
+        assert not await owning(client).save(record)  # that of a call which has lost it
     client.journal.goes_on()
     assert not (await claiming).won
     assert record.id not in owning(client)._driven
@@ -151,8 +149,7 @@ def test_what_another_call_took_over_while_it_was_read_is_not_handed_over(loops:
     async def both() -> Charge:
         return await take_over(client, await standing_beat(client, client.journal.pauses_at, "get"))
 
-    charge = loops.run(both)
-    assert client.town.made("redeem") == [charge.id]
+    assert [loops.run(both).id] == client.town.made("redeem")
 
 
 async def standing_beat(client: Client, pauses: Callable[[str], None], name: str) -> asyncio.Task[Charge]:
@@ -190,8 +187,7 @@ def test_what_another_call_is_just_taking_over_is_not_handed_over(loops: Loops) 
         client.journal.goes_on()
         return await task
 
-    charge = loops.run(both)
-    assert client.town.made("redeem") == [charge.id]
+    assert [loops.run(both).id] == client.town.made("redeem")
 
 
 def test_what_was_handed_over_and_taken_over_at_once_keeps_its_heartbeat(loops: Loops) -> None:
@@ -210,8 +206,7 @@ def test_what_was_handed_over_and_taken_over_at_once_keeps_its_heartbeat(loops: 
         goes_on.set()
         return await task
 
-    charge = loops.run(both)
-    assert client.town.made("redeem") == [charge.id]
+    assert [loops.run(both).id] == client.town.made("redeem")
 
 
 def test_what_was_changed_while_it_was_handed_over_is_handed_over_with_the_next_beat(loops: Loops) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,9 +13,8 @@ import pytest_asyncio
 
 from tests.settlement.adversary import Lot
 from tests.settlement.conftest import Shop, settings
-from tests.settlement.disk import KINDS, kept
 from tests.settlement.test_field_clocks_apart import Sleeper
-from tests.settlement.town import CHARGE, OPERATIONS, WINDOW, Client, Town, clock_of_loop, said
+from tests.settlement.town import CHARGE, WINDOW, Client, JournalAt, Town, operations, said
 from tests.virtual import virtually
 from voucher_async import CallTimeout, Fate, Proof, StillRunning, VoucherClient, VoucherError
 from voucher_async.clock import Clock
@@ -27,7 +25,6 @@ from voucher_async.payments.memory import MemoryJournal
 from voucher_async.sansio import Response
 from voucher_async.transport.session import Session
 
-operations = pytest.mark.parametrize("operation", OPERATIONS)
 unfenced = pytest.mark.parametrize("operation", ["refund", "recharge"])
 LEASE = 15.0
 MONEY = {"redeem": CHARGE, "charge": CHARGE, "refund": "refundCharge", "recharge": "rechargeVoucher"}
@@ -52,16 +49,14 @@ def sent_states(record: CallRecord) -> int:
 
 
 @operations
-@pytest.mark.parametrize("journal", KINDS)
 @virtually
 async def test_an_owner_that_was_taken_over_before_its_first_byte_sends_nothing(
-    operation: str, journal: str, tmp_path: Path
+    operation: str, journal_at: JournalAt
 ) -> None:
-    with kept(journal, tmp_path, clock_of_loop()) as store:
-        town = await Town.build(store)
-        first = town.client()
-        first.wire.on_send = pause = Pause(operation)
-        await _paid_once(town, first, operation, pause.over.set)
+    town = await Town.build(journal_at)
+    first = town.client()
+    first.wire.on_send = pause = Pause(operation)
+    await _paid_once(town, first, operation, pause.over.set)
 
 
 @operations

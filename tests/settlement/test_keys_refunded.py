@@ -7,21 +7,17 @@ import asyncio
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.town import OPERATIONS, Town, said
+from tests.settlement.town import Town, everywhere, said
 from tests.virtual import virtually
 from voucher_async.outcomes import ChargeRefunded
 
-operations = pytest.mark.parametrize("operation", OPERATIONS)
-elsewhere = pytest.mark.parametrize("elsewhere", [False, True])
-
 
 @pytest.mark.parametrize("operation", ["redeem", "charge"])
-@elsewhere
+@everywhere
 @virtually
-async def test_a_charge_taken_back_is_no_payment_any_more(operation: str, *, elsewhere: bool) -> None:
-    town, first = await Town.with_client()
+async def test_a_charge_taken_back_is_no_payment_any_more(operation: str, where: str) -> None:
+    town, first, second = await Town.with_two(where)
     charge = await first.ask(operation)
-    second = town.client() if elsewhere else first
     refund = await second.refund(None, of=charge, amount=None)
     for client in (first, second, town.client()):
         client.wire.sent.clear()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import attrs
 import pytest
 
 from tests.settlement.adversary import Lot
-from tests.settlement.disk import KINDS, kept
 from tests.settlement.town import (
     CHARGE,
     CREATE,
     LIST,
-    OPERATIONS,
     WINDOW,
     Client,
+    JournalAt,
     Town,
     all_of,
-    clock_of_loop,
+    operations,
     said,
 )
 from tests.virtual import virtually
@@ -27,25 +25,16 @@ from voucher_async.models import Charge
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
 from voucher_async.payments.call import CallState
 
-operations = pytest.mark.parametrize("operation", OPERATIONS)
-journals = pytest.mark.parametrize("journal", KINDS)
 LEASE = 15.0
 WELL = Lot()
 MONEY = {"redeem": CHARGE, "charge": CHARGE, "refund": "refundCharge", "recharge": "rechargeVoucher"}
 
 
 @operations
-@journals
 @pytest.mark.parametrize("clients", [2, 5])
 @virtually
-async def test_many_processes_make_one_charge(
-    operation: str, clients: int, journal: str, tmp_path: Path
-) -> None:
-    with kept(journal, tmp_path, clock_of_loop()) as store:
-        await _all_at_once(await Town.build(store), operation, clients)
-
-
-async def _all_at_once(town: Town, operation: str, clients: int) -> None:
+async def test_many_processes_make_one_charge(operation: str, clients: int, journal_at: JournalAt) -> None:
+    town = await Town.build(journal_at)
     all_clients = [town.client() for _ in range(clients)]
     for each in all_clients:
         each.journal.slow = True
@@ -104,16 +93,9 @@ async def heir(town: Town, operation: str, death: Death) -> Client:
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-@journals
 @virtually
-async def test_a_redeem_is_taken_over_behind_a_new_reservation(
-    death: Death, journal: str, tmp_path: Path
-) -> None:
-    with kept(journal, tmp_path, clock_of_loop()) as store:
-        await _redeem_over(await Town.build(store), death)
-
-
-async def _redeem_over(town: Town, death: Death) -> None:
+async def test_a_redeem_is_taken_over_behind_a_new_reservation(death: Death, journal_at: JournalAt) -> None:
+    town = await Town.build(journal_at)
     await dead(town, "redeem", death)
     second = town.client()
     early = await said(second.redeem(timeout=3.0))
@@ -141,16 +123,11 @@ LATE = {
 
 @pytest.mark.parametrize("operation", ["refund", "recharge", "charge"])
 @pytest.mark.parametrize("death", LATE.values(), ids=LATE)
-@journals
 @virtually
 async def test_what_nothing_fences_waits_for_the_window(
-    operation: str, death: Death, journal: str, tmp_path: Path
+    operation: str, death: Death, journal_at: JournalAt
 ) -> None:
-    with kept(journal, tmp_path, clock_of_loop()) as store:
-        await _settled_over(await Town.build(store), operation, death)
-
-
-async def _settled_over(town: Town, operation: str, death: Death) -> None:
+    town = await Town.build(journal_at)
     if death.before:
         death = attrs.evolve(death, before=MONEY[operation])
     second = await heir(town, operation, death)

@@ -10,14 +10,7 @@ import attrs
 import pytest
 
 from tests.settlement.conftest import Shop, settings
-from voucher_async import (
-    Charge,
-    ChargeType,
-    OutcomeUnknown,
-    PendingOutcome,
-    SettlementState,
-    VoucherClient,
-)
+from voucher_async import Charge, ChargeType, OutcomeUnknown, PendingOutcome, SettlementState, VoucherClient
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.payments.evidence import Finding, find
 from voucher_async.payments.lessons import Lessons

@@ -25,6 +25,11 @@ from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 from voucher_async.testing.habits import KINDS
 
 FORMAT = "{order}~{ref}"
+LOST = [faults.BreakBefore(), faults.BreakAfter()]
+IN_ANY_PROCESS = pytest.mark.parametrize(
+    ("lost", "changes"),
+    [(lost, changes) for lost in LOST for changes in ({}, {"order_number_format": FORMAT})],
+)
 CHARGE, RECHARGE, REFUND, LIST = "chargeReservation", "rechargeVoucher", "refundCharge", "listCharges"
 
 
@@ -60,8 +65,7 @@ async def settled(shop: Shop, pending: PendingOutcome, **changes: Any) -> Settle
         return await shop.during(other.settle(stored, timeout=40.0))
 
 
-@pytest.mark.parametrize("lost", [faults.BreakBefore(), faults.BreakAfter()])
-@pytest.mark.parametrize("changes", [{}, {"order_number_format": FORMAT}], ids=["without format", "with"])
+@IN_ANY_PROCESS
 async def test_of_two_equal_recharges_the_reference_tells_which_is_whose(
     shop: Shop, lost: faults.Fault, changes: dict[str, Any]
 ) -> None:
@@ -78,9 +82,7 @@ async def test_of_two_equal_recharges_the_reference_tells_which_is_whose(
     assert made(shop.emulator, "recharge").get((settlement.charge or theirs).id) != "A-1"
 
 
-async def test_an_equal_charge_of_another_process_is_not_taken_for_ours(
-    shop: Shop, meshed: Shop, mesh: Proxy
-) -> None:
+async def test_an_equal_charge_of_another_process_is_not_taken_for_ours(shop: Shop, mesh: Proxy) -> None:
     """Two tills, one order number for all customers, one voucher: without references ours would be theirs."""
     voucher = shop.voucher()
     other = VoucherClient(
@@ -123,9 +125,7 @@ async def test_a_charge_is_found_by_its_reference_among_equal_ones_and_shows_the
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])
-async def test_a_charge_that_was_delivered_twice_is_refunded_once(
-    shop: Shop, meshed: Shop, mesh: Proxy
-) -> None:
+async def test_a_charge_that_was_delivered_twice_is_refunded_once(shop: Shop, mesh: Proxy) -> None:
     """One request was sent, and both entries carry its reference: the second is ours, too."""
     mesh.once(CHARGE, delivered(2, said(500)))
     async with marked(shop, base_url=mesh.base_url) as client:
@@ -140,7 +140,7 @@ async def test_a_charge_that_was_delivered_twice_is_refunded_once(
 
 
 async def test_a_recharge_that_was_delivered_twice_is_reported_with_its_surplus(
-    shop: Shop, meshed: Shop, mesh: Proxy
+    shop: Shop, mesh: Proxy
 ) -> None:
     mesh.once(RECHARGE, delivered(2, said(500)))
     async with marked(shop, base_url=mesh.base_url) as client:
@@ -152,8 +152,7 @@ async def test_a_recharge_that_was_delivered_twice_is_reported_with_its_surplus(
     assert {first.id, surplus.id} == set(made(shop.emulator, "recharge"))
 
 
-@pytest.mark.parametrize("lost", [faults.BreakBefore(), faults.BreakAfter()])
-@pytest.mark.parametrize("changes", [{}, {"order_number_format": FORMAT}], ids=["without format", "with"])
+@IN_ANY_PROCESS
 async def test_a_lost_refund_of_a_marked_charge_is_settled_in_any_process(
     shop: Shop, lost: faults.Fault, changes: dict[str, Any]
 ) -> None:
@@ -181,7 +180,7 @@ ORDERS = ["A-1", "Order-2026~\u00e4-0001"]
 
 @pytest.mark.parametrize("habit", HABITS)
 @pytest.mark.parametrize("order_number", ORDERS)
-@pytest.mark.parametrize("lost", [faults.BreakBefore(), faults.BreakAfter()])
+@pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize("operation", [CHARGE, RECHARGE, REFUND])
 async def test_no_habit_makes_a_false_word(
     shop: Shop, habit: str, order_number: str, lost: faults.Fault, operation: str

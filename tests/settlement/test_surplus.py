@@ -7,11 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.settlement.conftest import Shop, pay, redeem
-from voucher_async import (
-    CheckoutFailed,
-    PendingOutcome,
-    Timeout,
-)
+from voucher_async import CheckoutFailed, PendingOutcome, Timeout
 from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"

@@ -6,14 +6,15 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from email.utils import format_datetime
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import attrs
+import pytest
 
 from tests.settlement.adversary import Adversary, Lot, Wire
 from tests.virtual import VirtualClock
 from voucher_async.checkout import LocalVoucherLock
-from voucher_async.clock import Deadline, ServerClock
+from voucher_async.clock import Clock, Deadline, ServerClock
 from voucher_async.config import Settings
 from voucher_async.errors import VoucherError
 from voucher_async.events import Settled
@@ -31,9 +32,12 @@ from voucher_async.wiring import Core
 __all__ = ["OPERATIONS", "WINDOW", "Client", "Seen", "Town", "all_of", "clock_of_loop", "said"]
 
 T = TypeVar("T")
+JournalAt: TypeAlias = Callable[[Clock], Journal]
 
 WINDOW: Final = 10.0
 OPERATIONS: Final = ("redeem", "refund", "recharge", "charge")
+operations = pytest.mark.parametrize("operation", OPERATIONS)
+everywhere = pytest.mark.parametrize("where", ["here", "elsewhere"])
 CREATE, CHARGE, LIST = "createReservation", "chargeReservation", "listCharges"
 
 
@@ -241,13 +245,13 @@ class Town:
     reservation: Reservation = attrs.field(init=False)
 
     @classmethod
-    async def build(cls, journal: Journal | None = None) -> Town:
+    async def build(cls, journal_at: JournalAt = MemoryJournal) -> Town:
         clock = clock_of_loop()
         adversary = Adversary.make(
             clock, double_charges=False, may_read=True, offset=0.0, per_page=100, newest_first=False
         )
         vouchers = [adversary.emulator.add_voucher(amount="50.00") for _ in range(3)]
-        town = cls(clock, adversary, journal or MemoryJournal(clock), vouchers)
+        town = cls(clock, adversary, journal_at(clock), vouchers)
         first = Client(town, scope="the first one's")
         # a client that has read nothing yet takes what is alike on one voucher for its own
         town.charge = await first.redeem(None, order_number="A-0", code=vouchers[2].code)
@@ -264,6 +268,12 @@ class Town:
     def client(self, **given: Any) -> Client:
         return Client(self, **given)
 
+    @classmethod
+    async def with_two(cls, where: str) -> tuple[Town, Client, Client]:
+        """Who asks first, and who asks again: with the same client, or elsewhere."""
+        town, first = await cls.with_client()
+        return town, first, first if where == "here" else town.client()
+
     def script(self, *money: Lot, rest: tuple[Lot, ...] = ()) -> None:
         """What becomes of the next requests that move money, and of the others."""
         self.adversary.script(money, rest)
@@ -275,13 +285,13 @@ class Town:
         return [each.id for each in found if each.id != self.charge.id]
 
 
-async def under_way(operation: str, *, elsewhere: bool) -> tuple[Client, Client, asyncio.Task[Charge]]:
+async def under_way(operation: str, where: str) -> tuple[Client, Client, asyncio.Task[Charge]]:
     """A client, one that may ask meanwhile, and a call that will be answered in a second."""
-    town, first = await Town.with_client()
+    town, first, second = await Town.with_two(where)
     town.script(Lot(wait=2.0))
     call = first.begin(operation)
     await asyncio.sleep(1.0)
-    return first, town.client() if elsewhere else first, call
+    return first, second, call
 
 
 def clock_of_loop() -> VirtualClock:

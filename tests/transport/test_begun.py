@@ -18,14 +18,7 @@ import trustme
 
 from tests.rawserver import CHARGE, VOUCHER, RawServer, hang, reply, send_then
 from tests.transport.stopped import said_after_a_stop
-from voucher_async import (
-    CallTimeout,
-    Fate,
-    OutcomeUnknown,
-    Settings,
-    Timeout,
-    VoucherClient,
-)
+from voucher_async import CallTimeout, Fate, OutcomeUnknown, Settings, Timeout, VoucherClient
 from voucher_async.cancelling import Limit
 from voucher_async.realtime import Real
 from voucher_async.sansio import Response

@@ -9,13 +9,7 @@ import pytest
 
 from tests.idle import cleaning_up, idle
 from tests.rawserver import VOUCHER, RawServer, hang, reply
-from voucher_async import (
-    ConfigurationError,
-    ConnectionBroken,
-    MemoryTokenStore,
-    VoucherClient,
-    VoucherError,
-)
+from voucher_async import ConfigurationError, ConnectionBroken, MemoryTokenStore, VoucherClient, VoucherError
 
 
 async def charge(client: VoucherClient) -> None:
@@ -49,8 +43,7 @@ async def test_calls_under_way_end_with_the_client_on_a_session_that_is_handed_i
         client = VoucherClient(settings=raw_server.settings(), session=session)
         await client.vouchers.get("v-1")
         reading = asyncio.create_task(client.vouchers.get("v-1"))
-        while len(raw_server.requests) < 2:
-            await asyncio.sleep(0)
+        await raw_server.until_asked(2)
         if stray:  # somebody uses the client where it does not belong
             with pytest.raises(VoucherError):
                 await asyncio.to_thread(asyncio.run, client.vouchers.get("v-2", timeout=0.1))
@@ -64,11 +57,9 @@ async def test_a_call_made_while_its_task_is_cancelled_is_told_that_its_session_
     raw_server: RawServer,
 ) -> None:
     raw_server.scripts = [hang]
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
-        client = VoucherClient(settings=raw_server.settings(max_attempts=1), session=session)
+    async with raw_server.with_one_connection() as (session, client):
         first = asyncio.create_task(client.vouchers.get("v-1"))
-        while not raw_server.requests:
-            await asyncio.sleep(0)
+        await raw_server.until_asked()
         cleaning = await cleaning_up(lambda: client.vouchers.get("v-2"))
         await idle()
         await session.close()

@@ -110,8 +110,7 @@ async def test_closing_the_client_under_a_charge_that_waits_for_a_connection_say
     raw_server.scripts = [hang]
     client = raw_server.client(max_connections=1)
     first = asyncio.create_task(client.reservations.charge("r-1", order_number="o-1"))
-    while not raw_server.requests:
-        await asyncio.sleep(0.01)
+    await raw_server.until_asked()
     second = asyncio.create_task(client.reservations.charge("r-2", order_number="o-2"))
     await asyncio.sleep(0.05)
     await client.aclose(wait=0)
@@ -126,11 +125,9 @@ async def test_a_handed_in_session_whose_connector_is_closed_under_a_call_is_a_l
     raw_server: RawServer,
 ) -> None:
     raw_server.scripts = [hang]
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
-        client = VoucherClient(settings=raw_server.settings(max_attempts=1), session=session)
+    async with raw_server.with_one_connection() as (session, client):
         first = asyncio.create_task(client.reservations.charge("r-1", order_number="o-1"))
-        while not raw_server.requests:
-            await asyncio.sleep(0.01)
+        await raw_server.until_asked()
         second = asyncio.create_task(client.reservations.charge("r-2", order_number="o-2"))
         await asyncio.sleep(0.05)
         await session.close()
@@ -147,8 +144,7 @@ async def test_a_creation_in_doubt_stays_in_doubt_when_the_client_is_closed_mean
     clock = ManualClock()
     client = VoucherClient(settings=raw_server.settings(), clock=clock)
     call = asyncio.create_task(client.vouchers.create(amount="10.00", currency="EUR"))
-    while not raw_server.requests:
-        await asyncio.sleep(0.01)
+    await raw_server.until_asked()
     await asyncio.sleep(0.05)
     await client.aclose()
     clock.advance(4.0)
@@ -179,8 +175,7 @@ async def test_every_attempt_that_a_hook_hears_begin_it_hears_end(
     raw_server.scripts = [hang]
     async with patient(raw_server, recorder) as client:
         call = asyncio.create_task(client.vouchers.get("v-1"))
-        while not raw_server.requests:
-            await asyncio.sleep(0.01)
+        await raw_server.until_asked()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

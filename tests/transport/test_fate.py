@@ -150,8 +150,7 @@ async def test_a_call_that_never_got_a_connection_is_not_sent(raw_server: RawSer
         await charge(client, "r-0")
         first = asyncio.create_task(charge(client, "r-1"))
         await asyncio.sleep(0)
-        while len(raw_server.requests) < 2:
-            await asyncio.sleep(0)
+        await raw_server.until_asked(2)
         async with Stopwatch() as watch:
             with pytest.raises(VoucherError) as caught:
                 await client.reservations.charge("r-2", order_number="o-2", timeout=DEADLINE / 2)

@@ -9,15 +9,7 @@ import pytest
 
 from tests.rawserver import VOUCHER, RawServer, close, reply
 from tests.recorder import Recorder
-from voucher_async import (
-    ConnectFailed,
-    Fate,
-    ManualClock,
-    Repeating,
-    ServerError,
-    Timeout,
-    VoucherClient,
-)
+from voucher_async import ConnectFailed, Fate, ManualClock, Repeating, ServerError, Timeout, VoucherClient
 
 GAP = 0.6
 CHARGES = 20

@@ -115,8 +115,7 @@ async def test_a_caller_cancelled_while_a_refusal_is_read_is_cancelled(raw_serve
     raw_server.scripts = [send_then(HEAD.replace(b"200 OK", b"404 X") + b'\r\n{"code', hang)]
     async with raw_server.client(timeout=Timeout(read=5.0)) as client:
         task = asyncio.create_task(read(client))
-        while not raw_server.requests:
-            await asyncio.sleep(0)
+        await raw_server.until_asked()
         await asyncio.sleep(READ / 2)  # the head arrives
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

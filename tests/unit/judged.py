@@ -33,14 +33,6 @@ T = TypeVar("T")
 PENDING = PendingOutcome(
     operation="chargeReservation", voucher_id="V", amount=Decimal("5.00"), order_number="A-1", since=NOON
 )
-CREATION = PendingOutcome(
-    operation="createVoucher",
-    voucher_id="V",
-    amount=Decimal("25.00"),
-    currency="EUR",
-    since=NOON,
-    sent_at=NOON,
-)
 VOUCHER = attrs.evolve(
     wire.decode(VoucherDetails, raw(example("VoucherDetails"))),
     amount=Decimal("25.00"),
@@ -48,6 +40,9 @@ VOUCHER = attrs.evolve(
     currency="EUR",
     order_number=None,
     created_at=NOON,
+)
+CREATION = PendingOutcome(
+    operation="createVoucher", voucher_id="V", amount=VOUCHER.amount, currency="EUR", since=NOON, sent_at=NOON
 )
 SMALL = attrs.evolve(VOUCHER, currency="eur")
 LATE = 1000.0  # seconds: later than any window

@@ -12,21 +12,12 @@ from urllib.parse import parse_qsl
 import attrs
 
 from tests.unit.samples import NOON, charge
-from voucher_async import (
-    Charge,
-    ChargeType,
-    ManualClock,
-    PendingOutcome,
-    ValidationFailed,
-)
+from voucher_async import Charge, ChargeType, ManualClock, PendingOutcome, ValidationFailed
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.facts import Answer
 from voucher_async.models import ChargePage, PageLinks, PageMeta
 from voucher_async.payments import pauses
-from voucher_async.payments.looking import (
-    Look,
-    Looking,
-)
+from voucher_async.payments.looking import Look, Looking
 from voucher_async.sansio import Request
 
 __all__ = ["Long", "Page", "Pauses", "Server", "ids", "looking", "one", "pending", "read", "refund"]

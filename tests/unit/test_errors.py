@@ -28,15 +28,6 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
-from voucher_async.outcomes import (
-    ChargeRefunded,
-    CheckoutFailed,
-    CheckoutUnknown,
-    HeldOutcome,
-    HeldState,
-    OutcomeUnknown,
-    PendingOutcome,
-)
 
 FACTS = CallFacts(
     operation="chargeReservation",
@@ -47,9 +38,9 @@ FACTS = CallFacts(
     elapsed=1.25,
     sent_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
 )
-PENDING = PendingOutcome(operation="chargeReservation", reservation_id="r-1", amount=Decimal("2.00"))
+PENDING = outcomes.PendingOutcome(operation="chargeReservation", reservation_id="r-1", amount=Decimal("2.00"))
 CHARGE = wire.decode(Charge, raw(example("Charge")))
-OUTCOMES = (HeldOutcome(voucher_id="v-1", amount=Decimal("2.00"), state=HeldState.UNKNOWN),)
+OUTCOMES = (outcomes.HeldOutcome(voucher_id="v-1", amount=Decimal("2.00"), state=outcomes.HeldState.UNKNOWN),)
 
 MODULES = (errors, api_errors, outcomes)
 ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
@@ -65,10 +56,10 @@ ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
     TransportError: {"fate": Fate.UNKNOWN, "facts": FACTS},
     ReservationError: {"reservation_id": "r-1"},
     IdempotencyMismatch: {"differences": ("amount",), "facts": FACTS},
-    ChargeRefunded: {"charge": CHARGE, "refunds": (CHARGE,), "facts": FACTS},
-    CheckoutUnknown: {"outcomes": OUTCOMES, "pending": PENDING, "facts": FACTS},
-    OutcomeUnknown: {"pending": PENDING, "facts": FACTS},
-    CheckoutFailed: {"outcomes": OUTCOMES, "facts": FACTS},
+    outcomes.ChargeRefunded: {"charge": CHARGE, "refunds": (CHARGE,), "facts": FACTS},
+    outcomes.CheckoutUnknown: {"outcomes": OUTCOMES, "pending": PENDING, "facts": FACTS},
+    outcomes.OutcomeUnknown: {"pending": PENDING, "facts": FACTS},
+    outcomes.CheckoutFailed: {"outcomes": OUTCOMES, "facts": FACTS},
 }
 
 
@@ -123,8 +114,8 @@ def test_every_class_of_the_module_is_public(module: ModuleType) -> None:
         (InvalidInputType, TypeError),
         (InvalidInputType, ValueError),
         (CallTimeout, TimeoutError),
-        (CheckoutUnknown, OutcomeUnknown),
-        (CheckoutUnknown, CheckoutFailed),
+        (outcomes.CheckoutUnknown, outcomes.OutcomeUnknown),
+        (outcomes.CheckoutUnknown, outcomes.CheckoutFailed),
     ],
 )
 def test_an_error_is_caught_by_its_second_name_too(cls: type[VoucherError], other: type[Exception]) -> None:
@@ -201,13 +192,15 @@ def test_a_number_too_long_to_be_written_out_is_shown_by_its_type(value: object)
 
 def test_collections_are_kept_as_tuples() -> None:
     error = ApiError("no", status=422, field_errors=[FieldError(code="A")])
-    failed = CheckoutFailed("no", outcomes=list(OUTCOMES))
+    failed = outcomes.CheckoutFailed("no", outcomes=list(OUTCOMES))
     assert (error.field_errors, failed.outcomes) == ((FieldError(code="A"),), OUTCOMES)
 
 
 def test_an_outcome_holds_the_error_that_explains_it_when_pickled() -> None:
     cause = make(MissingScope)
-    outcome = HeldOutcome(voucher_id="v-1", amount=Decimal(1), state=HeldState.NOT_CHARGED, error=cause)
-    twin = pickle.loads(pickle.dumps(CheckoutFailed("no", outcomes=[outcome])))
+    outcome = outcomes.HeldOutcome(
+        voucher_id="v-1", amount=Decimal(1), state=outcomes.HeldState.NOT_CHARGED, error=cause
+    )
+    twin = pickle.loads(pickle.dumps(outcomes.CheckoutFailed("no", outcomes=[outcome])))
     assert str(twin.outcomes[0].error) == str(cause)
-    assert twin.outcomes[0].state is HeldState.NOT_CHARGED
+    assert twin.outcomes[0].state is outcomes.HeldState.NOT_CHARGED

@@ -9,14 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.unit.judged import (
-    CONFLICT,
-    PENDING,
-    VOUCHER,
-    Server,
-    case,
-    not_found,
-)
+from tests.unit.judged import CONFLICT, PENDING, VOUCHER, Server, case, not_found
 from tests.unit.samples import NOON, charge
 from voucher_async import ChargeType
 from voucher_async.api_errors import MissingScope

@@ -27,13 +27,7 @@ from voucher_async import (
 from voucher_async.clock import Deadline, ServerClock
 from voucher_async.facts import Answer
 from voucher_async.models import VoucherDetails
-from voucher_async.payments.looking import (
-    Looking,
-    find_voucher,
-    is_what_was_asked,
-    known_ids,
-    read_currency,
-)
+from voucher_async.payments.looking import Looking, find_voucher, is_what_was_asked, known_ids, read_currency
 from voucher_async.sansio import Request
 
 T = TypeVar("T")

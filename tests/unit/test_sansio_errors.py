@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucher_async.api_errors import (
-    ApiError,
-    AuthenticationError,
-    BadAnswer,
-    Conflict,
-    MissingScope,
-    NotFound,
-    RateLimited,
-    ServerError,
-    ValidationFailed,
-)
+from voucher_async import api_errors
+from voucher_async.api_errors import ApiError
 from voucher_async.clock import parse_retry_after
 from voucher_async.errors import Fate, FieldError
 from voucher_async.models import ConnectRequest, CreateReservationRequest
@@ -58,24 +49,24 @@ def error_of(status: int, body: object = b"", request: Request[Any] = GET, **hea
 @pytest.mark.parametrize(
     ("status", "cls", "fate"),
     [
-        (400, ValidationFailed, Fate.ANSWERED),
-        (401, AuthenticationError, Fate.ANSWERED),
-        (402, ValidationFailed, Fate.ANSWERED),
-        (403, MissingScope, Fate.ANSWERED),
-        (404, NotFound, Fate.ANSWERED),
-        (405, ValidationFailed, Fate.ANSWERED),
-        (408, ValidationFailed, Fate.UNKNOWN),
-        (409, Conflict, Fate.ANSWERED),
-        (410, ValidationFailed, Fate.ANSWERED),
-        (418, ValidationFailed, Fate.ANSWERED),
-        (422, ValidationFailed, Fate.ANSWERED),
-        (429, RateLimited, Fate.ANSWERED),
-        (499, ValidationFailed, Fate.ANSWERED),
-        (500, ServerError, Fate.UNKNOWN),
-        (502, ServerError, Fate.UNKNOWN),
-        (503, ServerError, Fate.UNKNOWN),
-        (599, ServerError, Fate.UNKNOWN),
-        (600, ServerError, Fate.UNKNOWN),
+        (400, api_errors.ValidationFailed, Fate.ANSWERED),
+        (401, api_errors.AuthenticationError, Fate.ANSWERED),
+        (402, api_errors.ValidationFailed, Fate.ANSWERED),
+        (403, api_errors.MissingScope, Fate.ANSWERED),
+        (404, api_errors.NotFound, Fate.ANSWERED),
+        (405, api_errors.ValidationFailed, Fate.ANSWERED),
+        (408, api_errors.ValidationFailed, Fate.UNKNOWN),
+        (409, api_errors.Conflict, Fate.ANSWERED),
+        (410, api_errors.ValidationFailed, Fate.ANSWERED),
+        (418, api_errors.ValidationFailed, Fate.ANSWERED),
+        (422, api_errors.ValidationFailed, Fate.ANSWERED),
+        (429, api_errors.RateLimited, Fate.ANSWERED),
+        (499, api_errors.ValidationFailed, Fate.ANSWERED),
+        (500, api_errors.ServerError, Fate.UNKNOWN),
+        (502, api_errors.ServerError, Fate.UNKNOWN),
+        (503, api_errors.ServerError, Fate.UNKNOWN),
+        (599, api_errors.ServerError, Fate.UNKNOWN),
+        (600, api_errors.ServerError, Fate.UNKNOWN),
     ],
 )
 @pytest.mark.parametrize(
@@ -93,7 +84,7 @@ def test_the_status_decides_about_class_and_fate_whatever_the_body(
 @pytest.mark.parametrize("status", [100, 103, 199, 300, 301, 302, 304, 307, 308, 399])
 def test_a_redirect_or_an_unheard_of_status_is_a_bad_answer_of_unknown_fate(status: int) -> None:
     error = error_of(status, b"<html>over there</html>", Location="https://evil.example/")
-    assert isinstance(error, BadAnswer)
+    assert isinstance(error, api_errors.BadAnswer)
     assert error.fate is Fate.UNKNOWN
     assert "a redirect or another status" in error.problem
     assert "over there" in error.excerpt
@@ -102,7 +93,7 @@ def test_a_redirect_or_an_unheard_of_status_is_a_bad_answer_of_unknown_fate(stat
 @pytest.mark.parametrize(("operation", "scope"), [(GET, "read"), (build(DISCONNECT_CLIENT), None)])
 def test_a_403_names_the_scope_the_operation_needs(operation: Request[Any], scope: str | None) -> None:
     error = error_of(403, b"", operation)
-    assert isinstance(error, MissingScope)
+    assert isinstance(error, api_errors.MissingScope)
     assert error.scope == scope
     assert ("needs the scope" in str(error)) is bool(scope)
 
@@ -190,13 +181,13 @@ def test_a_label_that_is_wrong_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("status", "cls"),
     [
-        (400, AuthenticationError),
-        (401, AuthenticationError),
-        (403, AuthenticationError),
-        (404, NotFound),
-        (422, ValidationFailed),
-        (429, RateLimited),
-        (500, ServerError),
+        (400, api_errors.AuthenticationError),
+        (401, api_errors.AuthenticationError),
+        (403, api_errors.AuthenticationError),
+        (404, api_errors.NotFound),
+        (422, api_errors.ValidationFailed),
+        (429, api_errors.RateLimited),
+        (500, api_errors.ServerError),
     ],
 )
 def test_a_token_request_that_is_refused_is_a_question_of_credentials(
@@ -274,7 +265,7 @@ def test_a_message_without_end_is_trimmed_in_the_text_and_kept_in_the_attribute(
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_asked_to_raise_for_a_success_it_raises_all_the_same(status: int) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(api_errors.BadAnswer):
         raise_for_error(GET, Response(status=status, headers={}, body=b"{}"))
 
 

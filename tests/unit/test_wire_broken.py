@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.samples import example, problem, raw
 from voucher_async import wire
-from voucher_async.models import (
-    Charge,
-    ChargePage,
-    ConnectedClient,
-    Reservation,
-)
+from voucher_async.models import Charge, ChargePage, ConnectedClient, Reservation
 
 
 @pytest.mark.parametrize(
