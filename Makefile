@@ -18,24 +18,31 @@ COSMIC_RAY := $(VENV)/.cosmic-ray-installed
 
 # Nothing is compiled twice, whatever the shell says: the tests start hundreds of interpreters.
 export PYTHONDONTWRITEBYTECODE :=
+# of what pip installs a third is ever imported, and compiled then
+export PIP_COMPILE := 0
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
-# the explorations on a clock of their own, which go the same ways on each. The kernel's part in an outage is the same
-# for every Python. Of all else each runs its share of every file, but tests/unit, tests/typing, tests/package and
-# tests/docs whole (tests/shares.py); `unit` runs everything.
+# the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
+# else each runs its share of every file (tests/shares.py); `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/chaos tests/mutants tests/package/test_wheel.py tests/transport/test_outage.py tests/payments/test_machine.py \
-	tests/unit/test_not_done.py tests/settlement/test_model.py tests/settlement/test_keys_storm.py
+	tests/chaos tests/mutants tests/proxies tests/package/test_wheel.py tests/transport/test_outage.py \
+	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
+	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
+	tests/settlement/test_keys_storm.py
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
-# and, without measuring, those that go the same ways again and again, or execute nothing of the package in their own
-# process. Measuring doubles what they cost, and adds nothing: what the others cover has to be enough.
+# and, without measuring, those that go the same ways again and again, or execute little of the package in their own
+# process. Measuring doubles what they cost, and adds next to nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/transport
-HEAVY := tests/payments/test_machine.py tests/payments/test_counts.py tests/secrets tests/frozen \
-	tests/aioresponses tests/unit/test_not_done.py tests/unit/test_sansio_shown.py \
-	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys_journal.py tests/settlement/test_keys_storm.py \
+HEAVY := tests/aioresponses tests/docs tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
+	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
+	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
+	tests/emulator/test_schemathesis.py tests/journals/test_alike.py tests/payments/test_counts.py \
+	tests/payments/test_machine.py tests/resources/test_bad_input.py tests/resources/test_paging.py \
+	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys.py \
+	$(patsubst %,tests/settlement/test_keys_%.py,cut_off journal named storm taken_over) \
 	tests/settlement/test_model.py tests/settlement/test_references.py \
-	tests/contract/test_codegen.py tests/emulator/test_schemathesis.py
+	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -91,8 +98,10 @@ types: setup ## mypy strict, pyright strict, and every public name typed
 	@$(IN_VENV) pyright --ignoreexternal --verifytypes voucher_async > $(BUILD)/verifytypes.log \
 		&& grep 'completeness score' $(BUILD)/verifytypes.log || { cat $(BUILD)/verifytypes.log; exit 1; }
 
-MEASURED := PYTHONDEVMODE=1 $(BIN)/python -m coverage run -m pytest -q
-UNMEASURED := PYTHONDEVMODE=1 $(BIN)/python -m pytest -q
+# development mode but for its checks of every byte of memory, which are for what is written in C
+TESTING := PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc $(BIN)/python -m
+MEASURED := $(TESTING) coverage run -m pytest -q
+UNMEASURED := $(TESTING) pytest -q
 
 unit: setup ## the tests, with branch coverage
 	@echo "== tests"
@@ -109,7 +118,7 @@ unit-heavy: setup
 	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(APART) $(patsubst %,--deselect=%,$(WAITING) $(HEAVY))
+	@$(APART) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"

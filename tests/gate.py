@@ -82,9 +82,12 @@ def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) ->
         environment.prepare(wheel)
         known = {
             "PYTHONDEVMODE": "1",
+            "PYTHONMALLOC": "pymalloc",
             "HYPOTHESIS_STORAGE_DIRECTORY": str(environment.folder / "hypothesis"),
         }
-        pytest = (environment.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+        # rewriting every assertion of a new copy takes ten seconds
+        options = ("-q", "-p", "no:cacheprovider", "--assert=plain")
+        pytest = (environment.executable, "-m", "pytest", *options, *arguments)
         with tempfile.TemporaryDirectory() as folder:
             copy_what_tests_need(ROOT, Path(folder))
             return _logged(log, Path(folder), os.environ | known, *_AFTER_OTHERS, *pytest)

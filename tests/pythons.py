@@ -119,7 +119,8 @@ class Environment:
             call(str(self.python), "-m", "venv", "--without-pip", str(self.folder))
             self.pip("install", *self.install, str(wheel))
             stamp.write_text(wanted, encoding="utf-8")
-        self.pip("install", "--no-deps", "--force-reinstall", str(wheel))
+        else:
+            self.pip("install", "--no-deps", "--force-reinstall", str(wheel))
 
     def pip(self, *arguments: str) -> str:
         """Run this environment's pip for that one, which saves one each.

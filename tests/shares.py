@@ -1,8 +1,7 @@
 """Shares of the tests, for the Pythons that need not run all of them.
 
 A share has its part of each file: of each big table of cases, and of the file's other tests. At least one
-test of each file is in every share, so that each file runs on each Python. What is in the folders of `WHOLE`
-is in every share.
+test of each file is in every share, so that each file runs on each Python.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["BIG", "WHOLE", "left_out", "read_share"]
+__all__ = ["BIG", "left_out", "read_share"]
 
 BIG: Final = 8  # cases of one test
 SELDOM: Final = 2  # of a big table a share has this much less than of the other tests
-# folders that are never shared: quick ones, and those that the Python itself may break
-WHOLE: Final = frozenset({"unit", "typing", "package", "docs"})
 
 
 def read_share(text: str) -> tuple[int, int]:
@@ -45,8 +42,6 @@ def left_out(ids: Sequence[str], number: int, count: int) -> set[str]:
         return set()
     left: set[str] = set()
     for tests in _grouped(ids, "::").values():
-        if not WHOLE.isdisjoint(tests[0].partition("::")[0].split("/")):
-            continue
         big = [cases for cases in _grouped(tests, "[").values() if len(cases) >= BIG]
         others = set(tests).difference(*big)
         for cases, shares in [*((cases, SELDOM * count) for cases in big), (others, count)]:

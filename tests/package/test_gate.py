@@ -144,7 +144,7 @@ def test_tests_run_in_development_mode_away_from_the_source(
     part = gate.tests_in(made, Path("a.whl"), ["--ignore=tests/chaos"])
     assert run_all([part], 1) == ["made"] * code
     output = (gate.LOGS / "made.log").read_text(encoding="utf-8")
-    assert "mode 1 -m pytest -q -p no:cacheprovider --ignore=tests/chaos" in output
+    assert "mode 1 -m pytest -q -p no:cacheprovider --assert=plain --ignore=tests/chaos" in output
     assert "tests\n" in output
     assert "voucher_async\n" not in output
     assert ("made: FAILED" in capsys.readouterr().out) is (code == 1)

@@ -97,7 +97,8 @@ def test_an_environment_is_made_once_and_gets_every_new_wheel(
     made = Environment("made", Path("python"), ("pytest==9",))
     made.prepare(Path("dist/first.whl"))
     assert commands[0] == ("python", "-m", "venv", "--without-pip", str(tmp_path / "made"))
-    assert commands[1][-3:] == ("install", "pytest==9", "dist/first.whl")
+    (installed,) = commands[1:]
+    assert installed[-3:] == ("install", "pytest==9", "dist/first.whl")
     del commands[:]
     made.prepare(Path("dist/second.whl"))
     assert [command[-4:] for command in commands] == [

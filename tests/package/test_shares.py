@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.conftest import pytest_collection_modifyitems
-from tests.shares import BIG, WHOLE, left_out, read_share
+from tests.shares import BIG, left_out, read_share
 
 PLAIN = [f"a.py::test_{number}" for number in range(30)]
 TABLE = [f"a.py::test_many[{kind}-{number}]" for kind in "xyz" for number in range(2 * BIG)]
@@ -34,13 +33,6 @@ def test_a_small_table_is_shared_like_the_other_tests_of_its_file() -> None:
     small = [f"a.py::test_few[{number}]" for number in range(BIG - 1)]
     runs = [kept([*small, *PLAIN], number, 3) for number in (1, 2, 3)]
     assert set(small) < {each for run in runs for each in run}
-
-
-@pytest.mark.parametrize("folder", sorted(WHOLE))
-def test_what_is_quick_or_hangs_on_the_python_is_in_every_share(root: Path, folder: str) -> None:
-    ids = [f"tests/{folder}/{each}" for each in IDS]
-    assert (root / "tests" / folder).is_dir()
-    assert left_out([*ids, *IDS], 2, 3) == left_out(IDS, 2, 3)
 
 
 @pytest.mark.parametrize("size", [1, 2, BIG])

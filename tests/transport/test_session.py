@@ -231,10 +231,22 @@ async def test_a_large_answer_within_the_limit_is_read(raw_server: RawServer) ->
 
 
 async def test_there_are_never_more_connections_than_allowed(raw_server: RawServer) -> None:
+    under_way: list[int] = []
+    most: list[int] = []
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.append(1)
+        most.append(len(under_way))
+        await asyncio.sleep(0.001)
+        under_way.pop()
+        await reply()(reader, writer)
+
+    raw_server.scripts = [count]
     async with raw_server.client(max_connections=5, timeout=Timeout(total=60.0)) as client:
         numbers = range(200)
         await asyncio.gather(*(client.reservations.charge(f"r-{n}", order_number="o-1") for n in numbers))
-    assert raw_server.connections <= 5
+    # in all there are more on a busy machine: a request whose record has become too old ends its connection
+    assert max(most) == 5
     assert raw_server.tokens == 1
     assert len(raw_server.requests) == 200
 
