@@ -19,20 +19,20 @@ _KEPT_EACH: Final = 8
 _secrets: Final[BoundedMap[str, tuple[str, ...]]] = BoundedMap(_KEPT)
 
 
-def record(key: object, secrets: Iterable[str]) -> None:
+def record(keys: Iterable[object], secrets: Iterable[str]) -> None:
     """Keep what must not be shown when something is said about an id; the latest 4,096 ids are kept.
 
     Args:
-        key: the id of a voucher, a reservation or a client; anything but a text is ignored.
+        keys: the ids of a voucher, a reservation or a client; anything but a text is ignored.
         secrets: its code, its pin, its secret.
     """
-    if not isinstance(key, str):
-        return
-    kept = _secrets.get(key, ())
-    for secret in secrets:
-        if secret not in kept:
-            kept = (*kept, secret)
-    _secrets[key] = kept[-_KEPT_EACH:]
+    for key in keys:
+        if isinstance(key, str):
+            kept = _secrets.get(key, ())
+            for secret in secrets:
+                if secret not in kept:
+                    kept = (*kept, secret)
+            _secrets[key] = kept[-_KEPT_EACH:]
 
 
 def recall(path: str) -> Iterator[str]:

@@ -53,6 +53,7 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_ID = 255
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")  # nothing of it is encoded
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _NOTHING: Final[Any] = type(None)
 _SECRET: Final = frozenset(
@@ -144,9 +145,9 @@ def build(
         InvalidInput: an id cannot stand in a path, or a query value cannot be encoded.
     """
     path = operation.path
-    if ids:
-        for name, value in ids.items():
-            path = path.replace(f"{{{name}}}", _encode_id(name, value))
+    for name, value in (ids or {}).items():
+        check_id(name, value)
+        path = path.replace(f"{{{name}}}", value if _PLAIN.fullmatch(value) else quote(value, safe=""))
     return Request(
         operation=operation,
         path=path,
@@ -176,10 +177,6 @@ def check_id(name: str, value: object) -> str:
     return value
 
 
-def _encode_id(name: str, value: object) -> str:
-    return quote(check_id(name, value), safe="")
-
-
 def _encode_query(query: Sequence[tuple[str, str]]) -> str:
     try:
         return urlencode(query, quote_via=quote)
@@ -201,35 +198,30 @@ def decode(request: Request[T], response: Response) -> T:
         return cast("T", None)
     if not response.complete:
         raise unreadable(request, response, "the body was cut off or is too large")
-    value = _read(request, response)
-    if isinstance(value, wire.WireError):
-        # raised out here, without the frames and errors below, which hold the body
-        raise unreadable(request, response, str(value))
-    problem = request.check(value) if request.check else None
+    wrong = ""
+    try:
+        if request.operation is REQUEST_TOKEN:
+            value = cast("T", _read_token(response.body))
+        else:
+            value = wire.decode(request.operation.answer, response.body)
+    except wire.WireError as error:
+        wrong = str(error)
+    problem = wrong or (request.check(value) if request.check else None)
     if problem:
+        # raised out here, without the errors and frames of reading, which hold the body
         raise unreadable(request, response, problem)
     if request.secrets or request.operation.id in _SECRET:
         _remember(request, value)
     return value
 
 
-def _read(request: Request[T], response: Response) -> T | wire.WireError:
-    try:
-        if request.operation.id == REQUEST_TOKEN.id:
-            return cast("T", _read_token(response.body))
-        return wire.decode(request.operation.answer, response.body)
-    except wire.WireError as error:
-        return error.with_traceback(None)
-
-
 def _remember(request: Request[Any], value: object) -> None:
     """Later answers may name the code of what they are about, which their requests do not hold."""
     secrets = request.secrets
     for name in ("code", "pin", "secret"):
-        if getattr(value, name, None):
-            secrets = (*secrets, conceal(cast("str", getattr(value, name))))
-    for name in ("id", "voucher_id"):
-        record(getattr(value, name, None), secrets)
+        if secret := getattr(value, name, None):
+            secrets = (*secrets, conceal(cast("str", secret)))
+    record((getattr(value, "id", None), getattr(value, "voucher_id", None)), secrets)
 
 
 def _read_token(body: bytes) -> Token:
