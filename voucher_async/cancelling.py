@@ -114,7 +114,7 @@ class Limits:
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             self._alarm = alarm = self._alarm_of(loop) or self._new_alarm(loop)
-        task: Any = asyncio.current_task()
+        task: Any = asyncio.current_task(loop)
         ends = alarm.time() + seconds
         limit = Limit(alarm, task, task.cancelling(), Real.uptime(), seconds, ends, ends)
         alarm.watched.add(limit)

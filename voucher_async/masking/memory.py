@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from voucher_async.bounded import BoundedMap
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["recall", "record"]
 
@@ -16,10 +15,10 @@ _KEPT: Final = 4096
 _KEPT_EACH: Final = 8
 
 # of the whole process: in one task more is masked than would have to be, never less
-_secrets: Final[BoundedMap[str, tuple[str, ...]]] = BoundedMap(_KEPT)
+_secrets: Final[OrderedDict[str, tuple[str, ...]]] = OrderedDict()
 
 
-def record(keys: Iterable[object], secrets: Iterable[str]) -> None:
+def record(keys: Iterable[object], secrets: Sequence[str]) -> None:
     """Keep what must not be shown when something is said about an id; the latest 4,096 ids are kept.
 
     Args:
@@ -28,11 +27,13 @@ def record(keys: Iterable[object], secrets: Iterable[str]) -> None:
     """
     for key in keys:
         if isinstance(key, str):
-            kept = _secrets.get(key, ())
+            kept = _secrets.pop(key, ())
             for secret in secrets:
                 if secret not in kept:
                     kept = (*kept, secret)
             _secrets[key] = kept[-_KEPT_EACH:]
+            if len(_secrets) > _KEPT:
+                _secrets.popitem(last=False)
 
 
 def recall(path: str) -> Iterator[str]:

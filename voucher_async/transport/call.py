@@ -192,8 +192,7 @@ class Call(Generic[T]):
         is_original = not is_get and (operation is not REQUEST_TOKEN or transport.is_one_host)
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         is_kept = not transport.session.is_plain or (is_get and is_copy(response))
-        received = transport.clock.monotonic()
-        answer: Answer[Any] = Answer(value=None, date=date, sent=sent, received=received, is_copy=is_kept)
+        answer: Answer[Any] = Answer(None, date, sent, transport.clock.monotonic(), is_kept)
         try:
             answer.value = decode(self._request, response)
         except ApiError as error:
@@ -227,7 +226,7 @@ class Call(Generic[T]):
 
     def _done(self, date: dt.datetime | None = None) -> Answer[T]:
         """An earlier attempt did it; the operations of which that can be said answer nothing."""
-        return Answer(value=cast("T", None), date=date, sent=self._sent or 0.0)
+        return Answer(cast("T", None), date, self._sent or 0.0)
 
     def _reauthenticate(self, token: Token) -> None:
         self._reauthenticated = True

@@ -100,11 +100,13 @@ class Exchange:
         self.method: str = operation.method
         if operation is REQUEST_TOKEN:
             self.url: URL = _fixed_url(settings.token_url)
-        elif request.path is operation.path and not request.query:
+        elif request.query:
+            self.url = URL(f"{settings.base_url}{request.path}?{request.query}", encoded=True)
+        elif request.path is operation.path:
             self.url = _fixed_url(f"{settings.base_url}{request.path}")
-        else:
-            query = f"?{request.query}" if request.query else ""
-            self.url = URL(f"{settings.base_url}{request.path}{query}", encoded=True)
+        else:  # the host is not read once more for each id
+            base = _fixed_url(settings.base_url)
+            self.url = base.with_path(f"{base.raw_path.rstrip('/')}{request.path}", encoded=True)
         self.headers: dict[str, str] = {"Cache-Control": "no-cache"} if self.method == "GET" else {}
         if request.call_id is not None:
             self.headers[_REQUEST_ID] = request.call_id

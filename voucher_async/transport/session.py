@@ -13,7 +13,7 @@ from voucher_async._version import __version__
 from voucher_async.errors import ConfigurationError, Fate, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
-from voucher_async.realtime import is_faked
+from voucher_async.realtime import APART, Real, is_faked
 from voucher_async.sansio import Response
 from voucher_async.transport.connection import armed_socket
 from voucher_async.transport.given import check_session, warn_of_anybody
@@ -65,6 +65,7 @@ class Session:
         self.closed: bool = False
         self._warned = self._armed = False
         self._silence = settings.timeout.read
+        self._most = settings.max_answer_bytes
         # waiting for a free connection and for DNS is limited by the deadline of the whole call
         self._timeout = _timeout(settings, settings.timeout.read)
         # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
@@ -110,8 +111,8 @@ class Session:
                 body.limit, body.armed = limit, self._armed
                 if self.is_plain:
                     body.silence, timeout = self._silence, self._timeout_counted
-            if is_faked(loop):
-                timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is real
+            # of a faked loop aiohttp's timers end at once, or never; the call's limit is a real one
+            is_real = abs(loop.time() - Real.monotonic()) < APART or not is_faked(loop)
             extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
             answer = await session.request(
                 exchange.method,
@@ -120,24 +121,24 @@ class Session:
                 data=body,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=timeout,
+                timeout=timeout if is_real else _UNTIMED,
                 **extra,
             )
             if body is not None and not body.begun and exchange.is_foreign:
                 answer.close()
                 body.over = True
                 body.refuse(body.refused or "an answer came before it was begun")
-            content, answered = await self._read(answer, limit)
+            stream = answer.content
+            is_whole = answer.closed and stream.is_eof() and not stream.exception()
+            if is_whole and stream.total_bytes <= self._most:
+                content: bytes = SecretBytes(stream.read_nowait())
+                answered = True
+            else:
+                content, answered = await self._read(answer, limit)
             if not content.isascii() or content.find(0, 0, 4) >= 0:
                 content = to_utf8(content, answer.charset)
-            return Response(
-                status=answer.status,
-                headers=answer.headers,
-                body=content,
-                complete=answered,
-                resent=body is not None and body.begun > 1,
-                secrets=exchange.secrets,
-            )
+            resent = body is not None and body.begun > 1
+            return Response(answer.status, answer.headers, content, answered, resent, exchange.secrets)
         except BaseException as error:
             failure = self._failure(exchange, limit, error)
             if failure is None:
@@ -167,7 +168,7 @@ class Session:
 
     async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
         """The body of an answer, and whether that is all of it."""
-        stream, most = answer.content, self._settings.max_answer_bytes
+        stream, most = answer.content, self._most
         chunks: list[bytes] = []
         size = 0
         try:
