@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -259,6 +260,7 @@ async def test_closing_a_connection_destroys_it_only_while_a_request_is_under_wa
     raw_server: RawServer, *, given: bool
 ) -> None:
     ends: list[BaseException | bytes] = []
+    lingering: list[bytes] = []
 
     async def watch(reader: asyncio.StreamReader) -> None:
         try:
@@ -267,6 +269,11 @@ async def test_closing_a_connection_destroys_it_only_while_a_request_is_under_wa
             ends.append(error)
 
     async def answer_and_watch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lingering.extend(
+            body._connections[-1][1].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+            for body in owners.values()
+            if isinstance(body, Watched)
+        )
         await reply()(reader, writer)
         await watch(reader)
 
@@ -284,6 +291,7 @@ async def test_closing_a_connection_destroys_it_only_while_a_request_is_under_wa
                 with contextlib.suppress(OutcomeUnknown):
                     await client.reservations.charge(f"r-{number}", order_number="o-0", timeout=0.3)
         await until(number + 1)
+    assert lingering == [struct.pack("ii", 1, 0)]  # whoever closes it, be it the system after a crash
     assert ends[0] == b""
     assert isinstance(ends[1], ConnectionResetError)
     await asyncio.sleep(0)
