@@ -7,6 +7,8 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+import attrs
+
 from voucher_async.realtime import Real, call_at, clock_of
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ class Limits:
         self._alarms: list[_Alarm] = []
 
     def limit(self, seconds: float) -> Limit:
-        """A limit for `with`, in the running task.
+        """A limit on the running task: until the end of its `with`, or until its `end`.
 
         Args:
             seconds: how long from now on.
@@ -112,7 +114,13 @@ class Limits:
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             self._alarm = alarm = self._alarm_of(loop) or self._new_alarm(loop)
-        return Limit(alarm, seconds)
+        task: Any = asyncio.current_task(loop)
+        ends = alarm.time() + seconds
+        limit = Limit(alarm, task, task.cancelling(), Real.uptime(), seconds, ends, ends)
+        alarm.watched.add(limit)
+        if ends < alarm.when:
+            alarm.be_there(ends)
+        return limit
 
     def _new_alarm(self, loop: asyncio.AbstractEventLoop) -> _Alarm:
         alarm = _Alarm(loop)
@@ -168,44 +176,27 @@ class _Alarm:
             self._stop_timer, self.when = None, math.inf
 
 
+@attrs.define(eq=False, repr=False)
 class Limit:
-    """Ends what is awaited inside `with` when its time is up: the task is cancelled, TimeoutError raised.
+    """Ends what its task waits for when its time is up: the task is cancelled, `with` raises TimeoutError.
 
     A part of it can have a shorter limit of its own, see `silence`.
-
-    Args:
-        alarm: watches it.
-        seconds: how long from now on.
 
     Attributes:
         ends: when its time is up, by the loop's clock in seconds.
         next: when it has to be looked at.
     """
 
-    __slots__ = (
-        "_alarm",
-        "_begun",
-        "_cancelling",
-        "_ended",
-        "_seconds",
-        "_silenced",
-        "_suspected",
-        "_task",
-        "ends",
-        "next",
-    )
-
-    def __init__(self, alarm: _Alarm, seconds: float) -> None:
-        self._alarm = alarm
-        self._begun = Real.uptime()  # goes on while the machine sleeps
-        self._cancelling = 0
-        self._ended = False
-        self._seconds = seconds
-        self._silenced = False
-        self._suspected = False
-        self._task: asyncio.Task[object] | None = None
-        self.ends: float = alarm.time() + seconds
-        self.next: float = self.ends
+    _alarm: _Alarm
+    _task: asyncio.Task[object]
+    _cancelling: int
+    _begun: float  # by a clock that goes on while the machine sleeps
+    _seconds: float
+    ends: float
+    next: float
+    _ended: bool = attrs.field(init=False, default=False)
+    _silenced: bool = attrs.field(init=False, default=False)
+    _suspected: bool = attrs.field(init=False, default=False)
 
     @property
     def passed(self) -> bool:
@@ -215,21 +206,26 @@ class Limit:
         """
         return self._alarm.time() >= self.ends or Real.uptime() - self._begun >= self._seconds
 
-    def silence(self, seconds: float) -> None:
+    def silence(self, seconds: float) -> bool:
         """Cancel the task when its peer stays silent that many seconds from now on.
 
         Whoever says so calls `heard` when that no longer matters, and asks `fell_silent` when cancelled.
+
+        Returns:
+            False when the time is up, see `passed`.
         """
         self._suspected = False
         # the end of an earlier silence is void in any case
         alarm = self._alarm
-        self.next = until = min(alarm.time() + seconds, self.ends)
+        now = alarm.time()
+        self.next = until = min(now + seconds, self.ends)
         if until < alarm.when:
             alarm.be_there(until)
+        return now < self.ends and Real.uptime() - self._begun < self._seconds
 
     def was_cancelled(self) -> bool:
         """True when the task was cancelled since it entered, by this limit or by somebody else."""
-        return self._task is not None and self._task.cancelling() > self._cancelling
+        return self._task.cancelling() > self._cancelling
 
     def heard(self) -> None:
         """Silence is no longer limited."""
@@ -240,7 +236,7 @@ class Limit:
 
     def fell_silent(self) -> bool:
         """True when the CancelledError just caught was for the silence; it is taken back then."""
-        if not self._silenced or self._task is None:
+        if not self._silenced:
             return False
         self._silenced = False
         # when others cancelled the task, too, that is what counts
@@ -248,8 +244,6 @@ class Limit:
 
     def strike(self, now: float) -> None:
         """The time is up, all of it or that of the silence."""
-        if self._task is None:
-            return
         if now >= self.ends:
             self._ended = True
             self._alarm.watched.discard(self)
@@ -264,24 +258,24 @@ class Limit:
             self.next = self.ends
         self._task.cancel()
 
+    def end(self) -> bool:
+        """Limit nothing any more, and take back what cancelled the task.
+
+        Returns:
+            True when the time was up; when others cancelled the task, too, that is what counts.
+        """
+        self._alarm.watched.discard(self)
+        if self._silenced:
+            self.fell_silent()
+        was_up, self._ended = self._ended, False
+        return was_up and self._task.uncancel() <= self._cancelling
+
     def __enter__(self) -> Self:
-        task: Any = asyncio.current_task()
-        self._task = task
-        self._cancelling = task.cancelling()
-        alarm = self._alarm
-        alarm.watched.add(self)
-        if self.next < alarm.when:
-            alarm.be_there(self.next)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._alarm.watched.discard(self)
-        if self._silenced:
-            self.fell_silent()
-        if self._ended and self._task is not None:
-            self._ended = False
-            # when others cancelled the task, too, or it ended in another way, that is what counts
-            if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-                raise TimeoutError from None
+        # what ended in another way is not told that its time was up
+        if self.end() and kind is asyncio.CancelledError:
+            raise TimeoutError from None

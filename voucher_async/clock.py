@@ -59,12 +59,8 @@ def uptime_of(clock: Clock) -> float:
     Args:
         clock: asked for its `uptime`; one of the application's own that has none, for `monotonic`.
     """
-    return _uptime_of(clock)()
-
-
-def _uptime_of(clock: Clock) -> Callable[[], float]:
     uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
-    return uptime
+    return uptime()
 
 
 class SystemClock:
@@ -82,14 +78,15 @@ class SystemClock:
             """The same, the time counted in which the machine slept."""
             ...
 
+        def now(self) -> dt.datetime:
+            """The wall clock in UTC."""
+            ...
+
     else:
         # asked several times a call: without a frame of their own
         monotonic = staticmethod(Real.monotonic)
         uptime = staticmethod(Real.uptime)
-
-    def now(self) -> dt.datetime:
-        """The wall clock in UTC."""
-        return Real.datetime.now(dt.UTC)
+        now = staticmethod(functools.partial(Real.datetime.now, dt.UTC))
 
     async def sleep(self, seconds: float) -> None:
         """Wait that many seconds on the running event loop."""
@@ -301,7 +298,7 @@ class ServerClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._uptime: Callable[[], float] = _uptime_of(clock)
+        self._uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
         self._text: str | None = None
         self._date: dt.datetime | None = None
         self._sent = 0.0
@@ -328,13 +325,10 @@ class ServerClock:
                 self._text, self._date, self._sent = text, date, sent
             self._moves = self._moves or self._original is None or date > self._original
             if original:
-                self._note(date, sent)
+                self._received, self._asked = self._uptime(), sent
+                if date != self._original:
+                    self._original, self._first, self._moves = date, self._received, False
         return date
-
-    def _note(self, date: dt.datetime, sent: float) -> None:
-        self._received, self._asked = self._uptime(), sent
-        if date != self._original:
-            self._original, self._first, self._moves = date, self._received, False
 
     @property
     def _stands_still(self) -> bool:

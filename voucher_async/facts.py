@@ -59,7 +59,7 @@ class FieldError:
     message: str | None = None
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(eq=False)
 class Answer(Generic[T]):
     """An answer that was understood.
 

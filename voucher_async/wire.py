@@ -18,7 +18,7 @@ import types
 import typing
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias, TypeVar
 
 import attrs
 import msgspec
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["WireError", "decode", "encode", "parse", "to_utf8"]
 
 T = TypeVar("T")
+_Step: TypeAlias = "Callable[[bytes], Any]"
 
 _AMOUNT: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}\Z")]
 _MOMENT: Final = Annotated[Real.datetime, msgspec.Meta(tz=True)]
@@ -83,17 +84,26 @@ def decode(cls: type[T], body: bytes) -> T:
         InvalidInput: it is that of a request which breaks a rule.
     """
     model: Any = cls
-    reader: Callable[[bytes], T] = _reader(model)
-    return _read(reader, body)
+    check, read, structure = _reader(model)
+    try:
+        if check is not None:
+            check(body)
+        value: T = read(body)
+        return value if structure is None else structure(value, cls)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(error) from None
 
 
 def parse(body: bytes) -> Any:
-    """Read JSON of any form.
+    """Read JSON of any form, in any encoding that shows itself.
 
     Raises:
         WireError: it is no JSON.
     """
-    return _read(msgspec.json.decode, body)
+    try:
+        return msgspec.json.decode(to_utf8(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(error) from None
 
 
 def encode(model: object) -> bytes:
@@ -159,18 +169,12 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _read(reader: Callable[[bytes], T], body: bytes) -> T:
-    body = to_utf8(body)
-    try:
-        return reader(body)
-    except msgspec.ValidationError as error:
-        raise _explain(str(error)) from None
-    except msgspec.DecodeError:
-        raise WireError("", "not JSON, or cut off") from None
-    except UnicodeDecodeError:
-        raise WireError("", "not UTF-8") from None
-    except RecursionError:
-        raise WireError("", "nested too deeply") from None
+def _explained(error: Exception) -> WireError:
+    if isinstance(error, msgspec.ValidationError):
+        return _explain(str(error))
+    if isinstance(error, msgspec.DecodeError):
+        return WireError("", "not JSON, or cut off")
+    return WireError("", "not UTF-8" if isinstance(error, UnicodeDecodeError) else "nested too deeply")
 
 
 def _explain(message: str) -> WireError:
@@ -185,20 +189,13 @@ def _explain(message: str) -> WireError:
 
 
 @cache
-def _reader(cls: type[Any]) -> Callable[[bytes], Any]:
-    """The function that reads a model."""
+def _reader(cls: type[Any]) -> tuple[_Step | None, _Step, Callable[[Any, Any], Any] | None]:
+    """The steps that read a model: one that checks, one that reads, one that makes it of what was read."""
     native = _native(cls)
-    read = msgspec.json.Decoder(native).decode
     twin = _twin(cls)
     check = None if twin is None else msgspec.json.Decoder(twin).decode
     structure = None if native is cls else _converter().get_structure_hook(cls)
-
-    def reader(body: bytes) -> Any:
-        if check is not None:
-            check(body)
-        return read(body) if structure is None else structure(read(body), cls)
-
-    return reader
+    return check, msgspec.json.Decoder(native).decode, structure
 
 
 @cache

@@ -176,8 +176,8 @@ async def test_the_body_of_a_request_is_begun_when_the_machine_says_so() -> None
 
 async def _begin(machine: Machine, begin_by: float, late: float) -> None:
     body = Watched()
-    body.clock = clock = ManualClock()
-    body.begin_by = uptime_of(clock) + begin_by
+    clock = ManualClock()
+    body.uptime, body.begin_by = clock.uptime, clock.uptime() + begin_by
     sent = Call(OPERATIONS["redeem"], CallState.SENT, "A", sent_at=uptime_of(clock), under_way=True)
     clock.advance(late)
     try:

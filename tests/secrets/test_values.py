@@ -111,11 +111,11 @@ def test_a_block_that_ends_in_another_context_forgets_nothing_and_does_not_fail(
 
 
 def test_secrets_are_found_by_the_ids_in_a_path() -> None:
-    record("a/b ü", ["one"])
-    record("a/b ü", ["two", "one"])
-    record(None, ["three"])
+    record(["a/b ü"], ["one"])
+    record(["a/b ü"], ["two", "one"])
+    record([None], ["three"])
     assert list(recall("/vouchers/a%2Fb%20%C3%BC/charges/x")) == ["one", "two"]
     for number in range(5000):
-        record(f"v-{number}", [str(number)])
+        record([f"v-{number}"], [str(number)])
     assert list(recall("/vouchers/a%2Fb%20%C3%BC")) == []
     assert list(recall("/vouchers/v-4999")) == ["4999"]

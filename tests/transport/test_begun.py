@@ -22,7 +22,7 @@ from voucher_async import CallTimeout, Fate, OutcomeUnknown, Settings, Timeout, 
 from voucher_async.cancelling import Limit
 from voucher_async.realtime import Real
 from voucher_async.sansio import Response
-from voucher_async.transport.connection import Connection
+from voucher_async.transport.connection import owners
 from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.session import Session
 from voucher_async.transport.watched import NotBegunError, Watched
@@ -33,9 +33,9 @@ TOKEN = json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 3
 
 
 @pytest.fixture(autouse=True)
-def no_other_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_other_owners() -> None:
     """Connections that other tests have abandoned with their loops are not counted."""
-    monkeypatch.setattr(Connection, "_owners", {})
+    owners.clear()
 
 
 STOPPED = """
@@ -196,8 +196,8 @@ async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_m
 class Pipe(asyncio.Transport):
     """A transport that does nothing but remember."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, extra: dict[str, object] | None = None) -> None:
+        super().__init__(extra)
         self.ended: list[str] = []
 
     def is_closing(self) -> bool:
@@ -248,63 +248,60 @@ async def test_all_connections_of_a_body_but_that_of_its_answer_are_aborted() ->
         assert (first.ended, second.ended) == (["aborted"], last)
 
 
+@pytest.mark.parametrize("given", [False, True], ids=["its own session", "a session that was handed in"])
 async def test_closing_a_connection_destroys_it_only_while_a_request_is_under_way(
-    raw_server: RawServer,
+    raw_server: RawServer, *, given: bool
 ) -> None:
-    seen: list[tuple[int, int]] = []
-    client = raw_server.client()
-
-    def lingering() -> tuple[int, int]:
-        sockets.extend(connection._socket for connection in Connection._owners.values())
-        value = sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
-        on, seconds = struct.unpack("ii", value)
-        return on, seconds
-
-    sockets: list[socket.socket] = []
-
-    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(lingering())
-        await reply()(reader, writer)
-
-    raw_server.scripts = [look]
-    async with client:
-        await client.reservations.charge("r-0", order_number="o-0")
-        seen.append(lingering())
-    assert seen == [(1, 0), (0, 0)]
-    assert not Connection._owners
-
-
-async def test_one_that_is_done_with_a_connection_leaves_it_to_the_next() -> None:
-    here, there = socket.socketpair()
-    with here, there:
-
-        class Transport(asyncio.Transport):
-            pass
-
-        first = Connection(Transport({"socket": here}))
-        second = Connection(Transport({"socket": here}))
-        first.release()
-        assert Connection._owners == {here.fileno(): second}
-        second.release()
-    assert not Connection._owners
-
-
-async def test_what_ends_without_an_answer_is_reset_and_not_closed(raw_server: RawServer) -> None:
     ends: list[BaseException | bytes] = []
+    lingering: list[bytes] = []
 
-    async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def watch(reader: asyncio.StreamReader) -> None:
         try:
             ends.append(await reader.read())
         except ConnectionResetError as error:
             ends.append(error)
 
-    raw_server.scripts = [wait]
-    async with raw_server.client() as client:
-        with pytest.raises(OutcomeUnknown):
-            await client.reservations.charge("r-1", order_number="o-1", timeout=0.3)
-        while not ends:
-            await asyncio.sleep(0.01)
-    assert isinstance(ends[0], ConnectionResetError)
+    async def answer_and_watch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lingering.extend(
+            body._connections[-1][1].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+            for body in owners.values()
+            if isinstance(body, Watched)
+        )
+        await reply()(reader, writer)
+        await watch(reader)
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(ends) < count:
+                await asyncio.sleep(0.01)
+
+    raw_server.scripts = [answer_and_watch, lambda reader, _: watch(reader)]
+    for number in range(2):
+        async with contextlib.AsyncExitStack() as stack:
+            session = await stack.enter_async_context(aiohttp.ClientSession()) if given else None
+            client = VoucherClient(settings=raw_server.settings(), session=session)
+            async with client:
+                with contextlib.suppress(OutcomeUnknown):
+                    await client.reservations.charge(f"r-{number}", order_number="o-0", timeout=0.3)
+        await until(number + 1)
+    assert lingering == [struct.pack("ii", 1, 0)]  # whoever closes it, be it the system after a crash
+    assert ends[0] == b""
+    assert isinstance(ends[1], ConnectionResetError)
+    await asyncio.sleep(0)
+    assert not owners
+
+
+async def test_one_that_is_done_with_a_connection_leaves_it_to_the_next() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        pipe = Pipe({"socket": here})
+        first, second = Watched(), Watched()
+        await first.begin(Writer(pipe))
+        await second.begin(Writer(pipe))
+        first.end(answered=True)
+        assert owners == {here.fileno(): second}
+        second.end(answered=True)
+    assert not owners
 
 
 async def test_an_answer_that_is_there_before_its_request_is_none(raw_server: RawServer) -> None:

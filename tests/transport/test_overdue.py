@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 import pytest
@@ -47,7 +48,8 @@ class Plain:
 
 def watched(clock: Clock) -> Watched:
     body = Watched()
-    body.clock, body.begin_by = clock, uptime_of(clock) + 2.0
+    body.uptime = partial(uptime_of, clock)
+    body.begin_by = body.uptime() + 2.0
     return body
 
 

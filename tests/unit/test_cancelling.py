@@ -223,10 +223,12 @@ async def test_an_error_that_comes_with_the_end_is_the_one_that_is_raised() -> N
 
 @virtually
 async def test_a_limit_has_passed_when_its_time_is_up_by_the_loop() -> None:
-    limit = Limits().limit(SOON)
-    assert not limit.passed
-    await asyncio.sleep(2 * SOON)
-    assert limit.passed
+    with Limits().limit(SOON) as limit:
+        assert not limit.passed
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(2 * SOON)
+        assert limit.passed
+        assert not limit.silence(SOON)
 
 
 @virtually
@@ -235,10 +237,12 @@ async def test_a_limit_has_passed_when_its_time_is_up_by_a_clock_that_does_not_s
 ) -> None:
     readings = [100.0]
     monkeypatch.setattr(Real, "uptime", staticmethod(lambda: readings[0]))
-    limit = Limits().limit(SOON)
-    assert not limit.passed
-    readings[0] += 2 * SOON  # the machine slept, and the loop's clock did not notice
-    assert limit.passed
+    with Limits().limit(SOON) as limit:
+        assert not limit.passed
+        assert limit.silence(SOON)
+        readings[0] += 2 * SOON  # the machine slept, and the loop's clock did not notice
+        assert limit.passed
+        assert not limit.silence(SOON)
 
 
 def test_two_loops_in_two_threads_do_not_lose_each_others_limits() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from voucher_async.bounded import BoundedMap
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["recall", "record"]
 
@@ -16,23 +15,25 @@ _KEPT: Final = 4096
 _KEPT_EACH: Final = 8
 
 # of the whole process: in one task more is masked than would have to be, never less
-_secrets: Final[BoundedMap[str, tuple[str, ...]]] = BoundedMap(_KEPT)
+_secrets: Final[OrderedDict[str, tuple[str, ...]]] = OrderedDict()
 
 
-def record(key: object, secrets: Iterable[str]) -> None:
+def record(keys: Iterable[object], secrets: Sequence[str]) -> None:
     """Keep what must not be shown when something is said about an id; the latest 4,096 ids are kept.
 
     Args:
-        key: the id of a voucher, a reservation or a client; anything but a text is ignored.
+        keys: the ids of a voucher, a reservation or a client; anything but a text is ignored.
         secrets: its code, its pin, its secret.
     """
-    if not isinstance(key, str):
-        return
-    kept = _secrets.get(key, ())
-    for secret in secrets:
-        if secret not in kept:
-            kept = (*kept, secret)
-    _secrets[key] = kept[-_KEPT_EACH:]
+    for key in keys:
+        if isinstance(key, str):
+            kept = _secrets.pop(key, ())
+            for secret in secrets:
+                if secret not in kept:
+                    kept = (*kept, secret)
+            _secrets[key] = kept[-_KEPT_EACH:]
+            if len(_secrets) > _KEPT:
+                _secrets.popitem(last=False)
 
 
 def recall(path: str) -> Iterator[str]:

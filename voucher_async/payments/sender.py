@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -10,6 +10,8 @@ from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.replies import brief
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from voucher_async.clock import Deadline
     from voucher_async.errors import VoucherError
     from voucher_async.facts import Answer
@@ -28,7 +30,7 @@ class Sender(Protocol):
         """The deadline of a call that begins now; `timeout` in seconds, None for the client's own."""
         ...
 
-    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
+    def send(self, request: Request[T], deadline: Deadline) -> Coroutine[Any, Any, Answer[T]]:
         """Send a request and read its answer."""
         ...
 

@@ -53,6 +53,7 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_ID = 255
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")  # nothing of it is encoded
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _NOTHING: Final[Any] = type(None)
 _SECRET: Final = frozenset(
@@ -61,7 +62,7 @@ _SECRET: Final = frozenset(
 _KIND: Final = 80
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(eq=False)
 class Request(Generic[T]):
     """One call, ready to be sent.
 
@@ -70,10 +71,10 @@ class Request(Generic[T]):
         path: below the API base, ids filled in and encoded.
         query: the query string, encoded, without `?`.
         body: the body; it may hold secrets and is not shown.
-        content_type: the media type of the body.
         secrets: secret values in the body, to be masked in whatever the server says.
         repeatable: False for a creation without an id, which a repeat would do twice.
         check: says what is wrong with a model that was read, None when it is what was asked for.
+        content_type: the media type of the body.
         call_id: the id of the money call, sent as a header with each request of it; None for other calls.
         begin_by: the moment until which the body may be begun to be written, in seconds as `uptime_of` the
             client's clock counts; None: as long as the call may take.
@@ -83,10 +84,10 @@ class Request(Generic[T]):
     path: str
     query: str = ""
     body: bytes | None = attrs.field(default=None, repr=False)
-    content_type: str = "application/json"
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     repeatable: bool = True
     check: Callable[[T], str | None] | None = None
+    content_type: str = "application/json"
     call_id: str | None = None
     begin_by: float | None = None
 
@@ -98,7 +99,7 @@ class Request(Generic[T]):
         )
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(eq=False)
 class Response:
     """An answer as it came.
 
@@ -144,18 +145,13 @@ def build(
         InvalidInput: an id cannot stand in a path, or a query value cannot be encoded.
     """
     path = operation.path
-    if ids:
-        for name, value in ids.items():
-            path = path.replace(f"{{{name}}}", _encode_id(name, value))
-    return Request(
-        operation=operation,
-        path=path,
-        query=_encode_query(query) if query else "",
-        body=None if body is None else SecretBytes(wire.encode(body)),
-        secrets=tuple(filter(None, secrets)),
-        repeatable=repeatable,
-        check=check,
-    )
+    for name, value in (ids or {}).items():
+        check_id(name, value)
+        path = path.replace(f"{{{name}}}", value if _PLAIN.fullmatch(value) else quote(value, safe=""))
+    text = _encode_query(query) if query else ""
+    content = None if body is None else SecretBytes(wire.encode(body))
+    # by position: a class is slow to be called by name, and this is on the way of every call
+    return Request(operation, path, text, content, tuple(filter(None, secrets)), repeatable, check)
 
 
 def check_id(name: str, value: object) -> str:
@@ -174,10 +170,6 @@ def check_id(name: str, value: object) -> str:
     if not value.isprintable():
         raise InvalidInput(name, "must not hold control characters, line breaks or lone surrogates", value)
     return value
-
-
-def _encode_id(name: str, value: object) -> str:
-    return quote(check_id(name, value), safe="")
 
 
 def _encode_query(query: Sequence[tuple[str, str]]) -> str:
@@ -201,35 +193,30 @@ def decode(request: Request[T], response: Response) -> T:
         return cast("T", None)
     if not response.complete:
         raise unreadable(request, response, "the body was cut off or is too large")
-    value = _read(request, response)
-    if isinstance(value, wire.WireError):
-        # raised out here, without the frames and errors below, which hold the body
-        raise unreadable(request, response, str(value))
-    problem = request.check(value) if request.check else None
-    if problem:
-        raise unreadable(request, response, problem)
-    if request.secrets or request.operation.id in _SECRET:
-        _remember(request, value)
-    return value
-
-
-def _read(request: Request[T], response: Response) -> T | wire.WireError:
     try:
-        if request.operation.id == REQUEST_TOKEN.id:
-            return cast("T", _read_token(response.body))
-        return wire.decode(request.operation.answer, response.body)
+        if request.operation is REQUEST_TOKEN:
+            value = cast("T", _read_token(response.body))
+        else:
+            value = wire.decode(request.operation.answer, response.body)
     except wire.WireError as error:
-        return error.with_traceback(None)
+        problem = str(error)
+    else:
+        problem = (request.check(value) if request.check else None) or ""
+        if not problem:
+            if request.secrets or request.operation.id in _SECRET:
+                _remember(request, value)
+            return value
+    # raised out here, without the errors and frames of reading, which hold the body
+    raise unreadable(request, response, problem)
 
 
 def _remember(request: Request[Any], value: object) -> None:
     """Later answers may name the code of what they are about, which their requests do not hold."""
     secrets = request.secrets
     for name in ("code", "pin", "secret"):
-        if getattr(value, name, None):
-            secrets = (*secrets, conceal(cast("str", getattr(value, name))))
-    for name in ("id", "voucher_id"):
-        record(getattr(value, name, None), secrets)
+        if secret := getattr(value, name, None):
+            secrets = (*secrets, conceal(cast("str", secret)))
+    record((getattr(value, "id", None), getattr(value, "voucher_id", None)), secrets)
 
 
 def _read_token(body: bytes) -> Token:

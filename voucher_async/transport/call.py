@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 import re
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 import attrs
 
 from voucher_async.api_errors import ApiError, AuthenticationError, BadAnswer
-from voucher_async.cancelling import quietly
+from voucher_async.cancelling import Limit, quietly
+from voucher_async.clock import Deadline
 from voucher_async.errors import (
     CallTimeout,
     ConfigurationError,
@@ -23,18 +25,17 @@ from voucher_async.errors import (
 from voucher_async.events import AttemptEnded, AttemptStarted, Repeating
 from voucher_async.facts import Answer
 from voucher_async.operations import REQUEST_TOKEN, Retry
-from voucher_async.sansio import decode, unreadable
+from voucher_async.sansio import Request, decode, unreadable
 from voucher_async.statuses import is_healthy
 from voucher_async.transport.exchange import Exchange
+from voucher_async.transport.kit import TransportKit
 from voucher_async.transport.retry import Attempt, Verdict, is_repeatable, judge
 
 if TYPE_CHECKING:
     from voucher_async.auth import Token, TokenProvider
-    from voucher_async.cancelling import Limit
-    from voucher_async.clock import Deadline
+    from voucher_async.cancelling import Limits
     from voucher_async.errors import CallFacts
-    from voucher_async.sansio import Request, Response
-    from voucher_async.transport.kit import TransportKit
+    from voucher_async.sansio import Response
 
 __all__ = ["Call", "is_copy"]
 
@@ -57,11 +58,11 @@ class _Failure:
 
     error: VoucherError
     known: Attempt
-    sent: float
     date: dt.datetime | None = None
     lasting: bool = False
 
 
+@attrs.define(eq=False, repr=False)
 class Call(Generic[T]):
     """One call: its attempts, and what is known about them.
 
@@ -71,57 +72,69 @@ class Call(Generic[T]):
         deadline: when to give up.
     """
 
-    __slots__ = (
-        "_attempts",
-        "_deadline",
-        "_exchange",
-        "_in_doubt",
-        "_last",
-        "_limit",
-        "_misses",
-        "_reauthenticated",
-        "_request",
-        "_requests",
-        "_retries",
-        "_sent",
-        "_transport",
-        "_wants_token",
-    )
+    _transport: TransportKit
+    _request: Request[T]
+    _deadline: Deadline
+    _sent: float | None = attrs.field(init=False, default=None)
+    _exchange: Exchange | None = attrs.field(init=False, default=None)
+    _limit: Limit | None = attrs.field(init=False, default=None)
+    _attempts: int = attrs.field(init=False, default=0)
+    _requests: int = attrs.field(init=False, default=0)  # attempts that may have been sent
+    _retries: int = attrs.field(init=False, default=0)
+    _misses: int = attrs.field(init=False, default=0)  # attempts that were not
+    _in_doubt: int = attrs.field(init=False, default=0)
+    _reauthenticated: bool = attrs.field(init=False, default=False)
+    _wants_token: bool = attrs.field(init=False, default=False)
+    _last: str = attrs.field(init=False, default="")  # why the last attempt failed
 
-    def __init__(self, transport: TransportKit, request: Request[T], deadline: Deadline) -> None:
-        self._transport = transport
-        self._request = request
-        self._deadline = deadline
-        self._sent: float | None = None
-        self._exchange: Exchange | None = None
-        self._limit: Limit | None = None
-        self._attempts = 0
-        self._requests = 0  # attempts that may have been sent
-        self._retries = 0
-        self._misses = 0  # attempts that were not
-        self._in_doubt = 0
-        self._reauthenticated = False
-        self._wants_token = False
-        self._last = ""  # why the last attempt failed
+    async def run(self, limits: Limits) -> Answer[T]:
+        """The attempt loop; there is no other. See `Transport.send` for what it raises."""
+        left = self._deadline.left()
+        if left <= 0:
+            # a time-out of nothing would still let the request be written before it strikes
+            raise self.gave_up()
+        transport, request = self._transport, self._request
+        tokens = transport.tokens if request.operation.secured else None
+        self._limit = limit = limits.limit(left)
+        try:
+            while True:
+                token = (tokens.current() or await self._acquire(tokens)) if tokens is not None else None
+                self._attempts += 1
+                self._exchange = exchange = Exchange(request, transport.settings, token, transport.uptime)
+                if transport.hooks.active:
+                    transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
+                self._sent = sent = transport.clock.monotonic()
+                try:
+                    response = await transport.session.send(exchange, limit)
+                except BaseException as error:  # noqa: BLE001 - raised there, but for the transport's
+                    end: Answer[T] | _Failure = self._unanswered(exchange, error)
+                else:
+                    end = self._answered(response, sent)
+                if isinstance(end, Answer):
+                    return end
+                limit.heard()
+                if await self._is_done(end, token):
+                    return self._done(end.date)
+        except BaseException as error:  # noqa: BLE001 - raised there
+            return self._ended_by(error, limit)
+        finally:
+            limit.end()
 
-    async def run(self, limit: Limit) -> Answer[T]:
-        """The attempt loop; there is no other."""
-        self._limit = limit
-        tokens = self._transport.tokens if self._request.operation.secured else None
-        while True:
-            try:
-                token = None if tokens is None else (tokens.current() or await self._acquire(tokens))
-            except AuthenticationError:
-                if self._in_doubt and self._request.operation.retry is Retry.DISCONNECT:
-                    return self._done(self._sent or 0.0)  # the credentials are gone: it was done
-                raise
-            end = await self._attempt(token, limit)
-            if isinstance(end, Answer):
-                return end
-            verdict = judge(self._request.operation.retry, end.known)
-            if verdict is Verdict.DONE:
-                return self._done(end.sent, end.date)
-            await self._prepare_next(verdict, end, token)
+    def _ended_by(self, error: BaseException, limit: Limit) -> Answer[T]:
+        """Raise the error for the end of a call; an answer where the credentials to be given up are gone."""
+        if isinstance(error, VoucherError):
+            is_gone = isinstance(error, AuthenticationError) and self._wants_token and self._in_doubt
+            if is_gone and self._request.operation.retry is Retry.DISCONNECT:
+                return self._done()
+            self.stamp(error)
+            raise error
+        is_up = isinstance(error, asyncio.CancelledError) and limit.end()
+        if is_up or isinstance(error, TimeoutError):
+            raise (self.was_closed() if self._transport.session.closed else self.gave_up()) from None
+        if isinstance(error, Exception):
+            raise self.broke(error) from error
+        error.__dict__["fate"] = self.fate
+        raise error
 
     async def _acquire(self, tokens: TokenProvider) -> Token:
         self._wants_token = True
@@ -136,8 +149,11 @@ class Call(Generic[T]):
         self._wants_token = False
         return token
 
-    async def _prepare_next(self, verdict: Verdict, end: _Failure, token: Token | None) -> None:
-        """Do what has to be done before the next attempt; raises the error when there is none."""
+    async def _is_done(self, end: _Failure, token: Token | None) -> bool:
+        """True when an earlier attempt did it; else prepare the next attempt, or raise the error."""
+        verdict = judge(self._request.operation.retry, end.known)
+        if verdict is Verdict.DONE:
+            return True
         if end.known.resent:
             end.error.fate = Fate.UNKNOWN  # the answer says nothing about the request before it
         pause = 0.0
@@ -153,34 +169,30 @@ class Call(Generic[T]):
         self._exchange = None  # judged, and counted
         if pause:
             await self._transport.clock.sleep(pause)
+        return False
 
-    async def _attempt(self, token: Token | None, limit: Limit) -> Answer[T] | _Failure:
-        self._attempts += 1
-        transport = self._transport
-        self._exchange = exchange = self._make_exchange(token)
-        if transport.hooks.active:
-            transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
-        self._sent = sent = transport.clock.monotonic()
-        try:
-            response = await transport.session.send(exchange, limit)
-        except TransportError as error:
-            self._requests += error.fate is not Fate.NOT_SENT
-            self._ended(error.fate, error=error)
-            return _Failure(error, self._known(error.fate), sent, lasting=exchange.lasting)
-        except BaseException as error:
+    def _unanswered(self, exchange: Exchange, error: BaseException) -> _Failure:
+        """An attempt that no answer came to; raises an error that is none of the transport's."""
+        if not isinstance(error, TransportError):
             self._ended(exchange.fate, error=error)
-            raise
+            raise error
+        self._requests += error.fate is not Fate.NOT_SENT
+        self._ended(error.fate, error=error)
+        return _Failure(error, self._known(error.fate), lasting=exchange.lasting)
+
+    def _answered(self, response: Response, sent: float) -> Answer[T] | _Failure:
+        """An attempt that was answered, if only with an error."""
+        transport, operation = self._transport, self._request.operation
         self._requests += 1
-        if self._attempts == 1 and is_healthy(response.status):
-            transport.budget.succeeded()
-        operation = self._request.operation
+        budget = transport.budget
+        if budget.level < budget.capacity and self._attempts == 1 and is_healthy(response.status):
+            budget.succeeded()
         is_get = operation.method == "GET"  # no cache answers anything else
         # tokens may come from another host, with a clock of its own
         is_original = not is_get and (operation is not REQUEST_TOKEN or transport.is_one_host)
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         is_kept = not transport.session.is_plain or (is_get and is_copy(response))
-        received = transport.clock.monotonic()
-        answer: Answer[Any] = Answer(value=None, date=date, sent=sent, received=received, is_copy=is_kept)
+        answer: Answer[Any] = Answer(None, date, sent, transport.clock.monotonic(), is_kept)
         try:
             answer.value = decode(self._request, response)
         except ApiError as error:
@@ -189,23 +201,14 @@ class Call(Generic[T]):
             failure = unreadable(self._request, response, f"an unforeseen {type(error).__name__}")
             failure.__cause__ = error
         else:
-            self._ended(Fate.ANSWERED, response)
+            if transport.hooks.active or _logger.isEnabledFor(logging.DEBUG):
+                self._ended(Fate.ANSWERED, response)
             return answer
         failure.answer = answer
         if not self._proves(response, failure):
             failure.fate = Fate.UNKNOWN
         self._ended(Fate.ANSWERED, response, failure)
-        return _Failure(failure, self._known(Fate.ANSWERED, response, failure), sent, date)
-
-    def _make_exchange(self, token: Token | None) -> Exchange:
-        request, settings = self._request, self._transport.settings
-        if request.operation is REQUEST_TOKEN:
-            url = settings.token_url
-        elif request.query:
-            url = f"{settings.base_url}{request.path}?{request.query}"
-        else:
-            url = f"{settings.base_url}{request.path}"
-        return Exchange(request, url, token, self._transport.clock)
+        return _Failure(failure, self._known(Fate.ANSWERED, response, failure), date)
 
     def _known(
         self, fate: Fate | None, response: Response | None = None, error: ApiError | None = None
@@ -221,9 +224,9 @@ class Call(Generic[T]):
             repeatable=self._request.repeatable,
         )
 
-    def _done(self, sent: float, date: dt.datetime | None = None) -> Answer[T]:
+    def _done(self, date: dt.datetime | None = None) -> Answer[T]:
         """An earlier attempt did it; the operations of which that can be said answer nothing."""
-        return Answer(value=cast("T", None), date=date, sent=sent)
+        return Answer(cast("T", None), date, self._sent or 0.0)
 
     def _reauthenticate(self, token: Token) -> None:
         self._reauthenticated = True

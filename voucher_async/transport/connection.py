@@ -16,71 +16,64 @@ import struct
 import sys
 from typing import Any, Final
 
-__all__ = ["Connection", "hear_out", "is_closing"]
+__all__ = ["arm", "armed_socket", "destroy", "disarm", "hear_out", "is_closing", "owners"]
 
 _FORMAT: Final = "hh" if sys.platform == "win32" else "ii"
 _DESTROY: Final = struct.pack(_FORMAT, 1, 0)
 _DELIVER: Final = struct.pack(_FORMAT, 0, 0)
 _TURNS: Final = 6  # of the loop, after which even the end of a TLS connection has gone through all layers
 
+# the body that is under way on a descriptor: when one is answered, the next may be on it already
+owners: Final[dict[int, object]] = {}
 
-class Connection:
-    """A connection that a request is written to, from then on until its answer is there.
+
+class _Armed(socket.socket):
+    """A socket that is armed from its making on, so that nothing has to be set for a request."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Destroy the connection under a request; close an idle one as any other."""
+        if owners.pop(self.fileno(), None) is None:
+            disarm(self)
+        super().close()
+
+
+def armed_socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket whose connection is destroyed when it is closed under a request.
 
     Args:
-        transport: what the request is written to.
+        address: begins with its family, its type and its protocol.
     """
-
-    __slots__ = ("_descriptor", "_socket", "_transport")
-
-    # the request that a descriptor belongs to: when one is released, the next may be on it already
-    _owners: Final[dict[int, Connection]] = {}
-
-    def __init__(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._socket: Any = transport.get_extra_info("socket")
-        self._descriptor = _descriptor_of(self._socket)
-        if self._descriptor >= 0:
-            self._owners[self._descriptor] = self
-        self._linger(_DESTROY)
-
-    def release(self) -> None:
-        """The answer is there: from now on the connection is closed as any other."""
-        if self._owners.get(self._descriptor) is self:
-            del self._owners[self._descriptor]
-            self._linger(_DELIVER)
-
-    def destroy(self) -> None:
-        """Forget what was written and is not with the server yet, and break the connection off."""
-        if self._owners.get(self._descriptor) is self:
-            del self._owners[self._descriptor]
-            self._linger(_DESTROY)
-        for layer in _layers(self._transport):
-            with contextlib.suppress(RuntimeError):  # its loop is closed, and so are its sockets
-                layer.abort()
-
-    def _linger(self, how: bytes) -> None:
-        try:  # noqa: SIM105 - on the way of every call
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
-        except (OSError, AttributeError):
-            pass  # closed already, or no TCP connection at all
+    made = _Armed(*address[:3])
+    arm(made)
+    return made
 
 
-def _layers(transport: Any) -> tuple[Any, ...]:
-    """A transport and those under it; closing one of TLS only begins a farewell that the peer has to end."""
-    under = _under(transport)
-    return (transport,) if under is None else (transport, *_layers(under))
+def arm(sock: Any) -> None:
+    """From now on destroy the connection when it is closed."""
+    _linger(sock, _DESTROY)
 
 
-def _under(transport: Any) -> Any:
-    return getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+def disarm(sock: Any) -> None:
+    """From now on deliver what was written when the connection is closed."""
+    _linger(sock, _DELIVER)
 
 
-def _descriptor_of(sock: Any) -> int:
-    try:
-        return int(sock.fileno())
-    except (OSError, AttributeError):
-        return -1
+def _linger(sock: Any, how: bytes) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # closed already, or no TCP connection at all
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
+
+
+def destroy(transport: asyncio.BaseTransport) -> None:
+    """Forget what was written and is not with the server yet, and break the connection off."""
+    arm(transport.get_extra_info("socket"))
+    layer: Any = transport
+    while layer is not None:  # closing one of TLS only begins a farewell that the peer has to end
+        under = getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
+        with contextlib.suppress(RuntimeError):  # its loop is closed, and so are its sockets
+            layer.abort()
+        layer = under
 
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:
@@ -89,7 +82,7 @@ def is_closing(transport: asyncio.BaseTransport) -> bool:
     while layer is not None:
         if layer.is_closing():
             return True
-        layer = _under(layer)
+        layer = getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
     return False
 
 
@@ -98,18 +91,17 @@ async def hear_out(transport: asyncio.BaseTransport) -> None:
 
     It is the end of the connection, as a rule.
     """
-    descriptor = _descriptor_of(transport.get_extra_info("socket"))
-    if descriptor < 0 or not _has_news(descriptor):
+    try:
+        descriptor = transport.get_extra_info("socket").fileno()
+    except (OSError, AttributeError):
         return
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
-        if is_closing(transport):
-            return
-
-
-def _has_news(descriptor: int) -> bool:
     if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+        news: list[Any] = select.select([descriptor], [], [], 0)[0] if descriptor >= 0 else []
+    else:
+        poll = select.poll()
+        poll.register(max(descriptor, 0), select.POLLIN)
+        news = poll.poll(0)
+    turns = _TURNS if news else 0
+    while turns and not is_closing(transport):
+        turns -= 1
+        await asyncio.sleep(0)

@@ -20,15 +20,18 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from voucher_async.errors import CallTimeout, ConnectFailed, ConnectionBroken, Fate, TransportError
+from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.transport.reasons import describe
 from voucher_async.transport.retry import is_repeatable
 from voucher_async.transport.watched import Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.abc import AbstractStreamWriter
 
     from voucher_async.auth import Token
-    from voucher_async.clock import Clock
+    from voucher_async.config import Settings
     from voucher_async.sansio import Request
 
 __all__ = ["Exchange"]
@@ -44,11 +47,11 @@ _CONNECT_ERRORS = (
 class _CountedBody(Watched, BytesPayload):
     """A body that is watched while it is written."""
 
-    def __init__(self, request: Request[Any], clock: Clock) -> None:
+    def __init__(self, request: Request[Any], uptime: Callable[[], float]) -> None:
         super().__init__(request.body or b"", content_type=request.content_type)
-        self.clock: Clock | None = clock
-        self.begin_by: float | None = request.begin_by
-        self.careful: bool = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
+        self.uptime = uptime
+        self.begin_by = request.begin_by
+        self.careful = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
 
     @property
     def size(self) -> int | None:
@@ -57,14 +60,12 @@ class _CountedBody(Watched, BytesPayload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.begin(writer)
-        await super().write(writer)
+        await writer.write(self._value)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         await self.begin(writer)
-        if content_length == self._size:
-            await super().write(writer)  # without a copy
-        else:
-            await super().write_with_length(writer, content_length)
+        whole = content_length is None or content_length == self._size
+        await writer.write(self._value if whole else self._value[:content_length])  # without a copy
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
         # who records requests, as aioresponses does, copies them: the limit and its loop stay here
@@ -81,9 +82,9 @@ class Exchange:
 
     Args:
         request: what to send.
-        url: the absolute URL, encoded.
+        settings: where to, and secrets that an answer may name.
         token: the token to send it with.
-        clock: measures until when it may be begun.
+        uptime: measures until when it may be begun.
 
     Attributes:
         provable: whether nobody can have put another body in the place of ours.
@@ -92,22 +93,32 @@ class Exchange:
 
     __slots__ = ("body", "headers", "lasting", "method", "provable", "secrets", "url")
 
-    def __init__(self, request: Request[Any], url: str, token: Token | None, clock: Clock) -> None:
-        self.method: str = request.operation.method
-        is_fixed = request.path is request.operation.path and not request.query
-        self.url: URL = _fixed_url(url) if is_fixed else URL(url, encoded=True)
+    def __init__(
+        self, request: Request[Any], settings: Settings, token: Token | None, uptime: Callable[[], float]
+    ) -> None:
+        operation = request.operation
+        self.method: str = operation.method
+        if operation is REQUEST_TOKEN:
+            self.url: URL = _fixed_url(settings.token_url)
+        elif request.query:
+            self.url = URL(f"{settings.base_url}{request.path}?{request.query}", encoded=True)
+        elif request.path is operation.path:
+            self.url = _fixed_url(f"{settings.base_url}{request.path}")
+        else:  # the host is not read once more for each id
+            base = _fixed_url(settings.base_url)
+            self.url = base.with_path(f"{base.raw_path.rstrip('/')}{request.path}", encoded=True)
         self.headers: dict[str, str] = {"Cache-Control": "no-cache"} if self.method == "GET" else {}
         if request.call_id is not None:
             self.headers[_REQUEST_ID] = request.call_id
-        self.secrets: tuple[str, ...] = ()
+        # who has both, a gateway say, may name either
+        self.secrets: tuple[str, ...] = (*request.secrets, settings.client_secret)
         if token is not None:
             self.headers["Authorization"] = token.authorization
-            self.secrets = (token.value,)
+            self.secrets = (token.value, *self.secrets)
         self.body: _CountedBody | None = None
         if request.body is not None:
             self.headers["Content-Type"] = request.content_type  # a session may have a default of its own
-            self.body = _CountedBody(request, clock)
-            self.secrets += request.secrets
+            self.body = _CountedBody(request, uptime)
         self.provable: bool = True
         self.lasting: bool = False
 

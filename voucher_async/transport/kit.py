@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import attrs
@@ -31,6 +32,7 @@ class TransportKit:
         backoff: how long to pause.
         budget: how many repeats there may be.
         tokens: what calls are authorised with; None: nothing.
+        uptime: the clock's, where it has one: seconds, those counted in which the machine slept.
         is_one_host: whether tokens come from the host of the API, and so by its clock.
     """
 
@@ -43,6 +45,12 @@ class TransportKit:
     backoff: Backoff = attrs.field(init=False, factory=Backoff)
     budget: Budget = attrs.field(init=False, factory=Budget)
     tokens: TokenProvider | None = attrs.field(init=False, default=None)
+    uptime: Callable[[], float] = attrs.field(
+        init=False,
+        default=attrs.Factory(
+            lambda self: getattr(self.clock, "uptime", self.clock.monotonic), takes_self=True
+        ),
+    )
     is_one_host: bool = attrs.field(
         init=False, default=attrs.Factory(lambda self: _is_one_host(self.settings), takes_self=True)
     )

@@ -7,6 +7,7 @@ request's fate, never on the HTTP method and never on an error code the vendor d
 from __future__ import annotations
 
 import enum
+import functools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -85,6 +86,7 @@ def judge(retry: Retry, attempt: Attempt) -> Verdict:
     return _after_refusal(retry, attempt)
 
 
+@functools.cache
 def is_repeatable(retry: Retry, *, known_by_id: bool) -> bool:
     """True when a second request does no harm.
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from voucher_async.cancelling import Limits
 from voucher_async.clock import Deadline
 from voucher_async.config import check_seconds
-from voucher_async.errors import VoucherError
 from voucher_async.transport.call import Call
 from voucher_async.transport.kit import TransportKit
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from voucher_async.facts import Answer
     from voucher_async.sansio import Request
 
@@ -45,7 +46,7 @@ class Transport(TransportKit):
         total = self.settings.timeout.total if timeout is None else check_seconds("timeout", timeout)
         return Deadline(self.clock, total)
 
-    async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
+    def send(self, request: Request[T], deadline: Deadline) -> Coroutine[Any, Any, Answer[T]]:
         """Send a request and read its answer.
 
         Args:
@@ -60,21 +61,4 @@ class Transport(TransportKit):
         Whatever is raised: its `fate` says what is known of the call as a whole, every attempt counted. Also
         that of a CancelledError, a KeyboardInterrupt or a SystemExit, which get such an attribute.
         """
-        call = Call(self, request, deadline)
-        left = deadline.left()
-        if left <= 0:
-            # a time-out of nothing would still let the request be written before it strikes
-            raise call.gave_up()
-        try:
-            with self._limits.limit(left) as limit:
-                return await call.run(limit)
-        except VoucherError as error:
-            call.stamp(error)
-            raise
-        except TimeoutError:
-            raise (call.was_closed() if self.session.closed else call.gave_up()) from None
-        except Exception as error:
-            raise call.broke(error) from error
-        except BaseException as error:
-            error.__dict__["fate"] = call.fate
-            raise
+        return Call(self, request, deadline).run(self._limits)

@@ -13,10 +13,10 @@ from voucher_async._version import __version__
 from voucher_async.errors import ConfigurationError, Fate, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
-from voucher_async.realtime import is_faked
+from voucher_async.realtime import APART, Real, is_faked
 from voucher_async.sansio import Response
+from voucher_async.transport.connection import armed_socket
 from voucher_async.transport.given import check_session, warn_of_anybody
-from voucher_async.transport.watched import NotBegunError
 from voucher_async.wire import to_utf8
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ class Session:
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.closed: bool = False
-        self._warned = False
+        self._warned = self._armed = False
         self._silence = settings.timeout.read
+        self._most = settings.max_answer_bytes
         # waiting for a free connection and for DNS is limited by the deadline of the whole call
         self._timeout = _timeout(settings, settings.timeout.read)
         # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
@@ -99,105 +100,97 @@ class Session:
             ConfigurationError: the session is closed, cannot make this request, or belongs to another loop
                 that still runs.
         """
+        body, loop, session = exchange.body, asyncio.get_running_loop(), self._own
         exchange.provable = self.is_plain
-        failure: VoucherError
         answered = False
         try:
-            response = await self._exchange(exchange, limit)
-            answered = response.complete
-            return response  # noqa: TRY300 - the clauses below are for the exchange alone
-        except VoucherError:
-            raise
-        except asyncio.CancelledError as error:
-            if limit.fell_silent():
-                failure = exchange.failed(TimeoutError())
-            elif limit.was_cancelled():
+            if session is None or self._loop is not loop or session.closed:
+                session = await self._opened()
+            timeout = self._timeout
+            if body is not None:
+                body.limit, body.armed = limit, self._armed
+                if self.is_plain:
+                    body.silence, timeout = self._silence, self._timeout_counted
+            # of a faked loop aiohttp's timers end at once, or never; the call's limit is a real one
+            is_real = abs(loop.time() - Real.monotonic()) < APART or not is_faked(loop)
+            extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
+            answer = await session.request(
+                exchange.method,
+                exchange.url,
+                headers=exchange.headers if self._given is None else {**_HEADERS, **exchange.headers},
+                data=body,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=timeout if is_real else _UNTIMED,
+                **extra,
+            )
+            if body is not None and not body.begun and exchange.is_foreign:
+                answer.close()
+                body.over = True
+                body.refuse(body.refused or "an answer came before it was begun")
+            stream = answer.content
+            is_whole = answer.closed and stream.is_eof() and not stream.exception()
+            if is_whole and stream.total_bytes <= self._most:
+                content: bytes = SecretBytes(stream.read_nowait())
+                answered = True
+            else:
+                content, answered = await self._read(answer, limit)
+            if not content.isascii() or content.find(0, 0, 4) >= 0:
+                content = to_utf8(content, answer.charset)
+            resent = body is not None and body.begun > 1
+            return Response(answer.status, answer.headers, content, answered, resent, exchange.secrets)
+        except BaseException as error:
+            failure = self._failure(exchange, limit, error)
+            if failure is None:
                 raise
-            else:
-                # aiohttp cancels whoever waits for a connection when its connector is closed
-                failure = exchange.failed(error)
-        except (aiohttp.ClientError, OSError) as error:
-            failure = exchange.failed(error)
-        except (ValueError, TypeError) as error:
-            if exchange.fate is Fate.NOT_SENT:
-                failure = ConfigurationError(
-                    f"aiohttp refused to make the request ({type(error).__name__}): a handed-in session must "
-                    "not add an Authorization of its own"
-                )
-            else:
-                failure = exchange.failed(error)
-        except Exception as error:  # noqa: BLE001 - whatever broke, what is known of the request is not lost
-            failure = exchange.failed(error)
         finally:
-            if exchange.body is not None:
-                exchange.body.end(answered=answered)
-            limit.heard()
+            if body is not None:
+                body.end(answered=answered)
         # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
         raise failure
 
-    async def _exchange(self, exchange: Exchange, limit: Limit) -> Response:
-        session, loop = self._own, asyncio.get_running_loop()
-        if session is None or self._loop is not loop or session.closed:
-            session = await self._opened()
-        body, timeout = exchange.body, self._timeout
-        if body is not None:
-            body.limit = limit
-            if self.is_plain:
-                body.silence, timeout = self._silence, self._timeout_counted
-        if is_faked(loop):
-            timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
-        extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
-        answer = await session.request(
-            exchange.method,
-            exchange.url,
-            headers=exchange.headers if self._given is None else {**_HEADERS, **exchange.headers},
-            data=body,
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=timeout,
-            **extra,
-        )
-        if exchange.is_foreign and body is not None:
-            body.over = True
-            body.refused = body.refused or "an answer came before it was begun"
-            answer.close()
-            raise NotBegunError(body.refused)
+    def _failure(self, exchange: Exchange, limit: Limit, error: BaseException) -> VoucherError | None:
+        """The error to raise in the place of another one; None when that is to go on as it is."""
+        if isinstance(error, asyncio.CancelledError):
+            if limit.fell_silent():
+                return exchange.failed(TimeoutError())
+            # aiohttp cancels whoever waits for a connection when its connector is closed
+            return None if limit.was_cancelled() else exchange.failed(error)
+        if isinstance(error, VoucherError) or not isinstance(error, Exception):
+            return None
+        is_refusal = isinstance(error, (ValueError, TypeError)) and not isinstance(error, aiohttp.ClientError)
+        if is_refusal and exchange.fate is Fate.NOT_SENT:
+            return ConfigurationError(
+                f"aiohttp refused to make the request ({type(error).__name__}): a handed-in session must "
+                "not add an Authorization of its own"
+            )
+        return exchange.failed(error)  # whatever broke, what is known of the request is not lost
+
+    async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
+        """The body of an answer, and whether that is all of it."""
+        stream, most = answer.content, self._most
+        chunks: list[bytes] = []
+        size = 0
         try:
-            content, complete = await self._read(answer, limit)
+            while True:
+                if not stream.is_eof():
+                    limit.silence(self._silence)
+                chunk = SecretBytes(await stream.readany())
+                size += len(chunk)
+                if size > most:
+                    answer.close()
+                    return SecretBytes(b"".join(chunks)), False
+                chunks.append(chunk)
+                if not chunk or stream.at_eof():
+                    return (chunks[0] if len(chunks) == 1 else SecretBytes(b"".join(chunks))), True
         except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
             if answer.status < HTTPStatus.BAD_REQUEST:
                 raise
             if isinstance(error, asyncio.CancelledError) and not limit.fell_silent():
                 raise
-            content, complete = b"", False  # the status alone says that it was refused
+            return b"", False  # the status alone says that it was refused
         finally:
             answer.release()
-        return Response(
-            status=answer.status,
-            headers=answer.headers,
-            body=to_utf8(content, None if content.isascii() else answer.charset),
-            complete=complete,
-            resent=body is not None and body.begun > 1,
-            # who has both, a gateway say, may name either
-            secrets=exchange.secrets and (*exchange.secrets, self._settings.client_secret),
-        )
-
-    async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
-        most = self._settings.max_answer_bytes
-        stream = answer.content
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            if not stream.is_eof():
-                limit.silence(self._silence)
-            chunk = SecretBytes(await stream.readany())
-            size += len(chunk)
-            if size > most:
-                answer.close()
-                return SecretBytes(b"".join(chunks)), False
-            chunks.append(chunk)
-            if not chunk or stream.at_eof():
-                return (chunks[0] if len(chunks) == 1 else SecretBytes(b"".join(chunks))), True
 
     async def _opened(self) -> aiohttp.ClientSession:
         if self.closed:
@@ -225,11 +218,14 @@ class Session:
 
     def _open(self) -> aiohttp.ClientSession:
         settings = self._settings
+        # other loops close sockets themselves: there each is armed for a request, and disarmed
+        self._armed = isinstance(self._loop, asyncio.BaseEventLoop)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=settings.max_connections,
                 keepalive_timeout=settings.keepalive,
                 timeout_ceil_threshold=_NO_ROUNDING,
+                socket_factory=armed_socket if self._armed else None,
             ),
             headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from voucher_async.clock import uptime_of
-from voucher_async.transport.connection import Connection, hear_out, is_closing
+from voucher_async.transport.connection import arm, destroy, disarm, hear_out, is_closing, owners
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
 
     from voucher_async.cancelling import Limit
-    from voucher_async.clock import Clock
 
 __all__ = ["NotBegunError", "Watched"]
 
@@ -27,12 +25,13 @@ class Watched:
         begun: how often it was begun.
         limit: of the call; None when that is over.
         silence: seconds that the server may be silent from then on; None where somebody else watches that.
+        armed: its connections are, from their making on; others are while they are its own.
         careful: it must not be sent twice, so the connection is looked at first.
         over: the call is over.
         taken: a request was made of it; a stand-in for aiohttp in a test makes none.
         late: it was not begun because the time was up.
-        clock: measures `begin_by`; None where there is none.
-        begin_by: the moment until which it may be begun, in seconds as `uptime_of` the clock counts.
+        uptime: measures `begin_by`: seconds, those counted in which the machine slept.
+        begin_by: the moment until which it may be begun; None: as long as the call may take.
         overdue: it was not begun because that moment had passed.
         refused: why it was not begun; empty when it was, or may be.
     """
@@ -40,15 +39,16 @@ class Watched:
     begun: int = 0
     limit: Limit | None = None
     silence: float | None = None
+    armed: bool = False
     careful: bool = False
     over: bool = False
     taken: bool = False
     late: bool = False
-    clock: Clock | None = None
+    uptime: Callable[[], float] | None = None
     begin_by: float | None = None
     overdue: bool = False
     refused: str = ""
-    _connections: tuple[Connection, ...] = ()
+    _connections: tuple[tuple[Any, Any, int], ...] = ()  # transport, socket, descriptor
 
     async def begin(self, writer: Any) -> None:
         """Note that it is written now.
@@ -59,39 +59,38 @@ class Watched:
         Raises:
             NotBegunError: it must not be; `refused` says why.
         """
-        transport: asyncio.Transport | None = getattr(writer, "transport", None)
-        if self.careful and transport is not None:
-            await hear_out(transport)
-        self.refused = self._objection(writer)
-        if self.refused:
-            if transport is not None:
-                transport.abort()  # a farewell over TLS would wait for a peer that may be gone
-            raise NotBegunError(self.refused)
-        self.begun += 1
-        if transport is not None:
-            self._connections = (*self._connections, Connection(transport))
-        if self.limit is not None and self.silence is not None:
-            self.limit.silence(self.silence)
-
-    def _objection(self, writer: Any) -> str:
-        """Reason why it must not be begun now; empty when it may."""
-        self.late = self.limit is not None and self.limit.passed
-        if self.over or self.late:
-            return "the time was up before it was begun"
-        self.overdue = self.begin_by is not None and self._is_overdue(self.begin_by)
-        if self.overdue:
-            return "its record was too old when it was to be begun"
         transport = getattr(writer, "transport", writer)
-        if transport is writer:  # somebody else's, that does not tell
-            return ""
-        if transport is None or is_closing(transport):
-            return "the server closed the connection before it was begun"
-        if self.careful and getattr(getattr(writer, "protocol", None), "should_close", False):
-            return "something came on the connection that nobody had asked for"
-        return ""
+        is_told = transport is not writer
+        lost = transport if is_told else None
+        if self.careful and lost is not None:
+            await hear_out(transport)
+        limit, self.refused = self.limit, ""
+        if limit is not None:
+            self.late = limit.passed if self.silence is None else not limit.silence(self.silence)
+        if self.over or self.late:
+            self.refuse("the time was up before it was begun", lost)
+        if self.begin_by is not None and self.uptime is not None and self.uptime() > self.begin_by:
+            self.overdue = True
+            self.refuse("its record was too old when it was to be begun", lost)
+        if is_told:
+            if transport is None or is_closing(transport):
+                self.refuse("the server closed the connection before it was begun", lost)
+            if self.careful and getattr(getattr(writer, "protocol", None), "should_close", False):
+                self.refuse("something came on the connection that nobody had asked for", lost)
+            sock = transport.get_extra_info("socket")
+            descriptor = -1 if sock is None else sock.fileno()
+            owners[descriptor] = self
+            if not self.armed:
+                arm(sock)
+            self._connections = (*self._connections, (transport, sock, descriptor))
+        self.begun += 1
 
-    def _is_overdue(self, begin_by: float) -> bool:
-        return self.clock is not None and uptime_of(self.clock) > begin_by
+    def refuse(self, reason: str, lost: Any = None) -> NoReturn:
+        """Give up the connection that it was to be written to, and say why."""
+        self.refused = reason
+        if lost is not None:
+            lost.abort()  # a farewell over TLS would wait for a peer that may be gone
+        raise NotBegunError(reason)
 
     def end(self, *, answered: bool) -> None:
         """The call is over: from now on nothing of it may reach the server.
@@ -100,7 +99,15 @@ class Watched:
             answered: whether the whole answer is there; else the connections are destroyed.
         """
         self.over, self.limit = True, None
-        for connection in self._connections[:-1] if answered else self._connections:
-            connection.destroy()
-        if answered and self._connections:
-            self._connections[-1].release()
+        lost = self._connections[:-1] if answered else self._connections
+        for transport, _, descriptor in lost:
+            # an armed socket forgets by itself whose it is, when it is closed
+            if not self.armed and owners.get(descriptor) is self:
+                del owners[descriptor]
+            destroy(transport)
+        if len(lost) < len(self._connections):
+            _, sock, descriptor = self._connections[-1]
+            if owners.get(descriptor) is self:
+                del owners[descriptor]
+                if not self.armed:
+                    disarm(sock)
