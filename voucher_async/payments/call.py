@@ -330,14 +330,32 @@ class CallRecord:
             changes: other attributes that change.
         """
         taken = Transition(state=state, at=at, by=by, why=why, proof=proof)
-        return attrs.evolve(
-            self,
+        values: dict[str, Any] = {  # by hand, at a third of what `attrs.evolve` costs: two for each payment
+            "sent_at": self.sent_at,
+            "pending": self.pending,
+            "charge": self.charge,
+            "refunds": self.refunds,
+            "voucher_id": self.voucher_id,
+            "failure": self.failure,
+            "told": self.told,
+            "plan": self.plan,
+            **changes,
+        }
+        return type(self)(
+            id=self.id,
+            scope=self.scope,
+            key=self.key,
+            parameters=self.parameters,
+            owner=self.owner,
             state=state,
             version=self.version + 1 if version is None else version,
+            begun_at=self.begun_at,
             changed_at=at,
             proof=proof,
+            parent=self.parent,
             transitions=(*self.transitions, taken),
-            **changes,
+            unknown=self.unknown,
+            **values,
         )
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.payments.call import ENDED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from decimal import Decimal
@@ -28,7 +30,6 @@ class Indexes:
         self._alike = _Alike()
         for record in records:
             self.add(record)
-            self.give_key(record)
 
     def holder(self, scope: str, key: str) -> str | None:
         """The record that has a key."""
@@ -49,11 +50,8 @@ class Indexes:
 
     def rival(self, record: CallRecord) -> str | None:
         """Another record that has a charge of this one."""
-        for charge_id in record.charge_ids:
-            owner = self._charges.get((record.scope, charge_id))
-            if owner is not None and owner != record.id:
-                return owner
-        return None
+        owner = None if record.charge is None else self._charges.get((record.scope, record.charge.id))
+        return None if owner == record.id else owner
 
     def give_key(self, record: CallRecord) -> None:
         """A record has its key from now on, whoever had it before."""
@@ -68,62 +66,65 @@ class Indexes:
         return True
 
     def add(self, record: CallRecord) -> None:
-        """Index a record by everything but its key."""
-        for charge_id in record.charge_ids:
-            self._charges[record.scope, charge_id] = record.id
+        """Index a record, and give it its key."""
+        if record.charge is not None:
+            self._charges[record.scope, record.charge.id] = record.id
         if record.parent is not None:
             self._children.setdefault((record.scope, record.parent), {})[record.id] = None
-        if not record.ended:
+        if record.state not in ENDED:
             self.live[record.id] = None
-        self._alike.add(record, record.signature)
+            self._alike.add(record)
+        self.give_key(record)
 
     def change(self, old: CallRecord, new: CallRecord) -> None:
         """Index what became of a record; its parent, scope and key are as they were."""
         if old.charge is not new.charge:
-            self._leave_charges(old)
-            for charge_id in new.charge_ids:
-                self._charges[new.scope, charge_id] = new.id
-        if new.ended:
+            self._leave_charge(old)
+            if new.charge is not None:
+                self._charges[new.scope, new.charge.id] = new.id
+        self._alike.discard(old)
+        if new.state in ENDED:
             self.live.pop(new.id, None)
         else:
             self.live[new.id] = None
-        before, after = old.signature, new.signature
-        if before != after:
-            self._alike.discard(old, before)
-            self._alike.add(new, after)
+            self._alike.add(new)
 
     def discard(self, record: CallRecord) -> None:
         """Forget a record; its key is free."""
         self.take_key(record)
-        self._leave_charges(record)
+        self._leave_charge(record)
         self.live.pop(record.id, None)
-        self._alike.discard(record, record.signature)
+        self._alike.discard(record)
         siblings = self._children.get((record.scope, record.parent or ""))
         if siblings is not None:
             siblings.pop(record.id, None)
             if not siblings:
                 del self._children[record.scope, record.parent or ""]
 
-    def _leave_charges(self, record: CallRecord) -> None:
-        for charge_id in record.charge_ids:
-            self._charges.pop((record.scope, charge_id), None)
+    def _leave_charge(self, record: CallRecord) -> None:
+        if record.charge is not None:
+            self._charges.pop((record.scope, record.charge.id), None)
 
 
 class _Alike:
     """The ids of records by signature."""
 
     def __init__(self) -> None:
+        self._signatures: dict[str, Signature] = {}  # by record
         self._places: dict[
             tuple[str, str], dict[tuple[Decimal | None, str | None], dict[str, Signature]]
         ] = {}
 
-    def add(self, record: CallRecord, signature: Signature | None) -> None:
+    def add(self, record: CallRecord) -> None:
+        signature = record.signature
         if signature is not None:
+            self._signatures[record.id] = signature
             places = self._places.setdefault((record.scope, signature.operation), {})
             at = places.setdefault((signature.amount, signature.voucher_id), {})
             at[record.id] = signature
 
-    def discard(self, record: CallRecord, signature: Signature | None) -> None:
+    def discard(self, record: CallRecord) -> None:
+        signature = self._signatures.pop(record.id, None)
         if signature is None:
             return
         places = self._places.get((record.scope, signature.operation), {})

@@ -34,7 +34,7 @@ from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
 from voucher_async.payments.joined import as_joined
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.payments.recording import Recorder, noted
+from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
 from voucher_async.payments.running import Running
 
@@ -202,14 +202,14 @@ class Joining:
         """Run a call as the owner of its record, and write how it ended."""
         context.recorder = recorder
         recorder.is_asked_about = context.is_asked_about
-        answer = await noted(
-            recorder, call(context), lambda: context.pending if context.begun else context.fenced
-        )
+        try:
+            answer = await call(context)
+        except BaseException as error:
+            await recorder.raised(error, context.pending if context.begun else context.fenced)
+            raise
         charge = self._supervisor.settler.numbering.own(answer) if isinstance(answer, Charge) else None
-        if context.recalled is not None:
-            await self.ownership.acknowledge(
-                context.recalled
-            )  # it has a record, that of the call that made it
+        if context.recalled is not None:  # it has a record, that of the call that made it
+            await self.ownership.acknowledge(context.recalled)
         else:
             await recorder.done(charge, told=not context.abandoned)
         return answer if charge is None else cast("T", charge)

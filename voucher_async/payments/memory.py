@@ -15,15 +15,15 @@ import asyncio
 import logging
 import os
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.bounded import BoundedMap
 from voucher_async.cancelling import quietly
 from voucher_async.clock import Clock, SystemClock
 from voucher_async.forks import renew_in_children
-from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.call import ENDED, CallRecord, CallState
 from voucher_async.payments.erasing import digest_of, erased, restored
 from voucher_async.payments.indexes import Indexes
 from voucher_async.payments.journal import Claim
@@ -60,7 +60,7 @@ class MemoryJournal:
         self._leases = Leases(self._clock)
         self._records: dict[str, CallRecord] = {}  # in the order they were claimed
         self._indexes = Indexes()
-        self._ended: BoundedMap[str, float] = BoundedMap(keep)  # the moments at which records ended
+        self._ended: OrderedDict[str, float] = OrderedDict()  # the moments at which records ended
         self._has_erased = False
         self._has_warned = False
         renew_in_children(self)
@@ -71,7 +71,7 @@ class MemoryJournal:
         self._leases.inherit()
         records = list(self._records.values())
         self._indexes = Indexes(records)
-        now, since, self._ended = self._clock.monotonic(), self._ended, BoundedMap(self._keep)
+        now, since, self._ended = self._clock.monotonic(), self._ended, OrderedDict()
         for record in records:
             if record.ended:
                 self._end(record.id, since.get(record.id, now))
@@ -86,15 +86,17 @@ class MemoryJournal:
             stored = self._records.get(record.id)
             if stored is not None:
                 return self._claimed_before(stored, record)
-            held = self._holder(record)
+            held = None if record.key is None else self._find(record.scope, record.key)
             if held is not None and held.state is not CallState.NOT_DONE:
                 return Claim(record=self._shown(held, record), won=False)
-            rival = self._indexes.rival(record)
+            rival = None if record.charge is None else self._indexes.rival(record)
             if rival is not None:
                 return Claim(record=self._records[rival], won=False)
             if held is not None:
                 self._indexes.take_key(held)
-            is_due = self._insert(record)
+            self._records[record.id] = record
+            self._indexes.add(record)
+            is_due = record.ended and self._end(record.id, self._clock.monotonic())
         if is_due:
             self._warn()
         return Claim(record=record, won=True, earlier=held and self._shown(held, record))
@@ -107,19 +109,13 @@ class MemoryJournal:
         earlier = [each for each in others if each.id != record.id and each.state is CallState.NOT_DONE]
         return Claim(record=record, won=True, earlier=self._shown(earlier[-1], record) if earlier else None)
 
-    def _insert(self, record: CallRecord) -> bool:
-        self._records[record.id] = record
-        self._indexes.add(record)
-        self._indexes.give_key(record)
-        return record.ended and self._end(record.id, self._clock.monotonic())
-
     async def save(self, record: CallRecord, *, durable: bool = False) -> bool:  # noqa: ARG002 - no disk
         """Store the successor of a record; see `Journal.save`."""
         with self._lock:
             stored = self._records.get(record.id)
             if stored is None or stored.scope != record.scope or record.version != stored.version + 1:
                 return False
-            if self._indexes.rival(record) is not None:
+            if record.charge is not None and self._indexes.rival(record) is not None:
                 return False
             is_due = self._replace(stored, record)
         if is_due:
@@ -129,19 +125,21 @@ class MemoryJournal:
     def _replace(self, stored: CallRecord, record: CallRecord) -> bool:
         self._records[record.id] = record
         self._indexes.change(stored, record)
-        if record.ended:
-            return not stored.ended and self._end(record.id, self._clock.monotonic())
-        self._ended.pop(record.id, None)
-        return False
+        if record.state not in ENDED:
+            self._ended.pop(record.id, None)
+            return False
+        return stored.state not in ENDED and self._end(record.id, self._clock.monotonic())
 
     def _end(self, record_id: str, since: float) -> bool:
         """Drop the oldest of too many ended records; True when somebody has to be warned of it."""
-        oldest = self._ended.put(record_id, since)
-        if oldest is None:
+        ended = self._ended
+        ended[record_id] = since
+        if len(ended) <= self._keep:
             return False
-        record = self._records.pop(oldest[0])
+        oldest, ended_at = ended.popitem(last=False)
+        record = self._records.pop(oldest)
         self._indexes.discard(record)
-        is_young = record.key is not None and self._clock.monotonic() - oldest[1] < _DAY
+        is_young = record.key is not None and self._clock.monotonic() - ended_at < _DAY
         if not is_young or self._has_warned:
             return False
         self._has_warned = True
@@ -154,9 +152,6 @@ class MemoryJournal:
             "used less than a day ago, so a call with it would be carried out again",
             self._keep,
         )
-
-    def _holder(self, record: CallRecord) -> CallRecord | None:
-        return None if record.key is None else self._find(record.scope, record.key)
 
     def _find(self, scope: str, key: str) -> CallRecord | None:
         holder = self._indexes.holder(scope, key)

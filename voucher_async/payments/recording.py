@@ -16,6 +16,7 @@ from voucher_async.payments.machine import Machine
 from voucher_async.payments.ownership import Ownership, ask_journal
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable, Sequence
 
     from voucher_async.models import Charge
@@ -72,7 +73,8 @@ class Recorder:
             JournalFailed: that could not be written; send nothing.
             StillRunning: the record has another owner now; send nothing.
         """
-        await self._sending(pending=pending, voucher_id=pending.voucher_id)
+        if not await self._send(pending=pending, voucher_id=pending.voucher_id):
+            raise self.taken_over(pending)
 
     async def planned(self, plan: Sequence[Planned]) -> None:
         """Note durably what a checkout is about to charge.
@@ -81,7 +83,8 @@ class Recorder:
             JournalFailed: that could not be written; send nothing.
             StillRunning: the record has another owner now; send nothing.
         """
-        await self._sending(plan=tuple(plan))
+        if not await self._send(plan=tuple(plan)):
+            raise self.taken_over(None)
 
     async def holds(self) -> bool:
         """Tell whether this client still has the record: noted, so who takes it over comes after that."""
@@ -89,10 +92,6 @@ class Recorder:
             return await self._send()
         except JournalFailed:
             return True  # who cannot be asked has not said no
-
-    async def _sending(self, **changes: Any) -> None:
-        if not await self._send(**changes):
-            raise self.taken_over(changes.get("pending"))
 
     def taken_over(self, pending: PendingOutcome | None) -> StillRunning:
         """The error for who has lost the record: whoever has it may have moved money since.
@@ -108,18 +107,13 @@ class Recorder:
     async def _send(self, **changes: Any) -> bool:
         self._end_known = False
         async with self._writing:
-            await self._catch_up()
-            now, owner = self._ownership.clock.now(), self._ownership.owner
-            changed = self.record.step(
-                CallState.SENT, at=now, by=owner, sent_at=now, version=self._version, **changes
-            )
-            return await self._write(changed, durable=True)
+            if self._in_doubt is not None:
+                await self._catch_up(self._in_doubt)
+            now = self._ownership.clock.now()
+            return await self._write(CallState.SENT, now, durable=True, sent_at=now, **changes)
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, lost: CallRecord) -> None:
         """Find out whether a write was stored whose answer was lost, and go on from there."""
-        lost = self._in_doubt
-        if lost is None:
-            return
         stored = await ask_journal(self._ownership.journal.get(lost.scope, lost.id))
         self._in_doubt = None
         if stored == lost:
@@ -127,14 +121,15 @@ class Recorder:
             self._ownership.keep(lost.id)
             self._ownership.note(lost)
 
-    @property
-    def _version(self) -> int | None:
-        """The number of the next write; None: the one after that of the record."""
-        return None if self._is_stored else 1
-
-    async def _write(self, changed: CallRecord, *, durable: bool = False) -> bool:
+    async def _write(self, state: CallState, now: dt.datetime, *, durable: bool = False, **changes: Any) -> bool:
+        ownership, is_stored = self._ownership, self._is_stored
+        version = None if is_stored else 1
+        changed = self.record.step(state, at=now, by=ownership.owner, version=version, **changes)
         try:
-            is_taken = await self._store(changed, durable=durable)
+            if is_stored:
+                is_taken = await ownership.save(changed, durable=durable)
+            else:
+                is_taken = (await ownership.claim(changed, durable=durable)).won
         except JournalFailed:
             self._in_doubt = changed
             raise
@@ -142,11 +137,6 @@ class Recorder:
             self._is_stored, self.record = True, changed
         self.is_lost = not is_taken
         return is_taken
-
-    async def _store(self, changed: CallRecord, *, durable: bool) -> bool:
-        if self._is_stored:
-            return await self._ownership.save(changed, durable=durable)
-        return (await self._ownership.claim(changed, durable=durable)).won
 
     async def may_deny(self) -> bool:
         """True when "not done" may be told: the machine's word, by what is written of the record."""
@@ -199,6 +189,22 @@ class Recorder:
         else:
             await self._end(CallState.OPEN, pending=left or pending, why=words_of(error))
 
+    async def raised(self, error: BaseException, pending: PendingOutcome | None) -> None:
+        """Note how a call ended that raised an error.
+
+        Args:
+            error: what it raised.
+            pending: what is known of the request that moves money; None where none was begun.
+
+        Raises:
+            StillRunning: it would be told as not done, and somebody else has the record.
+        """
+        if isinstance(error, GeneratorExit):
+            return  # thrown away with its event loop: nothing can be awaited any more
+        await self.failed(error, is_begun=pending is not None, pending=pending)
+        if getattr(error, "proof", None) is not None and not await self.may_deny():
+            raise self.taken_over(pending) from error
+
     async def opened(self, error: BaseException) -> None:
         """Note that a call has moved money, or may have, and that it is not finished."""
         if not self._end_known:
@@ -224,31 +230,25 @@ class Recorder:
         """Write an end; what was answered stands whether that can be written or not."""
         self._end_known = True
         async with self._writing:
-            failure = await self._try_end(state, why=why, proof=proof, **changes)
-            if failure is not None:  # the answer may have been lost: it is read back, and written again
-                failure = await self._try_end(state, why=why, proof=proof, **changes)
-        if failure is not None:
-            quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, failure)
-            self._ownership.give_up(self.id)
-
-    async def _try_end(self, state: CallState, **changes: Any) -> VoucherError | None:
-        try:
-            await self._write_end(state, **changes)
-        except VoucherError as error:
-            return error
-        return None
+            try:
+                try:
+                    await self._write_end(state, why=why, proof=proof, **changes)
+                except VoucherError:  # the answer may have been lost: it is read back, and written again
+                    await self._write_end(state, why=why, proof=proof, **changes)
+            except VoucherError as error:
+                quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, error)
+                self._ownership.give_up(self.id)
 
     async def _write_end(self, state: CallState, **changes: Any) -> None:
-        await self._catch_up()
+        if self._in_doubt is not None:
+            await self._catch_up(self._in_doubt)
         if self.is_lost:
             return  # whoever has the record writes its end
         if self.record.state is CallState.DONE or (self.record.ended and state is not CallState.DONE):
             return
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
             return  # nothing was sent, and nobody claimed anything
-        now, owner = self._ownership.clock.now(), self._ownership.owner
-        changed = self.record.step(state, at=now, by=owner, version=self._version, **changes)
-        if not await self._write(changed):
+        if not await self._write(state, self._ownership.clock.now(), **changes):
             quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
 
     @property
@@ -266,11 +266,6 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     """
     try:
         return await call
-    except GeneratorExit:
-        raise  # thrown away with its event loop: nothing can be awaited any more
     except BaseException as error:
-        pending = sent()
-        await recorder.failed(error, is_begun=pending is not None, pending=pending)
-        if getattr(error, "proof", None) is not None and not await recorder.may_deny():
-            raise recorder.taken_over(pending) from error
+        await recorder.raised(error, sent())
         raise
