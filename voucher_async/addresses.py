@@ -80,7 +80,7 @@ def _in_ascii(host: str | None) -> str:
 
 def _is_host(host: str) -> bool:
     if ":" in host:
-        return True  # an address, see _BRACKETED
+        return True  # an IPv6 address: `_BRACKETED` has checked it
     try:
         host.encode().decode("idna")
     except UnicodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, Unpack, cast
 
-import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left until a client is made
+import aiohttp  # noqa: TC002 - the slowest import by far: done with the package, not at the first client
 
 from voucher_async.config import Settings, check_wait
 from voucher_async.masking import Variables, conceal, known
@@ -184,7 +184,7 @@ class VoucherClient(Reconciling):
             "journal_scope": overrides.pop("journal_scope", None),
             "clock": overrides.pop("clock", None),
         }
-        # what is left are options of settings; any other name is refused there
+        # every other keyword is an option of the settings, and refused there if it is none
         settings = Settings.from_env(environ, **cast("SettingsOptions", overrides))
         return cls(settings=settings, **own)
 
@@ -296,7 +296,7 @@ class VoucherClient(Reconciling):
 
     def __del__(self) -> None:
         leftovers: Leftovers | None = getattr(self, "_leftovers", None)
-        if leftovers is not None:  # else the constructor has failed
+        if leftovers is not None:  # missing when the constructor has failed
             leftovers.warn(self)
 
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
@@ -318,7 +318,7 @@ class VoucherClient(Reconciling):
         """
         check_wait(wait)
         self._transport.session.check_loop("close it there")
-        # loaded long since, with the rest of the client
+        # loaded by now, with the rest of the client
         from voucher_async.cancelling import to_the_end  # noqa: PLC0415
 
         return await to_the_end(self._close(wait))

@@ -22,7 +22,7 @@ Environment: TypeAlias = Literal["sandbox", "production"]
 
 _ADDRESSES: Final = ("environment", "base_url", "token_url")
 _CLIENT_TYPE_LENGTH = 32
-_LONGEST: Final = 86_400.0  # seconds: dates reckoned from more than years do not exist
+_LONGEST: Final = 86_400.0  # seconds: dates plus years would leave the calendar
 _SETTLE_FOR: Final = 120.0
 _YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 

@@ -49,7 +49,7 @@ async def connect(
         ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
     """
     pin = conceal(pin)
-    # there are no credentials yet, and this operation asks for none
+    # connecting needs no credentials, and there are none yet
     settings = Settings.make(
         client_id="not-connected",
         client_secret="not-connected",

@@ -195,7 +195,7 @@ class JournalFailed(VoucherError):
     A failure after the answer of a money call is not raised: what was answered stands.
     """
 
-    # no proof by itself: whoever knows that nothing was sent before adds it
+    # without a `proof`: only the caller knows whether earlier requests were sent, and adds it
     fate: Fate | None = Fate.NOT_SENT
 
 

@@ -142,8 +142,8 @@ def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> Non
     for method in methods:
         try:
             result = method(event)
-        # a broken observer must not break a payment; nothing can cancel the task here but the observer itself
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - told of in the log
+        # a failing observer must not fail a payment; only the observer itself can raise a cancellation here
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged
             quietly(_logger.exception, "a hook failed and was ignored")
         else:
             if inspect.iscoroutine(result):

@@ -108,8 +108,8 @@ class PendingOutcome:
         if self.order_number_format is None:
             del values["order_number_format"], values["reference"]
         else:
-            # an older reader compares entries with `order_number`, and knows of no references: it gets what
-            # was sent, or nothing to compare with
+            # earlier versions compare entries with `order_number`, and know no references: they get the order
+            # number as sent, or none to compare
             values["own_order_number"] = self.order_number
             values["order_number"] = self.sent_order_number if self.reference else None
         return json.dumps({"version": _VERSION, **values}, default=_plain)

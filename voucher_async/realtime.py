@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Real", "call_at", "clock_of", "is_faked", "time_of"]
 
-_PLAIN: Final = asyncio.BaseEventLoop.time  # of a loop whose clock is `time.monotonic`, none of its own
-_APART: Final = 1.0  # seconds between a loop's clock and the real one from which on the loop's is a fake
+_PLAIN: Final = asyncio.BaseEventLoop.time  # the method of a loop whose clock is `time.monotonic`
+_APART: Final = 1.0  # seconds between a loop's clock and the real one that make the loop's a fake
 
 
 def _datetime() -> type[dt.datetime]:
@@ -89,7 +89,7 @@ def call_at(
     """
     if not is_faked(loop):
         return loop.call_at(when, callback).cancel
-    # a timer of a frozen loop never ends, nor does it once the time flows again
+    # a timer of a loop whose clock is frozen does not fire, not even once time flows again
     timer = threading.Timer(when - Real.monotonic(), _call_soon, (loop, callback))
     timer.daemon = True
     timer.start()

@@ -87,7 +87,7 @@ class Reconciling:
             ConfigurationError: the outcome belongs to another environment, or another client.
             JournalFailed: it could not be recorded.
         """
-        # loaded long since, with the rest of the client
+        # loaded by now, with the rest of the client
         from voucher_async.payments.resolving import Verdict, resolve  # noqa: PLC0415
 
         if (done is None) is not not_done:
@@ -128,7 +128,7 @@ class Reconciling:
         Raises:
             JournalFailed: that cannot be written.
         """
-        from voucher_async.payments.ownership import ask_journal  # noqa: PLC0415 - as there
+        from voucher_async.payments.ownership import ask_journal  # noqa: PLC0415 - loaded by now, as above
 
         return await ask_journal(self._joining.ownership.journal.acknowledge(record.scope, record.id))
 

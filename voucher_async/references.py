@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["REFERENCE_LENGTH", "OrderNumberFormat", "format_of", "is_reference", "make_reference", "new_id"]
 
-_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # without look-alikes
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # without characters that look alike
 _RANDOM: Final = 8
 _CHECKED: Final = 2
 REFERENCE_LENGTH: Final = _RANDOM + _CHECKED
@@ -32,7 +32,7 @@ def new_id() -> str:
 
 def make_reference() -> str:
     """A new reference: 10 capital letters and digits without look-alikes."""
-    # the system's random numbers: no seed of the application's, and no fork, gives one twice
+    # from the system's source: neither a seed of the application's nor a fork repeats it
     drawn = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
     return drawn + _checked(drawn)
 

@@ -110,7 +110,7 @@ class StoreVisit:
         try:
             yield
         except GeneratorExit:
-            # the event loop is gone and nothing can be awaited: the lease runs out by itself
+            # the event loop is closed, so nothing can be awaited: the lease expires by itself
             raise
         except BaseException:
             await self._release(lease)
@@ -143,8 +143,8 @@ class StoreVisit:
             if cancelled_from_outside():
                 raise
             reason = "cancelled from within"
-        except Exception as error:  # noqa: BLE001 - a store is somebody else's code and must not fail a payment
-            # the class alone: what a store's error says may quote the token
+        except Exception as error:  # noqa: BLE001 - a store is foreign code, and must not fail a payment
+            # the class alone: the text of a store's error may quote the token
             reason = type(error).__name__
         quietly(_logger.warning, "token store: %s failed (%s); going on without it", what, reason)
         return default
@@ -178,7 +178,7 @@ async def share(
     if token is not None:
         return token
     async with visit.releasing(lease):
-        # between the last look and the lease another process may have been done
+        # another process may have saved a token between the last read and this lease
         token = usable(await visit.load()) if lease else None
         if token is None:
             token = await request()

@@ -27,7 +27,7 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
 def _check_token(_instance: object, _attribute: object, value: Any) -> None:
-    # what comes out of a shared store becomes a header; the message must not quote it
+    # a token from a shared store becomes a header; the message must not quote it
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise ValueError("access_token must be a text of visible ASCII characters")
 
@@ -69,7 +69,7 @@ class StoredToken:
     lifetime: float = attrs.field(converter=_to_seconds)
 
     def __attrs_post_init__(self) -> None:
-        # a store may write it with whatever it likes, which need not know of subclasses of str
+        # a store's serializer need not accept a subclass of str
         object.__setattr__(self, "access_token", str(self.access_token))
 
     def to_json(self) -> str:
@@ -99,7 +99,7 @@ class StoredToken:
 
     @classmethod
     def _read(cls, text: str | bytes) -> StoredToken | None:
-        # no error leaves this frame: it would take the text along, and what json and fromisoformat say of it
+        # no error may leave this frame: it would carry the text, and json and fromisoformat quote it
         try:
             content = Members(json.loads(conceal(str(text, "utf-8") if isinstance(text, bytes) else text)))
             return cls(

@@ -145,7 +145,7 @@ class Checkout:
                     )
                 else:
                     made = await self._kit.reservations.make(request, deadline)
-            self._check_open()  # it may have been charged meanwhile: what is held now lapses
+            self._check_open()  # the checkout may have been charged meanwhile: this reservation then lapses
             held = HeldReservation(
                 made,
                 asked=asked,
@@ -208,9 +208,9 @@ class Checkout:
             self._charges = await self._record.replayed.charges()
             return self._charges
         if not self._charging:
-            self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
+            self._check_broken()  # before waiting for a turn, as a time-out there says "nothing was sent"
         deadline = self._kit.sender.deadline(timeout)
-        self._charging += 1  # from here on nothing is added, so that all is charged, or none
+        self._charging += 1  # from here on no reservation is added: all of them are charged, or none
         with known(*self._secrets):
             asked = PendingOutcome(
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
@@ -252,7 +252,7 @@ class Checkout:
     async def _charge_plan(self, context: CallContext, plan: Sequence[Planned]) -> tuple[Charge, ...]:
         charges: list[Charge] = []
         for planned in plan:
-            # until the charge is known, nothing of this order may be charged a second time
+            # until the outcome of this charge is known, charging the order again is refused
             self._broken = self._cut_short(planned.reservation)
             try:
                 charges.append(await self._charge_one(context, planned))

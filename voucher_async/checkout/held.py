@@ -111,7 +111,7 @@ class ChargedReservation(HeldReservation):
     __slots__ = ()
 
     def __init__(self, planned: Planned) -> None:
-        # the base's arguments are for what is still to be charged
+        # the base class asks for what only an uncharged reservation has
         self._reservation = planned.reservation
         self.asked: Decimal = planned.asked
         self.target: str = planned.target

@@ -99,7 +99,7 @@ class Lifecycle(CheckoutKit):
             try:
                 reservation, entry = await self._reserve(payment.request, context.deadline)
             except ApiError:
-                # the dead owner's charge may have emptied the voucher; without a fence the look may take long
+                # the dead owner's charge may have emptied the voucher; without a fence a look may take long
                 found = await self._confirmed(context, None)
                 if found is not None:
                     return found
@@ -150,7 +150,7 @@ class Lifecycle(CheckoutKit):
         try:
             return await self._charge(context, payment, reservation)
         except (ReservationExpired, ReservationSuperseded) as error:
-            raise refusal from error  # not sent: the first charge is what was asked for
+            raise refusal from error  # the repeat was not sent: report the refusal of the first charge
 
     async def _recalled(self, context: CallContext) -> Charge | None:
         """The charge, told to nobody, of an earlier equal payment, unless it was taken back.
@@ -169,7 +169,7 @@ class Lifecycle(CheckoutKit):
             return await self.reservations.make(request, deadline)
         except VoucherError as error:
             if error.fate is Fate.UNKNOWN:
-                error.fate = Fate.NOT_SENT  # a reservation may be there; the charge was not begun
+                error.fate = Fate.NOT_SENT  # a reservation may exist; the charge was not begun
             as_not_done(error, Proof.NOT_SENT)
             raise
 

@@ -70,8 +70,8 @@ async def reserve_partially(
     (probe, _), _ = probed
     read = build(GET_VOUCHER, ids={"id": probe.voucher_id})
     left = (await sender.send(read, deadline)).value.remaining_amount
-    # whether an open reservation lowers `remaining_amount` is not documented:
-    # what was read may be the probe's cent short of what there is
+    # it is not documented whether an open reservation lowers `remaining_amount`: the balance that was read
+    # may lack the cent that the probe reserved
     for value in (min(total((left, CENT)), amount), min(left, amount)):
         if value <= CENT:
             return probed

@@ -68,7 +68,7 @@ class CheckoutRecord:
         self._key = key
         self._recorder: Recorder | None = None
         self._is_inside = False
-        self._is_left_over = False  # what an earlier run has charged of it is not known
+        self._is_left_over = False  # True while the charges of an earlier run are not known
         self._busy = 0
         self.replayed: Replayed | None = None
 
@@ -178,7 +178,7 @@ class CheckoutRecord:
         """Free the key, unless something is charged, or being charged."""
         self._is_inside = False
         recorder = self._recorder
-        # once all is charged nothing is awaited: a caller cancelled here would never hear of the charges
+        # no await once all is charged: a caller cancelled in it would never receive the charges
         if recorder is not None and (self._is_left_over or not recorder.is_over):
             await to_the_end(self._release(recorder))
 
@@ -231,7 +231,7 @@ class CheckoutRecord:
             return money_call.pending if money_call is not None and money_call.recorder is recorder else None
 
         charge = await noted(recorder, charging, sent)
-        await recorder.done(charge, told=True)  # by this checkout, whose own record tells whether anybody was
+        await recorder.done(charge, told=True)  # to the checkout; its own record says whether its caller was
         return charge
 
     async def check_own(self, error: Exception) -> None:

@@ -34,7 +34,7 @@ async def keep_alive(kit: CheckoutKit, held: HeldReservation, order_number: str)
                 if held.remaining <= 0:
                     return
                 held.renewed(await kit.reservations.make(held.request, deadline))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the customer is still paying: try again
+        except Exception as error:  # noqa: BLE001 - the customer is still paying: renew again
             kit.report.renewal_failed(held.amount, order_number, error)
             if _is_final(error):
                 return

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PROCESS_LOCK", "PROCESS_SECRET", "LocalVoucherLock", "VoucherLock", "in_turn", "voucher_key"]
 
-_PATIENCE: Final = 2.0  # seconds that giving a turn back may take
+_PATIENCE: Final = 2.0  # seconds for giving a turn back
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -56,7 +56,7 @@ def lock_key(secret: str) -> bytes:
 
 def voucher_key(code: str, base_url: str, key: bytes) -> str:
     """The digest of a voucher code in a lock; it tells nothing to who has not the key."""
-    # two spellings of one voucher must wait for each other; and no part of it may be left in this frame
+    # all spellings of a code share one turn; no part of the code may stay in this frame
     return hashlib.blake2b(
         base_url.encode() + b" " + spelled(code),
         key=key,
@@ -94,7 +94,7 @@ class LocalVoucherLock:
             place: asyncio.Future[None] = loop.create_future()
             turn.line.append(place)
             if turn.holder.is_closed():
-                self._pass_on(key, turn)  # whoever held it on a loop that is gone is gone, too
+                self._pass_on(key, turn)  # its holder's event loop is closed, and the holder with it
         return turn, place
 
     def take_if_free(self, key: str) -> _Turn | None:
@@ -127,7 +127,7 @@ class LocalVoucherLock:
                 loop.call_soon_threadsafe(_wake, place)
                 turn.holder = loop
                 return
-        if self._turns.get(key) is turn:  # else it is one of before a fork
+        if self._turns.get(key) is turn:  # False for a turn taken before a fork
             del self._turns[key]
 
 
@@ -190,7 +190,7 @@ PROCESS_SECRET: Final = secrets.token_hex()
 """The secret behind its keys: clients of one process wait for each other whatever their credentials are."""
 
 
-class in_turn:  # noqa: N801 - reads as the function that it would be, were generators as fast
+class in_turn:  # noqa: N801 - used like a function; a generator-based context manager is slower
     """Hold the turns of some vouchers, taken in one order by everybody so that nobody waits in a circle.
 
     Args:
@@ -234,7 +234,7 @@ class in_turn:  # noqa: N801 - reads as the function that it would be, were gene
 
     def _take_free(self) -> None:
         """Take the turns of this process that nobody has: there is nothing to wait for, nor to limit."""
-        while self._keys and type(self._lock) is LocalVoucherLock:  # one derived from it may hold otherwise
+        while self._keys and type(self._lock) is LocalVoucherLock:  # a subclass may hold turns in another way
             turn = self._lock.hold(self._keys[0])
             if not turn.take_if_free():
                 return
@@ -283,7 +283,7 @@ async def _leave(
                 await turn.__aexit__(None, None, None)
         except asyncio.CancelledError as error:
             cancelled = error
-        except Exception as error:  # noqa: BLE001 - what was done is done: it must not look like a failure
-            # the text of a foreign error may hold the address and the password of what it talks to
+        except Exception as error:  # noqa: BLE001 - the call's outcome stands: log it and go on
+            # the class alone: the text of a foreign error may hold a server's address and password
             quietly(_logger.warning, "a voucher's turn could not be given back (%s)", type(error).__name__)
     return cancelled

@@ -64,7 +64,7 @@ def _open_in(error: Exception | None) -> PendingOutcome | None:
 def _state_after(error: VoucherError) -> HeldState:
     if _open_in(error) is not None:
         return HeldState.UNKNOWN
-    # somebody else charged the reservation: not this checkout, and charged all the same
+    # another caller charged the reservation: this checkout did not, and it is charged all the same
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
 
 
@@ -72,7 +72,7 @@ def _leave(kit: CheckoutKit, record: CallRecord, charges: Sequence[Charge]) -> N
     """Nothing can be refunded any more: the client was closed, or the loop ends."""
     under_way = {pending.charge_id for pending in kit.supervisor.pending}
     for charge in charges:
-        if charge.id not in under_way:  # what is in doubt is open, and listed as such
+        if charge.id not in under_way:  # a refund in doubt is listed as open, not as failed
             _report_failed(kit, record, charge, None)
 
 
@@ -86,7 +86,7 @@ async def take_back(kit: CheckoutKit, record: CallRecord, planned: Planned, char
         charge: its charge.
     """
     currency, key = record.parameters.currency or "", f"{planned.record}/refund"
-    # some servers name the voucher otherwise in a charge than where it is asked for
+    # some servers give a charge another voucher id than its reservation
     charge = attrs.evolve(charge, voucher_id=planned.reservation.voucher_id)
     try:
         refund = await kit.charges.take_back(charge, currency=currency, key=key, parent=record.id)

@@ -53,7 +53,7 @@ async def send_recorded(
     sent = 0
     while True:
         if money_call.recorder is not None:
-            # from before it is asked for: a pause after the commit is one of this process as well
+            # counted from before the write, so that a pause of this process after the commit counts
             request.begin_by = uptime_of(clock) + _BEGIN
             await money_call.recorder.sent(money_call.pending)
         sent += 1
@@ -73,6 +73,6 @@ async def send_recorded(
 
 def _is_to_be_written_anew(error: VoucherError, context: CallContext, request: Request[T]) -> bool:
     is_overdue = isinstance(error, TransportError) and error.is_overdue
-    # an attempt before the overdue one may have been carried out: only what names an id is sent again
+    # an earlier attempt may have been carried out: only a repeatable request is sent again
     may_repeat = error.fate is Fate.NOT_SENT or request.repeatable
     return is_overdue and may_repeat and context.deadline.left() > 0 and not context.abandoned

@@ -61,8 +61,8 @@ CHECKOUT: Final = "checkout"
 _REDEEMING: Final = frozenset({REDEEM, CHECKOUT})
 
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
-DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})  # somebody works on it, or is dead
-_SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an entry that is not known yet
+DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})  # driven by an owner, alive or dead
+_SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # an effect may exist that no look has shown yet
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +88,7 @@ class Parameters:
         return tuple(name for name in _PARAMETERS if getattr(self, name) != getattr(other, name))
 
 
-_LATE: Final = ("sent_at", "pending", "voucher_id", "proof")  # by these a copy that comes late is looked for
+_LATE: Final = ("sent_at", "pending", "voucher_id", "proof")  # what looking for a late copy needs
 _PARAMETERS: Final = tuple(Parameters.__annotations__)
 
 

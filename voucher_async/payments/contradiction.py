@@ -55,7 +55,7 @@ def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lesso
         return False
     if likeness_of(pending, charge.order_number) is not Likeness.OTHER:
         return False
-    # that a refund shows the order number of its charge is an assumption, until it was seen
+    # that a refund shows its charge's order number is assumed until an answer has shown it
     return RULES[pending.operation].by_order or lessons.echoes(pending)
 
 

@@ -50,7 +50,7 @@ class Driving:
         money_call.over = self._over
         registry.begin(money_call)
         if money_call.pending.charge_id is not None:
-            registry.delivered(money_call.pending.charge_id)  # who refunds a charge knows of it
+            registry.delivered(money_call.pending.charge_id)  # the caller who refunds a charge knows of it
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

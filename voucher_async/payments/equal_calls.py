@@ -47,7 +47,7 @@ class EqualCalls:
         key = look_of(money_call.pending)
         if money_call.pending.voucher_id is None:
             key = (*key, money_call.pending.charge_id)
-        # a lock belongs to one event loop: whoever holds one on a loop that is gone holds nothing here
+        # one lock per event loop: a lock held on a closed loop would never be released
         lock = self._locks.setdefault((asyncio.get_running_loop(), *key), asyncio.Lock())
         try:
             with WAITS.limit(deadline.left()):

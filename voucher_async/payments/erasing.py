@@ -41,7 +41,7 @@ def erased(record: CallRecord, digest_key: bytes) -> CallRecord:
         digest_key: the journal's.
     """
     digests = {text: digest_of(text, digest_key) for text in (record.order_number, record.key) if text}
-    longest_first = sorted(digests, key=len, reverse=True)  # a key may hold the order number
+    longest_first = sorted(digests, key=len, reverse=True)  # a key may contain the order number
 
     def clean(text: str) -> str:
         for plain in longest_first:
@@ -86,7 +86,7 @@ def _renamed(record: CallRecord, key: str | None, order_number: str | None) -> C
         pending = attrs.evolve(pending, order_number=order_number)
 
     def of(charge: Charge) -> Charge:
-        # in whatever spelling the server has it
+        # the charge has the order number in the server's spelling
         return charge if charge.order_number is None else attrs.evolve(charge, order_number=order_number)
 
     return attrs.evolve(

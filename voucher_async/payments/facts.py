@@ -55,7 +55,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         Operation("redeem", reserves=True, reservation=True, once=True, joins=True, refundable=True),
         Operation(CHARGE_RESERVATION.id, reservation=True, once=True, joins=True, refundable=True),
         Operation(CREATE_VOUCHER.id, once=True),
-        # two equal partial refunds are two returned items, two equal recharges two gifts: they line up
+        # two equal partial refunds are two returned items, two equal recharges two gifts: they take turns
         Operation(REFUND_CHARGE.id),
         Operation(RECHARGE_VOUCHER.id),
     )

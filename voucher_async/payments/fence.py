@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Confirmed", "confirm", "look_behind"]
 
 _LONGEST_PAUSE: Final = 4.0
-_LONGEST_BEHIND: Final = 1.0  # where a balance that is new enough tells
-_BEHIND_A_FENCE: Final = (Proof.FENCED,)  # which is newer than any window
+_LONGEST_BEHIND: Final = 1.0  # where a balance that is dated after the fence shortens the wait
+_BEHIND_A_FENCE: Final = (Proof.FENCED,)  # a fence that is newer than the request makes the window irrelevant
 _WITHOUT: Final = (Proof.ABSENT, Proof.REFUSED)
 
 
@@ -95,7 +95,7 @@ async def look_behind(
         ApiError: the refusal, which stands: nothing is fenced, or no look could be made.
         OutcomeUnknown: an entry may be that of the charge.
     """
-    settler.advance(money_call, Event.CLAIMED)  # its refusal ended it; whoever goes on inherits its doubts
+    settler.advance(money_call, Event.CLAIMED)  # ended by a refusal; its next record inherits the doubt
     if reservation_id is None:
         verdict = await settler.judge.look(money_call, context.deadline)
         found = Confirmed.FOUND if verdict.move is Move.DONE else Confirmed.UNCLEAR

@@ -29,7 +29,7 @@ class Heartbeat:
         self._beat = beat
         self._pause = pause
         self._held: set[str] = set()
-        # one for each event loop: that of a loop which is gone, or stands still, beats for nobody
+        # one timer per event loop: that of a closed or blocked loop never fires
         self._timers: dict[asyncio.AbstractEventLoop, asyncio.TimerHandle] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_over = False

@@ -10,7 +10,7 @@ __all__ = ["as_joined", "is_joined"]
 
 T = TypeVar("T")
 
-# by identity: two equal charges are one to `==`, and only one of them was handed to who joined
+# by identity: equal charges compare equal, but only one of the objects was returned to a caller that joined
 _joined: Final[weakref.WeakValueDictionary[int, object]] = weakref.WeakValueDictionary()
 
 

@@ -125,7 +125,7 @@ def parameters_of(pending: PendingOutcome, target: str) -> Parameters:
         pending: one of the calls.
         target: the reservation, charge or voucher id, or the digest of the voucher's code.
     """
-    # a refund's order number is that of its charge, and not always known
+    # a refund carries the order number of its charge, which is not always known
     is_refund = pending.operation == REFUND_CHARGE.id
     return Parameters(
         operation=pending.operation,

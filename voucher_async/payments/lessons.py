@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Lessons"]
 
 _NONE: Final = dt.timedelta()
-_CLOSE: Final = dt.timedelta(seconds=3)  # that the stamps of machines with one time may be apart
+_CLOSE: Final = dt.timedelta(seconds=3)  # synchronised machines differ by no more
 
 _logger: Final = logging.getLogger("voucher_async")
 

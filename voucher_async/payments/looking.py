@@ -43,15 +43,15 @@ __all__ = [
     "voucher_request",
 ]
 
-_SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
+_SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # ranges of page sizes: the limit is undocumented
 _PAGES: Final = 200
-_WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
+_WHOLE: Final = 4  # pages: a longer list is read from its newest end, once its order is known
 _BEFORE: Final = dt.timedelta(days=1)
-_AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy has gone on
-_SECOND: Final = 1.0  # the resolution of dates
+_AGAIN: Final = 1.0  # seconds after which the `Date` of an answer that is no copy has advanced
+_SECOND: Final = 1.0  # the resolution of a `Date`
 _SKEW: Final = 0.5  # seconds by which the clocks of one server may differ
-_NEAR: Final = 9.0  # seconds between two looks whose dates are compared: less than the lag of lists
-_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")  # texts of a voucher
+_NEAR: Final = 9.0  # seconds between two looks whose dates are compared: below `list_lag`
+_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")  # filters that identify a voucher
 _KEPT: Final = 1024
 
 
@@ -92,7 +92,7 @@ class Looking:
     def __init__(self, sender: Sender, server_clock: ServerClock, rng: random.Random | None = None) -> None:
         self._sender = sender
         self._server_clock = server_clock
-        self._size = 0  # which range of sizes the server takes
+        self._size = 0  # index of the range of page sizes in use
         self._turn = (rng or random.Random()).randrange(1_000_000)
         self._dates: BoundedMap[str, _Dated] = BoundedMap(_KEPT)
 
@@ -203,7 +203,7 @@ class Looking:
         look = _Dated(answer.date, answer.sent, max(answer.received, answer.sent))
         if self._is_dated_now(answer):
             look.is_fresh = True
-        elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon to tell by these two
+        elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon for another date
             gone = (look.date - earlier.date).total_seconds()
             return earlier.is_fresh and 0 <= gone <= _SECOND
         elif earlier is not None:
@@ -238,7 +238,7 @@ class _Pages:
         self.numbers: set[int] = set()
         self.charges: dict[str, Charge] = {}
         self.count = 1
-        self.order = 0  # 1: oldest first, -1: newest first, 0: it does not show
+        self.order = 0  # 1: oldest first, -1: newest first, 0: not known
         self.fresh = True
 
     async def read_first(self) -> None:
@@ -281,7 +281,7 @@ class _Pages:
         """True when as many distinct entries were read as the pages that were read must hold."""
         read = sum(self._sizes.values())
         if len(self.charges) != read:
-            return False  # one page showed again what another had shown: they moved meanwhile
+            return False  # an entry on two pages: entries have moved meanwhile
         if len(self.numbers) >= self.count:
             return read == self._total
         full = self._sizes[1]
@@ -290,7 +290,7 @@ class _Pages:
 
 def _order(entries: Sequence[Charge]) -> int:
     stamps = [entry.created_at for entry in entries]
-    if len(set(stamps)) < 2:  # noqa: PLR2004 - one moment has no order
+    if len(set(stamps)) < 2:  # noqa: PLR2004 - equal moments show no order
         return 0
     if stamps == sorted(stamps):
         return 1
@@ -318,7 +318,7 @@ async def known_ids(
     """
     look = await looking.read(pending.voucher_id or "", deadline)
     if not (look.whole and look.all):
-        # without all ids a lost answer stays open; the date of a copy stands still, that of a proxy goes on
+        # without all known ids a lost answer stays open; a copy keeps its `Date`, a mere proxy does not
         await pauses.wait_within(_AGAIN if look.all else 0.0, deadline)
         look = await looking.read(pending.voucher_id or "", deadline)
     others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}

@@ -28,7 +28,7 @@ __all__ = ["Anchor", "CallContext", "MoneyCall"]
 
 _NOTHING_FOUND: Final = Finding()
 _REPEATS: Final = 2
-_SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
+_SLACK: Final = 2.0  # seconds that the difference of two times in whole seconds may be off
 
 
 def _operation_of(pending: PendingOutcome) -> Operation:
@@ -205,7 +205,7 @@ class MoneyCall:
         """
         self.call = machine.advance(self.call, event, facts)
         if event in {Event.CLEARED, Event.CLAIMED} and self.refusals:
-            # what was refused is over: what is asked of it now is asked as of any other earlier request
+            # the refused requests are over; from now on they count like any other earlier request
             self.refusals, self.repeat_refused = 0, False
             self.doubts = max(self.doubts, int(event is Event.CLAIMED))
 

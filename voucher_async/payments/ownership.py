@@ -125,13 +125,13 @@ class Ownership:
         """
         await self._renew()
         former = self._driven.get(record.id)
-        # this loop may be gone before the answer comes
+        # before the await: this event loop may close before the journal answers
         claiming = self._driven[record.id] = _Driven(0 if former is None else former.version)
         try:
             claim = await ask_journal(self.journal.claim(record, durable=durable))
         except BaseException:
             if former is None:
-                self.give_up(record.id)  # it may be stored all the same
+                self.give_up(record.id)  # the record may have been stored although the claim failed
             self._restore(record.id, claiming, former)
             raise
         if claim.won:
@@ -143,7 +143,7 @@ class Ownership:
     def _restore(self, record_id: str, claiming: _Driven, former: _Driven | None) -> None:
         """Leave a record that was there before to the call of this client that had it, if one had."""
         if self._driven.get(record_id) is not claiming:
-            return  # that call has written it meanwhile
+            return  # another call of this client has written the record meanwhile
         if former is None:
             self._release(record_id)
         else:
@@ -198,14 +198,14 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        self._driven[held.id] = _Driven(held.version)  # no beat hands it over any more
+        self._driven[held.id] = _Driven(held.version)  # the heartbeat hands this record over no more
         try:
             is_taken = await self.save(taken)
         except BaseException:
-            self.give_up(held.id)  # it may be taken all the same: whoever asks next goes on
+            self.give_up(held.id)  # the write may have been stored: the next caller goes on
             raise
         if not is_taken:
-            return None  # by another call of this client, perhaps, which works on it
+            return None  # another call may have taken the record over, perhaps one of this client
         self.keep(held.id)
         return taken
 
@@ -215,11 +215,11 @@ class Ownership:
         return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE
 
     async def _renew(self) -> None:
-        now = uptime_of(self.clock)  # others count the time in which this machine sleeps
+        now = uptime_of(self.clock)  # the other owners' clocks run on while this machine sleeps
         if self._renewed is not None and now - self._renewed < _RENEWED:
             return
         if not await ask_journal(self.journal.beat(self.owner, LEASE)):
-            self.owner = new_id()  # declared dead: what was under way is not this client's any more
+            self.owner = new_id()  # declared dead: the calls under way belong to other owners now
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
         for record_id, driven in list(self._driven.items()):
@@ -229,7 +229,7 @@ class Ownership:
     async def _hand_over(self, record_id: str, driven: _Driven) -> None:
         """Give a record whose event loop is gone an owner that is dead, so that any process takes it over."""
         is_left = True
-        with contextlib.suppress(VoucherError):  # it is tried again with the next beat
+        with contextlib.suppress(VoucherError):  # the next beat tries again
             record = await ask_journal(self.journal.get(self.scope, record_id))
             if self._driven.get(record_id) is not driven:
                 return  # another call of this client has taken it over

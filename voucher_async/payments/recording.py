@@ -26,7 +26,7 @@ __all__ = ["Recorder", "noted"]
 
 T = TypeVar("T")
 
-_MACHINE: Final = Machine()  # asked about no durations
+_MACHINE: Final = Machine()  # for rules without durations
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -49,8 +49,8 @@ class Recorder:
         self._ownership = ownership
         self._is_stored = is_stored
         self._writing = asyncio.Lock()
-        self._in_doubt: CallRecord | None = None  # a write whose answer was lost
-        self._end_known = False  # whether or not it could be written
+        self._in_doubt: CallRecord | None = None  # the record of a write whose answer was lost
+        self._end_known = False  # True once the end is decided, written or not
         self.record: CallRecord = record
         self.is_lost: bool = False
         self.is_asked_about: bool = False
@@ -88,7 +88,7 @@ class Recorder:
         try:
             return await self._send()
         except JournalFailed:
-            return True  # who cannot be asked has not said no
+            return True  # an unreachable journal has not said that the record was taken over
 
     async def _sending(self, **changes: Any) -> None:
         if not await self._send(**changes):
@@ -158,7 +158,7 @@ class Recorder:
     def _is_nobody_elses(self) -> bool:
         """True when it is written, or nobody can have taken over the record; another owner's must say so."""
         if not self._is_stored and self._in_doubt is None:
-            return True  # nobody else knows of it
+            return True  # never stored: no other owner has read it
         is_own = self.record.owner == self._ownership.owner
         is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
         return is_safe or self.record.state is CallState.NOT_DONE
@@ -225,7 +225,7 @@ class Recorder:
         self._end_known = True
         async with self._writing:
             failure = await self._try_end(state, why=why, proof=proof, **changes)
-            if failure is not None:  # the answer may have been lost: it is read back, and written again
+            if failure is not None:  # the answer may have been lost: read the record back, and write again
                 failure = await self._try_end(state, why=why, proof=proof, **changes)
         if failure is not None:
             quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, failure)
@@ -241,11 +241,11 @@ class Recorder:
     async def _write_end(self, state: CallState, **changes: Any) -> None:
         await self._catch_up()
         if self.is_lost:
-            return  # whoever has the record writes its end
+            return  # the record's new owner writes its end
         if self.record.state is CallState.DONE or (self.record.ended and state is not CallState.DONE):
             return
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
-            return  # nothing was sent, and nobody claimed anything
+            return  # nothing was sent, and no record was stored
         now, owner = self._ownership.clock.now(), self._ownership.owner
         changed = self.record.step(state, at=now, by=owner, version=self._version, **changes)
         if not await self._write(changed):
@@ -267,7 +267,7 @@ async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], Pendi
     try:
         return await call
     except GeneratorExit:
-        raise  # thrown away with its event loop: nothing can be awaited any more
+        raise  # the coroutine is being discarded with its event loop: nothing can be awaited
     except BaseException as error:
         pending = sent()
         await recorder.failed(error, is_begun=pending is not None, pending=pending)

@@ -32,8 +32,8 @@ class Registry:
         self._open: dict[str, MoneyCall] = {}
         self._open_by_key: dict[tuple[str, ...], list[MoneyCall]] = {}
         self._under_way: dict[str, MoneyCall] = {}
-        self._loops: set[asyncio.AbstractEventLoop] = set()  # those on which calls were begun
-        # what is open or under way: what it looks like, the calls by that, and whatever their order numbers
+        self._loops: set[asyncio.AbstractEventLoop] = set()  # the loops of all calls
+        # of calls open or under way: id -> traits, traits -> ids, traits without the order number -> ids
         self._looks: dict[str, tuple[_Traits, Sequence[_Traits]]] = {}
         self._alike: _Index = {}
         self._at: _Index = {}
@@ -88,7 +88,7 @@ class Registry:
         place, looks = found = _place_of(pending), _looks_of(pending)
         if self._looks.get(pending.id) == found:
             return
-        self._drop_look(pending.id)  # more is known of it by now
+        self._drop_look(pending.id)  # more of its traits are known by now
         self._looks[pending.id] = found
         for look in looks:
             self._alike.setdefault(look, set()).add(pending.id)
@@ -186,7 +186,7 @@ class Registry:
         self, money_call: MoneyCall, index: _Index, traits: Callable[[PendingOutcome], _Traits]
     ) -> list[MoneyCall]:
         pending = money_call.pending
-        # those whose voucher is not known may be of any, those whose amount is not known of any amount
+        # a call whose voucher or amount is not known may be of any
         nowhere = attrs.evolve(pending, voucher_id=None)
         looks = map(traits, (pending, nowhere, attrs.evolve(nowhere, amount=None)))
         ids = set[str]().union(*(index.get(look, ()) for look in looks)) - {pending.id}
@@ -232,7 +232,7 @@ def look_of(pending: PendingOutcome) -> _Traits:
 
 def _looks_of(pending: PendingOutcome) -> list[_Traits]:
     rule = RULES.get(pending.operation)
-    # what is found under another order number may be ours where that is not known for sure
+    # where the order number is not certain, an entry with another one may be ours
     orders = looks_of(pending) if rule is None or rule.by_order else ("",)
     return [(*_place_of(pending), order) for order in orders]
 

@@ -40,7 +40,7 @@ __all__ = ["CHECKOUT", "MoneyCall", "Report"]
 CHECKOUT: Final = "checkout"
 """The operation of what a checkout does of its own accord."""
 
-_LONGEST: Final = 300  # characters of a foreign text in a line
+_LONGEST: Final = 300  # characters of a foreign text in a log line
 _STILL_CHARGED: Final = "the customer is still charged"
 
 _logger: Final = logging.getLogger("voucher_async")
@@ -75,7 +75,7 @@ class Report:
     def __init__(self, hooks: Hooks, numbering: Numbering | None = None) -> None:
         self._hooks = hooks
         self._own = (numbering or Numbering(None)).own
-        self._left: set[str] | None = None  # since closing began: what the log says is left open
+        self._left: set[str] | None = None  # from closing on: the calls logged as left open
 
     # the outcome of a money call
 
@@ -216,7 +216,7 @@ class Report:
         """A reservation of a checkout could not be made anew."""
         self._reservation(Happened.RENEWAL_FAILED, order_number, amount=amount, error=error)
 
-    # who is told
+    # dispatch
 
     def _checkout(self, what: Happened, order_number: str, **said: Any) -> None:
         self._hooks.settled(Settled(what=what, operation=CHECKOUT, order_number=order_number, **said))
@@ -252,7 +252,7 @@ class Report:
 
 
 def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None:
-    record(pending.id, given())  # the line that closing writes is outside of the call
+    record(pending.id, given())  # `aclose` logs outside of the call, which has the secrets
     secrets = _secrets_of(pending.id, pending.voucher_id, pending.reservation_id, pending.charge_id)
     amount = f" of {pending.amount} {pending.currency or ''}".rstrip() if pending.amount is not None else ""
     order = "" if pending.order_number is None else f", order {_shown(pending.order_number, secrets)}"

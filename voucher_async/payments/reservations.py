@@ -102,9 +102,9 @@ class ReservationTracker:
         self._server_clock = server_clock
         self._margin = margin
         self._entries: BoundedMap[str, Entry] = BoundedMap(_REMEMBERED)
-        self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
+        self._newest: dict[str, tuple[Entry, ...]] = {}  # voucher -> its newest, or all of unknown order
         self._charging: dict[str, MoneyCall] = {}
-        # what became of charges
+        # outcomes of charges
         self._in_doubt: dict[str, PendingOutcome] = {}
         self._charged: BoundedMap[str, SettlementState] = BoundedMap(_REMEMBERED)
 
@@ -155,8 +155,8 @@ class ReservationTracker:
             self._ended(reservation_id, SettlementState.DONE)
         elif isinstance(error, OutcomeUnknown):
             self._in_doubt[reservation_id] = error.pending
-        # any other error of ours says that it was certainly not carried out: it may be charged again; and
-        # what is thrown away long after its event loop was closed was noted before
+        # another VoucherError of this call means "not carried out": the reservation may be charged again. A
+        # coroutine discarded long after its event loop was closed was noted before
         elif is_ours and not isinstance(error, VoucherError):
             self._in_doubt[reservation_id] = money_call.pending
         if is_ours:
@@ -190,7 +190,7 @@ class ReservationTracker:
         self._charged[reservation_id] = state
         entry = self._entries.pop(reservation_id, None) if state is SettlementState.DONE else None
         if entry is not None:
-            self._forget(entry)  # nothing more is to be known of it
+            self._forget(entry)  # a charged reservation is not tracked
 
     def is_charged(self, entry: Entry) -> bool:
         """True when this client charged the reservation."""
@@ -213,7 +213,7 @@ class ReservationTracker:
         """Monotonic time in seconds since when the server refuses to charge it; None as long as it may."""
         if entry.superseded_at is not None:
             return entry.superseded_at
-        ended = entry.ends + entry.answered - entry.sent  # it was made when its answer came, at the latest
+        ended = entry.ends + entry.answered - entry.sent  # made before its answer, at the latest
         return ended if ended <= self._clock.monotonic() else None
 
     def left(self, entry: Entry) -> float:
@@ -278,7 +278,7 @@ class ReservationTracker:
                 "a newer reservation of the same voucher replaced it", reservation_id=reservation.id
             )
         if not self._server_clock.known:
-            return  # the local date may be wrong by hours; the server decides
+            return  # the local clock may be wrong by hours; the server decides
         left = reservation.valid_until - self._server_clock.now()
         self._check_left(left.total_seconds(), reservation.id)
 
@@ -313,8 +313,8 @@ class _Charging:
 def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """The newest reservations of a voucher after one more; the others are superseded."""
     for before in newest:
-        # of two requests under way at once nobody here knows which the server took first: its date
-        # tells, or else the server has to
+        # of two requests under way at once only the server's dates tell which came first; without a
+        # difference the server decides
         if before.answered <= entry.sent or before.created_at < entry.created_at:
             before.superseded_at = entry.answered
         elif entry.created_at < before.created_at:

@@ -47,7 +47,7 @@ class Rivals:
         """
         if money_call.charge is not None or not finding.ours:
             return 0
-        # by what was sent: its record may be another's, or that of a later call with its key
+        # from the pending outcome: the stored record may be another owner's, or a later call's with the key
         scope, owner, at = self._ownership.scope, self._ownership.owner, self._ownership.clock.now()
         record = CallRecord.about(money_call.pending, scope=scope, owner=owner, at=at)
         alike = await ask_journal(self._ownership.journal.alike(record))

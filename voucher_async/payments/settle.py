@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Settler"]
 
 _LONGEST_PAUSE: Final = 4.0
-PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
+PAUSE_REFUSED: Final = 1.0  # seconds between the two looks after a refusal
 
 
 class Settler:
@@ -279,7 +279,7 @@ class Settler:
             earliest = min(answer.sent - money_call.anchor.sent, latest)
             made = money_call.anchor.at(earliest), money_call.anchor.at(latest)
         self.lessons.learn(money_call.pending, answer.value, made)
-        if not RULES[money_call.pending.operation].repeat_early:  # else it may be answered with an older one
+        if not RULES[money_call.pending.operation].repeat_early:  # a repeated charge may get an older answer
             self.timestamps.note(answer.value.created_at, answer.sent)
 
     async def _look_until_clear(self, context: CallContext, money_call: MoneyCall) -> Charge | None:
@@ -295,7 +295,7 @@ class Settler:
             move, event = verdict.move, event_of(verdict.move, money_call.call)
             if context.abandoned and not money_call.is_refused:
                 break
-            if event is not None and event is not Event.REPEATING:  # which is noted when it is sent
+            if event is not None and event is not Event.REPEATING:  # a repeat is noted when it is sent
                 self.advance(money_call, event, verdict.facts)
             if move is Move.DONE:
                 return money_call.finding.ours[0]
@@ -327,7 +327,7 @@ class Settler:
             self.report.found(money_call, charge)
         is_twice = money_call.pending.reference is not None and len(money_call.finding.certain) > 1
         if money_call.effects > 1 or is_twice:
-            self.watch.begin(money_call)  # another of the requests may have arrived, or may yet
+            self.watch.begin(money_call)  # another request may have an effect, or get one yet
         elif money_call.doubts or money_call.refusals:
             self.watch.ended(
                 money_call, Settlement(pending=money_call.pending, state=SettlementState.DONE, charge=charge)
@@ -336,7 +336,7 @@ class Settler:
 
     async def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
         """The error for a call that was not carried out; that is written before anybody is told."""
-        is_for_good = proof is not Proof.REFUSED  # else its record goes on: it may be sent again
+        is_for_good = proof is not Proof.REFUSED  # a REFUSED record goes on: it may be sent again
         error = as_not_done(money_call.refusal or money_call.cause, proof)
         recorder = money_call.recorder
         if recorder is not None and is_for_good:

@@ -28,7 +28,7 @@ FORMAT: Final = f"{_MAJOR}.{_MINOR}"
 
 _FORMAT: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
 _PREFIX: Final = f'{{"format":"{FORMAT}",'
-# left out, these would be made anew
+# fields with defaults that differ at each call
 _NEEDED: Final = ("id", "state", "version", "pending.id", "plan.record")
 
 

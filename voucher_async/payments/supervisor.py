@@ -36,7 +36,7 @@ __all__ = ["Supervisor"]
 
 T = TypeVar("T")
 
-_GRACE: Final = 0.5  # seconds in which at least one call ends by itself
+_GRACE: Final = 0.5  # seconds: closing waits on while at least one call ends within them
 
 
 class Supervisor:
@@ -95,7 +95,7 @@ class Supervisor:
             ConfigurationError: it was closed; nothing was sent.
         """
         if self._closed:
-            await asyncio.sleep(0)  # who tries again and again lets the others end
+            await asyncio.sleep(0)  # yield, so that a caller retrying in a loop starves nobody
             raise closed()
 
     def begin(
@@ -137,7 +137,7 @@ class Supervisor:
                 self._abandon(context, task)
             raise
         if not is_over:
-            if not running.is_waited_for:  # whoever had more time has left before
+            if not running.is_waited_for:  # callers with later deadlines have left before
                 self._abandon(context, task)
             raise goes_on_for_others(context)
         if task.cancelled():
@@ -156,7 +156,7 @@ class Supervisor:
                 self._tell_hooks(context, error)
             raise
         except asyncio.CancelledError:
-            if not context.undoing:  # the client was closed, or the loop ends
+            if not context.undoing:  # cancelled by closing the client, or with its loop
                 self._tell_finished(context)
             raise
         self._forget_cut_off(context, is_told=True)
@@ -174,7 +174,7 @@ class Supervisor:
         if task.get_loop().is_closed():
             open_cut_off(self.settler)
             return
-        task.add_done_callback(_read)  # or asyncio logs its exception as never retrieved
+        task.add_done_callback(_read)  # retrieve the exception, or asyncio logs it as never retrieved
         if not context.begun:
             task.cancel()
         elif not task.done():
@@ -190,11 +190,11 @@ class Supervisor:
         if error is None:
             self._tell_finished(context)
         else:
-            for finished in context.finished:  # a checkout has refunded it, and told
+            for finished in context.finished:  # the checkout has refunded and reported these
                 self._done(finished)
         money_call = context.money_call
         if money_call is not None and money_call.charge is None and isinstance(error, VoucherError):
-            # the error of a checkout is about all its vouchers, its cause about the one that failed
+            # a checkout's error is about all its vouchers, its cause about the one that failed
             cause = error.__cause__ if isinstance(error, CheckoutFailed) else error
             self._tell_end(money_call, cause if isinstance(cause, VoucherError) else error)
 
@@ -208,7 +208,7 @@ class Supervisor:
     def _tell_end(self, money_call: MoneyCall, error: VoucherError) -> None:
         """Report the end of the last charge of a call that failed; what was told before is not told again."""
         report = self.settler.report
-        if isinstance(error, StillRunning):  # another worker has the record, which tells how it ends
+        if isinstance(error, StillRunning):  # the record, which another owner has, says how the call ends
             report.left_open(money_call, error)
             self.settler.registry.close(money_call.pending.id)
             return
@@ -218,7 +218,7 @@ class Supervisor:
         elif error.proof is not None:
             self._not_done(money_call, error.proof)
             report.not_done(money_call, error.proof, error)
-        elif money_call.task is None:  # else it is told when that one is over
+        elif money_call.task is None:  # a background task reports the end when it is over
             report.left_open(money_call, error)
 
     def _done(self, money_call: MoneyCall) -> None:
@@ -286,7 +286,7 @@ class Supervisor:
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
             await wait_for_ends((money_call.over, money_call.running), deadline.left())
-        elif recorder is None:  # who joined a call may have been told of it before anything was sent
+        elif recorder is None:  # a caller that joined may have it from before anything was sent
             calls = [task for task, context in self._calls.items() if context.pending.id == pending.id]
             await wait_for_ends(calls, deadline.left())
         if recorder is None and not is_driven_here(registry, pending.id):
@@ -311,7 +311,7 @@ class Supervisor:
         return settlement
 
     async def _look_after(self, money_call: MoneyCall, deadline: Deadline) -> None:
-        if money_call.recorder is None and not money_call.foreign:  # it was cut off
+        if money_call.recorder is None and not money_call.foreign:  # the call was cut off
             money_call.recorder = await recorder_of(self.settler.ownership, money_call.pending)
         await wait_for_ends((self.settler.watch.begin(money_call),), deadline.left())
 
@@ -342,8 +342,8 @@ class Supervisor:
         self, pending: PendingOutcome, recorder: Recorder | None = None, key: tuple[str, ...] | None = None
     ) -> MoneyCall:
         """Take over an open outcome of another process."""
-        # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
-        # have written, so the whole window is waited for; and its owner may be about to begin one more
+        # The age of the outcome is not certain: its date comes from a header that a proxy may have written.
+        # So it waits for the whole window, and for a request that its owner may be about to begin.
         now = self.settler.clock.monotonic() + self.settler.machine.limits.begin
         return MoneyCall.taken_up(pending, now, recorder=recorder, key=key)
 
@@ -354,7 +354,7 @@ class Supervisor:
         """Wait for what is under way, for so many seconds."""
         loop = asyncio.get_running_loop()
         ends = time_of(loop) + (self._close_wait if wait is None else wait)
-        # a call that ends may leave something behind that is looked after
+        # a call that ends may leave a background task behind
         while (tasks := self._tasks()) and (left := ends - time_of(loop)) > 0:
             await asyncio.wait(tasks, timeout=left)
 
@@ -366,12 +366,13 @@ class Supervisor:
 
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        # they fail by themselves now, and say what is known; many need more time than one
+        # with the connections closed the calls fail by themselves, and report what is known; many need longer
+        # than one
         while (tasks := self._tasks()) and (await asyncio.wait(tasks, timeout=_GRACE))[0]:
             for call, context in self._calls.items():
                 if call in tasks and not context.begun:
-                    call.cancel()  # it waits for a turn, which may never come
-        # what does not end now may be taken over by others
+                    call.cancel()  # the call waits for a turn that may never come
+        # a call that does not end now may be taken over by other processes
         await self.settler.ownership.heartbeat.end()
         while tasks := self._tasks():
             for task in tasks:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Timestamps"]
 
-_KEPT: Final = 60.0  # seconds: a server's clock may be set in the meantime
+_KEPT: Final = 60.0  # seconds, as a server's clock may be set in the meantime
 
 
 class Timestamps:

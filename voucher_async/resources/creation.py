@@ -39,9 +39,9 @@ __all__ = ["create_voucher", "create_with_key"]
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
 _PROOFS: Final = {Reply.NOT_SENT: Proof.NOT_SENT, Reply.UNAUTHORIZED: Proof.UNAUTHORIZED}
 _LOOKS: Final = 2
-_BETWEEN: Final = 1.0  # seconds from one look to the next
+_BETWEEN: Final = 1.0  # seconds between two looks
 _TOLERANCE: Final = dt.timedelta(minutes=5)
-_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # beyond that no wrong clock explains a stamp
+_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # no wrong clock explains a larger difference
 
 
 async def create_with_key(
@@ -115,7 +115,7 @@ class _Keyed:
             try:
                 voucher = await self._send()
             except StillRunning:
-                raise  # another worker has the record, which tells the end
+                raise  # the record, which another owner has, says how the call ends
             except VoucherError as error:
                 voucher = await self._failed(error)
             self._context.finished.append(self._money_call)
@@ -133,7 +133,7 @@ class _Keyed:
         if not has_doubts and (isinstance(error, JournalFailed) or reply in _PROOFS):
             raise as_not_done(error, _PROOFS.get(reply, Proof.NOT_SENT)) from error.__cause__
         if has_doubts and reply is not Reply.CARRIED_OUT:
-            reply = Reply.UNKNOWN  # an earlier request may be carried out yet
+            reply = Reply.UNKNOWN  # an earlier request may still be carried out
         self._settler.advance(money_call, event_of_reply(reply, error, money_call.call))
         money_call.pending = attrs.evolve(money_call.pending, answered=reply is Reply.CARRIED_OUT)
         is_only = reply in _REFUSED

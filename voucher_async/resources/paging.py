@@ -123,8 +123,7 @@ class _Pages(Generic[ItemT]):
         return self._view(page)
 
     def _check_progress(self, page: Page[ItemT]) -> None:
-        # items added meanwhile can bring a page up once more, but a server that pays no heed to the number
-        # would be read for ever
+        # an insertion may repeat one page; a server that ignores the page number repeats it for ever
         ids = [item.id for item in page.data]
         self._repeated = self._repeated + 1 if ids and ids == self._ids else 0
         self._ids = ids
@@ -184,7 +183,7 @@ def _count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInputType(name, f"must be an int, not {type(value).__name__}", value)
     if not 1 <= value <= _LARGEST_NUMBER:
-        # a number of thousands of digits cannot even be shown
+        # a number of thousands of digits cannot be written out
         shown = value if abs(value) <= _LARGEST_NUMBER else "a number of many digits"
         raise InvalidInput(name, f"must be from 1 to {_LARGEST_NUMBER}", shown)
     return value
@@ -196,7 +195,7 @@ def _moment(name: str, value: object) -> str:
     if value.utcoffset() is None:
         raise InvalidInput(name, "must be an aware datetime: which time zone?", value)
     if value.utcoffset() != dt.timedelta(0):
-        # RFC 3339 has no offsets with seconds, and some zones had them
+        # RFC 3339 has no offsets with seconds, which some time zones had
         try:
             value = value.astimezone(dt.UTC)
         except OverflowError:

@@ -194,8 +194,8 @@ class Reservations:
             self.tracker.goes_on(reservation_id)
             return
         at_once = Deadline(self._settler.clock, 0.0)
-        with contextlib.suppress(VoucherError):  # it is under way
+        with contextlib.suppress(VoucherError):  # raised while the call is under way
             told = await by_record(self._joining.ownership, pending, at_once, self._settler.pauses)
             is_latest = self.tracker.in_doubt(reservation_id) is pending
-            if isinstance(told, Settlement) and is_latest:  # else another call has charged it since
+            if isinstance(told, Settlement) and is_latest:  # False when another call has charged it since
                 self.tracker.heard(reservation_id, told)

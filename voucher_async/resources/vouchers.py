@@ -123,7 +123,7 @@ class Vouchers:
             raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
         voucher_id = self._new_id(key) if isinstance(id, Unset) else id
         if voucher_id is not None:
-            # the model allows ids that no path can hold: such a voucher could never be read
+            # the model allows ids that no path can hold: their vouchers could never be read
             check_id("id", voucher_id)
         body = CreateVoucherRequest(
             amount=amount,

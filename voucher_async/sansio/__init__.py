@@ -203,7 +203,7 @@ def decode(request: Request[T], response: Response) -> T:
         raise unreadable(request, response, "the body was cut off or is too large")
     value = _read(request, response)
     if isinstance(value, wire.WireError):
-        # raised out here, without the frames and errors below, which hold the body
+        # raised outside of the frames and errors of reading, which hold the body
         raise unreadable(request, response, str(value))
     problem = request.check(value) if request.check else None
     if problem:

@@ -28,7 +28,7 @@ __all__ = [
 ALL_SCOPES = ("read", "read-lists", "read-secrets", "use", "manage", "update", "recharge")
 ZERO = Decimal("0.00")
 NOTHING: Mapping[str, object] = MappingProxyType({})
-# not the context of the test that started the emulator, which may round or raise
+# not the context of the test that started the emulator: that may round or raise
 _EXACT = Context(
     prec=28, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
 )

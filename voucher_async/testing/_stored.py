@@ -15,7 +15,7 @@ __all__ = ["Clocks", "Kind", "OrderNumbers", "Resolution"]
 Kind = Literal["voucher", "reservation", "charge", "refund", "recharge"]
 _Unit = Literal["seconds", "milliseconds", "microseconds"]
 
-# Str::INVISIBLE_CHARACTERS of Laravel 11, as far as one UTF-16 unit goes
+# Str::INVISIBLE_CHARACTERS of Laravel 11, those of one UTF-16 unit
 _INVISIBLE: Final = (
     " \t\n\r\v\f\0\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
     "\u202f\u205f\u2800\u3000\u3164\ufeff\uffa0"

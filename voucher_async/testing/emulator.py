@@ -85,7 +85,7 @@ class VoucherEmulator:
         newest_first: bool = False,
         max_per_page: int = 100,
     ) -> None:
-        # Pytest imports this package at its start: the web server is loaded when it is used.
+        # Pytest imports this package at its start; the web server is loaded at the first use.
         from voucher_async.testing._server import Server  # noqa: PLC0415
 
         self.clock: Clock = clock or SteadyClock()

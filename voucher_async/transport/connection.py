@@ -21,7 +21,7 @@ __all__ = ["Connection", "hear_out", "is_closing"]
 _FORMAT: Final = "hh" if sys.platform == "win32" else "ii"
 _DESTROY: Final = struct.pack(_FORMAT, 1, 0)
 _DELIVER: Final = struct.pack(_FORMAT, 0, 0)
-_TURNS: Final = 6  # of the loop, after which even the end of a TLS connection has gone through all layers
+_TURNS: Final = 6  # turns of the loop after which a closed TLS connection is known in all layers
 
 
 class Connection:
@@ -33,7 +33,7 @@ class Connection:
 
     __slots__ = ("_descriptor", "_socket", "_transport")
 
-    # the request that a descriptor belongs to: when one is released, the next may be on it already
+    # descriptor -> its latest request: once released, a descriptor may already serve the next one
     _owners: Final[dict[int, Connection]] = {}
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
@@ -56,14 +56,14 @@ class Connection:
             del self._owners[self._descriptor]
             self._linger(_DESTROY)
         for layer in _layers(self._transport):
-            with contextlib.suppress(RuntimeError):  # its loop is closed, and so are its sockets
+            with contextlib.suppress(RuntimeError):  # its loop is closed, and its sockets with it
                 layer.abort()
 
     def _linger(self, how: bytes) -> None:
-        try:  # noqa: SIM105 - on the way of every call
+        try:  # noqa: SIM105 - on the path of every call, where `suppress` is slower
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
         except (OSError, AttributeError):
-            pass  # closed already, or no TCP connection at all
+            pass  # closed already, or not a TCP connection
 
 
 def _layers(transport: Any) -> tuple[Any, ...]:

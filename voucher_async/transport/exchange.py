@@ -62,12 +62,13 @@ class _CountedBody(Watched, BytesPayload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         await self.begin(writer)
         if content_length == self._size:
-            await super().write(writer)  # without a copy
+            await super().write(writer)  # the write without a copy
         else:
             await super().write_with_length(writer, content_length)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
-        # who records requests, as aioresponses does, copies them: the limit and its loop stay here
+        # tools that record requests, as aioresponses does, copy the body: its limit, bound to a loop, is left
+        # out
         return BytesPayload(self._value, content_type=self.content_type)
 
 
@@ -105,7 +106,7 @@ class Exchange:
             self.secrets = (token.value,)
         self.body: _CountedBody | None = None
         if request.body is not None:
-            self.headers["Content-Type"] = request.content_type  # a session may have a default of its own
+            self.headers["Content-Type"] = request.content_type  # a session may have another default
             self.body = _CountedBody(request, clock)
             self.secrets += request.secrets
         self.provable: bool = True
@@ -138,7 +139,7 @@ class Exchange:
                 return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
         if isinstance(error, asyncio.CancelledError):
             return ConnectionBroken("the connection was closed under the request", fate=self.fate)
-        # from here on there was a connection: without an answer nobody knows, whatever the count says
+        # a connection was there: without an answer the fate is unknown, whatever the count of begun bodies
         if isinstance(error, TimeoutError):
             return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
         return ConnectionBroken(f"{_what_broke(error)} {reason}", fate=Fate.UNKNOWN)

@@ -63,7 +63,7 @@ class Transport(TransportKit):
         call = Call(self, request, deadline)
         left = deadline.left()
         if left <= 0:
-            # a time-out of nothing would still let the request be written before it strikes
+            # with a time-out of 0 the request would be written before it fires
             raise call.gave_up()
         try:
             with self._limits.limit(left) as limit:

@@ -37,7 +37,7 @@ USER_AGENT: Final = (
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _CLOSED: Final = "_closed"
 _UNTIMED: Final = aiohttp.ClientTimeout(total=None)
-_NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
+_NO_ROUNDING = 86_400.0  # aiohttp rounds time-outs above this threshold up to whole seconds
 
 
 class Session:
@@ -65,9 +65,9 @@ class Session:
         self.closed: bool = False
         self._warned = False
         self._silence = settings.timeout.read
-        # waiting for a free connection and for DNS is limited by the deadline of the whole call
+        # the deadline of the whole call covers waiting for DNS and for a free connection
         self._timeout = _timeout(settings, settings.timeout.read)
-        # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
+        # aiohttp would set a timer for every read; for a counted body one limit of the call is enough
         self._timeout_counted = _timeout(settings, None)
         self._inherited = False
         renew_in_children(self)
@@ -76,7 +76,7 @@ class Session:
         """Leave the sockets to the parent, which goes on using them, and open others in this process."""
         own = self._own
         if own is not None:
-            # no public name says it: nobody is to close them, not even when the interpreter ends
+            # no public name marks it closed: it must never close the parent's sockets, not even at exit
             setattr(own.connector, _CLOSED, True)
         keep(own, self._keeper, self._loop)
         self._own = self._keeper = self._loop = None
@@ -105,7 +105,7 @@ class Session:
         try:
             response = await self._exchange(exchange, limit)
             answered = response.complete
-            return response  # noqa: TRY300 - the clauses below are for the exchange alone
+            return response  # noqa: TRY300 - the clauses below are for errors of the exchange alone
         except VoucherError:
             raise
         except asyncio.CancelledError as error:
@@ -114,7 +114,7 @@ class Session:
             elif limit.was_cancelled():
                 raise
             else:
-                # aiohttp cancels whoever waits for a connection when its connector is closed
+                # closing a connector cancels the tasks that wait for a connection
                 failure = exchange.failed(error)
         except (aiohttp.ClientError, OSError) as error:
             failure = exchange.failed(error)
@@ -126,13 +126,13 @@ class Session:
                 )
             else:
                 failure = exchange.failed(error)
-        except Exception as error:  # noqa: BLE001 - whatever broke, what is known of the request is not lost
+        except Exception as error:  # noqa: BLE001 - whatever failed, the request's fate has to be kept
             failure = exchange.failed(error)
         finally:
             if exchange.body is not None:
                 exchange.body.end(answered=answered)
             limit.heard()
-        # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
+        # raised out here, not from aiohttp's error, whose repr shows the request's headers
         raise failure
 
     async def _exchange(self, exchange: Exchange, limit: Limit) -> Response:
@@ -145,7 +145,7 @@ class Session:
             if self.is_plain:
                 body.silence, timeout = self._silence, self._timeout_counted
         if is_faked(loop):
-            timeout = _UNTIMED  # aiohttp's timers would end at once, or never; the call's limit is a real one
+            timeout = _UNTIMED  # aiohttp's timers would fire at once or never; the limit is real
         extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
         answer = await session.request(
             exchange.method,
@@ -169,7 +169,7 @@ class Session:
                 raise
             if isinstance(error, asyncio.CancelledError) and not limit.fell_silent():
                 raise
-            content, complete = b"", False  # the status alone says that it was refused
+            content, complete = b"", False  # the status alone says that the request was refused
         finally:
             answer.release()
         return Response(
@@ -178,7 +178,7 @@ class Session:
             body=to_utf8(content, None if content.isascii() else answer.charset),
             complete=complete,
             resent=body is not None and body.begun > 1,
-            # who has both, a gateway say, may name either
+            # a gateway may quote either of them in its answer
             secrets=exchange.secrets and (*exchange.secrets, self._settings.client_secret),
         )
 
@@ -217,8 +217,8 @@ class Session:
         await self._forget()
         self._loop = asyncio.get_running_loop()
         self._own = own = self._open()
-        # asyncio closes asynchronous generators before it closes a loop: a client that nobody closed
-        # leaves no socket behind, and can be used on the next loop
+        # asyncio closes asynchronous generators before it closes a loop, and so closes the session of a
+        # client that was not closed; on the next loop the client opens another
         self._keeper = _keep(own)
         await anext(self._keeper)
         return own
@@ -275,7 +275,7 @@ def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:
     """True when a session sends the body it is given, and nothing in its place, as far as anybody can see."""
-    # neither has a public name; a session of an aiohttp that renames them is not trusted
+    # aiohttp gives neither a public name; a session of a version that renames them is not trusted
     return (
         type(session) is aiohttp.ClientSession
         and not getattr(session, "_middlewares", True)
@@ -302,7 +302,7 @@ def _for_the_proxy_alone(session: aiohttp.ClientSession, headers: dict[str, str]
             request.headers["Authorization"] = authorization
         return await handler(request)
 
-    # those of a request take the place of the session's
+    # a request's middlewares replace the session's
     return {"middlewares": (*getattr(session, "_middlewares", ()), authorize)}
 
 

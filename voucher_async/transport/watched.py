@@ -65,7 +65,7 @@ class Watched:
         self.refused = self._objection(writer)
         if self.refused:
             if transport is not None:
-                transport.abort()  # a farewell over TLS would wait for a peer that may be gone
+                transport.abort()  # closing TLS properly would wait for a peer that may be gone
             raise NotBegunError(self.refused)
         self.begun += 1
         if transport is not None:
@@ -82,7 +82,7 @@ class Watched:
         if self.overdue:
             return "its record was too old when it was to be begun"
         transport = getattr(writer, "transport", writer)
-        if transport is writer:  # somebody else's, that does not tell
+        if transport is writer:  # a foreign writer without a transport cannot be examined
             return ""
         if transport is None or is_closing(transport):
             return "the server closed the connection before it was begun"
