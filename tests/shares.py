@@ -15,9 +15,9 @@ from typing import Final
 
 __all__ = ["BIG", "WHOLE", "left_out", "read_share"]
 
-BIG: Final = 8  # cases of one test
-SELDOM: Final = 2  # of a big table a share has this much less than of the other tests
-# folders that are never shared: quick ones, and those that the Python itself may break
+BIG: Final = 8  # cases of a big table
+SELDOM: Final = 2  # a big table's share is smaller by this factor
+# folders that run whole: quick ones, and those that a Python version itself may break
 WHOLE: Final = frozenset({"unit", "typing", "package", "docs"})
 
 
@@ -51,7 +51,7 @@ def left_out(ids: Sequence[str], number: int, count: int) -> set[str]:
         others = set(tests).difference(*big)
         for cases, shares in [*((cases, SELDOM * count) for cases in big), (others, count)]:
             left.update(set(cases) - _dealt(cases, number, shares))
-        if left.issuperset(tests):  # fewer tests than shares
+        if left.issuperset(tests):  # there are fewer tests than shares
             left.remove(min(tests, key=_mixed))
     return left
 
@@ -64,7 +64,7 @@ def _grouped(ids: Iterable[str], sign: str) -> dict[str, list[str]]:
 
 
 def _dealt(cases: Iterable[str], number: int, shares: int) -> set[str]:
-    # in the order written every third case may have the same one of three parameters
+    # mixed, as in the written order every third case may have the same parameter
     return {each for at, each in enumerate(sorted(cases, key=_mixed)) if at % shares == number - 1}
 
 

@@ -168,7 +168,7 @@ class Caller:
             told = Told(call=call.id, what=CANCELLED)
         except VoucherError as error:
             told = self._of_error(call, error)
-        except Exception as error:  # noqa: BLE001 - whatever else is raised is a finding, not the storm's end
+        except Exception as error:  # noqa: BLE001 - anything else is a finding of the storm
             told = Told(call=call.id, what=CRASHED, error=repr(error))
         else:
             told = Told(call=call.id, what=DONE, charges=tuple(charge.id for charge in charges))
@@ -200,7 +200,7 @@ class Caller:
     ) -> Sequence[Charge]:
         client, timeout = self._client, call.timeout
         if target is not None:
-            # the whole charge by default, as most callers do it
+            # the whole charge by default, as in most shops
             part = None if amount == target.charge.amount else amount
             refund = client.charges.refund(
                 target.charge, part, currency=CURRENCY, timeout=timeout, idempotency_key=call.key or None

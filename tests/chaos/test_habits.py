@@ -137,7 +137,7 @@ class TestNoHabitExcuses:
             Entry(id=id, kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1")
             for id in ("b1", "b2")
         ]
-        assert judge(records, [CHARGED, made[0]], FOLDED).violations == ()  # it may be that of the open one
+        assert judge(records, [CHARGED, made[0]], FOLDED).violations == ()  # it may be the open call's
         assert kinds(judge(records, [CHARGED, *made], FOLDED)) == {Kind.DENIED}
 
 
@@ -166,7 +166,7 @@ class TestProofs:
     def test_who_is_told_that_what_was_announced_was_not_done_is_told_why(self) -> None:
         unproved = attrs.evolve(told("not done"), proof="")
         assert kinds(judge([began(), intent(), unproved], [])) == {Kind.UNPROVED}
-        assert judge([began(), unproved], []).violations == ()  # no money was asked for
+        assert judge([began(), unproved], []).violations == ()  # no money request was sent
 
     def test_so_is_whoever_settles_it(self) -> None:
         unproved = attrs.evolve(SETTLED_NOT_DONE, proof="")

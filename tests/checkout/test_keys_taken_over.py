@@ -15,7 +15,7 @@ from tests.idle import idle
 from voucher_async import Charge, CheckoutFailed, OutcomeUnknown, VoucherClient, VoucherError
 from voucher_async.payments.call import CallState
 
-MANY = 40  # more calls of the journal than a checkout makes
+MANY = 40  # above the number of the journal's calls in one checkout
 
 
 def work_of(
@@ -93,7 +93,7 @@ async def test_whenever_a_worker_dies_the_next_run_ends_with_one_set_of_charges(
             assert shops.balances == ["1.00"] * 3, where
             assert (await shops.states())[-1] is CallState.DONE, where
             await dead.check_woken(charges)
-            if not after:  # else it may have been about to send, and is refused
+            if not after:  # after it, a woken worker may send, and is refused
                 assert shops.count("refundCharge") == len(shops.emulator.charges(type="refund")), where
 
 

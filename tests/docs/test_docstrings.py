@@ -28,7 +28,7 @@ async def test_the_block_runs(run: Runner, block: Block) -> None:
 
 
 def test_an_example_that_nobody_would_run_is_found() -> None:
-    # these tests run fenced blocks alone
+    # the runner knows fenced blocks alone
     assert [source.name for source in SOURCES if "\n    >>> " in source.read_text(encoding="utf-8")] == []
 
 

@@ -135,7 +135,7 @@ def _count(row: Row, record: Record, made: Sequence[ChargeRecord]) -> None:
     row.open += record.told is Told.OPEN
     row.left_open += record.word is Told.OPEN
     more = max(0, len(made) - 1)
-    # each request of ours may account for one entry; what is beyond that was multiplied on the way
+    # each request accounts for one entry; the proxy made the others
     ours = min(more, max(0, record.sends[_OPERATIONS[record.kind]] - 1))
     wrong = {
         "lost": record.word is Told.NOT_DONE and bool(made),

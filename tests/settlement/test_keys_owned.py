@@ -21,7 +21,7 @@ from voucher_async.payments.ownership import Ownership
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
 
-BEAT = 6.0  # seconds after which the lease is renewed for certain
+BEAT = 6.0  # seconds after which the lease has been renewed
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 
 
@@ -42,10 +42,10 @@ async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared
     await client.redeem("K-0", order_number="A-7")
     goes_on = hold(client, CREATE)
     task = client.begin("redeem", None, timeout=28.0)
-    await asyncio.sleep(17.0)  # nothing is stored of it, so nothing keeps the lease
+    await asyncio.sleep(17.0)  # without a stored record the lease is not renewed
     assert await town.journal.bury(owning(client).owner)
     client.wire.on_send = None
-    await client.recharge("K-5")  # by another owner from now on
+    await client.recharge("K-5")  # from now on under another owner
     town.script(rest=(Lot("refused 409"),))
     goes_on.set()
     told = await said(task)
@@ -135,7 +135,7 @@ async def test_a_claim_that_is_not_won_changes_nothing_of_a_call_that_is_written
     client.journal.pauses_at("claim")
     claiming = asyncio.create_task(owning(client).claim(used_up(client, record)))
     await asyncio.sleep(0.5)
-    assert not await owning(client).save(record)  # that of a call which has lost it
+    assert not await owning(client).save(record)  # the version of the call that has lost the record
     await asyncio.sleep(20.0)
     assert await town.journal.is_alive(owning(client).owner)
     goes_on.set()

@@ -51,7 +51,7 @@ async def test_calls_under_way_end_with_the_client_on_a_session_that_is_handed_i
         reading = asyncio.create_task(client.vouchers.get("v-1"))
         while len(raw_server.requests) < 2:
             await asyncio.sleep(0)
-        if stray:  # somebody uses the client where it does not belong
+        if stray:  # a task on a foreign loop uses the client
             with pytest.raises(VoucherError):
                 await asyncio.to_thread(asyncio.run, client.vouchers.get("v-2", timeout=0.1))
         await client.aclose()

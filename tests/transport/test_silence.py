@@ -117,7 +117,7 @@ async def test_a_caller_cancelled_while_a_refusal_is_read_is_cancelled(raw_serve
         task = asyncio.create_task(read(client))
         while not raw_server.requests:
             await asyncio.sleep(0)
-        await asyncio.sleep(READ / 2)  # the head arrives
+        await asyncio.sleep(READ / 2)  # until the head of the answer arrives
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -167,4 +167,5 @@ async def test_a_body_that_is_written_after_its_call_ended_limits_nothing(raw_se
     async with raw_server.client() as client:
         client._transport.session.__class__ = Remembering
         await charge(client)
-    assert [(body.begun, body.limit) for body in bodies] == [(1, None)] * 2  # of the token, and of the charge
+    # the token request, and the charge
+    assert [(body.begun, body.limit) for body in bodies] == [(1, None)] * 2

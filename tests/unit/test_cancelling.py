@@ -100,7 +100,7 @@ def test_limits_that_end_close_together_are_looked_at_together() -> None:
         limits = Limits()
         ends = await asyncio.gather(*(wait(limits, SOON + number / 1000) for number in range(50)))
         assert ends == ["timed out"] * 50
-        # the sleeps set timers of their own, for NEVER
+        # without the timers of the sleeps, which end after NEVER
         looks = [timer.when() for timer in loop.timers if timer.when() < loop.time()]
         assert len(looks) > 2
         assert all(later - sooner > _GRAIN * 0.99 for sooner, later in itertools.pairwise(looks))
@@ -237,7 +237,7 @@ async def test_a_limit_has_passed_when_its_time_is_up_by_a_clock_that_does_not_s
     monkeypatch.setattr(Real, "uptime", staticmethod(lambda: readings[0]))
     limit = Limits().limit(SOON)
     assert not limit.passed
-    readings[0] += 2 * SOON  # the machine slept, and the loop's clock did not notice
+    readings[0] += 2 * SOON  # the machine slept, and the loop's clock stood still
     assert limit.passed
 
 
