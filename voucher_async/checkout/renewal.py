@@ -19,11 +19,10 @@ RETRY: Final = 30.0
 
 
 async def keep_alive(kit: CheckoutKit, held: HeldReservation, order_number: str) -> None:
-    """Reserve anew five minutes before the reservation cannot be charged any more, again and again.
+    """Renew the reservation, each time five minutes before it can no longer be charged.
 
-    Ends when the reservation was charged, when another one of this client replaced it (that one is not
-    killed for the sake of this one), when the server refuses, when the client was closed, or when the
-    reservation ended all the same.
+    Ends when the reservation was charged or has ended, when another one of this client replaced it (which a
+    renewal would end), when the server refuses, or when the client was closed.
     """
     pause = max(held.remaining - AHEAD, 0.0)
     while True:

@@ -29,7 +29,7 @@ class Item(Protocol):
 
     @property
     def id(self) -> str:
-        """Tells items apart."""
+        """The identity of the item."""
         ...
 
 
@@ -57,14 +57,14 @@ class Listing(Generic[ItemT]):
     `async for item in listing` goes through all items, `async for page in listing.pages()` through all pages,
     `await listing.first_page()` fetches one page. Every loop starts anew.
 
-    What is guaranteed while the list changes: the API pages by number, so items added meanwhile shift the
-    rest. An item that a shift brings up again is left out of `async for item`; an item that is deleted can
-    shift another one past the page being read, which is then missing from this loop.
+    While the list changes: the API pages by number, so items added meanwhile shift the rest. `async for item`
+    leaves out an item that a shift repeats; a deleted item can shift another one past the page being read,
+    which is then missing from this loop.
 
     Args:
         fetch: fetches a page by its number.
         page: the number to start with.
-        view: what is shown of a page that was fetched; None shows all.
+        view: filters a fetched page; None shows all of it.
     """
 
     def __init__(
