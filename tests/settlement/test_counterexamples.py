@@ -152,3 +152,8 @@ def test_what_was_settled_at_the_moment_of_the_next_call_is_told_before_it() -> 
     first, left = Redeem(money=(Lot("hung answer"),), order="B"), Redeem(cancel=(0.0, 0), order="B")
     again = Redeem(order="B")
     run([Intrude(), first, Wait(seconds=0.1), left, Redeem(), Settle(), again, Wait(seconds=0.1), again])
+
+
+def test_who_leaves_after_others_were_told_of_their_charge_leaves_nothing_for_the_next_payment() -> None:
+    both = [Redeem(alone=0.0), Redeem(alone=0.0)]
+    run([*both, Refund(), Refund(), Redeem(cancel=(0.0, 0)), Wait(seconds=0.1), Redeem()])

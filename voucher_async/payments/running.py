@@ -48,15 +48,15 @@ class Running(Generic[T]):
     Attributes:
         context: the call.
         task: its task.
-        shared: more than one caller has waited for it.
+        told: a caller has got what it came to.
     """
 
-    __slots__ = ("_waiters", "context", "shared", "task")
+    __slots__ = ("_waiters", "context", "task", "told")
 
     def __init__(self, context: CallContext, task: asyncio.Task[T]) -> None:
         self.context: CallContext = context
         self.task: asyncio.Task[T] = task
-        self.shared: bool = False
+        self.told: bool = False
         self._waiters: list[_Waiter] = []
 
     @property

@@ -133,13 +133,14 @@ class Supervisor:
         try:
             is_over = await running.wait(deadline)
         except BaseException:  # cancelled, or interrupted from outside the loop
-            if not running.is_waited_for:
+            if not (running.is_waited_for or running.told):
                 self._abandon(context, task)
             raise
         if not is_over:
             if not running.is_waited_for:  # callers with later deadlines have left before
                 self._abandon(context, task)
             raise goes_on_for_others(context)
+        running.told = True
         if task.cancelled():
             raise ended_by_closing(context)
         result = task.result()
