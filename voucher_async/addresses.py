@@ -93,7 +93,7 @@ def addresses(environment: str | None, base_url: str | None, token_url: str | No
 
     Args:
         environment: `sandbox` or `production`.
-        base_url: where the API lives; goes before `environment`.
+        base_url: the API's address; takes precedence over `environment`.
         token_url: the token endpoint; None: `/oauth/token` on the host of the API.
 
     Raises:

@@ -41,7 +41,7 @@ class Leftovers:
         self._process = os.getpid()
 
     def warn(self, client: object) -> None:
-        """Warn of a client that was thrown away unclosed, as aiohttp does of a session.
+        """Warn of a client that is deleted unclosed, as aiohttp does of a session.
 
         Args:
             client: the client, which is being deleted.

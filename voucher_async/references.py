@@ -1,8 +1,8 @@
 """References in order numbers: a short random mark that tells the entry of one money call from all others.
 
-The order number is the only field of ours in a charge. With `"{order}~{ref}"` for a format, order A-1 is sent
-as `A-1~7KQ2MXW9T4`: whoever reads a voucher's charges knows whose that entry is, without any record of the
-call. The last two characters of a reference are computed from the others, so that an order number of the
+The order number is the only field of a charge that the client chooses. With the format `"{order}~{ref}"`,
+order A-1 is sent as `A-1~7KQ2MXW9T4`: the entry in a list of charges names its call, without any record of
+the call. The last two characters of a reference are computed from the others, so that an order number of the
 shop's own, or a reference that was cut or changed on the way, is not taken for another call's.
 """
 

@@ -1,4 +1,4 @@
-"""Provider of the token: one request at a time, made early, and nobody waits while the old one is good."""
+"""Provider of the token: one request at a time, made early, so that callers seldom wait."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _logger: Final = logging.getLogger("voucher_async")
 class TokenProvider:
     """Obtains tokens and keeps the newest one.
 
-    * Up to its soft threshold a token is handed out and nothing else happens.
-    * From there to the hard threshold it is still handed out, while a new one is requested in the background.
-      When that fails, nobody notices: it is tried again after 1 s, 2 s, 4 s ... 60 s (half of it random), not
+    * Up to its soft threshold a token is returned and nothing else happens.
+    * From there to the hard threshold it is still returned, while a new one is requested in the background.
+      When that fails, no call does: it is tried again after 1 s, 2 s, 4 s ... 60 s (half of it random), not
       before the server's Retry-After is over.
     * From the hard threshold on callers wait for the request under way. If it fails, all of them get the
       error, each an object of its own, and the next caller starts a new request. Only two errors are
@@ -149,7 +149,7 @@ class TokenProvider:
         The store forgets it at the next refresh, or when the provider is closed.
 
         Args:
-            token: the very object that was handed out, or its text. With the object a late complaint is told
+            token: the very object that was returned, or its text. With the object a late complaint is told
                 apart even when the token endpoint gave the same text again.
         """
         current = self._token

@@ -1,4 +1,4 @@
-"""Getting along with the other processes that use the same token store - and with a store that is broken."""
+"""Sharing a token store with other processes, and going on without one that fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 class _UnsoundError(Exception):
-    """A store gave what no store can give."""
+    """A store returned a value that no store can return."""
 
 
 def _anything(_: object) -> bool:
@@ -44,7 +44,7 @@ def _anything(_: object) -> bool:
 
 
 def _is_token(given: object) -> bool:
-    """True when it is a sound token or None: one that was pickled, say, was not checked when it was made."""
+    """True for None or a sound token; one that was unpickled, say, was not checked when it was made."""
     if isinstance(given, StoredToken):
         try:
             attrs.validate(given)
@@ -59,7 +59,7 @@ def _is_lease(given: object) -> bool:
 
 
 async def _sound(given: object, is_sound: Callable[[object], bool]) -> object:
-    """Await what a method of a store returned, and look at what comes of it."""
+    """Await the result of a store's method, and check it."""
     if not isinstance(given, Awaitable):
         raise _UnsoundError(f"it gave a {type(given).__name__} that cannot be awaited")
     result = await cast("Awaitable[object]", given)

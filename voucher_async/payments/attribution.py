@@ -1,9 +1,9 @@
 """Attribution of entries to money calls by their order numbers and the references in these: pure.
 
 A call that was sent with a reference knows its entry by it, whatever other calls look alike, and knows that
-an entry with another one is not its own. An entry without a reference may be of a time before there were
-any, or its reference was cut off by a column that is too short: it is recognised by the order number at most.
-A refund has no reference of its own: it carries that of the charge it gives back, and is compared without.
+an entry with another one is not its own. An entry without a reference may be older than references, or a
+server's column was too short for it: it can be recognised by its order number, no more. A refund has no
+reference of its own: it carries that of its charge, and is compared without.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Mark(enum.Enum):
 
 
 def mark_of(pending: PendingOutcome, shown: str | None) -> Mark:
-    """The mark of an entry: whose reference it carries.
+    """The mark of an entry, by the reference that it carries.
 
     Args:
         pending: the call.

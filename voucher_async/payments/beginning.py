@@ -1,7 +1,7 @@
-"""Beginning a request while its record is young: one that has become too old is written anew first.
+"""Beginning a request while its record is young; a record that has become too old is written anew first.
 
-Who was paused after its record became durable may have been taken for dead meanwhile. Writing the record
-anew is a compare-and-swap: it fails when somebody else has taken the call over, and nothing is sent then.
+A worker that was paused after its record became durable may have been taken for dead meanwhile. Writing the
+record anew is a compare-and-swap: it fails when another worker has taken the call over, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["ROUNDS", "send_recorded"]
 T = TypeVar("T")
 
 ROUNDS: Final = 5
-"""The most writes of a record for one request; what names no id was not sent before the last."""
+"""The most writes of a record for one request."""
 
 _BEGIN: Final = Limits().begin
 
@@ -42,12 +42,12 @@ async def send_recorded(
         sender: sends it.
         clock: measures the age of the record.
         context: the call.
-        money_call: what is sent; one without a recorder is sent at any time.
+        money_call: the call; one without a recorder is sent at any time.
         request: its request.
 
     Raises:
         JournalFailed: the record could not be written; nothing was sent.
-        StillRunning: somebody else has the record; nothing was sent.
+        StillRunning: another worker has the record; nothing was sent.
         VoucherError: as the sender raises it.
     """
     sent = 0

@@ -17,7 +17,7 @@ def digest_of_code(code: str, key: bytes) -> str:
 
 
 def spelled(code: str) -> bytes:
-    """A code without what servers ignore, so that two spellings of one voucher are one; never shown."""
+    """A code without the characters that servers ignore, so that all its spellings are equal; never shown."""
     # a code of separators alone is compared by them; no part of it may stay in this frame
     return SecretBytes((_bare(code) or _folded(code).strip()).encode(errors="surrogatepass"))
 

@@ -252,9 +252,9 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
-    """The weight of a stamp, by the server's own clocks alone.
+    """The weight of a timestamp, by the server's own clocks alone.
 
-    Where the ids that were there before are known, no entry is too early. A stamp that is off, and not as
+    Where the ids that were there before are known, no entry is too early. A timestamp that is off, and not as
     those of normal answers were, may be another call's: it is never ours, and never absent.
     """
     late, early = _lateness(pending, charge, lessons), _earliness(pending, charge, lessons)

@@ -1,4 +1,4 @@
-"""The vocabulary of the machine of money calls: what it is told, and what it answers."""
+"""The vocabulary of the machine of money calls: its inputs, and its answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Limits(NamedTuple):
         window: after its request has ended, nothing is carried out and shown later than this.
         lag: what was carried out shows in lists no later than this.
         begin: the first byte of a request is written no later than this after its record became durable.
-        fresh: a charge that is no older is handed out again without a read.
+        fresh: a charge that is no older is returned again without a read.
     """
 
     window: float = 60.0

@@ -83,7 +83,7 @@ async def look_behind(
         settler: looks.
         context: the call.
         money_call: the refused charge.
-        refusal: what it was refused with, and raised when nothing can be made sure of.
+        refusal: its refusal, raised when nothing can be confirmed.
         reservation_id: the new reservation, which has just replaced that of the charge. One that was refused
             proves nothing (the charge may have emptied the voucher): then there is one look, which may find
             the charge.

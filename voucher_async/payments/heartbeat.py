@@ -1,4 +1,4 @@
-"""The heart of an owner: it renews the lease while calls of this owner are under way."""
+"""The heartbeat of an owner, which renews its lease while its calls are under way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 class Heartbeat:
-    """One per owner. A call that takes longer than a lease would be taken over from an owner that lives.
+    """One per owner. Without it a call that takes longer than a lease would be taken over from a live owner.
 
     Args:
         beat: renews the lease.

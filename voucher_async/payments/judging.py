@@ -1,4 +1,4 @@
-"""One look at what became of a call that moves money, and the step that follows."""
+"""One look for the effect of a money call, and the step that follows."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class Judge:
     Args:
         sender: sends the requests.
         looking: reads lists of charges.
-        registry: knows whose charge is whose.
-        lessons: what normal answers have shown.
-        machine: what is legal.
+        registry: knows which call each charge belongs to.
+        lessons: the habits that normal answers have shown.
+        machine: knows which steps are legal.
         settings: the settle window and the lag of lists.
         clock: measures time.
-        rivals: knows whose charge is whose in other processes.
+        rivals: knows the same of calls of other processes.
     """
 
     sender: Sender
@@ -86,7 +86,7 @@ class Judge:
     rivals: Rivals | None = None
 
     async def look(self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False) -> Verdict:
-        """Look once, and decide; what the machine does not allow is waited for.
+        """Look once, and decide; a step that the machine does not allow yet becomes `WAIT`.
 
         Args:
             money_call: the call; what was found is noted there.
@@ -311,7 +311,7 @@ def _fits(evidence: Evidence) -> bool:
 
 
 def _explain(money_call: MoneyCall, move: Move, evidence: Evidence) -> None:
-    """Note why it is still open."""
+    """Note the reason why it is still open."""
     finding = money_call.finding
     if move is Move.OPEN or finding.recognised or finding.unclear:
         money_call.reason = "what was found may belong to another call"

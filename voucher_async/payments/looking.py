@@ -1,7 +1,7 @@
-"""Looking at a voucher for what a request may have left there.
+"""Looking at a voucher for the effect of a request.
 
 A look proves absence only when it is fresh, complete and unfiltered: each has a URL of its own, so that no
-cache on the way holds a copy of it; it asks for no filter, which servers re-read; it counts what it has read.
+cache holds a copy of it; it uses no filter, as servers reinterpret filters; it counts the entries.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ _KEPT: Final = 1024
 
 @attrs.frozen(kw_only=True)
 class Look:
-    """A voucher's charges, and how much the list proves.
+    """A voucher's charges, and the completeness of the list.
 
     Attributes:
-        charges: what was read.
-        whole: the list is fresh and complete: what it does not show was not there when it was read.
+        charges: the entries.
+        whole: the list is fresh and complete: an entry that it lacks did not exist when it was read.
         all: it was read from end to end.
     """
 
@@ -85,8 +85,8 @@ class Looking:
 
     Args:
         sender: sends the requests.
-        server_clock: knows what date an answer that is no copy has at least.
-        rng: where sizes of pages come from; each process has others.
+        server_clock: knows the earliest date of an answer that is no copy.
+        rng: draws page sizes, so that processes differ.
     """
 
     def __init__(self, sender: Sender, server_clock: ServerClock, rng: random.Random | None = None) -> None:
@@ -102,7 +102,7 @@ class Looking:
         Args:
             voucher_id: the voucher.
             deadline: when to give up.
-            since: a moment by the server's stamps: what is a day older is not needed.
+            since: a moment by the server's dates: entries a day older are not needed.
 
         Raises:
             VoucherError: they could not be read.
@@ -172,9 +172,9 @@ class Looking:
         return answer.date is None or (most is not None and answer.date >= most)
 
     def is_absent_now(self, path: str, error: NotFound) -> bool:
-        """True when a thing that the API says is not there is not there now: its answer is no copy.
+        """True when a 404 of the API is no copy, so that the voucher does not exist now.
 
-        A 404 may be kept as lists are, and the URL of a thing is always the same; its date tells, as theirs.
+        A 404 may be cached as lists are, and the URL of a voucher is always the same; its date shows a copy.
 
         Args:
             path: the path of the request.
@@ -253,7 +253,7 @@ class _Pages:
             number += 1
 
     async def read_newest(self, oldest: dt.datetime) -> None:
-        """Read from the newest end until what is a day older than that."""
+        """Read from the newest end, back to a day before that."""
         number, step = (self.count, -1) if self.order > 0 else (2, 1)
         while 1 < number <= self.count:
             entries = await self._read(number)
@@ -306,7 +306,7 @@ def _endless() -> BadAnswer:
 async def known_ids(
     looking: Looking, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
 ) -> tuple[tuple[str, ...], bool]:
-    """The ids of what could be taken for the request's effect, read before it is sent.
+    """The ids of the entries that could be taken for the request's effect, read before it is sent.
 
     A list that may be a copy, or that changed while it was read, is read once more.
 
@@ -329,7 +329,7 @@ async def known_ids(
 async def find_voucher(
     sender: Sender, pending: PendingOutcome, deadline: Deadline
 ) -> Answer[VoucherDetails] | None:
-    """The voucher; None when there is none, by the API's own word: a proxy's page says nothing.
+    """The voucher; None for a 404 in the API's envelope, as a proxy's page proves nothing.
 
     Raises:
         VoucherError: it could not be read.
@@ -352,7 +352,7 @@ def is_what_was_asked(voucher: Voucher, asked: PendingOutcome | CreateVoucherReq
 
     Args:
         voucher: the one that has its id.
-        asked: what is known of the one that was asked for; a text of which nothing is known tells nothing.
+        asked: the known facts of the one that was asked for; an unknown one is not compared.
     """
     texts = ((getattr(asked, name, None), getattr(voucher, name, None)) for name in _TELLING)
     is_alike = all(compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)

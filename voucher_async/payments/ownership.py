@@ -36,7 +36,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 async def ask_journal(answer: Awaitable[T]) -> T:
-    """Wait for a journal; whatever it raises becomes `JournalFailed`."""
+    """Wait for a journal; an exception of it becomes `JournalFailed`."""
     try:
         return await answer
     except VoucherError:
@@ -50,8 +50,8 @@ class _Driven:
     """A record that this client works on.
 
     Attributes:
-        version: what it had written last.
-        loop: where its call runs.
+        version: the version that was written last.
+        loop: the event loop of its call.
     """
 
     version: int
@@ -59,7 +59,7 @@ class _Driven:
 
 
 class Ownership:
-    """One per client: who it is in its journal.
+    """One per client: its identity in the journal.
 
     Args:
         journal: where the records are.
@@ -93,13 +93,13 @@ class Ownership:
         self._driven = {}
 
     async def digest_key(self) -> bytes:
-        """The key that voucher codes are digested with for records; the journal keeps it."""
+        """The digest key of voucher codes in records, which the journal keeps."""
         if self._digest_key is None:
             self._digest_key = SecretBytes(await ask_journal(self.journal.digest_key()))
         return self._digest_key
 
     async def digest(self, code: str) -> str:
-        """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
+        """The digest of a voucher's code in records, made with the journal's key."""
         return digest_of_code(code, await self.digest_key())
 
     def new_record(self, parameters: Parameters, key: str | None, record_id: str | None = None) -> CallRecord:
@@ -172,7 +172,7 @@ class Ownership:
             self._release(record.id)
 
     def _is_driven_since(self, record: CallRecord) -> bool:
-        """True when another call of this client has taken a record over, and works on it."""
+        """True when another call of this client has taken a record over, and drives it."""
         driven = self._driven.get(record.id)
         return driven is not None and driven.version >= record.version
 
@@ -181,7 +181,7 @@ class Ownership:
         self.heartbeat.release(record_id)
 
     def give_up(self, record_id: str) -> None:
-        """Let whoever asks next take a record of this client over: nobody here works on it any more."""
+        """Let the next caller take a record of this client over, which no call here drives any more."""
         self._given_up.add(record_id)
         self._release(record_id)
 
@@ -274,7 +274,7 @@ class Ownership:
             )
 
     async def is_alive(self, record: CallRecord) -> bool:
-        """Tell whether somebody works on a record; nobody does whose event loop is gone."""
+        """Tell whether a record is driven; one whose event loop is gone is not."""
         if record.owner == self.owner:
             driven = self._driven.get(record.id)
             return record.id not in self._given_up and not (driven and driven.loop.is_closed())

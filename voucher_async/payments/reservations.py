@@ -1,4 +1,4 @@
-"""This client's knowledge of the reservations it made: until when each lives, and which replaced which."""
+"""The reservations that this client made: the end of each, and the one that replaced it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Entry:
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
         client_id: the client that made it, by the server's answer.
-        anchor: its stamp, to reckon the server's time from.
+        anchor: its timestamp, to reckon the server's time from.
         superseded_at: monotonic time when it was known that a newer one of the same voucher had replaced it;
             None as long as it was not.
     """
@@ -76,7 +76,7 @@ def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
     """Seconds a fresh reservation lives from the moment its request went out; never too many.
 
     Measured by the server's clocks alone: its end minus the answer's `Date`. A `Date` that is missing, or
-    far from the reservation's own time stamp (a proxy with a clock of its own), gives way to that stamp.
+    far from the reservation's own timestamp (a proxy with a clock of its own), gives way to that one.
 
     Args:
         reservation: the fresh reservation.
@@ -109,7 +109,7 @@ class ReservationTracker:
         self._charged: BoundedMap[str, SettlementState] = BoundedMap(_REMEMBERED)
 
     def note(self, answer: Answer[Reservation], anchor: Anchor | None = None) -> Entry:
-        """Write down a reservation that was just made; the one it replaced is superseded."""
+        """Note a reservation that was just made; the one it replaced is superseded."""
         reservation = answer.value
         entry = Entry(
             reservation.id,
@@ -135,18 +135,18 @@ class ReservationTracker:
             self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
 
     def charging(self, reservation_id: str, money_call: MoneyCall) -> _Charging:
-        """Around sending a charge: writes down what became of it, also when it is cut short."""
+        """A context around sending a charge: notes its end, also when it is cut short."""
         return _Charging(self, reservation_id, money_call)
 
     def begin(self, reservation_id: str, money_call: MoneyCall) -> None:
-        """Write down that a charge is about to be sent."""
+        """Note that a charge is about to be sent."""
         self._charging[reservation_id] = money_call
 
     def end(self, reservation_id: str, money_call: MoneyCall, error: BaseException | None) -> None:
-        """Write down what became of a charge.
+        """Note the end of a charge.
 
         Args:
-            reservation_id: what was to be charged.
+            reservation_id: the reservation.
             money_call: the charge.
             error: what it ended with; None: it was carried out.
         """
@@ -182,7 +182,7 @@ class ReservationTracker:
         self._in_doubt.pop(reservation_id, None)
 
     def settled(self, reservation_id: str, settlement: Settlement) -> None:
-        """Write down what became of a charge whose outcome was open."""
+        """Note the end of a charge whose outcome was open."""
         self._ended(reservation_id, settlement.state)
 
     def _ended(self, reservation_id: str, state: SettlementState) -> None:

@@ -1,4 +1,4 @@
-"""Sending what moves money, and finding out what became of it: read, decide, act, count."""
+"""Sending money requests, and settling those in doubt: read, decide, act, count."""
 
 from __future__ import annotations
 
@@ -57,26 +57,26 @@ class Settler:
 
     Args:
         sender: sends the requests.
-        settings: the settle window, and how long things are looked after.
+        settings: the settle window, and how long open outcomes are settled.
         clock: measures time and waits out pauses.
         server_clock: dates what is sent.
-        hooks: told before money moves, and what became of it when nobody waits for that.
-        ownership: who writes the records of calls.
-        refund: takes a charge back that was made once too often.
-        rng: where the URLs of looks get their differences from; None: of this process.
+        hooks: called before a money request, and for ends that no caller receives.
+        ownership: writes the records of calls.
+        refund: refunds a surplus charge.
+        rng: makes the URLs of looks differ; None: one of this process.
 
     Attributes:
-        report: tells hooks and log what became of money.
-        registry: what is open, and what was.
+        report: reports to hooks and log.
+        registry: keeps open outcomes, and the ends of others.
         looking: reads lists of charges.
-        lessons: what normal answers have shown.
+        lessons: the habits that normal answers have shown.
         numbering: order numbers as they are sent, and as the shop has them.
-        timestamps: what time it is by the server.
-        machine: what is legal for a call.
+        timestamps: the server's time.
+        machine: knows which steps are legal.
         judge: looks, and decides.
-        equal_calls: where calls that look alike wait for each other.
-        pauses: between two looks.
-        watch: looks after calls in the background.
+        equal_calls: gives turns to calls that look alike.
+        pauses: waits between two looks.
+        watch: settles calls in the background.
     """
 
     def __init__(
@@ -138,10 +138,10 @@ class Settler:
         return self.settings.settle_for or self.settings.timeout.total
 
     async def perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
-        """Send a request that moves money, and find out what became of it.
+        """Send a money request, and find out how it ended.
 
         Raises:
-            OutcomeUnknown: that could not be found out in time; it is looked after in the background.
+            OutcomeUnknown: that could not be found out in time; it is settled in the background.
             ApiError: it was refused; `looked` says whether its voucher's charges do not show it either.
             VoucherError: it was certainly not carried out; `proof` says why.
         """
@@ -197,7 +197,7 @@ class Settler:
             self.report.left_open(money_call, money_call.error)
 
     def broken_off(self, money_call: MoneyCall, error: Exception) -> OutcomeUnknown:
-        """The error for a call that something unforeseen ended; it is looked after in the background."""
+        """The error for a call that something unforeseen ended; it is settled in the background."""
         money_call.reason = f"the call was broken off by a {type(error).__name__}"
         return self._left_open(money_call)
 
@@ -317,7 +317,7 @@ class Settler:
         await self.pauses.wait_within(pause, deadline)
 
     def finish(self, context: CallContext, money_call: MoneyCall, charge: Charge) -> Charge:
-        """Note that a call was carried out, and look after what may have been once too often."""
+        """Note that a call was carried out, and watch for a surplus."""
         if money_call.call.under_way:
             self.advance(money_call, Event.ANSWERED, Facts(self.clock.monotonic(), charge=charge.id))
         money_call.charge = charge
@@ -335,7 +335,7 @@ class Settler:
         return charge
 
     async def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
-        """The error for a call that was not carried out; that is written before anybody is told."""
+        """The error for a call that was not carried out, which is recorded before a caller is told."""
         is_for_good = proof is not Proof.REFUSED  # a REFUSED record goes on: it may be sent again
         error = as_not_done(money_call.refusal or money_call.cause, proof)
         recorder = money_call.recorder
@@ -349,7 +349,7 @@ class Settler:
         return error
 
     def not_clear(self, money_call: MoneyCall) -> VoucherError:
-        """The error for a call of which it could not be found out whether it was carried out."""
+        """The error for a call whose outcome stays open."""
         finding = money_call.finding
         if not money_call.is_refused or money_call.refusal is None or finding.ours or finding.unclear:
             return self._left_open(money_call)

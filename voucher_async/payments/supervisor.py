@@ -43,8 +43,8 @@ class Supervisor:
     """One per client.
 
     Args:
-        settler: sends what moves money, and finds out what became of it.
-        close_wait: seconds that closing waits for what is under way.
+        settler: sends money requests, and settles them.
+        close_wait: seconds that closing waits for calls under way.
     """
 
     def __init__(self, settler: Settler, close_wait: float) -> None:
@@ -55,7 +55,7 @@ class Supervisor:
         renew_in_children(self)
 
     def after_fork(self) -> None:
-        """Leave what is open or under way to the parent; in the child it is looked at when asked for."""
+        """Leave open outcomes and calls under way to the parent; the child settles them on demand."""
         settler = self.settler
         keep(self._calls, settler.watch.tasks)
         self._calls, settler.watch.tasks, settler.equal_calls = {}, set(), EqualCalls(settler.registry)
@@ -73,10 +73,10 @@ class Supervisor:
         work: Callable[[CallContext], Awaitable[T]],
         ended: Callable[[object], None] | None = None,
     ) -> T:
-        """Run a call in a task of its own, which goes on when its caller is cancelled while money moves.
+        """Run a call in a task of its own, which goes on when its caller is cancelled after a money request.
 
         Args:
-            context: what is known of it while it runs.
+            context: the facts known while it runs.
             work: the call.
             ended: called when it is over, in whatever way.
         """
@@ -120,7 +120,7 @@ class Supervisor:
         return running
 
     async def wait(self, running: Running[T], deadline: Deadline) -> T:
-        """Wait for a call; it goes on when the last of its callers is cancelled while money moves.
+        """Wait for a call; it goes on when the last of its callers is cancelled after a money request.
 
         Args:
             running: the call.
@@ -187,7 +187,7 @@ class Supervisor:
             self._tell_hooks(context, task.exception())
 
     def _tell_hooks(self, context: CallContext, error: BaseException | None) -> None:
-        """The call is over and its caller gone: only the hooks are left to be told."""
+        """Report the end of a call whose caller is gone to the hooks."""
         if error is None:
             self._tell_finished(context)
         else:
@@ -200,7 +200,7 @@ class Supervisor:
             self._tell_end(money_call, cause if isinstance(cause, VoucherError) else error)
 
     def _tell_finished(self, context: CallContext) -> None:
-        """Report what was carried out, which stands though its caller will not be told."""
+        """Report the charges of a call whose caller will not be told; they stand."""
         for finished in context.finished:
             self._done(finished)
             self.settler.registry.deliver_later(context.key, finished.charge)
@@ -223,7 +223,7 @@ class Supervisor:
             report.left_open(money_call, error)
 
     def _done(self, money_call: MoneyCall) -> None:
-        """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
+        """Note that a call was carried out, unless it may have a surplus: the search for that notes it."""
         if money_call.effects <= 1:
             known, charge = money_call.pending, money_call.charge
             settlement = Settlement(pending=known, state=SettlementState.DONE, charge=charge)
@@ -242,7 +242,7 @@ class Supervisor:
             registry.forget_loops()
 
     async def settle_earlier(self, context: CallContext) -> None:
-        """Look once more after an earlier payment with the same key that nobody looks after any more."""
+        """Settle an earlier payment with the same key that is settled in the background no more."""
         self.open_cut_off()
         money_call = self.settler.registry.open_payment(context.key or ())
         if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
@@ -251,10 +251,10 @@ class Supervisor:
             await self._look_after(money_call, context.deadline)
 
     def recall(self, context: CallContext) -> Charge | None:
-        """The charge, told to nobody, of an earlier payment with the same key.
+        """The charge of an earlier payment with the same key of which nobody was told.
 
         Raises:
-            OutcomeUnknown: what became of the earlier payment is open.
+            OutcomeUnknown: the outcome of the earlier payment is open.
         """
         key = context.key or ()
         money_call = self.settler.registry.open_payment(key)
@@ -270,11 +270,11 @@ class Supervisor:
     async def settle(
         self, pending: PendingOutcome, deadline: Deadline, recorder: Recorder | None = None
     ) -> Settlement:
-        """Find out what became of an open outcome.
+        """Settle an open outcome.
 
         Args:
             pending: the outcome.
-            deadline: when to give up waiting; it is looked after all the same.
+            deadline: when to give up waiting; settling goes on in the background.
             recorder: writes its record, where it is another process's.
 
         Raises:

@@ -45,10 +45,10 @@ class Watch:
         numbering: order numbers as the shop has them.
         pauses: between two looks.
         clock: measures time.
-        settings: how long calls are looked after.
+        settings: how long open calls are settled.
 
     Attributes:
-        tasks: one for each call that is looked after.
+        tasks: one for each call that is being settled.
     """
 
     sender: Sender

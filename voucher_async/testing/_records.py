@@ -86,7 +86,7 @@ class ConnectPin:
 
 @attrs.frozen(kw_only=True)
 class TokenRecord:
-    """An access token that was handed out."""
+    """An access token that was issued."""
 
     token: str = attrs.field(repr=False)
     client_id: str
@@ -202,7 +202,7 @@ class Movement:
     Attributes:
         kind: `issue` and `recharge` and `refund` add `amount`, `charge` and `delete` take it.
         balance: what the voucher held afterwards.
-        at: the emulator's time, whatever the stamps say.
+        at: the emulator's time, whatever the timestamps say.
         charge_id: the charge object that the movement belongs to; None for `issue` and `delete`.
         order_number: as it was sent.
     """
