@@ -14,12 +14,12 @@ from hypothesis import settings
 from tests import seeds
 from tests.shares import left_out, read_share
 
-# machines are noisy, so no example is failed for its time; a failure prints what replays it
+# no deadline, as machines are busy; a failure prints the blob that replays it
 settings.register_profile("gate", deadline=None, print_blob=True)
 settings.load_profile("gate")
 
-# asyncio's debug mode, which some versions of pytest-asyncio leave on, keeps ten frames for every callback:
-# its checks are wanted, the frames cost a third of the time; whoever needs them takes this line out
+# Debug mode, which some versions of pytest-asyncio leave on, keeps ten frames per callback, a third of the
+# time. The tests need its checks, not the frames; remove this line to see them.
 vars(constants)["DEBUG_STACK_DEPTH"] = 0
 
 
@@ -71,7 +71,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _loop_of_the_main_thread() -> Iterator[None]:
-    # pytest-asyncio below 1.4 makes one where there is none, and never closes it
+    # pytest-asyncio below 1.4 makes a loop where there is none, and never closes it
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield

@@ -34,7 +34,7 @@ _BESIDE: Final = "--beside="
 _AFTER_OTHERS: Final = ("nice", "-n", "10")
 LOGS: Final = ROOT / ".build" / "gate"
 NEEDED: Final = ("docs", "openapi", "codegen", "examples", "tests", "pyproject.toml", "Makefile")
-# what a part that passed has to say: figures, and what was left out
+# lines of a passed part's output that are shown: figures, and what was left out
 _FIGURES: Final = re.compile(
     r"^(?:.*\d+ passed.*|(?:SKIPPED|XFAIL|XPASS|TOTAL|Success).*|\d+ errors.*|.*completeness score.*)$",
     re.MULTILINE,
@@ -60,9 +60,9 @@ def target(name: str, *, beside: bool = False) -> Part:
     """A target of the Makefile."""
 
     def run(log: Path) -> bool:
-        # what this make was told is not for that one, which has no share in its processes
+        # without this make's own options, such as its job server
         environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS"}}
-        # what waits beside the others goes first when it wakes up: a storm counts the seconds it is late
+        # parts beside the others keep a normal priority, as a storm counts the seconds it is late
         first = () if beside else _AFTER_OTHERS
         return _logged(log, ROOT, environ, *first, "make", "--no-print-directory", name)
 
@@ -153,7 +153,7 @@ _SAYING: Final = threading.Lock()
 
 
 def _say(text: str) -> None:
-    with _SAYING:  # what one part says is in one piece
+    with _SAYING:  # one part's lines stay together
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
@@ -198,7 +198,7 @@ def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequenc
         elif name == "pythons":
             wheel = build_wheel()
             for number, each in enumerate(environments, 1):
-                # the Python that runs this runs everything: the others have it between them
+                # the Python that runs this script runs all tests; the others share them
                 share = f"--share={number}/{len(environments)}"
                 parts.append(tests_in(each, wheel, [share, *arguments]))
         else:

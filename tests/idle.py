@@ -12,15 +12,15 @@ __all__ = ["Timed", "cleaning_up", "idle", "passing"]
 
 T = TypeVar("T")
 
-STEP: Final = 0.05  # seconds the clock moves at once
-MOST: Final = 20  # steps in a row: what waits for real time has a time limit on the clock
+STEP: Final = 0.05  # seconds by which the clock moves in one step
+MOST: Final = 20  # steps in a row without any effect; a wait for real time has its limit on this clock
 
 
 async def idle() -> None:
     """Wait until everybody waits, for time or for somebody else."""
     ready: Any = vars(asyncio.get_running_loop())["_ready"]
     turns = 0
-    # what arrives on a socket needs a turn to be seen, and may send something on another
+    # bytes on a socket are read a turn later, and may cause more on another
     while turns < 3:
         await asyncio.sleep(0)
         turns = 0 if ready else turns + 1
@@ -35,7 +35,7 @@ async def passing(clock: ManualClock, moment: Callable[[], object]) -> None:
         for _ in range(MOST if sleepers else 1):
             clock.advance(STEP)
             if len(sleepers) < asleep or moment():
-                break  # before somebody wakes up nothing else can happen
+                break  # the clock has nobody to wake: nothing else can happen
 
 
 class Timed:

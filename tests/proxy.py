@@ -27,7 +27,7 @@ _PATHS: Final = {
     ("GET", r"/vouchers/[^/]+"): "getVoucher",
 }
 _CACHES: Final = ("Cache-Status", "X-Cache", "X-Cache-Status", "CF-Cache-Status")
-BARE: Final = b"{}"  # a refusal without the API's envelope, as something on the way makes it up
+BARE: Final = b"{}"  # a refusal without the API's envelope, as a proxy makes it up
 JSON: Final = {"Content-Type": "application/json"}
 _KEPT: Final = ("Content-Type", "Date", "Retry-After", "Age", *_CACHES)
 

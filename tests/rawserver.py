@@ -17,7 +17,7 @@ import aiohttp
 from voucher_async import VoucherClient
 from voucher_async.config import Settings, Timeout
 
-# by connection: the charge that the last request on it asked for
+# connection -> the charge that its last request asked for
 ASKED: weakref.WeakKeyDictionary[asyncio.StreamWriter, dict[str, str]] = weakref.WeakKeyDictionary()
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

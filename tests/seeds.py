@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["DEFAULT", "chosen", "drawing", "plant"]
 
-DEFAULT: Final = 20  # of every run that is told no other, so that the gate is the same each time
+DEFAULT: Final = 20  # a fixed default, so that the gate is the same each time
 
 _planted = [DEFAULT]
 

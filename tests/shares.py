@@ -46,7 +46,7 @@ def left_out(ids: Sequence[str], number: int, count: int) -> set[str]:
         others = set(tests).difference(*big)
         for cases, shares in [*((cases, SELDOM * count) for cases in big), (others, count)]:
             left.update(set(cases) - _dealt(cases, number, shares))
-        if left.issuperset(tests):  # fewer tests than shares
+        if left.issuperset(tests):  # there are fewer tests than shares
             left.remove(min(tests, key=_mixed))
     return left
 
@@ -59,7 +59,7 @@ def _grouped(ids: Iterable[str], sign: str) -> dict[str, list[str]]:
 
 
 def _dealt(cases: Iterable[str], number: int, shares: int) -> set[str]:
-    # in the order written every third case may have the same one of three parameters
+    # mixed, as in the written order every third case may have the same parameter
     return {each for at, each in enumerate(sorted(cases, key=_mixed)) if at % shares == number - 1}
 
 

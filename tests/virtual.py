@@ -50,7 +50,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: ManualClock) -> None:
         self._virtual = clock
         super().__init__(_Leaping(clock))
-        self.set_debug(False)  # it looks for other threads, of which there are none, and doubles the cost
+        self.set_debug(False)  # it looks for calls from other threads, at twice the cost
         self.complaints: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.complaints.append(context))
         numbers = itertools.count()

@@ -80,7 +80,7 @@ def _in_ascii(host: str | None) -> str:
 
 def _is_host(host: str) -> bool:
     if ":" in host:
-        return True  # an address, see _BRACKETED
+        return True  # an IPv6 address: `_BRACKETED` has checked it
     try:
         host.encode().decode("idna")
     except UnicodeError:
@@ -93,7 +93,7 @@ def addresses(environment: str | None, base_url: str | None, token_url: str | No
 
     Args:
         environment: `sandbox` or `production`.
-        base_url: where the API lives; goes before `environment`.
+        base_url: the API's address; takes precedence over `environment`.
         token_url: the token endpoint; None: `/oauth/token` on the host of the API.
 
     Raises:

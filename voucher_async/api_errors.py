@@ -1,4 +1,4 @@
-"""The errors of answers: the server answered, and the answer is not the one asked for."""
+"""Errors for answers of the server that are refusals, or cannot be read."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class ApiError(VoucherError):
         retry_after: seconds the server asked to wait; None when it did not.
         excerpt: the beginning of the body, masked.
         has_envelope: whether the body was the API's own error: an object with a `code`, or with a `message`
-            and the `status` of the answer. What a proxy made up has none, and says nothing of the request.
+            and the `status` of the answer. A proxy's error page has none, and says nothing about the request.
         looked: for a money call: True when its voucher's charges were read twice after the refusal and do
             not show it, False when they could not be read; None for other calls, and for a 401 to the only
             request, which needs no look.
         pending: the outcome to `settle` when `looked` is False; None otherwise.
-        answer: its date, and whether it may be a cache's copy, for this package; None when not measured.
+        answer: its date, and whether it may be a cache's copy; for this package, None when not measured.
     """
 
     has_envelope: bool = False
@@ -85,11 +85,11 @@ class MissingScope(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such thing (404)."""
+    """The voucher, charge or reservation does not exist (404)."""
 
 
 class Conflict(ApiError):
-    """The state of the thing forbids it (409)."""
+    """The state of the voucher or reservation forbids the operation (409)."""
 
 
 class ValidationFailed(ApiError):

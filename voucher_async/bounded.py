@@ -1,4 +1,4 @@
-"""A mapping that keeps its latest entries: what is remembered for good must not grow for good."""
+"""A mapping that keeps its latest entries, so that a client's memory is bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ValueT = TypeVar("ValueT")
 
 
 class BoundedMap(OrderedDict[KeyT, ValueT]):
-    """The entries that were set last; an ordered dict, as taking the oldest out of a dict takes ever longer.
+    """The entries that were set last; an ordered dict, since removing the oldest entry of a dict gets slower.
 
     Args:
         most: how many are kept.
@@ -29,7 +29,7 @@ class BoundedMap(OrderedDict[KeyT, ValueT]):
             self.popitem(last=False)
 
     def put(self, key: KeyT, value: ValueT) -> tuple[KeyT, ValueT] | None:
-        """Set an entry, which is the latest then; the oldest is returned where it had to go for that."""
+        """Set an entry, as the latest; returns the oldest when it was dropped for that."""
         is_full = len(self) >= self._most and key not in self
         oldest = next(iter(self.items()), (key, value)) if is_full else None
         self[key] = value

@@ -28,7 +28,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_GRAIN: Final = 0.01  # seconds between two looks at the limits, at the least
+_GRAIN: Final = 0.01  # seconds between two checks of the limits, at least
 
 
 def cancelled_from_outside() -> bool:
@@ -66,7 +66,7 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """
     try:
         task = asyncio.create_task(work)
-    except RuntimeError:  # the caller's event loop is gone, and the caller is thrown away
+    except RuntimeError:  # the caller's event loop is closed, and its coroutine is being discarded
         work.close()
         raise
     cancelled: asyncio.CancelledError | None = None
@@ -87,7 +87,7 @@ def quietly(log: Callable[..., None], *args: object) -> None:
         log: a method of a logger.
         args: what it is given.
     """
-    # there is nobody to tell: the log is what is broken
+    # the log itself has failed, and there is no other place to report that
     with contextlib.suppress(Exception, asyncio.CancelledError):
         log(*args)
 
@@ -101,7 +101,7 @@ class Limits:
     __slots__ = ("_alarm", "_alarms")
 
     def __init__(self) -> None:
-        self._alarm: _Alarm | None = None  # the one used last
+        self._alarm: _Alarm | None = None  # the alarm used last
         self._alarms: list[_Alarm] = []
 
     def limit(self, seconds: float) -> Limit:
@@ -149,7 +149,7 @@ class _Alarm:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.time: Callable[[], float] = clock_of(loop)
-        self.when: float = math.inf  # the next look
+        self.when: float = math.inf  # time of the next check
         self.watched: set[Limit] = set()
         self._stop_timer: Callable[[], None] | None = None
 
@@ -215,7 +215,7 @@ class Limit:
             False when the time is up, see `passed`.
         """
         self._suspected = False
-        # the end of an earlier silence is void in any case
+        # this replaces the end of an earlier silence, elapsed or not
         alarm = self._alarm
         now = alarm.time()
         self.next = until = min(now + seconds, self.ends)
@@ -239,7 +239,7 @@ class Limit:
         if not self._silenced:
             return False
         self._silenced = False
-        # when others cancelled the task, too, that is what counts
+        # a cancellation by others takes precedence
         return self._task.uncancel() <= self._cancelling
 
     def strike(self, now: float) -> None:
@@ -248,7 +248,7 @@ class Limit:
             self._ended = True
             self._alarm.watched.discard(self)
         elif not self._suspected:
-            # after a pause of this very process what the peer said may be here already, unread
+            # after a pause of this process the peer's bytes may have arrived, and wait unread
             self._suspected = True
             self.next = min(now + _GRAIN, self.ends)
             return

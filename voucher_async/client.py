@@ -1,10 +1,10 @@
-"""The client: the door to everything, and the owner of its lifetime."""
+"""The client: all operations as attributes, and the lifetime of connections, tasks and tokens."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, Unpack, cast
 
-import aiohttp  # noqa: TC002 - takes by far the longest to load: not to be left until a client is made
+import aiohttp  # noqa: TC002 - the slowest import by far: done with the package, not at the first client
 
 from voucher_async.config import Settings, check_wait
 from voucher_async.masking import Variables, conceal, known
@@ -38,14 +38,14 @@ class VoucherClient(Reconciling):
 
     One client serves any number of tasks of one event loop. It can be made outside a loop; it opens its
     connections at the first call. Use it as `async with`, which logs a WARNING for each outcome that stays
-    open, or call `aclose` when done, which returns them. One that is thrown away unclosed gives a
+    open, or call `aclose` when done, which returns them. A client that is deleted unclosed causes a
     `ResourceWarning`.
 
     Args:
         client_id: the OAuth client id.
         client_secret: the OAuth client secret.
         environment: `sandbox` or `production`; or give `base_url`.
-        base_url: where the API lives, version included; goes before `environment`.
+        base_url: the API's address, version included; takes precedence over `environment`.
         token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for; None asks for all the client has.
@@ -53,23 +53,23 @@ class VoucherClient(Reconciling):
         max_connections: how many connections may be open at once; default 100.
         trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
         close_wait: seconds that closing the client waits for money calls; default 10.
-        settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
-            all; default 60.
-        settle_for: seconds that an open outcome is looked after in the background; default 120, and at least
-            twice a `settle_window` that is given.
-        list_lag: seconds within which what was carried out shows in lists; default 10.
-        order_number_format: how order numbers are sent with a reference that tells one money call from all
-            others, such as `"{order}~{ref}"`; results show your own number again. None sends it
-            as it is.
+        settle_window: seconds after which a request can no longer take effect or first show in lists;
+            default 60.
+        settle_for: seconds for which an open outcome is settled in the background; default 120, and at
+            least twice a `settle_window` that is given.
+        list_lag: seconds within which an effect shows in lists; default 10.
+        order_number_format: the form in which order numbers are sent, with a reference that identifies the
+            money call, such as `"{order}~{ref}"`; results show your own number again. None sends it as it
+            is.
         session: an aiohttp session to use; it is never closed and never changed.
-        token_store: where tokens are kept; default: in memory.
+        token_store: the store of tokens; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
-        voucher_lock: who may use a voucher; default: turns within this process.
-        journal: where the records of money calls and their idempotency keys are kept, shared by any number
+        voucher_lock: gives turns to the users of a voucher; default: within this process.
+        journal: the store of the records of money calls and their idempotency keys, shared by any number
             of clients; default: in memory, for this client alone.
-        journal_scope: whose keys they are, for clients with several client ids that serve one order
-            together; default: this base URL and client id.
-        clock: where the time comes from; for tests.
+        journal_scope: a name for the owner of the keys, for clients with several client ids that serve one
+            order together; default: this base URL and client id.
+        clock: the source of the time; for tests.
         settings: all settings at once, instead of the arguments from `client_id` to `order_number_format`.
 
     Attributes:
@@ -165,9 +165,9 @@ class VoucherClient(Reconciling):
 
         Args:
             environ: the variables; default: the process's.
-            overrides: what the constructor takes, but for `settings`; what is given goes before its variable,
-                None stands for what is not. `environment` or `base_url` goes before all three variables of
-                addresses, so that the secret is sent to no host that does not belong to it.
+            overrides: the constructor's arguments, but for `settings`; each takes precedence over its
+                variable, and None stands for one that is not given. `environment` or `base_url` takes
+                precedence over all three variables of addresses: the secret is sent to no foreign host.
 
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
@@ -184,7 +184,7 @@ class VoucherClient(Reconciling):
             "journal_scope": overrides.pop("journal_scope", None),
             "clock": overrides.pop("clock", None),
         }
-        # what is left are options of settings; any other name is refused there
+        # every other keyword is an option of the settings, and refused there if it is none
         settings = Settings.from_env(environ, **cast("SettingsOptions", overrides))
         return cls(settings=settings, **own)
 
@@ -210,15 +210,17 @@ class VoucherClient(Reconciling):
     ) -> Charge:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
 
-        Two of them for one code in one process take turns, because a second reservation kills the first. When
-        the charge is refused because another process has reserved the voucher in between, a new reservation
-        is made and, when a look made after that shows no charge, charged: once, then the refusal is raised.
+        Calls for one code in one process take turns, because a second reservation ends the first. When the
+        charge is refused because another process has reserved the voucher in between, a new reservation is
+        made and, if the voucher's list then shows no charge, charged. This happens once; a second refusal
+        is raised.
 
-        When the answer to the charge is lost, it is looked for, and the reservation charged again when it is
-        not there. When the caller is cancelled while money moves, the charge is finished in the background.
-        Asked again for the same payment (code, amount, order number) while that one is open, this raises the
-        same `OutcomeUnknown`; when it was charged meanwhile and nobody was told, it returns that charge. Who
-        gets it, from here or from `settle`, or refunds it, was told: after that it is another payment.
+        When the answer to the charge is lost, the charge is looked for, and the reservation charged again if
+        there is none. When the caller is cancelled while the charge is under way, the charge is finished in
+        the background. Without a key, repeating the call (code, amount, order number) raises the same
+        `OutcomeUnknown` as long as the outcome is open, and returns the charge if it was made and nobody was
+        told. A caller is told by the result of this method or of `settle`, or by refunding the charge. From
+        then on a repeated call is another payment.
 
         Args:
             code: the voucher's code.
@@ -227,7 +229,7 @@ class VoucherClient(Reconciling):
             order_number: the order it pays for.
             pin: an extra check for printed vouchers.
             idempotency_key: names the payment, 1 to 255 printable characters: at most one charge is made
-                for it, ever, and everybody who asks with it gets that one.
+                for it, ever, and every call with it returns that charge.
             join: without a key, wait for an equal call that is under way (code, amount, currency, order,
                 pin), and return its charge. False for a till where equal payments are different customers'.
             timeout: seconds for all of it; None takes the client's.
@@ -238,14 +240,14 @@ class VoucherClient(Reconciling):
         Raises:
             InvalidInput: refused before anything was sent.
             IdempotencyMismatch: the key was used for another payment; nothing was sent.
-            ChargeRefunded: the key's charge was made and taken back; the key stays used.
+            ChargeRefunded: the key's charge was made and refunded; the key stays used.
             StillRunning: another caller's call for this payment is under way: ask again with the key.
             JournalFailed: the journal cannot be written; nothing was sent.
             OutcomeUnknown: it may or may not have been charged; `settle` its `pending` later.
             ApiError: refused by the server; nothing was charged.
-            ReservationExpired: making the reservation took up its life; nothing was charged.
+            ReservationExpired: the reservation's answer came too late to charge it; nothing was charged.
             TransportError: nothing was charged.
-            LockFailed: the voucher lock that was handed in failed; nothing was sent.
+            LockFailed: the client's `voucher_lock` failed; nothing was sent.
         """
         code, pin = conceal(code), conceal(pin)
         with known(code, pin):
@@ -265,9 +267,9 @@ class VoucherClient(Reconciling):
 
         With an idempotency key the order has one set of charges, ever, however often the block is run. The
         key is claimed at `async with`, which waits while another run with it is inside its block, and first
-        finishes what a run left behind that died or ended in doubt. Once it was charged, a run reserves and
-        charges nothing: `reserve` and `charge` answer as they did then. The key is free again when the block
-        was left without a charge, or when all that was charged was taken back.
+        finishes an earlier run that died or ended in doubt. Once the order is charged, a further run reserves
+        and charges nothing: `reserve` and `charge` return the earlier results. The key is free again when the
+        block was left without a charge, or all charges were refunded.
 
         Args:
             order_number: the order; every charge carries it.
@@ -277,7 +279,7 @@ class VoucherClient(Reconciling):
         Returns:
             The checkout, for `async with`; nothing is sent yet. With a key, entering it raises
             `IdempotencyMismatch`, `StillRunning`, `JournalFailed`, and `CheckoutFailed` or `CheckoutUnknown`
-            when an earlier run left charges that can be neither completed nor taken back now.
+            when an earlier run left charges that can be neither completed nor refunded now.
 
         Raises:
             InvalidInput: a bad order number or key.
@@ -296,21 +298,21 @@ class VoucherClient(Reconciling):
 
     def __del__(self) -> None:
         leftovers: Leftovers | None = getattr(self, "_leftovers", None)
-        if leftovers is not None:  # else the constructor has failed
+        if leftovers is not None:  # missing when the constructor has failed
             leftovers.warn(self)
 
     async def aclose(self, wait: float | None = None) -> tuple[PendingOutcome, ...]:
         """Finish money calls, then close the connections; a second call does nothing.
 
-        Cancelled meanwhile, however often, it closes all the same, and raises the cancellation then.
+        Cancelled meanwhile, it still closes, and raises the cancellation afterwards.
 
         Args:
-            wait: seconds to wait for money calls and for open outcomes; None takes
-                `Settings.close_wait`. What takes longer is cut short: its callers and the hooks are told
-                what is known.
+            wait: seconds to wait for money calls and open outcomes; None takes `Settings.close_wait`. A call
+                that takes longer is ended: its caller gets an error, the hooks an event, with all that is
+                known of its outcome.
 
         Returns:
-            What is still open; store it, and `settle` it later.
+            The outcomes that are still open; store them, and `settle` them later.
 
         Raises:
             ConfigurationError: the client is in use on another event loop, or `wait` is no time span of at
@@ -318,7 +320,7 @@ class VoucherClient(Reconciling):
         """
         check_wait(wait)
         self._transport.session.check_loop("close it there")
-        # loaded long since, with the rest of the client
+        # loaded by now, with the rest of the client
         from voucher_async.cancelling import to_the_end  # noqa: PLC0415
 
         return await to_the_end(self._close(wait))

@@ -83,7 +83,7 @@ class SystemClock:
             ...
 
     else:
-        # asked several times a call: without a frame of their own
+        # read several times per call: a method would add a frame each time
         monotonic = staticmethod(Real.monotonic)
         uptime = staticmethod(Real.uptime)
         now = staticmethod(functools.partial(Real.datetime.now, dt.UTC))
@@ -214,11 +214,11 @@ def parse_date(text: str | None) -> dt.datetime | None:
     try:
         date = parsedate_to_datetime(text)
         date = date.replace(tzinfo=dt.UTC) if date.tzinfo is None else date.astimezone(dt.UTC)
-        # while time is frozen it is a fake, and what is reckoned from it would be, too
+        # a test that freezes time replaces the class of dates; this restores the real one
         date = Real.datetime.combine(date, date.timetz())
     except (ValueError, OverflowError):
         return None
-    # so close to the end of the calendar nothing can be added any more
+    # in the calendar's last year, adding a time-out would overflow
     return date if date.year < dt.MAXYEAR else None
 
 
@@ -273,7 +273,7 @@ class Deadline:
 
 
 _SECOND: Final = dt.timedelta(seconds=1)  # the resolution of a date
-_REPEATED: Final = 2.0  # seconds after which no answer tells the same date again
+_REPEATED: Final = 2.0  # seconds after which an answer that is no copy has another date
 
 
 class ServerClock:
@@ -303,9 +303,9 @@ class ServerClock:
         self._date: dt.datetime | None = None
         self._sent = 0.0
         self._original: dt.datetime | None = None
-        self._first = self._received = 0.0  # when the latest original came first with this date, and last
-        self._asked = 0.0  # when the request of that one went out
-        self._moves = True  # whether any answer has told a later date since
+        self._first = self._received = 0.0  # when originals with this date first and last came
+        self._asked = 0.0  # when the request for that first one was sent
+        self._moves = True  # whether a later date has been seen since
 
     def observe(self, text: str | None, sent: float, *, original: bool = False) -> dt.datetime | None:
         """Learn from an answer.

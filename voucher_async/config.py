@@ -22,7 +22,7 @@ Environment: TypeAlias = Literal["sandbox", "production"]
 
 _ADDRESSES: Final = ("environment", "base_url", "token_url")
 _CLIENT_TYPE_LENGTH = 32
-_LONGEST: Final = 86_400.0  # seconds: dates reckoned from more than years do not exist
+_LONGEST: Final = 86_400.0  # seconds: dates plus years would leave the calendar
 _SETTLE_FOR: Final = 120.0
 _YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
@@ -82,7 +82,7 @@ class SettingsOptions(TypedDict, total=False):
         client_id: the OAuth client id.
         client_secret: the OAuth client secret.
         environment: `sandbox` or `production`; or `base_url` is given.
-        base_url: where the API lives, version included; goes before `environment`.
+        base_url: the API's address, version included; takes precedence over `environment`.
         token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for, or a text of them; default: all the client has.
@@ -90,13 +90,13 @@ class SettingsOptions(TypedDict, total=False):
         max_connections: how many connections may be open at once; default 100.
         trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
         close_wait: seconds that closing the client waits for money calls; default 10.
-        settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
-            all; default 60.
-        settle_for: seconds that an open outcome is looked after in the background; default 120, and at least
-            twice a `settle_window` that is given.
-        list_lag: seconds within which what was carried out shows in lists; default 10.
-        order_number_format: how order numbers are sent with a reference, such as `"{order}~{ref}"`; default:
-            without one.
+        settle_window: seconds after which a request can no longer take effect or first show in lists;
+            default 60.
+        settle_for: seconds for which an open outcome is settled in the background; default 120, and at
+            least twice a `settle_window` that is given.
+        list_lag: seconds within which an effect shows in lists; default 10.
+        order_number_format: the form in which order numbers are sent with a reference, such as
+            `"{order}~{ref}"`; default: without one.
     """
 
     client_id: str | None
@@ -119,12 +119,12 @@ class SettingsOptions(TypedDict, total=False):
 @conceals("client_secret")
 @attrs.frozen(kw_only=True)
 class Settings:
-    """Everything a client needs to know, checked. Make one with `Settings.make` or `Settings.from_env`.
+    """The options of a client, checked. Make one with `Settings.make` or `Settings.from_env`.
 
     Attributes:
         client_id: the OAuth client id.
         client_secret: the OAuth client secret; not shown in the repr.
-        base_url: where the API lives, version included.
+        base_url: the API's address, version included.
         token_url: the OAuth token endpoint.
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for; None asks for all the client has.
@@ -133,18 +133,19 @@ class Settings:
         keepalive: seconds an idle connection is kept; less than servers keep theirs, so that a request
             rarely meets a connection that the server is just closing.
         max_answer_bytes: larger answers are refused unread.
-        max_attempts: how many requests one call may make. A repeat after a 401 is not counted, nor one of
-            what was certainly not sent: that is tried as long as the deadline allows. With 1 nothing is.
-        safety_margin: seconds before its end from which on a reservation is not charged any more.
-        settle_window: seconds within which a request that was sent is carried out and shows in lists, if at
-            all. Where nothing else ends it, an open outcome is called not done only after that.
-        list_lag: seconds within which what was carried out shows in lists. An open charge whose reservation
-            has ended, or was replaced, is called not done after that.
-        settle_for: seconds that an open outcome is looked after in the background; more than the window.
+        max_attempts: how many requests one call may make. A repeat after a 401 is not counted, nor that of a
+            request which was certainly not sent: such a request is tried until the deadline. With 1 no
+            request is repeated.
+        safety_margin: a reservation is not charged in its last seconds, this many.
+        settle_window: seconds after which a request can no longer take effect or first show in lists. Only
+            then does absence alone prove that a call was not carried out.
+        list_lag: seconds within which an effect shows in lists. For a charge whose reservation has ended, or
+            was replaced, absence is a proof after that time.
+        settle_for: seconds for which an open outcome is settled in the background; more than the window.
         close_wait: seconds that closing the client waits for money calls.
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
-        order_number_format: how order numbers are sent with a reference that tells one money call from all
-            others, such as `"{order}~{ref}"`; None sends them as they are.
+        order_number_format: the form in which order numbers are sent, with a reference that identifies the
+            money call, such as `"{order}~{ref}"`; None sends them as they are.
     """
 
     client_id: str
@@ -182,7 +183,7 @@ class Settings:
 
     @classmethod
     def make(cls, **options: Unpack[SettingsOptions]) -> Settings:
-        """Settings from what a client is constructed with; `base_url` goes before `environment`.
+        """Settings from a client's options; `base_url` takes precedence over `environment`.
 
         Args:
             options: see `SettingsOptions`; `client_id` and `client_secret` are needed.
@@ -218,8 +219,8 @@ class Settings:
 
         Args:
             environ: the variables; default: the process's.
-            overrides: what is given here goes before its variable. `environment` or `base_url` goes before
-                all three variables of addresses: the secret is sent to no host that does not belong to it.
+            overrides: each takes precedence over its variable, `environment` or `base_url` over all three
+                variables of addresses, so that the secret is sent to no foreign host.
 
         Raises:
             ConfigurationError: a variable is missing or its value cannot work; the message names it.
@@ -233,7 +234,7 @@ class Settings:
 def given_options(options: SettingsOptions) -> dict[str, Any]:
     """The options that were given; None stands for one that was not.
 
-    The secret among them is concealed in place, since the caller's frame goes on holding them.
+    The secret among them is concealed in place, since the caller's frame keeps the mapping.
 
     Raises:
         TypeError: there is no such option.
@@ -271,7 +272,7 @@ def _variable(name: str) -> str:
 
 
 def to_timeout(timeout: float | Timeout | None) -> Timeout:
-    """Make a `Timeout` of a client's `timeout=`: nothing, the total in seconds, or all three limits.
+    """Make a `Timeout` of a client's `timeout=`: None, the total in seconds, or all three limits.
 
     Raises:
         ConfigurationError: not a positive number of seconds.
@@ -352,7 +353,7 @@ def _check_client_type(client_type: object) -> None:
 
 
 def _has_surrogates(text: str) -> bool:
-    """True when UTF-8 cannot write it; what is no UTF-8 in the environment looks so as well."""
+    """True for a text that UTF-8 cannot encode, such as a variable that is not UTF-8."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 

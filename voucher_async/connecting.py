@@ -32,7 +32,7 @@ async def connect(
     Args:
         pin: the connection PIN that the Admin UI shows; valid for 30 minutes, works once.
         environment: `sandbox` or `production`; or give `base_url`.
-        base_url: where the API lives, version included.
+        base_url: the API's address, version included.
         timeout: seconds for the whole call, or a `Timeout`.
         session: an aiohttp session to use; it is never closed and never changed.
         hooks: observers.
@@ -49,7 +49,7 @@ async def connect(
         ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
     """
     pin = conceal(pin)
-    # there are no credentials yet, and this operation asks for none
+    # connecting needs no credentials, and there are none yet
     settings = Settings.make(
         client_id="not-connected",
         client_secret="not-connected",

@@ -24,16 +24,16 @@
     ├── LockFailed                      the voucher lock failed; nothing was sent
     ├── JournalFailed                   the journal cannot be read or written; nothing was sent
     ├── IdempotencyMismatch             the idempotency key belongs to a call with other parameters
-    ├── ChargeRefunded                  the key's charge was made, and taken back again
+    ├── ChargeRefunded                  the key's charge was made, and refunded
     ├── OutcomeUnknown                  a money call whose outcome is not known; see `pending`
     │   └── StillRunning                another caller's call with the same key is under way
     └── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
         └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
 
-`ApiError` and what is below it stand in `api_errors.py`; `ChargeRefunded`, `OutcomeUnknown`, `CheckoutFailed`
-and what is below them in `outcomes.py`, beside the values they carry. All are names of `voucher_async`.
+`ApiError` and its subclasses stand in `api_errors.py`; `ChargeRefunded`, `OutcomeUnknown`, `CheckoutFailed`
+and theirs in `outcomes.py`, beside the values they carry. All are names of `voucher_async`.
 
-Messages, attributes and reprs hold no secret: whatever the server sent is masked before it gets here.
+Messages, attributes and reprs hold no secret: a server's text is masked before an error gets it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _rebuild(cls: type[VoucherError], args: tuple[Any, ...], state: dict[str, An
 
 
 class VoucherError(Exception):
-    """The root: `except VoucherError` catches whatever this package raises.
+    """The root: `except VoucherError` catches every error of this package.
 
     Attributes:
         facts: the call it belongs to; None when no call was made.
@@ -138,8 +138,8 @@ class TransportError(VoucherError):
     """No complete answer arrived; `fate` tells whether the request was certainly not sent, or perhaps was.
 
     Attributes:
-        is_overdue: nothing of the request was written, because its record had become too old; it may be sent
-            once that is written anew.
+        is_overdue: True when the request was not written because its record had become too old; it may be
+            sent once the record is written anew.
     """
 
     is_overdue: bool = False
@@ -186,16 +186,16 @@ class ReservationAlreadyCharged(ReservationError):
 
 
 class LockFailed(VoucherError):
-    """The voucher lock that was handed in raised an error, which is the `__cause__`; nothing was sent."""
+    """The client's `voucher_lock` raised an error, which is the `__cause__`; nothing was sent."""
 
 
 class JournalFailed(VoucherError):
-    """The journal cannot be read or written, or holds what cannot be read; nothing was sent.
+    """The journal cannot be read or written, or holds an unreadable record; nothing was sent.
 
-    A failure after the answer of a money call is not raised: what was answered stands.
+    A failure after the answer of a money call is not raised: the answer stands.
     """
 
-    # no proof by itself: whoever knows that nothing was sent before adds it
+    # without a `proof`: only the caller knows whether earlier requests were sent, and adds it
     fate: Fate | None = Fate.NOT_SENT
 
 

@@ -1,6 +1,6 @@
-"""Events: what hooks are told, as plain values. None holds a secret.
+"""Events for hooks, as plain values. None holds a secret.
 
-`Hook.on_intent` is told a `PendingOutcome`.
+`Hook.on_intent` receives a `PendingOutcome`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class AttemptEnded(_Attempt):
         fate: what is known about the request.
         status: the HTTP status; None when no answer came.
         elapsed: seconds the request took.
-        error: why no answer came, in words; None when one came.
+        error: the reason why no answer came, in words; None when one came.
     """
 
     fate: Fate
@@ -64,7 +64,7 @@ class Repeating:
         operation: the operation id.
         attempt: the number of the attempt that failed.
         pause: seconds until the next one.
-        reason: why, in words.
+        reason: the reason in words.
     """
 
     operation: str
@@ -78,10 +78,10 @@ class TokenRefresh:
     """The token endpoint was asked for a token. Taking one from a store is no refresh.
 
     Attributes:
-        succeeded: whether it gave one.
-        background: whether everybody went on with the old one meanwhile.
+        succeeded: whether it issued one.
+        background: whether calls went on with the old token meanwhile.
         elapsed: seconds it took.
-        error: why it failed; None when it did not.
+        error: the reason why it failed; None when it did not.
         lifetime: seconds the new token lives; None when there is none.
     """
 
@@ -93,37 +93,38 @@ class TokenRefresh:
 
 
 class Happened(enum.StrEnum):
-    """The kinds of what happens to money; each is equal to its text."""
+    """The kinds of `Settled` events; each is equal to its text."""
 
     IN_DOUBT = "in doubt"
     """A money call may have been carried out, and no answer says so: its outcome is looked for.
 
-    Told at once, and once per call, also when its caller waits. A caller that waits is told the end itself.
+    Reported at once, and once per call, also while its caller waits. The end is reported only when no caller
+    receives it.
     """
 
     DONE = "done"
     """A call was carried out whose caller is gone, or was told that its outcome is unknown."""
 
     NOT_DONE = "not done"
-    """The same, and it was not carried out; `proof` says how that is known."""
+    """Such a call was not carried out; `proof` says how that is known."""
 
     LEFT_OPEN = "left open"
-    """The same, and nobody looks after it any more; `VoucherClient.settle` does."""
+    """The outcome of such a call stays open, until `VoucherClient.settle` is called."""
 
     RECOVERED = "recovered"
-    """The outcome of another process, handed to `VoucherClient.settle`: it was carried out."""
+    """A call of another process was carried out, as `VoucherClient.settle` found."""
 
     SURPLUS_REFUNDED = "surplus refunded"
-    """A repeated charge was carried out twice, and one of them was refunded."""
+    """A repeated charge was carried out twice, and the surplus was refunded."""
 
     SURPLUS_LEFT = "surplus left"
-    """The same, and it could not be refunded, or may belong to another payment."""
+    """Such a surplus could not be refunded, or may belong to another payment."""
 
     REFUNDED = "refunded"
-    """A checkout took back what it had charged."""
+    """A checkout refunded one of its charges."""
 
     REFUND_FAILED = "refund failed"
-    """A checkout could not take it back: the customer is still charged."""
+    """A checkout could not refund one of its charges: the customer is still charged."""
 
     RENEWED = "renewed"
     """A reservation of a checkout was made anew."""
@@ -134,17 +135,17 @@ class Happened(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Settled:
-    """Something happened to money that the caller did not ask for word by word.
+    """A change of money, or of what is known about it, beyond the results that callers receive.
 
     Attributes:
-        what: which kind of thing.
-        operation: the operation id of the call, such as `chargeReservation`; `checkout` for what a checkout
-            took back.
+        what: the kind of event.
+        operation: the operation id of the call, such as `chargeReservation`; `checkout` for a checkout's
+            refunds and renewals.
         amount: the amount in currency units.
         order_number: the order.
-        pending: the call, when its outcome was open or nobody waited for it.
+        pending: the call, when its outcome was open or no caller waited for it.
         charge: the charge, when there is one.
-        error: what went wrong, when something did.
+        error: the error, when there was one.
         proof: the proof that a call was not carried out, where `what` says that.
     """
 

@@ -1,4 +1,4 @@
-"""Facts about a call: what an error says of it, and an answer with what was measured."""
+"""Facts about a call, as errors carry them, and an answer with its times."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Answer(Generic[T]):
 
     Attributes:
         value: the model.
-        date: the server's clock when it answered; None when it did not say.
+        date: the server's date of the answer; None when it had none.
         sent: the client's monotonic clock just before the request went out, in seconds.
         received: the same when its answer had come; 0 where that was not measured.
-        is_copy: a cache on the way, or the session itself, may have given an older answer once more.
+        is_copy: the answer may be a cached copy of an older one, from a proxy or from the session itself.
     """
 
     value: T

@@ -8,10 +8,10 @@ __all__ = ["Fate", "Proof"]
 
 
 class Fate(enum.StrEnum):
-    """All that is known about a request that was made."""
+    """The knowledge about a request that was made."""
 
     NOT_SENT = "not sent"
-    """Its body was not even begun to be written: the server did nothing."""
+    """Not a byte of the body was written: the server did nothing."""
 
     UNKNOWN = "unknown"
     """It may have been written: the server may or may not have acted on it."""
@@ -30,10 +30,10 @@ class Proof(enum.StrEnum):
     """No connection, a body that was never begun, or a refusal by this client."""
 
     UNAUTHORIZED = "its only request was answered with 401"
-    """The server asks who is there before it does anything."""
+    """The server checks the token before it does anything."""
 
     REFUSED = "it was refused, and two complete looks a second apart found nothing"
-    """The refusal answers one delivery; the looks are for one that a proxy may have made before."""
+    """The refusal answers one delivery; the looks are for another one that a proxy may have made."""
 
     ABSENT = "a fresh, complete, unfiltered list does not show it past the settle window"
     """The settle window is `Settings.settle_window`, counted from the end of the last request in doubt."""
@@ -51,4 +51,4 @@ class Proof(enum.StrEnum):
     """For the creation of a voucher: an older one, or one of another amount, currency or order."""
 
     RESOLVED = "an operator said so"
-    """Recorded with who said it and why, by `VoucherClient.resolve`."""
+    """Recorded with the operator's name and reason, by `VoucherClient.resolve`."""

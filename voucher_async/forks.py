@@ -38,10 +38,10 @@ def keep(*inherited: object) -> None:
 
 def _after_fork() -> None:
     for each in list(_renewed):
-        # one that fails, a half-made one say, must not leave the others with what is the parent's
+        # an object that fails, being half constructed, must not leave the others with the parent's state
         with contextlib.suppress(Exception):
             each.after_fork()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_after_fork)

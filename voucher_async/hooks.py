@@ -1,9 +1,9 @@
-"""Observers: what a client tells about its calls while they happen.
+"""Observers of a client's calls.
 
 A hook is any object with some of the methods of `Hook`; deriving from `Hook` gives the others. Hooks are
-called synchronously on the event loop and should return quickly; one that has to wait for something starts
-a task of its own. A method that raises is logged and otherwise ignored: no hook can break a call. No event
-holds a secret.
+called synchronously on the event loop and should return quickly; a hook that has to wait starts a task of
+its own. An exception of a hook is logged and otherwise ignored: no hook can fail a call. No event holds a
+secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 class Hook:
-    """Override what you are interested in, with plain methods: an `async def` one is refused."""
+    """The base class of observers: override any method, with a plain one; an `async def` is refused."""
 
     def on_attempt_started(self, event: AttemptStarted) -> None:
         """A request is about to be made."""
@@ -41,24 +41,24 @@ class Hook:
         """A request will be made again."""
 
     def on_token_refreshed(self, event: TokenRefresh) -> None:
-        """A token was asked for."""
+        """A token was requested."""
 
     def on_intent(self, event: PendingOutcome) -> None:
         """A money call is about to be sent.
 
-        Store it durably here, and a process that is killed can be settled by another one: `settle`. A request
-        that is repeated is told again, with the same `id` and one more in `sends`.
+        Store `pending` durably here, and after a crash another process can `settle` it. A repeated request
+        is reported again, with the same `id` and one more in `sends`.
         """
 
     def on_settled(self, event: Settled) -> None:
-        """Something happened to money that the caller did not ask for word by word."""
+        """A `Settled` event: see `Happened` for the kinds."""
 
 
 class Hooks:
-    """Hands events to hooks, and keeps hooks from harming a call.
+    """Passes events to hooks, and keeps their failures away from calls.
 
     Args:
-        hooks: the observers, told in this order.
+        hooks: the observers, called in this order.
 
     Attributes:
         active: whether there are any.
@@ -128,8 +128,8 @@ def _tell(methods: tuple[Callable[[object], object], ...], event: object) -> Non
     for method in methods:
         try:
             result = method(event)
-        # a broken observer must not break a payment; nothing can cancel the task here but the observer itself
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - told of in the log
+        # a failing observer must not fail a payment; only the observer itself can raise a cancellation here
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged
             quietly(_logger.exception, "a hook failed and was ignored")
         else:
             if inspect.iscoroutine(result):

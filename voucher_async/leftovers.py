@@ -41,12 +41,12 @@ class Leftovers:
         self._process = os.getpid()
 
     def warn(self, client: object) -> None:
-        """Warn of a client that was thrown away unclosed, as aiohttp does of a session.
+        """Warn of a client that is deleted unclosed, as aiohttp does of a session.
 
         Args:
             client: the client, which is being deleted.
         """
-        # a forked child has copies of what the parent will close; an interpreter that ends closes all sockets
+        # a forked child has copies of sockets that the parent will close; an ending interpreter closes all
         if self._session.closed or sys.is_finalizing() or os.getpid() != self._process:
             return
         count = len(self._supervisor.pending)

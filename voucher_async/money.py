@@ -33,8 +33,8 @@ CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
 MAX_AMOUNT = Decimal("999999.99")
 
-# not the caller's context: its precision and traps are made for other sums; nothing is left to the default
-# one, which can be changed, too
+# not the caller's context, whose precision and traps serve other sums; every field is given, as the default
+# context can be changed, too
 _CONTEXT = Context(
     prec=28, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
 )
@@ -55,7 +55,7 @@ def to_amount(value: Amount, field: str = "amount", minimum: Decimal = ZERO) -> 
         InvalidInput: not a finite number, more than two decimals, below `minimum` or above 999999.99.
     """
     if type(value) is str and _WIRE.match(value):
-        # as the API writes it: only the smallest amount is left to be looked at
+        # the form that the API writes: only the minimum is left to check
         amount = Decimal(value)
         if amount >= minimum:
             return amount
@@ -99,7 +99,7 @@ def difference(left: Decimal, right: Decimal) -> Decimal:
 def format_amount(amount: Decimal) -> str:
     """An amount as the API writes it: `Decimal("10")` gives `"10.00"`."""
     text = str(amount)
-    return text if text[-3:-2] == "." else f"{amount:.2f}"  # one with two decimals is written as it is
+    return text if text[-3:-2] == "." else f"{amount:.2f}"  # already written with two decimals
 
 
 def parse_amount(text: str) -> Decimal:

@@ -20,16 +20,16 @@ __all__ = ["ClientOptions", "settings_of"]
 
 
 class ClientOptions(SettingsOptions, total=False):
-    """The options that `VoucherClient` takes one by one, for `from_env` and whoever wraps it.
+    """The options that `VoucherClient` takes one by one, for `from_env` and wrappers of it.
 
     Attributes:
         session: an aiohttp session to use; it is never closed and never changed.
-        token_store: where tokens are kept; default: in memory.
+        token_store: the store of tokens; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
-        voucher_lock: who may use a voucher; default: turns within this process.
-        journal: where the records of money calls are; default: in memory.
-        journal_scope: whose records they are; default: those of this base URL and client id.
-        clock: where the time comes from; for tests.
+        voucher_lock: gives turns to the users of a voucher; default: within this process.
+        journal: the store of the records of money calls; default: in memory.
+        journal_scope: a name for the owner of the keys; default: this base URL and client id.
+        clock: the source of the time; for tests.
     """
 
     session: ClientSession | None

@@ -42,7 +42,7 @@ _REQUIRED: Final = frozenset({"id", "operation", "sends"})
 
 @attrs.frozen(kw_only=True)
 class PendingOutcome:
-    """A call that may or may not have been carried out, with what is needed to find out.
+    """A call that may or may not have been carried out, with the facts needed to find out.
 
     It holds no secret: ids, the order number and the amount, never a voucher code, a pin or a token. Store it
     as JSON and settle it whenever you like, also in another process: `VoucherClient.settle`.
@@ -58,17 +58,17 @@ class PendingOutcome:
         order_number: the order the call belongs to, the shop's own number.
         sent_at: when the last request went out, by the server's clock as far as it is known; aware.
         sends: how many requests were sent that may have moved money.
-        since: what is older than this cannot be the one, by the server's own time stamps; aware.
-        until: what is newer than this cannot be the one; aware. None where that is not known.
+        since: an older entry cannot be this call's, by the server's own dates; aware.
+        until: a newer entry cannot be this call's; aware. None where that is not known.
         known: the ids of the charges that were there before; None when they were not read.
-        known_whole: those ids are all: the list was read fresh, complete and unfiltered.
+        known_whole: True when `known` is complete: the list was read fresh, complete and unfiltered.
         reserved_by: the `client_id` of the reservation that was charged.
-        answered: an answer of 2xx came, so something was carried out: never said to be "not done".
-        echoed: answers before it had shown such order numbers recognisably, so that another one is another
-            call's.
-        base_url: the API it was sent to; None in what version 1 stored.
-        client_id: the OAuth client that sent it; None in what version 1 stored.
-        order_number_format: how order numbers were sent with a reference; None when they had none.
+        answered: a 2xx came, so something was carried out, and the outcome is never "not done".
+        echoed: earlier answers have shown such order numbers recognisably, so that an entry with another one
+            is another call's.
+        base_url: the API it was sent to; None in JSON of version 1.
+        client_id: the OAuth client that sent it; None in JSON of version 1.
+        order_number_format: the form of its order number with a reference; None when it had none.
         reference: the reference of this call in its order number; None for a refund, which carries that of
             its charge.
     """
@@ -108,8 +108,8 @@ class PendingOutcome:
         if self.order_number_format is None:
             del values["order_number_format"], values["reference"]
         else:
-            # an older reader compares entries with `order_number`, and knows of no references: it gets what
-            # was sent, or nothing to compare with
+            # earlier versions compare entries with `order_number`, and know no references: they get the order
+            # number as sent, or none to compare
             values["own_order_number"] = self.order_number
             values["order_number"] = self.sent_order_number if self.reference else None
         return json.dumps({"version": _VERSION, **values}, default=_plain)
@@ -119,10 +119,10 @@ class PendingOutcome:
         """The value again. Fields that this version does not know are ignored.
 
         Args:
-            text: what `to_json` gave.
+            text: the JSON of `to_json`.
 
         Raises:
-            InvalidInput: it is not that; the message says what is wrong.
+            InvalidInput: the text is something else; the message says what is wrong.
         """
         try:
             content = parse(text.encode() if isinstance(text, str) else text)
@@ -147,11 +147,11 @@ class PendingOutcome:
         return pending
 
     def check_place(self, base_url: str, client_id: str) -> None:
-        """Refuse an outcome of another environment or another client: nothing can be found out about it here.
+        """Refuse an outcome of another environment or client, which this client cannot settle.
 
         Args:
             base_url: the API that this client talks to.
-            client_id: the OAuth client that it is.
+            client_id: its own OAuth client id.
 
         Raises:
             ConfigurationError: the outcome was sent elsewhere.
@@ -173,12 +173,12 @@ def _plain(value: Decimal | dt.datetime) -> str:
 
 
 def _kind(value: object) -> object:
-    """A value as it may be shown: a whole structure is named by its type alone."""
+    """A value as an error shows it: of a structure the type alone."""
     return value if isinstance(value, (str, int, float, type(None))) else type(value).__name__
 
 
 def _check(pending: PendingOutcome, said: dict[str, Any]) -> None:
-    """Refuse what has the right type, and no client writes.
+    """Refuse values of the right type that no client writes.
 
     Raises:
         WireError: a value is missing, empty, out of range or no reference.
@@ -216,9 +216,9 @@ class Settlement:
         pending: the open outcome.
         state: whether it was carried out.
         charge: the charge, refund or recharge; None when there is none, and for a voucher's creation.
-        surplus: what was carried out beyond that, when a request was repeated and both arrived. Found by
-            another process, it may belong to an equal payment: look before you refund it.
-        refunds: the refunds of the surplus; only charges are taken back, by the client that made them.
+        surplus: further charges, made when a request was repeated and both were carried out. Found by
+            another process, one may belong to an equal payment: check that before you refund it.
+        refunds: the refunds of the surplus; only charges are refunded, and only by the client that made them.
         proof: the proof that it was not carried out; None when it was.
     """
 
@@ -261,11 +261,11 @@ class HeldOutcome:
 
 
 class ChargeRefunded(VoucherError):
-    """The charge of this idempotency key was made, and all of it was taken back: the key stays used.
+    """The charge of this idempotency key was made, and all of it was refunded: the key stays used.
 
     Attributes:
         charge: the charge.
-        refunds: the refunds that took it back, as far as they are known.
+        refunds: its refunds, as far as they are known.
     """
 
     fate: Fate | None = Fate.NOT_SENT
@@ -289,7 +289,7 @@ class OutcomeUnknown(VoucherError):
     Never repeat the call blindly: read the voucher's charges by order number first.
 
     Attributes:
-        pending: what is needed to find out later.
+        pending: the facts needed to find out later.
     """
 
     fate: Fate | None = Fate.UNKNOWN
@@ -309,7 +309,7 @@ class CheckoutFailed(VoucherError):
     The error of the voucher that failed is the `__cause__`.
 
     Attributes:
-        outcomes: what became of every voucher of the checkout, in the order they were reserved.
+        outcomes: the outcome of every voucher of the checkout, in the order they were reserved.
     """
 
     def __init__(
@@ -323,7 +323,7 @@ class CheckoutUnknown(CheckoutFailed, OutcomeUnknown):
     """A checkout that ended with at least one outcome not known.
 
     Attributes:
-        outcomes: what became of every voucher of the checkout, in the order they were reserved.
+        outcomes: the outcome of every voucher of the checkout, in the order they were reserved.
         pending: the first open outcome; each open one is in `outcomes`.
     """
 

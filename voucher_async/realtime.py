@@ -91,7 +91,7 @@ def call_at(
     """
     if not is_faked(loop):
         return loop.call_at(when, callback).cancel
-    # a timer of a frozen loop never ends, nor does it once the time flows again
+    # a timer of a loop whose clock is frozen does not fire, not even once time flows again
     timer = threading.Timer(when - Real.monotonic(), _call_soon, (loop, callback))
     timer.daemon = True
     timer.start()

@@ -20,7 +20,7 @@ __all__ = ["Reconciling"]
 
 
 class Reconciling:
-    """The part of a client that finds out, remembers and tells what became of money calls."""
+    """The client's methods for open outcomes and for the records of money calls."""
 
     _supervisor: Supervisor
     _joining: Joining
@@ -28,27 +28,27 @@ class Reconciling:
 
     @property
     def pending(self) -> tuple[PendingOutcome, ...]:
-        """The outcomes that are open: being settled, given up for now, or of calls whose callers are gone."""
+        """The open outcomes: being settled, given up for now, or of calls whose callers are gone."""
         return self._supervisor.pending
 
     async def settle(self, pending: PendingOutcome, *, timeout: float | None = None) -> Settlement:
-        """Find out what became of a call whose outcome is open (`listCharges`, scope `read-lists`).
+        """Find out how a call with an open outcome ended (`listCharges`, scope `read-lists`).
 
-        It reads, and never repeats the call; only what this client's own repeated charge has charged once too
-        often is refunded, that of another process is reported. So it can be asked as often as you like, in
-        any process, with the same answer (which of two equal charges is called the surplus may differ). A
-        call of this client that is under way is waited for. The outcome of another process is called not done
-        only after `settle_window` (60 s): let it have the time. While it lives it settles its own.
+        It reads, and never repeats the call. It refunds only the surplus of this client's own repeated
+        charge; the surplus of another process is reported. So it may be called any number of times, in any
+        process, with the same result (which of two equal charges is the surplus may differ). It waits for a
+        call of this client that is under way. For another process's outcome "not done" takes the whole
+        `settle_window` (60 s): give it a `timeout` above that. A live process settles its own outcomes.
 
         Args:
             pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.
             timeout: seconds to wait; settling goes on in the background.
 
         Returns:
-            Whether it was carried out, the charge, and what was carried out once too often.
+            Whether it was carried out, the charge, and the surplus.
 
         Raises:
-            OutcomeUnknown: it cannot be told, or not yet; the message says why.
+            OutcomeUnknown: the outcome stays open, for now or for good; the message says why.
         """
         settlement = await self._supervisor.settle(pending, self._transport.deadline(timeout))
         return self._supervisor.settler.numbering.own_settlement(settlement)
@@ -63,17 +63,17 @@ class Reconciling:
         why: str,
         timeout: float | None = None,
     ) -> Settlement:
-        """Say what became of an open outcome that nothing else can settle: an operator's verdict, recorded.
+        """Record an operator's verdict on an open outcome that nothing else can settle.
 
         Nothing is sent but the read of the charge (`getCharge`, scope `read`). From then on the idempotency
-        key of the call is used, or free, as if the SDK had found out by itself.
+        key of the call is used, or free, as if `settle` had found that out.
 
         Args:
             pending: the open outcome.
             done: it was carried out, and this is its charge, or its charge's id.
             not_done: it was not carried out; either this or `done`.
-            by: who says so.
-            why: how they know.
+            by: the operator's name.
+            why: the operator's reason.
             timeout: seconds for the read.
 
         Returns:
@@ -87,7 +87,7 @@ class Reconciling:
             ConfigurationError: the outcome belongs to another environment, or another client.
             JournalFailed: it could not be recorded.
         """
-        # loaded long since, with the rest of the client
+        # loaded by now, with the rest of the client
         from voucher_async.payments.resolving import Verdict, resolve  # noqa: PLC0415
 
         if (done is None) is not not_done:
@@ -99,13 +99,13 @@ class Reconciling:
     def history(
         self, *, order_number: str | None = None, key: str | None = None, told: bool | None = None
     ) -> AsyncIterator[CallRecord]:
-        """The records of money calls: who, what, when, how each ended, whether anybody was told; no secret.
+        """The records of money calls: owner, parameters, times, end, whether a caller was told; no secret.
 
         Args:
-            order_number: of one order.
-            key: with one idempotency key, calls that were not carried out included.
-            told: only those that were carried out and of which somebody was told, or nobody: see
-                `acknowledge`.
+            order_number: limits the records to one order.
+            key: limits the records to one idempotency key, calls that were not carried out included.
+            told: limits the records to calls that were carried out: True to those of which a caller was told,
+                False to those of which nobody was; see `acknowledge`.
 
         Returns:
             The records of this client's scope, the oldest first, for `async for`.
@@ -117,7 +117,7 @@ class Reconciling:
         return ownership.journal.history(ownership.scope, order_number=order_number, key=key, told=told)
 
     async def acknowledge(self, record: CallRecord) -> bool:
-        """Note that somebody was told of a call that was carried out; see `history(told=False)`.
+        """Note that a caller was told of a call that was carried out; see `history(told=False)`.
 
         Args:
             record: the call's record.
@@ -126,16 +126,16 @@ class Reconciling:
             False when there is no such record.
 
         Raises:
-            JournalFailed: that cannot be written.
+            JournalFailed: the record cannot be written.
         """
-        from voucher_async.payments.ownership import ask_journal  # noqa: PLC0415 - as there
+        from voucher_async.payments.ownership import ask_journal  # noqa: PLC0415 - loaded by now, as above
 
         return await ask_journal(self._joining.ownership.journal.acknowledge(record.scope, record.id))
 
     def forget(self, pending: PendingOutcome) -> None:
-        """Take an open outcome off the list of `pending`, once you know by other means what became of it.
+        """Take an open outcome off the list of `pending`, once its end is known by other means.
 
-        For those that nothing can settle, such as a recharge by code alone. Nothing is sent.
+        For outcomes that nothing can settle, such as a recharge by code alone. Nothing is sent.
 
         Args:
             pending: the open outcome; one that is not open here is ignored.

@@ -1,8 +1,8 @@
 """References in order numbers: a short random mark that tells the entry of one money call from all others.
 
-The order number is the only field of ours in a charge. With `"{order}~{ref}"` for a format, order A-1 is sent
-as `A-1~7KQ2MXW9T4`: whoever reads a voucher's charges knows whose that entry is, without any record of the
-call. The last two characters of a reference are computed from the others, so that an order number of the
+The order number is the only field of a charge that the client chooses. With the format `"{order}~{ref}"`,
+order A-1 is sent as `A-1~7KQ2MXW9T4`: the entry in a list of charges names its call, without any record of
+the call. The last two characters of a reference are computed from the others, so that an order number of the
 shop's own, or a reference that was cut or changed on the way, is not taken for another call's.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["REFERENCE_LENGTH", "OrderNumberFormat", "format_of", "is_reference", "make_reference", "new_id"]
 
-_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # without look-alikes
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # without characters that look alike
 _RANDOM: Final = 8
 _CHECKED: Final = 2
 REFERENCE_LENGTH: Final = _RANDOM + _CHECKED
@@ -32,7 +32,7 @@ def new_id() -> str:
 
 def make_reference() -> str:
     """A new reference: 10 capital letters and digits without look-alikes."""
-    # the system's random numbers: no seed of the application's, and no fork, gives one twice
+    # from the system's source: neither a seed of the application's nor a fork repeats it
     drawn = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
     return drawn + _checked(drawn)
 

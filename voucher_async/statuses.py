@@ -1,7 +1,7 @@
 """The contract's table of HTTP statuses: what each proves about the delivery that it answers.
 
-What it proves about the call hangs on more: on the deliveries before, and on who answered. See
-`payments.replies` for calls that move money, `transport.retry` for all.
+The proof about the call also depends on earlier deliveries, and on who answered. See `payments.replies` for
+money calls, `transport.retry` for all calls.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ REFUSALS: Final[frozenset[int]] = frozenset(CLIENT_ERRORS) - {HTTPStatus.REQUEST
 """This delivery did nothing. A server or a proxy that gave up waiting (408) may have acted all the same."""
 
 GONE: Final[frozenset[int]] = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-"""Of refusals: the thing that the request was for is not there."""
+"""Refusals that say that the voucher, charge or reservation does not exist."""
 
 DECLINED: Final[frozenset[int]] = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 )
-"""Of refusals: by whoever limits, or checks rights, so nothing about the thing that the request was for."""
+"""Refusals by a rate limit or for lack of rights, which say nothing about the voucher or reservation."""
 
 
 def is_failure(status: int) -> bool:

@@ -42,7 +42,7 @@ _AMOUNT: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}\Z")
 _MOMENT: Final = Annotated[Real.datetime, msgspec.Meta(tz=True)]
 _TWINS: Final[dict[Any, Any]] = {Decimal: _AMOUNT, Real.datetime: _MOMENT}
 _WHITE: Final = b" \t\r\n"
-# that of UTF-32 begins with that of UTF-16
+# UTF-32 first: its mark begins with that of UTF-16
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -135,7 +135,7 @@ def to_utf8(body: bytes, charset: str | None = None) -> bytes:
         return body
     plain = _unmarked(body)
     if plain is not body:
-        return type(body)(plain)  # what hides itself stays hidden
+        return type(body)(plain)  # a type that hides its content is kept
     encoding = _encoding_of(body) or (None if _is_utf8(body) else charset)
     if encoding is None:
         return body
@@ -274,7 +274,7 @@ def _is_plain(field: attrs.Attribute[Any]) -> bool:
     """True when msgspec, which neither renames nor runs what a class runs when it is made, gets it right."""
     if field.name != _json_name(field) or _null_is_default(field):
         return False
-    untyped: Any = field  # what a converter takes is of no interest
+    untyped: Any = field  # the type of a converter does not matter here
     return untyped.converter is None and untyped.validator is None and _native(field.type) == field.type
 
 
@@ -295,7 +295,7 @@ def _json_name(field: attrs.Attribute[Any]) -> str:
 
 @cache
 def _converter() -> Converter:
-    # not needed before the first call, and an import that takes a while
+    # a slow import, not needed before the first call
     from cattrs import Converter, gen  # noqa: PLC0415
 
     converter = Converter(detailed_validation=False)

@@ -1,4 +1,4 @@
-"""The one place where what makes money calls is wired: for the client, and for tests with another wire."""
+"""The wiring of money calls, in one place: for the client, and for tests with another transport."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Core:
     Args:
         sender: sends the requests.
         settings: all settings.
-        clock: where the time comes from.
-        server_clock: what the server's clock shows.
+        clock: the source of the time.
+        server_clock: the server's clock.
         hooks: observers.
-        lock: who may use a voucher.
-        lock_secret: what voucher codes are turned into lock keys with.
-        journal: where the records of money calls are; None: in memory.
-        journal_scope: whose records they are; None: those of this base URL and client id.
-        rng: where the URLs of looks get their differences from; None: of this process.
+        lock: gives turns to the users of a voucher.
+        lock_secret: the digest key of voucher codes in the lock.
+        journal: the store of the records of money calls; None: in memory.
+        journal_scope: a name for the owner of the keys; None: this base URL and client id.
+        rng: makes the URLs of looks differ; None: one of this process.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ NOT_SENT: dict[str, Exception] = {
     "connect timeout": aiohttp.ConnectionTimeoutError("too slow"),
 }
 LATE: dict[str, Exception] = {
-    "asyncio timeout": asyncio.TimeoutError(),  # noqa: UP041 - the name aiohttp's users know
+    "asyncio timeout": asyncio.TimeoutError(),  # noqa: UP041 - the alias that users of aiohttp know
     "timeout": TimeoutError("too slow"),
     "read timeout": aiohttp.SocketTimeoutError("too slow"),
     "server timeout": aiohttp.ServerTimeoutError("too slow"),
@@ -92,7 +92,7 @@ def test_the_table_has_every_exception_that_aiohttp_can_raise_here() -> None:
     elsewhere |= {"ClientHttpProxyError", "UnixClientConnectorError", "InvalidURL", "NonHttpUrlClientError"}
     elsewhere |= {"InvalidUrlClientError", "RedirectClientError", "InvalidUrlRedirectClientError"}
     elsewhere |= {"NonHttpUrlRedirectClientError", "ServerConnectionError", "ClientSSLError"}
-    elsewhere |= {"UploadAbortedError"}  # only who asks for the progress of an upload gets it
+    elsewhere |= {"UploadAbortedError"}  # raised only in a reader of the upload's progress
     public = {getattr(aiohttp, name) for name in aiohttp.__all__}
     raisable = {item for item in public if isinstance(item, type) and issubclass(item, aiohttp.ClientError)}
     assert {item.__name__ for item in raisable - listed} <= elsewhere
@@ -140,7 +140,7 @@ async def test_what_was_not_sent_is_sent_again_whatever_it_is(
     if error == "certificate":
         assert facts.attempts == client.settings.max_attempts
     else:
-        # for as long as the deadline allows, and never without a pause
+        # retried until the deadline, and never without a pause
         assert facts.elapsed > client.settings.timeout.total - 1.0
         assert client.settings.max_attempts < facts.attempts < 70
 

@@ -207,7 +207,8 @@ async def test_the_status_alone_says_which_error_it_is_and_none_moves_money_twic
     assert type(error) is STATUSES[status]
     assert error.status == status
     assert error.has_envelope is (name in HAVE_A_CODE)
-    # a proxy may have made it up, or delivered it twice, and of a charge by id alone nothing can be looked up
+    # a proxy may have made the answer up, or delivered the request twice, and a charge by id alone cannot be
+    # looked up
     assert error.fate is Fate.UNKNOWN
     assert error.proof is None
     assert str(status) in str(error)

@@ -208,7 +208,7 @@ def test_a_request_that_cannot_unwind_on_its_dead_loop_harms_nobody(
     with pytest.raises(TimeoutError):
         loop.run_until_complete(asyncio.wait_for(provider.acquire(), 0.01))
     loop.close()
-    clock.advance(10)  # the lease of the dead request
+    clock.advance(10)  # past the lease of the dead request
     assert asyncio.run(value(provider)) == "token-2"
     gc.collect()
     assert [event.succeeded for event in events] == [True]

@@ -107,7 +107,7 @@ class ProviderMachine(RuleBasedStateMachine):
         async def look() -> None:
             fetches = self.fetches
             token = self.provider.current()
-            assert self.fetches == fetches  # nothing was awaited, so nothing can have run
+            assert self.fetches == fetches  # nothing was awaited, so no task has run
             if token is not None:
                 self._handed_out(token)
                 assert self.clock.monotonic() < token.hard
@@ -149,7 +149,7 @@ class ProviderMachine(RuleBasedStateMachine):
             if task.get_name() == "voucher-token":
                 task.cancel()
         self._run()
-        assert bool(self.callers) == bool(self.requests)  # made anew, if somebody waits
+        assert bool(self.callers) == bool(self.requests)  # a request was started anew, if a caller waits
 
     @rule(seconds=st.sampled_from([0.01, 0.5, 1, 5, 40, 250, 3000, 90_000]))
     def time_passes(self, seconds: float) -> None:

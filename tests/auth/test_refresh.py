@@ -213,7 +213,7 @@ async def test_those_who_wait_get_the_token_although_the_clock_ran_on(
     caller = asyncio.create_task(provider.acquire())
     await settle()
     endpoint.release()
-    await asyncio.sleep(0)  # the answer is there, the caller has not run yet
+    await asyncio.sleep(0)  # the answer has arrived, the caller has not run yet
     clock.advance(5)
     assert (await caller).value == "token-1"
     assert endpoint.calls == 1

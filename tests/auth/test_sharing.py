@@ -97,7 +97,7 @@ async def test_a_token_that_appears_between_the_last_look_and_the_lease_is_taken
     provider = TokenProvider(endpoint, clock=clock, store=store, key=KEY)
     assert (await provider.acquire()).value == "theirs"
     assert endpoint.calls == 0
-    assert await store.lease(KEY, 5)  # the first one was given back
+    assert await store.lease(KEY, 5)  # the first lease was given back
 
 
 async def test_when_the_one_with_the_lease_fails_the_next_one_asks(endpoint: Endpoint) -> None:
@@ -213,7 +213,7 @@ async def test_a_store_that_fails_never_fails_a_call(
     only: str,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    clock = ManualClock(skip_sleeps=True)  # a lease that cannot be given back has to run out
+    clock = ManualClock(skip_sleeps=True)  # virtual sleeps: a lease that cannot be given back has to expire
     provider = TokenProvider(endpoint, clock=clock, store=Recorder(clock, error=error, only=only), key=KEY)
     assert (await provider.acquire()).value == "token-1"
     provider.invalidate("token-1")

@@ -42,7 +42,7 @@ async def test_cancelling_all_but_one_of_ten_thousand_harms_nobody(
         caller.cancel()
     await settle()
     assert provider._flight is not None
-    assert len(provider._flight._waiters) == 1  # nothing is kept of those who left
+    assert len(provider._flight._waiters) == 1  # callers that left leave nothing behind
     endpoint.release()
     assert (await callers[-1]).value == "token-1"
     assert all(caller.cancelled() for caller in callers[:-1])
@@ -100,7 +100,7 @@ async def test_a_caller_cancelled_in_the_instant_the_answer_comes_harms_no_other
     callers = [asyncio.create_task(provider.acquire()) for _ in range(20)]
     await settle()
     endpoint.release()
-    await asyncio.sleep(0)  # the request is over, the callers have not been told yet
+    await asyncio.sleep(0)  # the request has ended, the callers have not run yet
     for caller in callers[::2]:
         caller.cancel()
     await settle()

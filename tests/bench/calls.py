@@ -23,7 +23,7 @@ from typing import Any
 
 TOKEN = "bench-token-0"
 WARM_SECONDS = 3.0
-MADE = {"reserve": "2b1f3c9e-", "redeem": "c81d4e2e-"}  # how the id of what was made begins
+MADE = {"reserve": "2b1f3c9e-", "redeem": "c81d4e2e-"}  # prefixes of the ids in the answers
 
 Call = Callable[[str], Awaitable[object]]
 """Reserves 10.00 EUR of the voucher with that code, or pays with it; gives the last answer as it makes it."""
@@ -66,7 +66,7 @@ async def measure(call: Call, calls: int, in_flight: int, profile: str | None = 
     """One round, on connections that are open."""
     await run(call, warm_up(calls, in_flight), in_flight)
     gc.collect()
-    # by the process clock: what other processes do is not to be taken for ours
+    # CPU time of this process, which leaves out other processes
     profiler = cProfile.Profile(time.process_time) if profile else None
     wall, cpu = time.perf_counter(), time.process_time()
     if profiler:
@@ -97,7 +97,7 @@ async def rounds(contender: Any, work: str, base_url: str) -> None:
     async with contender.connect(base_url, work) as call:
         check(work, await call("CODE-FIRST"))
         say({"made": 1 + await last(call, WARM_SECONDS)})
-        # between rounds this process is to do nothing, so nothing is lost by blocking its loop
+        # between rounds this process idles, so its loop may block
         for line in sys.stdin:
             calls, in_flight, *profile = line.split()
             say(await measure(call, int(calls), int(in_flight), *profile))

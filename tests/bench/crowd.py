@@ -70,7 +70,7 @@ async def grown(
     control: Control, call: Callable[[int], Awaitable[None]], calls: int, *, traced: bool
 ) -> float:
     """KiB per call by which the process grows while so many of them wait."""
-    await call(calls)  # whatever is loaded or made at the first call
+    await call(calls)  # load and make what the first call alone needs
     if traced:
         tracemalloc.start()
     control.set(held=["reserve"])
@@ -141,7 +141,7 @@ def measure(rounds: int, _missing: Mapping[str, str]) -> Part:
     return Part(
         [table],
         [
-            # asserted where they were measured: a run that misses one ends with an error
+            # asserted in the measuring process, where a miss ends the run with an error
             Figure("requests per warm `redeem()`", "2, and 0 token requests", "2, and 0", met=True),
             Figure(f"{crowd}", "all succeed, 1 token request", f"{CALLS:,} charged, 1", met=True),
             Figure(f"{crowd}: connections", f"at most {LIMIT}", f"{peak:.0f}", met=True),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tests.bench.places import fresh
 from tests.bench.report import Figure, Part, Table
 
-# bench_decode.py takes these from here and not the other way round: what it imports is in another environment
+# here, not in bench_decode.py, which imports this module into an environment without the SDK
 OURS = "voucher_async.wire"
 PYDANTIC = "pydantic v2, model_validate_json (amounts unchecked)"
 MANY = "1,000 vouchers"

@@ -50,7 +50,7 @@ def measure(rounds: int, _missing: Mapping[str, str]) -> Part:
         milliseconds, size = (statistics.median(one[index] for one in taken) for index in (0, 1))
         cells = (f"{milliseconds:.0f}", f"{ratios[statement]:.2f}", f"{size:.1f}")
         table.rows.append((f"`{statement}`", *cells))
-    # the bare import loads nearly nothing: it is the client's class that a shop imports
+    # `import voucher_async` loads nearly nothing: a shop imports the client's class
     ratio = max(ratios[OURS], ratios[NAMED])
     figure = Figure("import against aiohttp alone", "at most 1.1x", f"{ratio:.2f}x", ratio <= 1.1)
     return Part([table], [figure])

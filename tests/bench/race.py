@@ -35,7 +35,7 @@ __all__ = [
 IN_FLIGHT = 50
 CALLS = 2_000
 KEPT_HEAP = {"MALLOC_TOP_PAD_": str(1 << 24), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
-REQUESTS = {"reserve": ("reserve",), "redeem": ("reserve", "charge")}  # that one call makes, by the work
+REQUESTS = {"reserve": ("reserve",), "redeem": ("reserve", "charge")}  # requests that one call makes
 
 
 @dataclass(frozen=True)

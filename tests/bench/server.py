@@ -36,8 +36,8 @@ class Behaviour:
         self.token_delay = 0.0
         self.token_fails = False
         self.expires_in = 86_400
-        self.awake = False  # never sleep: waking a sleeping process is work for whoever sends to it
-        self.held: list[str] = []  # operations that get no answer until they are taken off this list
+        self.awake = False  # True: poll, as waking a sleeping server costs its client CPU time
+        self.held: list[str] = []  # operations that get no answer as long as they are listed
 
 
 class State:

@@ -18,7 +18,7 @@ CALLERS = 200
 DELAY = 0.2
 LIFE = 3600
 IN_FIRST_WINDOW = (
-    3100.0  # seconds into that life: refreshed from 3,000 on at the latest, waited for from 3,570
+    3100.0  # seconds into its life: refreshed behind calls from 3,000 on, before them from 3,570
 )
 WAITERS = 20
 PATIENCE = 2.0
@@ -88,7 +88,7 @@ async def refresh(port: int, *, fails: bool) -> dict[str, dict[str, float]]:
         "bench", "bench-secret", base_url=control.base_url, hooks=[waits], clock=clock
     ) as client:
         control.set(expires_in=LIFE)
-        await crowd(client, waits)  # opens connections
+        await crowd(client, waits)  # open the connections
         control.set(reset=True, token_delay=DELAY, token_fails=fails)
         fresh_token = await crowd(client, waits)
         assert "token" not in control.counts().requests, "a fresh token was refreshed"

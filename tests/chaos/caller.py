@@ -159,7 +159,7 @@ class Caller:
             told = Told(call=call.id, what=CANCELLED)
         except VoucherError as error:
             told = self._of_error(call, error)
-        except Exception as error:  # noqa: BLE001 - whatever else is raised is a finding, not the storm's end
+        except Exception as error:  # noqa: BLE001 - anything else is a finding of the storm
             told = Told(call=call.id, what=CRASHED, error=repr(error))
         else:
             told = Told(call=call.id, what=DONE, charges=tuple(charge.id for charge in charges))

@@ -119,7 +119,7 @@ class Conductor:
     @contextlib.asynccontextmanager
     async def _started(self, module: str, *arguments: str) -> AsyncIterator[Process]:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
-        # what the workers leave open is theirs to answer for; the server throws connections away on purpose
+        # resources that a worker leaves open are its bug; the server breaks connections on purpose
         warn = "ignore" if module == "server" else "default"
         with self._noise.open("a", encoding="utf-8") as noise:
             process = await asyncio.create_subprocess_exec(

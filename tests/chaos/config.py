@@ -75,7 +75,7 @@ class Storm:
         Args:
             access: what the server gave out.
         """
-        # a caller under habits has the time to charge a live reservation again, on a busy machine, too
+        # under habits a caller needs time to charge a live reservation again, also on a busy machine
         total = 12.0 if self.has_habits else 6.0
         made = Settings.make(**access, timeout=Timeout(total=total, connect=1.0, read=0.8))
         return attrs.evolve(

@@ -60,7 +60,7 @@ class Said:
     charge: str = ""
 
 
-# seconds after its last request in which a call may still be carried out, by the storm's faults
+# seconds after its last request in which the storm's faults may still carry out a call
 _LATE: Final = 2.0
 
 
@@ -78,13 +78,13 @@ class Index:
         self.entries = {entry.id: entry for entry in entries}
         self.began: dict[str, Began] = {}
         self.told: dict[str, Told] = {}
-        self.intents: dict[str, Intent] = {}  # the last of each pending outcome
-        self._targets: dict[tuple[str, str], Intent] = {}  # the last of each, and of each reservation
+        self.intents: dict[str, Intent] = {}  # pending id -> its last intent
+        self._targets: dict[tuple[str, str], Intent] = {}  # last intent by target, and by reservation
         self.words: list[Word] = []
         self.settled: list[Settled] = []
         self.doubts: set[str] = set()
-        self.lost_charges: set[str] = set()  # calls with a request for a charge in doubt
-        self._sent: dict[str, tuple[float, float]] = {}  # call -> when its first and last intent were told
+        self.lost_charges: set[str] = set()  # ids of calls with a request for a charge in doubt
+        self._sent: dict[str, tuple[float, float]] = {}  # call -> when hooks got its first and last intent
         self.left_open: list[str] = []
         for record in records:
             self._file(record)
@@ -97,14 +97,12 @@ class Index:
             self.intents_in[slot_of_intent(intent)].append(intent)
             self._intents_of[intent.call].append(intent)
         self._said: dict[str, set[Said]] = collections.defaultdict(set)
-        self.heard: set[str] = set()  # pending ids of which a hook was told the end
-        self.claimed: set[str] = (
-            set()
-        )  # those that stay open, and whose answer of 2xx says that they are done
-        self.given_up: set[str] = set()  # pending ids that a hook was told are left open
-        self.surplus: set[str] = set()  # charge ids that were called a surplus
-        self.reported_back: dict[str, bool] = {}  # charge id -> whether it was said to be refunded by the SDK
-        self._failed_at: dict[str, float] = {}  # charge id -> when its refund was said to have failed
+        self.heard: set[str] = set()  # pending ids whose end a hook has got
+        self.claimed: set[str] = set()  # ids of open calls whose 2xx says that they are done
+        self.given_up: set[str] = set()  # pending ids that a hook has got as left open
+        self.surplus: set[str] = set()  # ids of charges that were reported as a surplus
+        self.reported_back: dict[str, bool] = {}  # charge id -> whether the SDK reported it as refunded
+        self._failed_at: dict[str, float] = {}  # charge id -> when its refund was reported as failed
         for word in self.words:
             self._hear(word)
         for settled in self.settled:
@@ -182,7 +180,7 @@ class Index:
             was_back = self.reported_back.get(intent.charge, False)
             self.reported_back[intent.charge] = was_back or DONE in ends
         elif intent.at > self._failed_at.get(intent.charge, intent.at):
-            self.reported_back.pop(intent.charge, None)  # who ran the checkout again has tried once more
+            self.reported_back.pop(intent.charge, None)  # the next run of the checkout has tried again
         self._say_of_charge(intent.charge, heard=intent.pending in self.heard)
 
     def said(self, intent: Intent) -> set[Said]:

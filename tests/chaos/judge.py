@@ -186,8 +186,8 @@ def _twice(index: Index, taken_back: set[str]) -> Iterator[Violation]:
             made[entry.kind, entry.order, entry.voucher, entry.amount].append(entry.id)
     for key, all_ids in made.items():
         payments = asked[key]
-        # what a proxy makes of one request the SDK can neither prevent nor, for a recharge, take back: it is
-        # counted by itself. What two requests have made counts here, whoever has delivered them.
+        # The effects of a proxy's copies of one request the SDK can neither prevent nor, for a recharge, take
+        # back: they are counted apart. The effects of two requests count here, whoever delivered them.
         ids = list(index.once(all_ids, named))
         if not payments:
             yield Violation(Kind.UNANNOUNCED, "", f"{ids} of {key}: nobody asked for it")
@@ -207,7 +207,7 @@ def _unnamed(index: Index, often: Container[str]) -> Iterator[Violation]:
             continue  # another caller's call may not have sent anything yet
         for pending in told.pendings:
             if told.call in often and index.is_settled(pending):
-                continue  # what an earlier call with its key left in doubt, and nothing was sent by this one
+                continue  # in doubt since an earlier call with its key; this call sent nothing
             if pending not in index.intents:
                 yield Violation(Kind.UNANNOUNCED, told.call, f"{pending} is open, and no intent was told")
 
@@ -364,7 +364,7 @@ def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterat
             left.pop()
         else:
             yield Violation(statement.blame, statement.call, f"nothing is in {slot}")
-    # what is open may have been done or not: of equal refunds nobody can tell which of them is there
+    # an open call may have an effect or not, and equal refunds cannot be told apart
     yield from _left_over(slot, left[opens:], nots)
 
 

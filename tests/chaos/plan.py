@@ -8,10 +8,10 @@ from typing import Final, Literal, get_args
 import attrs
 
 CURRENCY: Final = "EUR"
-OWN: Final = 100  # vouchers that one worker alone uses
-COMMON: Final = 8  # vouchers that all workers use, so that they supersede each other's reservations
-FRAGILE: Final = 12  # vouchers of a worker that are deactivated in the middle of a checkout
-POOR: Final = 3  # of a worker's own, how many hold too little for most payments
+OWN: Final = 100  # vouchers of one worker alone
+COMMON: Final = 8  # vouchers of all workers, which supersede each other's reservations
+FRAGILE: Final = 12  # vouchers per worker that are deactivated during a checkout
+POOR: Final = 3  # vouchers per worker whose balance is below most payments
 
 Kind = Literal["redeem", "charge", "refund", "recharge", "checkout"]
 Way = Literal["one", "again", "together", "failing", "thrice"]
@@ -128,7 +128,8 @@ _MIX: Final = {
 }
 
 
-# what servers rewrite: letters without case, in another normal form, behind a comma, invisible, cut off
+# endings that servers rewrite: case, normal forms, a comma, an invisible character, a word that may be cut
+# off
 _TAILS: Final = ("", "-A", "-b", "-Stra\u00dfe", "-e\u0301t", "-\ufb01n", ",2", "\u200b", " and Co.")
 
 
@@ -187,7 +188,7 @@ class _Draw:
     def cancel(self) -> Cancel:
         if self.rng.random() < 0.4:
             return Cancel(at="intent" if self.rng.random() < 0.5 else "answer")
-        # most calls take some hundredths of a second, those in doubt some seconds
+        # most calls take hundredths of a second, calls in doubt some seconds
         return Cancel(after=self.rng.uniform(0.0, 0.1 if self.rng.random() < 0.6 else 2.0))
 
     def timeout(self) -> float | None:
@@ -248,7 +249,7 @@ class _Draw:
         return tuple(self._asked(first, key, turn) for turn in range(3))
 
     def _asked(self, first: Call, key: str, turn: int) -> Call:
-        # most calls take some hundredths of a second, those in doubt some seconds
+        # most calls take hundredths of a second, calls in doubt some seconds
         wait = self.rng.choice((0.0, self.rng.uniform(0.0, 0.1), self.rng.uniform(0.0, 8.0))) if key else 0.0
         return attrs.evolve(
             first,
@@ -266,7 +267,7 @@ class _Draw:
         vouchers = self.rng.sample(range(OWN), 2 if fragile or self.rng.random() < 0.6 else 3)
         names = [own(self._worker, number) for number in vouchers]
         if fragile:
-            names[self.rng.randrange(2)] = ""  # whichever of the fragile ones is free then
+            names[self.rng.randrange(2)] = ""  # any fragile voucher that is free at that moment
         return self.call("checkout", vouchers=tuple(names), cancel=cancel)
 
     def of_one_order(self) -> tuple[Call, ...]:

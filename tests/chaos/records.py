@@ -12,7 +12,7 @@ import attrs
 
 DONE: Final = "done"
 NOT_DONE: Final = "not done"
-RECOVERED: Final = "recovered"  # done, and found out by another process
+RECOVERED: Final = "recovered"  # done, as another process found out
 UNKNOWN: Final = "unknown"
 CANCELLED: Final = "cancelled"
 CRASHED: Final = "crashed"

@@ -38,7 +38,8 @@ def problems_of(report: Report) -> list[str]:
     if noise := noise_of(report):
         problems.append(f"standard error: {noise}")
     if problems and report.late >= report.storm.slack:
-        # a request may have been carried out after the settle window, which is beyond what is promised
+        # a request may have been carried out after the settle window, which breaks an assumption of the
+        # promise
         problems.append(
             f"void: the server was {report.late:.1f} s late, this machine is too busy for a storm"
         )

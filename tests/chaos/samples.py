@@ -50,7 +50,7 @@ CHECKOUT = began(kind="checkout", things=("V", "W"), amounts=("5.00", "2.00"))
 SENT: list[Record] = [began(), intent()]
 
 
-# the first reservation was refused, so another one is charged
+# charged again after a refusal, with another reservation
 ONCE_MORE = attrs.evolve(intent(), reservation="r3", at=1.0)
 UNKNOWN = told("unknown", pendings=("p1",))
 CANCELLED = told("cancelled")

@@ -32,8 +32,8 @@ _BEAT: Final = 0.05
 
 def kinds(delay: float) -> tuple[faults.Fault, ...]:
     """What goes wrong, one as likely as the other; the server takes `delay` seconds at the longest."""
-    # Closing the port and revoking all tokens hit every caller at once: they are drawn less often than the
-    # rest, or nothing else would ever happen.
+    # Closing the port and revoking all tokens hit every caller at once, so they are drawn seldom, or hardly
+    # any other fault would show.
     rare = (faults.Refuse(seconds=0.05), faults.Revoked())
     often = (
         faults.BreakBefore(),
@@ -84,7 +84,7 @@ class Weather:
         self._turns: list[Turn] = []
         self._twins = Twins(emulator)
         self._pulse = asyncio.create_task(self._measure())
-        self.late = 0.0  # seconds that this process was late with what was due, at worst
+        self.late = 0.0  # longest delay, in seconds, of anything that was due in this process
 
     def begin(self) -> None:
         """Let it blow."""

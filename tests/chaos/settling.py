@@ -83,7 +83,7 @@ async def settle_all(
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(pending: PendingOutcome) -> None:
-        # as it would come out of a database
+        # as a database would return it
         parked = PendingOutcome.from_json(pending.to_json())
         async with places:
             journal.write(await _settle(client, parked, by, tries))

@@ -12,8 +12,7 @@ from tests.chaos.index import Index
 from tests.chaos.plan import is_own
 
 NORMAL: Final = "none"
-# what is done, and shown with another amount wherever one looks, cannot be told from somebody else's: it
-# stays open on purpose
+# a charge shown with another amount everywhere cannot be told from another caller's: open on purpose
 UNTELLABLE: Final = frozenset({"another amount, in lists too"})
 
 

@@ -134,7 +134,7 @@ class TestNoHabitExcuses:
             Entry(id=id, kind="refund", voucher="V", amount="5.00", order="O", refund_of="c1")
             for id in ("b1", "b2")
         ]
-        assert judge(records, [CHARGED, made[0]], FOLDED).violations == ()  # it may be that of the open one
+        assert judge(records, [CHARGED, made[0]], FOLDED).violations == ()  # it may be the open call's
         assert kinds(judge(records, [CHARGED, *made], FOLDED)) == {Kind.DENIED}
 
 

@@ -42,7 +42,7 @@ def kinds(verdict: Verdict) -> list[Kind]:
     return [violation.kind for violation in verdict.violations]
 
 
-# one of them was made, and told
+# one of the two was made, and reported as done
 EQUAL_REFUNDS: list[Record] = [
     began("0"),
     intent(call="0"),

@@ -31,7 +31,7 @@ async def stormed(storm: Storm, folder: Path) -> Report:
 async def test_a_storm_leaves_nobody_with_a_wrong_answer(tmp_path: Path) -> None:
     report = await stormed(STORM, tmp_path)
     assert report.kills == 2
-    # else it was no storm
+    # enough faults and calls to be a storm
     assert len(report.injected) > 8
     assert report.verdict.told["done"] > 50
     assert report.verdict.told["cancelled"] > 10
@@ -41,7 +41,7 @@ async def test_a_storm_leaves_nobody_with_a_wrong_answer(tmp_path: Path) -> None
 
 async def test_habits_by_turns_leave_nobody_with_a_wrong_answer(tmp_path: Path) -> None:
     report = await stormed(HABITS, tmp_path)
-    # else it were no habits
+    # enough calls under habits
     assert len([share for share in report.verdict.shares if share.calls]) > 5
     assert report.verdict.told["done"] > 50
 
@@ -49,7 +49,7 @@ async def test_habits_by_turns_leave_nobody_with_a_wrong_answer(tmp_path: Path) 
 async def test_payments_that_are_asked_for_three_times_are_made_once(tmp_path: Path) -> None:
     report = await stormed(KEYS, tmp_path)
     assert report.calls >= 3 * KEYS.calls
-    # else nothing was asked for again
+    # enough calls with a key used before
     assert report.verdict.told["done"] > 200
     assert report.verdict.told["cancelled"] > 10
     assert report.verdict.doubted > 5

@@ -26,7 +26,7 @@ class Twins(Way):
     """
 
     def __init__(self, emulator: VoucherEmulator) -> None:
-        super().__init__(emulator._engine)  # no answer of the API shows what belongs together
+        super().__init__(emulator._engine)  # no answer of the API shows which twins belong together
         emulator._server.way = self
         self.first: dict[str, str] = {}
         self.told_well: set[str] = set()

@@ -25,9 +25,9 @@ class Watcher(Hook):
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.leavers: dict[tuple[str, str], asyncio.Task[str]] = {}  # (call, event) -> the caller
-        self.heard: set[str] = set()  # pending ids whose end was told
-        self.given_up: set[str] = set()  # those that were told to be left open
+        self.leavers: dict[tuple[str, str], asyncio.Task[str]] = {}  # (call, event) -> the caller's task
+        self.heard: set[str] = set()  # pending ids whose end was reported
+        self.given_up: set[str] = set()  # pending ids that were reported as left open
 
     def on_intent(self, event: PendingOutcome) -> None:
         call = CALL.get()

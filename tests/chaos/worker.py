@@ -74,7 +74,7 @@ class Worker:
             if before != self._caller.made // _STEP:
                 say(f"at {self._caller.made}")
             if NOT_DONE in told:
-                # who is turned away comes back later: else an outage would see all the work
+                # a refused caller pauses, or one outage would fail all calls of the plan
                 await asyncio.sleep(_PAUSE)
 
     async def _do(self, plan: Unit) -> Sequence[str]:
@@ -84,7 +84,7 @@ class Worker:
         calls = plan.calls
         target = self._caller.pick(calls[0].pick) if calls[0].kind == "refund" else None
         if calls[0].kind == "refund" and target is None:
-            return ()  # nothing was charged yet
+            return ()  # the checkout has charged nothing yet
         if plan.way == "thrice":
             return await self._ask_thrice(plan, target)
         if plan.way == "together":
@@ -124,7 +124,7 @@ class Worker:
             await self._client.vouchers.deactivate(voucher)
 
         told = await self._caller.make(plan.number, call, meddle=deactivate)
-        with contextlib.suppress(VoucherError):  # else it is not used any more
+        with contextlib.suppress(VoucherError):  # a failed deactivation leaves the voucher in use
             await self._client.vouchers.activate(voucher)
             self._fragile.append(voucher)
         return (told,)

@@ -83,5 +83,5 @@ class Pausing(_Wrapping):
             try:
                 await self.goes_on.wait()
             except asyncio.CancelledError:
-                self.goes_on.set()  # the test is over, or has failed: let it end
+                self.goes_on.set()  # the test has ended: let the call end
                 raise

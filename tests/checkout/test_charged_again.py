@@ -55,7 +55,7 @@ async def test_a_checkout_that_is_cut_short_while_it_charges_holds_nothing_new(
             while not emulator.requests.count("listCharges"):
                 await asyncio.sleep(0)
         (call,) = client._supervisor._calls
-        call.cancel()  # as asyncio does with all tasks when a loop ends
+        call.cancel()  # as asyncio cancels all tasks when a loop ends
         with pytest.raises(OutcomeUnknown, match="closed") as charged:
             await charging
         with pytest.raises(OutcomeUnknown, match="cut short") as caught:

@@ -264,11 +264,11 @@ async def test_a_checkout_whose_outcome_is_open_is_not_charged_again(
             await checkout.charge()
         assert held.remaining == 0
         await asyncio.sleep(0)
-        clock.advance(1495)  # a renewal would make it chargeable again
+        clock.advance(1495)  # renewed now, it could be charged again
         with pytest.raises(OutcomeUnknown) as second:
             await checkout.charge()
         assert second.value.pending == first.value.pending
-        with pytest.raises(CheckoutUnknown):  # a new reservation would pay the order a second time
+        with pytest.raises(CheckoutUnknown):  # a new reservation would pay the order twice
             await checkout.reserve(code=voucher.code, amount="2.00")
     assert emulator.requests.count("createReservation") == 1
     assert emulator.requests.count("chargeReservation") == 1

@@ -148,7 +148,7 @@ async def test_who_comes_while_the_first_pays_elsewhere_is_told_so_at_its_deadli
     other = client if is_same else shops.client()
     other_settings = other.settings.timeout.total
     async with client.checkout(order_number="A-1", currency="EUR", idempotency_key=KEY):
-        if not is_same:  # a process that works renews its lease
+        if not is_same:  # below the lease, which nothing renews in this test
             other = shops.client(timeout=type(other.settings.timeout)(total=10.0))
             other_settings = 10.0
         begun = shops.clock.monotonic()
@@ -284,7 +284,7 @@ async def test_charges_that_were_taken_back_later(shops: Shops, by: str, how_man
     for charge in charges[:how_many]:
         await shops.during(refunding.charges.refund(charge, currency="EUR"))
     if by == "another":
-        assert await shops.paid(client, vouchers) == charges  # too young to be read again
+        assert await shops.paid(client, vouchers) == charges  # too young for a read
         shops.clock.advance(61.0)
     if how_many == 2:
         anew = await shops.paid(client, vouchers)

@@ -14,7 +14,7 @@ from tests.checkout.keyed import Shops, Vouchers, charged_in, opened
 from tests.idle import idle
 from voucher_async import Charge, CheckoutFailed, OutcomeUnknown, VoucherClient, VoucherError
 
-MANY = 40  # more calls of the journal than a checkout makes
+MANY = 40  # above the number of the journal's calls in one checkout
 
 
 def work_of(
@@ -88,7 +88,7 @@ async def test_when_a_worker_dies_the_next_run_makes_one_set_of_charges(*, after
             where = f"the worker died at call {at}"
             await shops.check_paid_once(charges, where)
             await dead.check_woken(charges)
-            if not after:  # else it may have been about to send, and is refused
+            if not after:  # after it, a woken worker may send, and is refused
                 assert shops.count("refundCharge") == len(shops.emulator.charges(type="refund")), where
 
 

@@ -36,7 +36,7 @@ Call = Callable[[Api], Awaitable[Any]]
 _FROM: Final = dt.datetime(2026, 1, 1, 8, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
 _TO: Final = dt.datetime(2026, 12, 31, tzinfo=dt.UTC)
 _WHEN: Final[dict[str, Any]] = {"created_from": _FROM, "created_to": _TO}
-# the amounts and the voucher of the spec's examples: an answer about other money is none
+# as in the examples of openapi/voucher.yaml: an answer about other money counts as contradicting
 _MONEY: Final[dict[str, Any]] = {"amount": "10.00", "currency": "EUR"}
 _VOUCHER: Final = "GIFT-2017-0042"
 _ALL_OF_A_VOUCHER: Final[dict[str, Any]] = {

@@ -73,7 +73,7 @@ def _answer(responses: dict[str, Any]) -> str:
     return str(success["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2])
 
 
-class Sent(BaseException):  # an Exception would make the outcome of a money call unknown
+class Sent(BaseException):  # a BaseException, as an Exception would leave the money call's outcome unknown
     """Instead of an answer: the operation that was to be sent."""
 
 
@@ -119,7 +119,8 @@ def recording_api(*, blind: bool = False) -> Api:
 
 async def sent_by(name: str, variant: str) -> str:
     with pytest.raises(Sent) as caught:
-        await CALLS[name][variant](recording_api(blind=name == "vouchers.recharge"))  # it looks first
+        # with scopes it looks first
+        await CALLS[name][variant](recording_api(blind=name == "vouchers.recharge"))
     return str(caught.value)
 
 
@@ -144,7 +145,7 @@ async def test_every_operation_has_exactly_one_method(specification: list[Row]) 
     for name in CALLS.keys() - SHORTHANDS:
         methods[await sent_by(name, next(iter(CALLS[name])))].append(name)
     assert {operation for operation, names in methods.items() if len(names) > 1} == set()
-    # the token request is the client's own business
+    # the client itself requests tokens
     assert set(methods) == {row.id for row in specification} - {REQUEST_TOKEN.id}
 
 

@@ -109,10 +109,10 @@ async def test_prism_accepts_the_call(
     try:
         await CALLS[name][variant](client)
     except OutcomeUnknown as error:
-        # a mock answers each money call with the one example: of another order, or there before
-        assert "HTTP 2xx, but" in str(error)  # noqa: PT017 - the request was accepted all the same
+        # the mock answers each money call with the one example, of another order or an earlier time
+        assert "HTTP 2xx, but" in str(error)  # noqa: PT017 - accepted all the same
     assert violations.found == []
-    assert violations.answers >= (1 if name == "clients.connect" else 2)  # the token, then the call
+    assert violations.answers >= (1 if name == "clients.connect" else 2)  # the token request, then the call
 
 
 async def test_prism_accepts_a_redeem(client: VoucherClient, violations: Violations) -> None:

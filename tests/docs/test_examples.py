@@ -19,7 +19,7 @@ def run_example(root: Path, name: str, *arguments: str, encoding: str = "utf-8")
     command = [sys.executable, "-W", "error", str(root / "examples" / name), *arguments]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
-    # asyncio's development mode reports what was slow, as everything is on a busy machine
+    # development mode reports slow callbacks, which a busy machine causes
     complaints = [line for line in done.stderr.decode().splitlines() if not line.startswith("Executing <")]
     assert (done.returncode, complaints) == (0, [])
     return done.stdout.decode(encoding)

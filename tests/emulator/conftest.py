@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-RESET = "a reset"  # what `Connection.rest` tells in place of bytes
+RESET = "a reset"  # returned by `Connection.rest` in place of bytes
 
 
 @attrs.frozen

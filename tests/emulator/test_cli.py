@@ -90,7 +90,7 @@ def test_ctrl_c_ends_it_cleanly_where_a_loop_has_no_signal_handlers(monkeypatch:
         raise NotImplementedError
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", refuse)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     try:
         with redirect_stdout(Interrupting()):
             assert cli.main(["emulator", "--port", "0"]) == 0

@@ -174,7 +174,7 @@ async def test_the_same_seed_gives_the_same_faults(shop: Shop) -> None:
     first = await statuses(7)
     assert first == await statuses(7) != await statuses(8)
     assert set(first) == {200, 429, 500, 502}
-    assert await shop.listed() == min(shop.recharges, 25)  # other operations are left alone
+    assert await shop.listed() == min(shop.recharges, 25)  # the fault leaves other operations alone
 
 
 async def refused_for_now(shop: Shop) -> None:

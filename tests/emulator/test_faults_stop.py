@@ -29,7 +29,7 @@ RECHARGE = "rechargeVoucher"
 
 async def test_it_may_stop_at_any_moment_of_listening_again(shop: Shop, clock: ManualClock) -> None:
     before = others()
-    for turns in range(12):  # of the event loop, between the end of the refusal and the stop
+    for turns in range(12):  # turns of the event loop between the end of the refusal and the stop
         shop.emulator.faults.script(RECHARGE, faults.Refuse(1.0))
         async with connected(shop) as wire:
             wire.writer.write(request(shop))
@@ -50,7 +50,7 @@ async def test_nothing_is_left_of_a_fault_after_a_stop(
     before = others()
     async with aiohttp.ClientSession() as session:
         shop = Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)
-        for _ in range(2):  # a port that is kept, or a task, would be in the way of the second start
+        for _ in range(2):  # a port or a task left over would fail the second start
             await emulator.start()
             emulator.faults.script(RECHARGE, fault)
             async with connected(shop) as wire:
@@ -73,7 +73,7 @@ async def test_a_request_that_comes_at_any_moment_of_a_stop_leaves_nothing(
         shop = Shop(emulator, session, emulator.add_voucher(amount="9.00"), Engine(emulator).token)
         await emulator.start()
         met = []
-        for turns in range(12):  # of the event loop, between the request and the stop
+        for turns in range(12):  # turns of the event loop between the request and the stop
             shop.emulator.faults.clear()
             emulator.faults.script(RECHARGE, fault)
             async with connected(shop) as wire:
@@ -114,12 +114,12 @@ async def test_who_connects_at_the_moment_of_a_stop_leaves_nothing(
 ) -> None:
     before = others()
     url = URL(shop.emulator.url)
-    for turns in range(8):  # of the event loop, between the connection and the stop
-        with socket.create_connection((url.host, url.port)):  # known to the kernel, and not to asyncio yet
+    for turns in range(8):  # turns of the event loop between the connection and the stop
+        with socket.create_connection((url.host, url.port)):  # accepted by the kernel, not yet by asyncio
             for _ in range(turns):
                 await asyncio.sleep(0)
             await shop.emulator.stop()
         assert others() == before, turns
         await shop.emulator.start()
-    gc.collect()  # a connection that was lost would warn now
+    gc.collect()  # a connection that was never closed would warn now
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -198,7 +198,7 @@ async def test_who_connected_just_before_it_refuses_or_stops_is_not_lost(
     shop.emulator.faults.script(RECHARGE, faults.Refuse(1.0))
     async with connected(shop) as first:
         first.writer.write(request(shop))
-        await asyncio.sleep(0)  # it is read in the same turn of the event loop as the next is accepted
+        await asyncio.sleep(0)  # read in the same turn of the event loop in which the next one is accepted
         async with connected(shop) as second:
             assert await first.rest() == RESET
             second.writer.write(request(shop))
@@ -213,7 +213,7 @@ async def test_connections_that_the_kernel_alone_has_made_are_served_when_it_ref
 ) -> None:
     address = ("127.0.0.1", int(shop.emulator.url.rpartition(":")[2]))
     with contextlib.ExitStack() as stack:
-        # these calls block: the event loop accepts nothing before the port closes
+        # blocking calls: the event loop accepts nothing before the port closes
         made = [stack.enter_context(socket.create_connection(address)) for _ in range(3)]
         await shop.emulator._server.refuse(1.0)
         for connection in made:

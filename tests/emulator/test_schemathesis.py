@@ -36,7 +36,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         "EMULATOR_PORT": str(port),
         "EMULATOR_REPORT": str(report),
         "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
-        "PYTHONDEVMODE": "",  # it is not schemathesis that is tested
+        "PYTHONDEVMODE": "",  # development mode would report warnings of schemathesis itself
     }
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=110

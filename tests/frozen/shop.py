@@ -12,7 +12,7 @@ from typing import Any
 import time_machine
 from freezegun import freeze_time
 
-REAL = {dt.datetime}  # in a set, where no fake is put in its place
+REAL = {dt.datetime}  # in a set, where the freezing library puts no fake in its place
 DAY = "2026-06-01"
 KINDS: dict[str, Callable[[], Any]] = {
     "freezegun": lambda: freeze_time(DAY),
@@ -50,7 +50,7 @@ class Shop:
         if slow:
             self.emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=0.3))
         self.orders += 1
-        # freezing searches every module, for a second on a busy machine: the limit is for what hangs
+        # freezing searches every module, for a second on a busy machine; the limit is for a call that hangs
         charge = await self.client.redeem(
             code=self.voucher.code, amount="1.00", currency="EUR", order_number=f"A-{self.orders}", timeout=30
         )

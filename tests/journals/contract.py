@@ -87,7 +87,7 @@ class QuestionContract:
         assert await journal.alike(steps[1]) == [steps[0]]
         assert await journal.alike(waiting) == await journal.alike(steps[2]) == []
         new = sent(begun())
-        found = await journal.alike(new)  # not stored itself
+        found = await journal.alike(new)  # without being stored
         assert sorted(each.id for each in found) == sorted([first.id, second.id])
 
     async def test_the_digest_key_stays(self, journal: Journal) -> None:

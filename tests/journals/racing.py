@@ -20,7 +20,7 @@ OWNERS = 30
 async def race(path: Path, number: int) -> dict[str, object]:
     """What a worker has won of all that there was to win."""
     journal = SqliteJournal(path)
-    await journal.digest_key()  # the tables are made by all at once
+    await journal.digest_key()  # all processes create the tables at once
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)

@@ -103,7 +103,7 @@ class SqliteJournal:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         _to_wal(connection)
-        # workers that start at once make the tables one after the other
+        # workers that start at once create the tables one after the other
         connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
@@ -216,7 +216,7 @@ class SqliteJournal:
         key: str | None = None,
         told: bool | None = None,
     ) -> AsyncIterator[CallRecord]:
-        await self.digest_key()  # it may be read only now
+        await self.digest_key()  # the spellings need it
         where, values = "scope = ?", list[Any]((scope,))
         for name, text in (("order_number", order_number), ("key", key)):
             if text is not None:
@@ -226,7 +226,7 @@ class SqliteJournal:
         statement = f"SELECT number, text FROM records WHERE {where} AND number > ? ORDER BY number LIMIT ?"
         page, number = await self._page(statement, *values, 0), 0
         while page:
-            for number, text in page:  # noqa: B007 - the last one is where the next page begins
+            for number, text in page:  # noqa: B007 - the last number is the start of the next page
                 yield from_json(text)
             page = await self._page(statement, *values, number)
 

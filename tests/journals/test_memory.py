@@ -89,7 +89,7 @@ async def test_a_forgotten_key_of_today_is_warned_of_once(caplog: pytest.LogCapt
     with caplog.at_level(logging.DEBUG, logger="voucher_async"):
         for number in range(3):
             await journal.claim(done(begun(order_number=f"A-{number}")))
-        assert caplog.messages == []  # nobody could have asked again with their keys
+        assert caplog.messages == []  # no caller could ask again with these keys
         for number in range(4):
             record = begun(f"k-{number}")
             await journal.claim(record)
@@ -214,10 +214,10 @@ async def test_a_child_keeps_what_has_ended_and_leaves_the_rest_to_the_parent() 
     await journal.beat("parent", 15.0)
     await journal.beat("late", 1.0)
     clock.advance(2)
-    journal._lock.acquire()  # as another thread might hold it
+    journal._lock.acquire()  # held by another thread, as it were
 
     async def child() -> list[object]:
-        clock.advance(DAY)  # nobody renews the parent's lease here
+        clock.advance(DAY)  # nothing renews the parent's lease here
         replayed = await journal.claim(begun("ended"))
         met = await journal.claim(begun("live"))
         return [
@@ -233,7 +233,7 @@ async def test_a_child_keeps_what_has_ended_and_leaves_the_rest_to_the_parent() 
     journal._lock.release()
     answers = await asyncio.to_thread(told)
     assert answers == [[False, True], [False, "parent", True, False], 0, [False, True], True, True]
-    assert (await journal.claim(begun("new"))).won  # the child has a copy
+    assert (await journal.claim(begun("new"))).won  # won: the child's journal is a copy
     assert await journal.save(sent(live))
 
 
@@ -270,7 +270,7 @@ async def test_a_fork_in_the_middle_of_a_write_leaves_a_whole_journal() -> None:
     await claim_all(journal, *records)
     await journal.save(sent(records[0]))
     torn = done(records[1], "c-1")
-    journal._records[torn.id] = torn  # and not indexed yet
+    journal._records[torn.id] = torn  # stored, but not indexed yet
     journal._indexes.live.clear()
     journal.after_fork()
     assert await journal.owner_of(SCOPE, "c-1") == torn.id

@@ -101,7 +101,7 @@ def run_workers(path: Path, root: Path) -> list[dict[str, Any]]:
         assert [worker.returncode for worker in workers] == [0] * WORKERS
     finally:
         for worker in workers:
-            worker.kill()  # one that has failed must not leave the others waiting
+            worker.kill()  # a failed worker must not leave the others waiting
             worker.communicate()
     return [json.loads(answer) for answer in answers]
 

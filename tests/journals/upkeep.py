@@ -98,7 +98,7 @@ class UpkeepContract:
     async def test_an_end_is_acknowledged_once(self, journal: Journal) -> None:
         record = begun("k")
         await kept(journal, record)
-        assert not await journal.acknowledge(SCOPE, record.id)  # it has not ended
+        assert not await journal.acknowledge(SCOPE, record.id)  # the call has not ended
         assert not await journal.acknowledge(SCOPE, "unknown")
         ended = done(record, "c-1", told=False)
         assert await journal.save(ended)
@@ -107,7 +107,7 @@ class UpkeepContract:
         assert told == attrs.evolve(ended, told=True, version=ended.version + 1)
         assert await journal.acknowledge(SCOPE, record.id)
         assert await journal.get(SCOPE, record.id) == told
-        assert not await journal.save(done(ended, "c-2"))  # made from what it was before
+        assert not await journal.save(done(ended, "c-2"))  # refused: changed since this version was read
         assert await journal.owner_of(SCOPE, "c-1") == record.id
         assert await listed(journal, told=False) == []
 

@@ -65,7 +65,7 @@ class ClaimContract:
         first, second = begun("k"), begun("k")
         earlier = await put(journal, first, not_done(first))
         await put(journal, second)
-        assert await journal.save(done(earlier))  # found all the same
+        assert await journal.save(done(earlier))  # stored, although the key is another record's
         assert await journal.find(SCOPE, "k") == second
         assert not (await journal.claim(begun("k"))).won
 

@@ -21,7 +21,7 @@ from tests.mutants.running import Mutant, run
 from tests.mutants.tables import Change, as_listed, named, source, survivors
 
 _PAYMENTS: Final = "voucher_async/payments"
-# the tests of each module, the fast ones first: a run ends with the first that fails
+# tests by module, the fast ones first: a run ends with the first failure
 MODULES: Final = {
     f"{_PAYMENTS}/evidence.py": (
         "tests/unit/test_evidence.py",
@@ -43,9 +43,9 @@ OPERATORS: Final = re.compile(
     r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Pow_Mul)"
     r"|ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt))"
 )
-# decorators, which say how a class is made, and signatures
+# decorators and signatures, which state no decision
 _IGNORED: Final = re.compile(r"^@|[*/],|TYPE_CHECKING")
-# other operators make the same of a comparison
+# another operator makes the same change to a comparison
 _COMPARED: Final = re.compile(r"not [^()]+ (is|[=!<>]=?) ")
 
 

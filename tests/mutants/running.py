@@ -21,7 +21,7 @@ import pytest
 from tests.mutants.tables import ROOT, Change
 
 _COPIED: Final = ("voucher_async", "tests", "openapi", "pyproject.toml")
-_LIMIT: Final = 120  # seconds of CPU: no run of these tests takes a tenth
+_LIMIT: Final = 120  # seconds of CPU time, ten times the longest run
 _PRELOADED: Final = ("aiohttp.web", "aiohttp", "cattrs", "hypothesis", "msgspec", "yaml", "yarl")
 _OPTIONS: Final = (
     *("-x", "-q", "--timeout=30", "--hypothesis-seed=0", "-p", "no:cacheprovider"),
@@ -61,7 +61,7 @@ def _prepare(whole: Path) -> None:
     _copy(whole, copy)
     os.chdir(copy)
     sys.path.insert(0, str(copy))
-    sys.dont_write_bytecode = True  # it would be told from that of the next mutant by size and second alone
+    sys.dont_write_bytecode = True  # two mutants' bytecode may share size and second
     for module in _PRELOADED:
         importlib.import_module(module)
 
@@ -99,7 +99,7 @@ def run(mutants: list[Mutant], jobs: int) -> Iterator[Mutant]:
         whole = Path(folder) / "whole"
         whole.mkdir()
         _copy(ROOT, whole)
-        # this compiles everything, too, for all copies
+        # compiles every module, for all copies
         every = tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
         environment = {**os.environ, "PYTHONPATH": str(whole)}
         command = [sys.executable, "-m", "pytest", *_OPTIONS, *every]

@@ -29,10 +29,10 @@ from voucher_async.transport.session import Session
 _ENDS = {"done": "done", "recovered": "done", "not done": "not done"}
 _PATHS = {"charge": "/charge", "recharge": "/vouchers/recharge", "refund": "/refund"}
 _OPERATIONS = {"charge": "chargeReservation", "recharge": "rechargeVoucher", "refund": "refundCharge"}
-_EARLY = 0.3  # seconds in the outage after which a call is cancelled, or the client closed
-_RESENT = 2.2  # a kernel sends again what it still has after pauses that double: the longest, in outages
-_LEAST = 4.0  # seconds of waiting for that
-_UNSETTLED = 75.0  # seconds after which what is open stays so
+_EARLY = 0.3  # seconds into the outage at which a call is cancelled, or the client closed
+_RESENT = 2.2  # kernels resend at doubling intervals: the longest one, in lengths of the outage
+_LEAST = 4.0  # seconds to wait for that, at least
+_UNSETTLED = 75.0  # seconds after which an open call stays open
 
 Call = Coroutine[Any, Any, Charge]
 

@@ -19,7 +19,7 @@ __all__ = ["Cell", "Certificates", "Outcome", "run"]
 What = Literal["charge", "recharge", "refund"]
 End = Literal["deadline", "cancel", "close"]
 
-_SPARE = 120.0  # seconds that a cell may take beyond what it waits for
+_SPARE = 120.0  # seconds that a cell may take beyond its own pauses
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -112,7 +112,7 @@ async def run(cell: Cell, certificates: Certificates) -> Outcome:
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=_ROOT,
-        # aiohttp reads it when it is loaded
+        # aiohttp reads it at its import
         env={**os.environ, "PYTHONPATH": str(_ROOT), "SSL_CERT_FILE": str(certificates.authority)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

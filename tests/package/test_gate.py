@@ -155,7 +155,7 @@ def test_a_target_is_made_by_make_of_its_own(
 ) -> None:
     (tmp_path / "Makefile").write_text("good:\n\t@echo 7 passed\nbad:\n\t@exit 3\n", encoding="utf-8")
     monkeypatch.setattr(gate, "ROOT", tmp_path)
-    monkeypatch.setenv("MAKEFLAGS", "n")  # else nothing would run
+    monkeypatch.setenv("MAKEFLAGS", "n")  # or make would run nothing
     assert run_all([gate.target("good"), gate.target("bad")], 1) == ["bad"]
     assert "    7 passed" in capsys.readouterr().out
 
@@ -165,7 +165,7 @@ def test_what_waits_beside_the_others_goes_first(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(gate, "ROOT", tmp_path)
     assert run_all([gate.target("one", beside=True), gate.target("two")], 1) == []
     first, second = (int((gate.LOGS / f"{name}.log").read_text(encoding="utf-8")) for name in ("one", "two"))
-    assert first < second or first == 19  # there is nothing below
+    assert first < second or first == 19  # 19 is the lowest priority
 
 
 def test_a_claimed_python_that_the_machine_lacks_is_named(
@@ -219,7 +219,7 @@ def test_there_is_a_core() -> None:
 
 
 def test_the_module_says_what_it_is_called_with(root: Path) -> None:
-    # what the Makefile calls: no part is no work
+    # the Makefile's command, without a part to run
     command = [sys.executable, "-m", "tests.gate"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")

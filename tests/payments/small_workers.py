@@ -62,12 +62,12 @@ class World(Nature):
         yield from self.outside(state)
         yield "a tick passes", self.tick(state)
 
-    # --- who asks
+    # --- callers
 
     def _idle(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
         is_first = state.left[0] == self.scenario.asks
         if not state.left[0] or (is_first and index == 1):
-            return  # the workers are alike: A is the one that asks first
+            return  # the workers are alike, so A asks first
         asked, key = spend(state, 0), self.key(index)
         held = state.records[key][1]
         waits = held >= 0 and self.calls[held].state in {CallState.BEGUN, CallState.SENT}
@@ -112,7 +112,7 @@ class World(Nature):
         facts = Facts(0, owner=NAMES[index], target=target)
         fresh = Call(self.operation, CallState.BEGUN, NAMES[index], target=target)
         call = self.number(fresh) if number < 0 else self.after(number, Event.CLAIMED, facts)
-        is_other = self.scenario.other and index == 1  # it would be a payment of its own
+        is_other = self.scenario.other and index == 1  # its payment is another one, and needs another key
         if call is None or is_other or worker.key != self.key(index):
             return
         mine = Worker(place=OWNING, key=worker.key, generation=generation + 1, call=call, is_fresh=True)
@@ -123,7 +123,7 @@ class World(Nature):
         yield from self._look(state, index, worker)
         yield f"{NAMES[index]} is told that it is open", self.tell(state, index, "open", worker.generation)
 
-    # --- who drives a call
+    # --- owners of a call
 
     def _owning(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
         call = self.calls[worker.call]
@@ -208,7 +208,7 @@ class World(Nature):
         if not self.accepts(state, target):
             plain += [(spent, "", answer) for answer in (Event.IN_DOUBT, refusal, Event.DECLINED)]
         else:
-            # a request that is on its way may never arrive
+            # a request under way may never arrive
             late = spent._replace(letters=tuple(sorted((*spent.letters, letter))))
             made = self.charge(spent, letter)
             plain += [(late, "on its way, ", answer) for answer in (Event.IN_DOUBT, Event.REFUSED)]
@@ -217,7 +217,7 @@ class World(Nature):
             plain.append((spent, "", Event.DECLINED))
             if not self.assumed.declined_copies_are_quick:
                 plain.append((late, "on its way, ", Event.DECLINED))
-            if not self.operation.reservation:  # a voucher that some server does not find
+            if not self.operation.reservation:  # some server does not find the voucher
                 plain.append((late, "on its way, ", refusal))
             plain.append((made, "carried out, ", Event.REFUSED if self.accepts(made, target) else refusal))
             yield from self._contradicted(spent, index, worker, letter)
@@ -249,7 +249,7 @@ class World(Nature):
         assert done is not None
         yield f"{NAMES[index]} reads the answer", self.end(state, index, worker, done)
 
-    # --- who looks
+    # --- looks
 
     def _look(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
         """Look: what is judged later is what is seen now, at the time of now."""

@@ -191,7 +191,7 @@ class Nature:
             self._older[number] = self.number(call._replace(**older))
         return self._older[number]
 
-    # --- time, the way, people
+    # --- time, the network, people
 
     def tick(self, state: State) -> State:
         records, workers, (newest, lives, ended), letters, charges, told, left = state
@@ -263,12 +263,12 @@ class Nature:
             yield f"an operator says: {self.calls[after].state}", self.store(state, key, after)
 
     def _misfortunes(self, state: State, index: int, worker: Worker) -> Iterator[Move]:
-        # every worker is as slow as it likes; what counts is that others take it for dead
+        # a worker may be as slow as it likes; what counts is that others take it for dead
         if worker.place not in {IDLE, ASKING, SETTLING} and not worker.lapsed and state.left[3]:
             stopped = put(spend(state, 3), index, worker._replace(lapsed=1))
             yield f"{NAMES[index]} stands still, or dies", stopped
 
-    # --- the journal, and what is said
+    # --- the journal, and outcomes
 
     def store(self, state: State, key: int, call: int, generation: int | None = None, by: int = -1) -> State:
         records = list(state.records)

@@ -50,6 +50,6 @@ def is_consistent(money_call: MoneyCall) -> bool:
     """Whether no flag is without its count, and no refusal is counted that the machine has cleared."""
     call = money_call.call
     if call.state in ENDED:
-        return True  # nothing is decided by them any more
+        return True  # their values decide nothing any more
     is_refused = bool(money_call.refusals) is call.refused
     return is_refused and (money_call.doubts > 0 or not (call.doubts or call.answered))

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 LEASE = 15.0
 SOURCES = Path(voucher_async.__file__).parent
-RARE = {Event.REFUND_SEEN}  # never raised: its docstring says why
+RARE = {Event.REFUND_SEEN}  # never raised by the driver: its docstring says why
 
 
 def guards_without(name: str) -> Mapping[str, Guard]:
@@ -134,7 +134,7 @@ async def test_not_done_is_told_as_the_machine_says_of_what_is_written(
     recorder = Recorder(town.client().core.joining.ownership, record, is_stored=True)
     recorder.is_lost = is_lost
     denied = Call(OPERATIONS["redeem"], CallState.NOT_DONE, "A")
-    is_written = state is CallState.NOT_DONE  # another owner may go on with any other
+    is_written = state is CallState.NOT_DONE  # another owner may go on with any other record
     assert await recorder.may_deny() is Machine().may_tell(denied, is_written=is_written)
 
 
@@ -165,9 +165,9 @@ async def test_the_body_of_a_request_is_begun_when_the_machine_says_so() -> None
     async def note(request: Request[object], *rest: object) -> object:
         if request.begin_by is not None:
             begun_by.append(request.begin_by - uptime_of(town.clock))
-        return await send(request, *rest)  # type: ignore[arg-type] # handed on as it came
+        return await send(request, *rest)  # type: ignore[arg-type]  # passed on unchanged
 
-    client.wire.send = note  # type: ignore[method-assign,assignment] # listens in
+    client.wire.send = note  # type: ignore[method-assign,assignment]  # observes every request
     await client.redeem()
     assert begun_by == [client.core.settler.machine.limits.begin]
     for late in (0.0, 1.0, 1.999, 2.0, 2.001, 3.0, 3600.0):

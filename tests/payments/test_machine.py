@@ -21,7 +21,7 @@ from voucher_async.payments.machine import ASKED, CLEARS, GUARDS, PROOFS, TRANSI
 
 REDEEM: Final = "redeem"
 RECHARGE: Final = RECHARGE_VOUCHER.id
-# a refund is a recharge to the machine: no fence, carried out as often as it is delivered
+# to the machine a refund is a recharge: no fence, carried out once per delivery
 SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (
@@ -39,7 +39,7 @@ SCENARIOS: Final = {
         ),
     )
 }
-# Moves of the longest history, where the whole takes minutes: EVERY_HISTORY=1 explores all of them.
+# Moves of the longest history that the gate explores; EVERY_HISTORY=1 explores all, for minutes.
 LONGEST: Final = {
     "redeem": 13,
     "redeem, asked three times": 14,
@@ -161,7 +161,7 @@ def test_an_end_is_final() -> None:
 
 
 def test_every_proof_has_its_guards() -> None:
-    assert {*PROOFS, Proof.RESOLVED} == set(Proof)  # an operator's word is an event of its own
+    assert {*PROOFS, Proof.RESOLVED} == set(Proof)  # an operator's verdict is an event of its own
     tables = (*PROOFS.values(), *CLEARS.values())
     named = {name for groups in tables for group in groups for name in group}
     used = named | {name for row in TRANSITIONS.values() for name in row.guards}

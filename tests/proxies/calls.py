@@ -26,9 +26,7 @@ from voucher_async.testing import VoucherEmulator, VoucherRecord
 AMOUNT: Final = "5.00"
 CURRENCY: Final = "EUR"
 LANES: Final = 10
-_PAUSE: Final = (
-    0.25  # seconds between the calls of a lane, or all of them are over before a proxy's first event
-)
+_PAUSE: Final = 0.25  # seconds between the calls of a lane, so that they last until a proxy's first event
 _RECORD: Final[contextvars.ContextVar[Record | None]] = contextvars.ContextVar("RECORD", default=None)
 _WORDS: Final = {"done": Told.DONE, "recovered": Told.DONE, "not done": Told.NOT_DONE}
 
@@ -37,7 +35,7 @@ class Listener(Hook):
     """Counts the requests of each call, and hears what became of it later."""
 
     def __init__(self) -> None:
-        self.open: dict[str, Record] = {}  # by the id of the pending outcome
+        self.open: dict[str, Record] = {}  # pending id -> record
 
     def on_attempt_ended(self, event: AttemptEnded) -> None:
         record = _RECORD.get()
@@ -108,7 +106,7 @@ async def _make(client: VoucherClient, listener: Listener, job: Job) -> None:
         listener.open[error.pending.id] = record
     except VoucherError as error:
         record.told, record.error = Told.NOT_DONE, f"{type(error).__name__}: {error}"
-    except Exception as error:  # noqa: BLE001 - whatever else is raised is a finding
+    except Exception as error:  # noqa: BLE001 - any other exception is a finding
         record.told, record.error = Told.CRASHED, repr(error)
     else:
         record.told, record.charges = Told.DONE, (charge.id,)

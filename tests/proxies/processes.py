@@ -19,7 +19,7 @@ PROGRAMS: Final = {"nginx": "nginx", "haproxy": "haproxy", "varnish": "varnishd"
 _PLACES: Final = os.pathsep.join(
     (os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin")
 )
-_START: Final = 10.0  # seconds that a proxy may take to listen
+_START: Final = 10.0  # seconds until a proxy has to listen
 
 
 def program(package: str) -> str | None:

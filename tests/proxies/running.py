@@ -24,7 +24,7 @@ WINDOW: Final = 4.0
 SETTLING: Final = 15.0
 """Seconds that open outcomes are waited for when the calls are over."""
 
-_LATE: Final = 2.0  # seconds that a proxy may still hold a request when its calls are over
+_LATE: Final = 2.0  # seconds that a proxy may hold a request after the calls have ended
 
 
 def settings_of(emulator: VoucherEmulator, port: int) -> Settings:

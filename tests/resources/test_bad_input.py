@@ -177,7 +177,7 @@ def test_every_public_method_and_argument_is_in_the_table(sleeping: VoucherEmula
     }
     without_arguments = {"clients.disconnect": set[str]()}
     table = {method: set(arguments) for method, arguments in BAD.items()}
-    table["vouchers.recharge"].add("code")  # has a test of its own, together with the id
+    table["vouchers.recharge"].add("code")  # tested by itself, together with the id
     assert table | without_arguments == methods
 
 

@@ -224,4 +224,4 @@ async def test_every_error_of_create_is_one_of_ours(
     proxy.refuse("GET", "/complete", 404, BARE)
     with pytest.raises(VoucherError) as caught:
         await proxied.vouchers.create(amount="25", currency="EUR", id="mine")
-    assert isinstance(caught.value, OutcomeUnknown)  # it was created, and a page of a proxy says nothing
+    assert isinstance(caught.value, OutcomeUnknown)  # created, whatever a proxy's page says

@@ -101,7 +101,7 @@ async def test_a_disconnect_whose_answer_was_lost_is_done(
     proxy.lose("POST", "/disconnect", times=lost)
     await proxied.clients.disconnect()
     assert [entry.status for entry in emulator.requests.of("disconnectClient")] == [204, *[401] * lost]
-    # the 401 could be the token's alone: that no new one is to be had tells
+    # a 401 may be about the token alone; a refused token request shows that the credentials are revoked
     assert [entry.status for entry in emulator.requests.of("requestToken")] == [200, 401]
 
 
@@ -207,7 +207,7 @@ async def test_a_limited_rate_and_a_revoked_token_do_not_end_a_charge(
     proxy.refuse("POST", "/charge", 429, BARE)
     emulator.revoke_tokens()
     await proxied.reservations.charge(reservation, order_number="A-1")
-    assert 2 <= len(proxy.of("POST", "/charge")) <= 3  # the look between them may meet the revoked token
+    assert 2 <= len(proxy.of("POST", "/charge")) <= 3  # a look between may meet the revoked token
     assert len(emulator.charges("A-1")) == 1
 
 
@@ -271,7 +271,7 @@ async def test_a_reservation_of_another_amount_is_never_charged(
     record = emulator.add_voucher(amount="25.00")
     proxy.edit("POST", "/reservations", amount="25.00")
     await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
-    assert len(proxy.of("POST", "/reservations")) == 2  # it replaces the first one
+    assert len(proxy.of("POST", "/reservations")) == 2  # the second reservation replaces the first
     assert emulator.balance(record.id) == Decimal("20.00")
 
 

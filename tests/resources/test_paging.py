@@ -297,7 +297,7 @@ async def test_a_server_that_repeats_one_page_for_ever_is_found_out(
 
     async def read() -> None:
         async for voucher in proxied.vouchers.list():
-            found.append(voucher.id)  # noqa: PERF401 - what came before the error is looked at
+            found.append(voucher.id)  # noqa: PERF401 - the items before the error are checked
 
     with pytest.raises(BadAnswer):
         await read()

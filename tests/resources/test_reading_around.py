@@ -47,7 +47,7 @@ async def test_an_outcome_that_could_not_be_read_is_looked_for_as_long_as_ever_w
 ) -> None:
     record = emulator.add_voucher(amount="25.00")
     proxy.drop("POST", "/charge")
-    proxy.refuse("GET", "/charges", 403, BARE, times=2)  # for the caller, and in the background
+    proxy.refuse("GET", "/charges", 403, BARE, times=2)  # once for the caller, once for the background task
     with pytest.raises(OutcomeUnknown) as caught:
         await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")
     with pytest.raises(OutcomeUnknown) as refused:
@@ -61,7 +61,7 @@ async def test_an_outcome_that_could_not_be_read_is_looked_for_as_long_as_ever_w
 async def test_the_stamp_of_a_charge_tells_nothing_about_the_time_of_the_server(
     proxied: VoucherClient, proxy: Proxy, emulator: VoucherEmulator
 ) -> None:
-    # a server that takes the request for a repetition answers with what it charged before
+    # a server that takes the request for a repetition answers with its earlier charge
     record = emulator.add_voucher(amount="25.00")
     proxy.edit("POST", "/charge", created_at="2026-01-01T00:00:00+00:00")
     charge = await proxied.redeem(code=record.code, amount="5", currency="EUR", order_number="A-1")

@@ -267,5 +267,6 @@ async def test_unknown_ids_are_not_found_everywhere(client: VoucherClient, emula
         with pytest.raises(NotFound) as caught:
             await call
         assert caught.value.status == 404
-    # one request a call: a 404 is an answer; a recharge by id looks before, and twice afterwards; the token
+    # one request per call, as a 404 is an answer; a recharge by id looks once before and twice afterwards;
+    # the token request
     assert emulator.requests.count() == len(calls) + 4

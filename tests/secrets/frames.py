@@ -14,7 +14,7 @@ from typing import Any, Self
 
 TESTS = str(Path(__file__).resolve().parents[1])
 RUNNERS = ("/_pytest/", "/pluggy/", "/pytest_asyncio/", "/pytest_timeout")
-# not aiohttp, whose half-made objects change when they are looked at
+# without aiohttp, whose half-constructed objects change when a repr is made
 SDK = ("/voucher_async/", "<attrs generated", "<cattrs generated", "/urllib/", "/json/")
 
 _DEEP = 4
@@ -66,13 +66,13 @@ class Tracer:
         return self._happened
 
     def _happened(self, frame: types.FrameType, event: str, _argument: object) -> Any:
-        # newer Pythons tell of a generator's end, too, which is no error
+        # newer Pythons report the end of a generator, too, which is no error
         is_end = event == "exception" and isinstance(_argument, tuple) and _argument[0] is StopIteration
         if (event == "exception" and not is_end) or (event == "return" and self._every):
             try:
                 self.variables.update(dict.fromkeys(shown_of_frame(frame)))
             except BaseException as error:
-                # Python would end the tracing without a word
+                # Python ends the tracing silently when its function raises
                 self.failure = error
                 raise
         return self._happened
@@ -93,7 +93,7 @@ def shown_of_frame(frame: types.FrameType) -> Iterator[tuple[str, str]]:
 
 
 def _serialized(value: object, deep: int) -> Iterator[str]:
-    # as sentry does: what holds other things is gone through, whatever its own repr would say
+    # as sentry does: containers are searched through, whatever their own repr shows
     if deep and isinstance(value, Mapping):
         for key, item in value.items():
             yield str(key)
@@ -103,7 +103,7 @@ def _serialized(value: object, deep: int) -> Iterator[str]:
             yield from _serialized(item, deep - 1)
     try:
         yield repr(value)
-    except Exception:  # noqa: BLE001 - an object that is just being made
+    except Exception:  # noqa: BLE001 - an object under construction may fail in its repr
         return
 
 

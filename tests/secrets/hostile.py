@@ -16,7 +16,7 @@ class Hostile(RawServer):
     def __init__(self) -> None:
         super().__init__()
         self.said = b""
-        self.answers: dict[str, bytes] = {}  # by the end of the path, before `said`
+        self.answers: dict[str, bytes] = {}  # end of the path -> answer, before `said`
         self.token = reply(
             200, json.dumps({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600}).encode()
         )

@@ -27,14 +27,14 @@ PLANTED = (CLIENT_SECRET, TOKEN, CODE, PIN, CONNECT_PIN)
 
 def forms(secret: str) -> set[str]:
     """A secret as it may be written: plain, percent-encoded, in JSON, in base64 at each of its offsets."""
-    secret = str(secret)  # what the SDK holds does not show itself
+    secret = str(secret)  # a plain text: the SDK's secret types mask themselves
     escaped = json.dumps(secret)[1:-1]
     found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), escaped}
     found |= {escaped.replace("/", "\\/"), repr(secret)[1:-1], ascii(secret)[1:-1]}
     found |= {repr(secret.encode())[2:-1], repr(secret.encode("latin-1", "replace"))[2:-1]}
     for offset in range(3):
         text = base64.b64encode(b"x" * offset + secret.encode()).decode().rstrip("=")
-        # what depends on the neighbours is left out at both ends
+        # at both ends base64 depends on the neighbours
         middle = text[(0, 2, 3)[offset] : -2]
         found |= {middle, middle.replace("+", "-").replace("/", "_")}
     return found
@@ -96,7 +96,7 @@ class Search:
     def leaked(self, secrets: tuple[str, ...]) -> list[tuple[str, str]]:
         texts = [*self.texts, *self._records()]
         for record in self._caplog.records:
-            # the server of the test writes to a connection that the client has destroyed
+            # the test's own server writes to a connection that the client has destroyed
             is_of_the_server = "Fatal write error" in record.msg
             if record.exc_info and record.exc_info[1] and not is_of_the_server:
                 self.variables += shown_of(record.exc_info[1])

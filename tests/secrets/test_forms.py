@@ -136,7 +136,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-# two forms drop what is not ASCII, or not Latin 1: of one code each they leave nothing that had to be masked
+# two forms drop characters beyond ASCII or Latin-1: cases with too few left to be masked are left out
 SAID = [(code, form) for form in FORMS for code in CODES if len(bare(FORMS[form](code))) >= 8]
 
 

@@ -35,7 +35,7 @@ def reported(action: Callable[[], object]) -> list[tuple[str, str]]:
     """What a reporter would write down about the error of that."""
     try:
         action()
-    except Exception as error:  # noqa: BLE001 - each way has an error of its own
+    except Exception as error:  # noqa: BLE001 - each way has another error
         return list(shown_of(error))
     pytest.fail("nothing was raised")
 
@@ -282,7 +282,7 @@ async def test_no_frame_of_the_sdk_holds_a_secret_at_any_time(search: Search) ->
                 token = client._tokens.current()
     assert token is not None
     secrets = (CODE, PIN, emulator.client_secret, str(token.value))
-    # the emulator is the server, it alone uses urllib and json; masking is what handles secrets
+    # urllib and json serve the emulator alone; masking handles the secrets themselves
     outside = [
         each
         for each in tracer.variables

@@ -317,7 +317,7 @@ def leak_by_note(search: Search) -> None:
 
 def leak_by_attribute(search: Search) -> None:
     error = VoucherError("harmless")
-    error.extra = [CODE]  # type: ignore[attr-defined]  # a leak nobody foresaw
+    error.extra = [CODE]  # type: ignore[attr-defined]  # a leak that the masking does not know
     search.show(error)
 
 

@@ -50,7 +50,7 @@ async def test_no_record_line_or_error_has_a_code_or_pin(
                     said.extend((str(error), repr(error), repr(vars(error))))
 
             await asyncio.gather(*(ask(client, voucher.code, PIN) for client in (one, one, two)))
-            await ask(one, other.code, "another-pin-0815")  # another voucher
+            await ask(one, other.code, "another-pin-0815")  # a call about another voucher
             await one.vouchers.recharge(
                 code=voucher.code, amount="1.00", currency="EUR", order_number="R-1", idempotency_key="R"
             )

@@ -75,7 +75,7 @@ class _Way:
 
 HOW: dict[str, _Way] = {
     "answered": _Way(acts=True),
-    "twice": _Way(acts=True),  # answered, and a copy of a reservation arrives later
+    "twice": _Way(acts=True),  # answered, and a copy of the reservation arrives later
     "not sent": _Way(sent=False),
     "never connected": _Way(sent=False, hangs=True),
     "lost": _Way(),
@@ -275,7 +275,7 @@ class Wire:
         if request.begin_by is not None and self._clock.uptime() > request.begin_by:
             overdue = CallTimeout("its record was too old", fate=Fate.NOT_SENT)
             overdue.is_overdue = True
-            self._adversary.intent = intent  # it is sent again
+            self._adversary.intent = intent  # the intent of the request sent again
             raise overdue
         await self.begins(request.operation.id)
         lot = self._adversary.next(request)

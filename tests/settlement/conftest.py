@@ -73,7 +73,7 @@ async def redeem(
 
 
 def settings(emulator: VoucherEmulator, **changes: Any) -> Settings:
-    # windows of a server without workers that run on: tests need not wait a minute of the clock
+    # short windows, so that tests need not wait a minute of the clock
     windows = {"settle_window": 10.0, "settle_for": 60.0}
     return attrs.evolve(Settings.make(**emulator.settings()), **{**windows, **changes})
 

@@ -9,7 +9,7 @@ from voucher_async.outcomes import PendingOutcome
 from voucher_async.testing import ChargeRecord
 
 _KINDS = {CHARGE_RESERVATION.id: "charge", REFUND_CHARGE.id: "refund", RECHARGE_VOUCHER.id: "recharge"}
-SKEW = dt.timedelta(seconds=3)  # that the stamps of a server's machines may be apart
+SKEW = dt.timedelta(seconds=3)  # the clocks of a server's machines differ by no more
 
 
 def _look(pending: PendingOutcome) -> tuple[object, ...]:

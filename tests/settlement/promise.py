@@ -69,7 +69,7 @@ async def _calls_end(world: World) -> None:
     for call in world.calls:
         assert call.task is not None
         await asyncio.wait({call.task})
-        call.task.result()  # what is no VoucherError is a bug
+        call.task.result()  # an exception other than VoucherError is a bug
 
 
 @attrs.define(eq=False)
@@ -88,12 +88,12 @@ class Judge(Ledger):
             self.world.told_open(*process.supervisor.pending)
         for told in tuple(self.world.unknown.values()):
             if told.id not in self.world.caller:
-                continue  # who joined a call that had sent nothing yet was told that it goes on
-            # who joined before the voucher was known was told of the same record
+                continue  # a caller that joined before anything was sent got "still running"
+            # a caller that joined before the voucher was known got the pending outcome of the same record
             pending = told if told.voucher_id is not None else self.world.saved[told.id]
             own = self.world.caller[pending.id].process
             alive = [process for process in self.world.processes if process.alive]
-            if self._is_beside_another(pending.id):  # nothing tells the two apart elsewhere
+            if self._is_beside_another(pending.id):  # elsewhere no fact tells the two apart
                 askers = [own] if own.alive else []
             else:
                 fresh = self.world.other()
@@ -120,7 +120,7 @@ class Judge(Ledger):
         problems += [*self._intents(), *self._hooks(), *self._accounts(), *self._left_open()]
         assert not problems, "\n".join(problems)
 
-    # what each call was told
+    # outcomes of calls
 
     def _call(self, call: Call) -> Iterator[str]:
         if isinstance(call.step, Settle):
@@ -141,7 +141,7 @@ class Judge(Ledger):
     def _cannot_tell(self, call: Call, pending_id: str) -> bool:
         """Whether the call of another process was settled that nothing tells from those beside it."""
         if pending_id not in self.world.caller:
-            return False  # of what was never sent that is known for sure
+            return False  # a call that was never sent is known to be not done
         own = call.process is self.world.caller[pending_id].process and not getattr(call.step, "fresh", False)
         return not own and self._is_beside_another(pending_id)
 
@@ -192,7 +192,7 @@ class Judge(Ledger):
                 yield f"{call.step} was cancelled, and nobody was told of {charge}"
         if isinstance(call.step, Checkout):
             standing = self._standing(call)
-            # an answer that contradicts leaves a charge in doubt as well as none does
+            # a contradicting answer leaves a charge in doubt as much as a lost one
             events = [event for event in call.process.events if event.what == "in doubt"]
             told_of = {event.pending.id for event in events if event.pending is not None}
             doubted = (self.world.adversary.doubted | told_of) & set(call.intents)
@@ -219,7 +219,7 @@ class Judge(Ledger):
         pending = [event.pending for event in events if event.what in {"left open", "not done"}]
         return {each.charge_id for each in pending if each is not None and each.charge_id is not None}
 
-    # what settling gave
+    # outcomes of settling
 
     def _told_at_the_end(self) -> list[Charge]:
         settlements = [end for ends in self.ends.values() for end in ends if isinstance(end, Settlement)]
@@ -235,7 +235,7 @@ class Judge(Ledger):
                 yield from self._settlement(end)
             elif not self._may_stay_open(pending_id):
                 yield f"{self.world.saved[pending_id]} stays open: {end}"
-        # which of two charges is called the surplus may differ
+        # either of two charges may be called the surplus
         answers = {(end.state, frozenset(said_in(end))) for end in ends if isinstance(end, Settlement)}
         if len(answers) > 1:
             yield f"{self.world.saved[pending_id]} was settled in several ways: {answers}"
@@ -254,11 +254,11 @@ class Judge(Ledger):
         if pending.voucher_id is None or not self.world.may_read:
             return True
         if pending.operation != CHARGE_RESERVATION.id and not pending.known_whole:
-            return True  # reading what was there before was refused
+            return True  # the read before the request was refused
         if pending_id in self.world.adversary.claimed and not self._effects(pending_id):
-            return True  # an answer of 2xx said that it was done: nothing proves the contrary
+            return True  # a 2xx said that it was done: no proof of the contrary exists
         if self.world.habit is not None:
-            return True  # the storm counts how many
+            return True  # the storm counts these
         is_unclear = self._is_beside_another(pending_id) or self._is_near_another(pending_id)
         return is_unclear or self._waits_for_a_refund(pending_id)
 
@@ -315,9 +315,9 @@ class Judge(Ledger):
             standing = [charge for charge in made if not self._undone(charge)]
             if pending.operation == CHARGE_RESERVATION.id:
                 left = [e for e in self._all_events() if e.what == "surplus left" and e.pending.id == id]
-                # what looks like somebody else's charge is no surplus: it stays open, as does the call; and
-                # of a killed process's surplus another one tells, unless it looks like that, too
-                # under a habit an entry that is not quite ours may be nobody's surplus either
+                # an entry that looks like another caller's is no surplus: it stays open, as does the call.
+                # The surplus of a killed process is reported by another one, with the same exception. Under a
+                # habit an entry that is merely recognisable may be nobody's surplus.
                 is_undecidable = self._is_beside_another(id) or self.world.habit is not None
                 is_known_open = is_undecidable and (not call.process.alive or self._stays_open(id))
                 if len(standing) > 1 and not left and not is_known_open:
@@ -328,7 +328,7 @@ class Judge(Ledger):
             yield from self._paid_again(call)
 
     def _paid_again(self, call: Call) -> Iterator[str]:
-        # what began at one moment is told apart by its place
+        # calls that began at the same moment are told apart by their index
         calls, ended = self.world.calls, call.ended or 0.0
         settled = {c.settled for at, c in enumerate(calls) if at < calls.index(call) or c.began < ended}
         for other in self._equal_before(call):
@@ -354,7 +354,7 @@ class Judge(Ledger):
                 continue
             made = self._effects(event.pending.id)
             standing = [charge for charge in made if not self._undone(charge)]
-            # elsewhere nothing tells what was refunded
+            # elsewhere no fact tells which charge was refunded
             truth = {charge.id for charge in (made if is_elsewhere else standing)}
             if event.what in {"done", "recovered"} and (event.charge is None or event.charge.id not in truth):
                 yield f"{event} was told, and is not the truth: {truth}"

@@ -31,7 +31,7 @@ async def test_a_call_that_is_under_way_for_longer_than_one_can_wait_is_open(sho
     await shop.until(lambda: shop.told.intents)
     with pytest.raises(OutcomeUnknown, match="under way"):
         await shop.client.settle(shop.told.intents[0], timeout=0.05)
-    assert shop.count(LIST) <= 1  # the call's own, after the refusal
+    assert shop.count(LIST) <= 1  # the look of the call itself, after the refusal
     await shop.until(paying.done)
     assert [paying.result().id] == shop.charged()
 

@@ -91,7 +91,7 @@ async def test_an_older_refund_of_the_same_amount_is_never_that_of_a_later_charg
     shop: Shop,
 ) -> None:
     voucher = shop.voucher()
-    blind = shop.emulator.add_client(scopes=["use"])  # it does not know what was there before
+    blind = shop.emulator.add_client(scopes=["use"])  # it cannot read the earlier entries
     client = shop.another(client_id=blind.id, client_secret=blind.secret)
     payment: dict[str, Any] = {"code": voucher.code, "amount": "4", "currency": "EUR"}
     first = await client.redeem(order_number="A-1", **payment)
@@ -102,15 +102,15 @@ async def test_an_older_refund_of_the_same_amount_is_never_that_of_a_later_charg
     with pytest.raises(OutcomeUnknown) as caught:
         await shop.during(client.charges.refund(second, "2", currency="EUR"))
     await client.aclose(wait=0)
-    pending = attrs.evolve(caught.value.pending, client_id=None)  # of a client with fewer rights
-    with pytest.raises(OutcomeUnknown, match="another call"):  # it is some seconds off, and no more
+    pending = attrs.evolve(caught.value.pending, client_id=None)  # as of a client with fewer scopes
+    with pytest.raises(OutcomeUnknown, match="another call"):  # only some seconds apart
         await shop.during(shop.client.settle(pending, timeout=60.0))
 
 
 async def test_a_refund_that_a_late_server_makes_twice_is_told_and_left(shop: Shop) -> None:
     voucher = shop.voucher()
     charge = await shop.client.redeem(code=voucher.code, amount="9", currency="EUR", order_number="A-1")
-    shop.script(REFUND, faults.CommitLate(15.0), faults.BreakAfter())  # later than the settle window
+    shop.script(REFUND, faults.CommitLate(15.0), faults.BreakAfter())  # carried out after the settle window
     refund = await shop.during(shop.client.charges.refund(charge, "3", currency="EUR"))
     await shop.until(lambda: not shop.client.pending)
     assert len(shop.refunded()) == shop.count(REFUND) == 2
@@ -200,7 +200,7 @@ async def test_a_surplus_of_another_process_is_waited_for(shop: Shop) -> None:
 async def test_the_last_thing_that_was_made_tells_the_time_of_the_server(shop: Shop, operation: str) -> None:
     voucher = shop.voucher()
     charge = await shop.client.redeem(code=voucher.code, amount="9", currency="EUR", order_number="A-1")
-    await shop.passes(100.0)  # the stamp of the reservation is too old by now
+    await shop.passes(100.0)  # the reservation's date is too old by now
 
     async def again() -> Charge:
         if operation == REFUND:
@@ -262,7 +262,7 @@ async def test_a_surplus_is_watched_for_when_the_caller_of_the_repetition_left(s
     shop.script(CHARGE, faults.CommitLate(5.0), faults.SlowHeaders(1.0))
     payment: dict[str, Any] = {"code": voucher.code, "amount": "4", "currency": "EUR", "order_number": "A-1"}
     paying = asyncio.create_task(shop.client.redeem(**payment))
-    await shop.until(lambda: shop.count(CHARGE))  # the first one is not counted before it is carried out
+    await shop.until(lambda: shop.count(CHARGE))  # the first charge is not counted before it is carried out
     paying.cancel()
     await asyncio.wait({paying})
     await shop.until(lambda: shop.told.words)
@@ -276,7 +276,7 @@ async def test_nobody_misses_the_error_of_a_call_whose_caller_left(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     voucher = shop.voucher()
-    client = shop.another()  # no hook that would hold on to the error
+    client = shop.another()  # without a hook, which would keep the error alive
     reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     shop.emulator.set_status(voucher.id, "inactive")
     shop.script(CHARGE, faults.SlowHeaders(1.0))
@@ -343,7 +343,7 @@ async def test_a_refund_that_is_cut_short_while_it_waits_to_be_repeated_is_open(
     charging = asyncio.create_task(charge_and_refund(shop, first, second))
     await shop.until(lambda: shop.count(REFUND))
     (call,) = shop.client._supervisor._calls
-    call.cancel()  # as asyncio does with all tasks when a loop ends
+    call.cancel()  # as asyncio cancels all tasks when a loop ends
     with pytest.raises(OutcomeUnknown):
         await charging
     assert [each.voucher_id for each in shop.client.pending if each.operation == REFUND] == [first.id]
@@ -356,7 +356,7 @@ async def test_a_refund_that_waits_to_be_repeated_when_the_client_is_closed_is_o
     await shop.until(lambda: shop.count(REFUND))
     await shop.passes(0.5)
     await shop.client.aclose(wait=0)
-    with pytest.raises(CheckoutUnknown) as caught:  # a proxy may have delivered it before it said 429
+    with pytest.raises(CheckoutUnknown) as caught:  # a proxy may have delivered the request before its 429
         await charging
     assert [outcome.state for outcome in caught.value.outcomes] == [HeldState.UNKNOWN, HeldState.NOT_CHARGED]
 

@@ -63,7 +63,7 @@ async def test_a_request_that_is_carried_out_late_is_found(shop: Shop) -> None:
 
 
 async def test_a_refusal_after_a_lost_answer_means_look_again(shop: Shop) -> None:
-    # the list lags, so the charge seems to be missing, and the second request is refused
+    # the list lags, so the charge seems missing, and the second request is refused
     shop.emulator.faults.list_lag = 4.0
     shop.script(CHARGE, faults.BreakAfter())
     charge = await redeem(shop, shop.voucher())
@@ -150,7 +150,7 @@ async def test_charges_of_another_amount_or_order_are_not_taken_for_this_one(
     shop: Shop, amount: str, order_number: str
 ) -> None:
     voucher = shop.voucher()
-    await redeem(shop, shop.voucher())  # it has shown that order numbers come back
+    await redeem(shop, shop.voucher())  # an answer shows that order numbers come back
     reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     async with shop.another() as another:
         await another.redeem(code=voucher.code, amount=amount, currency="EUR", order_number=order_number)
@@ -222,7 +222,7 @@ async def test_redeeming_again_gives_the_charge_that_nobody_was_told_of(shop: Sh
     await shop.until(lambda: not shop.client.pending)
     charge = await redeem(shop, voucher)
     assert [charge.id] == shop.charged()
-    again = await redeem(shop, voucher)  # delivered once: this is a new payment
+    again = await redeem(shop, voucher)  # the charge was delivered once, so this is a new payment
     assert [charge.id, again.id] == shop.charged()
 
 

@@ -80,7 +80,7 @@ async def test_a_checkout_whose_turns_are_being_given_back_says_what_it_came_to(
         shop.emulator.set_status(vouchers[-1].id, "inactive")
         charging = asyncio.create_task(checkout.charge())
         await until(lambda: lock.leaving)
-        async with asyncio.timeout(6):  # not two seconds for each turn
+        async with asyncio.timeout(6):  # below two seconds per turn
             assert await client.aclose(wait=0) == ()
         with pytest.raises(CheckoutFailed) as caught:
             await charging

@@ -121,7 +121,7 @@ async def test_a_call_that_is_cut_off_while_its_request_is_on_its_way_is_in_doub
     )
     await shop.until(lambda: shop.count(CHARGE))
     (call,) = shop.client._supervisor._calls
-    call.cancel()  # as asyncio does with all tasks when a loop ends
+    call.cancel()  # as asyncio cancels all tasks when a loop ends
     with pytest.raises(OutcomeUnknown) as caught:
         await caller
     settlement = await shop.during(shop.client.settle(caught.value.pending))
@@ -142,7 +142,7 @@ async def test_a_closed_client_sends_nothing_over_a_session_that_was_handed_in(s
         with pytest.raises(OutcomeUnknown) as caught:
             await paying
         assert caught.value.pending.id == pending.id
-        await shop.passes(1.0)  # what was on its way arrives
+        await shop.passes(1.0)  # until the request under way arrives
         sent = len(shop.emulator.requests)
         await shop.passes(5.0)
         with pytest.raises(ConfigurationError, match="closed"):
@@ -167,7 +167,7 @@ class Ending:
                 caller = asyncio.create_task(work())
                 while not moment():
                     await asyncio.sleep(0)
-                    self.clock.advance(0.001)  # the pause between two looks after a refusal
+                    self.clock.advance(0.001)  # during the pause between two looks after a refusal
                 caller.cancel()
                 await asyncio.wait({caller})
 

@@ -65,6 +65,6 @@ async def test_a_caller_that_leaves_as_it_is_given_an_earlier_charge_leaves_it_t
     lock.pause = 0.0
     assert await pay(client, voucher) == charge
     assert shop.charged() == [charge.id]
-    other = await pay(client, voucher)  # it was delivered: this is another payment
+    other = await pay(client, voucher)  # the charge was delivered, so this is another payment
     assert shop.charged() == [charge.id, other.id]
     await client.aclose()

@@ -99,7 +99,7 @@ async def test_a_date_that_was_wrong_when_it_was_sent_does_not_shorten_the_windo
     shop.emulator.faults.date_offset = -7200.0
     pending = await lost(shop, shop.voucher(), faults.CommitLate(8.0))
     shop.emulator.faults.date_offset = 0.0
-    await shop.client.vouchers.list().first_page()  # tells the right date
+    await shop.client.vouchers.list().first_page()  # an answer with the right date
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.state is SettlementState.DONE
 
@@ -120,7 +120,7 @@ async def lost_refund(
     """The refund of a process that was killed after it sent its request: what its hook had stored."""
     killed = Recorder()
     client = shop.another(hooks=[killed])
-    if age is not None:  # what was made last, and when, tells the time of the server
+    if age is not None:  # the date of a reservation shows the server's time
         await client.reservations.create(code=shop.voucher().code, amount="1", currency="EUR")
         await shop.passes(age)
     shop.script("refundCharge", fault)
@@ -193,7 +193,7 @@ async def test_a_creation_is_settled_by_its_id(shop: Shop, made: bool) -> None: 
     settlement = await shop.during(client.settle(caught.value.pending))
     assert settlement.state is (SettlementState.DONE if made else SettlementState.NOT_DONE)
     assert settlement.charge is None
-    assert made or shop.clock.monotonic() - begun >= 10.0  # it may be carried out late
+    assert made or shop.clock.monotonic() - begun >= 10.0  # the creation may be carried out late
     await client.aclose(wait=0)
 
 

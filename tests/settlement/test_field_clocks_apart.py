@@ -54,7 +54,7 @@ async def test_a_lost_charge_is_settled(
 
     mesh.once(CHARGE, lost)
     told = await meshed.during(outcome_of(pay(meshed.client, meshed.voucher())))
-    # before a normal answer has shown how far the clocks are apart, the entry may be an older call's
+    # before a normal answer shows the difference of the clocks, the entry may be an older call's
     assert told.word == "done" or (not warm and told.word == "open"), told
     assert told.word == "open" or [told.value.id] == meshed.charged()
 
@@ -64,7 +64,7 @@ async def test_a_lost_charge_without_a_live_reservation_is_never_told_not_done(
     meshed: Shop, mesh: Proxy, seconds: int
 ) -> None:
     await meshed.during(pay(meshed.client, meshed.voucher(), order_number="X-1"))
-    shifted(mesh, seconds)  # the clock jumps between the calls
+    shifted(mesh, seconds)  # the server's clock jumps between the calls
     voucher = meshed.voucher()
     reserving = meshed.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     reservation = await meshed.during(reserving)

@@ -88,7 +88,7 @@ async def test_a_cache_on_the_way_makes_no_false_word(
 async def test_a_balance_out_of_a_cache_is_no_proof_beside_a_list_that_lags(
     meshed: Shop, *, mesh: Proxy, mark: str, status: int
 ) -> None:
-    mesh.rules["getVoucher"] = Cache(meshed, 30.0, mark, by_query=True)  # its URL is always the same
+    mesh.rules["getVoucher"] = Cache(meshed, 30.0, mark, by_query=True)  # always read at the same URL
     voucher = meshed.voucher()
     await meshed.client.vouchers.get(voucher.id)
     meshed.emulator.faults.list_lag = 6.0
@@ -121,7 +121,7 @@ async def test_filters_are_not_relied_on(
     told = await shop.during(outcome_of(pay(shop.client, voucher, order_number=order)))
     assert told.word == "done"
     given: dict[str, Any] = {"id": voucher.id, "amount": "5.00", "currency": "EUR", "order_number": order}
-    await shop.during(shop.client.vouchers.recharge(**given))  # an older, equal one
+    await shop.during(shop.client.vouchers.recharge(**given))  # an older, equal recharge
     shop.script(RECHARGE, faults.BreakBefore())
     told = await shop.during(outcome_of(shop.client.vouchers.recharge(**given, timeout=60)))
     assert told.word == "done"
@@ -159,7 +159,7 @@ async def test_the_equal_entry_of_another_client_is_not_told_as_ours(
     settled = told.word
     if told.word == "open":
         assert isinstance(told.error, Exception)
-        pending: PendingOutcome = told.error.pending  # type: ignore[attr-defined] # of an open one
+        pending: PendingOutcome = told.error.pending  # type: ignore[attr-defined]  # OutcomeUnknown has it
         again = await shop.during(outcome_of(shop.client.settle(pending, timeout=60)))
         settled = str(again.value.state) if again.word == "done" else again.word
     assert settled != "done"

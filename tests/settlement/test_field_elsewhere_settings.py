@@ -31,7 +31,7 @@ async def lost(shop: Shop, kind: str) -> PendingOutcome:
         work = shop.client.vouchers.create(amount="5.00", currency="EUR", timeout=5)
     with pytest.raises(OutcomeUnknown) as caught:
         await shop.during(work)
-    await shop.during(shop.client.aclose(wait=0))  # or it looks in the background
+    await shop.during(shop.client.aclose(wait=0))  # without time for a look in the background
     shop.emulator.faults.clear()
     return PendingOutcome.from_json(caught.value.pending.to_json())
 
@@ -72,7 +72,7 @@ async def test_the_stored_form_settles_in_another_process(shop: Shop, kind: str,
         try:
             settlement = await shop.during(other.settle(pending, timeout=60))
         except OutcomeUnknown:
-            assert (kind, version) == ("recharge", 1)  # whether its known ids are all was not stored
+            assert (kind, version) == ("recharge", 1)  # it did not say whether all ids are known
         else:
             assert str(settlement.state) == "done"
 

@@ -214,7 +214,7 @@ def test_a_loop_that_nobody_cleans_up_leaves_the_call_open(
         loop.close()
     assert [pending.operation for pending in client.pending] == [CHARGE]
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    if not closes:  # the loop goes on, and so does the call
+    if not closes:  # the loop runs on, and the call with it
         loop.run_until_complete(client.aclose())
         loop.close()
     charge = run(client, voucher.code) if closes else server.charges("A-1")[0]

@@ -192,7 +192,7 @@ async def test_the_answer_of_the_order_before_is_not_told_as_this_ones(meshed: S
     charge = await meshed.during(pay(meshed.client, voucher))
     assert charge.id != earlier.id
     assert [charge.id] == meshed.charged()
-    same = await meshed.during(pay(meshed.client, voucher))  # and the next gets this one's
+    same = await meshed.during(pay(meshed.client, voucher))  # the next equal payment gets this charge
     assert [charge.id, same.id] == meshed.charged()
 
 

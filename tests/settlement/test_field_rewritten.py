@@ -84,7 +84,7 @@ async def test_a_charge_whose_answer_was_lost_is_told_done(
     shop.script(CHARGE, faults.BreakAfter())
     told = await shop.during(outcome_of(pay(shop.client, shop.voucher(), order_number=order)))
     assert is_true(shop, told, 1)
-    # another spelling of letters is not recognised: it stays open
+    # a transliteration is not recognised: the call stays open
     assert told.word == "done" or change(order) == "Groesse-17", told
 
 
@@ -197,7 +197,7 @@ async def test_refunds_and_recharges_that_are_shown_otherwise_are_made_once(
         shop.script(RECHARGE, faults.BreakAfter())
     refunding = shop.client.charges.refund(charge, "1.00", currency="EUR", timeout=60)
     refund = await shop.during(outcome_of(refunding))
-    # a list that cannot be read beforehand stops the call
+    # when the list cannot be read beforehand, the refund is not sent
     not_sent = refund.error is not None and refund.error.proof is Proof.NOT_SENT
     assert len(shop.refunded()) == (not not_sent)
     assert refund.word != "not done" or not_sent, refund

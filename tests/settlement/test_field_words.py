@@ -70,7 +70,7 @@ async def test_no_page_and_no_second_calls_facts_stand_in_an_open_outcome(
     assert isinstance(error, OutcomeUnknown)
     assert "<" not in text
     assert "nginx" not in text
-    assert text.count("[") == 1  # the facts of one call
+    assert text.count("[") == 1  # the facts of one call, in brackets
     assert text.count("attempt") == 1
     assert text.startswith(CHARGE)
     assert error.facts is not None
@@ -102,7 +102,7 @@ async def test_a_newer_reservation_settles_an_open_charge_within_the_lists_lag(
         begun = shop.clock.monotonic()
         await shop.during(other.reservations.create(code=voucher.code, amount="1", currency="EUR"))
         await shop.until(lambda: not other.pending)
-        assert shop.clock.monotonic() - begun <= 10 + 8 + 1  # the lag, and one pause of the background
+        assert shop.clock.monotonic() - begun <= 10 + 8 + 1  # the lag, and one pause of the background task
     assert shop.told.words[-1:] == ["not done"] or error.proof is Proof.FENCED
     assert shop.charged() == []
     await other.aclose(wait=0)

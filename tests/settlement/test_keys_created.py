@@ -103,7 +103,7 @@ async def test_a_body_that_is_late_again_and_again_is_not_written(standing: Stan
 
     class Late(Session):
         async def send(self, exchange: Any, limit: Any) -> Response:
-            if "X-Request-Id" in exchange.headers:  # it moves money
+            if "X-Request-Id" in exchange.headers:  # the header of money requests
                 await shop.clock.sleep(3.0)
             return await super().send(exchange, limit)
 

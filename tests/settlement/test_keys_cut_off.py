@@ -50,7 +50,7 @@ class Loops:
         for task in self.left:
             work: Any = task.get_coro()
             while inspect.getcoroutinestate(work) != inspect.CORO_CLOSED:
-                with contextlib.suppress(RuntimeError):  # it awaits something in its `finally`
+                with contextlib.suppress(RuntimeError):  # a `finally` that awaits
                     work.close()
         self.left.clear()
 
@@ -271,7 +271,7 @@ def test_who_was_cut_off_denies_nothing_that_another_worker_does(loops: Loops, *
     async def later() -> None:
         (pending,) = first.core.supervisor.pending
         await first.redeem(None, code=town.vouchers[1].code, order_number="B-9")
-        await asyncio.sleep(11.0)  # the window has passed, and it was handed over
+        await asyncio.sleep(11.0)  # the window has passed, and the record was handed over
         second = town.client()
         town.script(*(Lot("late", late=6.0) for _ in range(9 if loses else 0)))
         await said(second.redeem(timeout=3.0))

@@ -71,7 +71,7 @@ async def test_what_ended_its_owner_alone_is_not_told_to_who_waits(operation: st
     town = await Town.build()
     first, second = town.client(), town.client()
     town.script(rest=(Lot("never connected"),))
-    if operation == "charge":  # it sends no more than the charge
+    if operation == "charge":  # a charge sends nothing else
         town.script(Lot("never connected"))
     one = first.begin(operation, timeout=2.0)
     await asyncio.sleep(1.0)
@@ -104,18 +104,18 @@ async def test_a_late_charge_is_found_by_the_look_before_money_is_asked_for_anew
     """A proxy refused, and delivered all the same, whenever: two looks saw nothing, the third one does."""
     first, second = await refused("redeem", where)
     town = first.town
-    # the copy arrives only now, and the reservation still lives
+    # the copy arrives now, while the reservation still lives
     (record,) = await first.records()
     assert record.pending is not None
     emulator = town.adversary.emulator
     if between:
-        town.script(rest=(Lot(), Lot(), Lot("refused 409")))  # after the list and the balance
+        town.script(rest=(Lot(), Lot(), Lot("refused 409")))  # behind those for the list and the balance
         assert isinstance(await said(second.redeem()), Conflict)
         assert second.wire.sent[-1] == "createReservation"
     await asyncio.sleep(seconds)
     made = await _charge_of(town, record.pending.reservation_id or "")
     said_to_it = await said(second.redeem())
-    if seconds:  # made after the window: it may be somebody else's, so no word is said, and nothing sent
+    if seconds:  # after the window it may be another caller's: open, and nothing is sent
         assert isinstance(said_to_it, OutcomeUnknown)
     else:
         assert isinstance(said_to_it, Charge)

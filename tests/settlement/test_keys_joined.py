@@ -124,7 +124,7 @@ async def test_what_another_process_may_have_made_is_waited_for(operation: str) 
     assert len(made) == len(set(made))
     asks = ((first, "K-1"), (second, "K-2"))
     again = await all_of(*(client.ask(operation, key, timeout=60.0) for client, key in asks))
-    if operation == "redeem":  # both are open, and one was made: nobody can tell which
+    if operation == "redeem":  # both are open, one entry was made, and no fact tells whose it is
         assert len(town.made(operation)) == 1
         assert not any(isinstance(charge, Charge) for charge in again)
         return

@@ -17,7 +17,7 @@ from voucher_async.payments.call import CallState
 
 LEASE = 15.0
 
-# what becomes of the requests that move money
+# fates of the money requests
 WAYS: dict[str, tuple[Lot, ...]] = {
     "well": (),
     "lost answer": (Lot("lost answer"),),
@@ -48,7 +48,7 @@ def check(town: Town, operation: str, told: Charge | VoucherError, before: int =
         assert told.id in made
     elif isinstance(told, JournalFailed):
         assert told.fate is Fate.NOT_SENT
-        assert told.proof in {Proof.NOT_SENT, None}  # a call before it with the same key may have been sent
+        assert told.proof in {Proof.NOT_SENT, None}  # an earlier call with the same key may have been sent
         assert len(made) == before
     elif not isinstance(told, OutcomeUnknown) and told.proof is not None:
         assert len(made) == before
@@ -98,7 +98,7 @@ async def test_a_journal_that_fails_makes_no_false_word(
         for word in again:
             check(town, operation, word)
         if operation == "charge" and way in {"lost", "refused"}:
-            continue  # a reservation whose charge got lost is not charged again
+            continue  # a later call does not charge the reservation of a lost charge again
         assert isinstance(again[-1], Charge), (number, told, again)
         assert town.made(operation) == [again[-1].id]
         if isinstance(told, Charge):

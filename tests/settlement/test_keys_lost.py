@@ -60,7 +60,7 @@ async def test_a_reservation_is_not_open_for_ever_once_its_key_has_told_the_end(
     first, _, pending = await lost(town, "charge", begun=begun)
     if not begun:
         told = await said(first.charge(None, timeout=1.0))
-        assert isinstance(told, OutcomeUnknown)  # the other one is about to charge it
+        assert isinstance(told, OutcomeUnknown)  # the other client is about to charge
         assert told.pending.id == pending.id
     charge = await asked_until_told(first)
     assert town.made("charge") == [charge.id]

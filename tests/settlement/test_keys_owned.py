@@ -42,10 +42,10 @@ async def test_a_refusal_of_what_was_never_recorded_is_told_by_a_client_declared
     await client.redeem("K-0", order_number="A-7")
     goes_on = hold(client, CREATE)
     task = client.begin("redeem", None, timeout=28.0)
-    await asyncio.sleep(17.0)  # nothing is stored of it, so nothing keeps the lease
+    await asyncio.sleep(17.0)  # without a stored record the lease is not renewed
     assert await town.journal.bury(owning(client).owner)
     client.wire.on_send = None
-    await client.recharge("K-5")  # by another owner from now on
+    await client.recharge("K-5")  # from now on under another owner
     town.script(rest=(Lot("refused 409"),))
     goes_on.set()
     told = await said(task)

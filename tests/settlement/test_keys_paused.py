@@ -93,7 +93,7 @@ async def _paid_once(town: Town, first: Client, operation: str, wake: Callable[[
     told = await said(one)
     assert isinstance(told, StillRunning)
     assert "taken over" in str(told)
-    assert (told.fate, told.proof) == (Fate.UNKNOWN, None)  # another worker has paid meanwhile
+    assert (told.fate, told.proof) == (Fate.UNKNOWN, None)  # the other worker has paid meanwhile
     await asyncio.sleep(2 * WINDOW)
     assert MONEY[operation] not in begun
     assert town.made(operation) == [charge.id]
@@ -195,7 +195,7 @@ async def test_a_repeat_whose_record_was_taken_over_before_its_first_byte_is_non
     told = await said(one)
     assert CHARGE not in begun
     assert isinstance(told, Charge)
-    assert told.id == charge.id  # found: it is that of the record
+    assert told.id == charge.id  # found by a look: the charge of the record
     assert town.made("redeem") == [charge.id]
 
 
@@ -236,7 +236,7 @@ def standing_still(client: VoucherClient, gate: asyncio.Event, met: asyncio.Even
 
     class Still(Session):
         async def send(self, exchange: Any, limit: Any) -> Response:
-            if "X-Request-Id" in exchange.headers:  # it moves money
+            if "X-Request-Id" in exchange.headers:  # the header of money requests
                 met.set()
                 await gate.wait()
             return await super().send(exchange, limit)

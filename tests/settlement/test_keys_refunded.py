@@ -35,7 +35,7 @@ async def test_a_charge_that_was_taken_back_elsewhere_is_seen_in_the_list(operat
     charge = await client.ask(operation)
     stranger = town.client(scope="an Admin UI")
     refund = await stranger.refund(None, of=charge, amount=None)
-    assert (await client.ask(operation)).id == charge.id  # it is young, so nothing is read
+    assert (await client.ask(operation)).id == charge.id  # the record is young, so nothing is read
     await asyncio.sleep(61.0)
     for _ in range(2):
         error = await said(client.ask(operation))

@@ -23,9 +23,9 @@ from voucher_async.testing import VoucherRecord
 from voucher_async.testing.habits import KINDS
 
 PAYMENTS: Final = int(os.environ.get("KEYS_PAYMENTS", "300"))
-SPAN: Final = 200.0  # seconds in which all are asked for
-TURN: Final = 15.0  # seconds that the server has a habit
-# what a proxy carries out twice no client can prevent: the big storm counts it by itself
+SPAN: Final = 200.0  # seconds over which the payments are spread
+TURN: Final = 15.0  # seconds that one habit of the server lasts
+# without copies of a proxy, which no client can prevent: the big storm counts them apart
 HABITS: Final = [name for name in KINDS if "delivered" not in name]
 
 
@@ -154,7 +154,7 @@ async def test_every_payment_is_charged_once_or_not_at_all(clients: int) -> None
     payments = [await plan(town, rng, number, shops[0]) for number in range(PAYMENTS)]
     town.adversary.money, town.adversary.rest = Weather(rng, 0.5), Weather(rng, 0.15)
     storm = asyncio.create_task(habits(town, rng))
-    # without a key only the callers of one client are one payment
+    # without a key, only calls of one client are one payment
     asks = [
         ask(shops[turn % clients if payment.key else 0], payment, turn)
         for payment in payments
@@ -174,7 +174,7 @@ async def test_every_payment_is_charged_once_or_not_at_all(clients: int) -> None
             payment.words.append(Word(town.clock.monotonic(), told))
             charged += isinstance(told, Charge)
         check(town, payment)
-    # else it was no storm, or nothing but one
+    # enough payments, and of every outcome, to be a storm
     words = [word.told for payment in payments for word in payment.words]
     assert charged > PAYMENTS * 0.5, charged
     assert sum(isinstance(word, OutcomeUnknown) for word in words) > 5

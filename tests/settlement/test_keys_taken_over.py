@@ -99,7 +99,7 @@ async def test_a_redeem_is_taken_over_behind_a_new_reservation(death: Death, jou
     await dead(town, "redeem", death)
     second = town.client()
     early = await said(second.redeem(timeout=3.0))
-    assert isinstance(early, StillRunning)  # its lease runs
+    assert isinstance(early, StillRunning)  # the dead owner's lease still runs
     assert second.wire.sent == []
     await asyncio.sleep(LEASE)
     charge = await second.redeem(timeout=28.0)
@@ -173,7 +173,7 @@ async def test_a_paused_owner_that_wakes_up_sends_nothing(operation: str) -> Non
     assert isinstance(told, StillRunning)
     assert MONEY[operation] not in first.wire.sent
     assert town.made(operation) == [charge.id]
-    assert (await first.ask(operation)).id == charge.id  # it goes on as another owner
+    assert (await first.ask(operation)).id == charge.id  # it goes on under another owner
 
 
 @pytest.mark.parametrize("operation", ["redeem", "charge"])

@@ -83,7 +83,7 @@ def thrown_away(made: list[VoucherClient]) -> list[str]:
         made.clear()
         gc.collect()
     own = [each for each in caught if "VoucherClient" in str(each.message)]
-    for each in own:  # with tracemalloc on, Python shows where the source of a warning was made
+    for each in own:  # with tracemalloc on, Python adds to a warning where the object was made
         assert (each.category, type(each.source)) == (ResourceWarning, VoucherClient)
     return [str(each.message) for each in own]
 
@@ -94,7 +94,7 @@ async def test_a_client_that_is_thrown_away_unclosed_warns(shop: Shop) -> None:
     (text,) = thrown_away(made)
     assert text.startswith("unclosed <VoucherClient ")
     assert "use `async with`, or await its aclose()" in text
-    await asyncio.sleep(0)  # asyncio closes its session
+    await asyncio.sleep(0)  # asyncio closes the session
 
 
 async def test_the_warning_counts_the_open_outcomes_and_is_given_without_a_session_of_its_own(
@@ -105,7 +105,7 @@ async def test_the_warning_counts_the_open_outcomes_and_is_given_without_a_sessi
     async with aiohttp.ClientSession() as session:
         made = [shop.another(session=session, settle_for=0.1)]
         await leave_open(shop, made[0])
-        await shop.passes(20.0)  # nobody looks after it any more
+        await shop.passes(20.0)  # no task looks after it any more
         assert made[0].pending
         (text,) = thrown_away(made)
     assert "with 1 open outcome: use" in text
@@ -127,7 +127,7 @@ async def test_no_warning_in_a_child_that_was_forked(shop: Shop) -> None:
     await shop.during(made[0].vouchers.get(shop.voucher().id))
     leftovers = made[0]._leftovers
     own = leftovers._process
-    leftovers._process = own + 1  # as in a child
+    leftovers._process = own + 1  # as in a forked child
     assert thrown_away(made) == []
     assert own == os.getpid()
     await asyncio.sleep(0)

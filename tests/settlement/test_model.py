@@ -114,7 +114,7 @@ def test_the_promise_holds_whatever_becomes_of_the_requests(
     world: dict[str, Any], told: list[story.Step]
 ) -> None:
     if world["habit"]:
-        # or a proxy alone charges twice behind one good answer, or what is too much cannot be recognised
+        # a proxy alone could charge twice behind one good answer, or a surplus be unrecognisable
         world = {**world, "double_charges": False}
     note(f"run({told!r}, **{world!r})")
     run(told, **world)

@@ -30,7 +30,7 @@ async def test_what_another_client_charged_is_no_surplus_of_a_request_that_was_r
     shop.emulator.faults.list_lag = 30.0
     with pytest.raises(OutcomeUnknown) as caught:
         await shop.during(shop.client.redeem(**payment, timeout=1.0))
-    assert shop.count(CHARGE) == 2  # the second was refused
+    assert shop.count(CHARGE) == 2  # the second charge was refused
     assert caught.value.pending.sends == 1
     other = VoucherClient(settings=settings(shop.emulator), clock=shop.clock, voucher_lock=LocalVoucherLock())
     charge = await shop.during(other.redeem(**payment))
@@ -38,7 +38,7 @@ async def test_what_another_client_charged_is_no_surplus_of_a_request_that_was_r
     await shop.passes(20.0)
     assert shop.refunded() == []
     assert charge.id in shop.charged()
-    assert shop.client.pending == (caught.value.pending,)  # one of the two is its own, nobody knows which
+    assert shop.client.pending == (caught.value.pending,)  # no fact tells which of the two is its own
     await other.aclose()
 
 

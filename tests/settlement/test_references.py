@@ -187,7 +187,7 @@ async def test_no_habit_makes_a_false_word(
 ) -> None:
     voucher = shop.voucher()
     async with marked(shop, close_wait=0.01) as client:
-        charge = await shop.during(pay(client, voucher, order_number="W-1"))  # what is normal is learnt first
+        charge = await shop.during(pay(client, voucher, order_number="W-1"))  # a normal answer comes first
         shop.emulator.habits.set(**KINDS[habit])
         before = set(made(shop.emulator, "refund")) | set(made(shop.emulator, "recharge"))
         calls: dict[str, Callable[[], Any]] = {

@@ -136,7 +136,7 @@ async def test_refunds_of_two_equal_charges_are_never_in_doubt_at_once(
             return await shop.client.charges.refund(charge, currency="EUR", timeout=5.0)
         except OutcomeUnknown:
             return None
-        except CallTimeout:  # in the line
+        except CallTimeout:  # while waiting for its turn
             return await shop.client.charges.refund(charge, currency="EUR", timeout=60.0)
 
     first, second = await twice_paid(shop)
@@ -218,7 +218,7 @@ async def test_a_refund_that_was_refused_was_not_made(shop: Shop) -> None:
     shop.script(LIST, faults.ServerError(), faults.ServerError(), faults.ServerError(), faults.ServerError())
     with pytest.raises(ServerError) as caught:
         await refund(shop, charge, "9")
-    assert caught.value.fate is Fate.NOT_SENT  # reading beforehand failed
+    assert caught.value.fate is Fate.NOT_SENT  # the read before the request failed
     assert shop.count(REFUND) == 1
 
 

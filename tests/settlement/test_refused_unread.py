@@ -32,7 +32,7 @@ async def test_an_equal_payment_is_not_sent_after_a_refusal_that_may_not_be_look
     assert again.value.pending == refusal.pending
     assert mesh.count(CHARGE) == 1
     assert refusal.pending is not None
-    client.forget(refusal.pending)  # somebody has looked into the Admin UI
+    client.forget(refusal.pending)  # an operator has read the voucher in the Admin UI
     charge = await shop.during(pay(client, voucher))
     assert shop.charged() == [charge.id]
     await client.aclose()

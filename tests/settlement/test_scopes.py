@@ -136,7 +136,7 @@ async def test_a_renewal_is_over_when_its_block_was_left(emulator: VoucherEmulat
 
     async with VoucherClient(**emulator.settings()) as client:
         await way(work)
-        assert all(task.done() for task in renewals)  # a caller that left early began none
+        assert all(task.done() for task in renewals)  # a caller that left early began no renewal
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -147,7 +147,7 @@ async def test_connecting_leaves_no_connection_behind(emulator: VoucherEmulator,
     async def work() -> None:
         await connect(pin, base_url=emulator.base_url)
 
-    await way(work)  # pytest fails for what aiohttp says of a session that nobody closed
+    await way(work)  # pytest fails on aiohttp's warning about a session that was not closed
 
 
 @pytest.mark.parametrize("way", WAYS)

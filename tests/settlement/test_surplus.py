@@ -41,7 +41,7 @@ async def test_requests_that_were_lost_and_all_carried_out_leave_one_charge(shop
     charge = await redeem(shop, voucher)
     await shop.until(lambda: not shop.client.pending)
     assert charge.id in shop.charged()
-    assert len(shop.charged()) == shop.count(CHARGE) == 3  # the list lags: the third was answered
+    assert len(shop.charged()) == shop.count(CHARGE) == 3  # the list lags, and the third charge was answered
     assert shop.emulator.balance(voucher.id) == Decimal("21.00")
     assert shop.told.words == ["surplus refunded"] * 2
 
@@ -50,9 +50,9 @@ async def test_requests_that_were_lost_and_all_carried_out_leave_one_charge(shop
 async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(shop: Shop) -> None:
     shop.emulator.faults.list_lag = 4.0
     shop.script(CHARGE, faults.BreakAfter())
-    shop.script(LIST, faults.SlowHeaders(2.0))  # so that the second one is younger by seconds
+    shop.script(LIST, faults.SlowHeaders(2.0))  # makes the second charge seconds younger
     voucher = shop.voucher()
-    # without the currency, which is read then
+    # the charge is given no currency: it is read for the refund of the surplus
     reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     charge = await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
     (pending,) = shop.client.pending
@@ -65,7 +65,7 @@ async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(sh
 
 @pytest.mark.parametrize("allow_double_charge", [True])
 async def test_a_look_that_began_before_the_window_was_over_does_not_end_the_watch(shop: Shop) -> None:
-    # the first request is carried out while the answer to a look is on its way, which ends after the window
+    # the first request is carried out during a look that ends after the window
     shop.script(CHARGE, faults.CommitLate(9.5))
     voucher = shop.voucher()
     await redeem(shop, voucher)
@@ -141,7 +141,7 @@ async def test_a_checkout_and_its_surplus_are_refunded_one_after_the_other(
     await shop.until(lambda: not client.pending)
     assert len(shop.charged()) == 2
     left = len(shop.charged()) - len(shop.refunded())
-    assert 0 <= left <= len(unrefunded(shop))  # one that was not made may have been made anew
+    assert 0 <= left <= len(unrefunded(shop))  # a refund reported as not made may have been made later
     assert shop.emulator.balance(good.id) == Decimal("25.00") - 4 * left
     assert [event.charge for event in shop.told.settled if event.what == "surplus refunded"]
     await client.aclose(wait=0)

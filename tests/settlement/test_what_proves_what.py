@@ -134,7 +134,7 @@ async def test_a_refusal_that_cannot_be_looked_into_is_that_refusal_with_what_to
     assert error.pending.reservation_id == reservation.id
 
 
-# nobody asked the one who acts
+# an answer of a proxy
 
 
 async def test_a_limited_rate_proves_nothing_and_a_living_reservation_is_charged_again(shop: Shop) -> None:
@@ -175,7 +175,7 @@ async def test_absence_is_proved_past_the_end_of_the_reservation(shop: Shop) -> 
         begun = shop.clock.monotonic()
         error = await failure(shop, reservation, client)
         assert (error.fate, error.proof) == (Fate.NOT_DONE, Proof.FENCED)
-        assert 20.0 <= shop.clock.monotonic() - begun < 40.0  # its end, and the lag of lists
+        assert 20.0 <= shop.clock.monotonic() - begun < 40.0  # the reservation's end, and the lag of lists
     assert (shop.count(CHARGE), shop.charged()) == (1, [])
 
 
@@ -210,7 +210,7 @@ async def test_a_refused_repeat_and_a_balance_that_adds_up_are_a_proof(shop: Sho
 
 async def test_a_refused_repeat_and_a_balance_that_does_not_add_up_stay_open(shop: Shop) -> None:
     reservation = await reserve(shop)
-    shop.emulator.faults.list_lag = 500.0  # far longer than any list may lag
+    shop.emulator.faults.list_lag = 500.0  # far beyond the lag of any list
     shop.script(CHARGE, faults.BreakAfter())
     error = await failure(shop, reservation)
     assert isinstance(error, OutcomeUnknown)

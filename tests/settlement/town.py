@@ -139,7 +139,7 @@ class Client:
         self.journal = Seen(town.journal)
         server_clock = ServerClock(town.clock)
         date = format_datetime(town.adversary.emulator.now(), usegmt=True)
-        server_clock.observe(date, town.clock.monotonic(), original=True)  # of an earlier request
+        server_clock.observe(date, town.clock.monotonic(), original=True)  # the date of an earlier request
         self.wire = Line(town.adversary, server_clock)
         self.told: list[Settled] = []
         settings = attrs.evolve(
@@ -212,7 +212,7 @@ class Client:
         tasks = [
             *self.core.supervisor._calls,
             *self.core.settler.watch.tasks,
-        ]  # no client gives its tasks out
+        ]  # a client has no public list of its tasks
         for task in tasks:
             task.cancel()
         self.core.supervisor.close()
@@ -253,7 +253,7 @@ class Town:
         vouchers = [adversary.emulator.add_voucher(amount="50.00") for _ in range(3)]
         town = cls(clock, adversary, journal_at(clock), vouchers)
         first = Client(town, scope="the first one's")
-        # a client that has read nothing yet takes what is alike on one voucher for its own
+        # before any read a client takes an equal entry of the voucher for its own
         town.charge = await first.redeem(None, order_number="A-0", code=vouchers[2].code)
         town.reservation = await first.core.reservations.create(
             code=vouchers[1].code, amount="4.00", currency="EUR"

@@ -27,7 +27,7 @@ async def outcome_of(work: Awaitable[Any]) -> Told:
     try:
         return Told("done", value=await work)
     except OutcomeUnknown as error:
-        assert error.proof is None  # noqa: PT017 - it is told apart from others here
+        assert error.proof is None  # noqa: PT017 - asserted for this class of error alone
         return Told("open", error)
     except VoucherError as error:
         return Told(_word(error), error)

@@ -10,7 +10,7 @@ from typing import Self
 __all__ = ["Stopwatch"]
 
 _TICK = 0.01
-_LATE = 0.01  # what timers are late by themselves
+_LATE = 0.01  # seconds by which timers are late by themselves
 
 
 class Stopwatch:
@@ -32,7 +32,7 @@ class Stopwatch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.sleep(_TICK)  # a stop at the very end is seen, too
+        await asyncio.sleep(_TICK)  # shows a block at the very end
         self.seconds = time.perf_counter() - self._begun - self._stood_still - _TICK
         self._ticking.cancel()
 
@@ -41,7 +41,7 @@ class Stopwatch:
             slept, worked = time.perf_counter(), time.process_time()
             await asyncio.sleep(_TICK)
             late = time.perf_counter() - slept - _TICK
-            # what this process was busy with itself counts
+            # without the time in which this process itself was busy
             stood_still = late - (time.process_time() - worked)
             if stood_still > _LATE:
                 self._stood_still += stood_still

@@ -93,7 +93,7 @@ class Threaded:
     """A server in a thread of its own: it acts while the client's loop stands still."""
 
     def __init__(self, farewell: bytes | None, context: ssl.SSLContext | None = None) -> None:
-        self.farewell = farewell  # said after each answer to a call; None: the connection is closed instead
+        self.farewell = farewell  # sent after each answer to a call; None: the connection is closed instead
         self.requests: list[bytes] = []
         self._context = context
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -127,7 +127,7 @@ class Threaded:
                 self.requests.append(head.split()[1])
                 answer = ANSWER.replace(b'"ch-1"', b'"ch-%d"' % (len(self.requests) - 1))
                 connection.sendall(HEAD % len(answer) + answer)
-                time.sleep(0.02)  # apart from the answer
+                time.sleep(0.02)  # in a segment of its own, after the answer
                 if self.farewell is None:
                     return
                 connection.sendall(self.farewell)
@@ -189,7 +189,7 @@ async def test_a_connection_that_ended_or_says_more_than_it_was_asked_takes_no_m
                 await asyncio.sleep(0.1)
             charge = await client.reservations.charge(f"r-{number}", order_number="o-1")
             assert charge.id == f"ch-{number}"
-    await asyncio.sleep(0.1)  # the farewells over TLS
+    await asyncio.sleep(0.1)  # the TLS close messages arrive
     assert threaded.requests == [f"/v1/reservations/r-{n}/charge".encode() for n in range(5)]
 
 

@@ -84,7 +84,7 @@ async def test_a_refused_connection_proves_nothing_behind_a_middleware(raw_serve
     ):
         await client.reservations.charge("r-0", order_number="o-1")
         await raw_server.stop()
-        await asyncio.sleep(0.05)  # the connection that was kept is seen to be closed
+        await asyncio.sleep(0.05)  # asyncio notices that the idle connection was closed
         with pytest.raises(OutcomeUnknown):
             await client.reservations.charge("r-1", order_number="o-1")
 
@@ -203,7 +203,7 @@ async def test_honest_refusals_keep_the_budget_filled(raw_server: RawServer, rec
 
 async def test_a_session_with_credentials_of_its_own_is_one_clear_error(raw_server: RawServer) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # newer releases of aiohttp discourage it
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer releases of aiohttp deprecate it
         session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("shop", "secret"))
     async with (
         session,

@@ -50,7 +50,7 @@ async def charge(client: VoucherClient, number: str = "r-1") -> Charge:
 
 
 async def failure_of(client: VoucherClient) -> tuple[VoucherError, float]:
-    await client.reservations.charge("r-0", order_number="o-0")  # the token is there, the connection is warm
+    await client.reservations.charge("r-0", order_number="o-0")  # fetches the token and opens a connection
     async with Stopwatch() as watch:
         with pytest.raises(VoucherError) as caught:
             await charge(client)
@@ -114,7 +114,7 @@ async def test_a_refused_connection_is_not_sent(raw_server: RawServer, session: 
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         error = await check_not_sent(raw_server, session, nowhere)
     assert error.facts is not None
-    assert error.facts.attempts > 1  # repeating is safe, and was tried
+    assert error.facts.attempts > 1  # a repeat is safe, and was tried
 
 
 @pytest.mark.parametrize("session", ["own", "given"])
@@ -185,7 +185,7 @@ async def test_a_refusal_is_answered_and_made_once(raw_server: RawServer, status
     async with raw_server.client() as client:
         error, _ = await failure_of(client)
     assert isinstance(error, ApiError)
-    assert (error.fate, error.looked) == (Fate.UNKNOWN, False)  # its voucher is not known: nothing to read
+    assert (error.fate, error.looked) == (Fate.UNKNOWN, False)  # without its voucher there is no list to read
     assert error.pending is not None
     assert len(raw_server.requests) == 2
 
@@ -272,7 +272,7 @@ async def test_a_server_that_goes_on_refusing_is_not_asked_without_end(raw_serve
 
 async def test_a_deadline_that_passed_already_sends_nothing(raw_server: RawServer) -> None:
     async with raw_server.client() as client:
-        await charge(client, "r-0")  # the token is there, the connection is warm
+        await charge(client, "r-0")  # fetches the token and opens a connection
         deadline = Deadline(client._transport.clock, -1.0)
         with pytest.raises(VoucherError) as caught:
             await client._transport.send(build(CHARGE_RESERVATION, ids={"id": "r-1"}), deadline)

@@ -30,7 +30,7 @@ def in_child(work: Callable[[], object]) -> Callable[[], Any]:
     """Fork; gives what waits for the child and returns what it made, as JSON says it."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # from Python 3.12 on, forking a process with threads is warned of
+        # Python 3.12 and later warn when a process with threads forks
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -39,7 +39,7 @@ def in_child(work: Callable[[], object]) -> Callable[[], Any]:
             warnings.simplefilter("error")
             os.write(writing, json.dumps(work()).encode())
             status = 0
-        except BaseException:  # noqa: BLE001 - nothing may come back into the tests of the parent
+        except BaseException:  # noqa: BLE001 - nothing may return into the parent's tests
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -107,7 +107,7 @@ async def test_a_client_in_use_serves_the_child_and_goes_on_serving_the_parent()
 
         result = in_child(running(child))
         assert await asyncio.to_thread(result) == ["1.00", "1.00"]
-        # the child has made a newer reservation, which is what another process may do at any time
+        # the child's newer reservation has superseded it, as any other process's would
         assert (await asyncio.gather(under_way, return_exceptions=True))[0] is not None
         assert await pay(client, other, "A-5") == "1.00"
         assert emulator.balance(other.id) == 47

@@ -19,7 +19,7 @@ CHARGES = 20
 async def test_a_restart_costs_no_call(raw_server: RawServer, session: str) -> None:
     async with raw_server.client(timeout=Timeout(total=8.0, connect=1.0)) as client:
         await client.reservations.charge("r-0", order_number="o-0")
-        client._transport.budget.level = 0.0  # a gap takes nothing from it
+        client._transport.budget.level = 0.0  # a gap takes nothing from the budget
         if session == "cold":
             assert client._transport.session._own is not None
             await client._transport.session._own.close()

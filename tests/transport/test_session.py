@@ -56,7 +56,7 @@ def test_a_loop_that_was_closed_without_ceremony_does_not_stop_the_client() -> N
     async def call(server: RawServer, client: VoucherClient) -> None:
         assert (await charge(client)).startswith("ch-")
         await server.stop()
-        await asyncio.sleep(0.01)  # the server's farewell arrives, so that no socket is left open
+        await asyncio.sleep(0.01)  # the TLS close message arrives, so that no socket stays open
 
     async def start() -> tuple[RawServer, VoucherClient]:
         server = RawServer()

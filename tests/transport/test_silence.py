@@ -166,4 +166,5 @@ async def test_a_body_that_is_written_after_its_call_ended_limits_nothing(raw_se
     async with raw_server.client() as client:
         client._transport.session.__class__ = Remembering
         await charge(client)
-    assert [(body.begun, body.limit) for body in bodies] == [(1, None)] * 2  # of the token, and of the charge
+    # the token request, and the charge
+    assert [(body.begun, body.limit) for body in bodies] == [(1, None)] * 2

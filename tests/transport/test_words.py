@@ -71,7 +71,7 @@ async def test_a_refused_token_names_the_token_and_the_call(raw_server: RawServe
     await refusing.start()
     refusing.scripts = [reply({"error": "invalid_client", "error_description": "no"}, 401)]
     async with raw_server.client(token_url=f"{refusing.url}/token") as client:
-        for _ in range(2):  # also what is remembered for the next caller
+        for _ in range(2):  # twice, as a failure is remembered for the next caller
             with pytest.raises(VoucherError) as caught:
                 await client.vouchers.get("v-1")
             text = str(caught.value)

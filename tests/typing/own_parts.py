@@ -44,7 +44,7 @@ class Metrics(Hook):
         assert_type(event.what, Happened)
         assert_type(event.operation, str)
         assert_type(event.proof, Proof | None)
-        text: str = event.what  # what compares with texts goes on working
+        text: str = event.what  # comparing the enum with texts keeps working
         assert_type(text == "done", bool)
 
 

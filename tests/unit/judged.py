@@ -45,7 +45,7 @@ CREATION = PendingOutcome(
     operation="createVoucher", voucher_id="V", amount=VOUCHER.amount, currency="EUR", since=NOON, sent_at=NOON
 )
 SMALL = attrs.evolve(VOUCHER, currency="eur")
-LATE = 1000.0  # seconds: later than any window
+LATE = 1000.0  # seconds, beyond any window
 CONFLICT = Conflict("HTTP 409", status=409)
 LIMITED = RateLimited("HTTP 429", status=429, retry_after=2.0)
 

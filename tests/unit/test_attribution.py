@@ -130,7 +130,7 @@ def test_a_cut_column_tells_two_calls_of_one_order_by_what_is_left_or_not_at_all
     assert likeness_of(other, cut) is Likeness.OTHER
     assert likeness_of(one, LONG) is likeness_of(other, LONG) is Likeness.RECOGNISABLE
     assert are_confusable(one, other)
-    assert are_confusable(pending(), pending(reference=THEIRS))  # a column of 8 would keep none of them apart
+    assert are_confusable(pending(), pending(reference=THEIRS))  # 8 characters hold neither reference
     assert are_confusable(pending(), pending(reference=None))
     assert are_confusable(pending(reference=None), pending())
     assert not are_confusable(pending(), pending(order_number="B-1", reference=THEIRS))
@@ -146,7 +146,7 @@ REFUND: dict[str, Any] = {"reference": None, "known": (), "known_whole": True}
         ("A-1", Likeness.EQUAL),
         (f"a-1~{THEIRS}", Likeness.RECOGNISABLE),
         (f"A-1~{THEIRS[:4]}", Likeness.RECOGNISABLE),
-        (f"A-1~{THEIRS[:3]}", Likeness.OTHER),  # shorter than any column
+        (f"A-1~{THEIRS[:3]}", Likeness.OTHER),  # a shorter cut than any column's
         (f"A1{THEIRS}", Likeness.RECOGNISABLE),
         (None, Likeness.RECOGNISABLE),
         (f"A-12~{THEIRS}", Likeness.OTHER),

@@ -100,7 +100,7 @@ def test_limits_that_end_close_together_are_looked_at_together() -> None:
         limits = Limits()
         ends = await asyncio.gather(*(wait(limits, SOON + number / 1000) for number in range(50)))
         assert ends == ["timed out"] * 50
-        # the sleeps set timers of their own, for NEVER
+        # without the timers of the sleeps, which end after NEVER
         looks = [timer.when() for timer in loop.timers if timer.when() < loop.time()]
         assert len(looks) > 2
         assert all(later - sooner > _GRAIN * 0.99 for sooner, later in itertools.pairwise(looks))

@@ -38,7 +38,7 @@ async def test_silence_is_told_apart_from_the_end() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asyncio.sleep(NEVER)
         assert limit.fell_silent()
-        assert not limit.fell_silent()  # it was taken back
+        assert not limit.fell_silent()  # the silence was withdrawn
         await asyncio.sleep(0)
     task = asyncio.current_task()
     assert task is not None
@@ -102,7 +102,7 @@ async def test_what_came_while_the_process_itself_stood_still_was_heard() -> Non
     with here, there, Limits().limit(NEVER) as limit:
         limit.silence(SOON)
         there.send(b"x")
-        loop.call_soon(time.sleep, 3 * SOON)  # a stopped process, or one that computes
+        loop.call_soon(time.sleep, 3 * SOON)  # blocks the loop, as a stopped or computing process
         while not await loop.sock_recv(here, 1):
             pass
         limit.heard()

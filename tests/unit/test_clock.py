@@ -235,7 +235,7 @@ class TestOriginals:
         server = ServerClock(clock)
         for _ in range(2):
             server.observe(self.TEXT, clock.monotonic(), original=True)
-            if moved:  # one server's clock is behind another's
+            if moved:  # a date of another machine, whose clock is behind
                 server.observe("Thu, 01 Jan 2026 18:00:03 GMT", clock.monotonic())
             clock.advance(4.0)
         date = NOON.replace(hour=18)

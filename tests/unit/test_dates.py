@@ -43,7 +43,7 @@ async def test_a_date_that_stands_still_while_time_went_on_is_that_of_a_copy() -
     answered(server, server_clock)
     assert await whole(looks, server)
     server.clock.advance(1.4)
-    assert await whole(looks, server)  # within the second of a date, and a skew
+    assert await whole(looks, server)  # within the resolution of dates, and the skew of clocks
     server.clock.advance(1.1)
     assert not await whole(looks, server)
     server.date = NOON + seconds(1)
@@ -85,7 +85,7 @@ async def test_a_date_may_stand_still_where_those_that_are_no_copies_do() -> Non
     assert await whole(looks, server)  # a server whose clock stands still
     answered(server, server_clock)
     server.clock.advance(2.0)
-    assert not await whole(looks, server)  # it does not
+    assert not await whole(looks, server)  # here the clock moves
 
 
 async def test_without_any_other_date_two_looks_a_second_apart_have_to_tell() -> None:
@@ -147,7 +147,7 @@ async def test_a_list_whose_date_is_behind_that_of_another_answer_may_be_a_copy(
     assert await whole(looks, server, "V")
     server.clock.advance(5.0)
     answered(server, server_clock)
-    assert not await whole(looks, server, "W")  # five seconds behind what another answer has told
+    assert not await whole(looks, server, "W")  # five seconds behind the date of another answer
     assert not await whole(looks, server, "V")
 
 

@@ -19,7 +19,7 @@ DAY = 86_400.0
 KINDS = {"chargeReservation": "charge", "refundCharge": "refund", "rechargeVoucher": "recharge"}
 CHARGE, REFUND, RECHARGE = (RULES[operation] for operation in KINDS)
 OPERATIONS = pytest.mark.parametrize("operation", KINDS)
-COUNTED = ["refundCharge", "rechargeVoucher"]  # by the ids that were there before
+COUNTED = ["refundCharge", "rechargeVoucher"]  # told apart by the ids known before
 
 
 def pending(operation: str = "chargeReservation", **changes: Any) -> PendingOutcome:
@@ -98,7 +98,7 @@ class TestTheClient:
     @pytest.mark.parametrize(
         ("client_id", "learnt", "shown", "expected"),
         [
-            (None, "shop", "other", "certain"),  # of a client that nobody knows
+            (None, "shop", "other", "certain"),  # a client that is not known
             ("shop", None, "shop", "certain"),
             ("shop", None, "other", "unclear"),
             ("shop", "entity", "entity", "certain"),

@@ -80,7 +80,7 @@ class TestWhatIsUnclear:
 
     def test_after_an_answer_of_2xx_nothing_is_sent_again(self, found: Finding) -> None:
         given = evidence(found, absences=9, quiet=0.0, repeatable=True, answered=True)
-        # something was done: the one entry that is recognised is that
+        # an effect exists, so one recognised entry is it
         assert decide(CHARGE, given) is (Move.DONE if len(found.recognised) == 1 else Move.WAIT)
 
 
@@ -221,7 +221,7 @@ class TestAnEntryWithAnotherAmount:
         ({"refused": True}, True),
         ({"refused": True, "absences": 1}, False),
         ({"refused": True, "quiet": LAG - 0.1}, True),
-        ({"refused": True, "quiet": LAG}, False),  # by now the list tells
+        ({"refused": True, "quiet": LAG}, False),  # by now the list shows every effect
         ({"repeat_refused": True}, False),
         ({"repeat_refused": True, "quiet": WINDOW}, True),
         ({"quiet": WINDOW}, False),

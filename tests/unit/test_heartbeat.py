@@ -64,7 +64,7 @@ def test_it_beats_on_the_next_loop_when_one_stands_still_and_goes_on_with_that_o
     assert len(beats.at) == 1
     beats.heart.release("b")
     first.run_until_complete(asyncio.sleep(20.0))
-    assert len(beats.at) >= 4  # the call on the first loop is under way
+    assert len(beats.at) >= 4  # the call on the first loop is still under way
     second.close()
     beats.heart.release("a")
     ended = len(beats.at)

@@ -38,7 +38,7 @@ async def test_what_is_absent_past_the_window_was_not_done() -> None:
     early = case(server, quiet=59.0)
     assert (await server.look(early))[0] is Move.WAIT
     assert "on its way" in early.reason
-    server.voucher = ServerError("HTTP 500", status=500)  # the balance is read where it is needed alone
+    server.voucher = ServerError("HTTP 500", status=500)  # the balance is read only where it is needed
     assert await server.look(case(server)) == (Move.NOT_DONE, Proof.ABSENT)
     refund = attrs.evolve(PENDING, operation="refundCharge", known=(), known_whole=True)
     assert await server.look(case(server, pending=refund)) == (Move.NOT_DONE, Proof.ABSENT)
@@ -227,10 +227,10 @@ async def test_a_living_reservation_is_charged_again_while_its_caller_waits() ->
         ("chargeReservation", 1.0, 30.0, Move.WAIT),
         ("chargeReservation", 1.5, 1.0, Move.WAIT),
         ("chargeReservation", 2.0, 30.0, Move.REPEAT),
-        ("chargeReservation", 1.0, 0.5, Move.REFUSED),  # there is no time to send it again
+        ("chargeReservation", 1.0, 0.5, Move.REFUSED),  # no time is left to send it again
         ("chargeReservation", 1.0, 1.0, Move.REFUSED),
         ("refundCharge", 2.0, 30.0, Move.WAIT),
-        ("refundCharge", 10.0, 30.0, Move.REPEAT),  # the first delivery would show by then
+        ("refundCharge", 10.0, 30.0, Move.REPEAT),  # by then the list shows what the first delivery did
     ],
 )
 async def test_what_was_limited_is_sent_again_in_time(

@@ -89,13 +89,13 @@ def test_the_client_ids_that_entries_carry_are_learnt_for_their_operation(
 @pytest.mark.parametrize(
     ("stamps", "least", "most"),
     [
-        ((1.0,), 0, 0),  # within the time in which it was made
+        ((1.0,), 0, 0),  # within the time in which the entry was made
         ((-3.0,), -3, 0),
         ((5.0,), 0, 3),
         ((5.5,), 3.5, 3.5),
-        ((3602.0,), 3600, 3600),  # always another clock's
+        ((3602.0,), 3600, 3600),  # always from a machine with another clock
         ((-3600.0,), -3600, -3600),
-        ((3602.0, 1.0), 0, 3600),  # one of two clocks, now this, now that
+        ((3602.0, 1.0), 0, 3600),  # from two machines in turn
         ((-9.0, 11.0, 0.0), -9, 9),
     ],
 )

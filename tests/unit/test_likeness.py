@@ -194,7 +194,7 @@ def test_two_numbers_that_a_server_makes_equal_are_confusable(one: str, other: s
 def test_two_numbers_that_are_equal_up_to_a_cut_are_confusable(
     begin: str, end: str, length: int, tail: str
 ) -> None:
-    one = begin + end + "0123456789AB"  # long enough for every cut: a filter would leave few of them
+    one = begin + end + "0123456789AB"  # long enough for every cut, as a filter would reject most draws
     assert confusable(one, one[:length] + tail)
 
 

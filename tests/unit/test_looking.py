@@ -35,7 +35,7 @@ T = TypeVar("T")
 VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
 
 
-# what is asked for
+# requests
 
 
 async def test_no_filter_is_asked_for() -> None:
@@ -84,7 +84,7 @@ async def test_a_server_that_refuses_a_size_is_asked_for_a_smaller_one_and_remem
     taken = [int(size or 0) for size in server.sizes if int(size or 0) <= most]
     assert len(taken) == 30
     assert low <= min(taken) <= max(taken) <= high
-    assert len(server.asked) <= 32  # what was refused is not tried again
+    assert len(server.asked) <= 32  # a refused page size is not tried again
 
 
 async def test_a_server_that_takes_no_size_is_asked_without() -> None:
@@ -116,7 +116,7 @@ async def test_a_server_that_refuses_even_that_and_another_error_are_believed(er
         await looks.read("V", server.deadline())
 
 
-# whole
+# completeness
 
 
 async def test_a_list_is_whole_when_it_has_as_many_entries_as_it_says() -> None:
@@ -185,7 +185,7 @@ async def test_one_copied_page_makes_a_list_a_copy(copied: int) -> None:
     assert (look.whole, ids(look)) == (False, ["c-1", "c-2"])
 
 
-# what is read beside
+# other reads
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
         refund("refund"),
         charge("charge", type=ChargeType.charge),
         charge("recharge", type=ChargeType.recharge),
-        refund("more", amount=Decimal("5.01")),  # servers show amounts in other forms
+        refund("more", amount=Decimal("5.01")),  # servers may show amounts in other forms
         charge("new", type=ChargeType("transfer")),
     ]
     server = one(*entries)
@@ -271,7 +271,7 @@ def test_absence_counts_by_two_dates_where_nothing_tells_that_of_the_server() ->
     assert not looking.is_absent_now("/vouchers/V", missing(0, 0.0))
     assert not looking.is_absent_now("/vouchers/V/complete", missing(2, 2.0))
     assert looking.is_absent_now("/vouchers/V", missing(4, 4.0))
-    assert not looking.is_absent_now("/vouchers/V", missing(4, 8.0))  # the date of a copy stands still
+    assert not looking.is_absent_now("/vouchers/V", missing(4, 8.0))  # a copy's date stands still
 
 
 async def test_a_currency_is_read_when_it_is_not_known() -> None:

@@ -16,7 +16,7 @@ async def test_a_long_list_is_read_from_its_newest_end_back_to_a_day_before(*, n
     long = Long(20, newest_first=newest_first)
     look = await read(long.server, long.newest)
     first = [1, 2, 3] if newest_first else [1, 20, 19, 18]
-    assert long.server.numbers == first  # a page holds ten hours
+    assert long.server.numbers == first  # one page holds ten hours of charges
     assert (look.whole, look.all) == (True, False)
     assert "c-199" in ids(look)
     assert {f"c-{number}" for number in range(175, 200)} <= set(ids(look))

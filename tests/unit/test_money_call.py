@@ -150,7 +150,7 @@ def test_only_a_limited_rate_is_worth_waiting_for(error: ApiError, expected: flo
 
 @pytest.mark.parametrize("fraction", [0.0, 0.999])
 def test_a_request_is_bound_by_the_last_moment_at_which_it_can_be_carried_out(fraction: float) -> None:
-    # the server stamped NOON, and cut the fraction of a second off
+    # the server's date is NOON, without its fraction of a second
     until = case(anchor=ANCHOR).until(705.0, NOON + seconds(605), 30.0, 10.0)
     last = NOON + seconds(fraction + 605.0 + 30.0 + 10.0)
     assert until is not None

@@ -122,7 +122,7 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
                 "checkout/finishing.py::_child",
                 "checkout/finishing.py::run",
                 "checkout/recorded.py::_replay",
-                "payments/recording.py::may_deny",  # asks the machine whether it may be said
+                "payments/recording.py::may_deny",  # asks the machine first
                 "payments/recording.py::released",
                 "payments/recording.py::failed",
                 "payments/recording.py::settled",

@@ -76,7 +76,7 @@ def test_a_reference_in_which_one_character_changed_is_hardly_ever_one(
     reference: str, index: int, other: str
 ) -> None:
     changed = reference[:index] + other + reference[index + 1 :]
-    assert is_reference(changed) == (changed == reference) or index < 8  # 1 of 900 by chance
+    assert is_reference(changed) == (changed == reference) or index < 8  # 1 of 900 keeps its checksum
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_an_order_number_without_a_reference_stays_as_it_is(shown: str | None) -
 
 def test_letters_that_fold_to_ascii_are_not_taken_for_it() -> None:
     template = format_of("{order}~k{ref}")
-    assert template.split(f"A-1~\u212a{REFERENCE}") is None  # the sign of the kelvin
+    assert template.split(f"A-1~\u212a{REFERENCE}") is None  # the Kelvin sign

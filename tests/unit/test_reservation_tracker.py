@@ -163,7 +163,7 @@ times = st.integers(0, 8)
 def test_the_reservation_the_server_holds_is_never_refused(flights: list[tuple[int, int, int]]) -> None:
     """Each flight is sent, taken by the server, and answered; the server's stamps are whole seconds."""
     moments = [sorted(flight) for flight in flights]
-    # requests are told apart by less than a second: the server takes each at its own moment
+    # requests less than a second apart: the server carries each out at its own moment
     calls = [
         (
             sent + 0.0001 * number,
@@ -214,7 +214,7 @@ def test_of_a_charged_reservation_no_more_is_kept_than_that_it_was_charged() -> 
     assert client.tracker.find("r-1") is None
     assert not client.tracker._newest
     assert client.tracker.is_charged(entry)
-    assert client.refused("r-0")  # it was replaced, and stays so
+    assert client.refused("r-0")  # a superseded reservation stays refused
 
 
 def test_a_charge_that_certainly_failed_may_be_made_again() -> None:
@@ -352,7 +352,7 @@ def test_the_end_of_a_reservation_is_a_fence_once_it_has_passed() -> None:
     begun = client.true.monotonic()
     client.true.advance(4)
     entry = client.note("r", sent=begun, created=4.0)
-    client.true.advance(1800 - 0.5)  # it was made when its answer came, at the latest
+    client.true.advance(1800 - 0.5)  # made before its answer, at the latest
     assert client.tracker.fence(entry) is None
     client.true.advance(0.5)
     assert client.tracker.fence(entry) == begun + 1804

@@ -20,7 +20,7 @@ from voucher_async.transport.retry import Attempt, Backoff, Budget, Verdict, jud
 RETURN, DONE, FAIL, REPEAT = Verdict.RETURN, Verdict.DONE, Verdict.FAIL, Verdict.REPEAT
 AGAIN = Verdict.REAUTHENTICATE
 
-# contract section 6, read anew: which classes may be repeated when nobody knows what became of the request
+# a second reading of the contract: classes that may be repeated after an unknown fate
 REPEATED_WHEN_UNKNOWN = {
     Retry.SAFE: True,
     Retry.SAME_STATE: True,

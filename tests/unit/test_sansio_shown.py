@@ -85,7 +85,7 @@ def test_nothing_that_steers_a_terminal_is_shown_as_it_is(kind: str) -> None:
         text.encode()
     message = errors[0].message
     if message is None:
-        return  # JSON with lone surrogates is none
+        return  # lone surrogates cannot be JSON
     assert message.encode("ascii").decode("unicode_escape").encode(errors="surrogatepass") == said.encode(
         errors="surrogatepass"
     )
@@ -204,7 +204,7 @@ def seconds_of_plain_text() -> float:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_no_text_takes_much_longer_than_a_plain_one(unit: str) -> None:
-    # another process may have the processor just now
+    # another process may delay one of the runs
     assert any(seconds(unit) < 10 * seconds_of_plain_text() for _ in range(3))
 
 

@@ -133,7 +133,7 @@ def test_a_changed_record_keeps_what_this_version_does_not_know() -> None:
     assert (content["colour"], content["unknown"]) == ({"red": [1, {"deep": None}]}, 7)
     assert content["parameters"]["region"] == "EU"
     assert [step.get("request") for step in content["transitions"]] == [None, "abc", None, None]
-    assert content["failure"] is None  # it took along what was in it
+    assert content["failure"] is None  # the failure's text may contain it
     assert from_json(json.dumps(content)).charge == charge
 
 
@@ -142,7 +142,7 @@ def test_what_is_shrunk_keeps_it_too_and_what_is_erased_does_not() -> None:
 
     shrunk = json.loads(to_json(newer().shrunk()))
     assert (shrunk["colour"], shrunk["transitions"]) == ({"red": [1, {"deep": None}]}, [])
-    assert erased(newer(), b"key").unknown == {}  # an order number may be in it
+    assert erased(newer(), b"key").unknown == {}  # an order number may be in an unknown field
 
 
 def test_members_that_an_older_version_cannot_have_are_not_kept() -> None:

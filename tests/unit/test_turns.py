@@ -292,7 +292,7 @@ def test_a_turn_whose_event_loop_died_does_not_block_the_next_loop() -> None:
 
     async def die_holding() -> None:
         await lock.hold("a").__aenter__()
-        asyncio.ensure_future(lock.hold("a").__aenter__())  # noqa: RUF006 - it is left waiting on purpose
+        asyncio.ensure_future(lock.hold("a").__aenter__())  # noqa: RUF006 - left waiting on purpose
         await asyncio.sleep(0)
 
     async def use() -> None:

@@ -1,4 +1,4 @@
-"""Tokens: what they are, where they are kept, and who requests a new one when."""
+"""Tokens: their life, their store, and their renewal."""
 
 from voucher_async.auth.provider import TokenProvider
 from voucher_async.auth.store import MemoryTokenStore, StoredToken, TokenStore, check_store, store_key

@@ -79,7 +79,7 @@ class Flight:
         self._landed = True
         self._work = None
         if not task.cancelled():
-            task.exception()  # SystemExit and its kin reach the loop's caller by themselves
+            task.exception()  # or asyncio logs it; SystemExit and KeyboardInterrupt reach the loop anyway
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -99,8 +99,8 @@ class Flight:
     @staticmethod
     def _bury(task: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
         """End a task whose event loop was closed under it: it can neither run nor be cancelled any more."""
-        # code that awaits or talks to the loop while it unwinds cannot do so; there is nobody to tell
+        # a coroutine that awaits while it unwinds raises here, and no caller is left to receive that
         with contextlib.suppress(Exception):
             work.close()
-        # asyncio complains when a pending task is deleted, and has no public way to say that this one is over
+        # asyncio logs a pending task that is deleted, and has no public switch against that
         setattr(task, _COMPLAIN, False)

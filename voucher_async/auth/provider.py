@@ -1,4 +1,4 @@
-"""Provider of the token: one request at a time, made early, and nobody waits while the old one is good."""
+"""Provider of the token: one request at a time, made early, so that callers seldom wait."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _logger: Final = logging.getLogger("voucher_async")
 class TokenProvider:
     """Obtains tokens and keeps the newest one.
 
-    * Up to its soft threshold a token is handed out and nothing else happens.
-    * From there to the hard threshold it is still handed out, while a new one is requested in the background.
-      When that fails, nobody notices: it is tried again after 1 s, 2 s, 4 s ... 60 s (half of it random), not
+    * Up to its soft threshold a token is returned and nothing else happens.
+    * From there to the hard threshold it is still returned, while a new one is requested in the background.
+      When that fails, no call does: it is tried again after 1 s, 2 s, 4 s ... 60 s (half of it random), not
       before the server's Retry-After is over.
     * From the hard threshold on callers wait for the request under way. If it fails, all of them get the
       error, each an object of its own, and the next caller starts a new request. Only two errors are
@@ -139,7 +139,7 @@ class TokenProvider:
             await flight.wait()
             if flight.error is not None:
                 raise _again(flight.error)
-            # a token so short-lived that it is past its threshold already is the best there is
+            # a token that is past its refresh threshold from the start is still the freshest to be had
             if flight.token is not None and flight.token is self._token:
                 return flight.token
 
@@ -149,7 +149,7 @@ class TokenProvider:
         The store forgets it at the next refresh, or when the provider is closed.
 
         Args:
-            token: the very object that was handed out, or its text. With the object a late complaint is told
+            token: the very object that was returned, or its text. With the object a late complaint is told
                 apart even when the token endpoint gave the same text again.
         """
         current = self._token
@@ -200,7 +200,7 @@ class TokenProvider:
         flight = Flight(background=background)
         former, self._flight = self._flight, flight
         if former is not None:
-            former.cancel()  # it is over, or its event loop ended
+            former.cancel()  # the task has ended, or its event loop has
         flight.start(self._fly(flight))
         return flight
 
@@ -213,7 +213,7 @@ class TokenProvider:
             if cancelled_from_outside():
                 raise
             self._failed(flight, VoucherError("the token request was cancelled from within"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must be told
+        except Exception as error:  # noqa: BLE001 - any failure has to reach the callers that wait
             failure = VoucherError(f"the token request failed unexpectedly ({type(error).__name__})")
             failure.__cause__ = error
             self._failed(flight, failure)
@@ -247,7 +247,7 @@ class TokenProvider:
         rejections = self._rejections
         grant = await self._fetch()
         if self._rejections != rejections and self._was_rejected(grant):
-            # it was refused while this answer was on its way: ask once more, now that the server may know
+            # a 401 rejected this very token while its answer was on the way: fetch once more
             asked = self._monotonic()
             grant = await self._fetch()
         token = Token.granted(grant, self._clock, asked=asked, jitter=self._random())
@@ -268,7 +268,7 @@ class TokenProvider:
     def _failed(self, flight: Flight, error: VoucherError) -> None:
         flight.error = error.with_traceback(None)
         if flight is not self._flight:
-            return  # cancelled, and its unwinding failed: that says nothing about the token endpoint
+            return  # cancelled, then failed while unwinding: the token endpoint is not to blame
         now = self._monotonic()
         retry_after = (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
         remembered = min(retry_after, REMEMBERED)
@@ -302,7 +302,7 @@ class TokenProvider:
         )
         try:
             self._on_refresh(event)
-        except Exception:  # noqa: BLE001 - an observer is somebody else's code, and told of in the log
+        except Exception:  # noqa: BLE001 - an observer is foreign code; its failure is logged
             quietly(_logger.exception, "on_refresh failed and was ignored")
 
 

@@ -1,4 +1,4 @@
-"""Getting along with the other processes that use the same token store - and with a store that is broken."""
+"""Sharing a token store with other processes, and going on without one that fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 class _UnsoundError(Exception):
-    """A store gave what no store can give."""
+    """A store returned a value that no store can return."""
 
 
 def _anything(_: object) -> bool:
@@ -44,7 +44,7 @@ def _anything(_: object) -> bool:
 
 
 def _is_token(given: object) -> bool:
-    """True when it is a sound token or None: one that was pickled, say, was not checked when it was made."""
+    """True for None or a sound token; one that was unpickled, say, was not checked when it was made."""
     if isinstance(given, StoredToken):
         try:
             attrs.validate(given)
@@ -59,7 +59,7 @@ def _is_lease(given: object) -> bool:
 
 
 async def _sound(given: object, is_sound: Callable[[object], bool]) -> object:
-    """Await what a method of a store returned, and look at what comes of it."""
+    """Await the result of a store's method, and check it."""
     if not isinstance(given, Awaitable):
         raise _UnsoundError(f"it gave a {type(given).__name__} that cannot be awaited")
     result = await cast("Awaitable[object]", given)
@@ -110,7 +110,7 @@ class StoreVisit:
         try:
             yield
         except GeneratorExit:
-            # the event loop is gone and nothing can be awaited: the lease runs out by itself
+            # the event loop is closed, so nothing can be awaited: the lease expires by itself
             raise
         except BaseException:
             await self._release(lease)
@@ -143,8 +143,8 @@ class StoreVisit:
             if cancelled_from_outside():
                 raise
             reason = "cancelled from within"
-        except Exception as error:  # noqa: BLE001 - a store is somebody else's code and must not fail a payment
-            # the class alone: what a store's error says may quote the token
+        except Exception as error:  # noqa: BLE001 - a store is foreign code, and must not fail a payment
+            # the class alone: the text of a store's error may quote the token
             reason = type(error).__name__
         quietly(_logger.warning, "token store: %s failed (%s); going on without it", what, reason)
         return default
@@ -178,7 +178,7 @@ async def share(
     if token is not None:
         return token
     async with visit.releasing(lease):
-        # between the last look and the lease another process may have been done
+        # another process may have saved a token between the last read and this lease
         token = usable(await visit.load()) if lease else None
         if token is None:
             token = await request()

@@ -27,7 +27,7 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
 def _check_token(_instance: object, _attribute: object, value: Any) -> None:
-    # what comes out of a shared store becomes a header; the message must not quote it
+    # a token from a shared store becomes a header; the message must not quote it
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise ValueError("access_token must be a text of visible ASCII characters")
 
@@ -52,7 +52,7 @@ def _to_seconds(value: Any) -> float:
 @conceals("access_token")
 @attrs.frozen(kw_only=True)
 class StoredToken:
-    """A token as it lies in a store, readable by other processes and machines.
+    """A token in a store, readable by other processes and machines.
 
     Attributes:
         access_token: the token; secret, not shown in the repr.
@@ -69,11 +69,11 @@ class StoredToken:
     lifetime: float = attrs.field(converter=_to_seconds)
 
     def __attrs_post_init__(self) -> None:
-        # a store may write it with whatever it likes, which need not know of subclasses of str
+        # a store's serializer need not accept a subclass of str
         object.__setattr__(self, "access_token", str(self.access_token))
 
     def to_json(self) -> str:
-        """As JSON text; it holds the token, so keep it where only your own processes read."""
+        """The value as JSON; it holds the token, so keep it where only your own processes read."""
         content = {
             "access_token": conceal(self.access_token),
             "expires_at": self.expires_at.isoformat(),
@@ -99,7 +99,7 @@ class StoredToken:
 
     @classmethod
     def _read(cls, text: str | bytes) -> StoredToken | None:
-        # no error leaves this frame: it would take the text along, and what json and fromisoformat say of it
+        # no error may leave this frame: it would carry the text, and json and fromisoformat quote it
         try:
             content = Members(json.loads(conceal(str(text, "utf-8") if isinstance(text, bytes) else text)))
             return cls(
@@ -115,9 +115,9 @@ class StoredToken:
 class TokenStore(Protocol):
     """Keeps tokens for several clients or processes, and lets one of them at a time request a new one.
 
-    A store may fail: whatever it raises, and a silence of two seconds, is logged and the client goes on
-    without it. With Redis `save` is a `SET PX` until `expires_at`, `lease` a `SET NX PX` of a random value,
-    and `discard` and `release` delete by script when the value is still the one given.
+    A store may fail: an exception, or no answer within two seconds, is logged, and the client goes on
+    without the store. With Redis `save` is a `SET PX` until `expires_at`, `lease` a `SET NX PX` of a random
+    value, and `discard` and `release` delete by script when the value is still the one given.
     """
 
     async def load(self, key: str) -> StoredToken | None:
@@ -140,12 +140,12 @@ class TokenStore(Protocol):
             seconds: when the claim ends by itself, should its owner die.
 
         Returns:
-            What `release` needs, not empty; None while somebody else has the claim.
+            The claim for `release`, not empty; None while another client has it.
         """
         ...
 
     async def release(self, key: str, lease: str) -> None:
-        """Give a claim back; do nothing when it ended and is somebody else's now."""
+        """Give a claim back; do nothing when it has ended and another client has it."""
         ...
 
 
@@ -181,7 +181,7 @@ class MemoryTokenStore:
             del self._tokens[key]
 
     async def lease(self, key: str, seconds: float) -> str | None:
-        """Claim the right to request a new token; None while somebody else has it."""
+        """Claim the right to request a new token; None while another client has it."""
         now = self._clock.monotonic()
         held = self._leases.get(key)
         if held is not None and now < held[1]:
@@ -198,7 +198,7 @@ class MemoryTokenStore:
 
 
 def check_store(store: object) -> None:
-    """Refuse what can be no store, before anything is asked of it.
+    """Refuse an object that cannot be a store, before its first use.
 
     Raises:
         ConfigurationError: it is a class, or lacks methods of `TokenStore`.

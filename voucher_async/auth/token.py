@@ -1,4 +1,4 @@
-"""A token, and the moments that matter in its life."""
+"""A token, and the times of its renewal."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ASSUMED_LIFE: Final = 300.0
 request every few minutes, too long would cost a refused request each time."""
 
 LONGEST_LIFE: Final = 86_400.0
-"""Seconds a token is used at most, however long it lives: what an administrator changes about a client
-arrives within a day."""
+"""Seconds a token is used at most, however long it lives: an administrator's change of a client takes effect
+within a day."""
 
 _SHORTEST_SAID: Final = 1.0
 _LONGEST_SAID: Final = 10 * 366 * 86_400.0

@@ -1,4 +1,4 @@
-"""The lifecycle of a payment by voucher: reserve, then charge, for one voucher or for a whole order."""
+"""Payments by voucher: reserve, then charge, one voucher or all those of an order."""
 
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.held import HeldReservation

@@ -42,7 +42,7 @@ class Checkout:
     Leaving the block without `charge`, or with an exception, charges nothing; the reservations lapse.
 
     Args:
-        kit: what it works with.
+        kit: what checkouts work with.
         order_number: the order.
         currency: ISO 4217.
         key: the idempotency key.
@@ -115,9 +115,9 @@ class Checkout:
             InvalidInput: refused before anything was sent.
             ApiError: refused by the server, for example because the voucher does not hold that much.
             TransportError: no answer; a reservation may exist, unused it lapses.
-            OutcomeUnknown, CheckoutFailed: an earlier `charge` left money charged, or left that open.
-            IdempotencyMismatch: an earlier run with the key has charged other vouchers, or was asked for
-                another amount; nothing was sent.
+            OutcomeUnknown, CheckoutFailed: an earlier `charge` left a charge standing, or in doubt.
+            IdempotencyMismatch: an earlier run with the key has charged other vouchers, or reserved another
+                amount; nothing was sent.
             JournalFailed: the journal cannot be read; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
@@ -145,7 +145,7 @@ class Checkout:
                     )
                 else:
                     made = await self._kit.reservations.make(request, deadline)
-            self._check_open()  # it may have been charged meanwhile: what is held now lapses
+            self._check_open()  # the checkout may have been charged meanwhile: this reservation then lapses
             held = HeldReservation(
                 made,
                 asked=asked,
@@ -175,11 +175,11 @@ class Checkout:
     async def charge(self, *, timeout: float | None = None) -> tuple[Charge, ...]:
         """Charge every reservation: all, or none.
 
-        When a later voucher fails, those charged before are refunded, which is not cut short by `timeout`.
-        A second call returns the same charges and sends nothing, as does one after an earlier run with the
-        same idempotency key, whatever was reserved in this one. When the caller is cancelled meanwhile, the
-        charge under way is finished; with vouchers left to charge everything is refunded then, otherwise the
-        charges stand. The hooks are told which.
+        When a later voucher fails, the earlier ones are refunded, and `timeout` does not limit that. A second
+        call returns the same charges and sends nothing, as does one after an earlier run with the same
+        idempotency key, whatever this run has reserved. When the caller is cancelled meanwhile, the charge
+        under way is finished; if others are still to be charged everything is refunded then, otherwise the
+        charges stand. The hooks receive which.
 
         Args:
             timeout: seconds for charging.
@@ -191,13 +191,13 @@ class Checkout:
             ReservationExpired: one of them cannot be charged any more; nothing was sent.
             ReservationSuperseded: a newer reservation of this client replaced one; nothing was sent.
             ReservationAlreadyCharged: one was charged outside this checkout; nothing was sent.
-            CheckoutFailed: one was refused; `outcomes` tells what became of each. When all that was charged
-                was refunded, the vouchers may be reserved anew, and charged.
+            CheckoutFailed: one was refused; `outcomes` has the outcome of each. When every charge was
+                refunded, the vouchers may be reserved anew, and charged.
             CheckoutUnknown: the same, and at least one outcome is open.
             OutcomeUnknown: an earlier `charge` was cancelled on its way, or another charge of one of the
                 reservations is open. Nothing was sent.
-            CallTimeout: another call was using one of the vouchers all the time; nothing was sent.
-            ChargeRefunded: an earlier run with the key has charged, and one of its charges was taken back.
+            CallTimeout: another call had a voucher's turn until the deadline; nothing was sent.
+            ChargeRefunded: an earlier run with the key has charged, and one of its charges was refunded.
             JournalFailed: the journal cannot be written; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
@@ -208,9 +208,9 @@ class Checkout:
             self._charges = await self._record.replayed.charges()
             return self._charges
         if not self._charging:
-            self._check_broken()  # at once: who waits for a turn in vain is told that nothing was sent
+            self._check_broken()  # before waiting for a turn, as a time-out there says "nothing was sent"
         deadline = self._kit.sender.deadline(timeout)
-        self._charging += 1  # from here on nothing is added, so that all is charged, or none
+        self._charging += 1  # from here on no reservation is added: all of them are charged, or none
         with known(*self._secrets):
             asked = PendingOutcome(
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
@@ -252,7 +252,7 @@ class Checkout:
     async def _charge_plan(self, context: CallContext, plan: Sequence[Planned]) -> tuple[Charge, ...]:
         charges: list[Charge] = []
         for planned in plan:
-            # until the charge is known, nothing of this order may be charged a second time
+            # until the outcome of this charge is known, charging the order again is refused
             self._broken = self._cut_short(planned.reservation)
             try:
                 charges.append(await self._charge_one(context, planned))

@@ -1,4 +1,4 @@
-"""Finishing a checkout that its owner has left: what was charged is completed, or taken back."""
+"""Finishing a checkout that its owner has left: its charges are completed, or refunded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def child_of(ownership: Ownership, record: CallRecord, planned: Planned) -> Call
     """The record of one charge of a checkout, not stored yet.
 
     Args:
-        ownership: who writes it.
+        ownership: this client's, which writes it.
         record: the checkout's.
         planned: the voucher.
     """
@@ -48,20 +48,20 @@ def child_of(ownership: Ownership, record: CallRecord, planned: Planned) -> Call
 async def finish(kit: CheckoutKit, recorder: Recorder, context: CallContext) -> CallState:
     """Finish a checkout that may have charged something, and whose owner has left it.
 
-    Each charge in doubt is settled. All of the plan charged: done. Some of it: that is taken back.
+    Each charge in doubt is settled. If all of the plan is charged, it is done; a part of it is refunded.
 
     Args:
-        kit: what to settle and refund with.
+        kit: settles and refunds.
         recorder: writes its record, which is this client's own, and `SENT`.
-        context: the call in which that is done; it outlives its caller once money moves.
+        context: the call, which outlives its caller once a money request is sent.
 
     Returns:
-        `DONE` when all of it is charged, `NOT_DONE` when nothing of it is.
+        `DONE` when all is charged, `NOT_DONE` when nothing is.
 
     Raises:
-        CheckoutUnknown: something is open; so is the record then.
-        CheckoutFailed: something is charged, and could not be taken back; the record is open then, too.
-        VoucherError: the journal failed, or the client was closed; the record is open then, too.
+        CheckoutUnknown: a charge or refund is open, and so is the record.
+        CheckoutFailed: a charge could not be refunded; the record is open.
+        VoucherError: the journal failed, or the client was closed; the record is open.
     """
     try:
         state = await _Finishing(kit, recorder.record, context).run()
@@ -90,8 +90,8 @@ class _Child:
     Attributes:
         planned: the voucher.
         record: the record of its charge.
-        refund: the refund of that.
-        error: why it is open.
+        refund: its refund.
+        error: the reason why it is open.
     """
 
     planned: Planned
@@ -144,7 +144,7 @@ class _Finishing:
         return CallState.NOT_DONE
 
     async def _child(self, planned: Planned) -> _Child:
-        """The record of a charge; one that is not there yet is used up, so that nobody sends it any more."""
+        """The record of a charge; a missing one is stored as ended, so that no worker sends it any more."""
         new = child_of(self._ownership, self._record, planned)
         never = new.step(
             CallState.NOT_DONE,
@@ -166,7 +166,7 @@ class _Finishing:
         """A child, once its record has ended.
 
         Raises:
-            OutcomeUnknown: it cannot be told how, or not yet.
+            OutcomeUnknown: its outcome is open.
         """
         if record.ended:
             return record
@@ -200,7 +200,7 @@ class _Finishing:
         """Refund the charges that stand.
 
         Raises:
-            CheckoutFailed: that did not work for all of them.
+            CheckoutFailed: some could not be refunded.
         """
         outcomes: list[HeldOutcome] = []
         for child in children:

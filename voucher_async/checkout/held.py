@@ -1,4 +1,4 @@
-"""A reservation in a checkout, and how long it can still be charged."""
+"""A reservation in a checkout, and the time in which it can still be charged."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class HeldReservation:
     """An amount of one voucher, held for a checkout. Made by `Checkout.reserve`.
 
     Args:
-        made: the reservation, and what the client wrote down of it.
+        made: the reservation, and its entry in the tracker.
         asked: the amount that was asked for, in currency units.
-        request: how it was made, for making it anew.
+        request: its request, for making it anew.
         key: stands for the voucher in a lock.
         target: stands for the voucher in records.
-        tracker: what the client knows of its reservations.
+        tracker: keeps this client's reservations.
     """
 
     __slots__ = ("_entry", "_reservation", "_tracker", "asked", "key", "request", "target")
@@ -54,7 +54,7 @@ class HeldReservation:
 
     @property
     def reservation(self) -> Reservation:
-        """The reservation as the server answered it, the newest one when it was renewed."""
+        """The reservation; after a renewal the newest one."""
         return self._reservation
 
     @property
@@ -81,8 +81,7 @@ class HeldReservation:
     def remaining(self) -> float:
         """Seconds in which it can still be charged, the safety margin taken off; 0 when it cannot.
 
-        Counted on the monotonic clock from the moment the reservation was asked for: a local date that is
-        wrong or jumps changes nothing.
+        Counted on the monotonic clock from its request: a local date that is wrong or jumps changes nothing.
         """
         return max(self._tracker.left(self._entry), 0.0)
 
@@ -105,20 +104,20 @@ class ChargedReservation(HeldReservation):
     """A reservation that an earlier run of its checkout, with the same idempotency key, has charged.
 
     Args:
-        planned: what the earlier run charged.
+        planned: the earlier run's charge.
     """
 
     __slots__ = ()
 
     def __init__(self, planned: Planned) -> None:
-        # the base's arguments are for what is still to be charged
+        # the base class asks for what only an uncharged reservation has
         self._reservation = planned.reservation
         self.asked: Decimal = planned.asked
         self.target: str = planned.target
 
     @property
     def remaining(self) -> float:
-        """Seconds in which it can still be charged: none, it was."""
+        """Seconds in which it can still be charged: 0."""
         return 0.0
 
     @property

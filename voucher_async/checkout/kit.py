@@ -1,4 +1,4 @@
-"""The kit of a checkout: what it works with, and nothing of what it does."""
+"""The collaborators of `redeem` and checkouts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CheckoutKit"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class CheckoutKit:
-    """The kit that `redeem` and checkouts work with.
+    """The objects that `redeem` and checkouts work with.
 
     Attributes:
         sender: sends the requests.
@@ -26,11 +26,11 @@ class CheckoutKit:
         charges: refunds.
         supervisor: runs money calls.
         joining: idempotency keys.
-        lock: who may use a voucher.
+        lock: gives turns to the users of a voucher.
         pauses: waits for the moment to renew.
-        report: tells hooks and the log.
-        base_url: whose vouchers they are, for the lock keys.
-        lock_key: what voucher codes are digested with for the lock; not shown.
+        report: reports to hooks and the log.
+        base_url: the API's address, a part of the lock keys.
+        lock_key: the digest key of voucher codes in the lock; not shown.
     """
 
     sender: Sender

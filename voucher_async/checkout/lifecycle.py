@@ -40,8 +40,8 @@ class _Payment:
 
     Attributes:
         request: reserves the amount.
-        turn: stands for the voucher in the lock.
-        order: what the reservation is charged for.
+        turn: the voucher's key in the lock.
+        order: the order it pays for.
         currency: ISO 4217.
     """
 
@@ -99,7 +99,7 @@ class Lifecycle(CheckoutKit):
             try:
                 reservation, entry = await self._reserve(payment.request, context.deadline)
             except ApiError:
-                # the dead owner's charge may have emptied the voucher; without a fence the look may take long
+                # the dead owner's charge may have emptied the voucher; without a fence a look may take long
                 found = await self._confirmed(context, None)
                 if found is not None:
                     return found
@@ -113,10 +113,10 @@ class Lifecycle(CheckoutKit):
                 return await self._charge_once_more(context, payment, refusal)
 
     async def _confirmed(self, context: CallContext, since: float | None) -> Charge | None:
-        """The charge that a dead owner has made for this payment; None when there is none, and will be none.
+        """The charge of a dead owner for this payment; None when there is none, and never will be.
 
         Raises:
-            OutcomeUnknown: that cannot be told in time.
+            OutcomeUnknown: the deadline passed before that was known.
         """
         if context.fenced is None:
             return None
@@ -130,10 +130,10 @@ class Lifecycle(CheckoutKit):
         )
 
     async def _charge_once_more(self, context: CallContext, payment: _Payment, refusal: ApiError) -> Charge:
-        """Charge a new reservation after a refusal: another client's may have ended the first one meanwhile.
+        """Charge a new reservation after a refusal, once: another client's may have ended the first one.
 
-        The new one is a fence: whatever may still be under way with the old one is refused from now on, so
-        that a look tells for good whether that one was charged. Once, and no more.
+        The new one is a fence: from now on the server refuses every delivery for the old one, so that a look
+        proves whether that one was charged.
         """
         money_call, has_looked = context.money_call, refusal.proof is Proof.REFUSED
         if money_call is None or not has_looked or refusal.status in DECLINED or context.abandoned:
@@ -150,13 +150,13 @@ class Lifecycle(CheckoutKit):
         try:
             return await self._charge(context, payment, reservation)
         except (ReservationExpired, ReservationSuperseded) as error:
-            raise refusal from error  # not sent: the first charge is what was asked for
+            raise refusal from error  # the repeat was not sent: report the refusal of the first charge
 
     async def _recalled(self, context: CallContext) -> Charge | None:
-        """The charge, told to nobody, of an earlier equal payment, unless it was taken back.
+        """The charge of an earlier equal payment of which nobody was told, unless it was refunded.
 
         Raises:
-            OutcomeUnknown: what became of the earlier payment is open.
+            OutcomeUnknown: the outcome of the earlier payment is open.
         """
         charged = self.supervisor.recall(context)
         if charged is not None and await self.joining.replay.seen_refunds(charged, context.deadline):
@@ -169,7 +169,7 @@ class Lifecycle(CheckoutKit):
             return await self.reservations.make(request, deadline)
         except VoucherError as error:
             if error.fate is Fate.UNKNOWN:
-                error.fate = Fate.NOT_SENT  # a reservation may be there; the charge was not begun
+                error.fate = Fate.NOT_SENT  # a reservation may exist; the charge was not begun
             as_not_done(error, Proof.NOT_SENT)
             raise
 

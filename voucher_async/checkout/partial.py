@@ -1,8 +1,8 @@
 """Reserving as much of an amount as a voucher holds, for split payment.
 
-The API cannot look a voucher up by its code. A reservation of 0.01 tells the voucher's id, a read tells what
-is left on it, and one more reservation replaces the first: three or four requests more than a plain
-reservation, and only when the whole amount was refused.
+The API cannot look a voucher up by its code. A reservation of 0.01 shows the voucher's id, a read its
+balance, and one more reservation replaces the first: three or four requests more than a plain reservation,
+and only when the whole amount was refused.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ async def reserve_partially(
     amount: Decimal,
     deadline: Deadline,
 ) -> tuple[tuple[Reservation, Entry], Request[Reservation]]:
-    """Reserve the amount, or what is left on the voucher when that is less.
+    """Reserve the amount, or the voucher's balance when that is less.
 
-    Which refusal means "not enough" is not documented, so any refusal of the whole amount is followed up;
-    when even 0.01 is refused the reason is another one, and the server's words about it are raised.
+    It is not documented which refusal means "not enough", so any refusal of the whole amount is followed up.
+    When even 0.01 is refused, the reason is another one, and that refusal is raised.
 
     Args:
         sender: sends the read.
         reservations: makes the reservations.
         request_for: the request that reserves a given amount, in currency units.
-        amount: what is wanted, in currency units.
-        deadline: for all of it together.
+        amount: the amount wanted, in currency units.
+        deadline: for all requests together.
 
     Returns:
-        The reservation with what was written down of it, and the request that made it.
+        The reservation with its entry in the tracker, and the request that made it.
 
     Raises:
         ApiError: nothing can be reserved; or the read was refused (it needs the scope `read`).
@@ -70,8 +70,8 @@ async def reserve_partially(
     (probe, _), _ = probed
     read = build(GET_VOUCHER, ids={"id": probe.voucher_id})
     left = (await sender.send(read, deadline)).value.remaining_amount
-    # whether an open reservation lowers `remaining_amount` is not documented:
-    # what was read may be the probe's cent short of what there is
+    # it is not documented whether an open reservation lowers `remaining_amount`: the balance that was read
+    # may lack the cent that the probe reserved
     for value in (min(total((left, CENT)), amount), min(left, amount)):
         if value <= CENT:
             return probed

@@ -1,18 +1,18 @@
-"""The record of a checkout: who may run it, what it charges, and how it ended.
+"""The record of a checkout: its owner, its plan of charges, and its end.
 
 Theory of operation. The record has the idempotency key; each charge and each refund is a record of its own
 (a child), so that each is settled like any other money call. Before the first charge the plan is written:
 which reservations are charged, and the ids of their records. What is not in the plan was never charged.
 
     begun           inside its block; nothing was charged
-    sent            being charged, or taken back; inside its block also when all was taken back
+    sent            being charged or refunded; inside its block also when all was refunded
     done            all of the plan was charged
-    not done        nothing of it is charged any more, and the block was left: the key is free
-    open            something of it is charged, or may be, and was not finished
+    not done        no charge stands, and the block was left: the key is free
+    open            a charge stands, or may, and the checkout was not finished
 
-Whoever asks with the key of an open record, or of one whose owner is dead, finishes it first (`finish`).
-A dead owner may wake up. It cannot charge what it had not begun, as the ids of those records are used up
-then; nor refund what is being refunded, as the key of that record is taken.
+The next run with the key of an open record, or of one whose owner is dead, finishes it first (`finish`).
+A dead owner may wake up. It cannot begin a charge, as records with those ids exist by then; nor repeat a
+refund, as the key of its record is taken.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CheckoutRecord:
         key: the idempotency key.
 
     Attributes:
-        replayed: what an earlier run with the key has charged; None where this one charges.
+        replayed: the charges of an earlier run with the key; None where this one charges.
     """
 
     def __init__(self, kit: CheckoutKit, *, order_number: str, currency: str, key: str | None) -> None:
@@ -68,13 +68,13 @@ class CheckoutRecord:
         self._key = key
         self._recorder: Recorder | None = None
         self._is_inside = False
-        self._is_left_over = False  # what an earlier run has charged of it is not known
+        self._is_left_over = False  # True while the charges of an earlier run are not known
         self._busy = 0
         self.replayed: Replayed | None = None
 
     @property
     def needs_block(self) -> bool:
-        """True when it has a key, and its block was not entered, which claims that."""
+        """True when it has a key, and its block, which claims the key, was not entered."""
         return self._key is not None and not self._is_inside
 
     @property
@@ -93,7 +93,7 @@ class CheckoutRecord:
         """Claim the key, where there is one.
 
         Raises:
-            IdempotencyMismatch: the key was used for something else.
+            IdempotencyMismatch: the key was used with other parameters.
             StillRunning: another run with the key is inside its block.
             JournalFailed: the journal cannot be written.
             CheckoutFailed, OutcomeUnknown: an earlier run left charges that cannot be finished now.
@@ -123,7 +123,7 @@ class CheckoutRecord:
             raise
 
     async def _claim_once(self, context: CallContext) -> bool:
-        """Claim the key; True when that worked, or it was charged before; else ask once more."""
+        """Claim the key; True when it was claimed, or an earlier run has charged; False: try again."""
         claim = await to_the_end(self._ask(context))
         if claim.won:
             return True
@@ -175,10 +175,10 @@ class CheckoutRecord:
         return taken is not None
 
     async def leave(self) -> None:
-        """Free the key, unless something is charged, or being charged."""
+        """Free the key, unless a charge stands or is under way."""
         self._is_inside = False
         recorder = self._recorder
-        # once all is charged nothing is awaited: a caller cancelled here would never hear of the charges
+        # no await once all is charged: a caller cancelled in it would never receive the charges
         if recorder is not None and (self._is_left_over or not recorder.is_over):
             await to_the_end(self._release(recorder))
 
@@ -189,7 +189,7 @@ class CheckoutRecord:
             await recorder.released("its block was left, and nothing of it is charged")
 
     async def during(self, charging: Awaitable[T]) -> T:
-        """Charge; when the block is left meanwhile, the record ends with that."""
+        """Charge; when the block is left meanwhile, the end of charging ends the record."""
         self._busy += 1
         try:
             return await charging
@@ -199,11 +199,11 @@ class CheckoutRecord:
                 await self._release(self._recorder)
 
     async def plan(self, held: Sequence[HeldReservation]) -> tuple[Planned, ...]:
-        """Write what is about to be charged.
+        """Write the plan of charges.
 
         Raises:
-            JournalFailed: that could not be written.
-            StillRunning: somebody has taken the checkout over.
+            JournalFailed: it could not be written.
+            StillRunning: another worker has taken the checkout over.
         """
         plan = tuple(
             Planned(target=each.target, asked=each.asked, reservation=each.reservation) for each in held
@@ -231,17 +231,17 @@ class CheckoutRecord:
             return money_call.pending if money_call is not None and money_call.recorder is recorder else None
 
         charge = await noted(recorder, charging, sent)
-        await recorder.done(charge, told=True)  # by this checkout, whose own record tells whether anybody was
+        await recorder.done(charge, told=True)  # to the checkout; its own record says whether its caller was
         return charge
 
     async def check_own(self, error: Exception) -> None:
-        """Refuse to take anything back once somebody else has taken the checkout over.
+        """Refuse to refund once another worker has taken the checkout over.
 
         Args:
-            error: why the checkout fails.
+            error: the reason why the checkout fails.
 
         Raises:
-            OutcomeUnknown: somebody else finishes it.
+            OutcomeUnknown: the other worker finishes it.
         """
         if not await self._own.holds():
             taken = OutcomeUnknown(
@@ -255,17 +255,17 @@ class CheckoutRecord:
         """Note that all was charged.
 
         Args:
-            told: the caller is there to be told.
+            told: whether a caller is there to receive the charges.
         """
         await self._own.done(None, told=told)
 
     async def opened(self, error: BaseException) -> None:
-        """Note that something is charged, or may be, and that the checkout is not finished."""
+        """Note that a charge stands, or may, and that the checkout is not finished."""
         await self._own.opened(error)
 
 
 def _check_caller(context: CallContext) -> None:
-    """Begin nothing more once the caller is gone, whose checkout was finished all the same."""
+    """Begin no further charge once the caller is gone."""
     context.begun = False
     if context.abandoned:
         raise ConfigurationError("the checkout was cancelled before it began")

@@ -19,11 +19,10 @@ RETRY: Final = 30.0
 
 
 async def keep_alive(kit: CheckoutKit, held: HeldReservation, order_number: str) -> None:
-    """Reserve anew five minutes before the reservation cannot be charged any more, again and again.
+    """Renew the reservation, each time five minutes before it can no longer be charged.
 
-    Ends when the reservation was charged, when another one of this client replaced it (that one is not
-    killed for the sake of this one), when the server refuses, when the client was closed, or when the
-    reservation ended all the same.
+    Ends when the reservation was charged or has ended, when another one of this client replaced it (which a
+    renewal would end), when the server refuses, or when the client was closed.
     """
     pause = max(held.remaining - AHEAD, 0.0)
     while True:
@@ -34,7 +33,7 @@ async def keep_alive(kit: CheckoutKit, held: HeldReservation, order_number: str)
                 if held.remaining <= 0:
                     return
                 held.renewed(await kit.reservations.make(held.request, deadline))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the customer is still paying: try again
+        except Exception as error:  # noqa: BLE001 - the customer is still paying: renew again
             kit.report.renewal_failed(held.amount, order_number, error)
             if _is_final(error):
                 return

@@ -1,4 +1,4 @@
-"""A checkout that was charged before, asked for again with its idempotency key."""
+"""A further run of a checkout whose idempotency key has charged."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class _Made:
 
     Attributes:
         held: the reservation.
-        charge: what was charged.
-        refunds: what took all of it back.
+        charge: its charge.
+        refunds: the refunds of all of it.
     """
 
     held: ChargedReservation
@@ -44,7 +44,7 @@ class Replayed:
     Args:
         joining: idempotency keys.
         record: the checkout's.
-        made: what was charged, in the order of the plan.
+        made: the charges, in the order of the plan.
     """
 
     def __init__(self, joining: Joining, record: CallRecord, made: tuple[_Made, ...]) -> None:
@@ -54,15 +54,15 @@ class Replayed:
 
     @classmethod
     async def read(cls, joining: Joining, record: CallRecord, deadline: Deadline) -> Replayed | None:
-        """The charges of a record that is done; None when all of it was taken back.
+        """The charges of a record that is done; None when all were refunded.
 
         Args:
             joining: idempotency keys.
             record: the checkout's.
-            deadline: for reading whether older charges were taken back.
+            deadline: for reading whether older charges were refunded.
 
         Raises:
-            OutcomeUnknown: the journal does not know the charges any more.
+            OutcomeUnknown: the journal keeps the charges no longer.
         """
         journal = joining.ownership.journal
         children = {each.id: each for each in await ask_journal(journal.children(record.scope, record.id))}
@@ -80,10 +80,10 @@ class Replayed:
 
         Args:
             target: the digest of the voucher's code.
-            asked: the amount that is asked for, in currency units.
+            asked: the amount, in currency units.
 
         Raises:
-            IdempotencyMismatch: the earlier run did not charge the voucher, or was asked for another amount.
+            IdempotencyMismatch: the earlier run did not charge the voucher, or with another amount.
         """
         held = next((each.held for each in self._made if each.held.target == target), None)
         if held is not None and held.asked == asked:
@@ -98,7 +98,7 @@ class Replayed:
         """The charges, in the order of the earlier run.
 
         Raises:
-            ChargeRefunded: one of them was taken back, and others were not.
+            ChargeRefunded: some of them were refunded, and others not.
         """
         for each in self._made:
             if each.refunds:

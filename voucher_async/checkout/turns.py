@@ -1,4 +1,4 @@
-"""Turns: a second reservation of a voucher would kill the first, so its users wait for one another."""
+"""Turns: a second reservation of a voucher would end the first, so its users wait for one another."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ if TYPE_CHECKING:
 
 __all__ = ["PROCESS_LOCK", "PROCESS_SECRET", "LocalVoucherLock", "VoucherLock", "in_turn", "voucher_key"]
 
-_PATIENCE: Final = 2.0  # seconds that giving a turn back may take
+_PATIENCE: Final = 2.0  # seconds for giving a turn back
 
 _logger: Final = logging.getLogger("voucher_async")
 
 
 class VoucherLock(Protocol):
-    """Lets one holder at a time use a voucher; implement it on what your machines share.
+    """Lets one holder at a time use a voucher; implement it on a store that your machines share.
 
-    Give a turn a lease that outlasts a call: a machine that dies must not keep it for ever. Leaving the block
-    decides nothing: money has moved by then, so an error there is logged and dropped, and it is not waited
-    for longer than two seconds, nor once the client was closed. An error on the way in is raised as
-    `LockFailed`, with nothing sent.
+    Give a turn a lease that outlasts a call: a machine that dies must not keep it for ever. The call is over
+    when the block is left, so an error there is logged and dropped, and the client waits for at most two
+    seconds, and not at all once it was closed. An error on entering is raised as `LockFailed`, with nothing
+    sent.
     """
 
     def hold(self, key: str) -> contextlib.AbstractAsyncContextManager[None]:
         """Wait for the turn, keep it inside the block.
 
         Args:
-            key: stands for a voucher code; a keyed digest, so the code itself goes nowhere. Every client with
-                the same secret and base URL makes the same one.
+            key: a keyed digest of the voucher code. Clients with the same secret and base URL make the same
+                one.
         """
         ...
 
 
 def lock_key(secret: str) -> bytes:
-    """The key that voucher codes are digested with for a lock."""
+    """The digest key of voucher codes for a lock."""
     return SecretBytes(hashlib.blake2b(secret.encode(errors="surrogatepass")).digest())
 
 
 def voucher_key(code: str, base_url: str, key: bytes) -> str:
-    """The digest of a voucher code in a lock; it tells nothing to who has not the key."""
-    # two spellings of one voucher must wait for each other; and no part of it may be left in this frame
+    """The digest of a voucher code in a lock; without the key nothing can be read from it."""
+    # all spellings of a code share one turn; no part of the code may stay in this frame
     return hashlib.blake2b(
         base_url.encode() + b" " + spelled(code),
         key=key,
@@ -94,7 +94,7 @@ class LocalVoucherLock:
             place: asyncio.Future[None] = loop.create_future()
             turn.line.append(place)
             if turn.holder.is_closed():
-                self._pass_on(key, turn)  # whoever held it on a loop that is gone is gone, too
+                self._pass_on(key, turn)  # its holder's event loop is closed, and the holder with it
         return turn, place
 
     def take_if_free(self, key: str) -> _Turn | None:
@@ -107,7 +107,7 @@ class LocalVoucherLock:
         return turn
 
     def leave_line(self, key: str, turn: _Turn, place: asyncio.Future[None]) -> None:
-        """Give up a place in the line; when it was our turn already, the next one has it."""
+        """Leave the line; a turn that was already given is passed on."""
         with self._guard:
             try:
                 turn.line.remove(place)
@@ -127,7 +127,7 @@ class LocalVoucherLock:
                 loop.call_soon_threadsafe(_wake, place)
                 turn.holder = loop
                 return
-        if self._turns.get(key) is turn:  # else it is one of before a fork
+        if self._turns.get(key) is turn:  # False for a turn taken before a fork
             del self._turns[key]
 
 
@@ -187,21 +187,21 @@ PROCESS_LOCK: Final = LocalVoucherLock()
 """The lock of every client that is given no other."""
 
 PROCESS_SECRET: Final = secrets.token_hex()
-"""The secret behind its keys: clients of one process wait for each other whatever their credentials are."""
+"""The digest key of its keys: clients of one process share turns, whatever their credentials."""
 
 
-class in_turn:  # noqa: N801 - reads as the function that it would be, were generators as fast
-    """Hold the turns of some vouchers, taken in one order by everybody so that nobody waits in a circle.
+class in_turn:  # noqa: N801 - used like a function; a generator-based context manager is slower
+    """Hold the turns of some vouchers, taken in one order by all callers, which prevents deadlocks.
 
     Args:
         lock: gives the turns.
         keys: of the vouchers.
         deadline: when to give up waiting.
-        last: the block is the last thing that its task does: what it came to counts for more than being
-            cancelled while the turns are given back.
+        last: the block is the last thing that its task does: return its result even when cancelled while
+            releasing.
 
     Raises:
-        CallTimeout: the deadline passed before it was our turn; nothing was sent.
+        CallTimeout: the deadline passed in the line; nothing was sent.
         LockFailed: the lock raised an error of its own; nothing was sent.
     """
 
@@ -233,8 +233,8 @@ class in_turn:  # noqa: N801 - reads as the function that it would be, were gene
             raise cancelled
 
     def _take_free(self) -> None:
-        """Take the turns of this process that nobody has: there is nothing to wait for, nor to limit."""
-        while self._keys and type(self._lock) is LocalVoucherLock:  # one derived from it may hold otherwise
+        """Take the free turns of this process, which needs neither a wait nor a time limit."""
+        while self._keys and type(self._lock) is LocalVoucherLock:  # a subclass may hold turns in another way
             turn = self._lock.hold(self._keys[0])
             if not turn.take_if_free():
                 return
@@ -271,7 +271,7 @@ async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextM
 async def _leave(
     held: list[contextlib.AbstractAsyncContextManager[Any]],
 ) -> asyncio.CancelledError | None:
-    """Give every turn back, whatever happens to one of them; once cancelled, wait for none of them."""
+    """Give every turn back, even when one of them fails; once cancelled, wait for none of them."""
     cancelled: asyncio.CancelledError | None = None
     while held:
         turn = held.pop()
@@ -283,7 +283,7 @@ async def _leave(
                 await turn.__aexit__(None, None, None)
         except asyncio.CancelledError as error:
             cancelled = error
-        except Exception as error:  # noqa: BLE001 - what was done is done: it must not look like a failure
-            # the text of a foreign error may hold the address and the password of what it talks to
+        except Exception as error:  # noqa: BLE001 - the call's outcome stands: log it and go on
+            # the class alone: the text of a foreign error may hold a server's address and password
             quietly(_logger.warning, "a voucher's turn could not be given back (%s)", type(error).__name__)
     return cancelled

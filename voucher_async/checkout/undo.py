@@ -1,4 +1,4 @@
-"""Taking back what a checkout charged before one of its vouchers failed."""
+"""Refunding the charges of a checkout in which a later voucher failed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["failure_of", "outcome", "take_back", "undo"]
 async def undo(
     kit: CheckoutKit, record: CallRecord, charges: Sequence[Charge], error: VoucherError
 ) -> tuple[HeldOutcome, ...]:
-    """Refund what was charged, and say what became of every voucher.
+    """Refund the charges, and list the outcome of every voucher.
 
     Args:
-        kit: what to refund with.
+        kit: refunds.
         record: the checkout's, with its plan.
-        charges: what was charged, in the order of the plan.
-        error: why the next one was not charged.
+        charges: the charges, in the order of the plan.
+        error: the error of the next one.
     """
     outcomes: list[HeldOutcome] = []
     for index, planned in enumerate(record.plan):
@@ -57,36 +57,36 @@ async def undo(
 
 
 def _open_in(error: Exception | None) -> PendingOutcome | None:
-    """The open outcome that an error tells of; a refusal that could not be looked into tells of one, too."""
+    """The open outcome of an error, also of a refusal after which no look could be made."""
     return error.pending if isinstance(error, (OutcomeUnknown, ApiError)) else None
 
 
 def _state_after(error: VoucherError) -> HeldState:
     if _open_in(error) is not None:
         return HeldState.UNKNOWN
-    # somebody else charged the reservation: not this checkout, and charged all the same
+    # another caller charged the reservation: this checkout did not, and it is charged all the same
     return HeldState.CHARGED if isinstance(error, ReservationAlreadyCharged) else HeldState.NOT_CHARGED
 
 
 def _leave(kit: CheckoutKit, record: CallRecord, charges: Sequence[Charge]) -> None:
-    """Nothing can be refunded any more: the client was closed, or the loop ends."""
+    """Report the charges as not refunded: the client was closed, or the loop ends."""
     under_way = {pending.charge_id for pending in kit.supervisor.pending}
     for charge in charges:
-        if charge.id not in under_way:  # what is in doubt is open, and listed as such
+        if charge.id not in under_way:  # a refund in doubt is listed as open, not as failed
             _report_failed(kit, record, charge, None)
 
 
 async def take_back(kit: CheckoutKit, record: CallRecord, planned: Planned, charge: Charge) -> HeldOutcome:
-    """Refund one charge of a checkout, once whoever else does so, and tell the hooks.
+    """Refund one charge of a checkout, at most once among all workers, and tell the hooks.
 
     Args:
-        kit: what to refund with.
+        kit: refunds.
         record: the checkout's.
         planned: the voucher.
         charge: its charge.
     """
     currency, key = record.parameters.currency or "", f"{planned.record}/refund"
-    # some servers name the voucher otherwise in a charge than where it is asked for
+    # some servers give a charge another voucher id than its reservation
     charge = attrs.evolve(charge, voucher_id=planned.reservation.voucher_id)
     try:
         refund = await kit.charges.take_back(charge, currency=currency, key=key, parent=record.id)
@@ -114,7 +114,7 @@ def _of(record: CallRecord) -> dict[str, str]:
 async def _refunded_elsewhere(
     kit: CheckoutKit, planned: Planned, charge: Charge, key: str, error: VoucherError
 ) -> HeldOutcome | None:
-    """The outcome of a charge that another worker takes back; None where none does, or that is not known."""
+    """The outcome of a charge that another worker refunds; None where none does, or that is not known."""
     ownership = kit.joining.ownership
     try:
         other = await ask_journal(ownership.journal.find(ownership.scope, key))
@@ -142,10 +142,10 @@ def outcome(
 
     Args:
         planned: the voucher.
-        state: what became of it.
+        state: its state.
         charge: its charge.
         refund: the refund of that.
-        error: why it was not charged, not refunded, or is unknown.
+        error: the reason why it was not charged, not refunded, or is unknown.
     """
     return HeldOutcome(
         voucher_id=planned.reservation.voucher_id,
@@ -158,7 +158,7 @@ def outcome(
 
 
 def failure_of(error: VoucherError, outcomes: Sequence[HeldOutcome]) -> CheckoutFailed:
-    """The error of a checkout whose vouchers came to these ends."""
+    """The error of a checkout with these outcomes."""
     counts = [f"{count} {state}" for state in HeldState if (count := sum(o.state is state for o in outcomes))]
     message = f"the checkout failed ({', '.join(counts)}): {error.args[0]}"
     pending = next(filter(None, (_open_in(each.error) for each in outcomes)), None)

@@ -166,7 +166,7 @@ class Variables:
         return conceal(self._get(name) or None)
 
 
-class known:  # noqa: N801 - reads as the function that it would be, were generators as fast
+class known:  # noqa: N801 - used like a function; a generator-based context manager is slower
     """Inside `with`: these secrets are masked in whatever is said, in every task that is begun there, too.
 
     Args:
@@ -191,10 +191,10 @@ class known:  # noqa: N801 - reads as the function that it would be, were genera
     ) -> None:
         if self._token is None:
             return
-        try:  # noqa: SIM105 - on the way of every call
+        try:  # noqa: SIM105 - on the path of every call, where `suppress` is slower
             _given.reset(self._token)
         except ValueError:
-            pass  # a coroutine that was abandoned is closed in another context: there is nothing to forget
+            pass  # an abandoned coroutine is closed in another context, which has no secrets to forget
 
 
 def given() -> tuple[str, ...]:

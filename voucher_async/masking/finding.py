@@ -15,7 +15,7 @@ __all__ = ["Finder"]
 
 _SHORT: Final = 4
 _LONG: Final = 6
-_TAIL: Final = 1536  # of the end of a text, where a secret may have been cut
+_TAIL: Final = 1536  # characters at a text's end among which a secret may have been cut
 _CUT_ESCAPE: Final = re.compile(
     r"(?:&[#\w]{0,9}|%u?[0-9a-fA-F]{0,3}|\\[uUx]?[0-9a-fA-F{]{0,7}|=[0-9a-fA-F]?)\Z"
 )
@@ -42,7 +42,7 @@ class _Known:
         self.forms: frozenset[str] = frozenset(
             form for form in _forms(text, bare) if len(form) >= _SHORT and len(bare) >= _SHORT
         )
-        # what belongs to the secret as well, beside its first and behind its last letter or digit
+        # punctuation of the secret itself, around its letters and digits
         inner = [index for index, char in enumerate(text) if _bare(char)]
         self.before: str = text[: inner[0]] if inner else ""
         self.behind: str = text[inner[-1] + 1 :] if inner else ""
@@ -52,7 +52,7 @@ def _forms(text: str, bare: str) -> Iterator[str]:
     yield bare
     yield bare[::-1]
     if not text.isascii():
-        # bytes that were read with another encoding, or letters that were left out
+        # the secret decoded with a wrong encoding, or without its letters beyond ASCII
         yield from (_bare(_misread(text)), _bare(_misread(text, "cp1252")))
         for kept in (text, unicodedata.normalize("NFD", text)):
             yield _bare(kept.encode("ascii", "ignore").decode())
@@ -91,7 +91,7 @@ class Finder:
         for view in views(text):
             found += self._in_view(view, _SHORT)
             for inner in inner_views(view, utf8=self._utf8):
-                # by chance bytes read like a few letters with something between them
+                # decoded bytes match a short secret by chance
                 found += self._in_view(inner, _LONG)
                 if cut:
                     found += self._at_the_end(inner, len(text))

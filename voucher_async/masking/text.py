@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Masker"]
 
-# names of members; between their words may be anything that a word may be joined with
+# names of JSON members, whatever their words are joined with
 _NAMES = (
     r"access[_-]?token|refresh[_-]?token|id[_-]?token|client[_-]?secret|authorization|secret|password|"
     r"voucher[_-]?code|code|voucher[_-]?pin|pin"
@@ -34,12 +34,12 @@ _NESTED = re.compile(
 )
 _FORM = re.compile(rf"\b({_NAMES})=([^&\s\"'<>]+)", re.IGNORECASE)
 _HEADER = re.compile(r"(Bearer\s+|\bAuthorization\s*:\s*(?!Bearer\s)(?:\w+\s+)?)[^\s\"'<>,]+", re.IGNORECASE)
-# what PHP prints of an array: [code] => x, and ["code"]=> string(1) "x"
+# PHP's print_r and var_dump of an array: [code] => x, and ["code"]=> string(1) "x"
 _PRINTED = re.compile(
     rf"""(\[\\*(["']?)(?:{_NAMES})\\*\2(?::\w+)*\]\s{{0,9}}=(?:>|&gt;)\s{{0,9}}(?:string\(\d+\)\s{{0,9}})?)([^\r\n]*)""",
     re.IGNORECASE,
 )
-# not <code>: in a page that is any piece of text
+# not <code>: HTML marks any text with it
 _ELEMENT = re.compile(rf"(<(?!code\b)({_NAMES})(?:\s[^<>]{{0,200}})?>)[^<]*", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"[A-Z][A-Z_]*(?:\.[A-Z_]+)+(?::[\w,]+)?\Z")
 

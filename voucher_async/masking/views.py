@@ -130,7 +130,7 @@ def _from_base64(run: str) -> str:
     run = run.rstrip("=").translate(_URLSAFE)
     if len(run) % 4 == 1:
         run = run[:-1]
-    # one character a byte keeps the places; a secret's forms have it read like that, too
+    # one character per byte keeps positions; the forms of a secret include that reading
     return binascii.a2b_base64(run + "=" * (-len(run) % 4)).decode("latin-1")
 
 
@@ -205,12 +205,12 @@ def _from_bytes(content: bytes) -> str:
 @functools.lru_cache(maxsize=4096)
 def _folded(char: str) -> str:
     """A character without case, accents and width; empty for what is neither letter nor digit."""
-    # the first pass takes composed characters apart, the second what folding made
+    # the first normalization splits composed characters, the second those that case folding makes
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
     return "".join(filter(str.isalnum, folded.replace("\u0131", "i")))
 
 
-class skeleton:  # noqa: N801 - it is a text with a place for each character
+class skeleton:  # noqa: N801 - used like a text, of which it keeps each character's position
     """The letters and digits of a reading, without case, accents, width and whatever stands between them.
 
     Args:

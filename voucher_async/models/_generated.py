@@ -26,14 +26,14 @@ from voucher_async.models._rules import (
 
 
 class VoucherStatus(OpenEnum):
-    """Whether a voucher can be used."""
+    """The status of a voucher, which says whether it can be used."""
 
     active = "active"
     inactive = "inactive"
 
 
 class VoucherType(OpenEnum):
-    """How a voucher reaches the customer."""
+    """The form in which a voucher reaches the customer."""
 
     digital = "digital"
     print = "print"
@@ -49,7 +49,7 @@ class ValidityInterval(OpenEnum):
 
 
 class ChargeType(OpenEnum):
-    """Whether money was taken from a voucher, added to it, or given back to it."""
+    """The kind of a movement, which takes money from a voucher, adds it, or gives it back."""
 
     charge = "charge"
     recharge = "recharge"
@@ -104,7 +104,7 @@ class VoucherDetails(Voucher):
     """A voucher with its balance, without its secrets.
 
     Attributes:
-        remaining_amount: What is left on it, in currency units. Whether an open reservation counts is unknown.
+        remaining_amount: Its balance in currency units. Whether an open reservation lowers it is unknown.
         deletable: Whether it can be deleted now.
     """
 
@@ -117,7 +117,7 @@ class CompleteVoucher(Voucher):
     """A voucher with its code and pin.
 
     Attributes:
-        code: What a customer types in; unique.
+        code: The text that a customer types in; unique.
         pin: An extra check on printed vouchers.
     """
 
@@ -161,8 +161,8 @@ class Charge:
         voucher_id: The voucher.
         client_id: The client that made it.
         type: Charge, recharge or refund.
-        amount: The amount that was moved, in currency units, without a sign.
-        order_number: The order; a refund has that of the charge it gives back.
+        amount: The amount in currency units, without a sign.
+        order_number: The order number; a refund has that of its charge.
         created_at: When it was made.
         updated_at: When it was last changed.
     """
@@ -186,8 +186,8 @@ class ConnectedClient:
         client_group_id: The client group, which gives the scopes.
         name: Its name in the Admin UI.
         secret: The OAuth `client_secret`.
-        scopes: What it may do. The documented values are outdated, so any string may come.
-        type: What kind of client it is, such as `pos`.
+        scopes: Its scopes. The documented values are outdated, so any string may come.
+        type: The kind of client, such as `pos`.
         created_at: When it was created.
         updated_at: When it was last changed.
         connected_at: When it was connected.
@@ -206,7 +206,7 @@ class ConnectedClient:
 
 @attrs.frozen(kw_only=True)
 class PageLinks:
-    """Where other pages are. The addresses may name another host, so they are not followed.
+    """The addresses of other pages. They may name another host, so they are not followed.
 
     Attributes:
         first: The first page.
@@ -223,7 +223,7 @@ class PageLinks:
 
 @attrs.frozen(kw_only=True)
 class PageMeta:
-    """Where a page stands in its list.
+    """The position of a page in its list.
 
     Attributes:
         current_page: The number of the page, from 1.
@@ -250,8 +250,8 @@ class VoucherPage:
 
     Attributes:
         data: The vouchers.
-        links: Where other pages are.
-        meta: Where the page stands.
+        links: The addresses of other pages.
+        meta: The position of the page.
     """
 
     data: tuple[VoucherDetails, ...]
@@ -265,8 +265,8 @@ class ChargePage:
 
     Attributes:
         data: The charges.
-        links: Where other pages are.
-        meta: Where the page stands.
+        links: The addresses of other pages.
+        meta: The position of the page.
     """
 
     data: tuple[Charge, ...]
@@ -370,7 +370,7 @@ class CreateVoucherRequest:
 
     Attributes:
         id: Its id, unique; left out, the server makes one.
-        code: What a customer types in, unique; left out, the server makes one.
+        code: The text that a customer types in, unique; left out, the server makes one.
         pin: An extra check on printed vouchers.
         sku: Article number.
         batch: The batch it is made in.
@@ -444,7 +444,7 @@ class UpdateVoucherRequest:
 
 @attrs.frozen(kw_only=True)
 class DeleteVoucherRequest:
-    """Why a voucher is deleted.
+    """The reason for which a voucher is deleted.
 
     Attributes:
         comment: The reason.
@@ -459,7 +459,7 @@ def _status_of_SetStatusRequest(value: VoucherStatus | str) -> VoucherStatus:
 
 @attrs.frozen(kw_only=True)
 class SetStatusRequest:
-    """The status a voucher is to have.
+    """The new status of a voucher.
 
     Attributes:
         status: Active or inactive.
@@ -513,7 +513,7 @@ def _amount_of_CreateReservationRequest(value: Amount) -> Decimal:
 @conceals("code", "pin")
 @attrs.frozen(kw_only=True)
 class CreateReservationRequest:
-    """An amount to be held.
+    """A reservation to be made.
 
     Attributes:
         amount: The amount in currency units, at least 0.01.
@@ -535,7 +535,7 @@ class CreateReservationRequest:
 
 @attrs.frozen(kw_only=True)
 class ChargeReservationRequest:
-    """What a reservation is charged for.
+    """The order for which a reservation is charged.
 
     Attributes:
         order_number: The order that is paid for.
@@ -550,7 +550,7 @@ def _amount_of_RefundRequest(value: Amount) -> Decimal:
 
 @attrs.frozen(kw_only=True)
 class RefundRequest:
-    """How much of a charge is given back.
+    """The part of a charge that is refunded.
 
     Attributes:
         amount: The amount in currency units, at least 0.01, at most the charge's.

@@ -25,7 +25,7 @@ from voucher_async.realtime import Real
 if TYPE_CHECKING:
     from datetime import datetime
 else:
-    # the models' annotations are evaluated with it, also when time is frozen while they are imported
+    # the models' annotations are evaluated with it, also when they are imported under a frozen clock
     datetime = Real.datetime
 
 __all__ = [
@@ -97,7 +97,7 @@ class OpenEnum(enum.StrEnum):
     __hash__ = str.__hash__
 
     def __reduce_ex__(self, _protocol: object) -> tuple[type[Self], tuple[str]]:
-        # Python before 3.11.4 looks the name up, which fails for unknown ones
+        # Python before 3.11.4 pickles a member by its name, which an unknown value lacks
         return type(self), (self._value_,)
 
 
@@ -188,7 +188,7 @@ def _text_rule(
     """The rule with all checks; an ASCII text of that length which meets the conditions passes at once."""
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        # one look, in one call, at what nearly every text is like
+        # the fast path: one condition that nearly every text meets
         if (type(value) is str or type(value) is Secret) and least <= len(value) <= most and value.isascii():
             for holds in conditions:
                 if not holds(value):

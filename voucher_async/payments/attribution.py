@@ -1,9 +1,9 @@
 """Attribution of entries to money calls by their order numbers and the references in these: pure.
 
 A call that was sent with a reference knows its entry by it, whatever other calls look alike, and knows that
-an entry with another one is not its own. An entry without a reference may be of a time before there were
-any, or its reference was cut off by a column that is too short: it is recognised by the order number at most.
-A refund has no reference of its own: it carries that of the charge it gives back, and is compared without.
+an entry with another one is not its own. An entry without a reference may be older than references, or a
+server's column was too short for it: it can be recognised by its order number, no more. A refund has no
+reference of its own: it carries that of its charge, and is compared without.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark", "are_confusable", "is_as_sent", "likeness_of", "looks_of", "mark_of"]
 
-_CUT: Final = 8  # characters that a column which cuts order numbers holds, at least
+_CUT: Final = 8  # characters of an order number that a server which cuts them keeps, at least
 
 
 class Mark(enum.Enum):
@@ -32,7 +32,7 @@ class Mark(enum.Enum):
 
 
 def mark_of(pending: PendingOutcome, shown: str | None) -> Mark:
-    """The mark of an entry: whose reference it carries.
+    """The mark of an entry, by the reference that it carries.
 
     Args:
         pending: the call.
@@ -62,7 +62,7 @@ def likeness_of(pending: PendingOutcome, shown: str | None) -> Likeness:
     if mark is not Mark.NONE:
         return Likeness.EQUAL if mark is Mark.OURS else Likeness.OTHER
     is_like = compare(pending.sent_order_number, shown) is not Likeness.OTHER
-    # one that is longer than the shop's own number has had something appended: not by this call
+    # a number longer than the shop's own has a suffix that this call did not add
     is_bare = len(fold(shown or "")) <= len(fold(pending.order_number))
     if is_like or (is_bare and compare(pending.order_number, shown) is not Likeness.OTHER):
         return Likeness.RECOGNISABLE
@@ -74,7 +74,7 @@ def _likeness_without(template: OrderNumberFormat, order_number: str, shown: str
     likeness = compare(order_number, template.strip(shown))
     if likeness is not Likeness.OTHER or shown is None or template.split(shown) is not None:
         return likeness
-    # the reference may be cut within, or have lost its separator
+    # the cut may be within the reference, or the separator may be lost
     left, beginning = fold(shown), fold(template.beginning(order_number))
     is_cut = len(shown) >= _CUT and left.startswith(beginning)
     is_short = len(left) <= len(beginning) + REFERENCE_LENGTH + len(template.text)

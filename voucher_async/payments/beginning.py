@@ -1,7 +1,7 @@
-"""Beginning a request while its record is young: one that has become too old is written anew first.
+"""Beginning a request while its record is young; a record that has become too old is written anew first.
 
-Who was paused after its record became durable may have been taken for dead meanwhile. Writing the record
-anew is a compare-and-swap: it fails when somebody else has taken the call over, and nothing is sent then.
+A worker that was paused after its record became durable may have been taken for dead meanwhile. Writing the
+record anew is a compare-and-swap: it fails when another worker has taken the call over, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["ROUNDS", "send_recorded"]
 T = TypeVar("T")
 
 ROUNDS: Final = 5
-"""The most writes of a record for one request; what names no id was not sent before the last."""
+"""The most writes of a record for one request."""
 
 _BEGIN: Final = Limits().begin
 
@@ -42,18 +42,18 @@ async def send_recorded(
         sender: sends it.
         clock: measures the age of the record.
         context: the call.
-        money_call: what is sent; one without a recorder is sent at any time.
+        money_call: the call; one without a recorder is sent at any time.
         request: its request.
 
     Raises:
         JournalFailed: the record could not be written; nothing was sent.
-        StillRunning: somebody else has the record; nothing was sent.
+        StillRunning: another worker has the record; nothing was sent.
         VoucherError: as the sender raises it.
     """
     sent = 0
     while True:
         if money_call.recorder is not None:
-            # from before it is asked for: a pause after the commit is one of this process as well
+            # counted from before the write, so that a pause of this process after the commit counts
             request.begin_by = uptime_of(clock) + _BEGIN
             await money_call.recorder.sent(money_call.pending)
         sent += 1
@@ -73,6 +73,6 @@ async def send_recorded(
 
 def _is_to_be_written_anew(error: VoucherError, context: CallContext, request: Request[T]) -> bool:
     is_overdue = isinstance(error, TransportError) and error.is_overdue
-    # an attempt before the overdue one may have been carried out: only what names an id is sent again
+    # an earlier attempt may have been carried out: only a repeatable request is sent again
     may_repeat = error.fate is Fate.NOT_SENT or request.repeatable
     return is_overdue and may_repeat and context.deadline.left() > 0 and not context.abandoned

@@ -1,4 +1,4 @@
-"""The end of a call as its record tells it: whoever joined a call knows no more of it than its id."""
+"""The end of a call as its record tells it: a caller that joined the call knows no more than its id."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PAUSE: Final = 0.25  # seconds
 
 
 def is_driven_here(registry: Registry, pending_id: str) -> bool:
-    """True when this client drives a call, or has ended it; of any other its record tells who does.
+    """True when this client drives a call, or has ended it; the record of any other names its owner.
 
     Args:
         registry: knows what is open here.
@@ -42,7 +42,7 @@ def is_driven_here(registry: Registry, pending_id: str) -> bool:
 
 
 def kept(registry: Registry, pending_id: str, recorder: Recorder | None) -> MoneyCall | None:
-    """The open call; None where its record has changed since, so that what is known of it is too old.
+    """The open call; None where its record has changed since, so that its facts are out of date.
 
     Args:
         registry: knows what is open here.
@@ -64,11 +64,11 @@ async def by_record(
 ) -> Settlement | Recorder | None:
     """The settlement of a call; where that is open, the recorder of its end; None where it has no record.
 
-    A call that is under way is waited for. The record of a dead owner stays its own: who has the key may take
-    it over meanwhile, behind a fence, and then the recorder has lost it, and denies nothing.
+    A call that is under way is waited for. The record of a dead owner is not taken over: a caller with the
+    key may take it over meanwhile, behind a fence, and then the recorder has lost it, and denies nothing.
 
     Args:
-        ownership: where the records are.
+        ownership: reads the records.
         pending: the call.
         deadline: when to give up.
         pauses: waits between two looks at the record.

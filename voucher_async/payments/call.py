@@ -1,4 +1,4 @@
-"""The record of a money call: what was asked for, what was sent, how it ended, and who was told."""
+"""The record of a money call: its parameters, its requests, its end, and whether a caller was told."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class CallState(enum.StrEnum):
-    """The state of a money call: how far it has come."""
+    """The state of a money call."""
 
     BEGUN = "begun"
     """Its key is claimed; nothing that moves money was sent."""
@@ -61,8 +61,8 @@ CHECKOUT: Final = "checkout"
 _REDEEMING: Final = frozenset({REDEEM, CHECKOUT})
 
 ENDED: Final = frozenset({CallState.DONE, CallState.NOT_DONE})
-DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})  # somebody works on it, or is dead
-_SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # may have made an entry that is not known yet
+DRIVEN: Final = frozenset({CallState.BEGUN, CallState.SENT})  # driven by an owner, alive or dead
+_SEEN: Final = frozenset({CallState.SENT, CallState.OPEN})  # an effect may exist that no look has shown yet
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +88,7 @@ class Parameters:
         return tuple(name for name in _PARAMETERS if getattr(self, name) != getattr(other, name))
 
 
-_LATE: Final = ("sent_at", "pending", "voucher_id", "proof")  # by these a copy that comes late is looked for
+_LATE: Final = ("sent_at", "pending", "voucher_id", "proof")  # what looking for a late copy needs
 _PARAMETERS: Final = tuple(Parameters.__annotations__)
 
 
@@ -121,7 +121,7 @@ class Transition:
 
     Attributes:
         state: the state it led to.
-        at: when, by the clock of whoever wrote it; aware.
+        at: the time, by the clock of its writer; aware.
         by: the owner that wrote it, or the operator.
         why: the reason in words; no secret.
         proof: the proof, where it led to `NOT_DONE`.
@@ -160,7 +160,7 @@ class Planned:
     Attributes:
         target: the digest of its code.
         asked: the amount that was asked for, in currency units.
-        reservation: what is held of it.
+        reservation: its reservation's id.
         record: the id of its own money call.
     """
 
@@ -178,24 +178,24 @@ class CallRecord:
         id: tells records apart; the `id` of its `PendingOutcome`, too.
         scope: the base URL and the client it belongs to, or the `journal_scope` of the client.
         key: the idempotency key; None for a call without one.
-        parameters: what a second call with the key has to agree in.
-        owner: the process that works on it.
-        state: how far it has come.
+        parameters: the parameters in which a second call with the key has to agree.
+        owner: the owner that drives it.
+        state: its state.
         version: counts the writes, from 1; a write is taken only as the successor of what is stored.
         begun_at: when it was claimed, by the owner's clock; aware.
         changed_at: when it was written last.
         sent_at: when a request that moves money was last about to be sent; None before.
-        pending: what is needed to find out what became of it; None before anything that moves money.
+        pending: the facts needed to settle it; None before its first money request.
         charge: the charge, refund or recharge that it made.
         refunds: the refunds that took the charge back, as far as this journal knows.
         voucher_id: the voucher, where it is known.
         proof: the proof that it was not carried out.
-        failure: why it was not carried out.
-        told: its caller got the answer, or somebody acknowledged it.
+        failure: the reason why it was not carried out.
+        told: its caller got the charge, or the application acknowledged it.
         parent: the record of the checkout that it is part of.
-        plan: what a checkout charges, written before the first of it.
+        plan: a checkout's charges, written before the first of them.
         transitions: every step, the oldest first; none once it was shrunk.
-        unknown: what a newer version has stored with it.
+        unknown: the fields that a newer version has stored with it.
     """
 
     id: str = attrs.field(factory=new_id)
@@ -239,7 +239,7 @@ class CallRecord:
             parameters: what is asked for.
             scope: whose it is.
             key: the idempotency key.
-            owner: the process that works on it.
+            owner: the owner that drives it.
             at: the present; aware.
             record_id: its id; None: a new one.
         """
@@ -277,11 +277,11 @@ class CallRecord:
 
     @property
     def ended(self) -> bool:
-        """True when it is known what became of the call."""
+        """True when the end of the call is known."""
         return self.state in ENDED
 
     def shrunk(self) -> Self:
-        """The record with no more than its key needs: who asked for what, what it made or may yet make."""
+        """The record with no more than its key needs: parameters, charge, and the facts about late copies."""
         late = {name: getattr(self, name) for name in _LATE} if self.state is CallState.NOT_DONE else {}
         return type(self)(
             **late,
@@ -360,7 +360,7 @@ class CallRecord:
 
     @property
     def view(self) -> PendingOutcome:
-        """The facts to find out by what became of it; the least that is known, where nothing was sent."""
+        """The facts to settle it by; those of its parameters, where nothing was sent."""
         if self.pending is not None:
             return self.pending
         asked = self.parameters

@@ -12,13 +12,13 @@ __all__ = ["digest_of_code", "spelled"]
 
 def digest_of_code(code: str, key: bytes) -> str:
     """A keyed digest of a voucher's code without case, spaces and separators, which servers ignore."""
-    # no part of the code may be left in this frame
+    # no part of the code may stay in this frame
     return hashlib.blake2b(spelled(code), key=key, digest_size=16).hexdigest()
 
 
 def spelled(code: str) -> bytes:
-    """A code without what servers ignore, so that two spellings of one voucher are one; never shown."""
-    # a code of nothing but separators is told from others by them; no part of it is left in this frame
+    """A code without the characters that servers ignore, so that all its spellings are equal; never shown."""
+    # a code of separators alone is compared by them; no part of it may stay in this frame
     return SecretBytes((_bare(code) or _folded(code).strip()).encode(errors="surrogatepass"))
 
 

@@ -1,4 +1,4 @@
-"""An answer of 2xx that is not the one that was asked for."""
+"""Answers of 2xx that contradict their request."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["contradicted", "contradiction"]
 def contradiction(
     pending: PendingOutcome, charge: Charge, lessons: Lessons, *, is_taken: bool = False
 ) -> str | None:
-    """The reason why an answer of 2xx is not the one that was asked for; None when it is.
+    """The reason why an answer of 2xx contradicts its request; None when it does not.
 
     A type that this version does not know is no contradiction: the API may add some.
 
     Args:
         pending: the call.
         charge: the answer.
-        lessons: what normal answers have shown.
+        lessons: the habits that normal answers have shown.
         is_taken: the answer's charge belongs to another call: a proxy may have mixed up two.
     """
     if is_taken or charge.id in (pending.known or ()):
@@ -55,12 +55,12 @@ def _is_of_another_order(pending: PendingOutcome, charge: Charge, lessons: Lesso
         return False
     if likeness_of(pending, charge.order_number) is not Likeness.OTHER:
         return False
-    # that a refund shows the order number of its charge is an assumption, until it was seen
+    # that a refund shows its charge's order number is assumed until an answer has shown it
     return RULES[pending.operation].by_order or lessons.echoes(pending)
 
 
 def contradicted(request: Request[Charge], problem: str) -> BadAnswer:
-    """The error for an answer of 2xx that belongs to something else."""
+    """The error for an answer of 2xx that contradicts its request."""
     error = BadAnswer(f"HTTP 2xx, but {problem}", status=200, facts=request.facts())
     error.problem, error.fate = problem, Fate.UNKNOWN
     return error

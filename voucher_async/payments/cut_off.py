@@ -27,7 +27,7 @@ def open_cut_off(settler: Settler) -> None:
         settler: drove them.
     """
     for money_call in settler.registry.cut_off():
-        money_call.recorder = None  # it may be in the middle of a write for ever
+        money_call.recorder = None  # a write of the recorder may never end
         money_call.doubted(None)
         settler.give_up(money_call)
         settler.registry.end(money_call)

@@ -18,7 +18,7 @@ __all__ = ["Driving"]
 
 
 class _Settler(Protocol):
-    """The part of a settler that is needed here."""
+    """The methods of a settler that are needed here."""
 
     @property
     def registry(self) -> Registry: ...
@@ -30,7 +30,7 @@ class Driving:
     """Inside `with` a money call is under way; whatever ends it unforeseen leaves it open.
 
     Args:
-        settler: finds out what became of it.
+        settler: settles it.
         context: the call that it is part of.
         money_call: the money call.
     """
@@ -50,7 +50,7 @@ class Driving:
         money_call.over = self._over
         registry.begin(money_call)
         if money_call.pending.charge_id is not None:
-            registry.delivered(money_call.pending.charge_id)  # who refunds a charge knows of it
+            registry.delivered(money_call.pending.charge_id)  # the caller who refunds a charge knows of it
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""Waiting in line: what would look alike in a list of charges is sent one after the other."""
+"""Turns of calls that would look alike in a list of charges: one is sent after the other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EqualCalls:
 
     @contextlib.asynccontextmanager
     async def turn(self, money_call: MoneyCall, deadline: Deadline) -> AsyncGenerator[None]:
-        """Wait until no call that looks the same is under way, or open and being looked after.
+        """Wait until no call that looks the same is under way, or open and being settled.
 
         Were two of them in doubt at once, and one was carried out, nothing could tell which. One that was
         left open for good is not waited for.
@@ -47,7 +47,7 @@ class EqualCalls:
         key = look_of(money_call.pending)
         if money_call.pending.voucher_id is None:
             key = (*key, money_call.pending.charge_id)
-        # a lock belongs to one event loop: whoever holds one on a loop that is gone holds nothing here
+        # one lock per event loop: a lock held on a closed loop would never be released
         lock = self._locks.setdefault((asyncio.get_running_loop(), *key), asyncio.Lock())
         try:
             with WAITS.limit(deadline.left()):

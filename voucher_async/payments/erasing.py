@@ -1,7 +1,7 @@
 """Erasing the order of a record: its order number and its key become digests; pure.
 
-A digest goes on to keep the key used: whoever has the key can make the digest, and is shown the record in his
-own words. Who has a copy of the journal, but not its digest key, learns nothing from it.
+A digest keeps the key used: a caller with the key makes the same digest, and sees the record with its own key
+and order number. A copy of the journal without its digest key reveals neither.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MARK: Final = "erased:"
 
 
 def digest_of(text: str, digest_key: bytes) -> str:
-    """Stands for a key or an order number that was erased.
+    """The digest of a key or an order number that is erased.
 
     Args:
         text: the key or the order number.
@@ -37,11 +37,11 @@ def erased(record: CallRecord, digest_key: bytes) -> CallRecord:
     """A record without the order number and the key that it has, one write later.
 
     Args:
-        record: one that has ended: what became of others is found out by their order number.
+        record: one that has ended, as others are settled by their order number.
         digest_key: the journal's.
     """
     digests = {text: digest_of(text, digest_key) for text in (record.order_number, record.key) if text}
-    longest_first = sorted(digests, key=len, reverse=True)  # a key may hold the order number
+    longest_first = sorted(digests, key=len, reverse=True)  # a key may contain the order number
 
     def clean(text: str) -> str:
         for plain in longest_first:
@@ -63,12 +63,12 @@ def erased(record: CallRecord, digest_key: bytes) -> CallRecord:
 def restored(
     record: CallRecord, key: str | None, order_number: str | None, digest: Callable[[str], str]
 ) -> CallRecord:
-    """A record as whoever knows its key sees it.
+    """A record as a caller with its key sees it.
 
     Args:
         record: the record, erased or not.
         key: its key in plain.
-        order_number: the order number that he asks with; it is shown where it is the one that was erased.
+        order_number: the caller's order number, which is shown where it is the one that was erased.
         digest: makes digests.
     """
     if record.key == key:
@@ -86,7 +86,7 @@ def _renamed(record: CallRecord, key: str | None, order_number: str | None) -> C
         pending = attrs.evolve(pending, order_number=order_number)
 
     def of(charge: Charge) -> Charge:
-        # in whatever spelling the server has it
+        # the charge has the order number in the server's spelling
         return charge if charge.order_number is None else attrs.evolve(charge, order_number=order_number)
 
     return attrs.evolve(

@@ -50,10 +50,10 @@ __all__ = [
     "obstacle",
 ]
 
-LOOKS: Final = 2  # that find nothing, before anything is concluded from that
-_SKEW: Final = dt.timedelta(seconds=3)  # that the stamps of two machines of one server may be apart
+LOOKS: Final = 2  # looks without an entry before absence is concluded
+_SKEW: Final = dt.timedelta(seconds=3)  # the clocks of one server's machines differ by no more
 _NO_TIME: Final = dt.timedelta()
-_FAR: Final = dt.timedelta(days=1)  # beyond that no wrong clock explains a stamp
+_FAR: Final = dt.timedelta(days=1)  # no difference of clocks explains more
 
 
 class Move(enum.Enum):
@@ -99,7 +99,7 @@ RULES: Final[dict[str, Rule]] = {
     REFUND_CHARGE.id: Rule(
         kind=ChargeType.refund, by_order=False, needs_known=True, repeat_early=False, take_back=False
     ),
-    # The same for recharges, whose order number we chose ourselves.
+    # The same for recharges, whose order number is the call's own.
     RECHARGE_VOUCHER.id: Rule(
         kind=ChargeType.recharge, by_order=True, needs_known=True, repeat_early=False, take_back=False
     ),
@@ -132,7 +132,7 @@ class Finding:
     certain: tuple[Charge, ...] = ()
     recognised: tuple[Charge, ...] = ()
     unclear: tuple[Charge, ...] = ()
-    misfits: tuple[Charge, ...] = attrs.field(default=(), eq=False)  # they prove nothing by themselves
+    misfits: tuple[Charge, ...] = attrs.field(default=(), eq=False)  # excluded: a misfit alone proves nothing
 
     @property
     def ours(self) -> tuple[Charge, ...]:
@@ -220,7 +220,7 @@ def _of_kind(rule: Rule, charge: Charge) -> _Weight:
 def _of_amount(pending: PendingOutcome, charge: Charge) -> _Weight:
     if charge.amount == pending.amount:
         return _Weight.CERTAIN
-    # some lists show what was taken with a sign; an entry that differs in nothing else is a misfit
+    # some lists show charges as negative amounts; with no other difference the entry is recognisable
     is_signed = charge.amount.copy_abs() == pending.amount
     return _Weight.RECOGNISED if is_signed else _Weight.NOT_OURS
 
@@ -235,7 +235,7 @@ def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> 
 
 def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
     """The weight of a client id: servers show that of a queue's worker, or of the charge refunded."""
-    # what this client's entries carry says nothing of an outcome of which the client is not known
+    # an outcome without a client cannot be compared with the clients that answers have shown
     is_ours = pending.client_id is not None or pending.reserved_by is not None
     seen = (lessons.clients.get(pending.operation) or set()) if is_ours else set[str | None]()
     expected = pending.reserved_by or pending.client_id
@@ -243,17 +243,18 @@ def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _We
         return _Weight.CERTAIN
     if charge.client_id is None:
         return _Weight.UNCLEAR if seen else _Weight.CERTAIN
-    # where answers have shown ours alone, an entry of another order is somebody else's; one of this order may
-    # be the first that a server shows with the id of a queue's worker, and a false "not done" is worse
+    # Where answers have shown this client's id alone, an entry of another order is another client's. One of
+    # this order may be the first that shows the id of a server's queue worker, and a false "not done" is
+    # worse.
     is_ours_alone = seen == {expected} and pending.operation == CHARGE_RESERVATION.id
     is_of_order = likeness_of(pending, charge.order_number) is Likeness.EQUAL
     return _Weight.NOT_OURS if is_ours_alone and not is_of_order else _Weight.UNCLEAR
 
 
 def _of_time(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:
-    """The weight of a stamp, by the server's own clocks alone.
+    """The weight of a timestamp, by the server's own clocks alone.
 
-    Where the ids that were there before are known, no entry is too early. A stamp that is off, and not as
+    Where the ids that were there before are known, no entry is too early. A timestamp that is off, and not as
     those of normal answers were, may be another call's: it is never ours, and never absent.
     """
     late, early = _lateness(pending, charge, lessons), _earliness(pending, charge, lessons)
@@ -274,7 +275,7 @@ def _earliness(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> dt.
     if pending.since is None or pending.known is not None:
         return _NO_TIME
     since = pending.since
-    if not charge.created_at.microsecond:  # a stamp in whole seconds is of any moment within its second
+    if not charge.created_at.microsecond:  # a time in whole seconds stands for any moment of that second
         since = since.replace(microsecond=0)
     return since - charge.created_at + lessons.shift(pending.operation)[0]
 
@@ -335,7 +336,7 @@ class Evidence:
     def absence(self) -> Proof | None:
         """The proof that the call was not carried out; None as long as there is none."""
         if self.answered or not self.whole or (self.finding.misfits and not self.balanced):
-            return None  # amounts may be shown wrongly, and one of them be ours
+            return None  # the server may show amounts wrongly, and one of these may be this call's
         if self.repeat_refused:
             lost = self.quiet >= (self.lag if self.gone else self.window)
             return Proof.REPEAT_REFUSED if lost and self.balanced is not False else None
@@ -353,10 +354,10 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
     """
     found = evidence.finding.certain
     if len(found) > evidence.sends and not evidence.marked:
-        return Move.OPEN  # some of it is somebody else's, and nothing tells which
+        return Move.OPEN  # some entries are another caller's, and no fact tells which
     if found:
         is_contended = evidence.rivals and len(found) > evidence.told
-        return Move.WAIT if is_contended else Move.DONE  # when the rival is clear, its charge is its own
+        return Move.WAIT if is_contended else Move.DONE  # once the rival has an entry, this is the call's
     if evidence.finding.recognised or evidence.finding.unclear:
         return _decide_unclear(rule, evidence)
     if evidence.refused and not evidence.answered and evidence.absences >= LOOKS:
@@ -368,9 +369,9 @@ def decide(rule: Rule, evidence: Evidence) -> Move:
 
 def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
     if rule.repeat_early and evidence.repeatable and not evidence.answered:
-        # accepted, it is ours; refused, the entry is
+        # accepted, the new charge is ours; refused, the recognisable entry is
         return Move.REPEAT if evidence.absences >= LOOKS else Move.WAIT
-    is_done = evidence.repeat_refused or evidence.answered  # so it is there: the one entry that is ours
+    is_done = evidence.repeat_refused or evidence.answered  # some effect exists: that one entry
     if is_done and len(evidence.finding.recognised) == 1 and not evidence.confusable:
         return Move.DONE
     return Move.WAIT if evidence.quiet < evidence.lag and not evidence.refused else Move.OPEN
@@ -378,7 +379,7 @@ def _decide_unclear(rule: Rule, evidence: Evidence) -> Move:
 
 def _decide_refused(evidence: Evidence) -> Move:
     """The only delivery was refused, and nothing is to be seen of another."""
-    is_shown = evidence.quiet >= evidence.lag  # by now the list would show what was carried out
+    is_shown = evidence.quiet >= evidence.lag  # by now a list shows every effect
     if not evidence.whole or (evidence.finding.misfits and not evidence.balanced):
         return Move.OPEN if is_shown else Move.WAIT
     if evidence.patience is None or not evidence.repeatable:

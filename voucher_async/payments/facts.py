@@ -1,4 +1,4 @@
-"""The vocabulary of the machine of money calls: what it is told, and what it answers."""
+"""The vocabulary of the machine of money calls: its inputs, and its answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         Operation("redeem", reserves=True, reservation=True, once=True, joins=True, refundable=True),
         Operation(CHARGE_RESERVATION.id, reservation=True, once=True, joins=True, refundable=True),
         Operation(CREATE_VOUCHER.id, once=True),
-        # two equal partial refunds are two returned items, two equal recharges two gifts: they line up
+        # two equal partial refunds are two returned items, two equal recharges two gifts: they take turns
         Operation(REFUND_CHARGE.id),
         Operation(RECHARGE_VOUCHER.id),
     )
@@ -69,7 +69,7 @@ class Limits(NamedTuple):
         window: after its request has ended, nothing is carried out and shown later than this.
         lag: what was carried out shows in lists no later than this.
         begin: the first byte of a request is written no later than this after its record became durable.
-        fresh: a charge that is no older is handed out again without a read.
+        fresh: a charge that is no older is returned again without a read.
     """
 
     window: float = 60.0

@@ -30,7 +30,7 @@ def failure_of(error: BaseException) -> Failure | None:
 
 
 def words_of(error: BaseException) -> str:
-    """Words that tell why a call ended as it did, for its record."""
+    """The reason for the end of a call in words, for its record."""
     if isinstance(error, OutcomeUnknown):
         return "its answer was lost"
     return str(error.args[0]) if isinstance(error, VoucherError) else type(error).__name__

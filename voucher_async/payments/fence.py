@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Confirmed", "confirm", "look_behind"]
 
 _LONGEST_PAUSE: Final = 4.0
-_LONGEST_BEHIND: Final = 1.0  # where a balance that is new enough tells
-_BEHIND_A_FENCE: Final = (Proof.FENCED,)  # which is newer than any window
+_LONGEST_BEHIND: Final = 1.0  # where a balance that is dated after the fence shortens the wait
+_BEHIND_A_FENCE: Final = (Proof.FENCED,)  # a fence that is newer than the request makes the window irrelevant
 _WITHOUT: Final = (Proof.ABSENT, Proof.REFUSED)
 
 
@@ -83,7 +83,7 @@ async def look_behind(
         settler: looks.
         context: the call.
         money_call: the refused charge.
-        refusal: what it was refused with, and raised when nothing can be made sure of.
+        refusal: its refusal, raised when nothing can be confirmed.
         reservation_id: the new reservation, which has just replaced that of the charge. One that was refused
             proves nothing (the charge may have emptied the voucher): then there is one look, which may find
             the charge.
@@ -95,7 +95,7 @@ async def look_behind(
         ApiError: the refusal, which stands: nothing is fenced, or no look could be made.
         OutcomeUnknown: an entry may be that of the charge.
     """
-    settler.advance(money_call, Event.CLAIMED)  # its refusal ended it; whoever goes on inherits its doubts
+    settler.advance(money_call, Event.CLAIMED)  # ended by a refusal; its next record inherits the doubt
     if reservation_id is None:
         verdict = await settler.judge.look(money_call, context.deadline)
         found = Confirmed.FOUND if verdict.move is Move.DONE else Confirmed.UNCLEAR

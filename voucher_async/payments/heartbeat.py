@@ -1,4 +1,4 @@
-"""The heart of an owner: it renews the lease while calls of this owner are under way."""
+"""The heartbeat of an owner, which renews its lease while its calls are under way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 class Heartbeat:
-    """One per owner. A call that takes longer than a lease would be taken over from an owner that lives.
+    """One per owner. Without it a call that takes longer than a lease would be taken over from a live owner.
 
     Args:
         beat: renews the lease.
@@ -29,7 +29,7 @@ class Heartbeat:
         self._beat = beat
         self._pause = pause
         self._held: set[str] = set()
-        # one for each event loop: that of a loop which is gone, or stands still, beats for nobody
+        # one timer per event loop: that of a closed or blocked loop never fires
         self._timers: dict[asyncio.AbstractEventLoop, asyncio.TimerHandle] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_over = False

@@ -1,4 +1,4 @@
-"""Charges that were handed to more than one caller."""
+"""Charges that were returned to more than one caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["as_joined", "is_joined"]
 
 T = TypeVar("T")
 
-# by identity: two equal charges are one to `==`, and only one of them was handed to who joined
+# by identity: equal charges compare equal, but only one of the objects was returned to a caller that joined
 _joined: Final[weakref.WeakValueDictionary[int, object]] = weakref.WeakValueDictionary()
 
 
@@ -22,9 +22,9 @@ def as_joined(answer: T) -> T:
 
 
 def is_joined(answer: object) -> bool:
-    """True when a charge is the answer to a call that joined an equal one, or asked again with its key.
+    """True when a charge is the result of a call that joined an equal one, or repeated one with its key.
 
     Args:
-        answer: what `redeem` or another money call returned.
+        answer: the result of `redeem` or another money call.
     """
     return _joined.get(id(answer)) is answer

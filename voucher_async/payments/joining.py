@@ -235,12 +235,12 @@ class Joining:
                     return settled
                 held = None
             elif step is Step.TAKE_OVER:
-                held = await self._take_over(held)  # None: it has renewed its lease, or somebody else has it
+                held = await self._take_over(held)  # None: its lease was renewed, or another owner has it
                 if held is not None and held.state is not CallState.OPEN:
                     return await self._go_on(held, context, work)
             elif step in _RUNNING:
                 held = await self.wait_for(held, context)
-            else:  # its key is free, or it was not read for a while
+            else:  # the key is free, or the charge is too old to be returned unread
                 is_read = step is Step.READ_FIRST
                 held = await self.replay.read_again(held, context.deadline) if is_read else None
 
@@ -306,7 +306,7 @@ class Joining:
         """
         pause = _FIRST_POLL
         while (step := await self._step_for(held, context)) in _RUNNING:
-            await self._supervisor.check_open()  # once it is closed nothing pauses any more
+            await self._supervisor.check_open()  # in a closed client pauses end at once
             if step is Step.STILL_RUNNING:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",
@@ -328,7 +328,7 @@ class Joining:
         A redeem goes on by itself, behind a new reservation. Anything else that may have been carried out is
         open then, and settled like whatever is.
         """
-        # what this client has given up needs no funeral: nobody works on it
+        # a record that this client gave up has no owner to declare dead
         is_own = held.owner == self.ownership.owner
         if not is_own and not await ask_journal(self.ownership.journal.bury(held.owner)):
             return None

@@ -1,12 +1,12 @@
-"""The journal: where the records of money calls are kept.
+"""The journal: the store of the records of money calls.
 
 Theory of operation. A record is claimed by inserting it: of two claims of one key in one scope the journal
 lets one win. It is changed by compare-and-swap on its version alone, so an owner that was replaced finds out
 when it writes. `durable` writes are on disk when `save` returns; the others are visible to others.
 
-A process is an owner with one lease. It keeps its records as long as it renews the lease; whoever finds an
-owner whose lease is over buries it, by compare-and-swap, and only then takes its records over. An owner that
-finds itself buried starts nothing more. The journal's own clock measures leases.
+A client in a process is an owner with one lease. It keeps its records as long as it renews the lease. A
+client that finds an owner whose lease is over buries it (declares it dead) by compare-and-swap, and only then
+takes its records over. A buried owner starts nothing more. The journal's own clock measures leases.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Claim:
     """The result of claiming a key.
 
     Attributes:
-        record: the record that has the key now, or the charge; where its key was erased, it is shown with
-            the key, and the order number if that is the same, of the record that was handed in.
-        won: it is the one that was handed in.
+        record: the record that has the key now, or the charge. An erased key is shown as in the claim, as is
+            the order number if it is the same.
+        won: True when that is the record of the claim.
         earlier: the record of an earlier call that was not carried out and left the key free; None where
             there is none, or `won` is False.
     """
@@ -44,22 +44,22 @@ class Claim:
 class Journal(Protocol):
     """Keeps the records of money calls. Every method may raise `JournalFailed`; nothing else.
 
-    A journal may be shared by any number of clients of one process: scope is part of every question. The id,
+    A journal may be shared by any number of clients of one process: scope is part of every lookup. The id,
     the scope, the key, the parameters and the parent of a record never change, but by `erase`. The order of
     records is that in which they were claimed.
     """
 
     async def digest_key(self) -> bytes:
-        """The key that voucher codes are digested with: 32 bytes, made once, the same for every user."""
+        """The digest key of voucher codes: 32 bytes, made once, the same for every user."""
         ...
 
     async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a record that is new, and give it its key.
 
         A key that no record of the scope has, or one whose record is `NOT_DONE`, goes to the new record;
-        otherwise nothing is stored. A record without a key is stored. None is stored whose charge belongs to
-        another record of the scope. To claim a record again that is stored as it was handed in, because the
-        answer was lost, changes nothing and is won again.
+        otherwise nothing is stored. A record without a key is stored. A record whose charge belongs to
+        another record of the scope is not stored. Repeating a claim whose answer was lost, with the same
+        record, changes nothing, and is won again.
 
         Args:
             record: the record, in whatever state it is.
@@ -92,7 +92,7 @@ class Journal(Protocol):
         """The records of the money calls of a checkout, the oldest first.
 
         Args:
-            scope: whose.
+            scope: the scope.
             parent: the id of the record of the checkout.
         """
         ...
@@ -100,9 +100,9 @@ class Journal(Protocol):
     async def alike(self, record: CallRecord) -> Sequence[CallRecord]:
         """Other records of the scope that could be taken for this one in a list of charges, in no order.
 
-        Those that are sent or open, and whose signature may be the same, whatever the order: a `redeem` and a
-        `chargeReservation` are alike, a voucher or an amount that is not known may be any. None of a record
-        without a signature. Ask after reading the list: one that is only begun has made nothing before.
+        Records that are sent or open, and whose signature may be the same, whatever the order: a `redeem` and
+        a `chargeReservation` are alike, an unknown voucher or amount may be any. A record without a signature
+        has none. Call it after reading the list: a record that is begun by then has made no entry in it.
         """
         ...
 
@@ -123,14 +123,14 @@ class Journal(Protocol):
         ...
 
     async def is_alive(self, owner: str) -> bool:
-        """Tell whether the lease of a process runs, and it was not buried."""
+        """Tell whether the lease of an owner runs, and it was not buried."""
         ...
 
     async def bury(self, owner: str) -> bool:
-        """Declare a process dead whose lease is over; False when it runs, so nothing may be taken over.
+        """Declare an owner dead whose lease is over; False when it runs, so nothing may be taken over.
 
-        One that is dead already, or was never heard of, is dead then, too. What is dead for a day and owns
-        nothing that is not ended may be forgotten.
+        An owner that is dead already, or unknown, is dead then, too. One that has been dead for a day, and
+        whose records have all ended, may be forgotten.
         """
         ...
 
@@ -148,29 +148,30 @@ class Journal(Protocol):
     ) -> AsyncIterator[CallRecord]:
         """Records, the oldest first.
 
-        Reading holds nothing up. Those that are claimed meanwhile may be missing, others come once, as they
-        are when they are read.
+        Reading blocks no other call. Records claimed meanwhile may be missing; each other one comes once, as
+        it is when it is read.
 
         Args:
-            scope: whose.
-            order_number: of one order, also of one that was erased.
-            key: with one key, those that were not carried out included, also one that was erased.
-            told: only those that are done and whose end somebody was told of, or nobody.
+            scope: the scope.
+            order_number: limits the records to one order, erased or not.
+            key: limits the records to one key, erased or not; calls that were not carried out are included.
+            told: limits the records to calls that are done: True to those of which a caller was told, False
+                to those of which nobody was.
         """
         ...
 
     async def acknowledge(self, scope: str, record_id: str) -> bool:
-        """Note that somebody was told how a record ended; False when there is no such record, or it has not.
+        """Note that a caller was told of a record's end; False when no such record has ended.
 
-        That is a write like others: the version counts it.
+        The version counts this write, too.
         """
         ...
 
     async def erase(self, order_number: str) -> int:
         """Replace the order number and the keys of an order by digests, in every scope.
 
-        A digest of a key goes on to keep the key used: claims and `find` meet it. Only ended records are
-        changed: what became of others is found out by their order number. Erase again when they have ended.
+        The digest of a key keeps the key used: claims and `find` match it. Only ended records are changed, as
+        the others are settled by their order number. Erase again when they have ended.
 
         Returns:
             How many records were changed.
@@ -192,5 +193,5 @@ class Journal(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of files and connections; a second call does nothing."""
+        """Close files and connections; a second call does nothing."""
         ...

@@ -1,4 +1,4 @@
-"""One look at what became of a call that moves money, and the step that follows."""
+"""One look for the effect of a money call, and the step that follows."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class Judge:
     Args:
         sender: sends the requests.
         looking: reads lists of charges.
-        registry: knows whose charge is whose.
-        lessons: what normal answers have shown.
-        machine: what is legal.
+        registry: knows which call each charge belongs to.
+        lessons: the habits that normal answers have shown.
+        machine: knows which steps are legal.
         settings: the settle window and the lag of lists.
         clock: measures time.
-        rivals: knows whose charge is whose in other processes.
+        rivals: knows the same of calls of other processes.
     """
 
     sender: Sender
@@ -86,7 +86,7 @@ class Judge:
     rivals: Rivals | None = None
 
     async def look(self, money_call: MoneyCall, deadline: Deadline, *, can_repeat: bool = False) -> Verdict:
-        """Look once, and decide; what the machine does not allow is waited for.
+        """Look once, and decide; a step that the machine does not allow yet becomes `WAIT`.
 
         Args:
             money_call: the call; what was found is noted there.
@@ -112,7 +112,7 @@ class Judge:
         if event is None:
             return True
         if call.state is CallState.DONE:
-            return event is Event.FOUND  # then only its surplus is looked for
+            return event is Event.FOUND  # of a call that is done, only the surplus is looked for
         return self.machine.may(call, event, verdict.facts)
 
     async def _look_at_charges(
@@ -159,7 +159,7 @@ class Judge:
         money_call.finding = finding
         money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
         fence = money_call.fenced()
-        # what was rewritten tells less: any call of another process that looks alike may have made it
+        # a recognisable entry may be that of any call of another process which looks alike
         confusable = self.registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
         return Evidence(
             finding=money_call.finding,
@@ -191,7 +191,7 @@ class Judge:
         patience = money_call.patience
         if patience is None or RULES[money_call.pending.operation].repeat_early:
             return patience
-        return max(patience, self.settings.list_lag)  # the first delivery would show by then
+        return max(patience, self.settings.list_lag)  # by then the list shows what the first delivery did
 
     def _find(self, money_call: MoneyCall, charges: Iterable[Charge]) -> Finding:
         pending_id = money_call.pending.id
@@ -200,7 +200,7 @@ class Judge:
         told = money_call.charge
         if told is None:
             return finding
-        # what the caller was told comes first, whether the list shows it yet or not
+        # the charge that the caller got comes first, whether the list shows it yet or not
         others = [charge for charge in finding.certain if charge.id != told.id]
         return Finding(
             certain=(told, *others),
@@ -220,7 +220,7 @@ class Judge:
         if voucher is None or voucher.is_copy:
             return False
         fenced_at, voucher_id = money_call.call.fenced_at, money_call.pending.voucher_id or ""
-        # behind a fence money is asked for anew: a copy that is a second old would not show the last charge
+        # money is asked for behind a fence: a balance cached a second ago may lack the last charge
         is_new = self.looking.is_new(voucher_id, voucher)
         if not is_new or (fenced_at is not None and not self.looking.is_after(fenced_at, voucher)):
             return False
@@ -236,7 +236,7 @@ class Judge:
             if not is_missing(error):
                 raise
             if self.looking.is_absent_now(request.path, error):
-                return Verdict(Move.NOT_DONE, facts)  # past the window, which the machine measures
+                return Verdict(Move.NOT_DONE, facts)  # the machine checks that the window is over
             money_call.reason = "that its voucher is not there may be a copy of an older answer"
             return Verdict(Move.WAIT, facts)
         voucher = answer.value
@@ -311,7 +311,7 @@ def _fits(evidence: Evidence) -> bool:
 
 
 def _explain(money_call: MoneyCall, move: Move, evidence: Evidence) -> None:
-    """Note why it is still open."""
+    """Note the reason why it is still open."""
     finding = money_call.finding
     if move is Move.OPEN or finding.recognised or finding.unclear:
         money_call.reason = "what was found may belong to another call"

@@ -1,4 +1,4 @@
-"""Idempotency keys: what one may be."""
+"""Idempotency keys: their rules."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def voucher_id_of(scope: str, key: str) -> str:
     """The id of the voucher that is created with a key: the same in every process.
 
     Args:
-        scope: whose key it is.
+        scope: the scope of the key.
         key: the idempotency key.
     """
     return str(uuid.uuid5(_VOUCHERS, f"{scope}\n{key}"))

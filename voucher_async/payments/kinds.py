@@ -36,7 +36,7 @@ def charge_call(
     """The charge of a reservation.
 
     Args:
-        numbering: what its order number may carry.
+        numbering: adds a reference to its order number.
         tracker: knows whether the reservation can be charged.
         reservation: the reservation, or its id.
         body: the order it pays for.
@@ -73,8 +73,8 @@ def refund_call(
     """The refund of a charge, or of a part of it.
 
     Args:
-        numbering: what its order number may carry.
-        charge: what is refunded, with the shop's own order number; or its id.
+        numbering: adds a reference to its order number.
+        charge: the charge, with the shop's own order number; or its id.
         amount: how much, in currency units.
         currency: ISO 4217.
 
@@ -101,7 +101,7 @@ def recharge_call(numbering: Numbering, body: RechargeRequest) -> tuple[MoneyCal
     """The recharge of a voucher.
 
     Args:
-        numbering: what its order number may carry.
+        numbering: adds a reference to its order number.
         body: the recharge.
     """
     pending = numbering.referenced(
@@ -125,7 +125,7 @@ def parameters_of(pending: PendingOutcome, target: str) -> Parameters:
         pending: one of the calls.
         target: the reservation, charge or voucher id, or the digest of the voucher's code.
     """
-    # a refund's order number is that of its charge, and not always known
+    # a refund carries the order number of its charge, which is not always known
     is_refund = pending.operation == REFUND_CHARGE.id
     return Parameters(
         operation=pending.operation,

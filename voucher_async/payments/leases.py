@@ -27,7 +27,7 @@ class Leases:
         self._ends: dict[str, float] = {}
         self._buried: dict[str, float] = {}
         self._process = os.getpid()
-        self._elsewhere: dict[str, int] = {}  # owners of before a fork, and the processes they are in
+        self._elsewhere: dict[str, int] = {}  # owner -> process, for owners from before a fork
 
     def inherit(self) -> None:
         """In a forked child: who is alive is alive elsewhere."""

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["Lessons"]
 
 _NONE: Final = dt.timedelta()
-_CLOSE: Final = dt.timedelta(seconds=3)  # that the stamps of machines with one time may be apart
+_CLOSE: Final = dt.timedelta(seconds=3)  # synchronised machines differ by no more
 
 _logger: Final = logging.getLogger("voucher_async")
 
 
 @attrs.define
 class Lessons:
-    """One per client; until an answer has shown something, nothing is taken for granted.
+    """One per client; a habit is unknown until an answer has shown it.
 
     Attributes:
         echoed: the operations whose answers have shown an order number of ASCII letters recognisably.
         echoed_beyond: the same for other letters: what becomes of them the first kind does not show.
         clients: the `client_id`s that entries of this client carry, by operation.
-        offsets: by operation, how far from their time its stamps have been, at least and at most; below 0:
-            behind it, above 0: ahead of it.
+        offsets: by operation, how far from their time its timestamps have been, at least and at most; below
+            0: behind it, above 0: ahead of it.
         wrong_amounts: an answer has shown another amount than was asked for: then sums of what is shown prove
             nothing, for two that are wrong may cancel out.
     """
@@ -59,8 +59,8 @@ class Lessons:
         Args:
             pending: the call.
             charge: its answer.
-            made: between which moments it was made, reckoned from the stamp of a thing made before; None
-                when there is no such stamp.
+            made: the earliest and the latest time at which it was made, computed from an earlier entry's
+                timestamp; None when there is none.
         """
         if pending.order_number is not None:
             self._learn_order(pending, charge)
@@ -96,7 +96,7 @@ class Lessons:
         self.offsets[operation] = min(low, off), max(high, off)
 
     def shift(self, operation: str) -> tuple[dt.timedelta, dt.timedelta]:
-        """The least and the greatest distance that a stamp of an operation may have from its time.
+        """The least and the greatest distance that a timestamp of an operation may have from its time.
 
         One that was always far off is another clock's; one that was a little off may be right the next time.
         """

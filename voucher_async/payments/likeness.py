@@ -16,11 +16,11 @@ from urllib.parse import unquote
 
 __all__ = ["Likeness", "compare", "confusable", "fold"]
 
-_CUT: Final = 8  # characters that are left of an order number, at least, when a column is too short for it
+_CUT: Final = 8  # characters of an order number that a column too short for it keeps, at least
 _MOST_READINGS: Final = 64
-_CUT_ENTITY: Final = re.compile(r"&#?\w*\Z")  # what is left of `&amp;` where a column ends within it
+_CUT_ENTITY: Final = re.compile(r"&#?\w*\Z")  # the rest of `&amp;` where a column ends within it
 _ENDS: Final = re.compile(r"\A[\s\u00ad\u200b-\u200f\u2060\ufeff]+|[\s\u00ad\u200b-\u200f\u2060\ufeff]+\Z")
-_LOST: Final = frozenset("?\ufffd")  # stand for what a character set cannot hold
+_LOST: Final = frozenset("?\ufffd")  # what an encoding writes for characters that it lacks
 
 
 class Likeness(enum.Enum):
@@ -47,7 +47,7 @@ def compare(sent: str | None, shown: str | None) -> Likeness:
 
 def _is_recognised(sent: str, shown: str) -> bool:
     readings, may_be_cut = _readings(shown), _may_be_cut(sent, shown)
-    # what was escaped without end is not known to be another
+    # a text escaped too often to be unescaped is not known to be different
     return len(readings) >= _MOST_READINGS or any(
         _is_same(fold(sent), fold(reading))
         or (may_be_cut and fold(sent).startswith(fold(reading)))
@@ -59,7 +59,7 @@ def _is_recognised(sent: str, shown: str) -> bool:
 def _readings(shown: str) -> list[str]:
     """A text as it stands, and without what templates and URLs have escaped in it."""
     readings = [shown]
-    for reading in readings:  # which grows: what was escaped may have been escaped before
+    for reading in readings:  # the list grows while it is read: an escaped text may have been escaped before
         if len(readings) >= _MOST_READINGS:
             break
         shorter = (html.unescape(reading), _CUT_ENTITY.sub("", reading), unquote(reading), _as_utf8(reading))
@@ -106,7 +106,7 @@ def _is_same_but_for_letters(sent: str, shown: str, *, may_be_cut: bool) -> bool
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Letters and digits alone, without case, in one normal form."""
-    # capitals first: some small letters share one, and a server may have written it
+    # upper case first: several small letters share one capital, which a server may show
     return "".join(filter(str.isalnum, _normal(_normal(text).upper().casefold())))
 
 

@@ -1,7 +1,7 @@
-"""Looking at a voucher for what a request may have left there.
+"""Looking at a voucher for the effect of a request.
 
 A look proves absence only when it is fresh, complete and unfiltered: each has a URL of its own, so that no
-cache on the way holds a copy of it; it asks for no filter, which servers re-read; it counts what it has read.
+cache holds a copy of it; it uses no filter, as servers reinterpret filters; it counts the entries.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ __all__ = [
     "voucher_request",
 ]
 
-_SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # of pages: how many one may hold is not documented
+_SIZES: Final = ((101, 1000), (51, 100), (11, 25))  # ranges of page sizes: the limit is undocumented
 _PAGES: Final = 200
-_WHOLE: Final = 4  # pages: a longer list is read from its newest end, where it shows which that is
+_WHOLE: Final = 4  # pages: a longer list is read from its newest end, once its order is known
 _BEFORE: Final = dt.timedelta(days=1)
-_AGAIN: Final = 1.0  # seconds after which the date of a list that is no copy has gone on
-_SECOND: Final = 1.0  # the resolution of dates
+_AGAIN: Final = 1.0  # seconds after which the `Date` of an answer that is no copy has advanced
+_SECOND: Final = 1.0  # the resolution of a `Date`
 _SKEW: Final = 0.5  # seconds by which the clocks of one server may differ
-_NEAR: Final = 9.0  # seconds between two looks whose dates are compared: less than the lag of lists
-_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")  # texts of a voucher
+_NEAR: Final = 9.0  # seconds between two looks whose dates are compared: below `list_lag`
+_TELLING: Final = ("code", "pin", "sku", "batch", "order_number")  # filters that identify a voucher
 _KEPT: Final = 1024
 
 
 @attrs.frozen(kw_only=True)
 class Look:
-    """A voucher's charges, and how much the list proves.
+    """A voucher's charges, and the completeness of the list.
 
     Attributes:
-        charges: what was read.
-        whole: the list is fresh and complete: what it does not show was not there when it was read.
+        charges: the entries.
+        whole: the list is fresh and complete: an entry that it lacks did not exist when it was read.
         all: it was read from end to end.
     """
 
@@ -85,14 +85,14 @@ class Looking:
 
     Args:
         sender: sends the requests.
-        server_clock: knows what date an answer that is no copy has at least.
-        rng: where sizes of pages come from; each process has others.
+        server_clock: knows the earliest date of an answer that is no copy.
+        rng: draws page sizes, so that processes differ.
     """
 
     def __init__(self, sender: Sender, server_clock: ServerClock, rng: random.Random | None = None) -> None:
         self._sender = sender
         self._server_clock = server_clock
-        self._size = 0  # which range of sizes the server takes
+        self._size = 0  # index of the range of page sizes in use
         self._turn = (rng or random.Random()).randrange(1_000_000)
         self._dates: BoundedMap[str, _Dated] = BoundedMap(_KEPT)
 
@@ -102,7 +102,7 @@ class Looking:
         Args:
             voucher_id: the voucher.
             deadline: when to give up.
-            since: a moment by the server's stamps: what is a day older is not needed.
+            since: a moment by the server's dates: entries a day older are not needed.
 
         Raises:
             VoucherError: they could not be read.
@@ -172,9 +172,9 @@ class Looking:
         return answer.date is None or (most is not None and answer.date >= most)
 
     def is_absent_now(self, path: str, error: NotFound) -> bool:
-        """True when a thing that the API says is not there is not there now: its answer is no copy.
+        """True when a 404 of the API is no copy, so that the voucher does not exist now.
 
-        A 404 may be kept as lists are, and the URL of a thing is always the same; its date tells, as theirs.
+        A 404 may be cached as lists are, and the URL of a voucher is always the same; its date shows a copy.
 
         Args:
             path: the path of the request.
@@ -203,7 +203,7 @@ class Looking:
         look = _Dated(answer.date, answer.sent, max(answer.received, answer.sent))
         if self._is_dated_now(answer):
             look.is_fresh = True
-        elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon to tell by these two
+        elif earlier is not None and look.sent - earlier.received < _SECOND:  # too soon for another date
             gone = (look.date - earlier.date).total_seconds()
             return earlier.is_fresh and 0 <= gone <= _SECOND
         elif earlier is not None:
@@ -238,7 +238,7 @@ class _Pages:
         self.numbers: set[int] = set()
         self.charges: dict[str, Charge] = {}
         self.count = 1
-        self.order = 0  # 1: oldest first, -1: newest first, 0: it does not show
+        self.order = 0  # 1: oldest first, -1: newest first, 0: not known
         self.fresh = True
 
     async def read_first(self) -> None:
@@ -253,7 +253,7 @@ class _Pages:
             number += 1
 
     async def read_newest(self, oldest: dt.datetime) -> None:
-        """Read from the newest end until what is a day older than that."""
+        """Read from the newest end, back to a day before that."""
         number, step = (self.count, -1) if self.order > 0 else (2, 1)
         while 1 < number <= self.count:
             entries = await self._read(number)
@@ -281,7 +281,7 @@ class _Pages:
         """True when as many distinct entries were read as the pages that were read must hold."""
         read = sum(self._sizes.values())
         if len(self.charges) != read:
-            return False  # one page showed again what another had shown: they moved meanwhile
+            return False  # an entry on two pages: entries have moved meanwhile
         if len(self.numbers) >= self.count:
             return read == self._total
         full = self._sizes[1]
@@ -290,7 +290,7 @@ class _Pages:
 
 def _order(entries: Sequence[Charge]) -> int:
     stamps = [entry.created_at for entry in entries]
-    if len(set(stamps)) < 2:  # noqa: PLR2004 - one moment has no order
+    if len(set(stamps)) < 2:  # noqa: PLR2004 - equal moments show no order
         return 0
     if stamps == sorted(stamps):
         return 1
@@ -306,7 +306,7 @@ def _endless() -> BadAnswer:
 async def known_ids(
     looking: Looking, pending: PendingOutcome, deadline: Deadline, pauses: Pauses
 ) -> tuple[tuple[str, ...], bool]:
-    """The ids of what could be taken for the request's effect, read before it is sent.
+    """The ids of the entries that could be taken for the request's effect, read before it is sent.
 
     A list that may be a copy, or that changed while it was read, is read once more.
 
@@ -318,7 +318,7 @@ async def known_ids(
     """
     look = await looking.read(pending.voucher_id or "", deadline)
     if not (look.whole and look.all):
-        # without all ids a lost answer stays open; the date of a copy stands still, that of a proxy goes on
+        # without all known ids a lost answer stays open; a copy keeps its `Date`, a mere proxy does not
         await pauses.wait_within(_AGAIN if look.all else 0.0, deadline)
         look = await looking.read(pending.voucher_id or "", deadline)
     others = {rule.kind for rule in RULES.values()} - {RULES[pending.operation].kind}
@@ -329,7 +329,7 @@ async def known_ids(
 async def find_voucher(
     sender: Sender, pending: PendingOutcome, deadline: Deadline
 ) -> Answer[VoucherDetails] | None:
-    """The voucher; None when there is none, by the API's own word: a proxy's page says nothing.
+    """The voucher; None for a 404 in the API's envelope, as a proxy's page proves nothing.
 
     Raises:
         VoucherError: it could not be read.
@@ -352,7 +352,7 @@ def is_what_was_asked(voucher: Voucher, asked: PendingOutcome | CreateVoucherReq
 
     Args:
         voucher: the one that has its id.
-        asked: what is known of the one that was asked for; a text of which nothing is known tells nothing.
+        asked: the known facts of the one that was asked for; an unknown one is not compared.
     """
     texts = ((getattr(asked, name, None), getattr(voucher, name, None)) for name in _TELLING)
     is_alike = all(compare(wanted, shown) is not Likeness.OTHER for wanted, shown in texts)

@@ -102,7 +102,7 @@ def _is_behind_fence(call: Call, facts: Facts, _: Limits) -> bool:
 
 
 def _is_dead_long_enough(call: Call, facts: Facts, limits: Limits) -> bool:
-    # an owner that woke up may have recorded a request just before, and may begin it just after
+    # an owner that woke up may have recorded a request just before the take-over, and begin it just after
     return call.taken_at is None or _is_past(call.taken_at, facts, limits.window + limits.begin)
 
 
@@ -248,7 +248,7 @@ class Machine:
     def holds(self, names: tuple[str, ...], call: Call, facts: Facts) -> bool:
         """True when all of these guards hold; one that was left out does."""
         guards, limits = self._guards, self.limits
-        for name in names:  # noqa: SIM110 - a generator costs twice as much, at every event of every call
+        for name in names:  # noqa: SIM110 - a generator takes twice as long, at every event of every call
             if name in guards and not guards[name](call, facts, limits):
                 return False
         return True
@@ -363,7 +363,7 @@ def _taken_over(call: Call, facts: Facts) -> Call:
     taken = call._replace(owner=facts.owner)
     if not call.under_way:
         return taken
-    # when its request ended nobody knows: not before it was recorded
+    # the end of its request is unknown, and not before its record
     return taken._replace(under_way=False, doubts=True, ended_at=call.sent_at, taken_at=facts.now)
 
 

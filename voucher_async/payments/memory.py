@@ -37,7 +37,7 @@ __all__ = ["MemoryJournal"]
 
 _KEPT: Final = 131_072
 _DAY: Final = 86_400.0  # seconds
-_PAGE: Final = 1024  # records that are read from the history without a break
+_PAGE: Final = 1024  # records of the history that are read before other tasks get a turn
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -58,7 +58,7 @@ class MemoryJournal:
         self._lock = threading.Lock()
         self._digest_key = os.urandom(32)
         self._leases = Leases(self._clock)
-        self._records: dict[str, CallRecord] = {}  # in the order they were claimed
+        self._records: dict[str, CallRecord] = {}  # in the order of their claims
         self._indexes = Indexes()
         self._ended: OrderedDict[str, float] = OrderedDict()  # the moments at which records ended
         self._has_erased = False
@@ -171,7 +171,7 @@ class MemoryJournal:
 
     async def get(self, scope: str, record_id: str) -> CallRecord | None:
         """A record by its id."""
-        record = self._records.get(record_id)  # one look into one table needs no lock
+        record = self._records.get(record_id)  # one read of one dict needs no lock
         return record if record is not None and record.scope == scope else None
 
     async def find(self, scope: str, key: str) -> CallRecord | None:

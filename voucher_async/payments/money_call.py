@@ -1,4 +1,4 @@
-"""One call that moves money: what was sent, what is known of it, and who waits for it."""
+"""One money call: its requests, the knowledge about them, and its callers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Anchor", "CallContext", "MoneyCall"]
 
 _NOTHING_FOUND: Final = Finding()
 _REPEATS: Final = 2
-_SLACK: Final = 2.0  # seconds that stamps with a resolution of one second may be off, rounded up
+_SLACK: Final = 2.0  # seconds that the difference of two times in whole seconds may be off
 
 
 def _operation_of(pending: PendingOutcome) -> Operation:
@@ -49,7 +49,7 @@ def _nowhere() -> float | None:
 
 @attrs.frozen
 class Anchor:
-    """A stamp of the server, and the local time of the request that it answered.
+    """A timestamp of the server, and the local time of the request that it answered.
 
     Attributes:
         stamp: the server's; aware.
@@ -72,18 +72,18 @@ class Anchor:
 
 @attrs.define(eq=False, kw_only=True)
 class MoneyCall:
-    """One request that moves money, from before it is sent until what became of it is known.
+    """One money request, from before it is sent until its outcome is known.
 
     `doubts`, `refusals` and `succeeded` count requests beside the flags of `call`, for a list is weighed by
     how many entries may be ours. A flag says what may be done next, and a proof clears it; a count stays,
     but for that of refusals: whoever goes on after a refusal is not refused any more.
 
     Attributes:
-        pending: the facts, as they are handed out.
+        pending: the facts, as callers and hooks get them.
         call: its state, as `voucher_async.payments.machine` has it; times are monotonic.
         foreign: it is of another process, and only looked at.
-        anchor: a stamp of the server to reckon from.
-        may_repeat: whether the state of things still allows to send the request again.
+        anchor: a timestamp of the server to reckon from.
+        may_repeat: whether sending again is still allowed.
         fence: monotonic time in seconds since when its reservation has ended; None as long as it may live.
         on_end: told how it ended, once.
         recorder: writes its record; None for one of another process that is only looked at.
@@ -95,21 +95,21 @@ class MoneyCall:
         widened: seconds that `pending.until` was moved because clocks disagree.
         quiet: seconds from the end of the last request to the beginning of the last look.
         finding: what the last look found.
-        charge: what the caller was told, or will be.
-        error: why the first request is in doubt.
-        refusal: why the last refused one was.
+        charge: the charge that its caller got, or will get.
+        error: the reason why the first request is in doubt.
+        refusal: the refusal of the last refused one.
         repeat_refused: a later request was refused by the API itself.
         reason: why it is still open, in words.
         hopeless: looking again will not help.
-        task: looks after it in the background.
+        task: settles it in the background.
         running: the task of the call itself, once its caller is gone.
-        over: done when the call is over.
-        key: what tells equal payments; None for a call that does not ask.
+        over: a future, done when the call is over.
+        key: identifies equal payments; None for a call that joins none.
         taken_back: what became of each surplus charge: its refund, or None when that could not be had.
         refunding: the refund of a surplus charge that is in doubt, by its pending id.
         tries: how often refunding a surplus has failed.
-        heard: the words about its outcome that the hooks were told.
-        logged: those that the log was told.
+        heard: the kinds of events that hooks got.
+        logged: the kinds that were logged.
     """
 
     pending: PendingOutcome
@@ -205,7 +205,7 @@ class MoneyCall:
         """
         self.call = machine.advance(self.call, event, facts)
         if event in {Event.CLEARED, Event.CLAIMED} and self.refusals:
-            # what was refused is over: what is asked of it now is asked as of any other earlier request
+            # the refused requests are over; from now on they count like any other earlier request
             self.refusals, self.repeat_refused = 0, False
             self.doubts = max(self.doubts, int(event is Event.CLAIMED))
 
@@ -216,7 +216,7 @@ class MoneyCall:
             self.pending = attrs.evolve(self.pending, id=recorder.id)
 
     def until(self, now: float, wall: dt.datetime, left: float, window: float) -> dt.datetime | None:
-        """The moment until which the request that is sent now can be carried out, by the server's stamps.
+        """The moment until which the request that is sent now can be carried out, by the server's timestamps.
 
         Args:
             now: monotonic time in seconds.
@@ -331,9 +331,9 @@ class CallContext:
         abandoned: the caller is gone: nothing new is begun.
         money_call: what is being sent.
         finished: what was carried out.
-        key: what tells equal payments; None for a call that does not ask.
-        recalled: what an earlier call charged, which this one is about to return.
-        undoing: what was carried out is being taken back, and that is told one by one.
+        key: identifies equal payments; None for a call that joins none.
+        recalled: the charge of an earlier call, which this one is about to return.
+        undoing: its charges are being refunded, and each refund is reported.
     """
 
     __slots__ = (

@@ -36,7 +36,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 async def ask_journal(answer: Awaitable[T]) -> T:
-    """Wait for a journal; whatever it raises becomes `JournalFailed`."""
+    """Wait for a journal; an exception of it becomes `JournalFailed`."""
     try:
         return await answer
     except VoucherError:
@@ -50,8 +50,8 @@ class _Driven:
     """A record that this client works on.
 
     Attributes:
-        version: what it had written last.
-        loop: where its call runs.
+        version: the version that was written last.
+        loop: the event loop of its call.
     """
 
     version: int
@@ -59,7 +59,7 @@ class _Driven:
 
 
 class Ownership:
-    """One per client: who it is in its journal.
+    """One per client: its identity in the journal.
 
     Args:
         journal: where the records are.
@@ -93,13 +93,13 @@ class Ownership:
         self._driven = {}
 
     async def digest_key(self) -> bytes:
-        """The key that voucher codes are digested with for records; the journal keeps it."""
+        """The digest key of voucher codes in records, which the journal keeps."""
         if self._digest_key is None:
             self._digest_key = SecretBytes(await ask_journal(self.journal.digest_key()))
         return self._digest_key
 
     async def digest(self, code: str) -> str:
-        """Stands for a voucher's code in records; it tells nothing to who has not the journal's key."""
+        """The digest of a voucher's code in records, made with the journal's key."""
         return digest_of_code(code, await self.digest_key())
 
     def new_record(self, parameters: Parameters, key: str | None, record_id: str | None = None) -> CallRecord:
@@ -125,13 +125,13 @@ class Ownership:
         """
         await self._renew()
         former = self._driven.get(record.id)
-        # this loop may be gone before the answer comes
+        # before the await: this event loop may close before the journal answers
         claiming = self._driven[record.id] = _Driven(0 if former is None else former.version)
         try:
             claim = await ask_journal(self.journal.claim(record, durable=durable))
         except BaseException:
             if former is None:
-                self.give_up(record.id)  # it may be stored all the same
+                self.give_up(record.id)  # the record may have been stored although the claim failed
             self._restore(record.id, claiming, former)
             raise
         if claim.won:
@@ -143,7 +143,7 @@ class Ownership:
     def _restore(self, record_id: str, claiming: _Driven, former: _Driven | None) -> None:
         """Leave a record that was there before to the call of this client that had it, if one had."""
         if self._driven.get(record_id) is not claiming:
-            return  # that call has written it meanwhile
+            return  # another call of this client has written the record meanwhile
         if former is None:
             self._release(record_id)
         else:
@@ -172,7 +172,7 @@ class Ownership:
             self._release(record.id)
 
     def _is_driven_since(self, record: CallRecord) -> bool:
-        """True when another call of this client has taken a record over, and works on it."""
+        """True when another call of this client has taken a record over, and drives it."""
         driven = self._driven.get(record.id)
         return driven is not None and driven.version >= record.version
 
@@ -181,7 +181,7 @@ class Ownership:
         self.heartbeat.release(record_id)
 
     def give_up(self, record_id: str) -> None:
-        """Let whoever asks next take a record of this client over: nobody here works on it any more."""
+        """Let the next caller take a record of this client over, which no call here drives any more."""
         self._given_up.add(record_id)
         self._release(record_id)
 
@@ -198,14 +198,14 @@ class Ownership:
             why: the reason in words.
         """
         taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
-        self._driven[held.id] = _Driven(held.version)  # no beat hands it over any more
+        self._driven[held.id] = _Driven(held.version)  # the heartbeat hands this record over no more
         try:
             is_taken = await self.save(taken)
         except BaseException:
-            self.give_up(held.id)  # it may be taken all the same: whoever asks next goes on
+            self.give_up(held.id)  # the write may have been stored: the next caller goes on
             raise
         if not is_taken:
-            return None  # by another call of this client, perhaps, which works on it
+            return None  # another call may have taken the record over, perhaps one of this client
         self.keep(held.id)
         return taken
 
@@ -215,11 +215,11 @@ class Ownership:
         return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE
 
     async def _renew(self) -> None:
-        now = uptime_of(self.clock)  # others count the time in which this machine sleeps
+        now = uptime_of(self.clock)  # the other owners' clocks run on while this machine sleeps
         if self._renewed is not None and now - self._renewed < _RENEWED:
             return
         if not await ask_journal(self.journal.beat(self.owner, LEASE)):
-            self.owner = new_id()  # declared dead: what was under way is not this client's any more
+            self.owner = new_id()  # declared dead: the calls under way belong to other owners now
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
         for record_id, driven in list(self._driven.items()):
@@ -229,7 +229,7 @@ class Ownership:
     async def _hand_over(self, record_id: str, driven: _Driven) -> None:
         """Give a record whose event loop is gone an owner that is dead, so that any process takes it over."""
         is_left = True
-        with contextlib.suppress(VoucherError):  # it is tried again with the next beat
+        with contextlib.suppress(VoucherError):  # the next beat tries again
             record = await ask_journal(self.journal.get(self.scope, record_id))
             if self._driven.get(record_id) is not driven:
                 return  # another call of this client has taken it over
@@ -274,7 +274,7 @@ class Ownership:
             )
 
     async def is_alive(self, record: CallRecord) -> bool:
-        """Tell whether somebody works on a record; nobody does whose event loop is gone."""
+        """Tell whether a record is driven; one whose event loop is gone is not."""
         if record.owner == self.owner:
             driven = self._driven.get(record.id)
             return record.id not in self._given_up and not (driven and driven.loop.is_closed())

@@ -19,7 +19,7 @@ class Pauses:
     """One per client.
 
     Args:
-        clock: waits them out.
+        clock: measures them.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,7 +29,7 @@ class Pauses:
 
     @property
     def are_over(self) -> bool:
-        """True when the client was closed, and nobody waits any more."""
+        """True when the client was closed, so that pauses end at once."""
         return self._ended
 
     async def wait(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ class Pauses:
         await self._clock.sleep(seconds)
 
     def end(self) -> None:
-        """Let everybody who waits go on, and nobody wait any more."""
+        """End all pauses, and any that begins later."""
         self._ended = True
         loop = asyncio.get_running_loop()
         for sleep in [sleep for sleep in self._sleeping if sleep.get_loop() is loop]:

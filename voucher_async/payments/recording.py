@@ -27,7 +27,7 @@ __all__ = ["Recorder", "noted"]
 
 T = TypeVar("T")
 
-_MACHINE: Final = Machine()  # asked about no durations
+_MACHINE: Final = Machine()  # for rules without durations
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -50,8 +50,8 @@ class Recorder:
         self._ownership = ownership
         self._is_stored = is_stored
         self._writing = asyncio.Lock()
-        self._in_doubt: CallRecord | None = None  # a write whose answer was lost
-        self._end_known = False  # whether or not it could be written
+        self._in_doubt: CallRecord | None = None  # the record of a write whose answer was lost
+        self._end_known = False  # True once the end is decided, written or not
         self.record: CallRecord = record
         self.is_lost: bool = False
         self.is_asked_about: bool = False
@@ -91,7 +91,7 @@ class Recorder:
         try:
             return await self._send()
         except JournalFailed:
-            return True  # who cannot be asked has not said no
+            return True  # an unreachable journal has not said that the record was taken over
 
     def taken_over(self, pending: PendingOutcome | None) -> StillRunning:
         """The error for who has lost the record: whoever has it may have moved money since.
@@ -148,7 +148,7 @@ class Recorder:
     def _is_nobody_elses(self) -> bool:
         """True when it is written, or nobody can have taken over the record; another owner's must say so."""
         if not self._is_stored and self._in_doubt is None:
-            return True  # nobody else knows of it
+            return True  # never stored: no other owner has read it
         is_own = self.record.owner == self._ownership.owner
         is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
         return is_safe or self.record.state is CallState.NOT_DONE
@@ -243,7 +243,7 @@ class Recorder:
         if self._in_doubt is not None:
             await self._catch_up(self._in_doubt)
         if self.is_lost:
-            return  # whoever has the record writes its end
+            return  # the record's new owner writes its end
         if self.record.state is CallState.DONE or (self.record.ended and state is not CallState.DONE):
             return
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:

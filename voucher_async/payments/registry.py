@@ -1,4 +1,4 @@
-"""A client's memory of its money calls: those open, the ends of the others, and whose charge is whose."""
+"""A client's memory of its money calls: those open, the ends of the others, and the owner of each charge."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _REMEMBERED: Final = 16_384
 
 
 class Registry:
-    """Open outcomes are kept for ever, of everything else the latest 16,384."""
+    """Keeps open outcomes for ever, and of everything else the latest 16,384 entries."""
 
     def __init__(self) -> None:
         self._open: dict[str, MoneyCall] = {}
         self._open_by_key: dict[tuple[str, ...], list[MoneyCall]] = {}
         self._under_way: dict[str, MoneyCall] = {}
-        self._loops: set[asyncio.AbstractEventLoop] = set()  # those on which calls were begun
-        # what is open or under way: what it looks like, the calls by that, and whatever their order numbers
+        self._loops: set[asyncio.AbstractEventLoop] = set()  # the loops of all calls
+        # of calls open or under way: id -> traits, traits -> ids, traits without the order number -> ids
         self._looks: dict[str, tuple[_Traits, Sequence[_Traits]]] = {}
         self._alike: _Index = {}
         self._at: _Index = {}
@@ -50,19 +50,19 @@ class Registry:
         return tuple(money_calls.values())
 
     def begin(self, money_call: MoneyCall) -> None:
-        """A call is about to be sent: from now on what it does may be found by others."""
+        """Note that a call is about to be sent: from now on other calls may find its entry."""
         self._under_way[money_call.pending.id] = money_call
         if money_call.over is not None:
             self.note_loop(money_call.over.get_loop())
         self._remember_look(money_call.pending)
 
     def end(self, money_call: MoneyCall) -> None:
-        """A call is over; what it left is known, or open."""
+        """Note that a call is over: its end is known, or it is open."""
         self._under_way.pop(money_call.pending.id, None)
         self._forget_look(money_call.pending.id)
 
     def open(self, money_call: MoneyCall) -> None:
-        """A call is not clear yet; one that was settled meanwhile stays so."""
+        """Note that a call is open; one that was settled meanwhile stays so."""
         pending_id = money_call.pending.id
         if pending_id in self._settlements:
             return
@@ -72,7 +72,7 @@ class Registry:
         self._remember_look(money_call.pending)
 
     def close(self, pending_id: str) -> MoneyCall | None:
-        """A call is not open any more: settled, or given up by who knows better."""
+        """Note that a call is no longer open: settled, or forgotten by the application."""
         money_call = self._open.pop(pending_id, None)
         if money_call is None:
             return None
@@ -88,7 +88,7 @@ class Registry:
         place, looks = found = _place_of(pending), _looks_of(pending)
         if self._looks.get(pending.id) == found:
             return
-        self._drop_look(pending.id)  # more is known of it by now
+        self._drop_look(pending.id)  # more of its traits are known by now
         self._looks[pending.id] = found
         for look in looks:
             self._alike.setdefault(look, set()).add(pending.id)
@@ -139,11 +139,11 @@ class Registry:
         return tuple(money_call.pending for money_call in money_calls.values())
 
     def note_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A call is begun on an event loop, which may be closed under it."""
+        """Note that a call is begun on an event loop, which may be closed under it."""
         self._loops.add(loop)
 
     def forget_loops(self) -> None:
-        """Forget the event loops that are gone: what was begun on them was looked after."""
+        """Forget the event loops that are gone, whose calls were opened."""
         self._loops = {loop for loop in self._loops if not loop.is_closed()}
 
     @property
@@ -156,7 +156,7 @@ class Registry:
         return [money_call for money_call in self._under_way.values() if money_call.is_cut_off]
 
     def take(self, charge_id: str, pending_id: str) -> None:
-        """A charge belongs to a call, and so to no other."""
+        """Note that a charge belongs to a call, and so to no other."""
         self._owners[charge_id] = pending_id
 
     def is_taken(self, charge_id: str, pending_id: str) -> bool:
@@ -166,8 +166,8 @@ class Registry:
     def rivals(self, money_call: MoneyCall) -> int:
         """Number of other calls, open or under way, that look the same in a list of charges.
 
-        Where it is known what a call did, only those count of which it is not: two that have their own charge
-        each do not contend for more than a surplus, and whose that is does not matter.
+        Calls whose own charge is known compete only for a surplus, so beside such a call only the others
+        count.
         """
         rivals = self._others(money_call, self._alike, look_of)
         return len(rivals) if money_call.charge is None else sum(other.charge is None for other in rivals)
@@ -186,7 +186,7 @@ class Registry:
         self, money_call: MoneyCall, index: _Index, traits: Callable[[PendingOutcome], _Traits]
     ) -> list[MoneyCall]:
         pending = money_call.pending
-        # those whose voucher is not known may be of any, those whose amount is not known of any amount
+        # a call whose voucher or amount is not known may be of any
         nowhere = attrs.evolve(pending, voucher_id=None)
         looks = map(traits, (pending, nowhere, attrs.evolve(nowhere, amount=None)))
         ids = set[str]().union(*(index.get(look, ()) for look in looks)) - {pending.id}
@@ -210,11 +210,11 @@ class Registry:
             self._undelivered[key] = charge
 
     def undelivered(self, key: tuple[str, ...]) -> Charge | None:
-        """The charge, told to nobody, of an earlier call with the same key."""
+        """The charge of an earlier call with the same key of which nobody was told."""
         return self._undelivered.get(key)
 
     def delivered(self, charge_id: str) -> None:
-        """Somebody knows of a charge: who asks for the same payment from now on means another one."""
+        """Note that a caller was told of a charge: a repeated call is another payment from now on."""
         for key in [key for key, charge in self._undelivered.items() if charge.id == charge_id]:
             del self._undelivered[key]
 
@@ -232,7 +232,7 @@ def look_of(pending: PendingOutcome) -> _Traits:
 
 def _looks_of(pending: PendingOutcome) -> list[_Traits]:
     rule = RULES.get(pending.operation)
-    # what is found under another order number may be ours where that is not known for sure
+    # where the order number is not certain, an entry with another one may be ours
     orders = looks_of(pending) if rule is None or rule.by_order else ("",)
     return [(*_place_of(pending), order) for order in orders]
 

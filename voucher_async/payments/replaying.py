@@ -1,4 +1,4 @@
-"""Answers for those who ask again with an idempotency key: what was done before, and what is open."""
+"""Answers for repeated calls with an idempotency key: the earlier charge, or the open outcome."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Replay:
 
     Args:
         supervisor: settles, and reads.
-        ownership: who writes records.
+        ownership: writes records.
     """
 
     def __init__(self, supervisor: Supervisor, ownership: Ownership) -> None:
@@ -101,7 +101,7 @@ class Replay:
         """The charge of a call that was open; None when it was not carried out.
 
         Raises:
-            OutcomeUnknown: it cannot be told, or not yet: the same `pending` as before.
+            OutcomeUnknown: it stays open, for now or for good: the same `pending` as before.
         """
         settlement = await self._settle(record, deadline)
         return None if settlement.charge is None else as_joined(settlement.charge)
@@ -217,7 +217,7 @@ def raise_refusal(record: CallRecord) -> None:
     """Raise what ended a call that others waited for, unless that was about its owner alone.
 
     Raises:
-        VoucherError: a copy of what its caller was told.
+        VoucherError: a copy of its caller's error.
     """
     if record.failure is not None:
         error = _error_of(record.failure)

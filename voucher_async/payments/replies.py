@@ -19,7 +19,7 @@ __all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "rep
 
 
 class Reply(enum.Enum):
-    """The end of a request that was not answered well, by what it proves.
+    """The end of a failed request, by what it proves.
 
     A refusal answers one delivery: a proxy may have delivered the request before, and had it carried out.
     """
@@ -65,7 +65,7 @@ def reply_of(error: VoucherError, *, is_only: bool) -> Reply:
 
 
 def is_missing(error: VoucherError | None) -> bool:
-    """True when there is no such thing by the API's own word: any proxy may answer with a bare 404."""
+    """True for a 404 in the API's envelope: any proxy may answer with a bare one."""
     return isinstance(error, NotFound) and error.has_envelope
 
 

@@ -1,15 +1,17 @@
-"""The only place that tells the hooks and the log what became of money.
+"""The reports of money calls to the hooks and the log; no other module makes them.
 
-Theory of operation. A caller is told by the result or the error of its own call. Everybody else is told here:
+Theory of operation. A caller is told by the result or the error of its own call. All other reports are made
+here:
 
-* The hooks hear what a caller did not: that an outcome is in doubt, and how a call ended whose caller is gone
-  or was told that it is unknown. Whoever books what hooks say books nothing that a caller books, too.
-* The log hears of every doubt, and of every end of one, whoever waits for it: WARNING for a doubt and for an
-  outcome that is left open, ERROR where the customer is still charged what was to be given back, INFO for the
-  rest.
-* Each word is said once per money call, to the hooks and to the log apart.
+* Hooks get what a caller did not: that an outcome is in doubt, and the end of a call whose caller is gone or
+  got `OutcomeUnknown`. So an application that books both results and events books nothing twice.
+* The log gets every doubt, and every end of one, whether a caller waits or not: WARNING for a doubt and for
+  an outcome that is left open, ERROR where a customer is still charged although a refund was due, INFO for
+  the rest.
+* Each kind is reported once per money call, to the hooks and to the log apart.
 
-No line holds a secret: what shop and server wrote is masked, and made visible, before it is written.
+No line holds a secret: texts of the shop and the server are masked, and made visible, before they are
+written.
 """
 
 from __future__ import annotations
@@ -38,23 +40,23 @@ if TYPE_CHECKING:
 __all__ = ["CHECKOUT", "MoneyCall", "Report"]
 
 CHECKOUT: Final = "checkout"
-"""The operation of what a checkout does of its own accord."""
+"""The operation of a checkout's own refunds and renewals."""
 
-_LONGEST: Final = 300  # characters of a foreign text in a line
+_LONGEST: Final = 300  # characters of a foreign text in a log line
 _STILL_CHARGED: Final = "the customer is still charged"
 
 _logger: Final = logging.getLogger("voucher_async")
 
 
 class MoneyCall(Protocol):
-    """A money call, as far as is told of it.
+    """The part of a money call that reports need.
 
     Attributes:
         pending: its facts.
         foreign: it is of another process, and only looked at.
         reason: why it is open, in words.
-        heard: the words about its outcome that the hooks were told.
-        logged: those that the log was told.
+        heard: the kinds of events that hooks got.
+        logged: the kinds that were logged.
     """
 
     pending: PendingOutcome
@@ -68,14 +70,14 @@ class Report:
     """One per client.
 
     Args:
-        hooks: who is told, besides the log.
+        hooks: the observers.
         numbering: the order numbers that the shop has.
     """
 
     def __init__(self, hooks: Hooks, numbering: Numbering | None = None) -> None:
         self._hooks = hooks
         self._own = (numbering or Numbering(None)).own
-        self._left: set[str] | None = None  # since closing began: what the log says is left open
+        self._left: set[str] | None = None  # from closing on: the calls logged as left open
 
     # the outcome of a money call
 
@@ -83,8 +85,8 @@ class Report:
         """A request may have been carried out, and no answer says so.
 
         Args:
-            call: whose request.
-            error: why; None when its answer was not waited for.
+            call: the call.
+            error: the reason; None when its answer was not waited for.
         """
         reason = brief(error) if error else "its answer was not waited for"
         self._log(call, Happened.IN_DOUBT, logging.WARNING, "is in doubt: %s", reason)
@@ -112,9 +114,9 @@ class Report:
         """A call was not carried out, which its caller was not told.
 
         Args:
-            call: which call.
-            proof: how that is known.
-            error: why it was not.
+            call: the call.
+            proof: the proof.
+            error: the reason.
             behind: it was found out in the background, after the caller was told that it is unknown: of a
                 refund that was believed to be on its way nobody else says that it was not made.
         """
@@ -140,11 +142,11 @@ class Report:
             self.not_done(call, settlement.proof, error, behind=behind)
 
     def left_open(self, call: MoneyCall, error: VoucherError | None = None, *, aloud: bool = True) -> None:
-        """Nobody looks after an open outcome any more.
+        """An open outcome is settled no further in the background.
 
         Args:
-            call: whose outcome.
-            error: why it is open.
+            call: the call.
+            error: the reason why it is open.
             aloud: the hooks are told, too; a caller that waits is told by its error.
         """
         if self._left is not None:
@@ -161,7 +163,7 @@ class Report:
             self._left = set()
 
     def left_open_at_close(self, pendings: Iterable[PendingOutcome]) -> None:
-        """The client is closed, and nobody looks after these outcomes any more: one line each, once."""
+        """Log one line, once, for each outcome that is left open as the client is closed."""
         self.closing()
         for pending in pendings:
             if self._left is not None and pending.id not in self._left:
@@ -216,7 +218,7 @@ class Report:
         """A reservation of a checkout could not be made anew."""
         self._reservation(Happened.RENEWAL_FAILED, order_number, amount=amount, error=error)
 
-    # who is told
+    # dispatch
 
     def _checkout(self, what: Happened, order_number: str, **said: Any) -> None:
         self._hooks.settled(Settled(what=what, operation=CHECKOUT, order_number=order_number, **said))

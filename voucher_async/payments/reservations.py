@@ -1,4 +1,4 @@
-"""This client's knowledge of the reservations it made: until when each lives, and which replaced which."""
+"""The reservations that this client made: the end of each, and the one that replaced it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Entry:
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
         client_id: the client that made it, by the server's answer.
-        anchor: its stamp, to reckon the server's time from.
+        anchor: its timestamp, to reckon the server's time from.
         superseded_at: monotonic time when it was known that a newer one of the same voucher had replaced it;
             None as long as it was not.
     """
@@ -76,7 +76,7 @@ def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
     """Seconds a fresh reservation lives from the moment its request went out; never too many.
 
     Measured by the server's clocks alone: its end minus the answer's `Date`. A `Date` that is missing, or
-    far from the reservation's own time stamp (a proxy with a clock of its own), gives way to that stamp.
+    far from the reservation's own timestamp (a proxy with a clock of its own), gives way to that one.
 
     Args:
         reservation: the fresh reservation.
@@ -102,14 +102,14 @@ class ReservationTracker:
         self._server_clock = server_clock
         self._margin = margin
         self._entries: BoundedMap[str, Entry] = BoundedMap(_REMEMBERED)
-        self._newest: dict[str, tuple[Entry, ...]] = {}  # by voucher; several where nobody can tell
+        self._newest: dict[str, tuple[Entry, ...]] = {}  # voucher -> its newest, or all of unknown order
         self._charging: dict[str, MoneyCall] = {}
-        # what became of charges
+        # outcomes of charges
         self._in_doubt: dict[str, PendingOutcome] = {}
         self._charged: BoundedMap[str, SettlementState] = BoundedMap(_REMEMBERED)
 
     def note(self, answer: Answer[Reservation], anchor: Anchor | None = None) -> Entry:
-        """Write down a reservation that was just made; the one it replaced is superseded."""
+        """Note a reservation that was just made; the one it replaced is superseded."""
         reservation = answer.value
         entry = Entry(
             reservation.id,
@@ -135,18 +135,18 @@ class ReservationTracker:
             self._newest[entry.voucher_id] = tuple(other for other in newest if other is not entry)
 
     def charging(self, reservation_id: str, money_call: MoneyCall) -> _Charging:
-        """Around sending a charge: writes down what became of it, also when it is cut short."""
+        """A context around sending a charge: notes its end, also when it is cut short."""
         return _Charging(self, reservation_id, money_call)
 
     def begin(self, reservation_id: str, money_call: MoneyCall) -> None:
-        """Write down that a charge is about to be sent."""
+        """Note that a charge is about to be sent."""
         self._charging[reservation_id] = money_call
 
     def end(self, reservation_id: str, money_call: MoneyCall, error: BaseException | None) -> None:
-        """Write down what became of a charge.
+        """Note the end of a charge.
 
         Args:
-            reservation_id: what was to be charged.
+            reservation_id: the reservation.
             money_call: the charge.
             error: what it ended with; None: it was carried out.
         """
@@ -155,8 +155,8 @@ class ReservationTracker:
             self._ended(reservation_id, SettlementState.DONE)
         elif isinstance(error, OutcomeUnknown):
             self._in_doubt[reservation_id] = error.pending
-        # any other error of ours says that it was certainly not carried out: it may be charged again; and
-        # what is thrown away long after its event loop was closed was noted before
+        # another VoucherError of this call means "not carried out": the reservation may be charged again. A
+        # coroutine discarded long after its event loop was closed was noted before
         elif is_ours and not isinstance(error, VoucherError):
             self._in_doubt[reservation_id] = money_call.pending
         if is_ours:
@@ -182,7 +182,7 @@ class ReservationTracker:
         self._in_doubt.pop(reservation_id, None)
 
     def settled(self, reservation_id: str, settlement: Settlement) -> None:
-        """Write down what became of a charge whose outcome was open."""
+        """Note the end of a charge whose outcome was open."""
         self._ended(reservation_id, settlement.state)
 
     def _ended(self, reservation_id: str, state: SettlementState) -> None:
@@ -190,7 +190,7 @@ class ReservationTracker:
         self._charged[reservation_id] = state
         entry = self._entries.pop(reservation_id, None) if state is SettlementState.DONE else None
         if entry is not None:
-            self._forget(entry)  # nothing more is to be known of it
+            self._forget(entry)  # a charged reservation is not tracked
 
     def is_charged(self, entry: Entry) -> bool:
         """True when this client charged the reservation."""
@@ -213,7 +213,7 @@ class ReservationTracker:
         """Monotonic time in seconds since when the server refuses to charge it; None as long as it may."""
         if entry.superseded_at is not None:
             return entry.superseded_at
-        ended = entry.ends + entry.answered - entry.sent  # it was made when its answer came, at the latest
+        ended = entry.ends + entry.answered - entry.sent  # made before its answer, at the latest
         return ended if ended <= self._clock.monotonic() else None
 
     def left(self, entry: Entry) -> float:
@@ -278,7 +278,7 @@ class ReservationTracker:
                 "a newer reservation of the same voucher replaced it", reservation_id=reservation.id
             )
         if not self._server_clock.known:
-            return  # the local date may be wrong by hours; the server decides
+            return  # the local clock may be wrong by hours; the server decides
         left = reservation.valid_until - self._server_clock.now()
         self._check_left(left.total_seconds(), reservation.id)
 
@@ -313,8 +313,8 @@ class _Charging:
 def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """The newest reservations of a voucher after one more; the others are superseded."""
     for before in newest:
-        # of two requests under way at once nobody here knows which the server took first: its date
-        # tells, or else the server has to
+        # of two requests under way at once only the server's dates tell which came first; without a
+        # difference the server decides
         if before.answered <= entry.sent or before.created_at < entry.created_at:
             before.superseded_at = entry.answered
         elif entry.created_at < before.created_at:

@@ -30,12 +30,12 @@ _UNDER_WAY: Final = "its call is under way: wait for its end"
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """The word of somebody who knows what became of a call.
+    """The verdict of an operator on the end of a call.
 
     Attributes:
         charge: it was carried out, and this is its charge, or its charge's id; None: it was not.
-        by: who says so.
-        why: how they know.
+        by: the operator's name.
+        why: the operator's reason.
     """
 
     charge: Charge | str | None
@@ -60,7 +60,7 @@ async def resolve(
     verdict: Verdict,
     deadline: Deadline,
 ) -> Settlement:
-    """Record what became of a call; documented at `VoucherClient.resolve`."""
+    """Record an operator's verdict; documented at `VoucherClient.resolve`."""
     verdict.check()
     pending.check_place(supervisor.settler.settings.base_url, supervisor.settler.settings.client_id)
     supervisor.open_cut_off()

@@ -19,17 +19,17 @@ class Rivals:
     """One per client.
 
     Args:
-        ownership: where the records are, and which of them are this client's.
+        ownership: reads the records, and knows which of them are this client's.
     """
 
     def __init__(self, ownership: Ownership) -> None:
         self._ownership = ownership
 
     async def taken(self, money_call: MoneyCall, finding: Finding) -> frozenset[str]:
-        """The ids of what was found that belongs to other records.
+        """The ids of the entries found that belong to other records.
 
         Raises:
-            JournalFailed: the journal cannot be read, so nothing that was found is anybody's for sure.
+            JournalFailed: the journal cannot be read, so the owner of no entry is certain.
         """
         journal, scope = self._ownership.journal, self._ownership.scope
         taken: set[str] = set()
@@ -40,14 +40,14 @@ class Rivals:
         return frozenset(taken)
 
     async def rivals(self, money_call: MoneyCall, finding: Finding) -> int:
-        """Count other processes' calls that may have made what was found, and have not said what they made.
+        """Count other processes' calls that may have made the entries found, and have no known entry.
 
         Raises:
             JournalFailed: the journal cannot be read.
         """
         if money_call.charge is not None or not finding.ours:
             return 0
-        # by what was sent: its record may be another's, or that of a later call with its key
+        # from the pending outcome: the stored record may be another owner's, or a later call's with the key
         scope, owner, at = self._ownership.scope, self._ownership.owner, self._ownership.clock.now()
         record = CallRecord.about(money_call.pending, scope=scope, owner=owner, at=at)
         alike = await ask_journal(self._ownership.journal.alike(record))

@@ -1,4 +1,4 @@
-"""One call in a task of its own, and those who wait for it."""
+"""One call in a task of its own, and its callers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Waiter:
 
 
 class Running(Generic[T]):
-    """One call under way. It runs until the latest deadline of those who wait; each is told at its own.
+    """One call under way. It runs until the latest deadline of its callers; each of them leaves at its own.
 
     Args:
         context: the call.
@@ -48,7 +48,7 @@ class Running(Generic[T]):
     Attributes:
         context: the call.
         task: its task.
-        told: a caller has got what it came to.
+        told: a caller has got its result.
     """
 
     __slots__ = ("_waiters", "context", "task", "told")
@@ -61,7 +61,7 @@ class Running(Generic[T]):
 
     @property
     def is_waited_for(self) -> bool:
-        """True while anybody waits for it."""
+        """True while a caller waits for it."""
         return bool(self._waiters)
 
     async def wait(self, deadline: Deadline) -> bool:
@@ -93,7 +93,7 @@ class Running(Generic[T]):
         return waiter
 
     def over(self) -> None:
-        """Wake whoever waits for it."""
+        """Wake its callers."""
         for waiter in self._waiters:
             waiter.wake()
 

@@ -39,9 +39,9 @@ def open_outcome(error: VoucherError, pending: PendingOutcome, reason: str) -> O
     """The error for a call whose outcome is open because of another error.
 
     Args:
-        error: what happened to its request.
-        pending: what is needed to find out later.
-        reason: why it could not be found out, in words, and what to do.
+        error: the error of its request.
+        pending: the facts needed to find out later.
+        reason: the reason why it is open, in words, and what to do.
     """
     sent_at = error.facts.sent_at if error.facts else pending.sent_at
     return OutcomeUnknown(

@@ -1,4 +1,4 @@
-"""Sending what moves money, and finding out what became of it: read, decide, act, count."""
+"""Sending money requests, and settling those in doubt: read, decide, act, count."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Settler"]
 
 _LONGEST_PAUSE: Final = 4.0
-PAUSE_REFUSED: Final = 1.0  # between the two looks after a refusal
+PAUSE_REFUSED: Final = 1.0  # seconds between the two looks after a refusal
 
 
 class Settler:
@@ -57,26 +57,26 @@ class Settler:
 
     Args:
         sender: sends the requests.
-        settings: the settle window, and how long things are looked after.
+        settings: the settle window, and how long open outcomes are settled.
         clock: measures time and waits out pauses.
         server_clock: dates what is sent.
-        hooks: told before money moves, and what became of it when nobody waits for that.
-        ownership: who writes the records of calls.
-        refund: takes a charge back that was made once too often.
-        rng: where the URLs of looks get their differences from; None: of this process.
+        hooks: called before a money request, and for ends that no caller receives.
+        ownership: writes the records of calls.
+        refund: refunds a surplus charge.
+        rng: makes the URLs of looks differ; None: one of this process.
 
     Attributes:
-        report: tells hooks and log what became of money.
-        registry: what is open, and what was.
+        report: reports to hooks and log.
+        registry: keeps open outcomes, and the ends of others.
         looking: reads lists of charges.
-        lessons: what normal answers have shown.
+        lessons: the habits that normal answers have shown.
         numbering: order numbers as they are sent, and as the shop has them.
-        timestamps: what time it is by the server.
-        machine: what is legal for a call.
+        timestamps: the server's time.
+        machine: knows which steps are legal.
         judge: looks, and decides.
-        equal_calls: where calls that look alike wait for each other.
-        pauses: between two looks.
-        watch: looks after calls in the background.
+        equal_calls: gives turns to calls that look alike.
+        pauses: waits between two looks.
+        watch: settles calls in the background.
     """
 
     def __init__(
@@ -138,10 +138,10 @@ class Settler:
         return self.settings.settle_for or self.settings.timeout.total
 
     async def perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
-        """Send a request that moves money, and find out what became of it.
+        """Send a money request, and find out how it ended.
 
         Raises:
-            OutcomeUnknown: that could not be found out in time; it is looked after in the background.
+            OutcomeUnknown: that could not be found out in time; it is settled in the background.
             ApiError: it was refused; `looked` says whether its voucher's charges do not show it either.
             VoucherError: it was certainly not carried out; `proof` says why.
         """
@@ -197,7 +197,7 @@ class Settler:
             self.report.left_open(money_call, money_call.error)
 
     def broken_off(self, money_call: MoneyCall, error: Exception) -> OutcomeUnknown:
-        """The error for a call that something unforeseen ended; it is looked after in the background."""
+        """The error for a call that something unforeseen ended; it is settled in the background."""
         money_call.reason = f"the call was broken off by a {type(error).__name__}"
         return self._left_open(money_call)
 
@@ -279,7 +279,7 @@ class Settler:
             earliest = min(answer.sent - money_call.anchor.sent, latest)
             made = money_call.anchor.at(earliest), money_call.anchor.at(latest)
         self.lessons.learn(money_call.pending, answer.value, made)
-        if not RULES[money_call.pending.operation].repeat_early:  # else it may be answered with an older one
+        if not RULES[money_call.pending.operation].repeat_early:  # a repeated charge may get an older answer
             self.timestamps.note(answer.value.created_at, answer.sent)
 
     async def _look_until_clear(self, context: CallContext, money_call: MoneyCall) -> Charge | None:
@@ -295,7 +295,7 @@ class Settler:
             move, event = verdict.move, event_of(verdict.move, money_call.call)
             if context.abandoned and not money_call.is_refused:
                 break
-            if event is not None and event is not Event.REPEATING:  # which is noted when it is sent
+            if event is not None and event is not Event.REPEATING:  # a repeat is noted when it is sent
                 self.advance(money_call, event, verdict.facts)
             if move is Move.DONE:
                 return money_call.finding.ours[0]
@@ -317,7 +317,7 @@ class Settler:
         await self.pauses.wait_within(pause, deadline)
 
     def finish(self, context: CallContext, money_call: MoneyCall, charge: Charge) -> Charge:
-        """Note that a call was carried out, and look after what may have been once too often."""
+        """Note that a call was carried out, and watch for a surplus."""
         if money_call.call.under_way:
             self.advance(money_call, Event.ANSWERED, Facts(self.clock.monotonic(), charge=charge.id))
         money_call.charge = charge
@@ -327,7 +327,7 @@ class Settler:
             self.report.found(money_call, charge)
         is_twice = money_call.pending.reference is not None and len(money_call.finding.certain) > 1
         if money_call.effects > 1 or is_twice:
-            self.watch.begin(money_call)  # another of the requests may have arrived, or may yet
+            self.watch.begin(money_call)  # another request may have an effect, or get one yet
         elif money_call.doubts or money_call.refusals:
             self.watch.ended(
                 money_call, Settlement(pending=money_call.pending, state=SettlementState.DONE, charge=charge)
@@ -335,8 +335,8 @@ class Settler:
         return charge
 
     async def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
-        """The error for a call that was not carried out; that is written before anybody is told."""
-        is_for_good = proof is not Proof.REFUSED  # else its record goes on: it may be sent again
+        """The error for a call that was not carried out, which is recorded before a caller is told."""
+        is_for_good = proof is not Proof.REFUSED  # a REFUSED record goes on: it may be sent again
         error = as_not_done(money_call.refusal or money_call.cause, proof)
         recorder = money_call.recorder
         if recorder is not None and is_for_good:
@@ -349,7 +349,7 @@ class Settler:
         return error
 
     def not_clear(self, money_call: MoneyCall) -> VoucherError:
-        """The error for a call of which it could not be found out whether it was carried out."""
+        """The error for a call whose outcome stays open."""
         finding = money_call.finding
         if not money_call.is_refused or money_call.refusal is None or finding.ours or finding.unclear:
             return self._left_open(money_call)

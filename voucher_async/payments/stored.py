@@ -28,7 +28,7 @@ FORMAT: Final = f"{_MAJOR}.{_MINOR}"
 
 _FORMAT: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
 _PREFIX: Final = f'{{"format":"{FORMAT}",'
-# left out, these would be made anew
+# fields with defaults that differ at each call
 _NEEDED: Final = ("id", "state", "version", "pending.id", "plan.record")
 
 
@@ -56,10 +56,10 @@ def from_json(text: str | bytes) -> CallRecord:
     """The record again.
 
     Args:
-        text: what `to_json` gave, of this version or another one.
+        text: the JSON of `to_json`, of this version or another one.
 
     Raises:
-        JournalFailed: it is not that, or of another major version; the message says what is wrong with it.
+        JournalFailed: the text is something else, or of another major version; the message says which.
     """
     body = text.encode(errors="replace") if isinstance(text, str) else text
     try:
@@ -80,7 +80,7 @@ def _without_unknown(content: dict[str, Any]) -> bytes:
 
 
 def _check(content: object) -> int:
-    """Check what decoding would let pass; gives the minor version.
+    """Check what decoding does not; returns the minor version.
 
     Raises:
         WireError: it is no record, or one of another major version.

@@ -36,15 +36,15 @@ __all__ = ["Supervisor"]
 
 T = TypeVar("T")
 
-_GRACE: Final = 0.5  # seconds in which at least one call ends by itself
+_GRACE: Final = 0.5  # seconds: closing waits on while at least one call ends within them
 
 
 class Supervisor:
     """One per client.
 
     Args:
-        settler: sends what moves money, and finds out what became of it.
-        close_wait: seconds that closing waits for what is under way.
+        settler: sends money requests, and settles them.
+        close_wait: seconds that closing waits for calls under way.
     """
 
     def __init__(self, settler: Settler, close_wait: float) -> None:
@@ -55,7 +55,7 @@ class Supervisor:
         renew_in_children(self)
 
     def after_fork(self) -> None:
-        """Leave what is open or under way to the parent; in the child it is looked at when asked for."""
+        """Leave open outcomes and calls under way to the parent; the child settles them on demand."""
         settler = self.settler
         keep(self._calls, settler.watch.tasks)
         self._calls, settler.watch.tasks, settler.equal_calls = {}, set(), EqualCalls(settler.registry)
@@ -73,10 +73,10 @@ class Supervisor:
         work: Callable[[CallContext], Awaitable[T]],
         ended: Callable[[object], None] | None = None,
     ) -> T:
-        """Run a call in a task of its own, which goes on when its caller is cancelled while money moves.
+        """Run a call in a task of its own, which goes on when its caller is cancelled after a money request.
 
         Args:
-            context: what is known of it while it runs.
+            context: the facts known while it runs.
             work: the call.
             ended: called when it is over, in whatever way.
         """
@@ -95,7 +95,7 @@ class Supervisor:
             ConfigurationError: it was closed; nothing was sent.
         """
         if self._closed:
-            await asyncio.sleep(0)  # who tries again and again lets the others end
+            await asyncio.sleep(0)  # yield, so that a caller retrying in a loop starves nobody
             raise closed()
 
     def begin(
@@ -120,7 +120,7 @@ class Supervisor:
         return running
 
     async def wait(self, running: Running[T], deadline: Deadline) -> T:
-        """Wait for a call; it goes on when the last of its callers is cancelled while money moves.
+        """Wait for a call; it goes on when the last of its callers is cancelled after a money request.
 
         Args:
             running: the call.
@@ -137,7 +137,7 @@ class Supervisor:
                 self._abandon(context, task)
             raise
         if not is_over:
-            if not running.is_waited_for:  # whoever had more time has left before
+            if not running.is_waited_for:  # callers with later deadlines have left before
                 self._abandon(context, task)
             raise goes_on_for_others(context)
         running.told = True
@@ -157,7 +157,7 @@ class Supervisor:
                 self._tell_hooks(context, error)
             raise
         except asyncio.CancelledError:
-            if not context.undoing:  # the client was closed, or the loop ends
+            if not context.undoing:  # cancelled by closing the client, or with its loop
                 self._tell_finished(context)
             raise
         self._forget_cut_off(context, is_told=True)
@@ -175,7 +175,7 @@ class Supervisor:
         if task.get_loop().is_closed():
             open_cut_off(self.settler)
             return
-        task.add_done_callback(_read)  # or asyncio logs its exception as never retrieved
+        task.add_done_callback(_read)  # retrieve the exception, or asyncio logs it as never retrieved
         if not context.begun:
             task.cancel()
         elif not task.done():
@@ -187,20 +187,20 @@ class Supervisor:
             self._tell_hooks(context, task.exception())
 
     def _tell_hooks(self, context: CallContext, error: BaseException | None) -> None:
-        """The call is over and its caller gone: only the hooks are left to be told."""
+        """Report the end of a call whose caller is gone to the hooks."""
         if error is None:
             self._tell_finished(context)
         else:
-            for finished in context.finished:  # a checkout has refunded it, and told
+            for finished in context.finished:  # the checkout has refunded and reported these
                 self._done(finished)
         money_call = context.money_call
         if money_call is not None and money_call.charge is None and isinstance(error, VoucherError):
-            # the error of a checkout is about all its vouchers, its cause about the one that failed
+            # a checkout's error is about all its vouchers, its cause about the one that failed
             cause = error.__cause__ if isinstance(error, CheckoutFailed) else error
             self._tell_end(money_call, cause if isinstance(cause, VoucherError) else error)
 
     def _tell_finished(self, context: CallContext) -> None:
-        """Report what was carried out, which stands though its caller will not be told."""
+        """Report the charges of a call whose caller will not be told; they stand."""
         for finished in context.finished:
             self._done(finished)
             self.settler.registry.deliver_later(context.key, finished.charge)
@@ -209,7 +209,7 @@ class Supervisor:
     def _tell_end(self, money_call: MoneyCall, error: VoucherError) -> None:
         """Report the end of the last charge of a call that failed; what was told before is not told again."""
         report = self.settler.report
-        if isinstance(error, StillRunning):  # another worker has the record, which tells how it ends
+        if isinstance(error, StillRunning):  # the record, which another owner has, says how the call ends
             report.left_open(money_call, error)
             self.settler.registry.close(money_call.pending.id)
             return
@@ -219,11 +219,11 @@ class Supervisor:
         elif error.proof is not None:
             self._not_done(money_call, error.proof)
             report.not_done(money_call, error.proof, error)
-        elif money_call.task is None:  # else it is told when that one is over
+        elif money_call.task is None:  # a background task reports the end when it is over
             report.left_open(money_call, error)
 
     def _done(self, money_call: MoneyCall) -> None:
-        """Note that a call was carried out, unless it may have a surplus: whoever looks for that does."""
+        """Note that a call was carried out, unless it may have a surplus: the search for that notes it."""
         if money_call.effects <= 1:
             known, charge = money_call.pending, money_call.charge
             settlement = Settlement(pending=known, state=SettlementState.DONE, charge=charge)
@@ -242,7 +242,7 @@ class Supervisor:
             registry.forget_loops()
 
     async def settle_earlier(self, context: CallContext) -> None:
-        """Look once more after an earlier payment with the same key that nobody looks after any more."""
+        """Settle an earlier payment with the same key that is settled in the background no more."""
         self.open_cut_off()
         money_call = self.settler.registry.open_payment(context.key or ())
         if money_call is None or (money_call.running is not None and goes_on(money_call.running)):
@@ -251,10 +251,10 @@ class Supervisor:
             await self._look_after(money_call, context.deadline)
 
     def recall(self, context: CallContext) -> Charge | None:
-        """The charge, told to nobody, of an earlier payment with the same key.
+        """The charge of an earlier payment with the same key of which nobody was told.
 
         Raises:
-            OutcomeUnknown: what became of the earlier payment is open.
+            OutcomeUnknown: the outcome of the earlier payment is open.
         """
         key = context.key or ()
         money_call = self.settler.registry.open_payment(key)
@@ -270,11 +270,11 @@ class Supervisor:
     async def settle(
         self, pending: PendingOutcome, deadline: Deadline, recorder: Recorder | None = None
     ) -> Settlement:
-        """Find out what became of an open outcome.
+        """Settle an open outcome.
 
         Args:
             pending: the outcome.
-            deadline: when to give up waiting; it is looked after all the same.
+            deadline: when to give up waiting; settling goes on in the background.
             recorder: writes its record, where it is another process's.
 
         Raises:
@@ -287,7 +287,7 @@ class Supervisor:
         money_call = registry.under_way(pending.id) or registry.money_call(pending.id)
         if money_call is not None:
             await wait_for_ends((money_call.over, money_call.running), deadline.left())
-        elif recorder is None:  # who joined a call may have been told of it before anything was sent
+        elif recorder is None:  # a caller that joined may have it from before anything was sent
             calls = [task for task, context in self._calls.items() if context.pending.id == pending.id]
             await wait_for_ends(calls, deadline.left())
         if recorder is None and not is_driven_here(registry, pending.id):
@@ -312,7 +312,7 @@ class Supervisor:
         return settlement
 
     async def _look_after(self, money_call: MoneyCall, deadline: Deadline) -> None:
-        if money_call.recorder is None and not money_call.foreign:  # it was cut off
+        if money_call.recorder is None and not money_call.foreign:  # the call was cut off
             money_call.recorder = await recorder_of(self.settler.ownership, money_call.pending)
         await wait_for_ends((self.settler.watch.begin(money_call),), deadline.left())
 
@@ -343,8 +343,8 @@ class Supervisor:
         self, pending: PendingOutcome, recorder: Recorder | None = None, key: tuple[str, ...] | None = None
     ) -> MoneyCall:
         """Take over an open outcome of another process."""
-        # how old it is nobody knows for sure: the date it was sent at comes from a header that a proxy may
-        # have written, so the whole window is waited for; and its owner may be about to begin one more
+        # The age of the outcome is not certain: its date comes from a header that a proxy may have written.
+        # So it waits for the whole window, and for a request that its owner may be about to begin.
         now = self.settler.clock.monotonic() + self.settler.machine.limits.begin
         return MoneyCall.taken_up(pending, now, recorder=recorder, key=key)
 
@@ -355,7 +355,7 @@ class Supervisor:
         """Wait for what is under way, for so many seconds."""
         loop = asyncio.get_running_loop()
         ends = time_of(loop) + (self._close_wait if wait is None else wait)
-        # a call that ends may leave something behind that is looked after
+        # a call that ends may leave a background task behind
         while (tasks := self._tasks()) and (left := ends - time_of(loop)) > 0:
             await asyncio.wait(tasks, timeout=left)
 
@@ -367,12 +367,13 @@ class Supervisor:
 
     async def end(self) -> tuple[PendingOutcome, ...]:
         """End what is left after the connections were closed, and say what is still open."""
-        # they fail by themselves now, and say what is known; many need more time than one
+        # with the connections closed the calls fail by themselves, and report what is known; many need longer
+        # than one
         while (tasks := self._tasks()) and (await asyncio.wait(tasks, timeout=_GRACE))[0]:
             for call, context in self._calls.items():
                 if call in tasks and not context.begun:
-                    call.cancel()  # it waits for a turn, which may never come
-        # what does not end now may be taken over by others
+                    call.cancel()  # the call waits for a turn that may never come
+        # a call that does not end now may be taken over by other processes
         await self.settler.ownership.heartbeat.end()
         while tasks := self._tasks():
             for task in tasks:

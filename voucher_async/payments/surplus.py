@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Surplus"]
 
 _TRIES: Final = 8
-_TWO: Final = 2  # requests in doubt: fewer leave no surplus of ours
+_TWO: Final = 2  # requests that may have had an effect: fewer leave no surplus
 
 
 @attrs.define(eq=False, repr=False)
@@ -57,12 +57,12 @@ class Surplus:
         Returns:
             The refunds; None when it has to be tried again later.
         """
-        # of another process's outcome nobody here knows what equal payments were made beside it
+        # of another process's outcome this client does not know which equal payments were made beside it
         is_ours = money_call.effects >= _TWO or money_call.pending.reference is not None
         if money_call.foreign or not is_ours or not RULES[money_call.pending.operation].take_back:
             return self._leave(money_call, surplus, None)
         for charge in surplus:
-            self.registry.take(charge.id, money_call.pending.id)  # from here on nobody else finds it
+            self.registry.take(charge.id, money_call.pending.id)  # from here on no other call finds it
         try:
             currency = await read_currency(self.sender, money_call.pending, deadline)
         except MissingScope as error:
@@ -83,7 +83,7 @@ class Surplus:
         if before is not None:
             settlement = self.registry.settlement(before)
             if settlement is None:
-                return False  # its refund is in doubt, and looked after by itself
+                return False  # the refund is in doubt, and settled as a call of its own
             del money_call.refunding[charge.id]
             if settlement.charge is not None:
                 return self._taken_back(money_call, charge, settlement.charge)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["covers", "refunds_of"]
 
-_SKEW: Final = dt.timedelta(days=1)  # beyond that no wrong clock explains a stamp
+_SKEW: Final = dt.timedelta(days=1)  # no wrong clock explains a larger difference
 
 
 def refunds_of(charge: Charge, charges: Iterable[Charge]) -> tuple[Charge, ...]:

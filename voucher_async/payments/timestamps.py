@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Timestamps"]
 
-_KEPT: Final = 60.0  # seconds: a server's clock may be set in the meantime
+_KEPT: Final = 60.0  # seconds, as a server's clock may be set in the meantime
 
 
 class Timestamps:
-    """Remembers the stamp of what was made last, as a place to reckon from.
+    """Remembers the timestamp of what was made last, as a place to reckon from.
 
     Args:
         clock: measures how old it is.
@@ -27,7 +27,7 @@ class Timestamps:
         self._latest: Anchor | None = None
 
     def anchor(self, stamp: dt.datetime, sent: float) -> Anchor:
-        """A stamp of the server to reckon from.
+        """A timestamp of the server to reckon from.
 
         Args:
             stamp: the stamp; aware.
@@ -43,7 +43,7 @@ class Timestamps:
 
     @property
     def latest(self) -> Anchor | None:
-        """The latest stamp; None when there is none, or it is old."""
+        """The latest timestamp; None when there is none, or it is old."""
         latest = self._latest
         if latest is None or latest.elapsed(self._clock.monotonic(), self._clock.now()) > _KEPT:
             return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch", "not_done"]
 
-_LONGEST_PAUSE: Final = 6.0  # so that the dates of two looks can be compared
+_LONGEST_PAUSE: Final = 6.0  # seconds, so that the dates of two looks can be compared
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,10 +45,10 @@ class Watch:
         numbering: order numbers as the shop has them.
         pauses: between two looks.
         clock: measures time.
-        settings: how long calls are looked after.
+        settings: how long open calls are settled.
 
     Attributes:
-        tasks: one for each call that is looked after.
+        tasks: one for each call that is being settled.
     """
 
     sender: Sender
@@ -119,7 +119,7 @@ class Watch:
         if recorder is not None:
             await recorder.settled(self.numbering.own_settlement(settlement))
             if settlement.state is SettlementState.NOT_DONE and not await recorder.may_deny():
-                self.registry.close(money_call.pending.id)  # its record tells, which somebody else writes
+                self.registry.close(money_call.pending.id)  # the record's new owner says how it ends
                 return
         self.ended(money_call, settlement)
         if aloud:

@@ -1,1 +1,1 @@
-"""The operations as methods: one class a file, each needs only a `Sender`."""
+"""The operations as methods: one class per file, each of which needs only a `Sender`."""

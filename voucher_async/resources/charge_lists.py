@@ -21,13 +21,14 @@ def charge_listing(
 ) -> Listing[Charge]:
     """The listing of a voucher's charges.
 
-    The server filters by whole order numbers, references included: with these all is read, and filtered here.
+    The server filters by whole order numbers, references included: with references all pages are read, and
+    filtered here.
 
     Args:
         sender: sends the requests.
-        numbering: how order numbers are sent, and shown.
+        numbering: adds references to order numbers, and removes them.
         voucher_id: the voucher.
-        query: what was asked for, the page to start with first; see `list_query`.
+        query: the query, the page to start with first; see `list_query`.
         timeout: seconds for each page.
     """
     order_number = dict(query).get(ORDER_FILTER)

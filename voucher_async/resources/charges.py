@@ -29,7 +29,7 @@ class Charges:
 
     Args:
         sender: sends the requests.
-        settler: sends what moves money, and settles it.
+        settler: sends money calls, and settles them.
         joining: idempotency keys.
     """
 
@@ -49,17 +49,17 @@ class Charges:
     ) -> Charge:
         """Refund a charge, fully or in part (`refundCharge`, scope `use`).
 
-        Two equal partial refunds look alike in the list of charges, so with the charge itself at hand the
-        refunds that are there already are read first (`listCharges`, scope `read-lists`): should the answer
-        get lost, they tell the new one apart. An equal refund (voucher, amount) that is under way or in doubt
-        is waited for. With the id alone nothing can be read, and a lost answer stays open.
+        Two equal partial refunds look alike in the list of charges. So with the charge itself the earlier
+        refunds are read first (`listCharges`, scope `read-lists`): should the answer get lost, the new refund
+        is told apart from them. The call waits for an equal refund (voucher, amount) that is under way or in
+        doubt. With the id alone nothing can be read, and a lost answer stays open.
 
         Args:
             charge: the charge, or its id.
             amount: how much, in currency units, at least 0.01; None refunds the whole charge, which takes the
                 charge itself, not only its id.
             currency: ISO 4217; the voucher's.
-            idempotency_key: asked again with it, this returns the same refund; 1 to 255 printable characters.
+            idempotency_key: a repeated call with it returns the same refund; 1 to 255 printable characters.
                 Without one, two equal calls are two refunds: two returned items.
             timeout: seconds for the whole call.
 
@@ -95,7 +95,7 @@ class Charges:
         """Refund a whole charge inside a call that is already running; otherwise as `refund`.
 
         Args:
-            charge: what is refunded.
+            charge: the charge.
             currency: ISO 4217.
             key: the key of the refund's record: of two refunds with one key, one is sent.
             parent: the record of the checkout that it is part of.

@@ -1,4 +1,4 @@
-"""Creating a voucher so that an answer that got lost does not mean a second voucher."""
+"""Creating a voucher: a lost answer does not lead to a second voucher."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ __all__ = ["create_voucher", "create_with_key"]
 _REFUSED: Final = frozenset({Reply.REFUSED, Reply.GONE, Reply.DECLINED})
 _PROOFS: Final = {Reply.NOT_SENT: Proof.NOT_SENT, Reply.UNAUTHORIZED: Proof.UNAUTHORIZED}
 _LOOKS: Final = 2
-_BETWEEN: Final = 1.0  # seconds from one look to the next
+_BETWEEN: Final = 1.0  # seconds between two looks
 _TOLERANCE: Final = dt.timedelta(minutes=5)
-_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # beyond that no wrong clock explains a stamp
+_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # no wrong clock explains a larger difference
 
 
 async def create_with_key(
     settler: Settler, joining: Joining, body: CreateVoucherRequest, key: str, deadline: Deadline
 ) -> CompleteVoucher:
-    """Create a voucher under an idempotency key; asked again, it is read.
+    """Create a voucher under an idempotency key; a repeated call reads it.
 
     Args:
         settler: sends the requests.
@@ -88,11 +88,11 @@ async def create_with_key(
 class _Keyed:
     """The creation of a voucher whose id stands for an idempotency key.
 
-    A voucher that has the id is the one, whenever it was made. Its events are those of every money call, but
-    `Settler.perform` does not drive it: what it makes is no charge.
+    A voucher with the id is this call's, whenever it was made. The events are those of every money call, but
+    `Settler.perform` does not drive this one: its result is no charge.
 
     Args:
-        settler: sends, and looks after what is left open.
+        settler: sends, and settles what stays open.
         body: the voucher.
         context: the call.
     """
@@ -115,7 +115,7 @@ class _Keyed:
             try:
                 voucher = await self._send()
             except StillRunning:
-                raise  # another worker has the record, which tells the end
+                raise  # the record, which another owner has, says how the call ends
             except VoucherError as error:
                 voucher = await self._failed(error)
             self._context.finished.append(self._money_call)
@@ -133,7 +133,7 @@ class _Keyed:
         if not has_doubts and (isinstance(error, JournalFailed) or reply in _PROOFS):
             raise as_not_done(error, _PROOFS.get(reply, Proof.NOT_SENT)) from error.__cause__
         if has_doubts and reply is not Reply.CARRIED_OUT:
-            reply = Reply.UNKNOWN  # an earlier request may be carried out yet
+            reply = Reply.UNKNOWN  # an earlier request may still be carried out
         self._settler.advance(money_call, event_of_reply(reply, error, money_call.call))
         money_call.pending = attrs.evolve(money_call.pending, answered=reply is Reply.CARRIED_OUT)
         is_only = reply in _REFUSED
@@ -191,7 +191,7 @@ async def create_voucher(
     *,
     fresh_id: bool,
 ) -> CompleteVoucher:
-    """Create a voucher without a key; with an id, a lost answer is asked for again.
+    """Create a voucher without a key; with an id, a request whose answer was lost is repeated.
 
     Args:
         settler: sends the requests.
@@ -237,7 +237,7 @@ class _Refused:
         body: the voucher.
         pending: the facts, should it stay open.
         error: the refusal.
-        is_only: it was the API's answer to the only request; else another one may be carried out yet.
+        is_only: the refusal answered the only request; otherwise an earlier one may still be carried out.
         fresh_id: no other voucher can have the id.
         keyed: the id stands for an idempotency key.
     """
@@ -250,7 +250,7 @@ class _Refused:
     keyed: bool = False
 
     def left_open(self, reason: str) -> OutcomeUnknown | ApiError:
-        """The error for a refusal that may be that of a second delivery, which could not be found out."""
+        """The error for a refusal that may be a second delivery's, where the id could not be read."""
         return self.refusal() if self.is_only else open_outcome(self.error, self.pending, reason)
 
     def refusal(self) -> ApiError:
@@ -310,7 +310,7 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
 def _since(
     pending: PendingOutcome, error: VoucherError, deadline: Deadline, *, fresh_id: bool
 ) -> PendingOutcome:
-    """The outcome with a bound in time, so that an older voucher with the caller's id is not taken for it."""
+    """The outcome with an earliest time, so that no older voucher with the caller's id is taken for it."""
     sent_at = error.facts.sent_at if error.facts else None
     if fresh_id or sent_at is None:
         return pending

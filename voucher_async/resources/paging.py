@@ -29,7 +29,7 @@ class Item(Protocol):
 
     @property
     def id(self) -> str:
-        """Tells items apart."""
+        """The identity of the item."""
         ...
 
 
@@ -57,14 +57,14 @@ class Listing(Generic[ItemT]):
     `async for item in listing` goes through all items, `async for page in listing.pages()` through all pages,
     `await listing.first_page()` fetches one page. Every loop starts anew.
 
-    What is guaranteed while the list changes: the API pages by number, so items added meanwhile shift the
-    rest. An item that a shift brings up again is left out of `async for item`; an item that is deleted can
-    shift another one past the page being read, which is then missing from this loop.
+    While the list changes: the API pages by number, so items added meanwhile shift the rest. `async for item`
+    leaves out an item that a shift repeats; a deleted item can shift another one past the page being read,
+    which is then missing from this loop.
 
     Args:
         fetch: fetches a page by its number.
         page: the number to start with.
-        view: what is shown of a page that was fetched; None shows all.
+        view: filters a fetched page; None shows all of it.
     """
 
     def __init__(
@@ -123,8 +123,7 @@ class _Pages(Generic[ItemT]):
         return self._view(page)
 
     def _check_progress(self, page: Page[ItemT]) -> None:
-        # items added meanwhile can bring a page up once more, but a server that pays no heed to the number
-        # would be read for ever
+        # an insertion may repeat one page; a server that ignores the page number repeats it for ever
         ids = [item.id for item in page.data]
         self._repeated = self._repeated + 1 if ids and ids == self._ids else 0
         self._ids = ids
@@ -184,7 +183,7 @@ def _count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInputType(name, f"must be an int, not {type(value).__name__}", value)
     if not 1 <= value <= _LARGEST_NUMBER:
-        # a number of thousands of digits cannot even be shown
+        # a number of thousands of digits cannot be written out
         shown = value if abs(value) <= _LARGEST_NUMBER else "a number of many digits"
         raise InvalidInput(name, f"must be from 1 to {_LARGEST_NUMBER}", shown)
     return value
@@ -196,7 +195,7 @@ def _moment(name: str, value: object) -> str:
     if value.utcoffset() is None:
         raise InvalidInput(name, "must be an aware datetime: which time zone?", value)
     if value.utcoffset() != dt.timedelta(0):
-        # RFC 3339 has no offsets with seconds, and some zones had them
+        # RFC 3339 has no offsets with seconds, which some time zones had
         try:
             value = value.astimezone(dt.UTC)
         except OverflowError:

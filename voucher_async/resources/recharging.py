@@ -1,4 +1,4 @@
-"""Recharging a voucher so that an answer that gets lost can be settled, and a key names one recharge."""
+"""Recharging a voucher: a lost answer can be settled, and a key names one recharge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def recharge(
     """Recharge a voucher; documented at `Vouchers.recharge`.
 
     Args:
-        settler: sends it.
+        settler: sends the request, and settles a lost answer.
         joining: idempotency keys.
         body: the recharge, checked.
         key: the idempotency key.

@@ -44,8 +44,8 @@ class Reservations:
 
     Args:
         sender: sends the requests.
-        tracker: where this client's reservations are written down.
-        settler: sends what moves money, and settles it.
+        tracker: keeps this client's reservations.
+        settler: sends money calls, and settles them.
         joining: idempotency keys.
     """
 
@@ -69,7 +69,7 @@ class Reservations:
     ) -> Reservation:
         """Reserve an amount of a voucher for 30 minutes (`createReservation`, scope `use`).
 
-        It replaces an older reservation of the voucher, whoever made that. There is no way to release one.
+        It replaces an older reservation of the voucher, whoever made it. A reservation cannot be released.
 
         Args:
             code: the voucher's code, at most 255 characters.
@@ -104,7 +104,7 @@ class Reservations:
         return None
 
     async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
-        """Send a request of `request` and write the reservation down."""
+        """Send a request of `request`, and track the reservation."""
         answer = await self._sender.send(request, deadline)
         anchor = self._settler.timestamps.note(answer.value.created_at, answer.sent)
         return answer.value, self.tracker.note(answer, anchor)
@@ -124,7 +124,7 @@ class Reservations:
         Args:
             reservation: the reservation, or its id.
             order_number: the order it pays for.
-            idempotency_key: asked again with it, this returns the same charge; 1 to 255 printable characters.
+            idempotency_key: a repeated call with it returns the same charge; 1 to 255 printable characters.
             timeout: seconds for the whole call.
 
         Returns:
@@ -173,7 +173,7 @@ class Reservations:
             reservation: the reservation, or its id.
             body: the order it pays for.
             currency: ISO 4217, where it is known.
-            recorder: writes the record of this charge, where the call has more than one; else the call's.
+            recorder: writes the charge's own record, where the call has several; None takes the call's.
         """
         recorder = recorder or context.recorder
         reservation_id = id_of(reservation)
@@ -186,7 +186,7 @@ class Reservations:
             return self.numbering.own(await self._settler.perform(context, money_call, request))
 
     async def _hear(self, reservation_id: str, recorder: Recorder | None) -> None:
-        """Read how a charge in doubt of a reservation ended: whoever has its record tells that."""
+        """Read from its record how a reservation's charge in doubt ended."""
         pending = self.tracker.in_doubt(reservation_id)
         if pending is None:
             return
@@ -194,8 +194,8 @@ class Reservations:
             self.tracker.goes_on(reservation_id)
             return
         at_once = Deadline(self._settler.clock, 0.0)
-        with contextlib.suppress(VoucherError):  # it is under way
+        with contextlib.suppress(VoucherError):  # raised while the call is under way
             told = await by_record(self._joining.ownership, pending, at_once, self._settler.pauses)
             is_latest = self.tracker.in_doubt(reservation_id) is pending
-            if isinstance(told, Settlement) and is_latest:  # else another call has charged it since
+            if isinstance(told, Settlement) and is_latest:  # False when another call has charged it since
                 self.tracker.heard(reservation_id, told)

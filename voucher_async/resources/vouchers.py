@@ -55,7 +55,7 @@ class Vouchers:
 
     Args:
         sender: sends the requests.
-        settler: sends what moves money, and settles it.
+        settler: sends money calls, and settles them.
         joining: idempotency keys.
     """
 
@@ -90,9 +90,9 @@ class Vouchers:
         Args:
             amount: its value in currency units; 0 is allowed.
             currency: ISO 4217, 3 capital letters.
-            id: its id, at most 255 characters and unique. Left out, one is made here: an answer that is lost
-                can then be asked for again without a second voucher. None lets the server number it, and then
-                a lost answer is an `OutcomeUnknown`.
+            id: its id, at most 255 characters and unique. Left out, the client makes one: a request whose
+                answer was lost can then be repeated without a second voucher. None lets the server number
+                it, and then a lost answer is an `OutcomeUnknown`.
             code: the code a customer types in; None lets the server make one.
             pin: an extra check for printed vouchers; None lets the server decide.
             sku: article number, at most 255 characters.
@@ -105,7 +105,7 @@ class Vouchers:
             order_number: the order it was sold with.
             data: JSON text of your own.
             idempotency_key: names the voucher, 1 to 255 printable characters: its id is derived from it, in
-                every process alike; asked again, the voucher is read (`getCompleteVoucher`).
+                every process alike; a repeated call reads the voucher (`getCompleteVoucher`).
             timeout: seconds for the whole call.
 
         Returns:
@@ -123,7 +123,7 @@ class Vouchers:
             raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
         voucher_id = self._new_id(key) if isinstance(id, Unset) else id
         if voucher_id is not None:
-            # the model allows ids that no path can hold: such a voucher could never be read
+            # the model allows ids that no path can hold: their vouchers could never be read
             check_id("id", voucher_id)
         body = CreateVoucherRequest(
             amount=amount,
@@ -229,7 +229,7 @@ class Vouchers:
         batch: str | Unset | None = UNSET,
         timeout: float | None = None,
     ) -> Voucher:
-        """Change what may be changed of an inactive voucher (`updateVoucher`, scope `update`).
+        """Change `sku` and `batch` of an inactive voucher (`updateVoucher`, scope `update`).
 
         Args:
             id: the voucher's id.
@@ -258,7 +258,7 @@ class Vouchers:
         Args:
             id: the voucher's id.
             status: `active` or `inactive`.
-            comment: why.
+            comment: the reason.
             timeout: seconds for the whole call.
 
         Raises:
@@ -283,11 +283,11 @@ class Vouchers:
     async def delete(self, id: str, *, comment: str, timeout: float | None = None) -> None:
         """Delete an inactive voucher without charges (`deleteVoucher`, scope `manage`).
 
-        A voucher that is gone when the request had to be made again counts as deleted.
+        A 404 to a repeated request counts as deleted.
 
         Args:
             id: the voucher's id.
-            comment: why, at most 255 characters.
+            comment: the reason, at most 255 characters.
             timeout: seconds for the whole call.
 
         Raises:
@@ -317,10 +317,10 @@ class Vouchers:
             currency: ISO 4217; the voucher's.
             order_number: the order the credit was bought with.
             code: the voucher's code; either this or `id`.
-            id: the voucher's id. With it, a lost answer can be settled: what this order has recharged before
-                is read first (`listCharges`, scope `read-lists`), to tell the new one apart. With the code
-                alone a lost answer stays open.
-            idempotency_key: asked again with it, this returns the same recharge; 1 to 255 printable
+            id: the voucher's id. With it, a lost answer can be settled: the earlier recharges are read first
+                (`listCharges`, scope `read-lists`), to tell the new one apart. With the code alone a lost
+                answer stays open.
+            idempotency_key: a repeated call with it returns the same recharge; 1 to 255 printable
                 characters. Without one, two equal calls are two recharges.
             timeout: seconds for the whole call.
 
@@ -359,9 +359,9 @@ class Vouchers:
             id: the voucher's id.
             created_from: only those created then or later; aware.
             created_to: only those created then or earlier; aware.
-            order_number: only those of that order. With an `order_number_format` the server cannot tell: then
-                all pages are read, and pages show what is left of them, which may be nothing. `created_from`
-                and a large `per_page` keep that short.
+            order_number: only those of that order. With an `order_number_format` the server cannot filter:
+                all pages are read, and filtered here, so that a page may be empty. `created_from` and a
+                large `per_page` keep that short.
             page: the page to start with.
             per_page: charges a page; None takes the API's default, 25.
             timeout: seconds for each page.

@@ -1,4 +1,4 @@
-"""Test code that uses the SDK: an emulator of the API, a clock to move, and pytest fixtures."""
+"""Tools for tests of applications: an emulator of the API, a clock to move, and pytest fixtures."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["list_charges", "list_vouchers"]
 
-_HOST = "http://domain"  # another host than ours, as in the API's documentation
-_INTEGER = re.compile(r"[0-9]{1,4000}")  # what `int` takes
+_HOST = "http://domain"  # another host than the API's, as in its documentation
+_INTEGER = re.compile(r"[0-9]{1,4000}")  # what `int` accepts
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["misbehave"]
 
 _HTML = "<!doctype html><title>Error</title><h1>Something went wrong</h1>"
-# a server that a cache with a stale copy does without
+# faults of a server that a cache with a stale copy hides
 _UNREACHABLE = (
     kinds.Refuse
     | kinds.BreakBefore
@@ -107,7 +107,7 @@ def _reset(request: web.Request) -> web.Response:
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
-    return web.Response()  # nobody gets it
+    return web.Response()  # never sent
 
 
 def _answer_wrongly(server: Misbehaving, call: Call, fault: kinds.Fault) -> web.Response:
@@ -150,7 +150,7 @@ async def _answer_slowly(
 
 
 async def _cut_off(server: Misbehaving, request: web.Request, outcome: Outcome) -> web.StreamResponse:
-    response: web.StreamResponse = web.Response()  # nobody gets it
+    response: web.StreamResponse = web.Response()  # never sent, but with content
     if outcome.content is not None:
         response, _ = await _start(server, request, outcome)
     if request.transport is not None:

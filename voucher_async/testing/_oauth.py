@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["authenticate", "request_token"]
 
-_UNSAID_LIFETIME = 3600  # seconds: how long a token lives when the answer does not say
+_UNSAID_LIFETIME = 3600  # seconds that a token lives when the answer gives no lifetime
 _LONGEST_TYPE = 32
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 

@@ -28,7 +28,7 @@ __all__ = [
 ALL_SCOPES = ("read", "read-lists", "read-secrets", "use", "manage", "update", "recharge")
 ZERO = Decimal("0.00")
 NOTHING: Mapping[str, object] = MappingProxyType({})
-# not the context of the test that started the emulator, which may round or raise
+# not the context of the test that started the emulator: that may round or raise
 _EXACT = Context(
     prec=28, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
 )
@@ -86,7 +86,7 @@ class ConnectPin:
 
 @attrs.frozen(kw_only=True)
 class TokenRecord:
-    """An access token that was handed out."""
+    """An access token that was issued."""
 
     token: str = attrs.field(repr=False)
     client_id: str
@@ -202,7 +202,7 @@ class Movement:
     Attributes:
         kind: `issue` and `recharge` and `refund` add `amount`, `charge` and `delete` take it.
         balance: what the voucher held afterwards.
-        at: the emulator's time, whatever the stamps say.
+        at: the emulator's time, whatever the timestamps say.
         charge_id: the charge object that the movement belongs to; None for `issue` and `delete`.
         order_number: as it was sent.
     """

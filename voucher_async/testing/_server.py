@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _LARGEST_BODY = 2**20  # bytes
-_SHUTDOWN = 0.1  # seconds that a request under way may still take when the server stops
+_SHUTDOWN = 0.1  # seconds for requests under way when the server stops
 
 
 class Server:
@@ -54,8 +54,8 @@ class Server:
         self.port = port
         self._runner: web.AppRunner | None = None
         self._listening: socket.socket | None = None
-        self._held: socket.socket | None = None  # keeps the port while it is refused
-        self._refused_until = -math.inf  # by the clock's monotonic time
+        self._held: socket.socket | None = None  # keeps the port while connections are refused
+        self._refused_until = -math.inf  # on the clock's monotonic time
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -88,8 +88,8 @@ class Server:
 
         What was to be carried out late is not carried out any more.
         """
-        runner, self._runner = self._runner, None  # from now on nothing is begun
-        await self._end_tasks()  # first: slow answers end now, and nothing listens again
+        runner, self._runner = self._runner, None  # from now on no task is started
+        await self._end_tasks()  # first, so that slow answers end, and no task makes the server listen again
         await self._stop_accepting()
         try:
             if runner is not None:
@@ -111,7 +111,7 @@ class Server:
         if not self.running:
             return False
         waiting = self._start_task(self.clock.sleep(seconds))
-        await asyncio.wait({waiting})  # waits for a task: the server ends that, and no request is cancelled
+        await asyncio.wait({waiting})  # from outside: stopping cancels the task, not the handler
         return not waiting.cancelled()
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:
@@ -135,16 +135,16 @@ class Server:
         self._refused_until = max(self._refused_until, self.clock.monotonic() + seconds)
         runner, listening = self._runner, self._listening
         if runner is None or listening is None:
-            return  # it stops, or refuses already
+            return  # the server is stopping, or refuses already
         await self._stop_accepting()
         if self._runner is None:
-            return  # it stopped meanwhile
+            return  # the server was stopped meanwhile
         # In one turn of the loop: closing resets every connection that was made and not yet accepted.
         queued = _accept_queued(listening)
         for site in tuple(runner.sites):
             await site.stop()
-        # Bound and not listening: connections are refused, and nobody else is given the port, no client for
-        # its own end of a connection, which would then be one to itself.
+        # Bound, but not listening: connections are refused, and the system gives the port to nobody else, a
+        # client's end of a connection included, which would then connect to itself.
         self._held = _bind(self.host, self.port)
         self._start_task(self._listen_again(runner, self._held))
         for accepted in queued:
@@ -169,7 +169,7 @@ class Server:
         try:
             await asyncio.shield(opening)
         finally:
-            await opening  # given up half-way, it would listen and nobody close it
+            await opening  # cancelled halfway, it would leave a listening socket open
 
     async def _stop_accepting(self) -> None:
         """Accept nothing more, and let connections that were just accepted get through.
@@ -186,7 +186,7 @@ class Server:
     @web.middleware
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The one way from a request to its answer: read, decide, commit, respond."""
-        del handler  # there is no route behind this
+        del handler  # unused: this middleware answers every request itself
         call = await _receive(request)
         copy = self.way.copy(call)
         if copy is not None:
@@ -217,7 +217,7 @@ class Server:
 def _bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        if os.name == "posix":  # elsewhere it means that others may have the port, too
+        if os.name == "posix":  # on Windows the option lets others share the port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
     except BaseException:
@@ -229,7 +229,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def _accept_queued(listening: socket.socket) -> list[socket.socket]:
     """Accept what the kernel has connected; the event loop has not come to it."""
     accepted: list[socket.socket] = []
-    with contextlib.suppress(OSError):  # no more of them
+    with contextlib.suppress(OSError):  # no connection is left in the queue
         while True:
             accepted.append(listening.accept()[0])
     return accepted

@@ -27,7 +27,7 @@ _FIELDS: Final = (
     "created_at",
     "updated_at",
 )
-_WORDS: Final = {"true": "1", "false": "0", "null": None}  # as a database is asked for PHP's true and false
+_WORDS: Final = {"true": "1", "false": "0", "null": None}  # as a database receives PHP's true and false
 
 
 def frozen(fields: Mapping[str, object]) -> Mapping[str, object]:

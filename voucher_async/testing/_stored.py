@@ -15,7 +15,7 @@ __all__ = ["Clocks", "Kind", "OrderNumbers", "Resolution"]
 Kind = Literal["voucher", "reservation", "charge", "refund", "recharge"]
 _Unit = Literal["seconds", "milliseconds", "microseconds"]
 
-# Str::INVISIBLE_CHARACTERS of Laravel 11, as far as one UTF-16 unit goes
+# Str::INVISIBLE_CHARACTERS of Laravel 11, those of one UTF-16 unit
 _INVISIBLE: Final = (
     " \t\n\r\v\f\0\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
     "\u202f\u205f\u2800\u3000\u3164\ufeff\uffa0"
@@ -29,8 +29,8 @@ _UNITS: Final = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 class OrderNumbers:
     """Order numbers are rewritten when they are stored, in the order of these attributes.
 
-    Answers and lists show what is stored, and filters compare with it. The emulator's own books go by what
-    was sent.
+    Answers and lists show what is stored, and filters compare with it. The emulator's ledger has what was
+    sent.
 
     Attributes:
         trim: white space and invisible characters (U+200B, U+FEFF, U+200E ...) at both ends are taken off,
@@ -69,12 +69,12 @@ class OrderNumbers:
 
 @attrs.frozen
 class Clocks:
-    """The clocks of several servers disagree: whoever writes a stamp goes by his own.
+    """The clocks of several servers disagree: each timestamp is by the clock of its server.
 
     Only what is shown is wrong. When a reservation or a token really ends goes by the emulator's time.
 
     Attributes:
-        vouchers: seconds that the stamps of vouchers are ahead (below 0: behind).
+        vouchers: seconds that the timestamps of vouchers are ahead (below 0: behind).
         reservations: the same for reservations and their `valid_until`: one server reserves.
         charges: the same for charges: another server charges. 3600 or -3600 is local time under the label
             of UTC, as in the months of summer time.
@@ -96,7 +96,7 @@ class Clocks:
     jump_at: dt.datetime | None = attrs.field(default=None, validator=aware)
 
     def of(self, kind: Kind, now: dt.datetime) -> dt.datetime:
-        """The time by the clock that stamps records of a kind."""
+        """The time by the clock that dates records of a kind."""
         seconds: float = getattr(self, f"{kind}s")
         return now + dt.timedelta(seconds=seconds + self._jumped(now))
 
@@ -110,17 +110,17 @@ class Clocks:
 
 @attrs.frozen
 class Resolution:
-    """The fractions of a second that stamps are written with, per kind of record.
+    """The fractions of a second that timestamps are written with, per kind of record.
 
     Migrations add columns over the years: `timestamp` here, `timestamp(6)` there.
 
     Attributes:
-        vouchers: what the stamps of vouchers are whole numbers of.
+        vouchers: what the timestamps of vouchers are whole numbers of.
         reservations: the same for reservations.
         charges: the same for charges.
         refunds: the same for refunds.
         recharges: the same for recharges.
-        rounded: fractions are rounded, as MySQL does, so that a stamp may be ahead of the time; otherwise
+        rounded: fractions are rounded, as MySQL does, so that a timestamp may be ahead of the time; otherwise
             they are cut off, as PostgreSQL's `date_trunc` and PHP's formats do.
     """
 

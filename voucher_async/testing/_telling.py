@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["listed", "read", "told"]
 
-_SOMEBODY = "6f0d3f0e-9b1c-4a52-8f55-6d0c5f1e2b77"  # a client that the emulator does not have
+_SOMEBODY = "6f0d3f0e-9b1c-4a52-8f55-6d0c5f1e2b77"  # the id of a client that the emulator does not have
 
 
 def told(command: Command, charge: ChargeRecord, view: Json) -> tuple[ChargeRecord, Json]:
@@ -57,4 +57,4 @@ def _owned(command: Command, view: Json) -> Json:
         case "null":
             return {**view, "client_id": None}
         case _:
-            return view  # another's is written down with the charge
+            return view  # a client id of its own is stored with the charge

@@ -28,7 +28,7 @@ __all__ = [
     "update_voucher",
 ]
 
-_RESERVED_ID = "recharge"  # `/vouchers/recharge` is an operation: a voucher of that id could not be read
+_RESERVED_ID = "recharge"  # `/vouchers/recharge` is an operation: a voucher with that id could not be read
 
 
 def find_voucher(command: Command) -> VoucherRecord:

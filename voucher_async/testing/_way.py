@@ -62,7 +62,7 @@ class Way:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._copies: dict[_Key, _Copy] = {}
-        self._cache: Cache | None = None  # that the copies belong to
+        self._cache: Cache | None = None  # the cache of these copies
 
     def answer(self, call: Call) -> Passage:
         """Take a request to the server, or to a cache, and the answer back."""

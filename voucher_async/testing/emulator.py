@@ -52,7 +52,7 @@ class VoucherEmulator:
         ```
 
     Args:
-        clock: where the time comes from; by default the system's, which goes on when a test freezes it.
+        clock: the source of the time; by default the system's, which goes on when a test freezes it.
             `advance` moves the emulator away from it.
         token_lifetime: seconds; None leaves `expires_in` out of the answer (the token lives for an hour).
         host: the address to listen on.
@@ -61,13 +61,13 @@ class VoucherEmulator:
         reservations_lower_balance: whether an open reservation lowers the `remaining_amount` that reads show.
         allow_double_charge: whether a reservation can be charged again while it lasts.
         newest_first: the order of lists; oldest first by default.
-        max_per_page: what a greater `per_page` is lowered to.
+        max_per_page: the size to which a greater `per_page` is lowered.
 
     Attributes:
         routes: every operation, with its id, method, path template and scope.
-        clock: where the time comes from.
-        faults: what goes wrong; nothing, until it is told.
-        habits: what the server and the way to it always do; nothing, until they are told.
+        clock: the source of the time.
+        faults: makes requests go wrong; none, until set.
+        habits: lasting behaviour of the server and the way to it; none, until set.
     """
 
     routes = ROUTES
@@ -85,7 +85,7 @@ class VoucherEmulator:
         newest_first: bool = False,
         max_per_page: int = 100,
     ) -> None:
-        # Pytest imports this package at its start: the web server is loaded when it is used.
+        # Pytest imports this package at its start; the web server is loaded at the first use.
         from voucher_async.testing._server import Server  # noqa: PLC0415
 
         self.clock: Clock = clock or SteadyClock()
@@ -133,8 +133,8 @@ class VoucherEmulator:
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it is not running.
 
-        What a fault wanted carried out late is dropped. Cancelled meanwhile, however often, it stops all the
-        same, and raises the cancellation then.
+        Requests that a fault has delayed are dropped. Cancelled meanwhile, it still stops, and raises the
+        cancellation afterwards.
         """
         stopping = asyncio.create_task(self._server.stop())
         cancelled: asyncio.CancelledError | None = None
@@ -232,7 +232,7 @@ class VoucherEmulator:
         return pin.pin
 
     def revoke_tokens(self, client_id: str | None = None) -> None:
-        """Make the tokens of one client, or of all, worthless."""
+        """Revoke the tokens of one client, or of all."""
         self._commit(Revoked(client_id))
 
     def add_voucher(
@@ -243,7 +243,7 @@ class VoucherEmulator:
         active: bool = True,
         **fields: str | int | bool | None,
     ) -> VoucherRecord:
-        """A voucher out of thin air, owned by the default client.
+        """A new voucher, made without a request, owned by the default client.
 
         Args:
             amount: in `currency`.

@@ -6,8 +6,8 @@
     emulator.habits.clear()
 
 A fault (`voucher_async.testing.faults`) happens to one request; a habit stays until it is taken off. Habits
-go together, and with faults. The emulator's own books, `emulator.charges`, `emulator.ledger` and balances,
-tell the truth whatever answers say.
+combine with each other, and with faults. `emulator.charges`, `emulator.ledger` and balances tell the truth
+whatever answers say.
 """
 
 from __future__ import annotations

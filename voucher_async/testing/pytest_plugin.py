@@ -12,7 +12,7 @@ from voucher_async.testing.emulator import VoucherEmulator
 
 try:
     import pytest_asyncio
-except ImportError:  # every pytest run of the environment imports this file: it must not fail there
+except ImportError:  # every pytest run of the environment imports this file, and must not fail here
     __all__: list[str] = []
 else:
     __all__ = ["voucher_client", "voucher_emulator"]
@@ -31,7 +31,7 @@ else:
     @pytest_asyncio.fixture
     async def voucher_client(voucher_emulator: VoucherEmulator) -> AsyncIterator[VoucherClient]:
         """A `VoucherClient` of `voucher_emulator`, closed after this test."""
-        # Not needed at pytest's start, where this file is imported whether a test wants a client or not.
+        # Pytest imports this file at its start, whether a test wants a client or not.
         from voucher_async.client import VoucherClient  # noqa: PLC0415
 
         async with VoucherClient(**voucher_emulator.settings()) as client:

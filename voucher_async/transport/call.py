@@ -41,9 +41,9 @@ __all__ = ["Call", "is_copy"]
 
 T = TypeVar("T")
 
-_STATUS: Final = "Cache-Status"  # of RFC 9211: caches parted by commas; or one word, as nginx is told to say
+_STATUS: Final = "Cache-Status"  # RFC 9211: caches separated by commas; nginx may give one word
 _CACHES: Final = ("X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status")
-# nginx, Varnish, CDNs; TCP_REFRESH_HIT was confirmed by the server
+# nginx, Varnish, CDNs; behind TCP_REFRESH_HIT the server has confirmed the copy
 _KEPT: Final = re.compile(r"(?<![a-z])(?<!refresh_)(hit|stale|updating)(?![a-z])", re.IGNORECASE)
 _HIT: Final = re.compile(r";\s*hit(=\?1)?\s*([;,]|$)|^\s*(hit|stale|updating)\s*$", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"(\\.|[^"\\])*"')
@@ -141,7 +141,7 @@ class Call(Generic[T]):
         try:
             token = await tokens.acquire()
         except VoucherError as error:
-            # what is not known about the token request says nothing about this call, which was not sent
+            # an unknown outcome of the token request says nothing about this call, which was not sent
             error.fate = Fate.NOT_SENT
             if error.facts is not None and error.facts.operation == REQUEST_TOKEN.id:
                 error.args = (f"{_TOKEN_REQUEST} failed: {error.args[0]}",)
@@ -155,18 +155,18 @@ class Call(Generic[T]):
         if verdict is Verdict.DONE:
             return True
         if end.known.resent:
-            end.error.fate = Fate.UNKNOWN  # the answer says nothing about the request before it
+            end.error.fate = Fate.UNKNOWN  # the answer is the second request's: the first is unknown
         pause = 0.0
         if verdict is Verdict.REAUTHENTICATE and token is not None:
             self._reauthenticate(token)
         elif verdict is Verdict.REPEAT:
             pause = self._pause_or_raise(end)
         else:
-            self._in_doubt += end.known.resent  # the refusal is that of the second request
+            self._in_doubt += end.known.resent  # the refusal is that of aiohttp's second request
             raise end.error
         if end.error.fate is Fate.UNKNOWN:
             self._in_doubt += 1
-        self._exchange = None  # judged, and counted
+        self._exchange = None  # judged and counted, so it must not count again
         if pause:
             await self._transport.clock.sleep(pause)
         return False
@@ -197,7 +197,7 @@ class Call(Generic[T]):
             answer.value = decode(self._request, response)
         except ApiError as error:
             failure: ApiError = error
-        except Exception as error:  # noqa: BLE001 - the server said something, if only with the status
+        except Exception as error:  # noqa: BLE001 - the server did answer, at least with its status
             failure = unreadable(self._request, response, f"an unforeseen {type(error).__name__}")
             failure.__cause__ = error
         else:
@@ -264,7 +264,7 @@ class Call(Generic[T]):
         transport = self._transport
         self._misses += 1
         allowed = transport.settings.max_attempts
-        # who is overdue is so for good: the one who wrote the record has to write it anew
+        # an overdue request stays overdue until its record is written anew
         is_overdue = isinstance(end.error, TransportError) and end.error.is_overdue
         if is_overdue or allowed == 1 or (end.lasting and self._misses >= allowed):
             return None
@@ -280,7 +280,7 @@ class Call(Generic[T]):
         retry_after = error.retry_after if isinstance(error, ApiError) else None
         pause, left = transport.backoff.pause(self._retries, retry_after, transport.rng), self._left()
         if pause is not None and retry_after is not None:
-            pause = min(pause, left / 2)  # a hint of when, and no reason to fail without having tried again
+            pause = min(pause, left / 2)  # a hint must not use up the deadline without another attempt
         if pause is None or pause >= left or not transport.budget.take():
             return None
         return pause
@@ -294,7 +294,7 @@ class Call(Generic[T]):
         if self._in_doubt:
             error.fate = Fate.UNKNOWN
         elif error.fate is None:
-            error.fate = Fate.NOT_SENT  # a ConfigurationError
+            error.fate = Fate.NOT_SENT  # as of a ConfigurationError
         error.facts = self._facts()
 
     @property
@@ -314,7 +314,7 @@ class Call(Generic[T]):
         message = f"the client was closed; {self._state()}"
         if self.fate is Fate.UNKNOWN:
             return ConnectionBroken(message, fate=self.fate, facts=self._facts())
-        error = ConfigurationError(message, facts=self._facts())  # as if it had been closed before
+        error = ConfigurationError(message, facts=self._facts())  # the same class as for a call after closing
         error.fate = self.fate
         return error
 

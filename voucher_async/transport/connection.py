@@ -21,7 +21,7 @@ __all__ = ["arm", "armed_socket", "destroy", "disarm", "hear_out", "is_closing",
 _FORMAT: Final = "hh" if sys.platform == "win32" else "ii"
 _DESTROY: Final = struct.pack(_FORMAT, 1, 0)
 _DELIVER: Final = struct.pack(_FORMAT, 0, 0)
-_TURNS: Final = 6  # of the loop, after which even the end of a TLS connection has gone through all layers
+_TURNS: Final = 6  # turns of the loop after which a closed TLS connection is known in all layers
 
 # the body that is under way on a descriptor: when one is answered, the next may be on it already
 owners: Final[dict[int, object]] = {}

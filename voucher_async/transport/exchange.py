@@ -68,7 +68,8 @@ class _CountedBody(Watched, BytesPayload):
         await writer.write(self._value if whole else self._value[:content_length])  # without a copy
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
-        # who records requests, as aioresponses does, copies them: the limit and its loop stay here
+        # tools that record requests, as aioresponses does, copy the body: its limit, bound to a loop, is left
+        # out
         return BytesPayload(self._value, content_type=self.content_type)
 
 
@@ -149,7 +150,7 @@ class Exchange:
                 return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
         if isinstance(error, asyncio.CancelledError):
             return ConnectionBroken("the connection was closed under the request", fate=self.fate)
-        # from here on there was a connection: without an answer nobody knows, whatever the count says
+        # a connection was there: without an answer the fate is unknown, whatever the count of begun bodies
         if isinstance(error, TimeoutError):
             return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
         return ConnectionBroken(f"{_what_broke(error)} {reason}", fate=Fate.UNKNOWN)

@@ -37,7 +37,7 @@ def check_session(session: GivenSession) -> None:
     """
     if session.closed:
         raise ConfigurationError("the session that was handed in is closed")
-    loop = getattr(session, "_loop", None)  # its public name warns
+    loop = getattr(session, "_loop", None)  # the public property warns
     if isinstance(loop, asyncio.AbstractEventLoop) and loop is not asyncio.get_running_loop():
         raise ConfigurationError(
             "the session that was handed in belongs to another event loop; open it on the loop that uses it"
@@ -46,7 +46,7 @@ def check_session(session: GivenSession) -> None:
 
 def warn_of_anybody(session: GivenSession) -> None:
     """Log a warning when a session takes any server for the one that was asked for."""
-    how = getattr(session.connector, "_ssl", True)  # it has no public name
+    how = getattr(session.connector, "_ssl", True)  # the connector has no public name for it
     if how is False or (isinstance(how, ssl.SSLContext) and how.verify_mode is ssl.CERT_NONE):
         quietly(
             _logger.warning,

@@ -32,10 +32,10 @@ def describe(error: BaseException, secrets: Iterable[str], *, quote: bool) -> st
 
 
 def _words_of(error: BaseException) -> str:
-    message = getattr(error, "message", None)  # without the status and the URL that go before and after it
+    message = getattr(error, "message", None)  # without the status and URL that its text has around it
     if isinstance(message, str) and message:
         return message
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - an error that cannot be written down still has a class
+    except Exception:  # noqa: BLE001 - an error whose text cannot be made still has a class
         return ""

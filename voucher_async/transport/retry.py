@@ -116,13 +116,13 @@ def _is_in_doubt(attempt: Attempt) -> bool:
         return True
     if is_failure(attempt.status):
         return True
-    # a redirect is unreadable, too, but asking again gives the same redirect
+    # a redirect is unreadable as well, but a repeat would be redirected, too
     return attempt.status < HTTPStatus.MULTIPLE_CHOICES and not attempt.readable
 
 
 def _after_401(retry: Retry, attempt: Attempt) -> Verdict:
     if attempt.secured and not attempt.reauthenticated:
-        return Verdict.REAUTHENTICATE  # the token alone may be worthless; where credentials are, it says so
+        return Verdict.REAUTHENTICATE  # worthless credentials fail at the token endpoint
     if retry is Retry.DISCONNECT and attempt.is_second:
         return Verdict.DONE
     return Verdict.FAIL

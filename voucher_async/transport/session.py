@@ -37,7 +37,7 @@ USER_AGENT: Final = (
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _CLOSED: Final = "_closed"
 _UNTIMED: Final = aiohttp.ClientTimeout(total=None)
-_NO_ROUNDING = 86_400.0  # aiohttp rounds longer time-outs up to whole seconds
+_NO_ROUNDING = 86_400.0  # aiohttp rounds time-outs above this threshold up to whole seconds
 
 
 class Session:
@@ -68,7 +68,7 @@ class Session:
         self._most = settings.max_answer_bytes
         # waiting for a free connection and for DNS is limited by the deadline of the whole call
         self._timeout = _timeout(settings, settings.timeout.read)
-        # aiohttp would set a timer for each piece that it reads; a counted body tells when to begin ours
+        # aiohttp would set a timer for every read; for a counted body one limit of the call is enough
         self._timeout_counted = _timeout(settings, None)
         self._inherited = False
         renew_in_children(self)
@@ -77,7 +77,7 @@ class Session:
         """Leave the sockets to the parent, which goes on using them, and open others in this process."""
         own = self._own
         if own is not None:
-            # no public name says it: nobody is to close them, not even when the interpreter ends
+            # no public name marks it closed: it must never close the parent's sockets, not even at exit
             setattr(own.connector, _CLOSED, True)
         keep(own, self._keeper, self._loop)
         self._own = self._keeper = self._loop = None
@@ -210,8 +210,8 @@ class Session:
         await self._forget()
         self._loop = asyncio.get_running_loop()
         self._own = own = self._open()
-        # asyncio closes asynchronous generators before it closes a loop: a client that nobody closed
-        # leaves no socket behind, and can be used on the next loop
+        # asyncio closes asynchronous generators before it closes a loop, and so closes the session of a
+        # client that was not closed; on the next loop the client opens another
         self._keeper = _keep(own)
         await anext(self._keeper)
         return own
@@ -271,7 +271,7 @@ def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:
     """True when a session sends the body it is given, and nothing in its place, as far as anybody can see."""
-    # neither has a public name; a session of an aiohttp that renames them is not trusted
+    # aiohttp gives neither a public name; a session of a version that renames them is not trusted
     return (
         type(session) is aiohttp.ClientSession
         and not getattr(session, "_middlewares", True)
@@ -298,7 +298,7 @@ def _for_the_proxy_alone(session: aiohttp.ClientSession, headers: dict[str, str]
             request.headers["Authorization"] = authorization
         return await handler(request)
 
-    # those of a request take the place of the session's
+    # a request's middlewares replace the session's
     return {"middlewares": (*getattr(session, "_middlewares", ()), authorize)}
 
 
