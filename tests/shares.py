@@ -14,8 +14,8 @@ from typing import Final
 
 __all__ = ["BIG", "left_out", "read_share"]
 
-BIG: Final = 8  # cases of one test
-SELDOM: Final = 2  # of a big table a share has this much less than of the other tests
+BIG: Final = 8  # cases of a big table
+SELDOM: Final = 2  # a big table's share is smaller by this factor
 
 
 def read_share(text: str) -> tuple[int, int]:

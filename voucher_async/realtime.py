@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["APART", "Real", "call_at", "clock_of", "is_faked", "time_of"]
 
-_PLAIN: Final = asyncio.BaseEventLoop.time  # of a loop whose clock is `time.monotonic`, none of its own
+_PLAIN: Final = asyncio.BaseEventLoop.time  # the method of a loop whose clock is `time.monotonic`
 APART: Final = 1.0
 """Seconds from which on a loop's clock is taken for a fake, unless it is one of its own."""
 

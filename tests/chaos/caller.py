@@ -190,7 +190,7 @@ class Caller:
         client, timeout, key = self._client, call.timeout, call.key or None
         if refund is not None:
             charge = refund.target.charge
-            # the whole charge by default, as most callers do it
+            # the whole charge by default, as in most shops
             part = None if refund.amount == charge.amount else refund.amount
             refunding = client.charges.refund(
                 charge, part, currency=CURRENCY, timeout=timeout, idempotency_key=key

@@ -163,7 +163,7 @@ class TestProofs:
     def test_who_is_told_that_what_was_announced_was_not_done_is_told_why(self) -> None:
         unproved = attrs.evolve(told("not done"), proof="")
         assert kinds(judge([*SENT, unproved], [])) == {Kind.UNPROVED}
-        assert judge([began(), unproved], []).violations == ()  # no money was asked for
+        assert judge([began(), unproved], []).violations == ()  # no money request was sent
 
     def test_so_is_whoever_settles_it(self) -> None:
         unproved = attrs.evolve(SETTLED_NOT_DONE, proof="")

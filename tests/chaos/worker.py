@@ -91,7 +91,7 @@ class Worker:
             return await asyncio.gather(*(self._make(plan, call, target) for call in calls))
         told: list[str] = []
         for call in calls:
-            if DONE not in told:  # only who was not told that it is done asks again
+            if DONE not in told:  # a caller that got "done" does not ask again
                 told.append(await self._make(plan, call, target))
         return told
 

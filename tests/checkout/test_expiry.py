@@ -55,7 +55,7 @@ async def test_a_reservation_of_another_process_is_judged_by_the_servers_clock(
     async with client_with_offset(emulator, clock, 0) as maker:
         living, expired = await reserve(maker, voucher.code), await reserve(maker, other.code)
     async with client_with_offset(emulator, clock, offset) as client:
-        await client.vouchers.get(voucher.id)  # an answer, and with it the server's date
+        await client.vouchers.get(voucher.id)  # any answer brings the server's date
         clock.advance(1780)
         await client.reservations.charge(living, order_number="A-1")
         clock.advance(15)

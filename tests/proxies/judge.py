@@ -120,7 +120,7 @@ def _is_true(record: Record, made: Sequence[ChargeRecord]) -> bool:
 
 def _count(row: Row, record: Record, made: Sequence[ChargeRecord]) -> None:
     more = max(0, len(made) - 1)
-    # each request of ours may account for one entry; what is beyond that was multiplied on the way
+    # each request accounts for one entry; the proxy made the others
     ours = min(more, max(0, record.sends[OPERATIONS[record.kind]] - 1))
     wrong = {
         "lost": record.word is Told.NOT_DONE and bool(made),

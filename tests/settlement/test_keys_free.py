@@ -163,7 +163,7 @@ async def test_what_was_open_and_not_carried_out_is_asked_for_anew(operation: st
     town.script()
     await asyncio.sleep(2 * WINDOW + 30.0)
     if operation == "charge":
-        return  # a reservation whose charge got lost is not charged again
+        return  # a later call does not charge the reservation of a lost charge again
     charge = await second.ask(operation)
     assert town.made(operation) == [charge.id]
     states = [record.state for record in await first.records()]

@@ -22,7 +22,7 @@ from voucher_async.payments.ownership import Ownership
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.resolving import Verdict, resolve
 
-BEAT = 6.0  # seconds after which the lease is renewed for certain
+BEAT = 6.0  # seconds after which the lease has been renewed
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_claim_that_is_not_won_changes_nothing_of_a_call_that_is_written
         client.journal.pauses_at("claim")
         claiming = asyncio.create_task(owning(client).claim(used_up(client, record)))
         await asyncio.sleep(0.5)
-        assert not await owning(client).save(record)  # that of a call which has lost it
+        assert not await owning(client).save(record)  # the version of the call that has lost the record
     client.journal.goes_on()
     assert not (await claiming).won
     assert record.id not in owning(client)._driven

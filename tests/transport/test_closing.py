@@ -44,7 +44,7 @@ async def test_calls_under_way_end_with_the_client_on_a_session_that_is_handed_i
         await client.vouchers.get("v-1")
         reading = asyncio.create_task(client.vouchers.get("v-1"))
         await raw_server.until_asked(2)
-        if stray:  # somebody uses the client where it does not belong
+        if stray:  # a task on a foreign loop uses the client
             with pytest.raises(VoucherError):
                 await asyncio.to_thread(asyncio.run, client.vouchers.get("v-2", timeout=0.1))
         await client.aclose()

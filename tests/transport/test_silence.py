@@ -116,7 +116,7 @@ async def test_a_caller_cancelled_while_a_refusal_is_read_is_cancelled(raw_serve
     async with raw_server.client(timeout=Timeout(read=5.0)) as client:
         task = asyncio.create_task(read(client))
         await raw_server.until_asked()
-        await asyncio.sleep(READ / 2)  # the head arrives
+        await asyncio.sleep(READ / 2)  # until the head of the answer arrives
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

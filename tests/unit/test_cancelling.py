@@ -240,7 +240,7 @@ async def test_a_limit_has_passed_when_its_time_is_up_by_a_clock_that_does_not_s
     with Limits().limit(SOON) as limit:
         assert not limit.passed
         assert limit.silence(SOON)
-        readings[0] += 2 * SOON  # the machine slept, and the loop's clock did not notice
+        readings[0] += 2 * SOON  # the machine slept, and the loop's clock stood still
         assert limit.passed
         assert not limit.silence(SOON)
 

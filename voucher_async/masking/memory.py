@@ -14,7 +14,7 @@ __all__ = ["recall", "record"]
 _KEPT: Final = 4096
 _KEPT_EACH: Final = 8
 
-# of the whole process: in one task more is masked than would have to be, never less
+# shared by all tasks of the process: that can mask too much, never too little
 _secrets: Final[OrderedDict[str, tuple[str, ...]]] = OrderedDict()
 
 

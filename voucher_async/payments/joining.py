@@ -208,7 +208,7 @@ class Joining:
             await recorder.raised(error, context.pending if context.begun else context.fenced)
             raise
         charge = self._supervisor.settler.numbering.own(answer) if isinstance(answer, Charge) else None
-        if context.recalled is not None:  # it has a record, that of the call that made it
+        if context.recalled is not None:  # the call that made the charge has its own record
             await self.ownership.acknowledge(context.recalled)
         else:
             await recorder.done(charge, told=not context.abandoned)

@@ -60,7 +60,7 @@ class MemoryJournal:
         self._leases = Leases(self._clock)
         self._records: dict[str, CallRecord] = {}  # in the order of their claims
         self._indexes = Indexes()
-        self._ended: OrderedDict[str, float] = OrderedDict()  # the moments at which records ended
+        self._ended: OrderedDict[str, float] = OrderedDict()  # record id -> when it ended
         self._has_erased = False
         self._has_warned = False
         renew_in_children(self)

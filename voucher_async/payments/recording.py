@@ -121,7 +121,9 @@ class Recorder:
             self._ownership.keep(lost.id)
             self._ownership.note(lost)
 
-    async def _write(self, state: CallState, now: dt.datetime, *, durable: bool = False, **changes: Any) -> bool:
+    async def _write(
+        self, state: CallState, now: dt.datetime, *, durable: bool = False, **changes: Any
+    ) -> bool:
         ownership, is_stored = self._ownership, self._is_stored
         version = None if is_stored else 1
         changed = self.record.step(state, at=now, by=ownership.owner, version=version, **changes)
@@ -200,7 +202,7 @@ class Recorder:
             StillRunning: it would be told as not done, and somebody else has the record.
         """
         if isinstance(error, GeneratorExit):
-            return  # thrown away with its event loop: nothing can be awaited any more
+            return  # the coroutine is being discarded with its event loop: nothing can be awaited
         await self.failed(error, is_begun=pending is not None, pending=pending)
         if getattr(error, "proof", None) is not None and not await self.may_deny():
             raise self.taken_over(pending) from error
@@ -233,7 +235,7 @@ class Recorder:
             try:
                 try:
                     await self._write_end(state, why=why, proof=proof, **changes)
-                except VoucherError:  # the answer may have been lost: it is read back, and written again
+                except VoucherError:  # the answer may have been lost: read the record back, and write again
                     await self._write_end(state, why=why, proof=proof, **changes)
             except VoucherError as error:
                 quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, error)
@@ -247,7 +249,7 @@ class Recorder:
         if self.record.state is CallState.DONE or (self.record.ended and state is not CallState.DONE):
             return
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
-            return  # nothing was sent, and nobody claimed anything
+            return  # nothing was sent, and no record was stored
         if not await self._write(state, self._ownership.clock.now(), **changes):
             quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
 

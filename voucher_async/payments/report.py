@@ -254,7 +254,7 @@ class Report:
 
 
 def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None:
-    record((pending.id,), given())  # the line that closing writes is outside of the call
+    record((pending.id,), given())  # `aclose` logs outside of the call, which has the secrets
     secrets = _secrets_of(pending.id, pending.voucher_id, pending.reservation_id, pending.charge_id)
     amount = f" of {pending.amount} {pending.currency or ''}".rstrip() if pending.amount is not None else ""
     order = "" if pending.order_number is None else f", order {_shown(pending.order_number, secrets)}"

@@ -79,9 +79,9 @@ class Call(Generic[T]):
     _exchange: Exchange | None = attrs.field(init=False, default=None)
     _limit: Limit | None = attrs.field(init=False, default=None)
     _attempts: int = attrs.field(init=False, default=0)
-    _requests: int = attrs.field(init=False, default=0)  # attempts that may have been sent
+    _requests: int = attrs.field(init=False, default=0)  # attempts that were sent, or may have been
     _retries: int = attrs.field(init=False, default=0)
-    _misses: int = attrs.field(init=False, default=0)  # attempts that were not
+    _misses: int = attrs.field(init=False, default=0)  # attempts that were not sent
     _in_doubt: int = attrs.field(init=False, default=0)
     _reauthenticated: bool = attrs.field(init=False, default=False)
     _wants_token: bool = attrs.field(init=False, default=False)
@@ -187,8 +187,8 @@ class Call(Generic[T]):
         budget = transport.budget
         if budget.level < budget.capacity and self._attempts == 1 and is_healthy(response.status):
             budget.succeeded()
-        is_get = operation.method == "GET"  # no cache answers anything else
-        # tokens may come from another host, with a clock of its own
+        is_get = operation.method == "GET"  # caches keep answers to GET alone
+        # the token endpoint may be on another host, with another clock
         is_original = not is_get and (operation is not REQUEST_TOKEN or transport.is_one_host)
         date = transport.server_clock.observe(response.headers.get("Date"), sent, original=is_original)
         is_kept = not transport.session.is_plain or (is_get and is_copy(response))

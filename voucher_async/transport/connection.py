@@ -61,7 +61,7 @@ def disarm(sock: Any) -> None:
 
 
 def _linger(sock: Any, how: bytes) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # closed already, or no TCP connection at all
+    with contextlib.suppress(OSError, AttributeError):  # closed already, or not a TCP connection
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
 
 
@@ -71,7 +71,7 @@ def destroy(transport: asyncio.BaseTransport) -> None:
     layer: Any = transport
     while layer is not None:  # closing one of TLS only begins a farewell that the peer has to end
         under = getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
-        with contextlib.suppress(RuntimeError):  # its loop is closed, and so are its sockets
+        with contextlib.suppress(RuntimeError):  # its loop is closed, and its sockets with it
             layer.abort()
         layer = under
 

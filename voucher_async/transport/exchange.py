@@ -65,7 +65,7 @@ class _CountedBody(Watched, BytesPayload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         await self.begin(writer)
         whole = content_length is None or content_length == self._size
-        await writer.write(self._value if whole else self._value[:content_length])  # without a copy
+        await writer.write(self._value if whole else self._value[:content_length])  # the write without a copy
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> BytesPayload:
         # tools that record requests, as aioresponses does, copy the body: its limit, bound to a loop, is left
@@ -118,7 +118,7 @@ class Exchange:
             self.secrets = (token.value, *self.secrets)
         self.body: _CountedBody | None = None
         if request.body is not None:
-            self.headers["Content-Type"] = request.content_type  # a session may have a default of its own
+            self.headers["Content-Type"] = request.content_type  # a session may have another default
             self.body = _CountedBody(request, uptime)
         self.provable: bool = True
         self.lasting: bool = False

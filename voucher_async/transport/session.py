@@ -66,7 +66,7 @@ class Session:
         self._warned = self._armed = False
         self._silence = settings.timeout.read
         self._most = settings.max_answer_bytes
-        # waiting for a free connection and for DNS is limited by the deadline of the whole call
+        # the deadline of the whole call covers waiting for DNS and for a free connection
         self._timeout = _timeout(settings, settings.timeout.read)
         # aiohttp would set a timer for every read; for a counted body one limit of the call is enough
         self._timeout_counted = _timeout(settings, None)
@@ -146,7 +146,7 @@ class Session:
         finally:
             if body is not None:
                 body.end(answered=answered)
-        # raised out here so that aiohttp's error does not hang on it: its repr shows the request's headers
+        # raised out here, not from aiohttp's error, whose repr shows the request's headers
         raise failure
 
     def _failure(self, exchange: Exchange, limit: Limit, error: BaseException) -> VoucherError | None:
@@ -154,7 +154,7 @@ class Session:
         if isinstance(error, asyncio.CancelledError):
             if limit.fell_silent():
                 return exchange.failed(TimeoutError())
-            # aiohttp cancels whoever waits for a connection when its connector is closed
+            # closing a connector cancels the tasks that wait for a connection
             return None if limit.was_cancelled() else exchange.failed(error)
         if isinstance(error, VoucherError) or not isinstance(error, Exception):
             return None
@@ -188,7 +188,7 @@ class Session:
                 raise
             if isinstance(error, asyncio.CancelledError) and not limit.fell_silent():
                 raise
-            return b"", False  # the status alone says that it was refused
+            return b"", False  # the status alone says that the request was refused
         finally:
             answer.release()
 

@@ -89,7 +89,7 @@ class Watched:
         """Give up the connection that it was to be written to, and say why."""
         self.refused = reason
         if lost is not None:
-            lost.abort()  # a farewell over TLS would wait for a peer that may be gone
+            lost.abort()  # closing TLS properly would wait for a peer that may be gone
         raise NotBegunError(reason)
 
     def end(self, *, answered: bool) -> None:
