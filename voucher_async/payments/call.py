@@ -339,6 +339,7 @@ class CallRecord:
             "failure": self.failure,
             "told": self.told,
             "plan": self.plan,
+            "owner": self.owner,
             **changes,
         }
         return type(self)(
@@ -346,7 +347,6 @@ class CallRecord:
             scope=self.scope,
             key=self.key,
             parameters=self.parameters,
-            owner=self.owner,
             state=state,
             version=self.version + 1 if version is None else version,
             begun_at=self.begun_at,

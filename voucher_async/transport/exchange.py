@@ -49,9 +49,9 @@ class _CountedBody(Watched, BytesPayload):
 
     def __init__(self, request: Request[Any], uptime: Callable[[], float]) -> None:
         super().__init__(request.body or b"", content_type=request.content_type)
-        self.uptime = uptime
-        self.begin_by = request.begin_by
-        self.careful = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
+        self.uptime: Callable[[], float] | None = uptime
+        self.begin_by: float | None = request.begin_by
+        self.careful: bool = not is_repeatable(request.operation.retry, known_by_id=request.repeatable)
 
     @property
     def size(self) -> int | None:
