@@ -233,10 +233,14 @@ async def test_a_large_answer_within_the_limit_is_read(raw_server: RawServer) ->
 async def test_there_are_never_more_connections_than_allowed(raw_server: RawServer) -> None:
     under_way: list[int] = []
     most: list[int] = []
+    full = asyncio.Event()
 
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         under_way.append(1)
         most.append(len(under_way))
+        if len(under_way) == 5:
+            full.set()
+        await full.wait()  # the first ones, however slow the machine is
         await asyncio.sleep(0.001)
         under_way.pop()
         await reply()(reader, writer)
