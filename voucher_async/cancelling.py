@@ -217,11 +217,10 @@ class Limit:
         self._suspected = False
         # this replaces the end of an earlier silence, elapsed or not
         alarm = self._alarm
-        now = alarm.time()
-        self.next = until = min(now + seconds, self.ends)
+        self.next = until = min(alarm.time() + seconds, self.ends)
         if until < alarm.when:
             alarm.be_there(until)
-        return now < self.ends and Real.uptime() - self._begun < self._seconds
+        return not self.passed
 
     def was_cancelled(self) -> bool:
         """True when the task was cancelled since it entered, by this limit or by somebody else."""

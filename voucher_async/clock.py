@@ -27,6 +27,7 @@ __all__ = [
     "ServerClock",
     "SteadyClock",
     "SystemClock",
+    "clock_uptime",
     "parse_date",
     "parse_retry_after",
     "uptime_of",
@@ -59,8 +60,13 @@ def uptime_of(clock: Clock) -> float:
     Args:
         clock: asked for its `uptime`; one of the application's own that has none, for `monotonic`.
     """
+    return clock_uptime(clock)()
+
+
+def clock_uptime(clock: Clock) -> Callable[[], float]:
+    """The method of a clock that `uptime_of` asks."""
     uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
-    return uptime()
+    return uptime
 
 
 class SystemClock:
@@ -298,7 +304,7 @@ class ServerClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._uptime: Callable[[], float] = getattr(clock, "uptime", clock.monotonic)
+        self._uptime: Callable[[], float] = clock_uptime(clock)
         self._text: str | None = None
         self._date: dt.datetime | None = None
         self._sent = 0.0

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["APART", "Real", "call_at", "clock_of", "is_faked", "time_of"]
+__all__ = ["Real", "call_at", "clock_of", "is_faked", "time_of"]
 
 _PLAIN: Final = asyncio.BaseEventLoop.time  # the method of a loop whose clock is `time.monotonic`
-APART: Final = 1.0
-"""Seconds from which on a loop's clock is taken for a fake, unless it is one of its own."""
+_APART: Final = 1.0  # seconds from which on a loop's clock is taken for a fake, unless it is one of its own
 
 
 def _datetime() -> type[dt.datetime]:
@@ -63,7 +62,7 @@ class Real:
 def is_faked(loop: asyncio.AbstractEventLoop) -> bool:
     """True when the loop's timers follow a clock that a test has put in place of the real one."""
     # a loop with a clock of its own may be hours apart
-    return abs(loop.time() - Real.monotonic()) >= APART and clock_of(loop) is Real.monotonic
+    return abs(loop.time() - Real.monotonic()) >= _APART and clock_of(loop) is Real.monotonic
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:

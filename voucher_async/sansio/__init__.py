@@ -53,7 +53,6 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_ID = 255
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")  # nothing of it is encoded
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _NOTHING: Final[Any] = type(None)
 _SECRET: Final = frozenset(
@@ -146,8 +145,7 @@ def build(
     """
     path = operation.path
     for name, value in (ids or {}).items():
-        check_id(name, value)
-        path = path.replace(f"{{{name}}}", value if _PLAIN.fullmatch(value) else quote(value, safe=""))
+        path = path.replace(f"{{{name}}}", quote(check_id(name, value), safe=""))
     text = _encode_query(query) if query else ""
     content = None if body is None else SecretBytes(wire.encode(body))
     # by position: a class is slow to be called by name, and this is on the way of every call

@@ -184,9 +184,8 @@ class Call(Generic[T]):
         """An attempt that was answered, if only with an error."""
         transport, operation = self._transport, self._request.operation
         self._requests += 1
-        budget = transport.budget
-        if budget.level < budget.capacity and self._attempts == 1 and is_healthy(response.status):
-            budget.succeeded()
+        if self._attempts == 1 and is_healthy(response.status):
+            transport.budget.succeeded()
         is_get = operation.method == "GET"  # caches keep answers to GET alone
         # the token endpoint may be on another host, with another clock
         is_original = not is_get and (operation is not REQUEST_TOKEN or transport.is_one_host)
@@ -201,8 +200,7 @@ class Call(Generic[T]):
             failure = unreadable(self._request, response, f"an unforeseen {type(error).__name__}")
             failure.__cause__ = error
         else:
-            if transport.hooks.active or _logger.isEnabledFor(logging.DEBUG):
-                self._ended(Fate.ANSWERED, response)
+            self._ended(Fate.ANSWERED, response)
             return answer
         failure.answer = answer
         if not self._proves(response, failure):

@@ -70,7 +70,7 @@ def destroy(transport: asyncio.BaseTransport) -> None:
     arm(transport.get_extra_info("socket"))
     layer: Any = transport
     while layer is not None:  # closing one of TLS only begins a farewell that the peer has to end
-        under = getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
+        under = _under(layer)
         with contextlib.suppress(RuntimeError):  # its loop is closed, and its sockets with it
             layer.abort()
         layer = under
@@ -82,8 +82,13 @@ def is_closing(transport: asyncio.BaseTransport) -> bool:
     while layer is not None:
         if layer.is_closing():
             return True
-        layer = getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
+        layer = _under(layer)
     return False
+
+
+def _under(layer: Any) -> Any:
+    """The transport under one of TLS; None under any other."""
+    return getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
 
 
 async def hear_out(transport: asyncio.BaseTransport) -> None:
@@ -95,13 +100,17 @@ async def hear_out(transport: asyncio.BaseTransport) -> None:
         descriptor = transport.get_extra_info("socket").fileno()
     except (OSError, AttributeError):
         return
-    if sys.platform == "win32":
-        news: list[Any] = select.select([descriptor], [], [], 0)[0] if descriptor >= 0 else []
-    else:
-        poll = select.poll()
-        poll.register(max(descriptor, 0), select.POLLIN)
-        news = poll.poll(0)
-    turns = _TURNS if news else 0
-    while turns and not is_closing(transport):
-        turns -= 1
+    if descriptor < 0 or not _has_news(descriptor):
+        return
+    for _ in range(_TURNS):
+        if is_closing(transport):
+            return
         await asyncio.sleep(0)
+
+
+def _has_news(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

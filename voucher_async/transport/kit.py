@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from voucher_async.auth import TokenProvider
-from voucher_async.clock import Clock, ServerClock
+from voucher_async.clock import Clock, ServerClock, clock_uptime
 from voucher_async.config import Settings
 from voucher_async.hooks import Hooks
 from voucher_async.transport.retry import Backoff, Budget
@@ -46,10 +46,7 @@ class TransportKit:
     budget: Budget = attrs.field(init=False, factory=Budget)
     tokens: TokenProvider | None = attrs.field(init=False, default=None)
     uptime: Callable[[], float] = attrs.field(
-        init=False,
-        default=attrs.Factory(
-            lambda self: getattr(self.clock, "uptime", self.clock.monotonic), takes_self=True
-        ),
+        init=False, default=attrs.Factory(lambda self: clock_uptime(self.clock), takes_self=True)
     )
     is_one_host: bool = attrs.field(
         init=False, default=attrs.Factory(lambda self: _is_one_host(self.settings), takes_self=True)

@@ -13,7 +13,7 @@ from voucher_async._version import __version__
 from voucher_async.errors import ConfigurationError, Fate, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
-from voucher_async.realtime import APART, Real, is_faked
+from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
 from voucher_async.transport.connection import armed_socket
 from voucher_async.transport.given import check_session, warn_of_anybody
@@ -111,8 +111,6 @@ class Session:
                 body.limit, body.armed = limit, self._armed
                 if self.is_plain:
                     body.silence, timeout = self._silence, self._timeout_counted
-            # of a faked loop aiohttp's timers end at once, or never; the call's limit is a real one
-            is_real = abs(loop.time() - Real.monotonic()) < APART or not is_faked(loop)
             extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
             answer = await session.request(
                 exchange.method,
@@ -121,7 +119,8 @@ class Session:
                 data=body,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=timeout if is_real else _UNTIMED,
+                # of a faked loop aiohttp's timers end at once, or never; the call's limit is a real one
+                timeout=_UNTIMED if is_faked(loop) else timeout,
                 **extra,
             )
             if body is not None and not body.begun and exchange.is_foreign:
