@@ -127,8 +127,8 @@ class SqliteJournal:
         held = self._holder(db, record, "holds = 1")
         if held is not None and held.state is not CallState.NOT_DONE:
             return Claim(record=held, won=False)
-        for charge_id in record.charge_ids:
-            rival = _one(db, "scope = ? AND charge_id = ?", record.scope, charge_id)
+        if record.charge is not None:
+            rival = _one(db, "scope = ? AND charge_id = ?", record.scope, record.charge.id)
             if rival is not None:
                 return Claim(record=rival, won=False)
         if held is not None:
@@ -301,7 +301,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
         "owner": record.owner,
         "order_number": record.order_number,
         "operation": record.signature and record.signature.operation,
-        "charge_id": next(iter(record.charge_ids), None),
+        "charge_id": None if record.charge is None else record.charge.id,
         "text": to_json(record),
     }
 

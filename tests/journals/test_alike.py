@@ -188,7 +188,7 @@ class Journals(RuleBasedStateMachine):
             return [each for scope in ("scope-1", "scope-2") async for each in journal.history(scope)]
 
         held = self.both(read)
-        charges = [(each.scope, charge_id) for each in held for charge_id in each.charge_ids]
+        charges = [(each.scope, each.charge.id) for each in held if each.charge is not None]
         assert len(set(charges)) == len(charges)
 
 

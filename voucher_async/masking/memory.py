@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
+
+from voucher_async.bounded import BoundedMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ _KEPT: Final = 4096
 _KEPT_EACH: Final = 8
 
 # shared by all tasks of the process: that can mask too much, never too little
-_secrets: Final[OrderedDict[str, tuple[str, ...]]] = OrderedDict()
+_secrets: Final[BoundedMap[str, tuple[str, ...]]] = BoundedMap(_KEPT)
 
 
 def record(keys: Iterable[object], secrets: Sequence[str]) -> None:
@@ -27,13 +28,11 @@ def record(keys: Iterable[object], secrets: Sequence[str]) -> None:
     """
     for key in keys:
         if isinstance(key, str):
-            kept = _secrets.pop(key, ())
+            kept = _secrets.get(key, ())
             for secret in secrets:
                 if secret not in kept:
                     kept = (*kept, secret)
             _secrets[key] = kept[-_KEPT_EACH:]
-            if len(_secrets) > _KEPT:
-                _secrets.popitem(last=False)
 
 
 def recall(path: str) -> Iterator[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voucher_async.payments.call import ENDED
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from decimal import Decimal
@@ -71,7 +69,7 @@ class Indexes:
             self._charges[record.scope, record.charge.id] = record.id
         if record.parent is not None:
             self._children.setdefault((record.scope, record.parent), {})[record.id] = None
-        if record.state not in ENDED:
+        if not record.ended:
             self.live[record.id] = None
             self._alike.add(record)
         self.give_key(record)
@@ -83,7 +81,7 @@ class Indexes:
             if new.charge is not None:
                 self._charges[new.scope, new.charge.id] = new.id
         self._alike.discard(old)
-        if new.state in ENDED:
+        if new.ended:
             self.live.pop(new.id, None)
         else:
             self.live[new.id] = None

@@ -15,15 +15,15 @@ import asyncio
 import logging
 import os
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.bounded import BoundedMap
 from voucher_async.cancelling import quietly
 from voucher_async.clock import Clock, SystemClock
 from voucher_async.forks import renew_in_children
-from voucher_async.payments.call import ENDED, CallRecord, CallState
+from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.erasing import digest_of, erased, restored
 from voucher_async.payments.indexes import Indexes
 from voucher_async.payments.journal import Claim
@@ -60,7 +60,7 @@ class MemoryJournal:
         self._leases = Leases(self._clock)
         self._records: dict[str, CallRecord] = {}  # in the order of their claims
         self._indexes = Indexes()
-        self._ended: OrderedDict[str, float] = OrderedDict()  # record id -> when it ended
+        self._ended: BoundedMap[str, float] = BoundedMap(keep)  # record id -> when it ended
         self._has_erased = False
         self._has_warned = False
         renew_in_children(self)
@@ -71,7 +71,7 @@ class MemoryJournal:
         self._leases.inherit()
         records = list(self._records.values())
         self._indexes = Indexes(records)
-        now, since, self._ended = self._clock.monotonic(), self._ended, OrderedDict()
+        now, since, self._ended = self._clock.monotonic(), self._ended, BoundedMap(self._keep)
         for record in records:
             if record.ended:
                 self._end(record.id, since.get(record.id, now))
@@ -89,7 +89,7 @@ class MemoryJournal:
             held = None if record.key is None else self._find(record.scope, record.key)
             if held is not None and held.state is not CallState.NOT_DONE:
                 return Claim(record=self._shown(held, record), won=False)
-            rival = None if record.charge is None else self._indexes.rival(record)
+            rival = self._indexes.rival(record)
             if rival is not None:
                 return Claim(record=self._records[rival], won=False)
             if held is not None:
@@ -115,7 +115,7 @@ class MemoryJournal:
             stored = self._records.get(record.id)
             if stored is None or stored.scope != record.scope or record.version != stored.version + 1:
                 return False
-            if record.charge is not None and self._indexes.rival(record) is not None:
+            if self._indexes.rival(record) is not None:
                 return False
             is_due = self._replace(stored, record)
         if is_due:
@@ -125,18 +125,17 @@ class MemoryJournal:
     def _replace(self, stored: CallRecord, record: CallRecord) -> bool:
         self._records[record.id] = record
         self._indexes.change(stored, record)
-        if record.state not in ENDED:
+        if not record.ended:
             self._ended.pop(record.id, None)
             return False
-        return stored.state not in ENDED and self._end(record.id, self._clock.monotonic())
+        return not stored.ended and self._end(record.id, self._clock.monotonic())
 
     def _end(self, record_id: str, since: float) -> bool:
         """Drop the oldest of too many ended records; True when somebody has to be warned of it."""
-        ended = self._ended
-        ended[record_id] = since
-        if len(ended) <= self._keep:
+        dropped = self._ended.put(record_id, since)
+        if dropped is None:
             return False
-        oldest, ended_at = ended.popitem(last=False)
+        oldest, ended_at = dropped
         record = self._records.pop(oldest)
         self._indexes.discard(record)
         is_young = record.key is not None and self._clock.monotonic() - ended_at < _DAY
