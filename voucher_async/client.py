@@ -128,8 +128,7 @@ class VoucherClient(Reconciling):
             "order_number_format": order_number_format,
         }
         settings = settings_of(settings, options)
-        # loaded when it is needed first, see there
-        from voucher_async.assembly import Assembly  # noqa: PLC0415
+        from voucher_async.assembly import Assembly  # noqa: PLC0415 - with the first client: see there
 
         assembly = Assembly(
             settings,
@@ -320,8 +319,7 @@ class VoucherClient(Reconciling):
         """
         check_wait(wait)
         self._transport.session.check_loop("close it there")
-        # loaded by now, with the rest of the client
-        from voucher_async.cancelling import to_the_end  # noqa: PLC0415
+        from voucher_async.cancelling import to_the_end  # noqa: PLC0415 - loaded by then
 
         return await to_the_end(self._close(wait))
 

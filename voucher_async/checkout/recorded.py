@@ -33,7 +33,7 @@ from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Paramet
 from voucher_async.payments.joining import check_parameters
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.payments.recording import Recorder, noted
+from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done
 
 if TYPE_CHECKING:
@@ -218,19 +218,19 @@ class CheckoutRecord:
         """Charge one voucher of the plan; its record is a child of this one."""
         ownership, asked = self._kit.joining.ownership, self._parameters
         recorder = Recorder(ownership, child_of(ownership, self.record, planned), is_stored=False)
-        charging = self._kit.reservations.charge_by(
-            context,
-            planned.reservation,
-            ChargeReservationRequest(order_number=asked.order_number or ""),
-            currency=asked.currency,
-            recorder=recorder,
-        )
-
-        def sent() -> PendingOutcome | None:
-            money_call = context.money_call
-            return money_call.pending if money_call is not None and money_call.recorder is recorder else None
-
-        charge = await noted(recorder, charging, sent)
+        try:
+            charge = await self._kit.reservations.charge_by(
+                context,
+                planned.reservation,
+                ChargeReservationRequest(order_number=asked.order_number or ""),
+                currency=asked.currency,
+                recorder=recorder,
+            )
+        except BaseException as error:
+            sent = context.money_call
+            is_own = sent is not None and sent.recorder is recorder
+            await recorder.raised(error, sent.pending if sent is not None and is_own else None)
+            raise
         await recorder.done(charge, told=True)  # to the checkout; its own record says whether its caller was
         return charge
 

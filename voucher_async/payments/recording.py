@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from voucher_async.cancelling import quietly
 from voucher_async.errors import JournalFailed, Proof, VoucherError
@@ -17,15 +17,13 @@ from voucher_async.payments.ownership import Ownership, ask_journal
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from voucher_async.models import Charge
     from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.call import Planned
 
-__all__ = ["Recorder", "noted"]
-
-T = TypeVar("T")
+__all__ = ["Recorder"]
 
 _MACHINE: Final = Machine()  # for rules without durations
 
@@ -256,18 +254,3 @@ class Recorder:
     @property
     def _what(self) -> tuple[str, str]:
         return self.record.parameters.operation, self.record.id
-
-
-async def noted(recorder: Recorder, call: Awaitable[T], sent: Callable[[], PendingOutcome | None]) -> T:
-    """Wait for a call, and note how it ended should it raise an error.
-
-    Args:
-        recorder: writes the record of the call.
-        call: the call.
-        sent: what is known of the request that moves money; None where none was begun.
-    """
-    try:
-        return await call
-    except BaseException as error:
-        await recorder.raised(error, sent())
-        raise

@@ -13,7 +13,7 @@ from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.kinds import parameters_of, refund_call
 from voucher_async.payments.looking import known_ids
 from voucher_async.payments.money_call import CallContext, MoneyCall
-from voucher_async.payments.recording import Recorder, noted
+from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done, brief
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ async def refund(
     money_call.record_by(recorder)
     async with settler.equal_calls.turn(money_call, settler.sender.deadline(settler.patience)):
         context = CallContext(settler.sender.deadline(), money_call.pending)
-        refunding = _perform_knowing(settler, context, money_call, request)
-        refunded = await noted(recorder, refunding, lambda: context.pending if context.begun else None)
+        try:
+            refunded = await _perform_knowing(settler, context, money_call, request)
+        except BaseException as error:
+            await recorder.raised(error, context.pending if context.begun else None)
+            raise
     await recorder.done(refunded, told=True)
     return refunded
 
