@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from voucher_async.clock import ManualClock
+from voucher_async.testing import VoucherEmulator
 
-__all__ = ["Timed", "cleaning_up", "idle", "passing"]
+__all__ = ["Timed", "cleaning_up", "idle", "passing", "until_injected"]
 
 T = TypeVar("T")
 
@@ -73,3 +74,10 @@ async def cleaning_up(call: Callable[[], Coroutine[Any, Any, object]]) -> asynci
     await idle()
     task.cancel()
     return task
+
+
+async def until_injected(emulator: VoucherEmulator) -> None:
+    """Let a request go on until it has met the first fault."""
+    async with asyncio.timeout(30):
+        while not emulator.faults.injected:
+            await asyncio.sleep(0)

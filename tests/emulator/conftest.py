@@ -260,12 +260,6 @@ def others() -> set[asyncio.Task[object]]:
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
-async def until_injected(shop: Shop, number: int = 1) -> None:
-    async with asyncio.timeout(5):
-        while len(shop.emulator.faults.injected) < number:
-            await asyncio.sleep(0)
-
-
 async def until_it_listens(shop: Shop) -> None:
     async with asyncio.timeout(5):
         while not await listens(shop):

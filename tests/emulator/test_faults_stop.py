@@ -19,9 +19,9 @@ from tests.emulator.conftest import (
     listens,
     others,
     request,
-    until_injected,
     until_it_listens,
 )
+from tests.idle import until_injected
 from voucher_async.testing import ManualClock, VoucherEmulator, faults
 
 RECHARGE = "rechargeVoucher"
@@ -55,7 +55,7 @@ async def test_nothing_is_left_of_a_fault_after_a_stop(
             emulator.faults.script(RECHARGE, fault)
             async with connected(shop) as wire:
                 wire.writer.write(request(shop))
-                await until_injected(shop)
+                await until_injected(shop.emulator)
                 await emulator.stop()
             assert others() == before
         clock.advance(60.0)

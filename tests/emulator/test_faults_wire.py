@@ -21,9 +21,9 @@ from tests.emulator.conftest import (
     connected,
     listens,
     request,
-    until_injected,
     until_it_listens,
 )
+from tests.idle import until_injected
 from voucher_async.testing import ManualClock, VoucherEmulator, faults
 from voucher_async.testing._server import _bind
 
@@ -69,7 +69,7 @@ async def test_slow_headers_let_nothing_come_before_their_time(shop: Shop, clock
     shop.emulator.faults.script(RECHARGE, faults.SlowHeaders(5.0))
     async with connected(shop) as wire:
         wire.writer.write(request(shop))
-        await until_injected(shop)
+        await until_injected(shop.emulator)
         assert await wire.nothing_comes()
         assert shop.recharges == 1
         clock.advance(5.0)
@@ -88,7 +88,7 @@ async def test_an_answer_without_a_body_comes_late_as_a_whole(shop: Shop, clock:
     shop.emulator.faults.script(LOGS_OUT, faults.SlowBody(5.0))
     async with connected(shop) as wire:
         wire.writer.write(request(shop, "/clients/disconnect"))
-        await until_injected(shop)
+        await until_injected(shop.emulator)
         assert await wire.nothing_comes()
         clock.advance(5.0)
         assert (await wire.head())[0] == 204
@@ -139,7 +139,7 @@ async def test_a_client_that_does_not_wait_is_no_error(
     shop.emulator.faults.script(RECHARGE, fault)
     async with connected(shop) as wire:
         wire.writer.write(request(shop))
-        await until_injected(shop)
+        await until_injected(shop.emulator)
     for _ in range(50):
         await asyncio.sleep(0)
     clock.advance(5.0)
@@ -263,7 +263,7 @@ async def test_every_kind_can_befall_the_token_endpoint(
 
     shop.emulator.faults.script("requestToken", fault)
     asking = asyncio.create_task(got())
-    await until_injected(shop)
+    await until_injected(shop.emulator)
     while not asking.done():
         clock.advance(1.0)
         await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.idle import until_injected
 from voucher_async import ConfigurationError, VoucherClient
 from voucher_async.auth import MemoryTokenStore
 from voucher_async.checkout import LocalVoucherLock
@@ -98,7 +99,7 @@ async def test_a_client_in_use_serves_the_child_and_goes_on_serving_the_parent()
         await pay(client, other, "A-1")
         emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=0.5))
         under_way = asyncio.create_task(pay(client, voucher, "A-2"))
-        await asyncio.sleep(0.2)
+        await until_injected(emulator)
 
         async def child() -> list[str]:
             paid = [await pay(client, voucher, "A-3"), await pay(client, other, "A-4")]
@@ -119,7 +120,7 @@ async def test_a_client_of_the_childs_own_does_not_wait_for_a_turn_of_the_parent
         voucher = emulator.add_voucher(amount="50.00")
         emulator.faults.script("createReservation", faults.SlowHeaders(seconds=1.0))
         under_way = asyncio.create_task(pay(client, voucher, "A-1"))
-        await asyncio.sleep(0.2)
+        await until_injected(emulator)
 
         async def child() -> str:
             async with VoucherClient(**emulator.settings()) as mine:
@@ -136,7 +137,7 @@ async def test_a_token_being_requested_by_the_parent_is_requested_by_the_child_a
             voucher = emulator.add_voucher(amount="50.00")
             emulator.faults.script("requestToken", faults.SlowHeaders(seconds=1.0))
             under_way = asyncio.create_task(pay(client, voucher, "A-1"))
-            await asyncio.sleep(0.2)
+            await until_injected(emulator)
             began = time.monotonic()
             assert await asyncio.to_thread(in_child(running(lambda: pay(client, voucher, "A-2")))) == "1.00"
             assert time.monotonic() - began < 5
@@ -151,7 +152,7 @@ async def test_a_recharge_under_way_in_the_parent_is_open_in_the_child_and_keeps
         )
         emulator.faults.script("rechargeVoucher", faults.SlowHeaders(seconds=1.0))
         under_way = asyncio.create_task(recharge())
-        await asyncio.sleep(0.3)
+        await until_injected(emulator)
 
         async def child() -> list[str]:
             [pending] = client.pending
