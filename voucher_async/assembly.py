@@ -1,8 +1,4 @@
-"""Assembly of a client from its parts.
-
-Loading them takes a third as long as loading aiohttp, so that is left until the first client is made: what
-only names the package's errors or its types, or makes its client later, does not wait for it.
-"""
+"""Assembly of a client from its parts."""
 
 from __future__ import annotations
 

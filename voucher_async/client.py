@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, Unpack, cast
 
-import aiohttp  # noqa: TC002 - the slowest import by far: done with the package, not at the first client
-
+from voucher_async.assembly import Assembly
+from voucher_async.cancelling import to_the_end
 from voucher_async.config import Settings, check_wait
 from voucher_async.masking import Variables, conceal, known
 from voucher_async.options import settings_of
@@ -14,6 +14,8 @@ from voucher_async.reconciling import Reconciling
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
+
+    import aiohttp
 
     from voucher_async.auth import TokenStore
     from voucher_async.checkout import Checkout, VoucherLock
@@ -128,8 +130,6 @@ class VoucherClient(Reconciling):
             "order_number_format": order_number_format,
         }
         settings = settings_of(settings, options)
-        from voucher_async.assembly import Assembly  # noqa: PLC0415 - with the first client: see there
-
         assembly = Assembly(
             settings,
             session=session,
@@ -319,8 +319,6 @@ class VoucherClient(Reconciling):
         """
         check_wait(wait)
         self._transport.session.check_loop("close it there")
-        from voucher_async.cancelling import to_the_end  # noqa: PLC0415 - loaded by then
-
         return await to_the_end(self._close(wait))
 
     async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:

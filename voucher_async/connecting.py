@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async import assembly
 from voucher_async.config import Settings
 from voucher_async.masking import conceal
 
@@ -58,6 +59,4 @@ async def connect(
         timeout=timeout,
         trust_env=trust_env,
     )
-    from voucher_async import assembly  # noqa: PLC0415 - as for a client
-
     return await assembly.connect(pin, settings, session, hooks)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voucher_async.errors import InvalidInput
+from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.resolving import Verdict, resolve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,9 +89,6 @@ class Reconciling:
             ConfigurationError: the outcome belongs to another environment, or another client.
             JournalFailed: it could not be recorded.
         """
-        # loaded by now, with the rest of the client
-        from voucher_async.payments.resolving import Verdict, resolve  # noqa: PLC0415
-
         if (done is None) is not not_done:
             raise InvalidInput("done", "must be given, or not_done must be True, and not both", done)
         verdict = Verdict(charge=done, by=by, why=why)
@@ -128,8 +127,6 @@ class Reconciling:
         Raises:
             JournalFailed: the record cannot be written.
         """
-        from voucher_async.payments.ownership import ask_journal  # noqa: PLC0415 - loaded by now, as above
-
         return await ask_journal(self._joining.ownership.journal.acknowledge(record.scope, record.id))
 
     def forget(self, pending: PendingOutcome) -> None:

@@ -147,9 +147,9 @@ def measure(rounds: int, _missing: Mapping[str, str]) -> Part:
             Figure(f"{crowd}: connections", f"at most {LIMIT}", f"{peak:.0f}", met=True),
             Figure(
                 f"{crowd}: memory per waiting call",
-                "at most 40 KiB",
+                "at most 20 KiB",
                 f"{memory['rss']:.1f} KiB resident",
-                memory["rss"] <= 40,
+                memory["rss"] <= 20,
             ),
         ],
     )

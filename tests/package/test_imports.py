@@ -41,28 +41,6 @@ def test_what_needs_no_client_does_not_wait_for_aiohttp(program: str) -> None:
     assert not {"aiohttp", "msgspec", "voucher_async.models"} & loaded_by(program)
 
 
-def test_the_class_of_the_client_waits_for_aiohttp_and_little_else(loaded: set[str]) -> None:
-    """The rest waits for the first client; aiohttp, which takes longest, is not left for that moment."""
-    named = loaded_by("from voucher_async import Settings, VoucherClient, VoucherError")
-    own = {name for name in named if name.startswith("voucher_async.")}
-    names = (
-        "_version",
-        "addresses",
-        "client",
-        "config",
-        "errors",
-        "facts",
-        "fates",
-        "masking",
-        "options",
-        "reconciling",
-        "references",
-    )
-    assert own == {f"voucher_async.{name}" for name in names}
-    assert "aiohttp" in named
-    assert "msgspec" in loaded - named
-
-
 def test_no_optional_library_is_loaded(loaded: set[str]) -> None:
     assert {name for name in loaded if name.partition(".")[0] in OPTIONAL} == set()
 
