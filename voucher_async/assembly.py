@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.auth import TokenGrant, TokenProvider, check_store, store_key
 from voucher_async.cancelling import to_the_end
-from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
@@ -49,7 +48,7 @@ class Assembly:
         session: an aiohttp session to use; None opens one.
         token_store: where tokens are kept; None keeps them in memory.
         hooks: observers.
-        voucher_lock: who may use a voucher; None: turns within this process.
+        voucher_lock: who may use a voucher; None: the journal says so, or a lock of this process.
         journal: where the records of money calls are; None: in memory.
         journal_scope: whose records they are; None: those of this base URL and client id.
         clock: where the time comes from; None: the operating system.
@@ -89,8 +88,8 @@ class Assembly:
             clock=clock,
             server_clock=self.transport.server_clock,
             hooks=listeners,
-            lock=PROCESS_LOCK if voucher_lock is None else voucher_lock,
-            lock_secret=PROCESS_SECRET if voucher_lock is None else settings.client_secret,
+            lock=voucher_lock,
+            lock_secret=settings.client_secret,
             journal=journal,
             journal_scope=journal_scope,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from voucher_async.checkout import Lifecycle
+from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
+from voucher_async.checkout.shared_turns import SharedTurns
 from voucher_async.checkout.turns import lock_key
 from voucher_async.payments.joining import Joining
 from voucher_async.payments.memory import MemoryJournal
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from voucher_async.clock import Clock, ServerClock
     from voucher_async.config import Settings
     from voucher_async.hooks import Hooks
-    from voucher_async.payments.journal import Journal
+    from voucher_async.payments.journal import Journal, Line
+    from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.sender import Sender
 
 __all__ = ["Core"]
@@ -40,8 +42,8 @@ class Core:
         clock: the source of the time.
         server_clock: the server's clock.
         hooks: observers.
-        lock: gives turns to the users of a voucher.
-        lock_secret: the digest key of voucher codes in the lock.
+        lock: gives turns to the users of a voucher; None: the journal, or else this process.
+        lock_secret: the digest key of voucher codes in a lock that is given.
         journal: the store of the records of money calls; None: in memory.
         journal_scope: a name for the owner of the keys; None: this base URL and client id.
         rng: makes the URLs of looks differ; None: one of this process.
@@ -55,7 +57,7 @@ class Core:
         clock: Clock,
         server_clock: ServerClock,
         hooks: Hooks,
-        lock: VoucherLock,
+        lock: VoucherLock | None,
         lock_secret: str,
         journal: Journal | None = None,
         journal_scope: str | None = None,
@@ -76,6 +78,7 @@ class Core:
         self.supervisor: Supervisor = Supervisor(self.settler, settings.close_wait)
         replay = Replay(self.supervisor, ownership)
         self.joining: Joining = Joining(self.supervisor, ownership, replay)
+        lock, key = _turns(lock, lock_secret, ownership, self.settler.pauses)
         tracker = ReservationTracker(clock, server_clock, settings.safety_margin)
         self.vouchers: Vouchers = Vouchers(sender, self.settler, self.joining)
         self.reservations: Reservations = Reservations(sender, tracker, self.settler, self.joining)
@@ -90,5 +93,17 @@ class Core:
             pauses=self.settler.pauses,
             report=self.settler.report,
             base_url=settings.base_url,
-            lock_key=lock_key(lock_secret),
+            lock_key=key,
         )
+
+
+def _turns(
+    lock: VoucherLock | None, secret: str, ownership: Ownership, pauses: Pauses
+) -> tuple[VoucherLock, bytes | None]:
+    """The lock of vouchers, and the digest key of their codes in it; None: the journal's."""
+    if lock is not None:
+        return lock, lock_key(secret)
+    journal: object = ownership.journal
+    if callable(getattr(journal, "line_up", None)):
+        return SharedTurns(cast("Line", journal), ownership, pauses), None
+    return PROCESS_LOCK, lock_key(PROCESS_SECRET)

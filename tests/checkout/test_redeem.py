@@ -79,7 +79,7 @@ async def test_redeems_of_different_codes_do_not_wait_for_each_other(
 ) -> None:
     busy, free = emulator.add_voucher(amount="5.00"), emulator.add_voucher(amount="5.00")
     lifecycle = client._lifecycle
-    async with lifecycle.lock.hold(lifecycle.key(busy.code)):
+    async with lifecycle.lock.hold(lifecycle.key(busy.code, b"")):
         await client.redeem(code=free.code, amount=1, currency="EUR", order_number="A-1")
     assert emulator.balance(free.id) == Decimal("4.00")
 
@@ -89,7 +89,7 @@ async def test_a_deadline_that_passes_while_waiting_for_the_turn_sends_nothing(
 ) -> None:
     voucher = emulator.add_voucher(amount="5.00")
     lifecycle = client._lifecycle
-    async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
+    async with lifecycle.lock.hold(lifecycle.key(voucher.code, b"")):
         with pytest.raises(CallTimeout) as caught:
             await client.redeem(code=voucher.code, amount=1, currency="EUR", order_number="A-1", timeout=0.02)
     assert caught.value.fate is Fate.NOT_SENT

@@ -166,7 +166,7 @@ async def test_nothing_is_renewed_any_more_once_the_reservation_was_replaced_whi
     async with client.checkout(order_number="A-1", currency="EUR") as checkout:
         await checkout.reserve(code=voucher.code, amount="2.00", renew=True)
         await idle()
-        async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
+        async with lifecycle.lock.hold(lifecycle.key(voucher.code, b"")):
             clock.advance(1495)
             await idle()
             await client.reservations.create(code=voucher.code, amount="3.00", currency="EUR")

@@ -255,7 +255,7 @@ async def test_a_caller_that_waits_for_its_turn_when_the_client_is_closed_has_ch
 ) -> None:
     voucher = shop.voucher()
     lifecycle = shop.client._lifecycle
-    async with lifecycle.lock.hold(lifecycle.key(voucher.code)):
+    async with lifecycle.lock.hold(lifecycle.key(voucher.code, b"")):
         waiting = asyncio.create_task(pay(shop.client, voucher))
         await asyncio.sleep(0.01)
         await shop.client.aclose(wait=0)

@@ -18,6 +18,7 @@ from voucher_async.models import CreateReservationRequest
 from voucher_async.money import CENT, to_amount, total
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import HeldState, OutcomeUnknown, PendingOutcome
+from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.kinds import charge_pending
 from voucher_async.payments.money_call import CallContext
 
@@ -134,7 +135,8 @@ class Checkout:
             return self._kit.reservations.request(body)
 
         request = request_for(asked)
-        key, target = self._kit.key(code), await self._kit.joining.ownership.digest(code)
+        digest_key = await self._kit.joining.ownership.digest_key()
+        key, target = self._kit.key(code, digest_key), digest_of_code(code, digest_key)
         if self._record.replayed is not None:
             return self._show(self._record.replayed.find(target, asked))
         with known(*self._secrets):

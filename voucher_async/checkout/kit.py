@@ -30,7 +30,8 @@ class CheckoutKit:
         pauses: waits for the moment to renew.
         report: reports to hooks and the log.
         base_url: the API's address, a part of the lock keys.
-        lock_key: the digest key of voucher codes in the lock; not shown.
+        lock_key: the digest key of voucher codes in the lock, not shown; None: the journal's, which other
+            processes have, too.
     """
 
     sender: Sender
@@ -42,8 +43,13 @@ class CheckoutKit:
     pauses: Pauses
     report: Report
     base_url: str
-    lock_key: bytes = attrs.field(repr=False)
+    lock_key: bytes | None = attrs.field(repr=False)
 
-    def key(self, code: str) -> str:
-        """The key that stands for a voucher code in the lock."""
-        return voucher_key(code, self.base_url, self.lock_key)
+    def key(self, code: str, digest_key: bytes) -> str:
+        """The key that stands for a voucher code in the lock.
+
+        Args:
+            code: the code.
+            digest_key: the journal's.
+        """
+        return voucher_key(code, self.base_url, self.lock_key or digest_key)

@@ -82,7 +82,7 @@ class Lifecycle(CheckoutKit):
             key=key,
             join=None if alike is None else (*alike, digest_of_code(pin, digest_key) if pin else ""),
         )
-        payment = _Payment(request, self.key(code), order, currency)
+        payment = _Payment(request, self.key(code, digest_key), order, currency)
 
         def call(context: CallContext) -> Awaitable[Charge]:
             context.key = None if alike is None else tuple(map(str, alike))

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Deadline
 
-__all__ = ["PROCESS_LOCK", "PROCESS_SECRET", "LocalVoucherLock", "VoucherLock", "in_turn", "voucher_key"]
+__all__ = [
+    "PROCESS_LOCK",
+    "PROCESS_SECRET",
+    "LocalTurn",
+    "LocalVoucherLock",
+    "VoucherLock",
+    "in_turn",
+    "voucher_key",
+]
 
 _PATIENCE: Final = 2.0  # seconds for giving a turn back
 
@@ -80,9 +88,9 @@ class LocalVoucherLock:
         keep(self._turns)
         self._guard, self._turns = threading.Lock(), {}
 
-    def hold(self, key: str) -> _Holding:
+    def hold(self, key: str) -> LocalTurn:
         """Wait for the turn, keep it inside the block."""
-        return _Holding(self, key)
+        return LocalTurn(self, key)
 
     def join(self, key: str) -> tuple[_Turn, asyncio.Future[None] | None]:
         """Take the turn, or a place in the line for it."""
@@ -113,6 +121,10 @@ class LocalVoucherLock:
                 turn.line.remove(place)
             except ValueError:
                 self._pass_on(key, turn)
+
+    def is_taken(self, key: str) -> bool:
+        """True when somebody has the turn."""
+        return key in self._turns
 
     def give_back(self, key: str, turn: _Turn) -> None:
         """End the turn."""
@@ -146,7 +158,7 @@ def _wake(place: asyncio.Future[None]) -> None:
         place.set_result(None)
 
 
-class _Holding:
+class LocalTurn:
     """One wait for a turn, and the turn."""
 
     __slots__ = ("_key", "_lock", "_ours")
@@ -155,6 +167,11 @@ class _Holding:
         self._lock = lock
         self._key = key
         self._ours: _Turn | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """True when it is ours, and somebody waits for it."""
+        return self._ours is not None and bool(self._ours.line)
 
     def take_if_free(self) -> bool:
         """Take the turn when nobody has it; else leave it."""
@@ -275,7 +292,7 @@ async def _leave(
     cancelled: asyncio.CancelledError | None = None
     while held:
         turn = held.pop()
-        if isinstance(turn, _Holding):
+        if isinstance(turn, LocalTurn):
             turn.give_back()
             continue
         try:

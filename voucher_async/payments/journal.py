@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator, Sequence
 
-__all__ = ["Claim", "Journal"]
+__all__ = ["Claim", "Journal", "Line"]
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +39,32 @@ class Claim:
     record: CallRecord
     won: bool
     earlier: CallRecord | None = None
+
+
+class Line(Protocol):
+    """Gives turns to processes that share a journal; a journal that has these two methods is asked for turns.
+
+    Every method may raise `JournalFailed`; nothing else.
+    """
+
+    async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
+        """Take a place in the line for a turn, or stay there: asking again with a ticket keeps its place.
+
+        Args:
+            turn: stands for what one holder at a time may use.
+            ticket: tells those in the line apart.
+            owner: the owner of the ticket now; a ticket whose owner's lease does not run is passed over.
+            lease: seconds after which the ticket lapses unless it is asked for again; those who renew it in
+                time keep their place.
+
+        Returns:
+            How many tickets are ahead. With 0 it has the turn, until it is given back or lapses.
+        """
+        ...
+
+    async def leave_line(self, turn: str, ticket: str) -> None:
+        """Give a turn or a place in the line back; a ticket that is not there is ignored."""
+        ...
 
 
 class Journal(Protocol):

@@ -83,13 +83,13 @@ class Ownership:
         self._digest_key: bytes | None = None
         self._given_up: set[str] = set()
         self._driven: dict[str, _Driven] = {}
-        self.heartbeat: Heartbeat = Heartbeat(self._renew, _RENEWED)
+        self.heartbeat: Heartbeat = Heartbeat(self.renew, _RENEWED)
         renew_in_children(self)
 
     def after_fork(self) -> None:
         """Be another owner in a child: what is under way is the parent's."""
         keep(self.heartbeat, self._driven)
-        self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self._renew, _RENEWED)
+        self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self.renew, _RENEWED)
         self._driven = {}
 
     async def digest_key(self) -> bytes:
@@ -123,7 +123,7 @@ class Ownership:
         Raises:
             JournalFailed: it could not be stored; nothing was sent.
         """
-        await self._renew()
+        await self.renew()
         former = self._driven.get(record.id)
         # before the await: this event loop may close before the journal answers
         claiming = self._driven[record.id] = _Driven(0 if former is None else former.version)
@@ -214,7 +214,12 @@ class Ownership:
         """True while the lease runs for certain, so that nobody can have taken over what this client owns."""
         return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE
 
-    async def _renew(self) -> None:
+    async def renew(self) -> None:
+        """Renew the lease, when it is due.
+
+        Raises:
+            JournalFailed: it could not be written.
+        """
         now = uptime_of(self.clock)  # the other owners' clocks run on while this machine sleeps
         if self._renewed is not None and now - self._renewed < _RENEWED:
             return
