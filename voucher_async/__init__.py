@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ReservationError,
         ReservationExpired,
         ReservationSuperseded,
+        TooManyInDoubt,
         TransportError,
         VoucherError,
     )
@@ -153,6 +154,7 @@ __all__ = [
     "Timeout",
     "TokenRefresh",
     "TokenStore",
+    "TooManyInDoubt",
     "TransportError",
     "ValidationFailed",
     "ValidityInterval",
@@ -184,8 +186,8 @@ _HOMES: Final = {
     "voucher_async.errors": (
         "CallFacts CallTimeout ConfigurationError ConnectFailed ConnectionBroken Fate FieldError "
         "IdempotencyMismatch InvalidInput InvalidInputType JournalFailed LockFailed Proof "
-        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded TransportError "
-        "VoucherError"
+        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded TooManyInDoubt "
+        "TransportError VoucherError"
     ),
     "voucher_async.events": "AttemptEnded AttemptStarted Happened Repeating Settled TokenRefresh",
     "voucher_async.hooks": "Hook",

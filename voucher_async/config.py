@@ -95,6 +95,8 @@ class SettingsOptions(TypedDict, total=False):
         settle_for: seconds for which an open outcome is settled in the background; default 120, and at
             least twice a `settle_window` that is given.
         list_lag: seconds within which an effect shows in lists; default 10.
+        brake_at: the share of the latest money calls in doubt, such as 0.5, above which new ones are refused
+            unsent; default: none are refused.
         order_number_format: the form in which order numbers are sent with a reference, such as
             `"{order}~{ref}"`; default: without one.
     """
@@ -113,6 +115,7 @@ class SettingsOptions(TypedDict, total=False):
     settle_window: float | None
     settle_for: float | None
     list_lag: float | None
+    brake_at: float | None
     order_number_format: str | None
 
 
@@ -144,6 +147,8 @@ class Settings:
         settle_for: seconds for which an open outcome is settled in the background; more than the window.
         close_wait: seconds that closing the client waits for money calls.
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
+        brake_at: the share of the money calls of the last minute in doubt, of 20 at least, above which new
+            ones are refused unsent; None refuses none.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; None sends them as they are.
     """
@@ -165,6 +170,7 @@ class Settings:
     settle_for: float = _SETTLE_FOR
     close_wait: float = 10.0
     trust_env: bool = False
+    brake_at: float | None = None
     order_number_format: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -180,6 +186,7 @@ class Settings:
         _check_client_type(self.client_type)
         _check_scopes(self.scopes)
         _check_format(self.order_number_format)
+        _check_share("brake_at", self.brake_at)
 
     @classmethod
     def make(cls, **options: Unpack[SettingsOptions]) -> Settings:
@@ -214,8 +221,8 @@ class Settings:
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
         `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1,
         true, yes or on: use the proxy of the environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`,
-        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` (seconds) and
-        `VOUCHER_ORDER_NUMBER_FORMAT`.
+        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` (seconds),
+        `VOUCHER_BRAKE_AT` and `VOUCHER_ORDER_NUMBER_FORMAT`.
 
         Args:
             environ: the variables; default: the process's.
@@ -299,6 +306,13 @@ def _to_seconds(name: str, text: str) -> float:
     return check_seconds(name, seconds)
 
 
+def _to_share(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a share such as 0.5") from None
+
+
 def _as_it_is(_: str, text: str) -> str:
     return text
 
@@ -315,6 +329,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "settle_window": _to_seconds,
     "settle_for": _to_seconds,
     "list_lag": _to_seconds,
+    "brake_at": _to_share,
     "order_number_format": _as_it_is,
 }
 
@@ -326,6 +341,12 @@ def _check_format(text: str | None) -> None:
         format_of(text)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"order_number_format {error}") from None
+
+
+def _check_share(name: str, value: object) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0 < cast("float", value) <= 1):
+        raise ConfigurationError(f"{name} must be a share above 0 and at most 1, or None, got {value!r}")
 
 
 def _check_text(name: str, value: object) -> None:

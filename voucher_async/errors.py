@@ -66,6 +66,7 @@ __all__ = [
     "ReservationError",
     "ReservationExpired",
     "ReservationSuperseded",
+    "TooManyInDoubt",
     "TransportError",
     "VoucherError",
 ]
@@ -197,6 +198,21 @@ class JournalFailed(VoucherError):
 
     # without a `proof`: only the caller knows whether earlier requests were sent, and adds it
     fate: Fate | None = Fate.NOT_SENT
+
+
+class TooManyInDoubt(VoucherError):
+    """The brake is on: too many of the client's latest money calls are in doubt; nothing was sent.
+
+    Attributes:
+        retry_after: seconds after which the oldest of them does not count any more.
+    """
+
+    fate: Fate | None = Fate.NOT_SENT
+    proof: Proof | None = Proof.NOT_SENT
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after: float = retry_after
 
 
 class IdempotencyMismatch(VoucherError):

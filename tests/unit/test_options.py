@@ -23,6 +23,7 @@ ENVIRON = {
     "VOUCHER_SETTLE_WINDOW": "30",
     "VOUCHER_SETTLE_FOR": "300",
     "VOUCHER_LIST_LAG": "5",
+    "VOUCHER_BRAKE_AT": "0.5",
     "VOUCHER_ORDER_NUMBER_FORMAT": "{order}~{ref}",
 }
 EXPLICIT: dict[str, Any] = {
@@ -39,6 +40,7 @@ EXPLICIT: dict[str, Any] = {
     "settle_window": 20.0,
     "settle_for": 200.0,
     "list_lag": 4.0,
+    "brake_at": 0.25,
     "order_number_format": "{order}#{ref}",
 }
 CREDENTIALS: dict[str, Any] = {"client_id": "shop", "client_secret": SECRET, "environment": "sandbox"}
@@ -48,6 +50,7 @@ def test_every_variable_is_read() -> None:
     settings = VoucherClient.from_env(ENVIRON).settings
     assert settings.client_type == "pos"
     assert (settings.trust_env, settings.close_wait, settings.list_lag) == (True, 1.5, 5.0)
+    assert settings.brake_at == 0.5
     assert (settings.settle_window, settings.settle_for) == (30.0, 300.0)
     assert settings.order_number_format == "{order}~{ref}"
 

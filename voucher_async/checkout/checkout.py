@@ -199,6 +199,7 @@ class Checkout:
             OutcomeUnknown: an earlier `charge` was cancelled on its way, or another charge of one of the
                 reservations is open. Nothing was sent.
             CallTimeout: another call had a voucher's turn until the deadline; nothing was sent.
+            TooManyInDoubt: the brake is on; nothing was sent.
             ChargeRefunded: an earlier run with the key has charged, and one of its charges was refunded.
             JournalFailed: the journal cannot be written; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
@@ -231,6 +232,7 @@ class Checkout:
         async with in_turn(self._kit.lock, keys, context.deadline, last=True):
             self._check_broken()
             if self._charges is None:
+                self._kit.supervisor.check_brake()
                 for held in self._held:
                     self._kit.reservations.tracker.check(held.reservation)
                 self._charges = await self._charge_all(context)

@@ -28,6 +28,7 @@ from voucher_async.clock import Deadline
 from voucher_async.errors import CallTimeout, Fate, IdempotencyMismatch, JournalFailed, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.models import Charge
+from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.outcomes import PendingOutcome, StillRunning
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters
 from voucher_async.payments.facts import Asked, Event, Facts, Step, call_of
@@ -183,7 +184,8 @@ class Joining:
 
         def drive(context: CallContext) -> Awaitable[T]:
             if ask.key is None:
-                return self.own(context, Recorder(self.ownership, record, is_stored=False), work.call)
+                recorder = Recorder(self.ownership, record, is_stored=False)
+                return self.own(context, recorder, self._braked(ask, work.call))
             return self._keyed(context, ask, record, work)
 
         def ended(_: object) -> None:
@@ -283,7 +285,20 @@ class Joining:
         context.asked = ask.pending or record
         recorder = Recorder(self.ownership, record, is_stored=True)
         call = work.call if claim.earlier is None else self._after(record, work)
-        return await self.own(context, recorder, call)
+        return await self.own(context, recorder, self._braked(ask, call))
+
+    def _braked(
+        self, ask: Ask, call: Callable[[CallContext], Awaitable[T]]
+    ) -> Callable[[CallContext], Awaitable[T]]:
+        """The call, unless the brake is on: one that is new and moves money."""
+        if self._supervisor.settler.brake is None or ask.parameters.operation == CREATE_VOUCHER.id:
+            return call
+
+        async def check_first(context: CallContext) -> T:
+            self._supervisor.check_brake()
+            return await call(context)
+
+        return check_first
 
     def _after(self, record: CallRecord, work: Work[T]) -> Callable[[CallContext], Awaitable[T]]:
         """The call, after one more look for earlier ones with its key that were not carried out."""

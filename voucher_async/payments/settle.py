@@ -10,6 +10,7 @@ from voucher_async.api_errors import ApiError
 from voucher_async.errors import Fate, JournalFailed, Proof, VoucherError
 from voucher_async.outcomes import Settlement, SettlementState, StillRunning
 from voucher_async.payments.beginning import send_recorded
+from voucher_async.payments.brake import Brake
 from voucher_async.payments.call import DRIVEN
 from voucher_async.payments.contradiction import contradicted, contradiction
 from voucher_async.payments.driving import Driving
@@ -76,6 +77,7 @@ class Settler:
         judge: looks, and decides.
         equal_calls: gives turns to calls that look alike.
         pauses: waits between two looks.
+        brake: refuses new calls while too many are in doubt; None without the setting.
         watch: settles calls in the background.
     """
 
@@ -105,6 +107,8 @@ class Settler:
         self.equal_calls: EqualCalls = EqualCalls(self.registry)
         self.pauses: Pauses = Pauses(clock)
         self.settings = settings
+        share = settings.brake_at
+        self.brake: Brake | None = None if share is None else Brake(share, clock)
         self.machine: Machine = Machine(Limits(window=settings.settle_window, lag=settings.list_lag))
         self.judge: Judge = Judge(
             sender,
@@ -233,6 +237,8 @@ class Settler:
             self._note_failure(money_call, contradicted(request, problem), is_only=is_only)
             return None
         money_call.succeeded = True
+        if self.brake is not None and is_only:
+            self.brake.note(in_doubt=False)
         self._learn(money_call, answer)
         return answer.value
 
@@ -255,6 +261,8 @@ class Settler:
         """Note what a request proved that was not answered well; raises when nothing was done at all."""
         reply = reply_of(error, is_only=is_only)
         self.advance(money_call, event_of_reply(reply, error, money_call.call))
+        if self.brake is not None and is_only and reply is not Reply.NOT_SENT:
+            self.brake.note(in_doubt=reply is Reply.UNKNOWN)
         if reply in {Reply.NOT_SENT, Reply.UNAUTHORIZED}:
             if is_only:
                 raise as_not_done(error, Proof.NOT_SENT if reply is Reply.NOT_SENT else Proof.UNAUTHORIZED)
