@@ -18,16 +18,19 @@ _OF_VARIANT: dict[str, dict[str, Any]] = {
     "kill": {"share": _SHARE, "kills": 5},
     "habits": {"share": _SHARE / 3},
     "keys": {"share": _SHARE / 3},
+    "keys-sqlite": {"share": _SHARE / 3, "kills": 3, "calls": 5_000, "workers": 2},
+    "keys-postgresql": {"share": _SHARE / 3, "kills": 3, "calls": 5_000},
 }
 
 
 def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--calls", type=int, default=20_000, help="calls that move money, of all workers")
-    parser.add_argument("--workers", type=int, default=4, help="processes")
+    calls = "calls that move money, of all workers; with keys the payments"
+    parser.add_argument("--calls", type=int, help=f"{calls} (default: 20,000; 5,000 with a shared journal)")
+    parser.add_argument("--workers", type=int, help="processes (default: 4; 2 with SQLite)")
     parser.add_argument("--lanes", type=int, default=40, help="pieces of work that a worker does at once")
     share = (
-        "share of the requests that meet a fault; a third of the default for the variants `habits` and `keys`"
+        "share of the requests that meet a fault; a third of the default for the variants with habits or keys"
     )
     parser.add_argument("--share", type=float, help=f"{share} (default: {_SHARE})")
     parser.add_argument(
@@ -36,13 +39,14 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--slack", type=float, default=2.0, help="seconds that this machine may be late")
     parser.add_argument("--turn", type=float, default=2.0, help="seconds that each habit has its turn")
     parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
-    parser.add_argument("--kills", type=int, help="how often each worker is killed; 5 for the variant `kill`")
+    parser.add_argument("--kills", type=int, help="how often each worker is killed")
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")
     parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")
     given = vars(parser.parse_args(arguments))
     keep = given.pop("keep")
     variant = given.pop("variant")
-    fixed = {name: value for name in ("kills", "share") if (value := given.pop(name)) is not None}
+    own = ("calls", "workers", "kills", "share")
+    fixed = {name: value for name in own if (value := given.pop(name)) is not None}
     storms = [
         Storm(**given, variant=name, **{**_OF_VARIANT.get(name, {"share": _SHARE}), **fixed})
         for name in (VARIANTS if variant == "all" else (variant,))

@@ -84,14 +84,15 @@ class Conductor:
             StormFailed: one of its processes failed.
         """
         began = time.monotonic()
-        async with self._started("server", self._storm.to_json()) as server:
+        async with self._sharing(), self._started("server", self._storm.to_json()) as server:
             self._access = await _line(server)
             async with asyncio.TaskGroup() as workers:
                 plans = [self._kill_points() for _ in range(self._storm.workers)]
                 for number, kill_points in enumerate(plans):
                     workers.create_task(self._work(number, kill_points))
                 workers.create_task(self._calm_down(server))
-            await self._settle_for_the_killed()
+            if not self._storm.journal:
+                await self._settle_for_the_killed()
             path = self._folder / "ledger.json"
             await _ask(server, f"ledger {path}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -113,8 +114,15 @@ class Conductor:
 
     def _kill_points(self) -> list[int]:
         """After how many calls a worker is killed, each time."""
-        share = self._storm.calls // self._storm.workers
+        share = self._storm.calls // (1 if self._storm.is_shared else self._storm.workers)
         return sorted(self._rng.randint(share // 10, share * 8 // 10) for _ in range(self._storm.kills))
+
+    @contextlib.asynccontextmanager
+    async def _sharing(self) -> AsyncIterator[None]:
+        """Around a storm: the journal that its workers share, if they do."""
+        if self._storm.variant == "keys-sqlite":
+            self._storm = attrs.evolve(self._storm, journal=f"sqlite:///{self._folder / 'journal.db'}")
+        yield
 
     @contextlib.asynccontextmanager
     async def _started(self, module: str, *arguments: str) -> AsyncIterator[Process]:
@@ -144,7 +152,7 @@ class Conductor:
 
     async def _work(self, number: int, kill_points: list[int]) -> None:
         """See a worker through, starting it again when it was killed."""
-        share = -(-self._storm.calls // self._storm.workers)
+        share = -(-self._storm.calls // (1 if self._storm.is_shared else self._storm.workers))
         for generation in range(len(kill_points) + 1):
             made, following = self._so_far(number, generation)
             numbers = [str(each) for each in (number, generation, following, max(share - made, 0))]
@@ -162,14 +170,14 @@ class Conductor:
                 return
 
     def _so_far(self, number: int, generations: int) -> tuple[int, int]:
-        """How many calls a worker has begun, and the number of its next piece of work."""
+        """How far a worker is, and the number of its next piece of work."""
         made, following = 0, 0
         for generation in range(generations):
             for record in read(journal_of(self._folder, number, generation)):
                 if isinstance(record, Began):
                     made += 1
                     following = max(following, record.unit + 1)
-        return made, following
+        return 0 if self._storm.is_shared else made, following
 
     async def _watch(self, worker: Process, kill_at: int | None) -> bool:
         """Wait until a worker has done its work, or kill it; whether it was killed."""

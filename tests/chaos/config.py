@@ -10,7 +10,7 @@ import attrs
 from voucher_async import Settings, Timeout
 from voucher_async.testing import EmulatorSettings
 
-Variant = Literal["default", "double", "lag", "kill", "habits", "keys"]
+Variant = Literal["default", "double", "lag", "kill", "habits", "keys", "keys-sqlite", "keys-postgresql"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
 
 
@@ -19,15 +19,16 @@ class Storm:
     """One storm.
 
     Attributes:
-        calls: how many calls that move money all workers make together, at least; of the variant `keys` how
-            many payments.
+        calls: how many calls that move money all workers make together, at least; of the variants with keys
+            how many payments.
         workers: processes.
         share: the share of all requests that meet a fault.
         seed: what the work, the faults and the kills are drawn from.
         variant: `double`: the server charges a reservation twice; `lag`: its lists lag behind; `kill`:
             workers are killed and started again; `habits`: the server takes on each habit of
             `voucher_async.testing.habits.KINDS` by turns; `keys`: the same, and each payment is asked for
-            three times, at random moments with its key or at the same moment without one.
+            three times, at random moments with its key or at the same moment without one; `keys-sqlite`,
+            `keys-postgresql`: the same with keys, by random workers that share a journal and are killed.
         lanes: how many pieces of work a worker does at once.
         kills: how often each worker is killed.
         delay: seconds after which a request is carried out at the latest, its connection long gone, and by
@@ -35,6 +36,7 @@ class Storm:
         slack: seconds that a busy machine may be late; what is found when it was later is void.
         turn: seconds that a habit lasts; a quarter of that passes without any before the next one.
         patience: seconds that clients look after an open outcome in the background.
+        journal: the URL of the journal that the workers share; empty: each has one in memory.
     """
 
     calls: int = 20_000
@@ -48,6 +50,7 @@ class Storm:
     slack: float = 2.0
     turn: float = 2.0
     patience: float = 60.0
+    journal: str = ""
 
     @property
     def window(self) -> float:
@@ -62,7 +65,17 @@ class Storm:
     @property
     def has_habits(self) -> bool:
         """Whether the server has habits by turns."""
-        return self.variant in {"habits", "keys"}
+        return self.variant == "habits" or self.is_keyed
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether payments are asked for three times."""
+        return self.variant.startswith("keys")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the workers share a journal, and ask for the same payments."""
+        return self.variant.startswith("keys-")
 
     @property
     def tries(self) -> int:

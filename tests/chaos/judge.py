@@ -10,7 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from tests.chaos.index import REFUND, Index, Said, Slot, slot_of, slot_of_intent
-from tests.chaos.payments import Payment, open_of, payments_of, wrong_words
+from tests.chaos.payments import Payment, open_at_last, open_of, payments_of, wrong_words
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record
 from tests.chaos.shares import Share, shares_of
 from tests.chaos.turns import Turns
@@ -254,6 +254,8 @@ _Statements: TypeAlias = dict[Slot, list[_Statement]]
 def _asked_often(index: Index, payments: Sequence[Payment], taken_back: set[str]) -> Iterator[Violation]:
     for wrong in wrong_words(index, payments, taken_back):
         yield Violation(Kind.DENIED if wrong.denied else Kind.INVENTED, wrong.call, wrong.text)
+    for wrong in open_at_last(index, payments):
+        yield Violation(Kind.OPEN, wrong.call, wrong.text)
 
 
 def _statements(index: Index, often: Container[str]) -> _Statements:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from tests.chaos.index import Index, Slot, slot_of_intent
-from tests.chaos.records import DONE, NOT_DONE, Began, Entry, Intent, Told
+from tests.chaos.plan import LAST
+from tests.chaos.records import DONE, NOT_DONE, UNKNOWN, Began, Entry, Intent, Told
 
-__all__ = ["Payment", "Wrong", "open_of", "payments_of", "wrong_words"]
+__all__ = ["Payment", "Wrong", "open_at_last", "open_of", "payments_of", "wrong_words"]
 
 
 @attrs.frozen
@@ -114,6 +115,18 @@ def _of_hooks(index: Index, payment: Payment, made: Sequence[Entry]) -> Iterator
             in_slot = {entry.id for entry in index.in_slot.get(slot_of_intent(intent), ())} & ids
             if said.what == NOT_DONE and in_slot and len(payment.intents) == 1:
                 yield Wrong(intent.call, f"{sorted(in_slot)} was said not to be", denied=True)
+
+
+def open_at_last(index: Index, payments: Sequence[Payment]) -> Iterator[Wrong]:
+    """Payments whose outcome is open still when they are asked for in the calm, which no habit excuses."""
+    for payment in payments:
+        last = [told for told in payment.told if index.began[told.call].turn == LAST]
+        is_excused = any(index.habits_of(began.call) for began in payment.began) or any(
+            map(index.is_lied_to, payment.intents)
+        )
+        for told in last:
+            if told.what == UNKNOWN and not is_excused:
+                yield Wrong(told.call, f"{payment.id} is open when it is asked for once more: {told.error}")
 
 
 def open_of(index: Index, payments: Sequence[Payment]) -> set[str]:

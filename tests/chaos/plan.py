@@ -133,7 +133,24 @@ _MIX: Final = {
 _TAILS: Final = ("", "-A", "-b", "-Stra\u00dfe", "-e\u0301t", "-\ufb01n", ",2", "\u200b", " and Co.")
 
 
-def unit(seed: int, worker: int, number: int, *, odd: bool = False, keyed: bool = False) -> Unit:
+LAST: Final = 3
+"""The turn of who asks for a payment in the calm."""
+
+
+def once_more(plan: Unit) -> Call:
+    """The call that asks for a payment in the calm, with its key."""
+    first = plan.calls[0]
+    return attrs.evolve(first, id=f"{first.id}d", turn=LAST, wait=0.0, timeout=None, cancel=None, loud=False)
+
+
+def asker(seed: int, call: Call, workers: int) -> int:
+    """The worker that makes a call of a payment that all of them ask for."""
+    return random.Random(f"{seed}/{call.id}/asker").randrange(workers)
+
+
+def unit(
+    seed: int, worker: int, number: int, *, odd: bool = False, keyed: bool = False, shared: bool = False
+) -> Unit:
     """A piece of work.
 
     Args:
@@ -142,10 +159,11 @@ def unit(seed: int, worker: int, number: int, *, odd: bool = False, keyed: bool 
         number: its place in that.
         odd: with order numbers, and spellings of codes, that servers with habits rewrite or understand.
         keyed: one payment that is asked for three times.
+        shared: each time by any worker, so with a key, and for what all of them know.
     """
     draw = _Draw(random.Random(f"{seed}/{worker}/{number}"), worker, number, odd=odd)
     if keyed:
-        return Unit(number=number, way="thrice", calls=draw.thrice())
+        return Unit(number=number, way="thrice", calls=draw.thrice(shared=shared))
     what = draw.rng.choices(list(_MIX), weights=list(_MIX.values()))[0]
     way: Way = "one"
     if what == "redeem, asked again":
@@ -241,11 +259,13 @@ class _Draw:
         first = attrs.evolve(first, timeout=self.rng.uniform(0.2, 1.5))
         return first, attrs.evolve(first, id=f"{first.id}a", timeout=None, cancel=None)
 
-    def thrice(self) -> tuple[Call, ...]:
+    def thrice(self, *, shared: bool) -> tuple[Call, ...]:
         """A payment that is asked for three times: with its key at any moment, or at once without one."""
-        kind = self.rng.choices(("redeem", "refund", "recharge", "checkout"), weights=(60, 12, 14, 14))[0]
+        weights = (60, 0 if shared else 12, 14, 14)  # one worker alone knows which charge to refund
+        kind = self.rng.choices(("redeem", "refund", "recharge", "checkout"), weights=weights)[0]
         first = self.single(kind)
-        key = "" if kind == "redeem" and self.rng.random() < 0.3 else f"K-{first.id}"
+        is_keyed = shared or kind != "redeem" or self.rng.random() >= 0.3
+        key = f"K-{first.id}" if is_keyed else ""
         return tuple(self._asked(first, key, turn) for turn in range(3))
 
     def _asked(self, first: Call, key: str, turn: int) -> Call:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ import attrs
 
 from tests.chaos.caller import Caller, Refundable
 from tests.chaos.config import Storm
-from tests.chaos.plan import FRAGILE, Call, Unit, fragile, unit
+from tests.chaos.plan import FRAGILE, Call, Unit, asker, fragile, once_more, unit
 from tests.chaos.records import DONE, NOT_DONE, Ended, Journal
 from tests.chaos.settling import settle_all, unresolved_in
 from tests.chaos.watcher import Watcher
@@ -63,16 +64,26 @@ class Worker:
         self._next = first
         await asyncio.gather(*(self._lane(calls) for _ in range(self._storm.lanes)))
 
+    @property
+    def _made(self) -> int:
+        """How far it is: the calls it has begun; the payments, where others ask for the same."""
+        return self._next if self._storm.is_shared else self._caller.made
+
+    def _plan(self, number: int) -> Unit:
+        storm = self._storm
+        whose = number % storm.workers if storm.is_shared else self._number
+        return unit(
+            storm.seed, whose, number, odd=storm.has_habits, keyed=storm.is_keyed, shared=storm.is_shared
+        )
+
     async def _lane(self, calls: int) -> None:
-        while self._caller.made < calls:
-            storm = self._storm
-            is_keyed = storm.variant == "keys"
-            plan = unit(storm.seed, self._number, self._next, odd=storm.has_habits, keyed=is_keyed)
+        while self._made < calls:
+            plan = self._plan(self._next)
             self._next += 1
-            before = self._caller.made // _STEP
+            before = self._made // _STEP
             told = await self._do(plan)
-            if before != self._caller.made // _STEP:
-                say(f"at {self._caller.made}")
+            if before != self._made // _STEP:
+                say(f"at {self._made}")
             if NOT_DONE in told:
                 # a refused caller pauses, or one outage would fail all calls of the plan
                 await asyncio.sleep(_PAUSE)
@@ -108,9 +119,23 @@ class Worker:
             await asyncio.sleep(call.wait)
             return await caller.make(plan.number, call, refund=refund)
 
-        told = await asyncio.gather(*map(ask, plan.calls))
+        told = await asyncio.gather(*map(ask, filter(self._is_mine, plan.calls)))
         caller.refundable.extend(caller.held_back.pop(first.payment, ()))
         return told if DONE not in told else ()
+
+    def _is_mine(self, call: Call) -> bool:
+        storm = self._storm
+        return not storm.is_shared or asker(storm.seed, call, storm.workers) == self._number
+
+    async def ask_once_more(self) -> None:
+        """Ask for a share of all payments a last time, in the calm."""
+        numbers = iter(range(self._number, self._storm.calls, self._storm.workers))
+
+        async def lane() -> None:
+            for number in numbers:
+                await self._caller.make(number, once_more(self._plan(number)))
+
+        await asyncio.gather(*(lane() for _ in range(self._storm.lanes)))
 
     async def _fail_checkout(self, plan: Unit) -> Sequence[str]:
         """A checkout one of whose vouchers is deactivated before it is charged."""
@@ -159,17 +184,22 @@ async def run(
     settings = storm.settings(access)
     with Journal(journal_of(folder, number, generation)) as journal:
         watcher = Watcher(journal)
-        client = VoucherClient(settings=settings, hooks=[watcher])
+        client = VoucherClient(settings=settings, hooks=[watcher], journal=storm.journal or None)
         caller = Caller(client, journal, watcher)
-        caller.holds_back = storm.variant == "keys"
+        caller.holds_back = storm.is_keyed
         worker = Worker(storm, number, client, caller)
-        inherited = unresolved_in(journal_of(folder, number, each) for each in range(generation))
+        # with a shared journal what a killed worker left is recovered from there
+        former = () if storm.journal else map(partial(journal_of, folder, number), range(generation))
+        inherited = unresolved_in(former)
         settling = asyncio.create_task(settle_all(client, inherited, journal, "heir", tries=storm.tries))
         await worker.work(first, calls)
         await settling
         await _wait_until_quiet(client, watcher, settings.settle_for + 10.0)
         say("worked")
         await asyncio.to_thread(sys.stdin.readline)
+        if storm.journal:
+            await client.recover()
+            await worker.ask_once_more()
         still_open = {**caller.open, **{pending.id: pending for pending in client.pending}}
         await settle_all(client, still_open.values(), journal, "worker", tries=storm.tries)
         left = await client.aclose()
