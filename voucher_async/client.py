@@ -60,6 +60,8 @@ class VoucherClient(Reconciling):
         settle_for: seconds for which an open outcome is settled in the background; default 120, and at
             least twice a `settle_window` that is given.
         list_lag: seconds within which an effect shows in lists; default 10.
+        recover_every: seconds between two recoveries of what dead workers left, give or take half of it,
+            where the journal is durable; default 60, 0 for none. See `recover`.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; results show your own number again. None sends it as it
             is.
@@ -101,6 +103,7 @@ class VoucherClient(Reconciling):
         settle_window: float | None = None,
         settle_for: float | None = None,
         list_lag: float | None = None,
+        recover_every: float | None = None,
         order_number_format: str | None = None,
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
@@ -127,6 +130,7 @@ class VoucherClient(Reconciling):
             "settle_window": settle_window,
             "settle_for": settle_for,
             "list_lag": list_lag,
+            "recover_every": recover_every,
             "order_number_format": order_number_format,
         }
         settings = settings_of(settings, options)
@@ -159,8 +163,8 @@ class VoucherClient(Reconciling):
         """A client from `VOUCHER_CLIENT_ID`, `VOUCHER_CLIENT_SECRET`, `VOUCHER_ENVIRONMENT` and so on.
 
         `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV`,
-        `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` and
-        `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
+        `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`,
+        `VOUCHER_RECOVER_EVERY` and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         Args:
             environ: the variables; default: the process's.

@@ -71,8 +71,18 @@ def check_wait(wait: object) -> None:
     Raises:
         ConfigurationError: when it is none of these.
     """
-    if wait is not None and (isinstance(wait, bool) or wait != 0):
-        check_seconds("wait", wait)
+    if wait is not None:
+        _check_pause("wait", wait)
+
+
+def _check_pause(name: str, value: object) -> None:
+    """Check a pause between two rounds: 0 for no rounds, or a time span.
+
+    Raises:
+        ConfigurationError: when it is neither.
+    """
+    if isinstance(value, bool) or value != 0:
+        check_seconds(name, value)
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -95,6 +105,8 @@ class SettingsOptions(TypedDict, total=False):
         settle_for: seconds for which an open outcome is settled in the background; default 120, and at
             least twice a `settle_window` that is given.
         list_lag: seconds within which an effect shows in lists; default 10.
+        recover_every: seconds between two recoveries of what dead workers left, about, where the journal is
+            durable; default 60, 0 for none.
         order_number_format: the form in which order numbers are sent with a reference, such as
             `"{order}~{ref}"`; default: without one.
     """
@@ -113,6 +125,7 @@ class SettingsOptions(TypedDict, total=False):
     settle_window: float | None
     settle_for: float | None
     list_lag: float | None
+    recover_every: float | None
     order_number_format: str | None
 
 
@@ -143,6 +156,8 @@ class Settings:
             was replaced, absence is a proof after that time.
         settle_for: seconds for which an open outcome is settled in the background; more than the window.
         close_wait: seconds that closing the client waits for money calls.
+        recover_every: seconds between two recoveries of what dead workers left, give or take half of it,
+            where the journal is durable; 0 for none. See `VoucherClient.recover`.
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; None sends them as they are.
@@ -164,6 +179,7 @@ class Settings:
     list_lag: float = 10.0
     settle_for: float = _SETTLE_FOR
     close_wait: float = 10.0
+    recover_every: float = 60.0
     trust_env: bool = False
     order_number_format: str | None = None
 
@@ -177,6 +193,7 @@ class Settings:
             _check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "list_lag", "settle_for", "close_wait"):
             check_seconds(name, getattr(self, name))
+        _check_pause("recover_every", self.recover_every)
         _check_client_type(self.client_type)
         _check_scopes(self.scopes)
         _check_format(self.order_number_format)
@@ -214,8 +231,8 @@ class Settings:
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
         `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1,
         true, yes or on: use the proxy of the environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`,
-        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` (seconds) and
-        `VOUCHER_ORDER_NUMBER_FORMAT`.
+        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY` (seconds)
+        and `VOUCHER_ORDER_NUMBER_FORMAT`.
 
         Args:
             environ: the variables; default: the process's.
@@ -299,6 +316,10 @@ def _to_seconds(name: str, text: str) -> float:
     return check_seconds(name, seconds)
 
 
+def _to_pause(name: str, text: str) -> float:
+    return 0.0 if text.strip() == "0" else _to_seconds(name, text)
+
+
 def _as_it_is(_: str, text: str) -> str:
     return text
 
@@ -315,6 +336,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "settle_window": _to_seconds,
     "settle_for": _to_seconds,
     "list_lag": _to_seconds,
+    "recover_every": _to_pause,
     "order_number_format": _as_it_is,
 }
 

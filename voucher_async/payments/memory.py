@@ -50,7 +50,12 @@ class MemoryJournal:
     Args:
         clock: measures leases; default: the system's.
         keep: ended records that are kept.
+
+    Attributes:
+        durable: False: the records are gone with their process.
     """
+
+    durable: Final = False
 
     def __init__(self, clock: Clock | None = None, *, keep: int = _KEPT) -> None:
         self._clock = clock or SystemClock()
