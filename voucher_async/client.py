@@ -149,6 +149,7 @@ class VoucherClient(Reconciling):
         self._tokens = assembly.tokens
         self._supervisor = assembly.supervisor
         self._joining = assembly.joining
+        self._recovery = assembly.recovery
         self._lifecycle = assembly.lifecycle
         self.vouchers: Vouchers = assembly.vouchers
         self.reservations: Reservations = assembly.reservations
@@ -326,6 +327,7 @@ class VoucherClient(Reconciling):
         return await to_the_end(self._close(wait))
 
     async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:
+        self._recovery.stop()
         try:
             await self._supervisor.finish(wait)
         finally:
@@ -334,4 +336,5 @@ class VoucherClient(Reconciling):
             finally:
                 self._supervisor.close()
                 await self._transport.aclose()
+        await self._recovery.end()
         return await self._supervisor.end()

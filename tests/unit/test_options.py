@@ -161,7 +161,7 @@ def test_recoveries_come_after_a_time_span_or_not_at_all(value: Any) -> None:
     assert VoucherClient(**CREDENTIALS).settings.recover_every == 60.0
     assert VoucherClient(**CREDENTIALS, recover_every=0).settings.recover_every == 0
     assert VoucherClient.from_env({**ENVIRON, "VOUCHER_RECOVER_EVERY": "0"}).settings.recover_every == 0
-    with pytest.raises(ConfigurationError, match="^recover_every must be"):
+    with pytest.raises(ConfigurationError, match=r"^recover_every must be"):
         VoucherClient(**CREDENTIALS, recover_every=value)
 
 

@@ -50,12 +50,7 @@ class MemoryJournal:
     Args:
         clock: measures leases; default: the system's.
         keep: ended records that are kept.
-
-    Attributes:
-        durable: False: the records are gone with their process.
     """
-
-    durable: Final = False
 
     def __init__(self, clock: Clock | None = None, *, keep: int = _KEPT) -> None:
         self._clock = clock or SystemClock()
@@ -80,6 +75,11 @@ class MemoryJournal:
         for record in records:
             if record.ended:
                 self._end(record.id, since.get(record.id, now))
+
+    @property
+    def durable(self) -> bool:
+        """False: the records are gone with their process."""
+        return False
 
     async def digest_key(self) -> bytes:
         """The key that voucher codes are digested with: 32 random bytes."""
