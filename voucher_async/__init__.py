@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.joined import is_joined
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
+    from voucher_async.payments.recovery import Recovered
     from voucher_async.resources.paging import Listing
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "PendingOutcome",
     "Proof",
     "RateLimited",
+    "Recovered",
     "Repeating",
     "Reservation",
     "ReservationAlreadyCharged",
@@ -204,6 +206,7 @@ _HOMES: Final = {
     "voucher_async.payments.call": "CallRecord CallState",
     "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",
+    "voucher_async.payments.recovery": "Recovered",
     "voucher_async.resources.paging": "Listing",
     "voucher_async.payments.joined": "is_joined",
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from voucher_async.models import ConnectedClient
     from voucher_async.payments.joining import Joining
     from voucher_async.payments.journal import Journal
+    from voucher_async.payments.recovery import Recovery
     from voucher_async.payments.supervisor import Supervisor
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
@@ -96,6 +97,7 @@ class Assembly:
         self.supervisor: Supervisor = core.supervisor
         self.leftovers: Leftovers = Leftovers(self.transport.session, self.supervisor)
         self.joining: Joining = core.joining
+        self.recovery: Recovery = core.recovery
         self.vouchers: Vouchers = core.vouchers
         self.reservations: Reservations = core.reservations
         self.charges: Charges = core.charges

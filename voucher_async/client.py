@@ -62,6 +62,8 @@ class VoucherClient(Reconciling):
         list_lag: seconds within which an effect shows in lists; default 10.
         brake_at: the share of the latest money calls in doubt above which new ones are refused unsent
             (`TooManyInDoubt`), such as 0.5; default: none are refused.
+        recover_every: seconds between two recoveries of what dead workers left, give or take half of it,
+            where the journal is durable; default 60, 0 for none. See `recover`.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; results show your own number again. None sends it as it
             is.
@@ -104,6 +106,7 @@ class VoucherClient(Reconciling):
         settle_for: float | None = None,
         list_lag: float | None = None,
         brake_at: float | None = None,
+        recover_every: float | None = None,
         order_number_format: str | None = None,
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
@@ -131,6 +134,7 @@ class VoucherClient(Reconciling):
             "settle_for": settle_for,
             "list_lag": list_lag,
             "brake_at": brake_at,
+            "recover_every": recover_every,
             "order_number_format": order_number_format,
         }
         settings = settings_of(settings, options)
@@ -149,6 +153,7 @@ class VoucherClient(Reconciling):
         self._tokens = assembly.tokens
         self._supervisor = assembly.supervisor
         self._joining = assembly.joining
+        self._recovery = assembly.recovery
         self._lifecycle = assembly.lifecycle
         self.vouchers: Vouchers = assembly.vouchers
         self.reservations: Reservations = assembly.reservations
@@ -164,7 +169,7 @@ class VoucherClient(Reconciling):
 
         `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV`,
         `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`,
-        `VOUCHER_BRAKE_AT` and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
+        `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT` and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         Args:
             environ: the variables; default: the process's.
@@ -327,6 +332,7 @@ class VoucherClient(Reconciling):
         return await to_the_end(self._close(wait))
 
     async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:
+        self._recovery.stop()
         try:
             await self._supervisor.finish(wait)
         finally:
@@ -335,4 +341,5 @@ class VoucherClient(Reconciling):
             finally:
                 self._supervisor.close()
                 await self._transport.aclose()
+        await self._recovery.end()
         return await self._supervisor.end()

@@ -71,8 +71,18 @@ def check_wait(wait: object) -> None:
     Raises:
         ConfigurationError: when it is none of these.
     """
-    if wait is not None and (isinstance(wait, bool) or wait != 0):
-        check_seconds("wait", wait)
+    if wait is not None:
+        _check_pause("wait", wait)
+
+
+def _check_pause(name: str, value: object) -> None:
+    """Check a pause between two rounds: 0 for no rounds, or a time span.
+
+    Raises:
+        ConfigurationError: when it is neither.
+    """
+    if isinstance(value, bool) or value != 0:
+        check_seconds(name, value)
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -97,6 +107,8 @@ class SettingsOptions(TypedDict, total=False):
         list_lag: seconds within which an effect shows in lists; default 10.
         brake_at: the share of the latest money calls in doubt, such as 0.5, above which new ones are refused
             unsent; default: none are refused.
+        recover_every: seconds between two recoveries of what dead workers left, about, where the journal is
+            durable; default 60, 0 for none.
         order_number_format: the form in which order numbers are sent with a reference, such as
             `"{order}~{ref}"`; default: without one.
     """
@@ -116,6 +128,7 @@ class SettingsOptions(TypedDict, total=False):
     settle_for: float | None
     list_lag: float | None
     brake_at: float | None
+    recover_every: float | None
     order_number_format: str | None
 
 
@@ -146,6 +159,8 @@ class Settings:
             was replaced, absence is a proof after that time.
         settle_for: seconds for which an open outcome is settled in the background; more than the window.
         close_wait: seconds that closing the client waits for money calls.
+        recover_every: seconds between two recoveries of what dead workers left, give or take half of it,
+            where the journal is durable; 0 for none. See `VoucherClient.recover`.
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
         brake_at: the share of the money calls of the last minute in doubt, of 20 at least, above which new
             ones are refused unsent; None refuses none.
@@ -169,6 +184,7 @@ class Settings:
     list_lag: float = 10.0
     settle_for: float = _SETTLE_FOR
     close_wait: float = 10.0
+    recover_every: float = 60.0
     trust_env: bool = False
     brake_at: float | None = None
     order_number_format: str | None = None
@@ -183,6 +199,7 @@ class Settings:
             _check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "list_lag", "settle_for", "close_wait"):
             check_seconds(name, getattr(self, name))
+        _check_pause("recover_every", self.recover_every)
         _check_client_type(self.client_type)
         _check_scopes(self.scopes)
         _check_format(self.order_number_format)
@@ -221,7 +238,7 @@ class Settings:
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
         `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1,
         true, yes or on: use the proxy of the environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`,
-        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG` (seconds),
+        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY` (seconds),
         `VOUCHER_BRAKE_AT` and `VOUCHER_ORDER_NUMBER_FORMAT`.
 
         Args:
@@ -313,6 +330,10 @@ def _to_share(name: str, text: str) -> float:
         raise ConfigurationError(f"{name} must be a share such as 0.5") from None
 
 
+def _to_pause(name: str, text: str) -> float:
+    return 0.0 if text.strip() == "0" else _to_seconds(name, text)
+
+
 def _as_it_is(_: str, text: str) -> str:
     return text
 
@@ -330,6 +351,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "settle_for": _to_seconds,
     "list_lag": _to_seconds,
     "brake_at": _to_share,
+    "recover_every": _to_pause,
     "order_number_format": _as_it_is,
 }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.call import CallRecord
     from voucher_async.payments.joining import Joining
+    from voucher_async.payments.recovery import Recovered, Recovery
     from voucher_async.payments.supervisor import Supervisor
     from voucher_async.transport.sender import Transport
 
@@ -26,6 +27,7 @@ class Reconciling:
 
     _supervisor: Supervisor
     _joining: Joining
+    _recovery: Recovery
     _transport: Transport
 
     @property
@@ -54,6 +56,33 @@ class Reconciling:
         """
         settlement = await self._supervisor.settle(pending, self._transport.deadline(timeout))
         return self._supervisor.settler.numbering.own_settlement(settlement)
+
+    async def recover(self, *, timeout: float | None = None) -> Recovered:
+        """Settle what dead workers left in the journal (`listCharges`, scope `read-lists`).
+
+        A worker is dead once its lease in the journal, of 15 s, is over. Of what it left, calls that had sent
+        nothing end as not done. The others are looked for, and never sent again; to find that one was not
+        carried out takes the whole `settle_window` (60 s) and 2 s from the take-over on, so give this a
+        `timeout` above that. A checkout is finished: all of it was charged, or what was charged is refunded.
+        What a repeat of the dead worker charged once too often is refunded. Hooks are told how each call
+        ended. Any number of clients and processes may recover at once: each record has one that does.
+
+        Where the journal is durable, a client does this by itself about every minute
+        (`Settings.recover_every`), from its first money call on.
+
+        Args:
+            timeout: seconds to wait; recovering goes on in the background.
+
+        Returns:
+            The calls that were left, as they are now.
+
+        Raises:
+            JournalFailed: the journal cannot be read.
+            ConfigurationError: the client was closed.
+        """
+        deadline = self._transport.deadline(timeout)
+        await self._supervisor.check_open()
+        return await self._recovery.run(deadline)
 
     async def resolve(
         self,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, cast
 
-from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle
+from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle, recover
 from voucher_async.checkout.shared_turns import SharedTurns
 from voucher_async.checkout.turns import lock_key
 from voucher_async.payments.joining import Joining
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.payments.ownership import Ownership
+from voucher_async.payments.recovering import Recoverer
+from voucher_async.payments.recovery import Recovery
 from voucher_async.payments.refunds import refund
 from voucher_async.payments.replaying import Replay
 from voucher_async.payments.reservations import ReservationTracker
@@ -46,7 +49,8 @@ class Core:
         lock_secret: the digest key of voucher codes in a lock that is given.
         journal: the store of the records of money calls; None: in memory.
         journal_scope: a name for the owner of the keys; None: this base URL and client id.
-        rng: makes the URLs of looks differ; None: one of this process.
+        rng: makes the URLs of looks differ, and draws the pauses between recoveries; None: one of this
+            process.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class Core:
             server_clock=server_clock,
             hooks=hooks,
             ownership=ownership,
-            refund=lambda charge, currency: refund(self.settler, charge, currency),
+            refund=lambda charge, currency, key: refund(self.settler, charge, currency, key=key),
             rng=rng,
         )
         self.supervisor: Supervisor = Supervisor(self.settler, settings.close_wait)
@@ -95,6 +99,9 @@ class Core:
             base_url=settings.base_url,
             lock_key=key,
         )
+        recoverer = Recoverer(self.supervisor, ownership, functools.partial(recover, self.lifecycle))
+        self.recovery: Recovery = Recovery(recoverer, ownership, settings.recover_every, rng)
+        self.supervisor.on_begin = self.recovery.wake
 
 
 def _turns(

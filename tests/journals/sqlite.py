@@ -63,6 +63,8 @@ class SqliteJournal:
         clock: measures leases; default: the system's.
     """
 
+    durable = True
+
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
         self._clock = clock or SystemClock()

@@ -24,6 +24,7 @@ ENVIRON = {
     "VOUCHER_SETTLE_FOR": "300",
     "VOUCHER_LIST_LAG": "5",
     "VOUCHER_BRAKE_AT": "0.5",
+    "VOUCHER_RECOVER_EVERY": "90",
     "VOUCHER_ORDER_NUMBER_FORMAT": "{order}~{ref}",
 }
 EXPLICIT: dict[str, Any] = {
@@ -41,6 +42,7 @@ EXPLICIT: dict[str, Any] = {
     "settle_for": 200.0,
     "list_lag": 4.0,
     "brake_at": 0.25,
+    "recover_every": 30.0,
     "order_number_format": "{order}#{ref}",
 }
 CREDENTIALS: dict[str, Any] = {"client_id": "shop", "client_secret": SECRET, "environment": "sandbox"}
@@ -51,7 +53,7 @@ def test_every_variable_is_read() -> None:
     assert settings.client_type == "pos"
     assert (settings.trust_env, settings.close_wait, settings.list_lag) == (True, 1.5, 5.0)
     assert settings.brake_at == 0.5
-    assert (settings.settle_window, settings.settle_for) == (30.0, 300.0)
+    assert (settings.settle_window, settings.settle_for, settings.recover_every) == (30.0, 300.0, 90.0)
     assert settings.order_number_format == "{order}~{ref}"
 
 
@@ -155,6 +157,15 @@ def test_a_time_span_that_cannot_be_is_refused_by_name(name: str, value: Any, ru
 def test_a_variable_that_is_no_time_span_is_named(name: str, text: str, rule: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^VOUCHER_{name} {rule}"):
         VoucherClient.from_env({**ENVIRON, f"VOUCHER_{name}": text})
+
+
+@pytest.mark.parametrize("value", [-1.5, True, "5", 90_000])
+def test_recoveries_come_after_a_time_span_or_not_at_all(value: Any) -> None:
+    assert VoucherClient(**CREDENTIALS).settings.recover_every == 60.0
+    assert VoucherClient(**CREDENTIALS, recover_every=0).settings.recover_every == 0
+    assert VoucherClient.from_env({**ENVIRON, "VOUCHER_RECOVER_EVERY": "0"}).settings.recover_every == 0
+    with pytest.raises(ConfigurationError, match=r"^recover_every must be"):
+        VoucherClient(**CREDENTIALS, recover_every=value)
 
 
 def test_outcomes_are_looked_after_for_twice_a_longer_window() -> None:

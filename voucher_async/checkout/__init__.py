@@ -3,6 +3,7 @@
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.held import HeldReservation
 from voucher_async.checkout.lifecycle import Lifecycle
+from voucher_async.checkout.recovering import recover
 from voucher_async.checkout.turns import PROCESS_LOCK, PROCESS_SECRET, LocalVoucherLock, VoucherLock
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "Lifecycle",
     "LocalVoucherLock",
     "VoucherLock",
+    "recover",
 ]

@@ -18,7 +18,7 @@ refund, as the key of its record is taken.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -32,12 +32,11 @@ from voucher_async.outcomes import OutcomeUnknown, PendingOutcome
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
 from voucher_async.payments.joining import check_parameters
 from voucher_async.payments.money_call import CallContext
-from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Coroutine, Sequence
 
     from voucher_async.checkout.held import HeldReservation
     from voucher_async.checkout.kit import CheckoutKit
@@ -131,12 +130,12 @@ class CheckoutRecord:
         check_parameters(self._parameters, held.parameters)
         if held.state is CallState.DONE:
             return await self._replay(held, context)
+        ownership = self._kit.joining.ownership
         if held.state is CallState.OPEN:
-            return await self._finish(held, context, "its checkout is finished first")
+            taking = ownership.take_over(held, CallState.SENT, "its checkout is finished first")
+            return await self._finish(held, context, taking)
         if await self._kit.joining.wait_for(held, context) is None:
-            ownership = self._kit.joining.ownership
-            is_free = held.owner == ownership.owner or await ask_journal(ownership.journal.bury(held.owner))
-            return is_free and await self._finish(held, context, "its owner is dead")
+            return await self._finish(held, context, ownership.take_from_dead(held, _taken_in(held)))
         return False
 
     async def _ask(self, context: CallContext) -> Claim:
@@ -155,9 +154,11 @@ class CheckoutRecord:
             await ownership.take_over(held, CallState.NOT_DONE, "all of it was taken back")
         return self.replayed is not None
 
-    async def _finish(self, held: CallRecord, context: CallContext, why: str) -> bool:
+    async def _finish(
+        self, held: CallRecord, context: CallContext, taking: Coroutine[Any, Any, CallRecord | None]
+    ) -> bool:
         """Finish an earlier run; True when nothing was charged, so that this run goes on with the record."""
-        if not await to_the_end(self._take(held, why)):
+        if not await to_the_end(self._take(held, taking)):
             return False
         if held.state is CallState.BEGUN:
             return True
@@ -165,13 +166,11 @@ class CheckoutRecord:
         self._recorder, self._is_left_over = None, False
         return False
 
-    async def _take(self, held: CallRecord, why: str) -> bool:
-        state = CallState.BEGUN if held.state is CallState.BEGUN else CallState.SENT
-        ownership = self._kit.joining.ownership
-        taken = await ownership.take_over(held, state, why)
+    async def _take(self, held: CallRecord, taking: Coroutine[Any, Any, CallRecord | None]) -> bool:
+        taken = await taking
         if taken is not None:
-            self._recorder = Recorder(ownership, taken, is_stored=True)
-            self._is_left_over = state is CallState.SENT
+            self._recorder = Recorder(self._kit.joining.ownership, taken, is_stored=True)
+            self._is_left_over = held.state is not CallState.BEGUN
         return taken is not None
 
     async def leave(self) -> None:
@@ -262,6 +261,11 @@ class CheckoutRecord:
     async def opened(self, error: BaseException) -> None:
         """Note that a charge stands, or may, and that the checkout is not finished."""
         await self._own.opened(error)
+
+
+def _taken_in(held: CallRecord) -> CallState:
+    """The state of a dead owner's record once it was taken over."""
+    return CallState.BEGUN if held.state is CallState.BEGUN else CallState.SENT
 
 
 def _check_caller(context: CallContext) -> None:

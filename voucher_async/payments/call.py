@@ -337,6 +337,15 @@ class CallRecord:
             **changes,
         )
 
+    def passed_to(self, owner: str, at: dt.datetime) -> Self:
+        """The record one write later, with another owner and no further step: it may be passed on every day.
+
+        Args:
+            owner: who has it then.
+            at: the present; aware.
+        """
+        return attrs.evolve(self, owner=owner, version=self.version + 1, changed_at=at)
+
     @property
     def view(self) -> PendingOutcome:
         """The facts to settle it by; those of its parameters, where nothing was sent."""

@@ -343,15 +343,11 @@ class Joining:
         A redeem goes on by itself, behind a new reservation. Anything else that may have been carried out is
         open then, and settled like whatever is.
         """
-        # a record that this client gave up has no owner to declare dead
-        is_own = held.owner == self.ownership.owner
-        if not is_own and not await ask_journal(self.ownership.journal.bury(held.owner)):
-            return None
         facts = Facts(self.ownership.clock.monotonic(), owner=self.ownership.owner)
         taken = self._machine.advance(call_of(held), Event.TAKEN_OVER, facts)
         if taken.in_doubt and not taken.operation.reserves:
             taken = self._machine.advance(taken, Event.LEFT_OPEN, facts)
-        return await self.ownership.take_over(held, taken.state, "its owner is dead")
+        return await self.ownership.take_from_dead(held, taken.state)
 
     async def _go_on(self, taken: CallRecord, context: CallContext, work: Work[T]) -> T:
         """Go on with a call that was taken over.

@@ -75,6 +75,14 @@ class Journal(Protocol):
     records is that in which they were claimed.
     """
 
+    @property
+    def durable(self) -> bool:
+        """True when records outlive their process, so that others recover what it left.
+
+        A journal without this attribute counts as one that is not durable.
+        """
+        ...
+
     async def digest_key(self) -> bytes:
         """The digest key of voucher codes: 32 bytes, made once, the same for every user."""
         ...

@@ -76,6 +76,11 @@ class MemoryJournal:
             if record.ended:
                 self._end(record.id, since.get(record.id, now))
 
+    @property
+    def durable(self) -> bool:
+        """False: the records are gone with their process."""
+        return False
+
     async def digest_key(self) -> bytes:
         """The key that voucher codes are digested with: 32 random bytes."""
         return self._digest_key

@@ -11,7 +11,7 @@ import attrs
 
 from voucher_async.cancelling import quietly
 from voucher_async.clock import uptime_of
-from voucher_async.errors import JournalFailed, VoucherError
+from voucher_async.errors import JournalFailed, Proof, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters, new_id
@@ -189,15 +189,44 @@ class Ownership:
         """Take back that a record was given up."""
         self._given_up.discard(record_id)
 
-    async def take_over(self, held: CallRecord, state: CallState, why: str) -> CallRecord | None:
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """The ids of the records that this client gave up."""
+        return tuple(self._given_up)
+
+    async def take_from_dead(
+        self, held: CallRecord, state: CallState, *, proof: Proof | None = None
+    ) -> CallRecord | None:
+        """Make the record of a dead owner this client's own; None when that one lives, or somebody has it.
+
+        Args:
+            held: the record as it was read; one of this client's own was given up.
+            state: the state that it is in then.
+            proof: the proof, for `NOT_DONE`.
+        """
+        await self._renew()  # without a lease of its own, who takes over is dead for others
+        is_own = held.owner == self.owner
+        if not is_own and not await ask_journal(self.journal.bury(held.owner)):
+            return None
+        return await self.take_over(held, state, "its owner is dead", proof=proof)
+
+    async def take_over(
+        self, held: CallRecord, state: CallState, why: str, *, proof: Proof | None = None
+    ) -> CallRecord | None:
         """Make a record this client's own; None when somebody else has changed it meanwhile.
 
         Args:
             held: the record as it was read.
             state: the state that it is in then.
-            why: the reason in words.
+            why: the reason in words; one that is open and stays so keeps its steps.
+            proof: the proof, for `NOT_DONE`.
         """
-        taken = attrs.evolve(held.step(state, at=self.clock.now(), by=self.owner, why=why), owner=self.owner)
+        now = self.clock.now()
+        if state is held.state is CallState.OPEN:
+            taken = held.passed_to(self.owner, now)
+        else:
+            changed = held.step(state, at=now, by=self.owner, why=why, proof=proof)
+            taken = attrs.evolve(changed, owner=self.owner)
         self._driven[held.id] = _Driven(held.version)  # the heartbeat hands this record over no more
         try:
             is_taken = await self.save(taken)

@@ -60,6 +60,11 @@ class Recorder:
         return self.record.id
 
     @property
+    def is_own(self) -> bool:
+        """True when the record is this client's; it may write the end of another's, too."""
+        return self.record.owner == self._ownership.owner
+
+    @property
     def is_over(self) -> bool:
         """True when its end is known, and was written, or could not be."""
         return self._end_known
@@ -149,8 +154,7 @@ class Recorder:
         """True when it is written, or nobody can have taken over the record; another owner's must say so."""
         if not self._is_stored and self._in_doubt is None:
             return True  # never stored: no other owner has read it
-        is_own = self.record.owner == self._ownership.owner
-        is_safe = is_own and (self.record.key is None or self._ownership.is_unbroken)
+        is_safe = self.is_own and (self.record.key is None or self._ownership.is_unbroken)
         return is_safe or self.record.state is CallState.NOT_DONE
 
     async def _is_denied(self) -> bool:

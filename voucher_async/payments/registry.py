@@ -118,6 +118,12 @@ class Registry:
         """The settlement of a call, as far as it is known."""
         return self._settlements.get(pending_id)
 
+    def reopen(self, pending_id: str) -> None:
+        """Forget that a call was not carried out: another owner, who had its record since, may have sent."""
+        settlement = self._settlements.get(pending_id)
+        if settlement is not None and settlement.proof is not None:
+            del self._settlements[pending_id]
+
     def money_call(self, pending_id: str) -> MoneyCall | None:
         """An open call."""
         return self._open.get(pending_id)

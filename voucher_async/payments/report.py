@@ -19,12 +19,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import attrs
+
 from voucher_async.cancelling import quietly
 from voucher_async.events import Happened, Settled
 from voucher_async.masking import given, mask, visible
 from voucher_async.masking.memory import recall, record
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, REFUND_CHARGE
+from voucher_async.payments.call import CHECKOUT, CallRecord, CallState
 from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import brief
 
@@ -37,10 +40,7 @@ if TYPE_CHECKING:
     from voucher_async.models import CompleteVoucher
     from voucher_async.outcomes import PendingOutcome, Settlement
 
-__all__ = ["CHECKOUT", "MoneyCall", "Report"]
-
-CHECKOUT: Final = "checkout"
-"""The operation of a checkout's own refunds and renewals."""
+__all__ = ["MoneyCall", "Report"]
 
 _LONGEST: Final = 300  # characters of a foreign text in a log line
 _STILL_CHARGED: Final = "the customer is still charged"
@@ -120,11 +120,11 @@ class Report:
             behind: it was found out in the background, after the caller was told that it is unknown: of a
                 refund that was believed to be on its way nobody else says that it was not made.
         """
+        words = f"{'was recovered, and ' if call.foreign else ''}was not carried out: %s"
         if behind and call.pending.operation == REFUND_CHARGE.id:
-            words = f"was not carried out: %s; {_STILL_CHARGED}"
-            self._log(call, Happened.NOT_DONE, logging.ERROR, words, proof)
+            self._log(call, Happened.NOT_DONE, logging.ERROR, f"{words}; {_STILL_CHARGED}", proof)
         else:
-            self._log(call, Happened.NOT_DONE, logging.INFO, "was not carried out: %s", proof)
+            self._log(call, Happened.NOT_DONE, logging.INFO, words, proof)
         self._tell(call, Happened.NOT_DONE, error=error, proof=proof)
 
     def ended(
@@ -209,6 +209,14 @@ class Report:
         words = f"could not be refunded (%s{_request_of(error)}); {_STILL_CHARGED}"
         quietly(_write_charge, logging.ERROR, charge, order_number, currency, words, reason)
         self._checkout(Happened.REFUND_FAILED, order_number, charge=charge, amount=charge.amount, error=error)
+
+    def checkout_recovered(self, record: CallRecord) -> None:
+        """A checkout that a dead worker had left was completed, or taken back; or it had charged nothing."""
+        is_done = record.state is CallState.DONE
+        words = "was recovered, and is charged" if is_done else "was recovered, and nothing of it is charged"
+        quietly(_write, logging.INFO, attrs.evolve(record.view, operation=CHECKOUT), words)
+        what = Happened.RECOVERED if is_done else Happened.NOT_DONE
+        self._checkout(what, record.order_number or "", proof=record.proof)
 
     def renewed(self, amount: Decimal, order_number: str) -> None:
         """A reservation of a checkout was made anew."""

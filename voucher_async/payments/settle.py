@@ -121,7 +121,12 @@ class Settler:
             rivals=Rivals(ownership),
         )
         surplus = Surplus(
-            sender, refund, registry=self.registry, report=self.report, numbering=self.numbering
+            sender,
+            refund,
+            ownership=ownership,
+            registry=self.registry,
+            report=self.report,
+            numbering=self.numbering,
         )
         self.watch: Watch = Watch(
             sender,

@@ -45,6 +45,10 @@ class Supervisor:
     Args:
         settler: sends money requests, and settles them.
         close_wait: seconds that closing waits for calls under way.
+
+    Attributes:
+        settler: sends money requests, and settles them.
+        on_begin: called as each call begins.
     """
 
     def __init__(self, settler: Settler, close_wait: float) -> None:
@@ -52,6 +56,7 @@ class Supervisor:
         self._close_wait = close_wait
         self._calls: dict[asyncio.Task[Any], CallContext] = {}
         self._closed = False
+        self.on_begin: Callable[[], None] = _nothing
         renew_in_children(self)
 
     def after_fork(self) -> None:
@@ -105,6 +110,7 @@ class Supervisor:
         ended: Callable[[object], None] | None = None,
     ) -> Running[T]:
         """Begin a call in a task of its own; the arguments are those of `run`."""
+        self.on_begin()
         task = asyncio.create_task(self._work(context, work))
         self.settler.registry.note_loop(task.get_loop())
         self._calls[task] = context
@@ -390,6 +396,10 @@ class Supervisor:
             await asyncio.wait(tasks)
         self.settler.report.left_open_at_close(self.pending)
         return self.pending
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _read(task: asyncio.Task[Any]) -> None:
