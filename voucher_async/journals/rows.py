@@ -32,7 +32,8 @@ def row_of(record: CallRecord) -> Row:
     Raises:
         JournalFailed: it holds a text that cannot be stored.
     """
-    operation, amount, voucher = like_of(record.signature)
+    signature = record.signature
+    operation, amount, voucher = (None, None, None) if signature is None else like_of(signature)
     return {
         "id": record.id,
         "scope": record.scope,
@@ -55,10 +56,8 @@ def row_of(record: CallRecord) -> Row:
     }
 
 
-def like_of(signature: Signature | None) -> tuple[str, str, str] | tuple[None, None, None]:
+def like_of(signature: Signature) -> tuple[str, str, str]:
     """Operation, amount and voucher of a signature, where equal amounts are equal texts."""
-    if signature is None:
-        return None, None, None
     amount = UNKNOWN if signature.amount is None else _plain(signature.amount)
     return signature.operation, amount, signature.voucher_id or UNKNOWN
 

@@ -130,10 +130,9 @@ class SqlJournal:
     async def alike(self, record: CallRecord) -> Sequence[CallRecord]:
         """Other records that could be taken for this one in a list of charges; see `Journal.alike`."""
         signature = record.signature
-        operation, amount, voucher = like_of(signature)
-        if signature is None or operation is None or not _can_be_stored(record.scope, voucher):
+        if signature is None or not _can_be_stored(record.scope, signature.voucher_id):
             return []
-        found = map(from_json, await self._store.alike(record.scope, (operation, amount, voucher)))
+        found = map(from_json, await self._store.alike(record.scope, like_of(signature)))
         return [
             each
             for each in found

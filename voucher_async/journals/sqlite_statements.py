@@ -26,8 +26,6 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from voucher_async.journals.tables import about, metadata, owners, records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from sqlalchemy import ColumnElement
 
 __all__ = [
