@@ -12,8 +12,6 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
 from voucher_async.errors import JournalFailed
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.journals import postgresql_statements as sql
@@ -114,15 +112,15 @@ class PostgresqlStore:
         assert self._digest_key is not None  # noqa: S101 - or `_here` had raised
         return self._digest_key
 
-    async def claim(self, row: Row, digest: str | None, *, durable: bool) -> Claimed:
+    async def claim(self, row: Row, digest: str | None, *, durable: bool) -> Claimed:  # noqa: ARG002 - in `row`
         """Insert a row; see `Store.claim`."""
         here = await self._here()
-        return await here.claims.ask(Writing(row={**row, "key_digest": digest}, durable=durable))
+        return await here.claims.ask(Writing(row=row, durable=durable))
 
-    async def save(self, row: Row, *, durable: bool, erased: bool = False) -> bool:
+    async def save(self, row: Row, *, durable: bool, is_erased: bool = False) -> bool:
         """Update a row; see `Store.save`."""
         here = await self._here()
-        return await here.saves.ask(Writing(row=row, durable=durable, erased=erased))
+        return await here.saves.ask(Writing(row=row, durable=durable, is_erased=is_erased))
 
     async def get(self, scope: str, record_id: str) -> str | None:
         """A record by its id."""

@@ -34,12 +34,12 @@ class Writing:
     Attributes:
         row: the row.
         durable: wait until it is on disk.
-        erased: its key changes.
+        is_erased: its key changes.
     """
 
     row: Row
     durable: bool
-    erased: bool = False
+    is_erased: bool = False
 
 
 class _Undone(JournalFailed):
@@ -129,7 +129,7 @@ class Writes:
         return [results[each] for each in asked]
 
     async def _stored(self, batch: Sequence[Writing]) -> set[str]:
-        erased = [each.erased for each in batch]
+        erased = [each.is_erased for each in batch]
         for number in range(1, _TRIES + 1):
             try:
                 rows = await self._connections.fetch(sql.SAVE, *_values(batch), erased)

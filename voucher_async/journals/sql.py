@@ -8,15 +8,18 @@ in common: records are made to JSON and read from it, erased, shrunk and shown t
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.clock import Clock, SystemClock
+from voucher_async.clock import SystemClock
 from voucher_async.errors import ConfigurationError, JournalFailed
 from voucher_async.journals.rows import like_of, microseconds, row_of
 from voucher_async.journals.store import Wanted
-from voucher_async.journals.urls import Address, address_of, shown
+from voucher_async.journals.urls import address_of, shown
 from voucher_async.masking import conceal
 from voucher_async.payments.erasing import digest_of, erased, restored
 from voucher_async.payments.journal import Claim
@@ -26,13 +29,18 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from voucher_async.clock import Clock
     from voucher_async.journals.store import Page, Store
+    from voucher_async.journals.urls import Address
     from voucher_async.payments.call import CallRecord
 
 __all__ = ["SqlJournal"]
 
 _LOCK_TIMEOUT: Final = 10.0  # seconds
 _TRIES: Final = 100  # of a change that others are faster with
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NAMES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+_OF_EXTRAS: Final = {"sqlalchemy", "asyncpg"}
 
 
 class SqlJournal:
@@ -52,11 +60,18 @@ class SqlJournal:
     """
 
     def __init__(
-        self, url: str, *, create: bool = True, clock: Clock | None = None, lock_timeout: float = _LOCK_TIMEOUT
+        self,
+        url: str,
+        *,
+        create: bool = True,
+        clock: Clock | None = None,
+        lock_timeout: float = _LOCK_TIMEOUT,
     ) -> None:
         url = conceal(url)
         self._shown = shown(url)
-        self._store = _store(address_of(url), create, clock or SystemClock(), lock_timeout)
+        self._store = _store(
+            address_of(url), clock or SystemClock(), create=create, lock_timeout=lock_timeout
+        )
         self._digest_key: bytes | None = None
 
     def __repr__(self) -> str:
@@ -74,8 +89,9 @@ class SqlJournal:
 
     async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a record that is new, and give it its key; see `Journal.claim`."""
-        digest, row = await self._digests(), row_of(record)
-        said = await self._store.claim(row, record.key and digest(record.key), durable=durable)
+        digest = await self._digests()
+        key_digest = None if record.key is None else digest(record.key)
+        said = await self._store.claim(row_of(record, key_digest), key_digest, durable=durable)
 
         def read(text: str) -> CallRecord:
             held = from_json(text)
@@ -159,9 +175,7 @@ class SqlJournal:
         digest = await self._digests()
         orders, keys = (() if text is None else (text, digest(text)) for text in (order_number, key))
         wanted = Wanted(scope=scope, orders=orders, keys=keys, told=told)
-        after: int | None = 0
-        while after is not None:
-            page, after = await _next(lambda number: self._store.page(wanted, number), after)
+        async for page in _pages(functools.partial(self._store.page, wanted)):
             for record in page:
                 yield record
 
@@ -182,32 +196,90 @@ class SqlJournal:
         def clean(record: CallRecord) -> CallRecord | None:
             return erased(record, key) if record.order_number == order_number else None
 
-        return await self._change_all(lambda after: self._store.ended_of(order_number, after), clean, erased=True)
+        read = functools.partial(self._store.ended_of, order_number)
+        return await self._change_all(read, clean, is_erased=True)
 
     async def purge(self, shrink_before: dt.datetime, drop_before: dt.datetime) -> int:
         """Shrink ended records, and drop those that are older still; see `Journal.purge`."""
-        before = microseconds(shrink_before)
 
         def shrink(record: CallRecord) -> CallRecord | None:
             is_due = not record.is_shrunk and record.changed_at < shrink_before
             return record.shrunk() if is_due else None
 
         dropped = await self._store.drop(microseconds(drop_before))
-        shrunk = await self._change_all(lambda after: self._store.unshrunk(before, after), shrink)
+        read = functools.partial(self._store.unshrunk, microseconds(shrink_before))
+        shrunk = await self._change_all(read, shrink)
         await self._store.forget()
         return dropped + shrunk
 
     async def _change_all(
         self,
-        pages: Callable[[int], Awaitable[Page]],
+        read: Callable[[int], Awaitable[Page]],
         change: Callable[[CallRecord], CallRecord | None],
         *,
-        erased: bool = False,
+        is_erased: bool = False,
     ) -> int:
-        changed, after = 0, 0
-        ...
+        """Change all ended records of some pages; how many were changed."""
+        changed = 0
+        async for page in _pages(read):
+            # asked at once, they share their commits
+            done = await asyncio.gather(*(self._change(each, change, is_erased=is_erased) for each in page))
+            changed += done.count(True)
         return changed
+
+    async def _change(
+        self,
+        record: CallRecord | None,
+        change: Callable[[CallRecord], CallRecord | None],
+        *,
+        is_erased: bool = False,
+    ) -> bool | None:
+        """Change an ended record, whatever others write; None for none, False when there was nothing to do.
+
+        Raises:
+            JournalFailed: others were faster again and again.
+        """
+        for _ in range(_TRIES):
+            if record is None or not record.ended:
+                return None
+            changed = change(record)
+            if changed is None:
+                return False
+            if await self._store.save(row_of(changed), durable=False, is_erased=is_erased):
+                return True
+            record = await self.get(record.scope, record.id)
+        raise JournalFailed("a record of the journal is changed by others all the time; try again")
 
     async def aclose(self) -> None:
         """Close files and connections; a second call does nothing."""
         await self._store.aclose()
+
+
+async def _pages(read: Callable[[int], Awaitable[Page]]) -> AsyncIterator[Sequence[CallRecord]]:
+    page = await read(0)
+    while page:
+        yield [from_json(text) for _, text in page]
+        page = await read(page[-1][0])
+
+
+def _can_be_stored(*texts: str | None) -> bool:
+    """False for half of a surrogate pair: no record that is stored has one."""
+    return all(text is None or text.isascii() or not _SURROGATE.search(text) for text in texts)
+
+
+def _store(address: Address, clock: Clock, *, create: bool, lock_timeout: float) -> Store:
+    try:
+        if address.dialect == "sqlite":
+            from voucher_async.journals.sqlite import SqliteStore
+
+            return SqliteStore(address.place, clock, create=create, lock_timeout=lock_timeout)
+        from voucher_async.journals.postgresql import PostgresqlStore
+
+        return PostgresqlStore(address.place, create=create, lock_timeout=lock_timeout)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_EXTRAS:
+            raise
+        raise ConfigurationError(
+            f"a journal in {_NAMES[address.dialect]} needs {error.name}: "
+            f'pip install "voucher-async[{address.dialect}]"'
+        ) from None

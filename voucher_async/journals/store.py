@@ -76,13 +76,13 @@ class Store(Protocol):
         """
         ...
 
-    async def save(self, row: Row, *, durable: bool, erased: bool = False) -> bool:
+    async def save(self, row: Row, *, durable: bool, is_erased: bool = False) -> bool:
         """Update the row whose id, scope and version (less one) are these; see `Journal.save`.
 
         Args:
             row: the row; `holds_key` and `parent` are left as they are stored, and so is `key`.
             durable: wait until it is on disk.
-            erased: `key` is changed, too.
+            is_erased: `key` is changed, too.
         """
         ...
 

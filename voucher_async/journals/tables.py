@@ -24,6 +24,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    true,
 )
 
 __all__ = ["MAJOR", "MINOR", "about", "metadata", "owners", "records"]
@@ -95,10 +96,11 @@ def _index(name: str, *columns: str, where: object = None, unique: bool = False)
     )
 
 
+# a condition has to be written as queries have it: SQLite compares their texts
 _c = records.c
 _index("id", "id", unique=True)
-_index("key", "scope", "key", where=_c.holds_key, unique=True)
-_index("key_digest", "scope", "key_digest", where=_c.holds_key, unique=True)
+_index("key", "scope", "key", where=_c.holds_key == true(), unique=True)
+_index("key_digest", "scope", "key_digest", where=_c.holds_key == true(), unique=True)
 _index("lost_key", "scope", "key", where=~_c.holds_key & _c.key.is_not(None))
 _index("charge", "scope", "charge_id", where=_c.charge_id.is_not(None), unique=True)
 _index("history", "scope", "number")
@@ -106,7 +108,5 @@ _index("order", "order_number", "scope", "number", where=_c.order_number.is_not(
 _index("parent", "scope", "parent", "number", where=_c.parent.is_not(None))
 _index("untold", "scope", "number", where=(_c.state == "done") & ~_c.told)
 _index("live", "scope", "number", "owner", where=~_c.ended)
-_index(
-    "like", "scope", "like_operation", "like_voucher", "like_amount", where=_c.like_operation.is_not(None)
-)
-_index("old", "shrunk", "changed_at", where=_c.ended)
+_index("like", "scope", "like_operation", "like_voucher", "like_amount", where=_c.like_operation.is_not(None))
+_index("old", "shrunk", "changed_at", where=_c.ended == true())
