@@ -23,11 +23,12 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
-def row_of(record: CallRecord) -> Row:
+def row_of(record: CallRecord, key_digest: str | None = None) -> Row:
     """The row of a record that holds its key, if it has one.
 
     Args:
         record: the record.
+        key_digest: its key as a digest; needed when it is claimed.
 
     Raises:
         JournalFailed: it holds a text that cannot be stored.
@@ -38,6 +39,7 @@ def row_of(record: CallRecord) -> Row:
         "id": record.id,
         "scope": record.scope,
         "key": record.key,
+        "key_digest": key_digest,
         "holds_key": record.key is not None,
         "version": record.version,
         "state": str(record.state),

@@ -89,8 +89,9 @@ class SqlJournal:
 
     async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a record that is new, and give it its key; see `Journal.claim`."""
-        digest, row = await self._digests(), row_of(record)
-        said = await self._store.claim(row, record.key and digest(record.key), durable=durable)
+        digest = await self._digests()
+        key_digest = None if record.key is None else digest(record.key)
+        said = await self._store.claim(row_of(record, key_digest), key_digest, durable=durable)
 
         def read(text: str) -> CallRecord:
             held = from_json(text)

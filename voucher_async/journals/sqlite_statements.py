@@ -63,7 +63,7 @@ PAGE: Final = 256
 
 _DIALECT: Final = sqlite.dialect(paramstyle="named")
 _c = records.c
-_KEPT: Final = ("id", "scope", "key", "holds_key", "parent")  # by saving a record
+_KEPT: Final = ("id", "scope", "key", "key_digest", "holds_key", "parent")  # by saving a record
 COLUMNS: Final = tuple(column.name for column in records.columns if column.name != "number")
 
 

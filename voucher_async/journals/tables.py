@@ -43,6 +43,8 @@ records: Final = Table(
     Column("id", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("key", Text),
+    # of the key, erased or not; the unique index on it stays as it is while a key is being erased
+    Column("key_digest", Text),
     Column("holds_key", Boolean, nullable=False),  # False: it has no key, or a later call was given it
     Column("version", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
@@ -98,6 +100,7 @@ def _index(name: str, *columns: str, where: object = None, unique: bool = False)
 _c = records.c
 _index("id", "id", unique=True)
 _index("key", "scope", "key", where=_c.holds_key == true(), unique=True)
+_index("key_digest", "scope", "key_digest", where=_c.holds_key == true(), unique=True)
 _index("lost_key", "scope", "key", where=~_c.holds_key & _c.key.is_not(None))
 _index("charge", "scope", "charge_id", where=_c.charge_id.is_not(None), unique=True)
 _index("history", "scope", "number")
