@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import weakref
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-__all__ = ["Forkable", "keep", "renew_in_children"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Closeable", "Forkable", "close_before_forks", "keep", "renew_in_children"]
 
 
 class Forkable(Protocol):
@@ -22,6 +25,19 @@ class Forkable(Protocol):
         ...
 
 
+class Closeable(Protocol):
+    """An object that no process may go on with, neither the child nor the parent."""
+
+    def before_fork(self) -> None:
+        """Close it; nothing may open it before `after_fork`."""
+        ...
+
+    def after_fork(self) -> None:
+        """Let it be opened, in the parent and in the child."""
+        ...
+
+
+_closed: Final[weakref.WeakSet[Closeable]] = weakref.WeakSet()
 _renewed: Final[weakref.WeakSet[Forkable]] = weakref.WeakSet()
 _kept: Final[list[object]] = []
 
@@ -31,17 +47,37 @@ def renew_in_children(each: Forkable) -> None:
     _renewed.add(each)
 
 
+def close_before_forks(each: Closeable) -> None:
+    """Have `before_fork` and `after_fork` called around every fork from now on, as long as the object lives."""
+    _closed.add(each)
+
+
 def keep(*inherited: object) -> None:
     """Keep what is the parent's: were it deleted, it might close what the parent still uses, or complain."""
     _kept.extend(inherited)
 
 
-def _after_fork() -> None:
-    for each in list(_renewed):
+def _before_fork() -> None:
+    for each in list(_closed):
+        with contextlib.suppress(Exception):
+            each.before_fork()
+
+
+def _in_parent() -> None:
+    _call_after(_closed)
+
+
+def _in_child() -> None:
+    _call_after(_closed)
+    _call_after(_renewed)
+
+
+def _call_after(objects: Iterable[Forkable | Closeable]) -> None:
+    for each in list(objects):
         # an object that fails, being half constructed, must not leave the others with the parent's state
         with contextlib.suppress(Exception):
             each.after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

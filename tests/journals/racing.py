@@ -1,14 +1,13 @@
-"""A worker that races others for one journal: `python -m tests.journals.racing PATH NUMBER`."""
+"""A worker that races others for one journal: `python -m tests.journals.racing URL NUMBER`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from pathlib import Path
 
 from tests.journals.records import NOW, SCOPE, begun, done
-from tests.journals.sqlite import SqliteJournal
+from voucher_async.journals.sql import SqlJournal
 
 __all__ = ["COUNTED", "OWNERS", "RACES"]
 
@@ -17,9 +16,9 @@ COUNTED = 25
 OWNERS = 30
 
 
-async def race(path: Path, number: int) -> dict[str, object]:
+async def race(url: str, number: int) -> dict[str, object]:
     """What a worker has won of all that there was to win."""
-    journal = SqliteJournal(path)
+    journal = SqlJournal(url)
     await journal.digest_key()  # all processes create the tables at once
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -33,14 +32,14 @@ async def race(path: Path, number: int) -> dict[str, object]:
     return {"won": won, "charged": charged, "beats": beats, "burials": burials}
 
 
-async def claims(journal: SqliteJournal, number: int) -> list[str]:
+async def claims(journal: SqlJournal, number: int) -> list[str]:
     """The keys that this worker has won, each asked for twice at once."""
     records = [begun(f"k-{each // 2}", owner=f"worker-{number}") for each in range(2 * RACES)]
     claims = await asyncio.gather(*map(journal.claim, records))
     return [str(claim.record.key) for claim in claims if claim.won]
 
 
-async def charges(journal: SqliteJournal, number: int) -> list[int]:
+async def charges(journal: SqlJournal, number: int) -> list[int]:
     """The charges that were given to this worker."""
     taken: list[int] = []
     for each in range(RACES):
@@ -51,7 +50,7 @@ async def charges(journal: SqliteJournal, number: int) -> list[int]:
     return taken
 
 
-async def count(journal: SqliteJournal, number: int) -> None:
+async def count(journal: SqlJournal, number: int) -> None:
     """Write a record of all together so often."""
     left = COUNTED
     await journal.claim(begun("counted"))
@@ -62,4 +61,4 @@ async def count(journal: SqliteJournal, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(race(Path(sys.argv[1]), int(sys.argv[2])))))
+    sys.stdout.write(json.dumps(asyncio.run(race(sys.argv[1], int(sys.argv[2])))))

@@ -1,10 +1,9 @@
-"""The protocol can be kept by a database, and by processes that share it."""
+"""The journal in SQLite keeps the protocol, and so do processes that share it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -17,39 +16,44 @@ import pytest
 from tests.journals.contract import DurableJournalContract
 from tests.journals.racing import COUNTED, OWNERS, RACES
 from tests.journals.records import SCOPE, begun, done, sent
-from tests.journals.sqlite import SqliteJournal
-from voucher_async import JournalFailed, ManualClock
+from voucher_async import ManualClock
+from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.journal import Journal
 
 WORKERS = 3
 
 
+def url_of(folder: Path) -> str:
+    """The journal in a folder."""
+    return f"sqlite:///{folder / 'journal.db'}"
+
+
 class TestSqlite(DurableJournalContract):
     @pytest.fixture
     async def journal(self, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Journal]:
-        journal = SqliteJournal(tmp_path / "journal.db", clock)
+        journal = SqlJournal(url_of(tmp_path), clock=clock)
         yield journal
         await journal.aclose()
 
     @pytest.fixture
     def reopen(self, clock: ManualClock, tmp_path: Path) -> Callable[[], Awaitable[Journal]]:
         async def reopen() -> Journal:
-            return SqliteJournal(tmp_path / "journal.db", clock)
+            return SqlJournal(url_of(tmp_path), clock=clock)
 
         return reopen
 
 
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[tuple[SqliteJournal, SqliteJournal]]:
+async def pair(tmp_path: Path) -> AsyncIterator[tuple[SqlJournal, SqlJournal]]:
     """Two connections to one journal."""
     clock = ManualClock()
-    pair = SqliteJournal(tmp_path / "journal.db", clock), SqliteJournal(tmp_path / "journal.db", clock)
+    pair = SqlJournal(url_of(tmp_path), clock=clock), SqlJournal(url_of(tmp_path), clock=clock)
     yield pair
     for journal in pair:
         await journal.aclose()
 
 
-async def test_of_two_connections_one_wins_each_key(pair: tuple[SqliteJournal, SqliteJournal]) -> None:
+async def test_of_two_connections_one_wins_each_key(pair: tuple[SqlJournal, SqlJournal]) -> None:
     for number in range(50):
         claims = await asyncio.gather(*(each.claim(begun(f"k-{number}")) for each in pair))
         assert [claim.won for claim in claims].count(True) == 1
@@ -57,7 +61,7 @@ async def test_of_two_connections_one_wins_each_key(pair: tuple[SqliteJournal, S
 
 
 async def test_of_two_connections_one_writes_each_version(
-    pair: tuple[SqliteJournal, SqliteJournal],
+    pair: tuple[SqlJournal, SqlJournal],
 ) -> None:
     record = begun("k")
     await pair[0].claim(record)
@@ -69,7 +73,7 @@ async def test_of_two_connections_one_writes_each_version(
     assert await pair[0].find(SCOPE, "k") == await pair[1].find(SCOPE, "k") == record
 
 
-async def test_of_two_connections_one_gets_each_charge(pair: tuple[SqliteJournal, SqliteJournal]) -> None:
+async def test_of_two_connections_one_gets_each_charge(pair: tuple[SqlJournal, SqlJournal]) -> None:
     for number in range(50):
         records = [begun(), begun()]
         for each, record in zip(pair, records, strict=True):
@@ -80,9 +84,9 @@ async def test_of_two_connections_one_gets_each_charge(pair: tuple[SqliteJournal
         assert await pair[0].owner_of(SCOPE, f"c-{number}") == records[taken.index(True)].id
 
 
-def run_workers(path: Path, root: Path) -> list[dict[str, Any]]:
+def run_workers(url: str, root: Path) -> list[dict[str, Any]]:
     """Start workers, let them go at once, and read what each has won."""
-    command = [sys.executable, "-m", "tests.journals.racing", str(path)]
+    command = [sys.executable, "-m", "tests.journals.racing", url]
     workers = [
         subprocess.Popen(
             [*command, str(number)], cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -107,13 +111,13 @@ def run_workers(path: Path, root: Path) -> list[dict[str, Any]]:
 
 
 async def test_processes_share_a_journal(tmp_path: Path, root: Path) -> None:
-    path = tmp_path / "journal.db"
-    said = await asyncio.to_thread(run_workers, path, root)
+    url = url_of(tmp_path)
+    said = await asyncio.to_thread(run_workers, url, root)
     won = Counter(key for each in said for key in each["won"])
     assert won == Counter(f"k-{number}" for number in range(RACES))
     charged = Counter(number for each in said for number in each["charged"])
     assert charged == Counter(range(RACES))
-    journal = SqliteJournal(path)
+    journal = SqlJournal(url)
     counted = await journal.find(SCOPE, "counted")
     assert counted is not None
     assert counted.version == 1 + WORKERS * COUNTED == len(counted.transitions)
@@ -124,14 +128,3 @@ async def test_processes_share_a_journal(tmp_path: Path, root: Path) -> None:
         assert lives != buried
         assert await journal.is_alive(f"dead-{number}") in lives
     await journal.aclose()
-
-
-async def test_a_journal_that_cannot_be_read_or_written_says_so(tmp_path: Path) -> None:
-    (tmp_path / "journal.db").write_text("no database" * 100)
-    journal = SqliteJournal(tmp_path / "journal.db")
-    with pytest.raises(JournalFailed) as caught:
-        await journal.claim(begun("k"))
-    assert isinstance(caught.value.__cause__, sqlite3.Error)
-    await journal.aclose()
-    with pytest.raises(JournalFailed, match="closed"):
-        await journal.find(SCOPE, "k")

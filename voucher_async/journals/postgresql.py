@@ -1,0 +1,235 @@
+"""The journal in PostgreSQL: one statement per kind and batch, each in a transaction of its own.
+
+A journal may be used on several event loops; each has connections and batches of its own. In a forked child
+those of the parent are left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.errors import JournalFailed
+from voucher_async.forks import keep, renew_in_children
+from voucher_async.journals import postgresql_statements as sql
+from voucher_async.journals.connections import Connection, Connections, Server
+from voucher_async.journals.lanes import Lane
+from voucher_async.journals.postgresql_writes import Writes, Writing
+from voucher_async.journals.rows import UNKNOWN
+from voucher_async.journals.tables import MAJOR, MINOR
+from voucher_async.masking import SecretBytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voucher_async.journals.rows import Row
+    from voucher_async.journals.store import Claimed, Page, Wanted
+
+__all__ = ["PostgresqlStore"]
+
+_PARTING: Final = 5.0  # seconds for which closing waits for another loop
+
+
+class _Loop:
+    """The parts of a store that belong to one event loop."""
+
+    def __init__(self, server: Server) -> None:
+        self.connections = Connections(server)
+        writes = Writes(self.connections)
+        self.claims = Lane(writes.claim)
+        self.saves = Lane(writes.save)
+        self.opening = asyncio.Lock()
+
+    async def aclose(self) -> None:
+        await self.claims.end()
+        await self.saves.end()
+        await self.connections.aclose()
+
+
+class PostgresqlStore:
+    """Keeps rows in PostgreSQL; its methods are those of `Store`.
+
+    Args:
+        url: the URL, which may have a password.
+        create: make the tables where there are none.
+        lock_timeout: seconds that a statement waits for locks.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+
+    def __init__(self, url: str, *, create: bool, lock_timeout: float) -> None:
+        self._server = Server(url, lock_timeout)
+        self._create = create
+        self._digest_key: bytes | None = None
+        self._closed = False
+        self._loops: dict[asyncio.AbstractEventLoop, _Loop] = {}
+        self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent, which goes on using them."""
+        keep(self._loops)
+        self._loops = {}
+        self._lock = threading.Lock()
+
+    async def _here(self) -> _Loop:
+        """The parts on this event loop, once the tables are known to be there."""
+        if self._closed:
+            raise JournalFailed("the journal was closed")
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            here = _Loop(self._server)
+            with self._lock:
+                for gone in [each for each in self._loops if each.is_closed()]:
+                    del self._loops[gone]
+                self._loops[loop] = here
+            await here.connections.open()
+        if self._digest_key is None:
+            async with here.opening:
+                if self._digest_key is None:
+                    self._digest_key = await _opened(here.connections, create=self._create)
+        return here
+
+    async def _read(self, statement: str, *values: object) -> list[str]:
+        here = await self._here()
+        return [row[0] for row in await here.connections.fetch(statement, *values)]
+
+    async def _one(self, statement: str, *values: object) -> str | None:
+        return next(iter(await self._read(statement, *values)), None)
+
+    async def _page(self, statement: str, *values: object) -> Page:
+        here = await self._here()
+        return [(row[0], row[1]) for row in await here.connections.fetch(statement, *values)]
+
+    async def digest_key(self) -> bytes:
+        """The digest key; makes the tables where there are none."""
+        await self._here()
+        assert self._digest_key is not None  # noqa: S101 - or `_here` had raised
+        return self._digest_key
+
+    async def claim(self, row: Row, digest: str | None, *, durable: bool) -> Claimed:  # noqa: ARG002 - in `row`
+        """Insert a row; see `Store.claim`."""
+        here = await self._here()
+        return await here.claims.ask(Writing(row=row, durable=durable))
+
+    async def save(self, row: Row, *, durable: bool, is_erased: bool = False) -> bool:
+        """Update a row; see `Store.save`."""
+        here = await self._here()
+        return await here.saves.ask(Writing(row=row, durable=durable, is_erased=is_erased))
+
+    async def get(self, scope: str, record_id: str) -> str | None:
+        """A record by its id."""
+        return await self._one(sql.GET, scope, record_id)
+
+    async def find(self, scope: str, keys: Sequence[str]) -> str | None:
+        """The record that holds a key: in plain, and as a digest."""
+        return await self._one(sql.FIND, scope, *keys)
+
+    async def children(self, scope: str, parent: str) -> Sequence[str]:
+        """The records with this parent, by number."""
+        return await self._read(sql.CHILDREN, scope, parent)
+
+    async def alike(self, scope: str, like: tuple[str, str, str]) -> Sequence[str]:
+        """The records whose signature may be this one; see `Store.alike`."""
+        operation, amount, voucher = like
+        statement = sql.alike(amount=amount != UNKNOWN, voucher=voucher != UNKNOWN)
+        known = [each for each in (amount, voucher) if each != UNKNOWN]
+        return await self._read(statement, scope, operation, *known)
+
+    async def owner_of(self, scope: str, charge_id: str) -> str | None:
+        """The id of the record that has a charge."""
+        return await self._one(sql.OWNER_OF, scope, charge_id)
+
+    async def beat(self, owner: str, lease: float) -> bool:
+        """Begin or renew a lease; False when the owner is buried."""
+        return bool(await self._read(sql.BEAT, False, owner, round(lease * 1_000_000)))
+
+    async def is_alive(self, owner: str) -> bool:
+        """True while a lease runs, and its owner is not buried."""
+        return bool(await self._read(sql.IS_ALIVE, owner))
+
+    async def bury(self, owner: str) -> bool:
+        """Bury an owner, known or not; False while its lease runs."""
+        return bool(await self._read(sql.BURY, True, owner))
+
+    async def left(self, scope: str, limit: int) -> Sequence[str]:
+        """The records that are not ended and whose owners' leases do not run, by number."""
+        return await self._read(sql.LEFT, scope, limit)
+
+    async def page(self, wanted: Wanted, after: int) -> Page:
+        """The next records of a history."""
+        orders, keys = list(wanted.orders), list(wanted.keys)
+        statement = sql.page(orders=bool(orders), keys=bool(keys), told=wanted.told)
+        return await self._page(statement, wanted.scope, after, *filter(None, (orders, keys)))
+
+    async def ended_of(self, order_number: str, after: int) -> Page:
+        """The next ended records of an order, in every scope."""
+        return await self._page(sql.ENDED_OF, order_number, after)
+
+    async def unshrunk(self, before: int, after: int) -> Page:
+        """The next ended records that are not shrunk and were changed before a moment."""
+        return await self._page(sql.UNSHRUNK, before, after)
+
+    async def drop(self, before: int) -> int:
+        """Delete ended records that were changed before a moment; how many."""
+        dropped, is_more = 0, True
+        while is_more:
+            count = len(await self._read(sql.DROP, before))
+            dropped, is_more = dropped + count, count == sql.DROPPED
+        return dropped
+
+    async def forget(self) -> None:
+        """Delete owners that are dead for a day, and own nothing that is not ended."""
+        await self._read(sql.FORGET)
+
+    async def aclose(self) -> None:
+        """Close the connections once what was asked for is done; a second call does nothing."""
+        self._closed = True
+        with self._lock:
+            loops, self._loops = self._loops, {}
+        here = asyncio.get_running_loop()
+        for loop, each in loops.items():
+            if loop is here:
+                await each.aclose()
+            elif loop.is_running():  # one that is closed has dropped its connections
+                closing = asyncio.run_coroutine_threadsafe(each.aclose(), loop)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(closing), _PARTING)
+
+
+async def _opened(connections: Connections, *, create: bool) -> bytes:
+    """The digest key of a journal that is there, or is made.
+
+    Raises:
+        JournalFailed: there is none, and it may not be made; or it is of another version.
+    """
+    if not (await connections.fetch(sql.FOUND))[0][0]:
+        if not create:
+            raise JournalFailed(
+                "the tables of the journal are missing: make them by your migrations (their description is "
+                "voucher_async.journals.tables.metadata), or by a journal with create=True; or is "
+                "search_path wrong?"
+            )
+        await connections.transact(_create)
+    rows = await connections.fetch(sql.ABOUT)
+    if not rows:  # made by migrations
+        await connections.fetch(sql.DESCRIBE, os.urandom(32))
+        rows = await connections.fetch(sql.ABOUT)
+    digest_key, major, minor = rows[0]
+    if major != MAJOR:
+        raise JournalFailed(
+            f"the journal's tables are of version {major}.{minor}, this voucher_async knows {MAJOR}.{MINOR}: "
+            "update voucher_async everywhere, then migrate"
+        )
+    return SecretBytes(digest_key)
+
+
+async def _create(connection: Connection) -> None:
+    await connection.execute(sql.LOCK)  # of processes that start at once, each waits for the first
+    for statement in sql.ddl():
+        await connection.execute(statement)

@@ -1,0 +1,239 @@
+"""The statements of the journal in PostgreSQL; each decides in its own WHERE.
+
+Rows come as one array per column. A statement that changes rows first locks them in the order of their ids, or
+inserts them in that of their keys, so that batches of several processes wait for each other in one order.
+
+`synchronous_commit` is set by the statement itself, for its own transaction: `$1` tells whether its caller
+waits until it is on disk. There the strictest setting of the server is kept.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from voucher_async.journals.rows import UNKNOWN
+from voucher_async.journals.tables import MAJOR, MINOR, about, metadata, owners, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "ABOUT",
+    "BEAT",
+    "BURY",
+    "CHILDREN",
+    "CLAIM",
+    "COLUMNS",
+    "DESCRIBE",
+    "DROP",
+    "DROPPED",
+    "ENDED_OF",
+    "FIND",
+    "FORGET",
+    "FOUND",
+    "FREE",
+    "GET",
+    "HELD",
+    "IS_ALIVE",
+    "LEFT",
+    "LOCK",
+    "OWNER_OF",
+    "SAVE",
+    "UNSHRUNK",
+    "alike",
+    "ddl",
+    "page",
+]
+
+_PAGE: Final = 100
+DROPPED: Final = 200
+"""The most rows that are deleted in one short transaction."""
+_DAY: Final = 86_400_000_000  # microseconds
+
+_DIALECT: Final = postgresql.dialect()
+_R: Final = records.name
+_O: Final = owners.name
+
+COLUMNS: Final = tuple(column.name for column in records.c if column.name != "number")
+"""The columns of a row that is written."""
+
+_NAMES: Final = ", ".join(COLUMNS)
+_FIXED: Final = frozenset({"id", "scope", "parent", "key", "key_digest", "holds_key"})
+
+
+def _arrays(first: int, names: Iterable[str] = COLUMNS) -> str:
+    types = {column.name: column.type.compile(_DIALECT) for column in records.c}
+    return ", ".join(f"${number}::{types[name]}[]" for number, name in enumerate(names, first))
+
+
+_MODE: Final = """mode AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', CASE
+        WHEN NOT $1::boolean THEN 'off'
+        WHEN current_setting('synchronous_commit') = 'remote_apply' THEN 'remote_apply'
+        ELSE 'on' END, true))"""
+_NOW: Final = "floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+CLAIM: Final = f"""
+WITH {_MODE}
+INSERT INTO {_R} ({_NAMES})
+SELECT {_NAMES} FROM unnest({_arrays(2)}) AS i ({_NAMES}), mode
+ORDER BY scope, key_digest, id
+ON CONFLICT DO NOTHING
+RETURNING id"""
+"""Insert the rows whose ids, keys and charges nobody has: `durable`, then an array for each of `COLUMNS`."""
+
+HELD: Final = f"""
+SELECT same.record, holder.id, holder.state, holder.record, rival.record, earlier.record
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+    WITH ORDINALITY AS i (id, scope, key, key_digest, charge_id, place)
+LEFT JOIN {_R} AS same ON same.id = i.id
+LEFT JOIN LATERAL (
+    SELECT r.id, r.state, r.record FROM {_R} AS r
+    WHERE r.scope = i.scope AND r.holds_key AND (r.key = i.key OR r.key_digest = i.key_digest)
+    ORDER BY r.number LIMIT 1) AS holder ON true
+LEFT JOIN {_R} AS rival ON rival.scope = i.scope AND rival.charge_id = i.charge_id
+LEFT JOIN LATERAL (
+    SELECT r.record FROM {_R} AS r
+    WHERE same.id IS NOT NULL AND r.scope = i.scope AND r.id <> i.id AND NOT r.holds_key
+        AND (r.key = i.key OR r.key = i.key_digest) AND r.state = 'not done'
+    ORDER BY r.number DESC LIMIT 1) AS earlier ON true
+ORDER BY i.place"""
+"""Tell why claims were not taken: arrays of id, scope, key, its digest, charge."""
+
+FREE: Final = f"""
+WITH {_MODE}, i AS (
+    SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::text[]) AS i ({_NAMES}, holder)
+), locked AS MATERIALIZED (
+    SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.holder
+    WHERE r.holds_key AND r.state = 'not done' ORDER BY r.id FOR UPDATE OF r
+), freed AS (
+    UPDATE {_R} AS r SET holds_key = false FROM locked
+    WHERE r.id = locked.id AND r.holds_key AND r.state = 'not done' RETURNING r.id, r.record
+), taken AS (
+    INSERT INTO {_R} ({_NAMES})
+    SELECT {", ".join(f"i.{name}" for name in COLUMNS)} FROM i JOIN freed ON freed.id = i.holder, mode
+    WHERE (SELECT count(*) FROM freed) > 0
+    ORDER BY i.scope, i.key_digest, i.id
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+SELECT i.id, freed.record, taken.id IS NOT NULL
+FROM i JOIN freed ON freed.id = i.holder LEFT JOIN taken ON taken.id = i.id"""
+"""Give the keys of calls that were not carried out to new rows: as `CLAIM`, then the ids of their holders.
+
+The rows whose holders gave up their keys come back, and whether they were stored. Where one was not, the
+transaction has to be undone.
+"""
+
+SAVE: Final = f"""
+WITH {_MODE}, i AS (
+    SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased), mode
+), locked AS MATERIALIZED (
+    SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.id
+    WHERE r.scope = i.scope AND r.version = i.version - 1 ORDER BY r.id FOR UPDATE OF r
+)
+UPDATE {_R} AS r SET key = CASE WHEN i.erased THEN i.key ELSE r.key END,
+    {", ".join(f"{name} = i.{name}" for name in COLUMNS if name not in _FIXED)}
+FROM i JOIN locked ON locked.id = i.id
+WHERE r.id = i.id AND r.scope = i.scope AND r.version = i.version - 1
+    AND (i.charge_id IS NULL OR NOT EXISTS (
+        SELECT FROM {_R} AS o WHERE o.scope = i.scope AND o.charge_id = i.charge_id AND o.id <> i.id))
+RETURNING r.id"""
+"""Store successors: as `CLAIM`, then whether each is erased. No two may be of one record, or have one charge.
+
+Two processes that give one charge to two records at once violate the index; the later one finds out when it
+asks again.
+"""
+
+GET: Final = f"SELECT record FROM {_R} WHERE scope = $1 AND id = $2"
+FIND: Final = f"""
+SELECT record FROM {_R} WHERE scope = $1 AND holds_key AND (key = $2 OR key_digest = $3)
+ORDER BY number LIMIT 1"""
+CHILDREN: Final = f"SELECT record FROM {_R} WHERE scope = $1 AND parent = $2 ORDER BY number"
+OWNER_OF: Final = f"SELECT id FROM {_R} WHERE scope = $1 AND charge_id = $2"
+LEFT: Final = f"""
+SELECT record FROM {_R} AS r WHERE scope = $1 AND NOT ended AND NOT EXISTS (
+    SELECT FROM {_O} AS o WHERE o.owner = r.owner AND NOT o.buried AND o.lease_ends > {_NOW})
+ORDER BY number LIMIT $2"""
+ENDED_OF: Final = f"""
+SELECT number, record FROM {_R} WHERE order_number = $1 AND ended AND number > $2
+ORDER BY number LIMIT {_PAGE}"""
+UNSHRUNK: Final = f"""
+SELECT number, record FROM {_R} WHERE ended AND NOT shrunk AND changed_at < $1 AND number > $2
+ORDER BY number LIMIT {_PAGE}"""
+
+BEAT: Final = f"""
+WITH {_MODE}
+INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {_NOW} + $3::bigint, false FROM mode
+ON CONFLICT (owner) DO UPDATE SET lease_ends = {_NOW} + $3::bigint WHERE NOT o.buried
+RETURNING true"""
+IS_ALIVE: Final = f"SELECT true FROM {_O} WHERE owner = $1 AND NOT buried AND lease_ends > {_NOW}"
+BURY: Final = f"""
+WITH {_MODE}
+INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {_NOW}, true FROM mode
+ON CONFLICT (owner) DO UPDATE SET buried = true,
+    lease_ends = CASE WHEN o.buried THEN o.lease_ends ELSE {_NOW} END
+WHERE o.buried OR o.lease_ends <= {_NOW}
+RETURNING true"""
+
+DROP: Final = f"""
+WITH old AS MATERIALIZED (
+    SELECT id FROM {_R} WHERE ended AND changed_at < $1 LIMIT {DROPPED} FOR UPDATE SKIP LOCKED
+)
+DELETE FROM {_R} AS r USING old WHERE r.id = old.id AND r.ended AND r.changed_at < $1 RETURNING true"""
+"""Delete some of the ended rows that were changed before a moment; rows that others are changing are left."""
+
+FORGET: Final = f"""
+DELETE FROM {_O} AS o WHERE lease_ends < {_NOW} - {_DAY} AND NOT EXISTS (
+    SELECT FROM {_R} AS r WHERE r.owner = o.owner AND NOT r.ended)"""
+
+LOCK: Final = "SELECT pg_advisory_xact_lock(7865407541293)"  # a number of the journal's own
+FOUND: Final = f"SELECT to_regclass('{about.name}') IS NOT NULL"
+ABOUT: Final = f"SELECT digest_key, major, minor FROM {about.name}"
+DESCRIBE: Final = f"""
+INSERT INTO {about.name} (one, digest_key, major, minor) VALUES (1, $1, {MAJOR}, {MINOR})
+ON CONFLICT DO NOTHING"""
+
+
+@cache
+def alike(*, amount: bool, voucher: bool) -> str:
+    """A search for records with a signature: scope, operation, then the parts of it that are known.
+
+    Args:
+        amount: the amount is known.
+        voucher: the voucher is known.
+    """
+    known = [name for name, is_known in (("like_amount", amount), ("like_voucher", voucher)) if is_known]
+    parts = (f" AND {name} IN (${number}, '{UNKNOWN}')" for number, name in enumerate(known, 3))
+    return f"SELECT record FROM {_R} WHERE scope = $1 AND like_operation = $2{''.join(parts)}"
+
+
+@cache
+def page(*, orders: bool, keys: bool, told: bool | None) -> str:
+    """A page of a history: scope, the number before, then an array for each limit.
+
+    A statement of its own for each kind, as one for all would have a plan for none.
+
+    Args:
+        orders: limits it to orders.
+        keys: limits it to keys.
+        told: limits it to calls that are done, of which a caller was told, or was not.
+    """
+    limits = [name for name, is_one in (("order_number", orders), ("key", keys)) if is_one]
+    parts = [f" AND {name} = ANY (${number}::text[])" for number, name in enumerate(limits, 3)]
+    if told is not None:
+        parts.append(f" AND state = 'done' AND {'' if told else 'NOT '}told")
+    where = f"scope = $1 AND number > $2{''.join(parts)}"
+    return f"SELECT number, record FROM {_R} WHERE {where} ORDER BY number LIMIT {_PAGE}"
+
+
+def ddl() -> Iterator[str]:
+    """The statements that make what is missing of the tables."""
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT))
+        for index in sorted(table.indexes, key=lambda each: str(each.name)):
+            yield str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT))

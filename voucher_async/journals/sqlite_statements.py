@@ -1,0 +1,236 @@
+"""The statements of the journal in SQLite, compiled once."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    ClauseElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    literal_column,
+    select,
+    true,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from voucher_async.journals.tables import about, metadata, owners, records
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+__all__ = [
+    "ABOUT",
+    "ALIVE",
+    "BEAT",
+    "BURIED",
+    "BURY",
+    "CHILDREN",
+    "CLAIM",
+    "DESCRIBE",
+    "DROP",
+    "EARLIER",
+    "ENDED_OF",
+    "FIND",
+    "FORGET",
+    "FREE",
+    "GET",
+    "HOLDER",
+    "LEFT",
+    "OWN",
+    "OWNER_OF",
+    "PAGE",
+    "RIVAL",
+    "SAVE",
+    "SAVE_ERASED",
+    "SCHEMA",
+    "UNSHRUNK",
+    "alike",
+    "history",
+]
+
+PAGE: Final = 256
+"""The most records that one statement reads of a history, or drops."""
+
+_DIALECT: Final = sqlite.dialect(paramstyle="named")
+_c = records.c
+_KEPT: Final = ("id", "scope", "key", "key_digest", "holds_key", "parent")  # by saving a record
+COLUMNS: Final = tuple(column.name for column in records.columns if column.name != "number")
+
+
+def _text(statement: ClauseElement) -> str:
+    """The statement for the driver, its constants (a limit, an offset) in their places."""
+    compiled = statement.compile(dialect=_DIALECT)
+    text = str(compiled).strip()
+    for name, value in (compiled.params or {}).items():
+        if value is not None:
+            text = re.sub(rf":{name}\b", str(int(value)), text)
+    return text
+
+
+def _bind(name: str) -> Any:
+    return bindparam(name)
+
+
+def _one_of(column: ColumnElement[str], *names: str) -> ColumnElement[bool]:
+    return column.in_([bindparam(name) for name in names])
+
+
+def _read(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(_c.record).where(*conditions)
+
+
+_with_key = and_(_c.scope == _bind("scope"), _one_of(_c.key, "key", "digest"))
+_lost = and_(_with_key, ~_c.holds_key, _c.key.is_not(None))
+_runs = and_(owners.c.lease_ends > _bind("now"), ~owners.c.buried)
+_of_charge = and_(_c.scope == _bind("scope"), _c.charge_id == _bind("of_charge"))
+
+# a claim: one statement, unless there is something in its way
+CLAIM: Final = _text(
+    sqlite.insert(records)
+    .from_select(
+        COLUMNS,
+        select(*(_bind(name) for name in COLUMNS)).where(
+            ~exists().where(_c.scope == _bind("scope"), _c.key == _bind("digest"), _c.holds_key)
+        ),
+    )
+    .on_conflict_do_nothing()
+)
+OWN: Final = _text(_read(_c.id == _bind("id")))
+HOLDER: Final = _text(select(_c.id, _c.state, _c.record).where(_with_key, _c.holds_key))
+RIVAL: Final = _text(_read(_of_charge))
+EARLIER: Final = _text(
+    _read(_lost, _c.state == literal_column("'not done'"), _c.id != _bind("id"))
+    .order_by(_c.number.desc())
+    .limit(1)
+)
+FREE: Final = _text(update(records).where(_c.id == _bind("of_id")).values(holds_key=false()))
+
+# binds that are named like a column that is set would be its new value
+_has_rival = exists().where(_of_charge, _c.id != _bind("id")).correlate(None)
+
+
+def _save(*kept: str) -> str:
+    """An update of all columns but some, unless the row has another version or its charge is another's."""
+    is_before = and_(_c.id == _bind("id"), _c.scope == _bind("scope"), _c.version == _bind("of_version"))
+    changes = {name: _bind(name) for name in COLUMNS if name not in kept}
+    return _text(update(records).where(is_before, ~_has_rival).values(changes))
+
+
+SAVE: Final = _save(*_KEPT)
+SAVE_ERASED: Final = _save(*(name for name in _KEPT if name != "key"))
+
+GET: Final = _text(_read(_c.id == _bind("id"), _c.scope == _bind("scope")))
+FIND: Final = _text(_read(_with_key, _c.holds_key))
+CHILDREN: Final = _text(_read(_c.scope == _bind("scope"), _c.parent == _bind("parent")).order_by(_c.number))
+OWNER_OF: Final = _text(select(_c.id).where(_of_charge))
+
+
+@cache
+def alike(*known: str) -> str:
+    """The statement of a look for records with this operation, and these parts or none.
+
+    Args:
+        known: those of `like_amount` and `like_voucher` that are known.
+    """
+    parts = [_c[name].in_([_bind(name), literal_column("''")]) for name in known]
+    return _text(_read(_c.scope == _bind("scope"), _c.like_operation == _bind("like_operation"), *parts))
+
+
+ALIVE: Final = _text(select(owners.c.owner).where(owners.c.owner == _bind("owner"), _runs))
+BURIED: Final = _text(select(owners.c.owner).where(owners.c.owner == _bind("owner"), owners.c.buried))
+
+
+def _upsert(buried: ColumnElement[bool], *unless: ColumnElement[bool]) -> str:
+    new = sqlite.insert(owners).values(owner=_bind("owner"), lease_ends=_bind("ends"), buried=buried)
+    changes = {"lease_ends": new.excluded.lease_ends, "buried": new.excluded.buried}
+    return _text(
+        new.on_conflict_do_update(
+            index_elements=[owners.c.owner], set_=changes, where=and_(~owners.c.buried, *unless)
+        )
+    )
+
+
+BEAT: Final = _upsert(false())
+BURY: Final = _upsert(true(), owners.c.lease_ends <= _bind("ends"))
+FORGET: Final = _text(
+    delete(owners).where(
+        owners.c.lease_ends < _bind("before"), owners.c.owner.not_in(select(_c.owner).where(~_c.ended))
+    )
+)
+LEFT: Final = _text(
+    _read(_c.scope == _bind("scope"), ~_c.ended, _c.owner.not_in(select(owners.c.owner).where(_runs)))
+    .order_by(_c.number)
+    .limit(_bind("limit"))
+)
+
+
+def _page(*conditions: ColumnElement[bool]) -> str:
+    """The next records, by number."""
+    page = select(_c.number, _c.record).where(*conditions, _c.number > _bind("after"))
+    return _text(page.order_by(_c.number).limit(literal_column(str(PAGE))))
+
+
+@cache
+def history(*, has_order: bool, has_key: bool, told: bool | None) -> str:
+    """The statement of a page of a history.
+
+    Args:
+        has_order: it is limited to an order.
+        has_key: it is limited to a key.
+        told: see `Journal.history`.
+    """
+    conditions = [_c.scope == _bind("scope")]
+    if has_order:
+        conditions.append(_one_of(_c.order_number, "order", "order_digest"))
+    if has_key:
+        # each half has an index
+        held = select(_c.number).where(_with_key, _c.holds_key)
+        conditions.append(_c.number.in_(union_all(held, select(_c.number).where(_lost))))
+    if told is not None:
+        conditions += [_c.state == literal_column("'done'"), _c.told if told else ~_c.told]
+    return _page(*conditions)
+
+
+_shrunk_or_not = _c.shrunk.in_([false(), true()])  # what the index begins with
+ENDED_OF: Final = _page(_c.order_number == _bind("order"), _c.ended)
+UNSHRUNK: Final = _page(_c.ended, ~_c.shrunk, _c.changed_at < _bind("before"))
+DROP: Final = _text(
+    delete(records).where(
+        _c.number.in_(
+            select(_c.number)
+            .where(_c.ended, _shrunk_or_not, _c.changed_at < _bind("before"))
+            .limit(literal_column(str(PAGE)))
+        )
+    )
+)
+
+SCHEMA: Final = tuple(
+    _text(each)
+    for table in metadata.sorted_tables
+    for each in (
+        CreateTable(table, if_not_exists=True),
+        *(
+            CreateIndex(index, if_not_exists=True)
+            for index in sorted(table.indexes, key=lambda i: str(i.name))
+        ),
+    )
+)
+DESCRIBE: Final = _text(
+    sqlite.insert(about)
+    .values(
+        one=literal_column("1"), digest_key=_bind("key"), major=_bind("of_major"), minor=_bind("of_minor")
+    )
+    .on_conflict_do_nothing()
+    .inline()
+)
+ABOUT: Final = _text(select(about.c.digest_key, about.c.major, about.c.minor))
