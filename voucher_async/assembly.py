@@ -50,7 +50,7 @@ class Assembly:
         token_store: where tokens are kept; None keeps them in memory.
         hooks: observers.
         voucher_lock: who may use a voucher; None: the journal says so, or a lock of this process.
-        journal: where the records of money calls are; None: in memory.
+        journal: where the records of money calls are, or the URL of a database; None: in memory.
         journal_scope: whose records they are; None: those of this base URL and client id.
         clock: where the time comes from; None: the operating system.
     """
@@ -63,7 +63,7 @@ class Assembly:
         token_store: TokenStore | None,
         hooks: Sequence[object],
         voucher_lock: VoucherLock | None,
-        journal: Journal | None = None,
+        journal: Journal | str | None = None,
         journal_scope: str | None = None,
         clock: Clock | None,
     ) -> None:
@@ -73,6 +73,9 @@ class Assembly:
         if voucher_lock is not None and not callable(getattr(voucher_lock, "hold", None)):
             raise ConfigurationError(f"voucher_lock: {type(voucher_lock).__name__} has no method hold")
         clock = clock or SystemClock()
+        self.own_journal: Journal | None = None
+        if isinstance(journal, str):
+            journal = self.own_journal = _opened(journal, clock)
         listeners = Hooks(hooks)
         self.transport: Transport = _transport(settings, clock, listeners, session)
         self.tokens: TokenProvider = TokenProvider(
@@ -124,6 +127,12 @@ class Assembly:
         )
         token = (await self.transport.send(request, self.transport.deadline())).value
         return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
+
+
+def _opened(url: str, clock: Clock) -> Journal:
+    from voucher_async.journals.sql import SqlJournal  # noqa: PLC0415 - loads SQLAlchemy, where it is wanted
+
+    return SqlJournal(url, clock=clock)
 
 
 def _form(values: dict[str, str]) -> SecretBytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Self, Unpack, cast
 
 from voucher_async.assembly import Assembly
 from voucher_async.cancelling import to_the_end
-from voucher_async.config import Settings, check_wait
+from voucher_async.checks import check_wait
+from voucher_async.config import Settings
 from voucher_async.masking import Variables, conceal, known
 from voucher_async.options import settings_of
 from voucher_async.reconciling import Reconciling
@@ -72,7 +74,8 @@ class VoucherClient(Reconciling):
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: gives turns to the users of a voucher; default: within this process.
         journal: the store of the records of money calls and their idempotency keys, shared by any number
-            of clients; default: in memory, for this client alone.
+            of clients; or the URL of a database that keeps them, such as `sqlite:///vouchers.db`, which the
+            client opens and closes; default: in memory, for this client alone.
         journal_scope: a name for the owner of the keys, for clients with several client ids that serve one
             order together; default: this base URL and client id.
         clock: the source of the time; for tests.
@@ -112,12 +115,14 @@ class VoucherClient(Reconciling):
         token_store: TokenStore | None = None,
         hooks: Sequence[object] = (),
         voucher_lock: VoucherLock | None = None,
-        journal: Journal | None = None,
+        journal: Journal | str | None = None,
         journal_scope: str | None = None,
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
         client_secret = conceal(client_secret)
+        if isinstance(journal, str):
+            journal = conceal(journal)  # a password may be in it
         options: SettingsOptions = {
             "client_id": client_id,
             "client_secret": client_secret,
@@ -160,6 +165,7 @@ class VoucherClient(Reconciling):
         self.charges: Charges = assembly.charges
         self.clients: Clients = assembly.clients
         self._leftovers = assembly.leftovers
+        self._own_journal = assembly.own_journal
 
     @classmethod
     def from_env(
@@ -169,7 +175,8 @@ class VoucherClient(Reconciling):
 
         `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV`,
         `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`,
-        `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT` and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
+        `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_JOURNAL` (a URL) and
+        `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         Args:
             environ: the variables; default: the process's.
@@ -182,13 +189,13 @@ class VoucherClient(Reconciling):
         """
         if "client_secret" in overrides:
             overrides["client_secret"] = conceal(overrides["client_secret"])
-        environ = None if environ is None else Variables(environ)
+        environ = Variables(os.environ if environ is None else environ)
         own: ClientOptions = {
             "session": overrides.pop("session", None),
             "token_store": overrides.pop("token_store", None),
             "hooks": overrides.pop("hooks", ()),
             "voucher_lock": overrides.pop("voucher_lock", None),
-            "journal": overrides.pop("journal", None),
+            "journal": overrides.pop("journal", None) or environ.get("VOUCHER_JOURNAL"),
             "journal_scope": overrides.pop("journal_scope", None),
             "clock": overrides.pop("clock", None),
         }
@@ -342,4 +349,8 @@ class VoucherClient(Reconciling):
                 self._supervisor.close()
                 await self._transport.aclose()
         await self._recovery.end()
-        return await self._supervisor.end()
+        try:
+            return await self._supervisor.end()
+        finally:
+            if self._own_journal is not None:
+                await self._own_journal.aclose()

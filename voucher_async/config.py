@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
 
 import attrs
 
 from voucher_async.addresses import addresses, check_url
+from voucher_async.checks import (
+    LONGEST,
+    check_client_type,
+    check_count,
+    check_format,
+    check_pause,
+    check_scopes,
+    check_seconds,
+    check_share,
+    check_switch,
+    check_text,
+)
 from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, conceals
-from voucher_async.references import format_of
+from voucher_async.variables import ADDRESSES, read_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Environment", "Settings", "SettingsOptions", "Timeout"]
 
 Environment: TypeAlias = Literal["sandbox", "production"]
 
-_ADDRESSES: Final = ("environment", "base_url", "token_url")
-_CLIENT_TYPE_LENGTH = 32
-_LONGEST: Final = 86_400.0  # seconds: dates plus years would leave the calendar
 _SETTLE_FOR: Final = 120.0
-_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
 @attrs.frozen
@@ -44,45 +51,6 @@ class Timeout:
     def __attrs_post_init__(self) -> None:
         for name in ("total", "connect", "read"):
             check_seconds(f"timeout.{name}", getattr(self, name))
-
-
-def check_seconds(name: str, value: object) -> float:
-    """A time span must be a positive number of seconds, and a day at most.
-
-    Raises:
-        ConfigurationError: when it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigurationError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    try:
-        seconds = float(value)
-    except OverflowError:
-        seconds = math.inf
-    if not math.isfinite(seconds) or seconds <= 0:
-        raise ConfigurationError(f"{name} must be a positive number of seconds, got {seconds}")
-    if seconds > _LONGEST:
-        raise ConfigurationError(f"{name} must be at most {_LONGEST:.0f} seconds (a day), got {seconds:g}")
-    return seconds
-
-
-def check_wait(wait: object) -> None:
-    """Check how long closing waits: None, 0 or a time span.
-
-    Raises:
-        ConfigurationError: when it is none of these.
-    """
-    if wait is not None:
-        _check_pause("wait", wait)
-
-
-def _check_pause(name: str, value: object) -> None:
-    """Check a pause between two rounds: 0 for no rounds, or a time span.
-
-    Raises:
-        ConfigurationError: when it is neither.
-    """
-    if isinstance(value, bool) or value != 0:
-        check_seconds(name, value)
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -191,19 +159,19 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         for name in ("client_id", "client_secret"):
-            _check_text(name, getattr(self, name))
+            check_text(name, getattr(self, name))
         check_url("base_url", self.base_url)
         check_url("token_url", self.token_url)
-        _check_switch("trust_env", self.trust_env)
+        check_switch("trust_env", self.trust_env)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "list_lag", "settle_for", "close_wait"):
             check_seconds(name, getattr(self, name))
-        _check_pause("recover_every", self.recover_every)
-        _check_client_type(self.client_type)
-        _check_scopes(self.scopes)
-        _check_format(self.order_number_format)
-        _check_share("brake_at", self.brake_at)
+        check_pause("recover_every", self.recover_every)
+        check_client_type(self.client_type)
+        check_scopes(self.scopes)
+        check_format(self.order_number_format)
+        check_share("brake_at", self.brake_at)
 
     @classmethod
     def make(cls, **options: Unpack[SettingsOptions]) -> Settings:
@@ -219,13 +187,13 @@ class Settings:
         for name in ("client_id", "client_secret"):
             if name not in given:
                 raise ConfigurationError(f"{name} must be a text: both credentials are needed, or settings")
-        base_url, token_url = addresses(*(given.pop(name, None) for name in _ADDRESSES))
+        base_url, token_url = addresses(*(given.pop(name, None) for name in ADDRESSES))
         scopes = given.pop("scopes", None)
         if scopes is not None:
             given["scopes"] = tuple(scopes.split() if isinstance(scopes, str) else scopes)
         if "settle_window" in given:
             window = check_seconds("settle_window", given["settle_window"])
-            given.setdefault("settle_for", min(max(2 * window, _SETTLE_FOR), _LONGEST))
+            given.setdefault("settle_for", min(max(2 * window, _SETTLE_FOR), LONGEST))
         given["timeout"] = to_timeout(given.pop("timeout", None))
         return cls(base_url=base_url, token_url=token_url, **given)
 
@@ -251,7 +219,7 @@ class Settings:
         """
         given = given_options(overrides)
         environ = values = Variables(os.environ if environ is None else environ)
-        read = _read_variables(values, given)
+        read = read_variables(values, given)
         return cls.make(**cast("SettingsOptions", {**read, **given}))
 
 
@@ -271,30 +239,6 @@ def given_options(options: SettingsOptions) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _read_variables(values: Variables, given: Mapping[str, object]) -> dict[str, Any]:
-    """The options that are not given, as far as variables are set for them.
-
-    Raises:
-        ConfigurationError: one is missing or cannot be read.
-    """
-    has_address = "environment" in given or "base_url" in given
-    needed = [name for name in _READERS if name not in given and not (has_address and name in _ADDRESSES)]
-    found = {name: text for name in needed if (text := values.get(_variable(name)))}
-    missing = [_variable(name) for name in ("client_id", "client_secret") if name not in {**found, **given}]
-    if not has_address and "environment" not in found and "base_url" not in found:
-        missing.append("VOUCHER_ENVIRONMENT (or VOUCHER_BASE_URL)")
-    if missing:
-        raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
-    unreadable = [_variable(name) for name, text in found.items() if _has_surrogates(text)]
-    if unreadable:
-        raise ConfigurationError(f"not UTF-8 in the environment: {', '.join(unreadable)}")
-    return {name: _READERS[name](_variable(name), text) for name, text in found.items()}
-
-
-def _variable(name: str) -> str:
-    return f"VOUCHER_{name.upper()}"
-
-
 def to_timeout(timeout: float | Timeout | None) -> Timeout:
     """Make a `Timeout` of a client's `timeout=`: None, the total in seconds, or all three limits.
 
@@ -306,104 +250,3 @@ def to_timeout(timeout: float | Timeout | None) -> Timeout:
     if isinstance(timeout, Timeout):
         return timeout
     return Timeout(total=check_seconds("timeout", timeout))
-
-
-def _to_bool(name: str, text: str) -> bool:
-    word = text.strip().lower()
-    if word not in _YES | _NO:
-        raise ConfigurationError(f"{name} must be one of 1, true, yes, on, 0, false, no and off")
-    return word in _YES
-
-
-def _to_seconds(name: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        raise ConfigurationError(f"{name} must be a number of seconds") from None
-    return check_seconds(name, seconds)
-
-
-def _to_share(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(f"{name} must be a share such as 0.5") from None
-
-
-def _to_pause(name: str, text: str) -> float:
-    return 0.0 if text.strip() == "0" else _to_seconds(name, text)
-
-
-def _as_it_is(_: str, text: str) -> str:
-    return text
-
-
-_READERS: Final[dict[str, Callable[[str, str], Any]]] = {
-    "client_id": _as_it_is,
-    "client_secret": _as_it_is,
-    "environment": _as_it_is,
-    "base_url": _as_it_is,
-    "token_url": _as_it_is,
-    "client_type": _as_it_is,
-    "trust_env": _to_bool,
-    "close_wait": _to_seconds,
-    "settle_window": _to_seconds,
-    "settle_for": _to_seconds,
-    "list_lag": _to_seconds,
-    "brake_at": _to_share,
-    "recover_every": _to_pause,
-    "order_number_format": _as_it_is,
-}
-
-
-def _check_format(text: str | None) -> None:
-    if text is None:
-        return
-    try:
-        format_of(text)
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"order_number_format {error}") from None
-
-
-def _check_share(name: str, value: object) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if value is not None and not (is_number and 0 < cast("float", value) <= 1):
-        raise ConfigurationError(f"{name} must be a share above 0 and at most 1, or None, got {value!r}")
-
-
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or not value or not value.isprintable() or " " in value:
-        raise ConfigurationError(f"{name} must be a text without white space or control characters")
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
-
-
-def _check_switch(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
-
-
-def _check_client_type(client_type: object) -> None:
-    if client_type is None:
-        return
-    if not isinstance(client_type, str) or not 0 < len(client_type) <= _CLIENT_TYPE_LENGTH:
-        raise ConfigurationError(f"client_type must be a text of 1 to {_CLIENT_TYPE_LENGTH} characters")
-    if _has_surrogates(client_type):
-        raise ConfigurationError("client_type must not hold lone surrogates")
-
-
-def _has_surrogates(text: str) -> bool:
-    """True for a text that UTF-8 cannot encode, such as a variable that is not UTF-8."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _check_scopes(scopes: tuple[str, ...] | None) -> None:
-    if scopes is None:
-        return
-    if not scopes:
-        raise ConfigurationError("scopes must name at least one scope, or be None for all")
-    for scope in scopes:
-        _check_text("scopes", scope)

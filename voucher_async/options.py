@@ -27,7 +27,8 @@ class ClientOptions(SettingsOptions, total=False):
         token_store: the store of tokens; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: gives turns to the users of a voucher; default: within this process.
-        journal: the store of the records of money calls; default: in memory.
+        journal: the store of the records of money calls, or the URL of a database that keeps them, such as
+            `sqlite:///vouchers.db`; default: in memory.
         journal_scope: a name for the owner of the keys; default: this base URL and client id.
         clock: the source of the time; for tests.
     """
@@ -36,7 +37,7 @@ class ClientOptions(SettingsOptions, total=False):
     token_store: TokenStore | None
     hooks: Sequence[object]
     voucher_lock: VoucherLock | None
-    journal: Journal | None
+    journal: Journal | str | None
     journal_scope: str | None
     clock: Clock | None
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from voucher_async.config import Settings, Timeout, check_seconds, check_wait, to_timeout
+from voucher_async.checks import check_seconds, check_wait
+from voucher_async.config import Settings, Timeout, to_timeout
 from voucher_async.errors import ConfigurationError
 
 SECRET = "s3cr3t-0f-the-shop"

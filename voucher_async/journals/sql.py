@@ -77,6 +77,11 @@ class SqlJournal:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r})"
 
+    @property
+    def durable(self) -> bool:
+        """True: records outlive the process."""
+        return True
+
     async def digest_key(self) -> bytes:
         """The key that voucher codes are digested with: 32 random bytes."""
         if self._digest_key is None:

@@ -204,7 +204,7 @@ class Ownership:
             state: the state that it is in then.
             proof: the proof, for `NOT_DONE`.
         """
-        await self._renew()  # without a lease of its own, who takes over is dead for others
+        await self.renew()  # without a lease of its own, who takes over is dead for others
         is_own = held.owner == self.owner
         if not is_own and not await ask_journal(self.journal.bury(held.owner)):
             return None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from voucher_async.cancelling import Limits
+from voucher_async.checks import check_seconds
 from voucher_async.clock import Deadline
-from voucher_async.config import check_seconds
 from voucher_async.transport.call import Call
 from voucher_async.transport.kit import TransportKit
 
