@@ -16,8 +16,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 
 from tests.journals.records import begun, charge_of, done, not_done, opened, sent
 from voucher_async import ManualClock, MemoryJournal
-from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
 from voucher_async.payments.journal import Journal
 
 T = TypeVar("T")
