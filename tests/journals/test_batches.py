@@ -47,6 +47,12 @@ class Worker:
         return task
 
 
+async def turns() -> None:
+    """Let what was asked be handed over."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 def threads() -> int:
     return sum(each.name == "batches-of-a-test" for each in threading.enumerate())
 
@@ -63,7 +69,7 @@ async def worker() -> AsyncIterator[Worker]:
 async def gathered(worker: Worker, *items: int) -> asyncio.Future[list[int | BaseException]]:
     """Ask for items while the worker is busy."""
     asked = asyncio.gather(*map(worker.batches.ask, items), return_exceptions=True)
-    await asyncio.sleep(0)
+    await turns()
     return asked
 
 
@@ -75,6 +81,19 @@ async def test_what_is_asked_while_a_batch_runs_is_the_next(worker: Worker) -> N
     assert await first == 0
     assert [len(each) for each in worker.done] == [1, LIMIT, 44]
     assert [item for batch in worker.done for item in batch] == list(range(LIMIT + 45))
+
+
+async def test_what_comes_turn_by_turn_is_one_batch(worker: Worker) -> None:
+    async def ask(number: int) -> int:
+        for _ in range(number):
+            await asyncio.sleep(0)
+        return await worker.batches.ask(number)
+
+    await asyncio.gather(*(ask(number // 2) for number in range(6)))
+    assert worker.done == [[0, 0, 1, 1, 2, 2]]
+    worker.done.clear()
+    await asyncio.gather(*(ask(number) for number in range(100)))
+    assert 100 / 8 <= len(worker.done) < 100  # nobody waits for turns without end
 
 
 async def test_an_item_that_fails_fails_alone(worker: Worker) -> None:
@@ -99,7 +118,7 @@ async def test_a_batch_that_fails_fails_for_each_with_an_error_of_its_own(worker
 async def test_a_caller_that_leaves_takes_its_item_along_and_no_other(worker: Worker) -> None:
     first = await worker.hold()
     tasks = [asyncio.create_task(worker.batches.ask(each)) for each in (1, 2)]
-    await asyncio.sleep(0)
+    await turns()
     for task in (first, tasks[0]):
         task.cancel()
     worker.may.set()
