@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Final
@@ -69,6 +70,12 @@ class Server:
         said = subprocess.run([*command, *options], input=statements, capture_output=True, text=True)
         assert said.returncode == 0, said.stderr
         return said.stdout.strip()
+
+    def wait_for(self, question: str, database: str = "postgres") -> None:
+        """Ask until the answer is yes."""
+        deadline = time.monotonic() + 20
+        while self.run(question, database) != "t":
+            assert time.monotonic() < deadline, question
 
     def start(self) -> None:
         """Start the server again, if it was stopped."""

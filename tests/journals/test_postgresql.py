@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from tests.journals.contract import DurableJournalContract
+from tests.journals.pooler import pooler
 from tests.journals.postgres import Server
 from voucher_async import ManualClock
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.journal import Journal
-
-_NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The server of all tests."""
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    """An empty database, which is found without connections when the test has ended."""
-    name = f"journal_{next(_NUMBERS)}"
-    server.run(f"CREATE DATABASE {name}")
-    yield name
-    server.start()
-    assert server.run(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'") == "0"
-    server.run(f"DROP DATABASE {name} WITH (FORCE)")
-
 
 _FREEZE = """
 CREATE SCHEMA frozen;
@@ -63,14 +42,32 @@ class TestPostgresql(DurableJournalContract):
         return DatabaseClock(server, database)
 
     @pytest.fixture
-    async def journal(self, server: Server, database: str) -> AsyncIterator[Journal]:
-        journal = SqlJournal(server.url(database))
+    async def url(self, clock: ManualClock, server: Server, database: str) -> AsyncIterator[str]:
+        yield server.url(database)
+
+    @pytest.fixture
+    async def journal(self, url: str) -> AsyncIterator[Journal]:
+        journal = SqlJournal(url)
         yield journal
         await journal.aclose()
 
     @pytest.fixture
-    def reopen(self, server: Server, database: str) -> Callable[[], Awaitable[Journal]]:
+    def reopen(self, url: str) -> Callable[[], Awaitable[Journal]]:
         async def reopen() -> Journal:
-            return SqlJournal(server.url(database))
+            return SqlJournal(url)
 
         return reopen
+
+
+class TestBehindAPooler(TestPostgresql):
+    @pytest.fixture(params=[False, True], ids=["refuses settings", "ignores settings"])
+    async def url(
+        self,
+        clock: ManualClock,
+        server: Server,
+        database: str,
+        tmp_path: Path,
+        request: pytest.FixtureRequest,
+    ) -> AsyncIterator[str]:
+        async with pooler(tmp_path, server.socket, database, ignores_settings=request.param) as folder:
+            yield server.url(database, host=str(folder))
