@@ -1,4 +1,4 @@
-"""The journal in memory and the one on sqlite3, asked the same: they answer the same at every step."""
+"""The journal in memory and the one in SQLite, asked the same: they answer the same at every step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import datetime as dt
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -16,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.journals.records import begun, charge_of, done, not_done, opened, sent
-from tests.journals.sqlite import SqliteJournal
 from voucher_async import ManualClock, MemoryJournal
+from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
 from voucher_async.payments.journal import Journal
 
@@ -51,7 +50,7 @@ class Journals(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.folder = tempfile.TemporaryDirectory()
         self.memory = MemoryJournal(self.clock)
-        self.sqlite = SqliteJournal(Path(self.folder.name) / "journal.db", self.clock)
+        self.sqlite = SqlJournal(f"sqlite:///{self.folder.name}/journal.db", clock=self.clock)
         self.memory._digest_key = self.loop.run_until_complete(self.sqlite.digest_key())
 
     def teardown(self) -> None:

@@ -83,7 +83,9 @@ class Server:
         except ValueError:
             parts = None
         if parts is None:
-            raise ConfigurationError("the URL of the journal cannot be read: are its special characters quoted?")
+            raise ConfigurationError(
+                "the URL of the journal cannot be read: are its special characters quoted?"
+            )
         self.pooled: bool = options.pop(_CACHE, "") == "0"
         self._url = conceal(parts._replace(query=urlencode(options)).geturl())
         self.secrets: tuple[str, ...] = tuple(filter(None, (password, conceal(options.get("password")))))
@@ -107,7 +109,9 @@ class Server:
         """
         if not self.pooled:
             try:
-                return await self._connect({"default_transaction_isolation": "read committed", **self._settings})
+                return await self._connect(
+                    {"default_transaction_isolation": "read committed", **self._settings}
+                )
             except _asyncpg.ProtocolViolationError as error:
                 if "startup parameter" not in str(error):
                     raise

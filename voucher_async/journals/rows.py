@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from voucher_async.payments.stored import to_json
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from voucher_async.payments.call import CallRecord, Signature
 
 __all__ = ["UNKNOWN", "Row", "like_of", "microseconds", "row_of"]
@@ -33,7 +34,8 @@ def row_of(record: CallRecord, key_digest: str | None = None) -> Row:
     Raises:
         JournalFailed: it holds a text that cannot be stored.
     """
-    operation, amount, voucher = like_of(record.signature)
+    signature = record.signature
+    operation, amount, voucher = (None, None, None) if signature is None else like_of(signature)
     return {
         "id": record.id,
         "scope": record.scope,
@@ -57,10 +59,8 @@ def row_of(record: CallRecord, key_digest: str | None = None) -> Row:
     }
 
 
-def like_of(signature: Signature | None) -> tuple[str, str, str] | tuple[None, None, None]:
+def like_of(signature: Signature) -> tuple[str, str, str]:
     """Operation, amount and voucher of a signature, where equal amounts are equal texts."""
-    if signature is None:
-        return None, None, None
     amount = UNKNOWN if signature.amount is None else _plain(signature.amount)
     return signature.operation, amount, signature.voucher_id or UNKNOWN
 

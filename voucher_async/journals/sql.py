@@ -131,10 +131,9 @@ class SqlJournal:
     async def alike(self, record: CallRecord) -> Sequence[CallRecord]:
         """Other records that could be taken for this one in a list of charges; see `Journal.alike`."""
         signature = record.signature
-        operation, amount, voucher = like_of(signature)
-        if signature is None or operation is None or not _can_be_stored(record.scope, voucher):
+        if signature is None or not _can_be_stored(record.scope, signature.voucher_id):
             return []
-        found = map(from_json, await self._store.alike(record.scope, (operation, amount, voucher)))
+        found = map(from_json, await self._store.alike(record.scope, like_of(signature)))
         return [
             each
             for each in found
@@ -270,10 +269,10 @@ def _can_be_stored(*texts: str | None) -> bool:
 def _store(address: Address, clock: Clock, *, create: bool, lock_timeout: float) -> Store:
     try:
         if address.dialect == "sqlite":
-            from voucher_async.journals.sqlite import SqliteStore
+            from voucher_async.journals.sqlite import SqliteStore  # noqa: PLC0415 - it needs an extra
 
             return SqliteStore(address.place, clock, create=create, lock_timeout=lock_timeout)
-        from voucher_async.journals.postgresql import PostgresqlStore
+        from voucher_async.journals.postgresql import PostgresqlStore  # noqa: PLC0415 - as above
 
         return PostgresqlStore(address.place, create=create, lock_timeout=lock_timeout)
     except ModuleNotFoundError as error:

@@ -56,7 +56,9 @@ class SqliteStore:
     async def claim(self, row: Row, digest: str | None, *, durable: bool) -> Claimed:
         """Insert a row; see `Store.claim`."""
         given = {**row, "digest": digest, "of_charge": row["charge_id"]}
-        claimed: Claimed = await self.batches.ask(Work(lambda db: _claim(db, given), True, durable))
+        claimed: Claimed = await self.batches.ask(
+            Work(lambda db: _claim(db, given), writes=True, durable=durable)
+        )
         return claimed
 
     async def save(self, row: Row, *, durable: bool, is_erased: bool = False) -> bool:
@@ -104,7 +106,7 @@ class SqliteStore:
             is_new = db.execute(statements.BURY, given).rowcount == 1
             return is_new or db.execute(statements.BURIED, given).fetchone() is not None
 
-        buried: bool = await self.batches.ask(Work(run, True))
+        buried: bool = await self.batches.ask(Work(run, writes=True))
         return buried
 
     async def left(self, scope: str, limit: int) -> Sequence[str]:
@@ -148,7 +150,7 @@ class SqliteStore:
     async def _changed(self, statement: str, given: dict[str, Any], *, durable: bool = False) -> int:
         """How many rows a statement has changed."""
         count: int = await self.batches.ask(
-            Work(lambda db: db.execute(statement, given).rowcount, True, durable)
+            Work(lambda db: db.execute(statement, given).rowcount, writes=True, durable=durable)
         )
         return count
 

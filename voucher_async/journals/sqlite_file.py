@@ -1,8 +1,8 @@
 """The file of a journal in SQLite: opened, checked, and written in transactions of many operations.
 
 Forks. SQLite must not be carried over a fork: a child with a copy of an open connection takes the parent's
-locks for its own, so that the parent may delete a log that the child still writes to. The connection is closed
-before a fork therefore, once the transaction that runs is over, and both processes open one anew.
+locks for its own, so that the parent may delete a log that the child still writes to. Therefore the
+connection is closed before a fork, once the transaction that runs is over, and both processes open one anew.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ADVICE: Final = {
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; its folder must exist, and this user must be allowed to "
     "write to it",
     sqlite3.SQLITE_NOTADB: "it is no SQLite database; name another file",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup, and set look_before_charge=True for a day",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup",
     sqlite3.SQLITE_IOERR: "the disk failed to read or write it ({name}); look at the system's log",
 }
 # the errors of one statement; each other one is the file's, and ends the transaction
