@@ -1,4 +1,4 @@
-"""A PostgreSQL server; and the asserts of the contract explain themselves, although no file of it is collected."""
+"""A PostgreSQL server; and asserts that explain themselves in files of which none is collected."""
 
 from __future__ import annotations
 

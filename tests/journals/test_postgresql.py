@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -9,31 +10,11 @@ import pytest
 
 from tests.journals.contract import DurableJournalContract
 from tests.journals.pooler import pooler
-from tests.journals.postgres import Server
+from tests.journals.postgres import DatabaseClock, Server
+from tests.journals.racing import share
 from voucher_async import ManualClock
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.journal import Journal
-
-_FREEZE = """
-CREATE SCHEMA frozen;
-CREATE TABLE frozen.clock (now timestamptz NOT NULL);
-INSERT INTO frozen.clock VALUES (now());
-CREATE FUNCTION frozen.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT now FROM frozen.clock';
-ALTER DATABASE {database} SET search_path = frozen, pg_catalog;
-"""
-
-
-class DatabaseClock(ManualClock):
-    """A clock that the database has, too: there it has the name of the one that the journal asks."""
-
-    def __init__(self, server: Server, database: str) -> None:
-        super().__init__()
-        self._server, self._database = server, database
-        server.run(_FREEZE.format(database=database), database)
-
-    def advance(self, seconds: float) -> None:
-        super().advance(seconds)
-        self._server.run(f"UPDATE frozen.clock SET now = now + interval '{seconds} s'", self._database)
 
 
 class TestPostgresql(DurableJournalContract):
@@ -42,8 +23,8 @@ class TestPostgresql(DurableJournalContract):
         return DatabaseClock(server, database)
 
     @pytest.fixture
-    async def url(self, clock: ManualClock, server: Server, database: str) -> AsyncIterator[str]:
-        yield server.url(database)
+    def url(self, clock: ManualClock, server: Server, database: str) -> str:
+        return server.url(database)
 
     @pytest.fixture
     async def journal(self, url: str) -> AsyncIterator[Journal]:
@@ -61,7 +42,7 @@ class TestPostgresql(DurableJournalContract):
 
 class TestBehindAPooler(TestPostgresql):
     @pytest.fixture(params=[False, True], ids=["refuses settings", "ignores settings"])
-    async def url(
+    async def url(  # type: ignore[override]
         self,
         clock: ManualClock,
         server: Server,
@@ -71,3 +52,17 @@ class TestBehindAPooler(TestPostgresql):
     ) -> AsyncIterator[str]:
         async with pooler(tmp_path, server.socket, database, ignores_settings=request.param) as folder:
             yield server.url(database, host=str(folder))
+
+
+async def test_processes_share_a_journal_and_none_has_to_be_stopped(
+    server: Server, database: str, root: Path
+) -> None:
+    await share(server.url(database), root)
+    assert server.run(f"SELECT deadlocks FROM pg_stat_database WHERE datname = '{database}'") == "0"
+
+
+async def test_workers_that_start_at_once_make_one_journal(server: Server, database: str) -> None:
+    journals = [SqlJournal(server.url(database)) for _ in range(6)]
+    keys = await asyncio.gather(*(each.digest_key() for each in journals))
+    assert len(set(keys)) == 1
+    await asyncio.gather(*(each.aclose() for each in journals))

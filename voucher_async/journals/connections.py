@@ -109,7 +109,9 @@ class Server:
         """
         if not self.pooled:
             try:
-                made = await self._connect({"default_transaction_isolation": "read committed", **self._settings})
+                made = await self._connect(
+                    {"default_transaction_isolation": "read committed", **self._settings}
+                )
             except _asyncpg.ProtocolViolationError as error:
                 if "startup parameter" not in str(error):
                     raise
