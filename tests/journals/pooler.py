@@ -12,7 +12,7 @@ import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-__all__ = ["pooler"]
+__all__ = ["Pooler", "pooler"]
 
 _CONNECTIONS = 3
 _TRACKED = {"user", "database", "client_encoding", "application_name"}
@@ -37,9 +37,19 @@ def _refusal(name: str) -> bytes:
     return b"E" + struct.pack("!I", len(said) + 4) + said
 
 
-class _Pooler:
-    def __init__(self, socket: Path, database: str, *, ignores_settings: bool) -> None:
+class Pooler:
+    """A pooler.
+
+    Attributes:
+        folder: where it listens.
+        is_silent: it answers nobody.
+        loses_commits: it loses the server's answers to COMMIT, and the clients that wait for them.
+    """
+
+    def __init__(self, folder: Path, socket: Path, database: str, *, ignores_settings: bool) -> None:
+        self.folder = folder
         self._path, self._database, self._ignores = socket / ".s.PGSQL.5432", database, ignores_settings
+        self.loses_commits = self.is_silent = False
         self._idle: asyncio.Queue[_Streams] = asyncio.Queue()
         self._greeting = b""
         self._clients: set[asyncio.Task[None]] = set()
@@ -62,6 +72,8 @@ class _Pooler:
             names = set(filter(None, await _read_startup(reader))) - _TRACKED
             if names and not self._ignores:
                 writer.write(_refusal(names.pop()))
+            elif self.is_silent:
+                await reader.read()
             else:
                 writer.write(self._greeting)
                 await self._converse(reader, writer)
@@ -90,9 +102,12 @@ class _Pooler:
         message = b""
         while message[:1] != b"Z" or message[-1:] != b"I":
             message = await _read(server[0])
+            if self.loses_commits and message[5:] == b"COMMIT\0":
+                writer.close()
             if message[:1] == b"Z" and message[-1:] == b"I":
                 self._idle.put_nowait(server)
-            writer.write(message)
+            if not (writer.is_closing() or self.is_silent):
+                writer.write(message)
 
     async def aclose(self) -> None:
         for task in self._clients:
@@ -107,8 +122,8 @@ class _Pooler:
 @contextlib.asynccontextmanager
 async def pooler(
     folder: Path, socket: Path, database: str, *, ignores_settings: bool = False
-) -> AsyncIterator[Path]:
-    """Run a pooler; the folder of its socket.
+) -> AsyncIterator[Pooler]:
+    """Run a pooler.
 
     Args:
         folder: where it listens.
@@ -116,12 +131,12 @@ async def pooler(
         database: the database that it leads to.
         ignores_settings: it takes settings in the first message, and does nothing about them.
     """
-    made = _Pooler(socket, database, ignores_settings=ignores_settings)
+    made = Pooler(folder, socket, database, ignores_settings=ignores_settings)
     for _ in range(_CONNECTIONS):
         await made.connect()
     listening = await asyncio.start_unix_server(made.serve, folder / ".s.PGSQL.5432")
     try:
-        yield folder
+        yield made
     finally:
         listening.close()
         await made.aclose()

