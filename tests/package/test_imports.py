@@ -13,6 +13,7 @@ import voucher_async
 
 OPTIONAL = {
     *("fastapi", "starlette", "uvicorn", "httpx", "redis", "opentelemetry", "pydantic"),
+    *("sqlalchemy", "asyncpg", "sqlite3"),
     *("pytest", "pytest_asyncio", "hypothesis", "aioresponses", "yaml", "ruff", "codegen"),
 }
 NOT_AT_IMPORT = {"testing", "cli", "__main__", "integrations"}

@@ -5,7 +5,7 @@ may wait for a server that hangs. Here a connection whose statement failed is dr
 
 A connection pooler such as pgbouncer may hand the server's connection to somebody else after each
 transaction. It refuses settings in the first message: then every statement has a transaction of its own that
-begins with them, and none is prepared under a name.
+begins with them, and none is prepared under a name. So it is with one that takes and ignores them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _STALE: Final = 60.0  # seconds unused, after which a firewall may have forgotte
 _PARTING: Final = 1.0  # seconds
 _TRIES: Final = 10
 _AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock: nothing was stored
-_UNPREPARED: Final = frozenset({"26000", "42P05"})  # a prepared statement is another session's
 _CACHE: Final = "statement_cache_size"
 
 _asyncpg: Final[Any] = asyncpg
@@ -83,14 +82,17 @@ class Server:
         except ValueError:
             parts = None
         if parts is None:
-            raise ConfigurationError("the URL of the journal cannot be read: are its special characters quoted?")
+            raise ConfigurationError(
+                "the URL of the journal cannot be read: are its special characters quoted?"
+            )
         self.pooled: bool = options.pop(_CACHE, "") == "0"
         self._url = conceal(parts._replace(query=urlencode(options)).geturl())
         self.secrets: tuple[str, ...] = tuple(filter(None, (password, conceal(options.get("password")))))
         self.limit: float = lock_timeout + 2 * _SPARE
         self._settings = {
             "lock_timeout": str(round(lock_timeout * 1000)),
-            "statement_timeout": str(round((lock_timeout + _SPARE) * 1000)),
+            # an odd number, by which a pooler's own setting is told from it
+            "statement_timeout": str(round((lock_timeout + _SPARE) * 1000) + 7),
         }
 
     @property
@@ -107,12 +109,31 @@ class Server:
         """
         if not self.pooled:
             try:
-                return await self._connect({"default_transaction_isolation": "read committed", **self._settings})
+                made = await self._connect(
+                    {"default_transaction_isolation": "read committed", **self._settings}
+                )
             except _asyncpg.ProtocolViolationError as error:
                 if "startup parameter" not in str(error):
                     raise
+            else:
+                if await self._keeps_settings(made):
+                    return made
             self.pooled = True
         return await self._connect({}, statement_cache_size=0)
+
+    async def _keeps_settings(self, made: Connection) -> bool:
+        """Tell a pooler that ignores settings: there a statement's name may be that of somebody else's."""
+        milliseconds = self._settings["statement_timeout"]
+        question = f"current_setting('statement_timeout')::interval = interval '{milliseconds} ms'"
+        try:
+            await made.execute(f"SELECT 1 / ({question})::int")  # in the simple protocol, which has no names
+        except _asyncpg.DivisionByZeroError:
+            made.terminate()
+            return False
+        except BaseException:
+            made.terminate()
+            raise
+        return True
 
     async def _connect(self, settings: dict[str, str], **options: Any) -> Connection:
         settings = {"application_name": "voucher_async", **settings}
@@ -189,10 +210,7 @@ class Connections:
                 raise
             except Exception as error:  # noqa: BLE001 - what breaks in a driver can be anything
                 failure = refusal(error, self._server.secrets)
-            if failure.code in _UNPREPARED and not self._server.pooled:
-                self._server.pooled = True
-                self.drop()
-            elif failure.code not in _AGAIN:
+            if failure.code not in _AGAIN:
                 break
         # raised out here, not from asyncpg's error, whose frames show the password
         raise failure

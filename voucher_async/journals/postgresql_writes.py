@@ -22,7 +22,9 @@ __all__ = ["Writes", "Writing"]
 R = TypeVar("R")
 
 _TRIES: Final = 20
-_OF_A_ROW: Final = frozenset({"22", "23", "54"})  # classes of errors that one row makes: value, constraint, size
+_OF_A_ROW: Final = frozenset(
+    {"22", "23", "54"}
+)  # classes of errors that one row makes: value, constraint, size
 _TAKEN: Final = "23505"
 _NOT_DONE: Final = "not done"
 
@@ -85,11 +87,15 @@ class Writes:
         results: dict[Writing, Claimed] = {}
         free: list[tuple[Writing, str]] = []
         names = ("id", "scope", "key", "key_digest", "charge_id")
-        rows = await self._connections.fetch(sql.HELD, *([each.row[name] for each in asked] for name in names))
+        rows = await self._connections.fetch(
+            sql.HELD, *([each.row[name] for each in asked] for name in names)
+        )
         for each, (same, holder, state, held, rival, earlier) in zip(asked, rows, strict=True):
             if same is not None:
                 won = same == each.row["record"]
-                results[each] = Claimed(won=won, holder=None if won else same, earlier=earlier if won else None)
+                results[each] = Claimed(
+                    won=won, holder=None if won else same, earlier=earlier if won else None
+                )
             elif held is not None and state != _NOT_DONE:
                 results[each] = Claimed(won=False, holder=held)
             elif rival is not None:

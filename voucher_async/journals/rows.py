@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from voucher_async.payments.stored import to_json
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from voucher_async.payments.call import CallRecord, Signature
 
 __all__ = ["UNKNOWN", "Row", "like_of", "microseconds", "row_of"]

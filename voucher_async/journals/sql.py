@@ -274,10 +274,10 @@ def _can_be_stored(*texts: str | None) -> bool:
 def _store(address: Address, clock: Clock, *, create: bool, lock_timeout: float) -> Store:
     try:
         if address.dialect == "sqlite":
-            from voucher_async.journals.sqlite import SqliteStore
+            from voucher_async.journals.sqlite import SqliteStore  # noqa: PLC0415 - it needs an extra
 
             return SqliteStore(address.place, clock, create=create, lock_timeout=lock_timeout)
-        from voucher_async.journals.postgresql import PostgresqlStore
+        from voucher_async.journals.postgresql import PostgresqlStore  # noqa: PLC0415 - as above
 
         return PostgresqlStore(address.place, create=create, lock_timeout=lock_timeout)
     except ModuleNotFoundError as error:

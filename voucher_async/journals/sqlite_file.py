@@ -1,8 +1,8 @@
 """The file of a journal in SQLite: opened, checked, and written in transactions of many operations.
 
 Forks. SQLite must not be carried over a fork: a child with a copy of an open connection takes the parent's
-locks for its own, so that the parent may delete a log that the child still writes to. Therefore the connection is
-closed before a fork, once the transaction that runs is over, and both processes open one anew.
+locks for its own, so that the parent may delete a log that the child still writes to. Therefore the
+connection is closed before a fork, once the transaction that runs is over, and both processes open one anew.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import (
     ClauseElement,
@@ -67,18 +67,27 @@ _KEPT: Final = ("id", "scope", "key", "key_digest", "holds_key", "parent")  # by
 COLUMNS: Final = tuple(column.name for column in records.columns if column.name != "number")
 
 
-def _text(statement: ClauseElement) -> str:
-    """The statement for the driver, its constants (a limit, an offset) in their places."""
+def _text(statement: ClauseElement, by: str | None = None) -> str:
+    """The statement for the driver, its constants (a limit, an offset) in their places.
+
+    Args:
+        statement: the statement.
+        by: the index of `records` to search, where SQLite would take one that gives the order before one
+            that finds; an empty text for their numbers.
+    """
     compiled = statement.compile(dialect=_DIALECT)
     text = str(compiled).strip()
     for name, value in (compiled.params or {}).items():
         if value is not None:
             text = re.sub(rf":{name}\b", str(int(value)), text)
-    return text
+    if by is None:
+        return text
+    choice = f"INDEXED BY {records.name}_{by}" if by else "NOT INDEXED"
+    return text.replace(f"FROM {records.name}", f"FROM {records.name} {choice}", 1)
 
 
 def _bind(name: str) -> Any:
-    return bindparam(name)
+    return cast("Any", bindparam(name))
 
 
 def _one_of(column: ColumnElement[str], *names: str) -> ColumnElement[bool]:
@@ -96,14 +105,7 @@ _of_charge = and_(_c.scope == _bind("scope"), _c.charge_id == _bind("of_charge")
 
 # a claim: one statement, unless there is something in its way
 CLAIM: Final = _text(
-    sqlite.insert(records)
-    .from_select(
-        COLUMNS,
-        select(*(_bind(name) for name in COLUMNS)).where(
-            ~exists().where(_c.scope == _bind("scope"), _c.key == _bind("digest"), _c.holds_key)
-        ),
-    )
-    .on_conflict_do_nothing()
+    sqlite.insert(records).values({name: _bind(name) for name in COLUMNS}).on_conflict_do_nothing().inline()
 )
 OWN: Final = _text(_read(_c.id == _bind("id")))
 HOLDER: Final = _text(select(_c.id, _c.state, _c.record).where(_with_key, _c.holds_key))
@@ -111,7 +113,8 @@ RIVAL: Final = _text(_read(_of_charge))
 EARLIER: Final = _text(
     _read(_lost, _c.state == literal_column("'not done'"), _c.id != _bind("id"))
     .order_by(_c.number.desc())
-    .limit(1)
+    .limit(1),
+    by="lost_key",
 )
 FREE: Final = _text(update(records).where(_c.id == _bind("of_id")).values(holds_key=false()))
 
@@ -170,14 +173,15 @@ FORGET: Final = _text(
 LEFT: Final = _text(
     _read(_c.scope == _bind("scope"), ~_c.ended, _c.owner.not_in(select(owners.c.owner).where(_runs)))
     .order_by(_c.number)
-    .limit(_bind("limit"))
+    .limit(_bind("limit")),
+    by="live",
 )
 
 
-def _page(*conditions: ColumnElement[bool]) -> str:
+def _page(*conditions: ColumnElement[bool], by: str) -> str:
     """The next records, by number."""
     page = select(_c.number, _c.record).where(*conditions, _c.number > _bind("after"))
-    return _text(page.order_by(_c.number).limit(literal_column(str(PAGE))))
+    return _text(page.order_by(_c.number).limit(literal_column(str(PAGE))), by)
 
 
 @cache
@@ -198,12 +202,27 @@ def history(*, has_order: bool, has_key: bool, told: bool | None) -> str:
         conditions.append(_c.number.in_(union_all(held, select(_c.number).where(_lost))))
     if told is not None:
         conditions += [_c.state == literal_column("'done'"), _c.told if told else ~_c.told]
-    return _page(*conditions)
+    by = "untold" if told is False else "history"
+    if has_order or has_key:
+        by = "order" if has_order else ""
+    return _page(*conditions, by=by)
 
 
 _shrunk_or_not = _c.shrunk.in_([false(), true()])  # what the index begins with
-ENDED_OF: Final = _page(_c.order_number == _bind("order"), _c.ended)
-UNSHRUNK: Final = _page(_c.ended, ~_c.shrunk, _c.changed_at < _bind("before"))
+ENDED_OF: Final = _page(_c.order_number == _bind("order"), _c.ended, by="order")
+UNSHRUNK: Final = _text(
+    select(_c.number, _c.record)
+    .where(
+        # numbers alone are sorted, not records
+        _c.number.in_(
+            select(_c.number)
+            .where(_c.ended, ~_c.shrunk, _c.changed_at < _bind("before"), _c.number > _bind("after"))
+            .order_by(_c.number)
+            .limit(literal_column(str(PAGE)))
+        )
+    )
+    .order_by(_c.number)
+)
 DROP: Final = _text(
     delete(records).where(
         _c.number.in_(
@@ -214,16 +233,13 @@ DROP: Final = _text(
     )
 )
 
-SCHEMA: Final = tuple(
-    _text(each)
-    for table in metadata.sorted_tables
-    for each in (
-        CreateTable(table, if_not_exists=True),
-        *(
-            CreateIndex(index, if_not_exists=True)
-            for index in sorted(table.indexes, key=lambda i: str(i.name))
-        ),
-    )
+_tables: Final = metadata.sorted_tables
+_indexes: Final = sorted(
+    (index for table in _tables for index in table.indexes), key=lambda each: str(each.name)
+)
+SCHEMA: Final = (
+    *(_text(CreateTable(table, if_not_exists=True)) for table in _tables),
+    *(_text(CreateIndex(index, if_not_exists=True)) for index in _indexes),
 )
 DESCRIBE: Final = _text(
     sqlite.insert(about)
