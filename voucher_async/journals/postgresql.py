@@ -17,6 +17,7 @@ from voucher_async.forks import keep, renew_in_children
 from voucher_async.journals import postgresql_statements as sql
 from voucher_async.journals.connections import Connection, Connections, Server
 from voucher_async.journals.lanes import Lane
+from voucher_async.journals.postgresql_turns import FORGET_PLACES, Place, Places
 from voucher_async.journals.postgresql_writes import Writes, Writing
 from voucher_async.journals.rows import UNKNOWN
 from voucher_async.journals.tables import MAJOR, MINOR
@@ -41,11 +42,16 @@ class _Loop:
         writes = Writes(self.connections)
         self.claims = Lane(writes.claim)
         self.saves = Lane(writes.save)
+        places = Places(self.connections)
+        self.lining_up = Lane(places.line_up)
+        self.leaving = Lane(places.leave)
         self.opening = asyncio.Lock()
 
     async def aclose(self) -> None:
         await self.claims.end()
         await self.saves.end()
+        await self.lining_up.end()
+        await self.leaving.end()
         await self.connections.aclose()
 
 
@@ -157,6 +163,16 @@ class PostgresqlStore:
         """Bury an owner, known or not; False while its lease runs."""
         return bool(await self._read(sql.BURY, True, owner))
 
+    async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
+        """Take or keep a place in the line for a turn; how many are ahead."""
+        here = await self._here()
+        return await here.lining_up.ask(Place(turn=turn, ticket=ticket, owner=owner, lease=lease))
+
+    async def leave_line(self, turn: str, ticket: str) -> None:
+        """Give a place back, and drop those of the line that have lapsed."""
+        here = await self._here()
+        await here.leaving.ask(Place(turn=turn, ticket=ticket))
+
     async def left(self, scope: str, limit: int) -> Sequence[str]:
         """The records that are not ended and whose owners' leases do not run, by number."""
         return await self._read(sql.LEFT, scope, limit)
@@ -184,8 +200,9 @@ class PostgresqlStore:
         return dropped
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day, and own nothing that is not ended."""
+        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed."""
         await self._read(sql.FORGET)
+        await self._read(FORGET_PLACES)
 
     async def aclose(self) -> None:
         """Close the connections once what was asked for is done; a second call does nothing."""

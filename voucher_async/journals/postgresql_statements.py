@@ -41,6 +41,8 @@ __all__ = [
     "IS_ALIVE",
     "LEFT",
     "LOCK",
+    "MODE",
+    "NOW",
     "OWNER_OF",
     "SAVE",
     "UNSHRUNK",
@@ -70,15 +72,15 @@ def _arrays(first: int, names: Iterable[str] = COLUMNS) -> str:
     return ", ".join(f"${number}::{types[name]}[]" for number, name in enumerate(names, first))
 
 
-_MODE: Final = """mode AS MATERIALIZED (
+MODE: Final = """mode AS MATERIALIZED (
     SELECT set_config('synchronous_commit', CASE
         WHEN NOT $1::boolean THEN 'off'
         WHEN current_setting('synchronous_commit') = 'remote_apply' THEN 'remote_apply'
         ELSE 'on' END, true))"""
-_NOW: Final = "floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+NOW: Final = "floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 CLAIM: Final = f"""
-WITH {_MODE}
+WITH {MODE}
 INSERT INTO {_R} ({_NAMES})
 SELECT {_NAMES} FROM unnest({_arrays(2)}) AS i ({_NAMES}), mode
 ORDER BY scope, key_digest, id
@@ -105,7 +107,7 @@ ORDER BY i.place"""
 """Tell why claims were not taken: arrays of id, scope, key, its digest, charge."""
 
 FREE: Final = f"""
-WITH {_MODE}, i AS (
+WITH {MODE}, i AS (
     SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::text[]) AS i ({_NAMES}, holder)
 ), locked AS MATERIALIZED (
     SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.holder
@@ -130,7 +132,7 @@ transaction has to be undone.
 """
 
 SAVE: Final = f"""
-WITH {_MODE}, i AS (
+WITH {MODE}, i AS (
     SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased), mode
 ), locked AS MATERIALIZED (
     SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.id
@@ -157,7 +159,7 @@ CHILDREN: Final = f"SELECT record FROM {_R} WHERE scope = $1 AND parent = $2 ORD
 OWNER_OF: Final = f"SELECT id FROM {_R} WHERE scope = $1 AND charge_id = $2"
 LEFT: Final = f"""
 SELECT record FROM {_R} AS r WHERE scope = $1 AND NOT ended AND NOT EXISTS (
-    SELECT FROM {_O} AS o WHERE o.owner = r.owner AND NOT o.buried AND o.lease_ends > {_NOW})
+    SELECT FROM {_O} AS o WHERE o.owner = r.owner AND NOT o.buried AND o.lease_ends > {NOW})
 ORDER BY number LIMIT $2"""
 ENDED_OF: Final = f"""
 SELECT number, record FROM {_R} WHERE order_number = $1 AND ended AND number > $2
@@ -167,17 +169,17 @@ SELECT number, record FROM {_R} WHERE ended AND NOT shrunk AND changed_at < $1 A
 ORDER BY number LIMIT {_PAGE}"""
 
 BEAT: Final = f"""
-WITH {_MODE}
-INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {_NOW} + $3::bigint, false FROM mode
-ON CONFLICT (owner) DO UPDATE SET lease_ends = {_NOW} + $3::bigint WHERE NOT o.buried
+WITH {MODE}
+INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {NOW} + $3::bigint, false FROM mode
+ON CONFLICT (owner) DO UPDATE SET lease_ends = {NOW} + $3::bigint WHERE NOT o.buried
 RETURNING true"""
-IS_ALIVE: Final = f"SELECT true FROM {_O} WHERE owner = $1 AND NOT buried AND lease_ends > {_NOW}"
+IS_ALIVE: Final = f"SELECT true FROM {_O} WHERE owner = $1 AND NOT buried AND lease_ends > {NOW}"
 BURY: Final = f"""
-WITH {_MODE}
-INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {_NOW}, true FROM mode
+WITH {MODE}
+INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {NOW}, true FROM mode
 ON CONFLICT (owner) DO UPDATE SET buried = true,
-    lease_ends = CASE WHEN o.buried THEN o.lease_ends ELSE {_NOW} END
-WHERE o.buried OR o.lease_ends <= {_NOW}
+    lease_ends = CASE WHEN o.buried THEN o.lease_ends ELSE {NOW} END
+WHERE o.buried OR o.lease_ends <= {NOW}
 RETURNING true"""
 
 DROP: Final = f"""
@@ -188,7 +190,7 @@ DELETE FROM {_R} AS r USING old WHERE r.id = old.id AND r.ended AND r.changed_at
 """Delete some of the ended rows that were changed before a moment; rows that others are changing are left."""
 
 FORGET: Final = f"""
-DELETE FROM {_O} AS o WHERE lease_ends < {_NOW} - {_DAY} AND NOT EXISTS (
+DELETE FROM {_O} AS o WHERE lease_ends < {NOW} - {_DAY} AND NOT EXISTS (
     SELECT FROM {_R} AS r WHERE r.owner = o.owner AND NOT r.ended)"""
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(7865407541293)"  # a number of the journal's own

@@ -161,6 +161,14 @@ class SqlJournal:
         """Declare an owner dead whose lease is over; False when it runs."""
         return await self._store.bury(owner)
 
+    async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
+        """Take a place in the line for a turn, or stay there; see `Line.line_up`."""
+        return await self._store.line_up(turn, ticket, owner, lease)
+
+    async def leave_line(self, turn: str, ticket: str) -> None:
+        """Give a turn or a place in the line back."""
+        await self._store.leave_line(turn, ticket)
+
     async def left(self, scope: str, limit: int = 100) -> Sequence[CallRecord]:
         """Records that are not ended and whose owners' leases do not run, the oldest first."""
         return list(map(from_json, await self._store.left(scope, limit)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from voucher_async.journals import sqlite_statements as statements
+from voucher_async.journals import sqlite_turns as lines
 from voucher_async.journals.batches import Batches
 from voucher_async.journals.rows import UNKNOWN, microseconds
 from voucher_async.journals.sqlite_file import SqliteFile, Work
@@ -109,6 +110,20 @@ class SqliteStore:
         buried: bool = await self.batches.ask(Work(run, writes=True))
         return buried
 
+    async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
+        """Take or keep a place in the line for a turn; how many are ahead."""
+        now, seconds = self._now(), round(lease * _SECOND)
+        given = {"turn": turn, "ticket": ticket, "owner": owner, "now": now}
+        given |= {"lapses_at": now + seconds, "due": now + seconds // 2}
+        count: int | None = await self.batches.ask(Work(lambda db: lines.ahead(db, given)))
+        if count is None:
+            count = await self.batches.ask(Work(lambda db: lines.take(db, given), writes=True))
+        return count
+
+    async def leave_line(self, turn: str, ticket: str) -> None:
+        """Give a place back, and drop those of the line that have lapsed."""
+        await self._changed(lines.LEAVE, {"turn": turn, "ticket": ticket, "now": self._now()})
+
     async def left(self, scope: str, limit: int) -> Sequence[str]:
         """The records that are not ended and whose owners' leases do not run, by number."""
         return await self._texts(statements.LEFT, scope=scope, now=self._now(), limit=limit)
@@ -140,8 +155,9 @@ class SqliteStore:
         return dropped
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day, and own nothing that is not ended."""
+        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed."""
         await self._changed(statements.FORGET, {"before": self._now() - _DAY})
+        await self._changed(lines.PRUNE, {"now": self._now()})
 
     async def aclose(self) -> None:
         """Close the file once what was asked for is done; a second call does nothing."""

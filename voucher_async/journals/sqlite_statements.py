@@ -55,7 +55,10 @@ __all__ = [
     "SCHEMA",
     "UNSHRUNK",
     "alike",
+    "bind",
     "history",
+    "runs",
+    "text",
 ]
 
 PAGE: Final = 256
@@ -67,7 +70,7 @@ _KEPT: Final = ("id", "scope", "key", "key_digest", "holds_key", "parent")  # by
 COLUMNS: Final = tuple(column.name for column in records.columns if column.name != "number")
 
 
-def _text(statement: ClauseElement, by: str | None = None) -> str:
+def text(statement: ClauseElement, by: str | None = None) -> str:
     """The statement for the driver, its constants (a limit, an offset) in their places.
 
     Args:
@@ -86,7 +89,8 @@ def _text(statement: ClauseElement, by: str | None = None) -> str:
     return text.replace(f"FROM {records.name}", f"FROM {records.name} {choice}", 1)
 
 
-def _bind(name: str) -> Any:
+def bind(name: str) -> Any:
+    """A value that is given when the statement is run."""
     return cast("Any", bindparam(name))
 
 
@@ -98,44 +102,44 @@ def _read(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(_c.record).where(*conditions)
 
 
-_with_key = and_(_c.scope == _bind("scope"), _one_of(_c.key, "key", "digest"))
+_with_key = and_(_c.scope == bind("scope"), _one_of(_c.key, "key", "digest"))
 _lost = and_(_with_key, ~_c.holds_key, _c.key.is_not(None))
-_runs = and_(owners.c.lease_ends > _bind("now"), ~owners.c.buried)
-_of_charge = and_(_c.scope == _bind("scope"), _c.charge_id == _bind("of_charge"))
+runs = and_(owners.c.lease_ends > bind("now"), ~owners.c.buried)
+_of_charge = and_(_c.scope == bind("scope"), _c.charge_id == bind("of_charge"))
 
 # a claim: one statement, unless there is something in its way
-CLAIM: Final = _text(
-    sqlite.insert(records).values({name: _bind(name) for name in COLUMNS}).on_conflict_do_nothing().inline()
+CLAIM: Final = text(
+    sqlite.insert(records).values({name: bind(name) for name in COLUMNS}).on_conflict_do_nothing().inline()
 )
-OWN: Final = _text(_read(_c.id == _bind("id")))
-HOLDER: Final = _text(select(_c.id, _c.state, _c.record).where(_with_key, _c.holds_key))
-RIVAL: Final = _text(_read(_of_charge))
-EARLIER: Final = _text(
-    _read(_lost, _c.state == literal_column("'not done'"), _c.id != _bind("id"))
+OWN: Final = text(_read(_c.id == bind("id")))
+HOLDER: Final = text(select(_c.id, _c.state, _c.record).where(_with_key, _c.holds_key))
+RIVAL: Final = text(_read(_of_charge))
+EARLIER: Final = text(
+    _read(_lost, _c.state == literal_column("'not done'"), _c.id != bind("id"))
     .order_by(_c.number.desc())
     .limit(1),
     by="lost_key",
 )
-FREE: Final = _text(update(records).where(_c.id == _bind("of_id")).values(holds_key=false()))
+FREE: Final = text(update(records).where(_c.id == bind("of_id")).values(holds_key=false()))
 
 # binds that are named like a column that is set would be its new value
-_has_rival = exists().where(_of_charge, _c.id != _bind("id")).correlate(None)
+_has_rival = exists().where(_of_charge, _c.id != bind("id")).correlate(None)
 
 
 def _save(*kept: str) -> str:
     """An update of all columns but some, unless the row has another version or its charge is another's."""
-    is_before = and_(_c.id == _bind("id"), _c.scope == _bind("scope"), _c.version == _bind("of_version"))
-    changes = {name: _bind(name) for name in COLUMNS if name not in kept}
-    return _text(update(records).where(is_before, ~_has_rival).values(changes))
+    is_before = and_(_c.id == bind("id"), _c.scope == bind("scope"), _c.version == bind("of_version"))
+    changes = {name: bind(name) for name in COLUMNS if name not in kept}
+    return text(update(records).where(is_before, ~_has_rival).values(changes))
 
 
 SAVE: Final = _save(*_KEPT)
 SAVE_ERASED: Final = _save(*(name for name in _KEPT if name != "key"))
 
-GET: Final = _text(_read(_c.id == _bind("id"), _c.scope == _bind("scope")))
-FIND: Final = _text(_read(_with_key, _c.holds_key))
-CHILDREN: Final = _text(_read(_c.scope == _bind("scope"), _c.parent == _bind("parent")).order_by(_c.number))
-OWNER_OF: Final = _text(select(_c.id).where(_of_charge))
+GET: Final = text(_read(_c.id == bind("id"), _c.scope == bind("scope")))
+FIND: Final = text(_read(_with_key, _c.holds_key))
+CHILDREN: Final = text(_read(_c.scope == bind("scope"), _c.parent == bind("parent")).order_by(_c.number))
+OWNER_OF: Final = text(select(_c.id).where(_of_charge))
 
 
 @cache
@@ -145,18 +149,18 @@ def alike(*known: str) -> str:
     Args:
         known: those of `like_amount` and `like_voucher` that are known.
     """
-    parts = [_c[name].in_([_bind(name), literal_column("''")]) for name in known]
-    return _text(_read(_c.scope == _bind("scope"), _c.like_operation == _bind("like_operation"), *parts))
+    parts = [_c[name].in_([bind(name), literal_column("''")]) for name in known]
+    return text(_read(_c.scope == bind("scope"), _c.like_operation == bind("like_operation"), *parts))
 
 
-ALIVE: Final = _text(select(owners.c.owner).where(owners.c.owner == _bind("owner"), _runs))
-BURIED: Final = _text(select(owners.c.owner).where(owners.c.owner == _bind("owner"), owners.c.buried))
+ALIVE: Final = text(select(owners.c.owner).where(owners.c.owner == bind("owner"), runs))
+BURIED: Final = text(select(owners.c.owner).where(owners.c.owner == bind("owner"), owners.c.buried))
 
 
 def _upsert(buried: ColumnElement[bool], *unless: ColumnElement[bool]) -> str:
-    new = sqlite.insert(owners).values(owner=_bind("owner"), lease_ends=_bind("ends"), buried=buried)
+    new = sqlite.insert(owners).values(owner=bind("owner"), lease_ends=bind("ends"), buried=buried)
     changes = {"lease_ends": new.excluded.lease_ends, "buried": new.excluded.buried}
-    return _text(
+    return text(
         new.on_conflict_do_update(
             index_elements=[owners.c.owner], set_=changes, where=and_(~owners.c.buried, *unless)
         )
@@ -164,24 +168,24 @@ def _upsert(buried: ColumnElement[bool], *unless: ColumnElement[bool]) -> str:
 
 
 BEAT: Final = _upsert(false())
-BURY: Final = _upsert(true(), owners.c.lease_ends <= _bind("ends"))
-FORGET: Final = _text(
+BURY: Final = _upsert(true(), owners.c.lease_ends <= bind("ends"))
+FORGET: Final = text(
     delete(owners).where(
-        owners.c.lease_ends < _bind("before"), owners.c.owner.not_in(select(_c.owner).where(~_c.ended))
+        owners.c.lease_ends < bind("before"), owners.c.owner.not_in(select(_c.owner).where(~_c.ended))
     )
 )
-LEFT: Final = _text(
-    _read(_c.scope == _bind("scope"), ~_c.ended, _c.owner.not_in(select(owners.c.owner).where(_runs)))
+LEFT: Final = text(
+    _read(_c.scope == bind("scope"), ~_c.ended, _c.owner.not_in(select(owners.c.owner).where(runs)))
     .order_by(_c.number)
-    .limit(_bind("limit")),
+    .limit(bind("limit")),
     by="live",
 )
 
 
 def _page(*conditions: ColumnElement[bool], by: str) -> str:
     """The next records, by number."""
-    page = select(_c.number, _c.record).where(*conditions, _c.number > _bind("after"))
-    return _text(page.order_by(_c.number).limit(literal_column(str(PAGE))), by)
+    page = select(_c.number, _c.record).where(*conditions, _c.number > bind("after"))
+    return text(page.order_by(_c.number).limit(literal_column(str(PAGE))), by)
 
 
 @cache
@@ -193,7 +197,7 @@ def history(*, has_order: bool, has_key: bool, told: bool | None) -> str:
         has_key: it is limited to a key.
         told: see `Journal.history`.
     """
-    conditions = [_c.scope == _bind("scope")]
+    conditions = [_c.scope == bind("scope")]
     if has_order:
         conditions.append(_one_of(_c.order_number, "order", "order_digest"))
     if has_key:
@@ -209,25 +213,25 @@ def history(*, has_order: bool, has_key: bool, told: bool | None) -> str:
 
 
 _shrunk_or_not = _c.shrunk.in_([false(), true()])  # what the index begins with
-ENDED_OF: Final = _page(_c.order_number == _bind("order"), _c.ended, by="order")
-UNSHRUNK: Final = _text(
+ENDED_OF: Final = _page(_c.order_number == bind("order"), _c.ended, by="order")
+UNSHRUNK: Final = text(
     select(_c.number, _c.record)
     .where(
         # numbers alone are sorted, not records
         _c.number.in_(
             select(_c.number)
-            .where(_c.ended, ~_c.shrunk, _c.changed_at < _bind("before"), _c.number > _bind("after"))
+            .where(_c.ended, ~_c.shrunk, _c.changed_at < bind("before"), _c.number > bind("after"))
             .order_by(_c.number)
             .limit(literal_column(str(PAGE)))
         )
     )
     .order_by(_c.number)
 )
-DROP: Final = _text(
+DROP: Final = text(
     delete(records).where(
         _c.number.in_(
             select(_c.number)
-            .where(_c.ended, _shrunk_or_not, _c.changed_at < _bind("before"))
+            .where(_c.ended, _shrunk_or_not, _c.changed_at < bind("before"))
             .limit(literal_column(str(PAGE)))
         )
     )
@@ -238,15 +242,15 @@ _indexes: Final = sorted(
     (index for table in _tables for index in table.indexes), key=lambda each: str(each.name)
 )
 SCHEMA: Final = (
-    *(_text(CreateTable(table, if_not_exists=True)) for table in _tables),
-    *(_text(CreateIndex(index, if_not_exists=True)) for index in _indexes),
+    *(text(CreateTable(table, if_not_exists=True)) for table in _tables),
+    *(text(CreateIndex(index, if_not_exists=True)) for index in _indexes),
 )
-DESCRIBE: Final = _text(
+DESCRIBE: Final = text(
     sqlite.insert(about)
     .values(
-        one=literal_column("1"), digest_key=_bind("key"), major=_bind("of_major"), minor=_bind("of_minor")
+        one=literal_column("1"), digest_key=bind("key"), major=bind("of_major"), minor=bind("of_minor")
     )
     .on_conflict_do_nothing()
     .inline()
 )
-ABOUT: Final = _text(select(about.c.digest_key, about.c.major, about.c.minor))
+ABOUT: Final = text(select(about.c.digest_key, about.c.major, about.c.minor))

@@ -123,6 +123,14 @@ class Store(Protocol):
         """Bury an owner, known or not; False while its lease runs."""
         ...
 
+    async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
+        """Take or keep a place in the line for a turn; how many are ahead. See `Line.line_up`."""
+        ...
+
+    async def leave_line(self, turn: str, ticket: str) -> None:
+        """Give a place back, and drop those of the line that have lapsed."""
+        ...
+
     async def left(self, scope: str, limit: int) -> Sequence[str]:
         """The records that are not ended and whose owners' leases do not run, by number."""
         ...
@@ -144,7 +152,7 @@ class Store(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day, and own nothing that is not ended."""
+        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed."""
         ...
 
     async def aclose(self) -> None:

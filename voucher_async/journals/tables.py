@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-__all__ = ["MAJOR", "MINOR", "about", "metadata", "owners", "records"]
+__all__ = ["MAJOR", "MINOR", "about", "metadata", "owners", "records", "turns"]
 
 MAJOR: Final = 1
 MINOR: Final = 0
@@ -74,6 +74,18 @@ owners: Final = Table(
 )
 """One row per process."""
 
+turns: Final = Table(
+    "voucher_turns",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True),
+    Column("turn", Text, nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("lapses_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""One row per place in a line, in the order in which they were taken."""
+
 about: Final = Table(
     "voucher_journal",
     metadata,
@@ -110,3 +122,6 @@ _index("untold", "scope", "number", where=(_c.state == "done") & ~_c.told)
 _index("live", "scope", "number", "owner", where=~_c.ended)
 _index("like", "scope", "like_operation", "like_voucher", "like_amount", where=_c.like_operation.is_not(None))
 _index("old", "shrunk", "changed_at", where=_c.ended == true())
+
+Index("voucher_turns_ticket", turns.c.ticket, unique=True)
+Index("voucher_turns_turn", turns.c.turn, turns.c.number)
