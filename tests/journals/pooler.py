@@ -15,6 +15,7 @@ from pathlib import Path
 __all__ = ["Pooler", "pooler"]
 
 _CONNECTIONS = 3
+_VERSION = 3 << 16
 _TRACKED = {"user", "database", "client_encoding", "application_name"}
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -27,7 +28,9 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _read_startup(reader: asyncio.StreamReader) -> dict[str, str]:
-    size, _ = struct.unpack("!II", await reader.readexactly(8))
+    size, version = struct.unpack("!II", await reader.readexactly(8))
+    if version != _VERSION:  # a request to cancel, which gets no answer
+        raise asyncio.IncompleteReadError(b"", None)
     words = (await reader.readexactly(size - 8)).decode().split("\0")
     return dict(zip(words[::2], words[1::2], strict=False))
 
@@ -53,11 +56,14 @@ class Pooler:
         self._idle: asyncio.Queue[_Streams] = asyncio.Queue()
         self._greeting = b""
         self._clients: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._closes = False
 
     async def connect(self) -> None:
         reader, writer = await asyncio.open_unix_connection(self._path)
         words = f"user\0postgres\0database\0{self._database}\0client_encoding\0utf-8\0\0".encode()
-        writer.write(struct.pack("!II", len(words) + 8, 196608) + words)
+        self._open.add(writer)
+        writer.write(struct.pack("!II", len(words) + 8, _VERSION) + words)
         greeting = b""
         while not greeting.endswith(b"Z\0\0\0\5I"):
             greeting += await _read(reader)
@@ -68,6 +74,7 @@ class Pooler:
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
+        self._open.add(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             names = set(filter(None, await _read_startup(reader))) - _TRACKED
             if names and not self._ignores:
@@ -95,7 +102,8 @@ class Pooler:
                 if not answering.done():  # a transaction that was left ends with its connection
                     answering.cancel()
                     server[1].close()
-                    await self.connect()
+                    if not self._closes:
+                        await self.connect()
                 raise
 
     async def _answer(self, server: _Streams, writer: asyncio.StreamWriter) -> None:
@@ -110,13 +118,10 @@ class Pooler:
                 writer.write(message)
 
     async def aclose(self) -> None:
-        for task in self._clients:
-            task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
-        while not self._idle.empty():
-            _, writer = self._idle.get_nowait()
+        self._closes = True
+        for writer in self._open:
             writer.close()
-            await writer.wait_closed()
+        await asyncio.gather(*self._clients, *(each.wait_closed() for each in self._open))
 
 
 @contextlib.asynccontextmanager

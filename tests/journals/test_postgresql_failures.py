@@ -181,7 +181,9 @@ async def test_a_statement_that_takes_too_long_is_stopped(server: Server, databa
     journal = SqlJournal(server.url(database))
     journal._store._server._settings["statement_timeout"] = "300"  # type: ignore[attr-defined]
     await journal.digest_key()
-    server.run(RAISE.format(times=0, code="").replace("RETURN NEW", "PERFORM pg_sleep(5); RETURN NEW"), database)
+    server.run(
+        RAISE.format(times=0, code="").replace("RETURN NEW", "PERFORM pg_sleep(5); RETURN NEW"), database
+    )
     await failure(journal, "57014: canceling statement due to statement timeout")
 
 
@@ -219,7 +221,7 @@ async def test_a_crash_in_the_middle_of_a_batch_is_told_to_everybody(
     other = await asyncpg.connect(server.url(database))
     await other.execute("BEGIN; SELECT FROM voucher_records FOR UPDATE")
     saves = [asyncio.create_task(journal.save(sent(record, each))) for each in ("v-1", "v-2")]
-    waits = f"SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     await asyncio.to_thread(server.wait_for, waits)
     await asyncio.to_thread(server.stop, "immediate")
     for outcome in await asyncio.gather(*saves, return_exceptions=True):

@@ -25,6 +25,7 @@ from voucher_async.operations import Retry
 from voucher_async.payments.call import CallRecord
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
+from voucher_async.payments.recovery import Recovered
 from voucher_async.sansio import Request
 from voucher_async.testing import VoucherRecord
 from voucher_async.wiring import Core
@@ -195,6 +196,18 @@ class Client:
         """Ask for one of the four payments."""
         return cast("Charge", await getattr(self, operation)(key, **changes))
 
+    async def checkout(self, amount: str = "4.00", **changes: Any) -> tuple[Charge, ...]:
+        """Pay with two vouchers."""
+        given = {"order_number": "A-1", "currency": "EUR", "idempotency_key": "K-1", **changes}
+        async with self.core.lifecycle.checkout(**given) as checkout:
+            for voucher in self.town.vouchers[:2]:
+                await checkout.reserve(code=voucher.code, amount=amount)
+            return await checkout.charge()
+
+    async def recover(self, timeout: float = 200.0) -> Recovered:
+        """As `VoucherClient.recover`."""
+        return await self.core.recovery.run(self.wire.deadline(timeout))
+
     def begin(self, operation: str, key: str | None = "K-1", **changes: Any) -> asyncio.Task[Charge]:
         """Ask in a task of its own."""
         return asyncio.create_task(self.ask(operation, key, **changes))
@@ -209,6 +222,7 @@ class Client:
     async def die(self) -> None:
         """End at once, as a killed process does: nothing is sent or written any more."""
         self.wire.dead = self.journal.dead = True
+        await self.core.recovery.end()
         tasks = [
             *self.core.supervisor._calls,
             *self.core.settler.watch.tasks,
@@ -222,9 +236,11 @@ class Client:
 
     async def close(self) -> None:
         """As `VoucherClient.aclose`."""
+        self.core.recovery.stop()
         await self.core.supervisor.finish(0)
         self.core.supervisor.close()
         self.wire.close()
+        await self.core.recovery.end()
         await self.core.supervisor.end()
 
 
