@@ -11,7 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.journals.postgres import Server
 
-pytest.register_assert_rewrite(*(f"tests.journals.{name}" for name in ("contract", "upkeep", "writes")))
+_CONTRACTS = ("contract", "lines", "upkeep", "writes")
+pytest.register_assert_rewrite(*(f"tests.journals.{name}" for name in _CONTRACTS))
 
 _NUMBERS = itertools.count()
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.journals.lines import LineContract
 from tests.journals.records import SCOPE, begun, done, not_done, opened, sent
 from tests.journals.upkeep import UpkeepContract
 from tests.journals.writes import ClaimContract, SaveContract, put
@@ -179,7 +180,7 @@ class JournalContract(ClaimContract, SaveContract, QuestionContract, OwnerContra
         raise NotImplementedError
 
 
-class DurableJournalContract(JournalContract):
+class DurableJournalContract(LineContract, JournalContract):
     """All that a journal has to do which outlives its process."""
 
     @pytest.fixture

@@ -29,9 +29,13 @@ class LinedJournal(MemoryJournal):
     async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
         self._check("line_up")
         line = self.lines.setdefault(turn, {})
-        mine = next((number for number, (each, *_) in line.items() if each == ticket), None)
+        now = self._time.monotonic()
+        mine = next((number for number, place in line.items() if place[0] == ticket), None)
+        if mine is not None and line[mine][2] <= now:
+            del line[mine]
+            mine = None
         mine = next(self._numbers) if mine is None else mine
-        line[mine] = ticket, owner, self._time.monotonic() + lease
+        line[mine] = ticket, owner, now + lease
         return sum([await self._counts(line[number]) for number in sorted(line) if number < mine])
 
     async def _counts(self, place: tuple[str, str, float]) -> bool:

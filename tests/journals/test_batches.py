@@ -12,7 +12,6 @@ from tests.transport.test_forks import in_child
 from voucher_async import JournalFailed
 from voucher_async.journals.batches import LIMIT, Batches
 
-
 FATAL = -1000
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.journals.contract import JournalContract
+from tests.journals.lined import LinedJournal
+from tests.journals.lines import LineContract
 from tests.journals.records import NOW, SCOPE, begun, done, not_done, opened, sent
 from tests.transport.test_forks import in_child
 from voucher_async import ManualClock, MemoryJournal
@@ -288,3 +290,15 @@ def test_a_new_interpreter_needs_no_client_for_a_journal() -> None:
     program = "import asyncio, voucher_async as v; print(len(asyncio.run(v.MemoryJournal().digest_key())))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout == "32\n"
+
+
+class TestLines(LineContract):
+    """The journal that stands in for a database in tests of turns."""
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock()
+
+    @pytest.fixture
+    def journal(self, clock: ManualClock) -> LinedJournal:
+        return LinedJournal(clock)

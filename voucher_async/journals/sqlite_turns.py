@@ -36,6 +36,9 @@ _new = sqlite.insert(turns).values(
 )
 _changes = {"owner": _new.excluded.owner, "lapses_at": _new.excluded.lapses_at}
 _TAKE: Final = text(_new.on_conflict_do_update(index_elements=[turns.c.ticket], set_=_changes))
+_LAPSED: Final = text(
+    delete(turns).where(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now"))
+)
 LEAVE: Final = text(
     delete(turns).where(
         turns.c.turn == bind("turn"), or_(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now"))
@@ -51,6 +54,7 @@ def ahead(db: sqlite3.Connection, given: dict[str, Any]) -> int | None:
 
 
 def take(db: sqlite3.Connection, given: dict[str, Any]) -> int:
-    """Take a place, or renew it; how many are ahead."""
+    """Take a place, or renew one that has not lapsed; how many are ahead."""
+    db.execute(_LAPSED, given)
     db.execute(_TAKE, given)
     return ahead(db, given) or 0

@@ -48,7 +48,7 @@ class Line(Protocol):
     """
 
     async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
-        """Take a place in the line for a turn, or stay there: asking again with a ticket keeps its place.
+        """Take a place in the line for a turn, or stay there: asking again keeps a place that has not lapsed.
 
         Args:
             turn: stands for what one holder at a time may use.
