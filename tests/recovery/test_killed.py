@@ -1,0 +1,67 @@
+"""Workers that are killed at every step of a call: another process recovers to the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.journals.postgres import Server
+from tests.recovery.killed import CALLS, Report, code_of, order_of
+from voucher_async.testing import VoucherEmulator, faults
+
+MOST = 70  # steps of one call
+KINDS = {"redeem": "charge", "refund": "refund", "recharge": "recharge", "checkout": "charge"}
+FEWEST = {"redeem": 20, "refund": 15, "recharge": 10, "checkout": 40}
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[VoucherEmulator]:
+    async with VoucherEmulator() as emulator:
+        for call in CALLS:
+            for step in range(1, MOST):
+                for number in range(2):
+                    code = code_of(call, step, number)
+                    emulator.add_voucher(id=code, code=code, amount="50.00")
+        slow = faults.SlowHeaders(seconds=0.03)  # a request is under way long enough to be killed meanwhile
+        emulator.faults.chance(1.0, seed=1, kinds=(slow,))
+        yield emulator
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    server: Server = request.getfixturevalue("server")
+    return server.url(request.getfixturevalue("database"))
+
+
+def standing(emulator: VoucherEmulator, report: Report) -> list[str]:
+    """The ids of what was done for a call, and was not taken back."""
+    entries = emulator.charges(order_number=order_of(report.call, report.step))
+    back = (
+        {entry.refund_of for entry in entries if entry.type == "refund"} if report.call != "refund" else set()
+    )
+    return [each.id for each in entries if each.type == KINDS[report.call] and each.id not in back]
+
+
+@pytest.mark.timeout(300)
+async def test_killed_at_any_step(emulator: VoucherEmulator, url: str, root: Path) -> None:
+    command = (sys.executable, "-m", "tests.recovery.killed", json.dumps(emulator.settings()), url)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
+    running = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=root, env=environment)
+    said, _ = await running.communicate()
+    assert running.returncode == 0
+    reports = [Report(**json.loads(line)) for line in said.splitlines()]
+    for call, fewest in FEWEST.items():
+        assert sum(report.call == call for report in reports) >= fewest, call
+    for report in reports:
+        assert standing(emulator, report) == report.told, report
+        assert "open" not in report.states, report
+        assert not {"begun", "sent"} & set(report.states), report
