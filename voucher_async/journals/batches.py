@@ -1,6 +1,7 @@
 """Batches: what many callers ask at once is done together, in a thread of its own.
 
-No timer: while one batch runs, the next one gathers. A caller is answered on its own event loop, so clients
+No timer: while one batch runs, the next one gathers. Items also gather as long as each turn of their event
+loop brings more of them: a loop under load has many calls that are about to ask. A caller is answered on its own event loop, so clients
 on several loops and threads may ask; all answers of a batch to one loop come in one hop. What a cancelled
 caller has asked is left out while it waits for its batch, and done without telling anybody once that runs.
 
@@ -28,6 +29,8 @@ R = TypeVar("R")
 
 LIMIT: Final = 256
 """The most items of a batch."""
+
+_TURNS: Final = 8  # of a loop in which items gather, at most
 
 _Asked: TypeAlias = "tuple[I, asyncio.AbstractEventLoop, asyncio.Future[R]]"
 
@@ -57,13 +60,14 @@ class Batches(Generic[I, R]):
 
     def after_fork(self) -> None:
         """Begin anew: the thread and those who wait for it are the parent's."""
-        keep(self._asked, self._thread)
+        keep(self._asked, self._gathering, self._thread)
         self._renew()
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
         self._asked: SimpleQueue[_Asked[I, R] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._gathering: dict[asyncio.AbstractEventLoop, list[_Asked[I, R]]] = {}
         self._closers: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     async def ask(self, item: I) -> R:
@@ -78,16 +82,29 @@ class Batches(Generic[I, R]):
         with self._lock:
             if self._closed:
                 raise JournalFailed("the journal was closed")
-            self._asked.put((item, loop, answer))
-            if self._thread is None:
-                self._thread = self._start()
+            gathering = self._gathering.get(loop)
+            if gathering is None:
+                gathering = self._gathering[loop] = []
+                loop.call_soon(self._turn, loop)
+            gathering.append((item, loop, answer))
         return await answer
 
-    def _start(self) -> threading.Thread:
-        # a journal that nobody has closed must not keep the interpreter from ending
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        thread.start()
-        return thread
+    def _turn(self, loop: asyncio.AbstractEventLoop, seen: int = 1, turns: int = 1) -> None:
+        """Hand over what has gathered, once a turn has brought nothing more."""
+        with self._lock:
+            gathered = len(self._gathering.get(loop, ()))
+            if seen < gathered < LIMIT and turns < _TURNS:
+                loop.call_soon(self._turn, loop, gathered, turns + 1)
+            elif gathered:
+                self._hand_over(loop)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        for each in self._gathering.pop(loop):
+            self._asked.put(each)
+        if self._thread is None:
+            # a journal that nobody has closed must not keep the interpreter from ending
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         asked = self._asked
@@ -116,6 +133,8 @@ class Batches(Generic[I, R]):
         done: asyncio.Future[None] = loop.create_future()
         with self._lock:
             was_closed, self._closed = self._closed, True
+            for each in list(self._gathering):
+                self._hand_over(each)
             thread = self._thread
             if thread is None:
                 return
