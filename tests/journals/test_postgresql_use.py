@@ -17,6 +17,7 @@ import pytest
 from tests.journals.postgres import PASSWORD, Server
 from tests.journals.records import NOW, SCOPE, begun, done, not_done, sent
 from tests.transport.test_forks import in_child
+from voucher_async import forks
 from voucher_async.journals.connections import Connections
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CallRecord
@@ -309,3 +310,12 @@ def test_a_forked_child_leaves_the_connections_of_its_parent_alone(url: str) -> 
         return [(await journal.claim(begun(key))).won for key in ("k", "child's")]
 
     asyncio.run(parent())
+
+
+async def test_what_a_child_inherits_is_kept_and_deleted_by_nobody(journal: SqlJournal) -> None:
+    assert (await journal.claim(begun("k"))).won
+    journal._store.after_fork()  # type: ignore[attr-defined]
+    gc.collect()  # of a deleted connection there is a warning
+    inherited: Any = forks._kept[-1]
+    for each in inherited.values():
+        await each.aclose()
