@@ -130,15 +130,14 @@ transaction has to be undone.
 """
 
 SAVE: Final = f"""
-WITH {_MODE}, i AS (
-    SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased), mode
-), locked AS MATERIALIZED (
-    SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.id
+WITH {_MODE}, i AS MATERIALIZED (
+    SELECT i.* FROM mode, unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased)
+    JOIN {_R} AS r ON r.id = i.id
     WHERE r.scope = i.scope AND r.version = i.version - 1 ORDER BY r.id FOR UPDATE OF r
 )
 UPDATE {_R} AS r SET key = CASE WHEN i.erased THEN i.key ELSE r.key END,
     {", ".join(f"{name} = i.{name}" for name in COLUMNS if name not in _FIXED)}
-FROM i JOIN locked ON locked.id = i.id
+FROM i
 WHERE r.id = i.id AND r.scope = i.scope AND r.version = i.version - 1
     AND (i.charge_id IS NULL OR NOT EXISTS (
         SELECT FROM {_R} AS o WHERE o.scope = i.scope AND o.charge_id = i.charge_id AND o.id <> i.id))
