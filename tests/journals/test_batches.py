@@ -12,7 +12,6 @@ from tests.transport.test_forks import in_child
 from voucher_async import JournalFailed
 from voucher_async.journals.batches import LIMIT, Batches
 
-
 FATAL = -1000
 
 
@@ -135,7 +134,7 @@ def test_several_loops_share_batches() -> None:
         for each in range(50):
             found[number] += await asyncio.gather(*(worker.batches.ask(1000 * number + each) for _ in "ab"))
 
-    loops = [threading.Thread(target=lambda n=n: asyncio.run(work(n))) for n in range(4)]  # type: ignore[misc]
+    loops = [threading.Thread(target=lambda n=n: asyncio.run(work(n))) for n in range(4)]
     for each in loops:
         each.start()
     for each in loops:

@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 
 from tests.journals.records import NOW, SCOPE, begun, done, opened, sent
-from tests.transport.test_forks import in_child
+from tests.transport.test_forks import in_child, running
+from voucher_async import Settings, VoucherClient
 from voucher_async.journals import sqlite_statements as statements
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.journals.sqlite_file import Work
 from voucher_async.payments.call import CallRecord
+from voucher_async.testing import VoucherEmulator
 
 CALLS = 200
 
@@ -71,6 +74,21 @@ async def test_a_batch_is_on_disk_where_one_of_it_has_to_be(journal: SqlJournal,
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert file_of(journal)._is_full is durable
     assert db.execute("PRAGMA synchronous").fetchone() == (2 if durable else 1,)
+
+
+async def test_two_hundred_payments_at_once_share_their_commits(journal: SqlJournal) -> None:
+    async with VoucherEmulator() as emulator:
+        vouchers = [emulator.add_voucher(amount="5.00") for _ in range(CALLS)]
+        async with VoucherClient(settings=Settings.make(**emulator.settings()), journal=journal) as client:
+            pay: dict[str, Any] = {"amount": "1.00", "currency": "EUR", "order_number": "A-1", "timeout": 60}
+            await asyncio.gather(
+                *(
+                    client.redeem(code=voucher.code, **pay, idempotency_key=f"k-{number}")
+                    for number, voucher in enumerate(vouchers)
+                )
+            )
+        assert len(emulator.charges()) == CALLS
+    assert file_of(journal).commits <= 0.2 * CALLS
 
 
 def plans() -> dict[str, str]:
@@ -185,10 +203,9 @@ async def test_a_child_goes_on_when_the_parent_is_gone(journal: SqlJournal, path
         while not told_to_go.exists():
             await asyncio.sleep(0.01)
         won += [(await journal.claim(begun(key), durable=True)).won for key in ("child-2", "before")]
-        await journal.aclose()
-        return won
+        return won  # and dies without closing
 
-    told = in_child(lambda: asyncio.run(child()))
+    told = in_child(running(child))
     while not path.with_suffix(".ready").exists():
         await asyncio.sleep(0.01)
     assert (await journal.claim(begun("parent"))).won
@@ -198,34 +215,32 @@ async def test_a_child_goes_on_when_the_parent_is_gone(journal: SqlJournal, path
     assert await keys(path) == ["before", "child-1", "parent", "child-2"]
 
 
-async def test_a_fork_waits_for_the_transaction_that_runs(journal: SqlJournal, path: Path) -> None:
-    going = True
+async def test_a_fork_waits_for_the_transaction_that_runs(
+    journal: SqlJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, begun_to_fork, works = file_of(journal), threading.Event(), threading.Event()
+    before_fork = file.before_fork
 
-    async def write() -> int:
-        count = 0
-        while going:
-            await asyncio.gather(*(journal.claim(begun(owner="parent")) for _ in range(20)))
-            count += 20
-        return count
+    def before() -> None:
+        begun_to_fork.set()
+        before_fork()
 
-    def writing() -> int:
-        return asyncio.run(write())
+    def work(db: sqlite3.Connection) -> int:
+        works.set()
+        assert begun_to_fork.wait(10)
+        return int(db.execute("UPDATE voucher_journal SET minor = 0").rowcount)
 
-    async def child() -> int:
-        claims = await asyncio.gather(*(journal.claim(begun(owner="child")) for _ in range(10)))
-        await journal.aclose()
-        return sum(claim.won for claim in claims)
+    async def child() -> bool:
+        return (await journal.claim(begun("k"))).won
 
-    counting = asyncio.create_task(asyncio.to_thread(writing))
-    while file_of(journal).commits < 3:
-        await asyncio.sleep(0)
-    children = [in_child(lambda: asyncio.run(child())) for _ in range(5)]
-    for told in children:
-        assert await asyncio.to_thread(told) == 10
-    going = False
-    records = await counting
-    owners = [record.owner async for record in journal.history(SCOPE)]
-    assert (owners.count("parent"), owners.count("child")) == (records, 50)
+    monkeypatch.setattr(file, "before_fork", before)
+    store: Any = journal._store
+    working = asyncio.create_task(store.batches.ask(Work(work, writes=True)))
+    assert await asyncio.to_thread(works.wait, 10)
+    told = await asyncio.to_thread(in_child, running(child))
+    assert await asyncio.to_thread(told)
+    assert await working == 1
+    assert not (await journal.claim(begun("k"))).won
 
 
 def test_clients_on_several_loops_share_a_journal(path: Path) -> None:

@@ -1,9 +1,10 @@
 """Batches: what many callers ask at once is done together, in a thread of its own.
 
 No timer: while one batch runs, the next one gathers. Items also gather as long as each turn of their event
-loop brings more of them: a loop under load has many calls that are about to ask. A caller is answered on its own event loop, so clients
-on several loops and threads may ask; all answers of a batch to one loop come in one hop. What a cancelled
-caller has asked is left out while it waits for its batch, and done without telling anybody once that runs.
+loop brings more of them: a loop under load has many calls that are about to ask. A caller is answered on its
+own event loop, so clients on several loops and threads may ask; all answers of a batch to one loop come in
+one hop. What a cancelled caller has asked is left out while it waits for its batch, and done without telling
+anybody once that runs.
 
 A child that was forked has none of the threads, so it begins with an empty queue.
 """
