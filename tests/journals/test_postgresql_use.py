@@ -127,7 +127,6 @@ async def test_batches_in_any_order_do_not_stop_each_other(
     await asyncio.to_thread(server.wait_for, WAITING.format(count=2))
     await transaction.rollback()
     outcomes = await asyncio.gather(*asked)
-    assert [sum(each) for each in zip(*map(sorted, outcomes), strict=True)] != None
     assert sum(map(sum, outcomes)) == len(records) + 1
     for journal in (first, second):
         await journal.aclose()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresqlStore"]
 
+_DURABLE: Final = True  # takers-over rely on a burial
+_DELAYED: Final = False  # a lease that is lost in a crash has one that ends earlier in its place
 _PARTING: Final = 5.0  # seconds for which closing waits for another loop
 
 
@@ -147,7 +149,7 @@ class PostgresqlStore:
 
     async def beat(self, owner: str, lease: float) -> bool:
         """Begin or renew a lease; False when the owner is buried."""
-        return bool(await self._read(sql.BEAT, False, owner, round(lease * 1_000_000)))
+        return bool(await self._read(sql.BEAT, _DELAYED, owner, round(lease * 1_000_000)))
 
     async def is_alive(self, owner: str) -> bool:
         """True while a lease runs, and its owner is not buried."""
@@ -155,7 +157,7 @@ class PostgresqlStore:
 
     async def bury(self, owner: str) -> bool:
         """Bury an owner, known or not; False while its lease runs."""
-        return bool(await self._read(sql.BURY, True, owner))
+        return bool(await self._read(sql.BURY, _DURABLE, owner))
 
     async def left(self, scope: str, limit: int) -> Sequence[str]:
         """The records that are not ended and whose owners' leases do not run, by number."""

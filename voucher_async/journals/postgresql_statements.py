@@ -1,7 +1,7 @@
 """The statements of the journal in PostgreSQL; each decides in its own WHERE.
 
-Rows come as one array per column. A statement that changes rows first locks them in the order of their ids, or
-inserts them in that of their keys, so that batches of several processes wait for each other in one order.
+Rows come as one array per column. A statement that changes rows first locks them in the order of their ids,
+or inserts them in that of their keys, so that batches of several processes wait for each other in one order.
 
 `synchronous_commit` is set by the statement itself, for its own transaction: `$1` tells whether its caller
 waits until it is on disk. There the strictest setting of the server is kept.
@@ -19,7 +19,9 @@ from voucher_async.journals.rows import UNKNOWN
 from voucher_async.journals.tables import MAJOR, MINOR, about, metadata, owners, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sqlalchemy.engine import Dialect
 
 __all__ = [
     "ABOUT",
@@ -54,7 +56,8 @@ DROPPED: Final = 200
 """The most rows that are deleted in one short transaction."""
 _DAY: Final = 86_400_000_000  # microseconds
 
-_DIALECT: Final = postgresql.dialect()
+_make: Final[Callable[[], Dialect]] = postgresql.dialect
+_DIALECT: Final = _make()
 _R: Final = records.name
 _O: Final = owners.name
 

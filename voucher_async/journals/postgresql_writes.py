@@ -9,13 +9,13 @@ import attrs
 from voucher_async.errors import JournalFailed
 from voucher_async.journals import postgresql_statements as sql
 from voucher_async.journals.refusals import Refused
+from voucher_async.journals.rows import Row
 from voucher_async.journals.store import Claimed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from voucher_async.journals.connections import Connection, Connections
-    from voucher_async.journals.rows import Row
 
 __all__ = ["Writes", "Writing"]
 
@@ -106,7 +106,7 @@ class Writes:
 
     async def _freed(self, asked: Sequence[tuple[Writing, str]]) -> dict[Writing, Claimed]:
         """Claims that get the key of a call that was not carried out."""
-        holders = {each: holder for each, holder in asked}
+        holders = dict(asked)
         first = _apart(holders, lambda each: [("holder", holders[each]), *_marks(each)])
         if not first:
             return {}
