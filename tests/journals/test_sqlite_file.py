@@ -18,7 +18,7 @@ import pytest
 
 from tests.journals.records import NOW, SCOPE, begun, done, opened, sent
 from tests.transport.test_forks import in_child, running
-from voucher_async import Settings, VoucherClient
+from voucher_async import JournalFailed, Settings, VoucherClient
 from voucher_async.journals import sqlite_statements as statements
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.journals.sqlite_file import Work
@@ -281,6 +281,17 @@ async def test_a_change_that_others_were_faster_with_is_tried_again(
     assert stored.version == record.version + 2
     assert stored.order_number != "A-1"
     await other.aclose()
+
+
+async def test_a_change_is_not_tried_for_ever(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(row: Any, **options: Any) -> bool:
+        return False
+
+    record = done(begun("k"), told=False)
+    await journal.claim(record)
+    monkeypatch.setattr(journal._store, "save", never)
+    with pytest.raises(JournalFailed, match="changed by others all the time"):
+        await journal.acknowledge(SCOPE, record.id)
 
 
 async def test_much_is_shrunk_and_dropped_by_pages(journal: SqlJournal) -> None:

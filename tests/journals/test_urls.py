@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,17 @@ def test_a_url_names_a_place(url: str, dialect: str, place: str) -> None:
         ("sqlite:///:memory:", "in memory"),
         ("sqlite:///file::memory:?cache=shared", "in memory"),
         ("sqlite://host/file.db", "no file's URL"),
+        ("sqlite://user:s3cret@host/file.db", "no file's URL"),
         ("sqlite:///file.db?timeout=3", "no file's URL"),
     ],
 )
 def test_what_names_no_place_is_refused(url: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as caught:
         SqlJournal(url)
-    assert "s3cret" not in str(caught.value)
+    said = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in said.stack if "voucher_async" in frame.filename]
+    assert ours
+    assert "s3cret" not in str(caught.value) + repr([frame.locals for frame in ours])
 
 
 @pytest.mark.parametrize(

@@ -44,18 +44,18 @@ def address_of(url: str) -> Address:
         ConfigurationError: it names none, or a database in memory.
     """
     url = conceal(url)
-    scheme, mark, rest = url.partition("://")
-    dialect = _SCHEMES.get(scheme.lower())
-    if not mark or dialect is None:
+    dialect = _SCHEMES.get(url.partition("://")[0].lower()) if "://" in url else None
+    if dialect is None:
         raise ConfigurationError(f"a journal's URL looks like {_FORMS}, not {shown(url)!r}")
     if dialect == "postgresql":
         return Address(dialect, url)
-    path = rest.removeprefix("/")
+    rest = conceal(url.partition("://")[2])  # somebody may give a password here, too
+    path = conceal(rest.removeprefix("/"))
     if path in {"", "/", ":memory:"} or path.startswith("file:"):
         raise ConfigurationError(
-            f"{url!s} names no file: the journal in SQLite is a file, as in {_FORMS}; "
+            f"{shown(url)} names no file: the journal in SQLite is a file, as in {_FORMS}; "
             "for a journal in memory, leave it out"
         )
     if not rest.startswith("/") or "?" in path or "\0" in path:
-        raise ConfigurationError(f"{url!s} is no file's URL: a journal's URL looks like {_FORMS}")
-    return Address(dialect, path)
+        raise ConfigurationError(f"{shown(url)} is no file's URL: a journal's URL looks like {_FORMS}")
+    return Address(dialect, str(path))
