@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["PostgresqlStore"]
 
 _DURABLE: Final = True  # takers-over rely on a burial
-_DELAYED: Final = False  # a lease that is lost in a crash has one that ends earlier in its place
 _PARTING: Final = 5.0  # seconds for which closing waits for another loop
 
 
@@ -43,11 +42,13 @@ class _Loop:
         writes = Writes(self.connections)
         self.claims = Lane(writes.claim)
         self.saves = Lane(writes.save)
+        self.beats = Lane(writes.beat)
         self.opening = asyncio.Lock()
 
     async def aclose(self) -> None:
         await self.claims.end()
         await self.saves.end()
+        await self.beats.end()
         await self.connections.aclose()
 
 
@@ -149,7 +150,8 @@ class PostgresqlStore:
 
     async def beat(self, owner: str, lease: float) -> bool:
         """Begin or renew a lease; False when the owner is buried."""
-        return bool(await self._read(sql.BEAT, _DELAYED, owner, round(lease * 1_000_000)))
+        here = await self._here()
+        return await here.beats.ask((owner, lease))
 
     async def is_alive(self, owner: str) -> bool:
         """True while a lease runs, and its owner is not buried."""

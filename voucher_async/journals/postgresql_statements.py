@@ -170,9 +170,13 @@ ORDER BY number LIMIT {_PAGE}"""
 
 BEAT: Final = f"""
 WITH {_MODE}
-INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {_NOW} + $3::bigint, false FROM mode
-ON CONFLICT (owner) DO UPDATE SET lease_ends = {_NOW} + $3::bigint WHERE NOT o.buried
-RETURNING true"""
+INSERT INTO {_O} AS o (owner, lease_ends, buried)
+SELECT owner, {_NOW} + lease, false FROM unnest($2::text[], $3::bigint[]) AS i (owner, lease), mode
+ORDER BY owner
+ON CONFLICT (owner) DO UPDATE SET lease_ends = excluded.lease_ends WHERE NOT o.buried
+RETURNING owner"""
+"""Renew leases: `durable`, arrays of owners, each of them once, and microseconds."""
+
 IS_ALIVE: Final = f"SELECT true FROM {_O} WHERE owner = $1 AND NOT buried AND lease_ends > {_NOW}"
 BURY: Final = f"""
 WITH {_MODE}

@@ -1,4 +1,4 @@
-"""Claims and saves in PostgreSQL, batch by batch."""
+"""Claims, saves and leases in PostgreSQL, batch by batch."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _TRIES: Final = 20
 _OF_A_ROW: Final = frozenset(
     {"22", "23", "54"}
 )  # classes of errors that one row makes: value, constraint, size
+_DELAYED: Final = False  # in place of a lease that is lost in a crash stands one that ends earlier
+_SECOND: Final = 1_000_000  # microseconds
 _TAKEN: Final = "23505"
 _NOT_DONE: Final = "not done"
 
@@ -49,7 +51,7 @@ class _Undone(JournalFailed):
 
 
 class Writes:
-    """Claims and saves of one event loop.
+    """The writes of one event loop.
 
     Args:
         connections: its connections.
@@ -65,6 +67,15 @@ class Writes:
     async def save(self, asked: Sequence[Writing]) -> Sequence[bool | Exception]:
         """Update rows; see `Store.save`."""
         return await _isolated(asked, self._save)
+
+    async def beat(self, asked: Sequence[tuple[str, float]]) -> Sequence[bool]:
+        """Renew leases, of each owner the longest; see `Store.beat`."""
+        leases: dict[str, float] = {}
+        for owner, lease in asked:
+            leases[owner] = max(lease, leases.get(owner, lease))
+        ends = [round(lease * _SECOND) for lease in leases.values()]
+        alive = {row[0] for row in await self._connections.fetch(sql.BEAT, _DELAYED, list(leases), ends)}
+        return [owner in alive for owner, _ in asked]
 
     async def _claim(self, asked: Sequence[Writing]) -> Sequence[Claimed]:
         results: dict[Writing, Claimed] = {}
