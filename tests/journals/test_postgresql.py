@@ -42,7 +42,7 @@ class TestPostgresql(DurableJournalContract):
 
 class TestBehindAPooler(TestPostgresql):
     @pytest.fixture(params=[False, True], ids=["refuses settings", "ignores settings"])
-    async def url(  # type: ignore[override]
+    async def url(
         self,
         clock: ManualClock,
         server: Server,

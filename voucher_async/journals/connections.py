@@ -14,9 +14,9 @@ import asyncio
 import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
-import asyncpg  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+import asyncpg  # type: ignore[import-untyped]
 
 from voucher_async.errors import ConfigurationError, JournalFailed
 from voucher_async.journals.refusals import refusal
@@ -46,15 +46,25 @@ _asyncpg: Final[Any] = asyncpg
 class Connection(Protocol):
     """The part of asyncpg's connection that is used."""
 
-    async def fetch(self, query: str, *values: object) -> Rows: ...
+    async def fetch(self, query: str, *values: object) -> Rows:
+        """Run one statement that is prepared; the rows that it gives."""
+        ...
 
-    async def execute(self, query: str) -> str: ...
+    async def execute(self, query: str) -> str:
+        """Run statements without values."""
+        ...
 
-    async def close(self, *, timeout: float) -> None: ...
+    async def close(self, *, timeout: float) -> None:
+        """Say good-bye to the server, and close."""
+        ...
 
-    def is_closed(self) -> bool: ...
+    def is_closed(self) -> bool:
+        """True when it was closed, by either side."""
+        ...
 
-    def terminate(self) -> None: ...
+    def terminate(self) -> None:
+        """Close without a word."""
+        ...
 
 
 class Server:
@@ -75,19 +85,16 @@ class Server:
 
     def __init__(self, url: str, lock_timeout: float) -> None:
         url = conceal(url)
-        try:
-            parts = urlsplit(url)
-            options = dict(parse_qsl(parts.query, keep_blank_values=True))
-            password = conceal(parts.password)
-        except ValueError:
-            parts = None
+        parts = _split(url)
         if parts is None:
             raise ConfigurationError(
                 "the URL of the journal cannot be read: are its special characters quoted?"
             )
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.pooled: bool = options.pop(_CACHE, "") == "0"
         self._url = conceal(parts._replace(query=urlencode(options)).geturl())
-        self.secrets: tuple[str, ...] = tuple(filter(None, (password, conceal(options.get("password")))))
+        passwords = conceal(unquote(parts.password or "")), conceal(options.get("password", ""))
+        self.secrets: tuple[str, ...] = tuple(filter(None, passwords))
         self.limit: float = lock_timeout + 2 * _SPARE
         self._settings = {
             "lock_timeout": str(round(lock_timeout * 1000)),
@@ -143,6 +150,13 @@ class Server:
                 self._url, timeout=_CONNECTING, server_settings=settings, **options
             )
         return made
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 class Connections:
@@ -202,7 +216,9 @@ class Connections:
         Raises:
             JournalFailed: a `Refused` when it failed, or its end is not known; what `work` raises.
         """
-        for _ in range(_TRIES):
+        tries = _TRIES
+        while True:
+            tries -= 1
             try:
                 async with asyncio.timeout(self._server.limit), self._free:
                     return await self._lend(work)
@@ -210,7 +226,7 @@ class Connections:
                 raise
             except Exception as error:  # noqa: BLE001 - what breaks in a driver can be anything
                 failure = refusal(error, self._server.secrets)
-            if failure.code not in _AGAIN:
+            if failure.code not in _AGAIN or not tries:
                 break
         # raised out here, not from asyncpg's error, whose frames show the password
         raise failure

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresqlStore"]
 
+_DURABLE: Final = True  # takers-over rely on a burial
 _PARTING: Final = 5.0  # seconds for which closing waits for another loop
 
 
@@ -45,6 +46,7 @@ class _Loop:
         places = Places(self.connections)
         self.lining_up = Lane(places.line_up)
         self.leaving = Lane(places.leave)
+        self.beats = Lane(writes.beat)
         self.opening = asyncio.Lock()
 
     async def aclose(self) -> None:
@@ -52,6 +54,7 @@ class _Loop:
         await self.saves.end()
         await self.lining_up.end()
         await self.leaving.end()
+        await self.beats.end()
         await self.connections.aclose()
 
 
@@ -153,7 +156,8 @@ class PostgresqlStore:
 
     async def beat(self, owner: str, lease: float) -> bool:
         """Begin or renew a lease; False when the owner is buried."""
-        return bool(await self._read(sql.BEAT, False, owner, round(lease * 1_000_000)))
+        here = await self._here()
+        return await here.beats.ask((owner, lease))
 
     async def is_alive(self, owner: str) -> bool:
         """True while a lease runs, and its owner is not buried."""
@@ -161,7 +165,7 @@ class PostgresqlStore:
 
     async def bury(self, owner: str) -> bool:
         """Bury an owner, known or not; False while its lease runs."""
-        return bool(await self._read(sql.BURY, True, owner))
+        return bool(await self._read(sql.BURY, _DURABLE, owner))
 
     async def line_up(self, turn: str, ticket: str, owner: str, lease: float) -> int:
         """Take or keep a place in the line for a turn; how many are ahead."""

@@ -1,7 +1,7 @@
 """The statements of the journal in PostgreSQL; each decides in its own WHERE.
 
-Rows come as one array per column. A statement that changes rows first locks them in the order of their ids, or
-inserts them in that of their keys, so that batches of several processes wait for each other in one order.
+Rows come as one array per column. A statement that changes rows first locks them in the order of their ids,
+or inserts them in that of their keys, so that batches of several processes wait for each other in one order.
 
 `synchronous_commit` is set by the statement itself, for its own transaction: `$1` tells whether its caller
 waits until it is on disk. There the strictest setting of the server is kept.
@@ -19,7 +19,9 @@ from voucher_async.journals.rows import UNKNOWN
 from voucher_async.journals.tables import MAJOR, MINOR, about, metadata, owners, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sqlalchemy.engine import Dialect
 
 __all__ = [
     "ABOUT",
@@ -56,7 +58,8 @@ DROPPED: Final = 200
 """The most rows that are deleted in one short transaction."""
 _DAY: Final = 86_400_000_000  # microseconds
 
-_DIALECT: Final = postgresql.dialect()
+_make: Final[Callable[[], Dialect]] = postgresql.dialect
+_DIALECT: Final = _make()
 _R: Final = records.name
 _O: Final = owners.name
 
@@ -132,15 +135,14 @@ transaction has to be undone.
 """
 
 SAVE: Final = f"""
-WITH {MODE}, i AS (
-    SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased), mode
-), locked AS MATERIALIZED (
-    SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.id
+WITH {MODE}, i AS MATERIALIZED (
+    SELECT i.* FROM mode, unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased)
+    JOIN {_R} AS r ON r.id = i.id
     WHERE r.scope = i.scope AND r.version = i.version - 1 ORDER BY r.id FOR UPDATE OF r
 )
 UPDATE {_R} AS r SET key = CASE WHEN i.erased THEN i.key ELSE r.key END,
     {", ".join(f"{name} = i.{name}" for name in COLUMNS if name not in _FIXED)}
-FROM i JOIN locked ON locked.id = i.id
+FROM i
 WHERE r.id = i.id AND r.scope = i.scope AND r.version = i.version - 1
     AND (i.charge_id IS NULL OR NOT EXISTS (
         SELECT FROM {_R} AS o WHERE o.scope = i.scope AND o.charge_id = i.charge_id AND o.id <> i.id))
@@ -170,9 +172,13 @@ ORDER BY number LIMIT {_PAGE}"""
 
 BEAT: Final = f"""
 WITH {MODE}
-INSERT INTO {_O} AS o (owner, lease_ends, buried) SELECT $2, {NOW} + $3::bigint, false FROM mode
-ON CONFLICT (owner) DO UPDATE SET lease_ends = {NOW} + $3::bigint WHERE NOT o.buried
-RETURNING true"""
+INSERT INTO {_O} AS o (owner, lease_ends, buried)
+SELECT owner, {NOW} + lease, false FROM unnest($2::text[], $3::bigint[]) AS i (owner, lease), mode
+ORDER BY owner
+ON CONFLICT (owner) DO UPDATE SET lease_ends = excluded.lease_ends WHERE NOT o.buried
+RETURNING owner"""
+"""Renew leases: `durable`, arrays of owners, each of them once, and microseconds."""
+
 IS_ALIVE: Final = f"SELECT true FROM {_O} WHERE owner = $1 AND NOT buried AND lease_ends > {NOW}"
 BURY: Final = f"""
 WITH {MODE}

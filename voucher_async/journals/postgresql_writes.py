@@ -1,4 +1,4 @@
-"""Claims and saves in PostgreSQL, batch by batch."""
+"""Claims, saves and leases in PostgreSQL, batch by batch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import attrs
 from voucher_async.errors import JournalFailed
 from voucher_async.journals import postgresql_statements as sql
 from voucher_async.journals.refusals import Refused
+from voucher_async.journals.rows import Row
 from voucher_async.journals.store import Claimed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from voucher_async.journals.connections import Connection, Connections
-    from voucher_async.journals.rows import Row
 
 __all__ = ["Writes", "Writing"]
 
@@ -25,6 +25,8 @@ _TRIES: Final = 20
 _OF_A_ROW: Final = frozenset(
     {"22", "23", "54"}
 )  # classes of errors that one row makes: value, constraint, size
+_DELAYED: Final = False  # in place of a lease that is lost in a crash stands one that ends earlier
+_SECOND: Final = 1_000_000  # microseconds
 _TAKEN: Final = "23505"
 _NOT_DONE: Final = "not done"
 
@@ -49,7 +51,7 @@ class _Undone(JournalFailed):
 
 
 class Writes:
-    """Claims and saves of one event loop.
+    """The writes of one event loop.
 
     Args:
         connections: its connections.
@@ -65,6 +67,15 @@ class Writes:
     async def save(self, asked: Sequence[Writing]) -> Sequence[bool | Exception]:
         """Update rows; see `Store.save`."""
         return await _isolated(asked, self._save)
+
+    async def beat(self, asked: Sequence[tuple[str, float]]) -> Sequence[bool]:
+        """Renew leases, of each owner the longest; see `Store.beat`."""
+        leases: dict[str, float] = {}
+        for owner, lease in asked:
+            leases[owner] = max(lease, leases.get(owner, lease))
+        ends = [round(lease * _SECOND) for lease in leases.values()]
+        alive = {row[0] for row in await self._connections.fetch(sql.BEAT, _DELAYED, list(leases), ends)}
+        return [owner in alive for owner, _ in asked]
 
     async def _claim(self, asked: Sequence[Writing]) -> Sequence[Claimed]:
         results: dict[Writing, Claimed] = {}
@@ -106,7 +117,7 @@ class Writes:
 
     async def _freed(self, asked: Sequence[tuple[Writing, str]]) -> dict[Writing, Claimed]:
         """Claims that get the key of a call that was not carried out."""
-        holders = {each: holder for each, holder in asked}
+        holders = dict(asked)
         first = _apart(holders, lambda each: [("holder", holders[each]), *_marks(each)])
         if not first:
             return {}

@@ -1,4 +1,4 @@
-"""The errors of PostgreSQL in words that say what to do; no password is in them, nor in what they refer to."""
+"""The errors of PostgreSQL in words that say what to do; no password is in them, nor in their causes."""
 
 from __future__ import annotations
 
