@@ -41,7 +41,7 @@ class Cut:
 
     def off(self, client: Client) -> Client:
         """The client, which will be cut off."""
-        client.journal.journal = _Journal(client.journal.journal, self)  # type: ignore[assignment]
+        client.journal.journal = _Journal(client.journal.journal, self)
         send: Any = client.wire.send
 
         async def sending(request: Any, deadline: Any) -> Any:

@@ -261,10 +261,10 @@ class Town:
     reservation: Reservation = attrs.field(init=False)
 
     @classmethod
-    async def build(cls, journal_at: JournalAt = MemoryJournal) -> Town:
+    async def build(cls, journal_at: JournalAt = MemoryJournal, *, double_charges: bool = False) -> Town:
         clock = clock_of_loop()
         adversary = Adversary.make(
-            clock, double_charges=False, may_read=True, offset=0.0, per_page=100, newest_first=False
+            clock, double_charges=double_charges, may_read=True, offset=0.0, per_page=100, newest_first=False
         )
         vouchers = [adversary.emulator.add_voucher(amount="50.00") for _ in range(3)]
         town = cls(clock, adversary, journal_at(clock), vouchers)

@@ -21,10 +21,11 @@ there are.
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.cancelling import goes_on
-from voucher_async.errors import ConfigurationError, Proof, VoucherError
+from voucher_async.cancelling import goes_on, quietly
+from voucher_async.errors import ConfigurationError, JournalFailed, Proof, VoucherError
 from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.facts import OPERATIONS, Event, Facts, call_of
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Recoverer"]
 
 _LONGEST: Final = 86_400.0  # seconds between two looks for what stays open
+
+_logger: Final = logging.getLogger("voucher_async")
 
 
 class Recoverer:
@@ -96,7 +99,7 @@ class Recoverer:
         if left.state is CallState.BEGUN:
             is_taken = await self._end_unsent(left)
         elif left.parameters.operation == CHECKOUT:
-            is_taken = await self._finish(left)
+            is_taken = await self._finish_checkout(left)
         else:
             is_taken = await self._settle(left)
         return await ask_journal(self._ownership.journal.get(left.scope, left.id)) if is_taken else None
@@ -130,6 +133,15 @@ class Recoverer:
         if left.parameters.operation == CHECKOUT:
             return all(client_id in {None, settings.client_id} for client_id in sent)
         return left.state is not CallState.OPEN or obstacle(left.view) is None
+
+    async def _finish_checkout(self, left: CallRecord) -> bool:
+        try:
+            return await self._finish(left)
+        except JournalFailed:
+            raise
+        except VoucherError as error:
+            quietly(_logger.warning, "a checkout, id %s, is left open: %s", left.id, error)
+            return True
 
     async def _end_unsent(self, left: CallRecord) -> bool:
         state = self._after(left, Event.ABSENT, Proof.NOT_SENT)

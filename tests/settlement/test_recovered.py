@@ -1,0 +1,378 @@
+"""Recovering what a dead worker left: each state of each money call, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from tests.settlement.adversary import Lot
+from tests.settlement.test_keys_taken_over import LEASE
+from tests.settlement.town import LIST, WINDOW, Client, JournalAt, Town, all_of, said
+from tests.virtual import virtually
+from voucher_async.errors import JournalFailed, Proof
+from voucher_async.models import Charge, CompleteVoucher
+from voucher_async.outcomes import OutcomeUnknown, Settlement, SettlementState
+from voucher_async.payments.call import CallState
+from voucher_async.payments.recovery import Recovered
+
+OPERATIONS = ["redeem", "refund", "recharge", "charge", "create"]
+everything = pytest.mark.parametrize("operation", OPERATIONS)
+LOST, MADE = Lot("hung"), Lot("hung answer")
+SECONDS = 300.0
+
+
+async def ask(client: Client, operation: str, **changes: Any) -> Charge | CompleteVoucher:
+    if operation == "create":
+        given = {"amount": "7.00", "currency": "EUR", "idempotency_key": "K-1", **changes}
+        return await client.core.vouchers.create(**given)
+    return await client.ask(operation, **changes)
+
+
+async def die(client: Client, *calls: asyncio.Task[Any]) -> None:
+    """Let a client die, which may be about to write."""
+    client.journal.dead = True
+    client.journal.goes_on()
+    await client.die()
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def left(town: Town, operation: str, state: CallState, lot: Lot = LOST) -> Client:
+    """A client that has died, its lease over, and has left its record in a state."""
+    first = town.client()
+    town.script(*() if operation == "create" else (lot,), rest=(lot,) if operation == "create" else ())
+    if state is CallState.BEGUN:
+        first.journal.pauses_at("save")
+    timeout = 3.0 if state is CallState.OPEN else SECONDS
+    call = asyncio.create_task(said(ask(first, operation, timeout=timeout)))
+    await asyncio.sleep(1.0)
+    town.script(rest=(Lot("failed"),) * 99)  # its looks show nothing
+    await asyncio.sleep(3.0)
+    (*_, record) = await first.records()
+    assert record.state is state
+    await die(first, call)
+    town.script()
+    await asyncio.sleep(LEASE)
+    return first
+
+
+def made(town: Town, operation: str) -> int:
+    """How often something was carried out."""
+    if operation == "create":
+        return len(town.adversary.emulator.vouchers()) - len(town.vouchers)
+    return len(town.made(operation))
+
+
+@everything
+@pytest.mark.parametrize("state", [CallState.SENT, CallState.OPEN])
+@pytest.mark.parametrize("lot", [LOST, MADE], ids=["lost", "made"])
+@virtually
+async def test_a_call_that_was_sent_is_looked_for_and_ended(
+    operation: str, state: CallState, lot: Lot, journal_at: JournalAt, caplog: pytest.LogCaptureFixture
+) -> None:
+    town = await Town.build(journal_at)
+    await left(town, operation, state, lot)
+    caplog.set_level(logging.INFO, logger="voucher_async")
+    caplog.clear()
+    second = town.client()
+    began = town.clock.monotonic()
+    recovered = await second.recover()
+    took = town.clock.monotonic() - began
+    (record,) = (*recovered.done, *recovered.not_done)
+    assert recovered.open == ()
+    assert [record] == [each for each in await second.records() if each.id == record.id]
+    count = int(lot is MADE)
+    assert made(town, operation) == count
+    if count:
+        assert record.state is CallState.DONE
+        assert operation == "create" or record.charge is not None
+        assert took < WINDOW
+    else:
+        assert (record.state, record.charge) == (CallState.NOT_DONE, None)
+        assert record.proof is (Proof.NO_VOUCHER if operation == "create" else Proof.ABSENT)
+        assert took >= WINDOW + 2.0  # a paused owner may have recorded a request just before
+    (event,) = second.told
+    assert event.what == ("recovered" if count else "not done")
+    assert (event.order_number, event.proof) == (record.order_number, record.proof)
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert "was recovered, and was" in line
+    assert record.id in line
+    assert not {each.code for each in town.vouchers} & {*line.split()}
+    last = record.transitions[-1]
+    assert (last.by, last.proof) == (second.core.joining.ownership.owner, record.proof)
+    if state is CallState.SENT:
+        assert (record.transitions[-2].state, record.transitions[-2].why) == (
+            CallState.OPEN,
+            "its owner is dead",
+        )
+    assert {*second.wire.sent} <= {LIST, "getVoucher"}
+    assert await second.recover() == Recovered()
+
+
+@everything
+@virtually
+async def test_a_call_that_was_not_sent_ends_at_once_and_frees_its_key(
+    operation: str, journal_at: JournalAt
+) -> None:
+    town = await Town.build(journal_at)
+    await left(town, operation, CallState.BEGUN)
+    second = town.client()
+    began = town.clock.monotonic()
+    (record,) = (await second.recover()).not_done
+    assert town.clock.monotonic() - began < 1.0
+    assert (record.state, record.proof) == (CallState.NOT_DONE, Proof.NOT_SENT)
+    assert record.transitions[-1].why == "its owner is dead"
+    assert second.wire.sent == []
+    assert [event.what for event in second.told] == ["not done"]
+    await ask(second, operation)
+    assert made(town, operation) == 1
+
+
+@virtually
+async def test_a_doubt_that_an_earlier_call_left_stays_with_the_key() -> None:
+    """A copy of its refused recharge comes after the next owner of the key has died."""
+    town = await Town.build()
+    first = town.client()
+    town.script(Lot("refused 409"))
+    assert getattr(await said(first.recharge()), "proof", None) is Proof.REFUSED
+    other = town.client()
+    looks = asyncio.Event()
+
+    async def stop(_: str) -> None:
+        await looks.wait()
+
+    other.wire.on_send = stop  # the key is claimed, and the doubt not looked into
+    call = other.begin("recharge")
+    await asyncio.sleep(1.0)
+    await die(other, call)
+    await asyncio.sleep(LEASE)
+    second = town.client()
+    assert [each.proof for each in (await second.recover()).not_done] == [Proof.NOT_SENT]
+    late = town.client(scope="the copy that a proxy made")
+    copy = await late.recharge(None)
+    assert (await second.recharge()).id == copy.id
+    assert town.made("recharge") == [copy.id]
+
+
+@everything
+@virtually
+async def test_a_worker_that_lives_keeps_its_call(operation: str, journal_at: JournalAt) -> None:
+    town = await Town.build(journal_at)
+    first, second = town.client(), town.client()
+    town.script(Lot(wait=40.0))
+    call = asyncio.create_task(ask(first, operation, timeout=SECONDS))
+    for _ in range(4):
+        await asyncio.sleep(LEASE)
+        assert await second.recover() == await first.recover() == Recovered()
+    await call
+    assert made(town, operation) == 1
+
+
+@pytest.mark.parametrize("state", [CallState.BEGUN, CallState.SENT, CallState.OPEN])
+@pytest.mark.parametrize("how", ["its lease was renewed", "somebody was faster"])
+@virtually
+async def test_what_is_somebody_elses_by_then_is_left_alone(state: CallState, how: str) -> None:
+    town = await Town.build()
+    first = await left(town, "refund", state)
+    second = town.client()
+    second.journal.pauses_after("left")
+    recovery = asyncio.create_task(second.recover())
+    await asyncio.sleep(1.0)
+    if how == "its lease was renewed":
+        await town.journal.beat(first.core.joining.ownership.owner, LEASE)
+    else:
+        assert len((await town.client().recover()).not_done) == 1
+    (*_, record) = await first.records()
+    second.journal.goes_on()
+    assert await recovery == Recovered()
+    assert (await first.records())[-1] == record
+    assert second.told == []
+    assert second.core.supervisor.pending == ()
+
+
+@virtually
+async def test_who_has_no_time_for_the_window_is_told_what_is_open_and_it_goes_on() -> None:
+    town = await Town.build()
+    await left(town, "refund", CallState.SENT)
+    second = town.client()
+    recovered = await second.recover(timeout=3.0)
+    (record,) = recovered.open
+    assert (recovered.done, recovered.not_done) == ((), ())
+    assert [each.id for each in second.core.supervisor.pending] == [record.id]
+    await asyncio.sleep(2 * WINDOW)
+    assert (await second.record()).state is CallState.NOT_DONE
+    assert second.core.supervisor.pending == ()
+
+
+@virtually
+async def test_a_caller_with_the_key_waits_for_the_look_and_goes_on() -> None:
+    town = await Town.build()
+    await left(town, "refund", CallState.SENT)
+    second = town.client()
+    recovery = asyncio.create_task(second.recover())
+    await asyncio.sleep(1.0)
+    refund = await second.refund(timeout=60.0)
+    assert town.made("refund") == [refund.id]
+    assert [each.state for each in (await recovery).not_done] == [CallState.NOT_DONE]
+
+
+@pytest.mark.parametrize("fails", ["left", "bury", "save", "get"])
+@pytest.mark.parametrize("how", ["before", "after"])
+@virtually
+async def test_a_journal_that_fails_leaves_the_record_for_the_next_recovery(fails: str, how: str) -> None:
+    town = await Town.build()
+    await left(town, "refund", CallState.SENT, MADE)
+    second = town.client()
+    second.journal.fails = lambda _, name: how if name == fails else None
+    told = await said(second.recover())
+    if fails == "left":
+        assert isinstance(told, JournalFailed)
+    else:
+        assert isinstance(told, Recovered)
+    second.journal.fails = lambda *_: None
+    await second.recover()
+    await asyncio.sleep(LEASE)
+    await town.client().recover()
+    record = await second.record()
+    assert (record.state, record.charge and record.charge.id) == (CallState.DONE, town.made("refund")[0])
+
+
+@virtually
+async def test_an_end_that_this_client_could_not_write_is_recovered_while_its_lease_runs() -> None:
+    town, client = await Town.with_client()
+    client.journal.fails = lambda _, name: "before" if name == "save" and town.made("refund") else None
+    refund = await client.refund()
+    client.journal.fails = lambda *_: None
+    assert (await client.record()).state is CallState.SENT
+    town.script(Lot(wait=40.0))
+    busy = client.begin("recharge", "K-2", timeout=SECONDS)  # its lease is renewed
+    await asyncio.sleep(LEASE)
+    assert await town.client().recover() == Recovered()
+    (record,) = (await client.recover()).done
+    assert record.charge is not None
+    assert record.charge.id == refund.id
+    await busy
+
+
+@virtually
+async def test_nothing_is_sent_for_what_cannot_be_looked_for_and_it_is_written_once() -> None:
+    """A recharge by code alone: nobody knows the voucher's id."""
+    town = await Town.build()
+    first = town.client()
+    town.script(MADE)
+    call = first.begin("recharge", id=None, code=town.vouchers[0].code, timeout=SECONDS)
+    await asyncio.sleep(1.0)
+    await die(first, call)
+    town.script()
+    await asyncio.sleep(LEASE)
+    second, third = town.client(), town.client()
+    (record,) = (await second.recover()).open
+    assert record.state is CallState.OPEN
+    await asyncio.sleep(LEASE)
+    for each in (second, third, second):
+        assert (await each.recover()).open == (record,)
+        assert each.wire.sent == []
+    # an equal recharge whose answer is lost must not take its entry
+    town.script(LOST)
+    assert isinstance(await said(second.recharge("K-2", timeout=30.0)), OutcomeUnknown)
+
+
+@virtually
+async def test_a_call_of_another_client_id_is_left_to_that_one() -> None:
+    town = await Town.build()
+    first = town.client(scope="all shops")
+    town.script(MADE)
+    call = first.begin("refund", timeout=SECONDS)
+    await asyncio.sleep(1.0)
+    await die(first, call)
+    await asyncio.sleep(LEASE)
+    second = town.client(scope="all shops", client_id="another")
+    (record,) = (await second.recover()).open
+    assert (record.state, record.owner) == (CallState.SENT, first.core.joining.ownership.owner)
+    assert len((await town.client(scope="all shops").recover()).done) == 1
+
+
+@virtually
+async def test_a_client_that_is_closed_leaves_it_to_the_next_one() -> None:
+    town = await Town.build()
+    await left(town, "refund", CallState.SENT)
+    second, before = town.client(), asyncio.all_tasks()
+    recovery = asyncio.create_task(second.recover())
+    await asyncio.sleep(5.0)
+    await second.close()
+    (record,) = (await recovery).open
+    assert (record.state, asyncio.all_tasks()) == (CallState.SENT, before)  # as it was read
+    assert (await second.record()).state is CallState.OPEN
+    await asyncio.sleep(LEASE)
+    assert len((await town.client().recover()).not_done) == 1
+
+
+@virtually
+async def test_many_records_are_recovered_page_by_page_and_some_at_once() -> None:
+    town = await Town.build()
+    first = town.client()
+    first.journal.pauses_at("save")
+    calls = [first.begin("redeem", f"K-{number}", order_number=f"A-{number}") for number in range(250)]
+    await asyncio.sleep(1.0)
+    await die(first, *calls)
+    await asyncio.sleep(LEASE)
+    second = town.client()
+    recovered = await second.recover()
+    keys = [record.key for record in recovered.not_done]
+    assert keys == [record.key for record in await first.records()]  # the oldest first
+    assert len(keys) == 250
+    assert second.journal.calls.count("left") == 3
+
+
+@virtually
+async def test_some_are_looked_for_at_once() -> None:
+    town = await Town.build()
+    first = town.client()
+    town.script(*[LOST] * 40)
+    calls = [
+        first.begin("recharge", f"K-{number}", order_number=f"A-{number}", timeout=SECONDS)
+        for number in range(40)
+    ]
+    await asyncio.sleep(1.0)
+    await die(first, *calls)
+    town.script()
+    await asyncio.sleep(LEASE)
+    second = town.client()
+    recovery = asyncio.create_task(second.recover())
+    await asyncio.sleep(1.0)
+    assert len(second.core.supervisor.pending) == 16
+    assert len((await recovery).not_done) == 40
+
+
+@virtually
+async def test_what_another_owner_did_since_counts_more_than_what_this_client_remembers() -> None:
+    """It knew that nothing was done, could not write that, and another worker went on, and died."""
+    town = await Town.build()
+    first = await left(town, "refund", CallState.SENT, MADE)
+    second = town.client()
+    known = Settlement(
+        pending=(await first.record()).view, state=SettlementState.NOT_DONE, proof=Proof.ABSENT
+    )
+    second.core.settler.registry.settled(known)
+    (record,) = (await second.recover()).done
+    assert record.charge is not None
+    assert [record.charge.id] == town.made("refund")
+
+
+@virtually
+async def test_of_many_that_recover_at_once_one_looks(journal_at: JournalAt) -> None:
+    town = await Town.build(journal_at)
+    await left(town, "refund", CallState.OPEN, MADE)
+    clients = [town.client() for _ in range(4)]
+    for each in clients:
+        each.journal.slow = True
+    told = await all_of(*(each.recover() for each in clients for _ in range(2)))
+    assert [type(each) for each in told] == [Recovered] * 8
+    assert sorted(len(each.wire.sent) > 0 for each in clients) == [False] * 3 + [True]
+    assert sum(len(each.told) for each in clients) == 1
+    assert isinstance(await said(clients[0].refund()), Charge)
+    assert len(town.made("refund")) == 1
