@@ -67,7 +67,7 @@ def code_of(call: str, step: int, number: int = 0) -> str:
 
 
 async def redeem(client: VoucherClient, call: str, step: int) -> list[str]:
-    payment = {"amount": "10.00", "currency": "EUR", "order_number": order_of(call, step)}
+    payment: dict[str, Any] = {"amount": "10.00", "currency": "EUR", "order_number": order_of(call, step)}
     charge = await client.redeem(code=code_of(call, step), idempotency_key=KEY, **payment)
     return [charge.id]
 
@@ -79,7 +79,7 @@ async def refund(client: VoucherClient, call: str, step: int) -> list[str]:
 
 
 async def recharge(client: VoucherClient, call: str, step: int) -> list[str]:
-    payment = {"amount": "10.00", "currency": "EUR", "order_number": order_of(call, step)}
+    payment: dict[str, Any] = {"amount": "10.00", "currency": "EUR", "order_number": order_of(call, step)}
     charge = await client.vouchers.recharge(id=code_of(call, step), idempotency_key=KEY, **payment)
     return [charge.id]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import attrs
 
 from tests.settlement.ends import payment_of
 from tests.settlement.looks import may_be_taken_for
 from tests.settlement.play import Call, World
 from tests.settlement.story import Redeem, Refund
+from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.joined import is_joined
 from voucher_async.testing import ChargeRecord
 
@@ -46,12 +49,18 @@ class Ledger:
     def _standing(self, call: Call) -> list[ChargeRecord]:
         return [charge for charge in self._made_by(call) if not self._undone(charge)]
 
-    def _twins(self, call: Call) -> set[str]:
-        """What a proxy made of one request of another call more than once: it looks like this call's own."""
+    def _twins(self, *pending_ids: str) -> set[str]:
+        """What a proxy made of one request of another call more than once: it looks like these calls' own."""
         made = [self._effects(id) for id in self.world.caller if self._deliveries > 1]
         twins = {each.id for effects in made if len(effects) > 1 for each in effects}
-        asked = [self.world.saved[id] for id in call.intents]
-        return {id for id in twins if any(may_be_taken_for(each, self._charge(id)) for each in asked)}
+        asked = [self.world.saved[each] for each in pending_ids if each in self.world.saved]
+        return {id for each in asked for id in twins if may_be_taken_for(each, self._charge(id))}
+
+    def _made_or_twins(self, asked: PendingOutcome, said: Collection[str]) -> list[ChargeRecord]:
+        """What a request did, and what was said of it which is another's twin: nobody can tell them apart."""
+        made = self._effects(asked.id)
+        twins = self._twins(asked.id).intersection(said) - {each.id for each in made}
+        return made + [self._charge(id) for id in sorted(twins)]
 
     def _sources(self, call: Call) -> list[ChargeRecord]:
         """What a call may return: its own, or that of an equal payment it joined, or that told nobody."""

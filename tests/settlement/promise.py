@@ -148,7 +148,7 @@ class Judge(Ledger):
     def _done(self, call: Call) -> Iterator[str]:
         charges = (call.result,) if isinstance(call.result, Charge) else call.result
         assert isinstance(charges, tuple)
-        mine = {charge.id for charge in self._sources(call)} | self._twins(call)
+        mine = {charge.id for charge in self._sources(call)} | self._twins(*call.intents)
         for charge in charges:
             if charge.id not in mine:
                 yield f"{call.step} returned {charge}, which it did not make"
@@ -241,7 +241,7 @@ class Judge(Ledger):
             yield f"{self.world.saved[pending_id]} was settled in several ways: {answers}"
 
     def _settlement(self, end: Settlement) -> Iterator[str]:
-        truth = self._effects(end.pending.id)
+        truth = self._made_or_twins(end.pending, said_in(end))
         if end.state is SettlementState.NOT_DONE:
             truth = [charge for charge in truth if not self._undone(charge)]
         if {charge.id for charge in truth} != said_in(end):
@@ -352,7 +352,7 @@ class Judge(Ledger):
             is_elsewhere = all(event is not each for each in own.events)
             if is_elsewhere and self._is_beside_another(event.pending.id):
                 continue
-            made = self._effects(event.pending.id)
+            made = self._made_or_twins(event.pending, [event.charge.id] if event.charge else [])
             standing = [charge for charge in made if not self._undone(charge)]
             # elsewhere no fact tells which charge was refunded
             truth = {charge.id for charge in (made if is_elsewhere else standing)}

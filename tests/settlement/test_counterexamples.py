@@ -164,3 +164,20 @@ def test_a_surplus_of_a_charge_that_was_told_is_not_that_of_the_next_payment() -
     left = Redeem(money=(Lot("lost answer"),), rest=looks, cancel=(0.0, 40), alone=0.0)
     refund = Refund(money=(Lot(), Lot("failed after")), alone=0.0)
     run([left, Redeem(rest=(Lot("hung answer"),)), refund, Redeem()], double_charges=True)
+
+
+def test_an_entry_that_does_not_show_its_kind_may_be_that_of_another_kind_of_call() -> None:
+    redeem = Redeem(money=(Lot("lost"), Lot("refused 409", wait=7.0), Lot("late")), alone=0.0)
+    looks = (Lot("twice"), Lot("refused 409"), *[Lot()] * 4)
+    others = [Refund(rest=looks), Refund(money=(Lot("hung answer"), Lot("lost")), rest=(Lot(), Lot(), Lot()))]
+    left = Redeem(money=(Lot("lost"), Lot("lost"), Lot("lost")), rest=(Lot(),), cancel=(0.0, 23))
+    refused = Redeem(money=(Lot("refused 401"),), rest=(Lot("lost"), Lot(), Lot()), timeout=5.0)
+    slow = Redeem(rest=(Lot(late=1.0, lag=1.0), Lot(lag=3.9)), timeout=5.0, alone=1.0)
+    recharge = Recharge(cancel=(0.75, 19), alone=1.0)
+    story = [redeem, *others, left, Wait(seconds=0.1), refused, slow, recharge]
+    run(story, habit="another type, in lists too", newest_first=True)
+
+
+def test_a_lost_refund_and_the_twin_of_an_equal_one_nobody_can_tell_apart() -> None:
+    lost = Refund(money=(Lot("lost"),), timeout=5.0, amount="0.50")
+    run([Redeem(), lost, Refund(amount="0.50", by_id=True)], habit="delivered twice")

@@ -15,7 +15,6 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.journals.sqlite import SqliteJournal
 from tests.settlement.adversary import Lot
 from tests.settlement.conftest import Shop, pay, settings
 from tests.settlement.test_recovered import LOST, MADE, ask, left
@@ -24,6 +23,7 @@ from tests.virtual import virtually
 from voucher_async import ManualClock, VoucherClient
 from voucher_async.clock import Clock
 from voucher_async.errors import ConfigurationError, JournalFailed, Proof
+from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CallState, Parameters
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.payments.recovery import Recovery
@@ -282,8 +282,8 @@ def test_a_child_leaves_the_timer_to_its_parent() -> None:
 
 
 @pytest_asyncio.fixture
-async def durable(shop: Shop, tmp_path: Any) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal(tmp_path / "journal.db", shop.clock)
+async def durable(shop: Shop, tmp_path: Any) -> AsyncIterator[SqlJournal]:
+    journal = SqlJournal(f"sqlite:///{tmp_path}/journal.db", clock=shop.clock)
     yield journal
     await journal.aclose()
 
@@ -299,7 +299,7 @@ async def states(client: VoucherClient) -> dict[str | None, CallState]:
     return {record.key: record.state async for record in client.history()}
 
 
-async def test_a_whole_client_recovers_by_itself_and_on_request(shop: Shop, durable: SqliteJournal) -> None:
+async def test_a_whole_client_recovers_by_itself_and_on_request(shop: Shop, durable: SqlJournal) -> None:
     changed = settings(shop.emulator, recover_every=5.0)
     async with VoucherClient(settings=changed, clock=shop.clock, journal=durable) as client:
         await leave(client, "K-1")

@@ -247,9 +247,7 @@ SCHEMA: Final = (
 )
 DESCRIBE: Final = text(
     sqlite.insert(about)
-    .values(
-        one=literal_column("1"), digest_key=bind("key"), major=bind("of_major"), minor=bind("of_minor")
-    )
+    .values(one=literal_column("1"), digest_key=bind("key"), major=bind("of_major"), minor=bind("of_minor"))
     .on_conflict_do_nothing()
     .inline()
 )

@@ -1,4 +1,4 @@
-"""Lines in SQLite: places in the order of their numbers, which the write lock gives out one after the other."""
+"""Lines in SQLite: places in the order of their numbers, which the write lock gives out one by one."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ _new = sqlite.insert(turns).values(
 )
 _changes = {"owner": _new.excluded.owner, "lapses_at": _new.excluded.lapses_at}
 _TAKE: Final = text(_new.on_conflict_do_update(index_elements=[turns.c.ticket], set_=_changes))
-_LAPSED: Final = text(
-    delete(turns).where(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now"))
-)
+_LAPSED: Final = text(delete(turns).where(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now")))
 LEAVE: Final = text(
     delete(turns).where(
         turns.c.turn == bind("turn"), or_(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now"))

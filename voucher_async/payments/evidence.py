@@ -139,6 +139,11 @@ class Finding:
         """The entries that are ours: the certain ones; where there is none, the recognised ones."""
         return self.certain or self.recognised
 
+    @property
+    def is_of_any_kind(self) -> bool:
+        """True when a recognised entry does not show whether it is a charge, a refund or a recharge."""
+        return any(charge.type not in KINDS for charge in self.recognised)
+
 
 class _Weight(enum.IntEnum):
     """The weight with which an entry, or one of its properties, speaks for being ours."""

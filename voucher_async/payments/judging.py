@@ -160,7 +160,9 @@ class Judge:
         money_call.absences = 0 if money_call.finding.certain else money_call.absences + 1
         fence = money_call.fenced()
         # a recognisable entry may be that of any call of another process which looks alike
-        confusable = self.registry.is_confusable(money_call) or (not finding.certain and rivals > 0)
+        confusable = not finding.certain and rivals > 0
+        if not confusable:
+            confusable = self.registry.is_confusable(money_call, of_any_kind=finding.is_of_any_kind)
         return Evidence(
             finding=money_call.finding,
             sends=money_call.deliveries + self.registry.surplus_beside(money_call),

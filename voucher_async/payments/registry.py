@@ -175,7 +175,7 @@ class Registry:
         Calls whose own charge is known compete only for a surplus, so beside such a call only the others
         count.
         """
-        rivals = self._others(money_call, self._alike, look_of)
+        rivals = self._others(money_call.pending, self._alike, look_of)
         return len(rivals) if money_call.charge is None else sum(other.charge is None for other in rivals)
 
     def surplus_beside(self, money_call: MoneyCall) -> int:
@@ -184,14 +184,13 @@ class Registry:
             return 0
         return sum(
             max(other.effects - 1, 0)
-            for other in self._others(money_call, self._alike, look_of)
+            for other in self._others(money_call.pending, self._alike, look_of)
             if other.charge is not None
         )
 
     def _others(
-        self, money_call: MoneyCall, index: _Index, traits: Callable[[PendingOutcome], _Traits]
+        self, pending: PendingOutcome, index: _Index, traits: Callable[[PendingOutcome], _Traits]
     ) -> list[MoneyCall]:
-        pending = money_call.pending
         # a call whose voucher or amount is not known may be of any
         nowhere = attrs.evolve(pending, voucher_id=None)
         looks = map(traits, (pending, nowhere, attrs.evolve(nowhere, amount=None)))
@@ -199,10 +198,18 @@ class Registry:
         money_calls = (self._open.get(each) or self._under_way.get(each) for each in ids)
         return [each for each in money_calls if each is not None]
 
-    def is_confusable(self, money_call: MoneyCall) -> bool:
-        """True when another call, open or under way, may be recognised in the same rewritten entry."""
-        others = self._others(money_call, self._at, _place_of)
-        return any(are_confusable(money_call.pending, other.pending) for other in others)
+    def is_confusable(self, money_call: MoneyCall, *, of_any_kind: bool = False) -> bool:
+        """True when another call, open or under way, may be recognised in the same rewritten entry.
+
+        Args:
+            money_call: the call.
+            of_any_kind: the entry does not show what kind of call it is of.
+        """
+        pending = money_call.pending
+        kinds = RULES if of_any_kind else (pending.operation,)
+        alike = [attrs.evolve(pending, operation=kind) for kind in kinds]
+        others = [other for each in alike for other in self._others(each, self._at, _place_of)]
+        return any(are_confusable(pending, other.pending) for other in others)
 
     def open_rivals(self, money_call: MoneyCall) -> list[MoneyCall]:
         """The other open calls of the same voucher that look the same in a list of charges."""

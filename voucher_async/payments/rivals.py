@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.payments.call import CallRecord
+from voucher_async.payments.evidence import RULES
 from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
@@ -49,6 +52,11 @@ class Rivals:
             return 0
         # from the pending outcome: the stored record may be another owner's, or a later call's with the key
         scope, owner, at = self._ownership.scope, self._ownership.owner, self._ownership.clock.now()
-        record = CallRecord.about(money_call.pending, scope=scope, owner=owner, at=at)
-        alike = await ask_journal(self._ownership.journal.alike(record))
-        return sum(each.owner != owner for each in alike)
+        kinds = RULES if finding.is_of_any_kind else (money_call.pending.operation,)
+        count = 0
+        for kind in kinds:
+            asked = attrs.evolve(money_call.pending, operation=kind)
+            record = CallRecord.about(asked, scope=scope, owner=owner, at=at)
+            alike = await ask_journal(self._ownership.journal.alike(record))
+            count += sum(each.owner != owner for each in alike)
+        return count
