@@ -138,7 +138,10 @@ def _proof_of(call: ast.Call) -> ast.expr | None:
                 "payments/resolving.py::resolve",
             },
         ),
-        ("Happened", {"payments/report.py::refuted", "payments/report.py::not_done"}),
+        (
+            "Happened",
+            {f"payments/report.py::{name}" for name in ("refuted", "not_done", "checkout_recovered")},
+        ),
         (
             "Move",
             {

@@ -232,7 +232,8 @@ class Checkout:
         async with in_turn(self._kit.lock, keys, context.deadline, last=True):
             self._check_broken()
             if self._charges is None:
-                self._kit.supervisor.check_brake()
+                if (brake := self._kit.supervisor.settler.brake) is not None:
+                    brake.check()
                 for held in self._held:
                     self._kit.reservations.tracker.check(held.reservation)
                 self._charges = await self._charge_all(context)

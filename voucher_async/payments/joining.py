@@ -291,11 +291,12 @@ class Joining:
         self, ask: Ask, call: Callable[[CallContext], Awaitable[T]]
     ) -> Callable[[CallContext], Awaitable[T]]:
         """The call, unless the brake is on: one that is new and moves money."""
-        if self._supervisor.settler.brake is None or ask.parameters.operation == CREATE_VOUCHER.id:
+        brake = self._supervisor.settler.brake
+        if brake is None or ask.parameters.operation == CREATE_VOUCHER.id:
             return call
 
         async def check_first(context: CallContext) -> T:
-            self._supervisor.check_brake()
+            brake.check()
             return await call(context)
 
         return check_first

@@ -239,15 +239,6 @@ class Supervisor:
         state = SettlementState.NOT_DONE
         self.settler.registry.settled(Settlement(pending=money_call.pending, state=state, proof=proof))
 
-    def check_brake(self) -> None:
-        """Refuse a new call while too many are in doubt.
-
-        Raises:
-            TooManyInDoubt: nothing was sent.
-        """
-        if self.settler.brake is not None:
-            self.settler.brake.check()
-
     def open_cut_off(self) -> None:
         """Take the calls for open whose event loop is gone, and keep their tasks no longer."""
         registry = self.settler.registry
