@@ -43,8 +43,10 @@ def run_alone(block: Block, folder: Path) -> str:
 
 
 @pytest.fixture
-def run(emulator: VoucherEmulator, tmp_path: Path) -> Runner:
+def run(emulator: VoucherEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Runs a block and returns the names it leaves behind; `client` and `code` are there when it begins."""
+
+    monkeypatch.chdir(tmp_path)  # an example may make a file
 
     async def run(block: Block) -> dict[str, Any]:
         if block.is_program or block.is_test:

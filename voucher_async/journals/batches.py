@@ -147,7 +147,7 @@ class Batches(Generic[I, R]):
 
 
 def _gather(asked: SimpleQueue[_Asked[I, R] | None]) -> tuple[list[_Asked[I, R]], bool]:
-    """What has been asked by now, once there is something; and False when there will be no more."""
+    """The items asked for by now, once there are some; and False when there will be no more."""
     batch: list[_Asked[I, R]] = []
     each = asked.get()
     with contextlib.suppress(Empty):

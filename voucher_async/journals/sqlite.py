@@ -164,7 +164,7 @@ class SqliteStore:
         await self.batches.aclose()
 
     async def _changed(self, statement: str, given: dict[str, Any], *, durable: bool = False) -> int:
-        """How many rows a statement has changed."""
+        """The number of rows that a statement has changed."""
         count: int = await self.batches.ask(
             Work(lambda db: db.execute(statement, given).rowcount, writes=True, durable=durable)
         )

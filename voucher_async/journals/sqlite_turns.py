@@ -46,13 +46,13 @@ PRUNE: Final = text(delete(turns).where(turns.c.lapses_at <= bind("now")))
 
 
 def ahead(db: sqlite3.Connection, given: dict[str, Any]) -> int | None:
-    """How many places are ahead; None for a place that is not there, or has to be taken anew."""
+    """The number of places ahead; None for a place that is not there, or has to be taken anew."""
     row = db.execute(_AHEAD, given).fetchone()
     return None if row is None else int(row[0])
 
 
 def take(db: sqlite3.Connection, given: dict[str, Any]) -> int:
-    """Take a place, or renew one that has not lapsed; how many are ahead."""
+    """Take a place, or renew one that has not lapsed; the number of places ahead."""
     db.execute(_LAPSED, given)
     db.execute(_TAKE, given)
     return ahead(db, given) or 0
