@@ -21,6 +21,7 @@ from tests.chaos.judge import Verdict, judge
 from tests.chaos.records import Began, Entry, Record, Turn, read
 from tests.chaos.turns import Turns
 from tests.chaos.worker import journal_of
+from tests.journals.postgres import Server
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,7 +123,16 @@ class Conductor:
         """Around a storm: the journal that its workers share, if they do."""
         if self._storm.variant == "keys-sqlite":
             self._storm = attrs.evolve(self._storm, journal=f"sqlite:///{self._folder / 'journal.db'}")
-        yield
+        if self._storm.variant != "keys-postgresql":
+            yield
+            return
+        server = await asyncio.to_thread(Server)
+        try:
+            server.run("CREATE DATABASE storm")
+            self._storm = attrs.evolve(self._storm, journal=server.url("storm"))
+            yield
+        finally:
+            await asyncio.to_thread(server.close)
 
     @contextlib.asynccontextmanager
     async def _started(self, module: str, *arguments: str) -> AsyncIterator[Process]:

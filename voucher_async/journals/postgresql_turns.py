@@ -78,7 +78,7 @@ class Places:
         self._connections = connections
 
     async def line_up(self, places: Sequence[Place]) -> list[int]:
-        """The number of those ahead of each place, which is taken where it is not there, or was about to lapse."""
+        """The number of those ahead of each place, which is taken where it is missing, or about to lapse."""
         found = await self._ahead(places)
         missing = [place for place, count in zip(places, found, strict=True) if count is None]
         if missing:
