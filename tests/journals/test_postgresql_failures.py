@@ -201,6 +201,21 @@ async def test_a_server_that_hangs_holds_nobody_up(
         assert "firewall" in str(error)
 
 
+async def test_a_caller_that_is_cancelled_while_connecting_shows_no_password(
+    server: Server, database: str, tmp_path: Path
+) -> None:
+    async with pooler(tmp_path, server.socket, database) as made:
+        made.is_silent = True
+        journal = SqlJournal(server.url(database, f"guarded:{PASSWORD}", host=str(tmp_path)))
+        asking = asyncio.create_task(journal.find(SCOPE, "k"))
+        await made.is_asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await asking
+        assert PASSWORD not in "".join(said(caught.value))
+        await journal.aclose()
+
+
 async def test_a_database_that_was_restarted_is_found_again(server: Server, journal: SqlJournal) -> None:
     assert (await journal.claim(begun("k-1"))).won
     await asyncio.to_thread(server.stop)
