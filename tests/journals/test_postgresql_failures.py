@@ -187,6 +187,14 @@ async def test_a_statement_that_takes_too_long_is_stopped(server: Server, databa
     await failure(journal, "57014: canceling statement due to statement timeout")
 
 
+async def test_a_pooler_that_refuses_the_settings_of_the_url_is_named(
+    server: Server, database: str, tmp_path: Path
+) -> None:
+    async with pooler(tmp_path, server.socket, database):
+        url = server.url(database, host=str(tmp_path), search_path="shop")
+        await failure(SqlJournal(url), "a pooler in between, .*: see the parameters of the URL .*search_path")
+
+
 @pytest.mark.parametrize("answers", [0, 1])
 async def test_a_server_that_hangs_holds_nobody_up(
     server: Server, database: str, tmp_path: Path, answers: int
