@@ -46,6 +46,7 @@ class Pooler:
     Attributes:
         folder: where it listens.
         is_silent: it answers nobody.
+        is_asked: somebody connected meanwhile.
         loses_commits: it loses the server's answers to COMMIT, and the clients that wait for them.
     """
 
@@ -53,6 +54,7 @@ class Pooler:
         self.folder = folder
         self._path, self._database, self._ignores = socket / ".s.PGSQL.5432", database, ignores_settings
         self.loses_commits = self.is_silent = False
+        self.is_asked = asyncio.Event()
         self._idle: asyncio.Queue[_Streams] = asyncio.Queue()
         self._greeting = b""
         self._clients: set[asyncio.Task[None]] = set()
@@ -80,6 +82,7 @@ class Pooler:
             if names and not self._ignores:
                 writer.write(_refusal(names.pop()))
             elif self.is_silent:
+                self.is_asked.set()
                 await reader.read()
             else:
                 writer.write(self._greeting)

@@ -12,6 +12,7 @@ from tests.journals.contract import DurableJournalContract
 from tests.journals.pooler import pooler
 from tests.journals.postgres import DatabaseClock, Server
 from tests.journals.racing import share
+from tests.journals.records import SCOPE, begun, sent
 from voucher_async import ManualClock
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.journal import Journal
@@ -41,17 +42,25 @@ class TestPostgresql(DurableJournalContract):
 
 
 class TestBehindAPooler(TestPostgresql):
-    @pytest.fixture(params=[False, True], ids=["refuses settings", "ignores settings"])
+    @pytest.fixture
     async def url(
-        self,
-        clock: ManualClock,
-        server: Server,
-        database: str,
-        tmp_path: Path,
-        request: pytest.FixtureRequest,
+        self, clock: ManualClock, server: Server, database: str, tmp_path: Path
     ) -> AsyncIterator[str]:
-        async with pooler(tmp_path, server.socket, database, ignores_settings=request.param) as made:
+        async with pooler(tmp_path, server.socket, database) as made:
             yield server.url(database, host=str(made.folder))
+
+
+async def test_a_pooler_that_ignores_settings_is_one(server: Server, database: str, tmp_path: Path) -> None:
+    async with pooler(tmp_path, server.socket, database, ignores_settings=True) as made:
+        pair = [SqlJournal(server.url(database, host=str(made.folder))) for _ in range(2)]
+        records = [begun(f"k-{number}") for number in range(10)]
+        for record in records:
+            claims = await asyncio.gather(*(each.claim(record) for each in pair))
+            assert all(claim.won for claim in claims)  # the same record
+            assert await pair[0].save(sent(record))
+            assert await pair[1].find(SCOPE, str(record.key)) == sent(record)
+        for each in pair:
+            await each.aclose()
 
 
 async def test_processes_share_a_journal_and_none_has_to_be_stopped(

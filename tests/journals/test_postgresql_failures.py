@@ -187,6 +187,14 @@ async def test_a_statement_that_takes_too_long_is_stopped(server: Server, databa
     await failure(journal, "57014: canceling statement due to statement timeout")
 
 
+async def test_a_pooler_that_refuses_the_settings_of_the_url_is_named(
+    server: Server, database: str, tmp_path: Path
+) -> None:
+    async with pooler(tmp_path, server.socket, database):
+        url = server.url(database, host=str(tmp_path), search_path="shop")
+        await failure(SqlJournal(url), "a pooler in between, .*: see the parameters of the URL .*search_path")
+
+
 @pytest.mark.parametrize("answers", [0, 1])
 async def test_a_server_that_hangs_holds_nobody_up(
     server: Server, database: str, tmp_path: Path, answers: int
@@ -199,6 +207,21 @@ async def test_a_server_that_hangs_holds_nobody_up(
         journal._store._server.limit = 0.2  # type: ignore[attr-defined]
         error = await failure(journal, "did not answer in time")
         assert "firewall" in str(error)
+
+
+async def test_a_caller_that_is_cancelled_while_connecting_shows_no_password(
+    server: Server, database: str, tmp_path: Path
+) -> None:
+    async with pooler(tmp_path, server.socket, database) as made:
+        made.is_silent = True
+        journal = SqlJournal(server.url(database, f"guarded:{PASSWORD}", host=str(tmp_path)))
+        asking = asyncio.create_task(journal.find(SCOPE, "k"))
+        await made.is_asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await asking
+        assert PASSWORD not in "".join(said(caught.value))
+        await journal.aclose()
 
 
 async def test_a_database_that_was_restarted_is_found_again(server: Server, journal: SqlJournal) -> None:

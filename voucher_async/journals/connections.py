@@ -224,6 +224,8 @@ class Connections:
                     return await self._lend(work)
             except JournalFailed:
                 raise
+            except asyncio.CancelledError as error:
+                raise error.with_traceback(None)  # noqa: B904 - it is the same one, without asyncpg's frames
             except Exception as error:  # noqa: BLE001 - what breaks in a driver can be anything
                 failure = refusal(error, self._server.secrets)
             if failure.code not in _AGAIN or not tries:

@@ -22,9 +22,7 @@ __all__ = ["Writes", "Writing"]
 R = TypeVar("R")
 
 _TRIES: Final = 20
-_OF_A_ROW: Final = frozenset(
-    {"22", "23", "54"}
-)  # classes of errors that one row makes: value, constraint, size
+_OF_A_ROW: Final = frozenset({"22", "23", "54"})  # classes of one row's errors: value, constraint, size
 _DELAYED: Final = False  # in place of a lease that is lost in a crash stands one that ends earlier
 _SECOND: Final = 1_000_000  # microseconds
 _TAKEN: Final = "23505"

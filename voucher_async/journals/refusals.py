@@ -19,6 +19,7 @@ _SHOWN: Final = 200  # characters of the server's own words
 # by the longest beginning of the SQLSTATE
 _ADVICE: Final = {
     "08": "the connection to the database broke: it was restarted, or the network failed",
+    "08P01": "the database, or a pooler in between, refuses the connection: see the parameters of the URL",
     "22": "the database refuses a value",
     "23": "the database refuses a row",
     "25006": "the database is read-only: it is a replica or was switched over, so let the URL lead to the "

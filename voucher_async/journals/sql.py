@@ -48,7 +48,9 @@ class SqlJournal:
 
     Args:
         url: `sqlite:///file.db`, relative to the working directory, `sqlite:////absolute/file.db` or
-            `postgresql://user:password@host/database`; a password is never shown.
+            `postgresql://user:password@host/database`, with the parameters that asyncpg knows, such as
+            `sslmode`, or several hosts and `target_session_attrs`; a password is never shown. A connection
+            pooler is noticed; `statement_cache_size=0` says that the URL leads to one.
         create: make the tables where there are none; False for one who may not, or uses migrations of
             `voucher_async.journals.tables.metadata`.
         clock: measures leases in SQLite, and must show the same time in all processes; default: the
