@@ -43,7 +43,7 @@ class SqliteStore:
 
     def __init__(self, path: str, clock: Clock, *, create: bool, lock_timeout: float) -> None:
         self._clock = clock
-        self.file = SqliteFile(path, create=create, lock_timeout=lock_timeout)
+        self.file: SqliteFile = SqliteFile(path, create=create, lock_timeout=lock_timeout)
         self.batches: Batches[Work, Any] = Batches(self.file.do, self.file.close)
 
     def _now(self) -> int:
@@ -116,9 +116,10 @@ class SqliteStore:
         given = {"turn": turn, "ticket": ticket, "owner": owner, "now": now}
         given |= {"lapses_at": now + seconds, "due": now + seconds // 2}
         count: int | None = await self.batches.ask(Work(lambda db: lines.ahead(db, given)))
-        if count is None:
-            count = await self.batches.ask(Work(lambda db: lines.take(db, given), writes=True))
-        return count
+        if count is not None:
+            return count
+        taken: int = await self.batches.ask(Work(lambda db: lines.take(db, given), writes=True))
+        return taken
 
     async def leave_line(self, turn: str, ticket: str) -> None:
         """Give a place back, and drop those of the line that have lapsed."""

@@ -104,7 +104,7 @@ def _read(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 _with_key = and_(_c.scope == bind("scope"), _one_of(_c.key, "key", "digest"))
 _lost = and_(_with_key, ~_c.holds_key, _c.key.is_not(None))
-runs = and_(owners.c.lease_ends > bind("now"), ~owners.c.buried)
+runs: Final[ColumnElement[bool]] = and_(owners.c.lease_ends > bind("now"), ~owners.c.buried)
 _of_charge = and_(_c.scope == bind("scope"), _c.charge_id == bind("of_charge"))
 
 # a claim: one statement, unless there is something in its way
