@@ -83,8 +83,8 @@ class SqliteFile:
         self._opened: sqlite3.Connection | None = None
         self._place: tuple[int, int] | None = None
         self._is_full = True  # synchronous, as a connection begins
-        self.commits = 0
-        self.digest_key = b""
+        self.commits: int = 0
+        self.digest_key: bytes = b""
         close_before_forks(self)
 
     def before_fork(self) -> None:
