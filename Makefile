@@ -57,7 +57,7 @@ $(RUNTIME): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/$(PIP_INSTALL) --upgrade pip
-	@$(BIN)/$(PIP_INSTALL) --editable .
+	@$(BIN)/$(PIP_INSTALL) --editable ".[sqlite]"
 	@touch $@
 
 $(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
@@ -133,8 +133,9 @@ test: setup codegen-check lint ## the whole gate: everything that has to pass
 	@$(BIN)/python -m coverage report
 	@echo "== all passed"
 
-demo: $(RUNTIME) ## a voucher's life against the emulator, step by step
+demo: $(RUNTIME) ## a voucher's life against the emulator, step by step; then two workers with one journal
 	@$(BIN)/python examples/quickstart.py
+	@$(BIN)/python examples/two_workers.py
 
 emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 	@$(BIN)/python -m voucher_async emulator --port $(PORT)

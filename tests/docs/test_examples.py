@@ -65,10 +65,11 @@ def test_a_declined_card_leaves_the_vouchers_alone(root: Path) -> None:
     assert printed.endswith("left:     25.00, 40.00 EUR\n")
 
 
-def test_what_a_killed_worker_left_is_settled(root: Path) -> None:
-    assert run_example(root, "settle_after_crash.py").splitlines() == [
-        "worker:   killed, 15.00 EUR are left on the voucher",
-        "sweeper:  chargeReservation of A-3001: done, 10.00 EUR",
+def test_two_workers_charge_once_and_so_does_the_heir_of_a_killed_one(root: Path) -> None:
+    assert run_example(root, "two_workers.py").splitlines() == [
+        "double click:   two workers, 1 charge; 40.00 EUR left",
+        "killed worker:  it had charged; 30.00 EUR left",
+        "asked again:    1 charge, the same one; 30.00 EUR left",
     ]
 
 
