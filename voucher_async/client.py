@@ -66,6 +66,8 @@ class VoucherClient(Reconciling):
             (`TooManyInDoubt`), such as 0.5; default: none are refused.
         recover_every: seconds between two recoveries of what dead workers left, give or take half of it,
             where the journal is durable; default 60, 0 for none. See `recover`.
+        look_before_charge: look whether `redeem` has charged before, for the days after the journal has lost
+            records; default False.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; results show your own number again. None sends it as it
             is.
@@ -110,6 +112,7 @@ class VoucherClient(Reconciling):
         list_lag: float | None = None,
         brake_at: float | None = None,
         recover_every: float | None = None,
+        look_before_charge: bool | None = None,
         order_number_format: str | None = None,
         session: aiohttp.ClientSession | None = None,
         token_store: TokenStore | None = None,
@@ -140,6 +143,7 @@ class VoucherClient(Reconciling):
             "list_lag": list_lag,
             "brake_at": brake_at,
             "recover_every": recover_every,
+            "look_before_charge": look_before_charge,
             "order_number_format": order_number_format,
         }
         settings = settings_of(settings, options)
@@ -175,7 +179,8 @@ class VoucherClient(Reconciling):
 
         `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV`,
         `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`,
-        `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_JOURNAL` (a URL) and
+        `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE`,
+        `VOUCHER_JOURNAL` (a URL) and
         `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         Args:

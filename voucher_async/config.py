@@ -77,6 +77,8 @@ class SettingsOptions(TypedDict, total=False):
             unsent; default: none are refused.
         recover_every: seconds between two recoveries of what dead workers left, about, where the journal is
             durable; default 60, 0 for none.
+        look_before_charge: look whether `redeem` has charged before, as after a loss of the journal; default
+            False.
         order_number_format: the form in which order numbers are sent with a reference, such as
             `"{order}~{ref}"`; default: without one.
     """
@@ -97,6 +99,7 @@ class SettingsOptions(TypedDict, total=False):
     list_lag: float | None
     brake_at: float | None
     recover_every: float | None
+    look_before_charge: bool | None
     order_number_format: str | None
 
 
@@ -132,6 +135,9 @@ class Settings:
         trust_env: use the proxy of the environment (`HTTPS_PROXY` and its kin); never a .netrc file's login.
         brake_at: the share of the money calls of the last minute in doubt, of 20 at least, above which new
             ones are refused unsent; None refuses none.
+        look_before_charge: every `redeem` looks, once it has reserved, for a charge of the same voucher,
+            amount and order number that no record knows, and returns that. For the days after a journal has
+            lost records: it takes up to `list_lag` longer, and needs the scope `read-lists`.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; None sends them as they are.
     """
@@ -155,6 +161,7 @@ class Settings:
     recover_every: float = 60.0
     trust_env: bool = False
     brake_at: float | None = None
+    look_before_charge: bool = False
     order_number_format: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -163,6 +170,7 @@ class Settings:
         check_url("base_url", self.base_url)
         check_url("token_url", self.token_url)
         check_switch("trust_env", self.trust_env)
+        check_switch("look_before_charge", self.look_before_charge)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
             check_count(name, getattr(self, name))
         for name in ("keepalive", "safety_margin", "settle_window", "list_lag", "settle_for", "close_wait"):
@@ -207,7 +215,7 @@ class Settings:
         `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1,
         true, yes or on: use the proxy of the environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`,
         `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY` (seconds),
-        `VOUCHER_BRAKE_AT` and `VOUCHER_ORDER_NUMBER_FORMAT`.
+        `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE` and `VOUCHER_ORDER_NUMBER_FORMAT`.
 
         Args:
             environ: the variables; default: the process's.

@@ -62,6 +62,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "list_lag": _to_seconds,
     "brake_at": _to_share,
     "recover_every": _to_pause,
+    "look_before_charge": _to_bool,
     "order_number_format": _as_it_is,
 }
 

@@ -24,6 +24,7 @@ ENVIRON = {
     "VOUCHER_SETTLE_FOR": "300",
     "VOUCHER_LIST_LAG": "5",
     "VOUCHER_BRAKE_AT": "0.5",
+    "VOUCHER_LOOK_BEFORE_CHARGE": "yes",
     "VOUCHER_RECOVER_EVERY": "90",
     "VOUCHER_ORDER_NUMBER_FORMAT": "{order}~{ref}",
 }
@@ -42,6 +43,7 @@ EXPLICIT: dict[str, Any] = {
     "settle_for": 200.0,
     "list_lag": 4.0,
     "brake_at": 0.25,
+    "look_before_charge": False,
     "recover_every": 30.0,
     "order_number_format": "{order}#{ref}",
 }
@@ -52,7 +54,7 @@ def test_every_variable_is_read() -> None:
     settings = VoucherClient.from_env(ENVIRON).settings
     assert settings.client_type == "pos"
     assert (settings.trust_env, settings.close_wait, settings.list_lag) == (True, 1.5, 5.0)
-    assert settings.brake_at == 0.5
+    assert (settings.brake_at, settings.look_before_charge) == (0.5, True)
     assert (settings.settle_window, settings.settle_for, settings.recover_every) == (30.0, 300.0, 90.0)
     assert settings.order_number_format == "{order}~{ref}"
 

@@ -13,6 +13,7 @@ from voucher_async.checkout.kit import CheckoutKit
 from voucher_async.checkout.turns import in_turn
 from voucher_async.errors import Fate, Proof, ReservationExpired, ReservationSuperseded, VoucherError
 from voucher_async.models import ChargeReservationRequest, CreateReservationRequest, Reservation
+from voucher_async.outcomes import ChargeRefunded
 from voucher_async.payments.call import REDEEM, Parameters
 from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.fence import look_behind
@@ -104,13 +105,40 @@ class Lifecycle(CheckoutKit):
                 if found is not None:
                     return found
                 raise
-            found = await self._confirmed(context, entry.answered)
+            found = await self._made_before(context, reservation, entry.answered)
             if found is not None:
                 return found
             try:
                 return await self._charge(context, payment, reservation)
             except ApiError as refusal:
                 return await self._charge_once_more(context, payment, refusal)
+
+    async def _made_before(
+        self, context: CallContext, reservation: Reservation, since: float | None
+    ) -> Charge | None:
+        """The charge of an earlier call for this payment; None when there is none, and never will be.
+
+        Raises:
+            OutcomeUnknown: the deadline passed before that was known.
+            ChargeRefunded: it was made by a call whose record is lost, and taken back.
+        """
+        is_unknown = context.fenced is None
+        if is_unknown:
+            if not self.supervisor.settler.settings.look_before_charge:
+                return None
+            # entries of other orders are taken for that: what is not found is charged, as without a look
+            voucher_id = reservation.voucher_id
+            context.fenced = attrs.evolve(context.pending, voucher_id=voucher_id, echoed=True)
+        found = await self._confirmed(context, since)
+        if found is not None and is_unknown:
+            refunds = await self.joining.replay.seen_refunds(found, context.deadline)
+            if refunds:
+                raise ChargeRefunded(
+                    "this payment was charged, and taken back, by a call of which the journal knows nothing",
+                    charge=found,
+                    refunds=refunds,
+                )
+        return found
 
     async def _confirmed(self, context: CallContext, since: float | None) -> Charge | None:
         """The charge of a dead owner for this payment; None when there is none, and never will be.
