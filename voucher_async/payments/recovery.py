@@ -13,6 +13,7 @@ from voucher_async.errors import VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.retention import Retention
 from voucher_async.payments.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Recovery:
         self._ownership = ownership
         is_durable = bool(getattr(ownership.journal, "durable", False))
         self._rounds = Rounds(self._by_itself, every if is_durable else 0.0, ownership.clock, rng)
+        self._retention = Retention(ownership)
         self._lane: _Lane | None = None
         self._is_over = False
         renew_in_children(self)
@@ -137,6 +139,7 @@ class Recovery:
 
     async def _by_itself(self) -> None:
         await self._run(_Sweep(is_asked_for=False), self._lane_here())
+        await self._retention.tidy()
 
     def _lane_here(self) -> _Lane:
         if self._lane is None or self._lane.loop is not asyncio.get_running_loop():

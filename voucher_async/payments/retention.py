@@ -1,0 +1,46 @@
+"""Retention: old records are shrunk to what a replay of their keys needs, and dropped in the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from voucher_async.payments.ownership import ask_journal
+
+if TYPE_CHECKING:
+    from voucher_async.payments.ownership import Ownership
+
+__all__ = ["Retention"]
+
+WHOLE: Final = dt.timedelta(days=30)
+"""The age at which an ended record is shrunk."""
+
+KEPT: Final = dt.timedelta(days=400)
+"""The age at which it is dropped, and its key is free."""
+
+_PAUSE: Final = 6 * 3600.0  # seconds between two purges of one client
+
+
+class Retention:
+    """One per client.
+
+    Args:
+        ownership: the journal, and the clock.
+    """
+
+    def __init__(self, ownership: Ownership) -> None:
+        self._ownership = ownership
+        self._due = 0.0
+
+    async def tidy(self) -> None:
+        """Shrink and drop what is old, unless that was done some hours ago.
+
+        Raises:
+            JournalFailed: the journal cannot be written.
+        """
+        clock = self._ownership.clock
+        if clock.monotonic() < self._due:
+            return
+        now = clock.now()
+        await ask_journal(self._ownership.journal.purge(now - WHOLE, now - KEPT))
+        self._due = clock.monotonic() + _PAUSE
