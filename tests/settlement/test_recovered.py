@@ -345,6 +345,7 @@ async def test_some_are_looked_for_at_once() -> None:
     recovery = asyncio.create_task(second.recover())
     await asyncio.sleep(1.0)
     assert len(second.core.supervisor.pending) == 16
+    assert len((await second.recover(timeout=1.0)).open) == 40
     assert len((await recovery).not_done) == 40
 
 

@@ -8,14 +8,13 @@ import itertools
 import logging
 import random
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
-import pytest_asyncio
 
-from tests.journals.sqlite import SqliteJournal
+from tests.idle import idle
 from tests.settlement.adversary import Lot
 from tests.settlement.conftest import Shop, pay, settings
 from tests.settlement.test_recovered import LOST, MADE, ask, left
@@ -281,13 +280,6 @@ def test_a_child_leaves_the_timer_to_its_parent() -> None:
     asyncio.run(pays())
 
 
-@pytest_asyncio.fixture
-async def durable(shop: Shop, tmp_path: Any) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal(tmp_path / "journal.db", shop.clock)
-    yield journal
-    await journal.aclose()
-
-
 async def leave(client: VoucherClient, key: str) -> None:
     """Put a record into the journal whose owner is dead, and which says that nothing was sent."""
     ownership = client._joining.ownership
@@ -299,16 +291,17 @@ async def states(client: VoucherClient) -> dict[str | None, CallState]:
     return {record.key: record.state async for record in client.history()}
 
 
-async def test_a_whole_client_recovers_by_itself_and_on_request(shop: Shop, durable: SqliteJournal) -> None:
+async def test_a_whole_client_recovers_by_itself_and_on_request(shop: Shop) -> None:
+    journal = Lasting(shop.clock)
     changed = settings(shop.emulator, recover_every=5.0)
-    async with VoucherClient(settings=changed, clock=shop.clock, journal=durable) as client:
+    async with VoucherClient(settings=changed, clock=shop.clock, journal=journal) as client:
         await leave(client, "K-1")
         await shop.during(pay(client, shop.voucher(), idempotency_key="K-2"))
         assert (await states(client))["K-1"] is CallState.BEGUN
         await shop.passes(10.0)
         await shop.during(pay(client, shop.voucher(), order_number="A-2", idempotency_key="K-3"))
-        while (await states(client))["K-1"] is CallState.BEGUN:
-            await asyncio.sleep(0.001)
+        await idle()
+        assert (await states(client))["K-1"] is CallState.NOT_DONE
         await leave(client, "K-4")
         (record,) = (await client.recover()).not_done
         assert (record.key, record.proof) == ("K-4", Proof.NOT_SENT)

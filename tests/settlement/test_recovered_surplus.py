@@ -101,3 +101,29 @@ async def test_a_worker_that_settles_its_own_open_call_beside_a_recovery_refunds
     await asyncio.sleep(120.0)
     assert len(town.made("refund")) == len(standing(town)) == 1
     assert (await second.record()).state is CallState.DONE
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+@virtually
+async def test_two_that_keep_different_charges_refund_one_of_them(*, is_fast: bool) -> None:
+    """A worker was answered with the younger one, could not write that, and looks for a surplus as well."""
+    town = await Town.build(double_charges=True)
+    first, second = town.client(), town.client()
+    town.script(Lot("lost answer"), rest=(Lot(), UNSEEN, UNSEEN))
+    first.journal.fails = lambda _, name: (
+        "before" if name == "save" and len(town.made("redeem")) > 1 else None
+    )
+    told = await first.redeem()
+    assert (await first.record()).state is CallState.SENT
+    assert told.id != min(town.adversary.emulator.charges("A-1"), key=lambda each: each.created_at).id
+    first.journal.fails = lambda *_: None
+    first.core.joining.ownership.heartbeat.stop()
+    if not is_fast:
+        town.script(rest=(Lot("failed"),) * 5)
+    await asyncio.sleep(LEASE)
+    town.script()
+    await asyncio.gather(second.recover(), first.recover())
+    await asyncio.sleep(120.0)
+    assert len(standing(town)) == len(town.made("refund")) == 1
+    record = await second.record()
+    assert record.state is CallState.DONE
