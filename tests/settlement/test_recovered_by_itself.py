@@ -147,6 +147,22 @@ async def test_a_money_call_begins_the_round_that_is_due_by_the_clock() -> None:
     assert done == [due]
 
 
+async def test_a_round_under_way_is_ended() -> None:
+    clock, begun = ManualClock(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    rounds = Rounds(work, EVERY, clock)
+    rounds.wake()
+    clock.advance(2 * EVERY)
+    rounds.wake()
+    await begun.wait()
+    await rounds.end()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 @virtually
 async def test_a_journal_that_fails_is_told_once_and_asked_again(caplog: pytest.LogCaptureFixture) -> None:
     town = await Town.build(Lasting)
