@@ -112,7 +112,10 @@ class Happened(enum.StrEnum):
     """The outcome of such a call stays open, until `VoucherClient.settle` is called."""
 
     RECOVERED = "recovered"
-    """A call of another process was carried out, as `VoucherClient.settle` found."""
+    """A call of another process was carried out, as `VoucherClient.settle` or `recover` found.
+
+    Or a checkout that a dead process left is charged: then `operation` is `checkout`.
+    """
 
     SURPLUS_REFUNDED = "surplus refunded"
     """A repeated charge was carried out twice, and the surplus was refunded."""

@@ -209,6 +209,74 @@ async def test_who_has_no_time_for_the_window_is_told_what_is_open_and_it_goes_o
 
 
 @virtually
+async def test_the_window_counts_from_two_seconds_after_the_take_over() -> None:
+    town = await Town.build()
+    await left(town, "recharge", CallState.SENT)
+    second = town.client()
+    taken_at = town.clock.monotonic()
+    (record,) = (await second.recover(timeout=3.0)).open
+    money_call = second.core.settler.registry.money_call(record.id)
+    assert money_call is not None
+    assert money_call.last == taken_at + 2.0
+
+
+@virtually
+async def test_it_is_a_rival_of_equal_calls_before_its_record_names_this_client() -> None:
+    town = await Town.build()
+    first = await left(town, "recharge", CallState.SENT)
+    second = town.client()
+    second.journal.pauses_after("save")
+    recovery = asyncio.create_task(second.recover())
+    await asyncio.sleep(1.0)
+    record = await first.record()
+    assert record.owner == second.core.joining.ownership.owner
+    assert [each.id for each in second.core.supervisor.pending] == [record.id]
+    second.journal.goes_on()
+    await recovery
+
+
+@virtually
+async def test_nobody_else_looks_for_it_while_its_new_owner_does() -> None:
+    town = await Town.build()
+    await left(town, "recharge", CallState.SENT)
+    second, third = town.client(), town.client()
+    town.script(rest=(Lot("failed"),) * 1000)
+    recovery = asyncio.create_task(second.recover())
+    for _ in range(55):
+        await asyncio.sleep(1.0)
+        assert await third.recover() == Recovered()
+    assert len((await recovery).open) == 1
+    await asyncio.sleep(LEASE)
+    town.script()
+    assert len((await third.recover()).not_done) == 1
+
+
+@virtually
+async def test_what_this_client_looks_after_already_is_told_as_open() -> None:
+    town, client = await Town.with_client()
+    town.script(LOST)
+    assert isinstance(await said(client.recharge(timeout=3.0)), OutcomeUnknown)
+    town.script(rest=(Lot("failed"),) * 1000)
+    await asyncio.sleep(LEASE)
+    before = await client.record()
+    assert (await client.recover(timeout=1.0)).open == (before,)
+    assert await client.record() == before
+
+
+@virtually
+async def test_a_client_whose_lease_is_over_leaves_its_own_running_calls_alone() -> None:
+    town, client = await Town.with_client()
+    town.script(Lot(wait=40.0))
+    call = client.begin("recharge", timeout=SECONDS)
+    await asyncio.sleep(1.0)
+    client.core.joining.ownership.heartbeat.stop()  # its event loop was blocked
+    await asyncio.sleep(LEASE)
+    assert len(await town.journal.left(client.scope)) == 1
+    assert await client.recover() == Recovered()
+    assert [(await call).id] == town.made("recharge")
+
+
+@virtually
 async def test_a_caller_with_the_key_waits_for_the_look_and_goes_on() -> None:
     town = await Town.build()
     await left(town, "refund", CallState.SENT)
@@ -345,7 +413,12 @@ async def test_some_are_looked_for_at_once() -> None:
     recovery = asyncio.create_task(second.recover())
     await asyncio.sleep(1.0)
     assert len(second.core.supervisor.pending) == 16
-    assert len((await recovery).not_done) == 40
+    assert len((await second.recover(timeout=1.0)).open) == 40
+    second.core.recovery.stop()
+    await recovery
+    states = [record.state for record in await first.records()]
+    assert (states.count(CallState.NOT_DONE), states.count(CallState.SENT)) == (16, 24)
+    assert len((await town.client().recover()).not_done) == 24
 
 
 @virtually

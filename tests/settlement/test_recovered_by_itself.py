@@ -8,13 +8,13 @@ import itertools
 import logging
 import random
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
-import pytest_asyncio
 
+from tests.idle import idle
 from tests.settlement.adversary import Lot
 from tests.settlement.conftest import Shop, pay, settings
 from tests.settlement.test_recovered import LOST, MADE, ask, left
@@ -23,7 +23,6 @@ from tests.virtual import virtually
 from voucher_async import ManualClock, VoucherClient
 from voucher_async.clock import Clock
 from voucher_async.errors import ConfigurationError, JournalFailed, Proof
-from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CallState, Parameters
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.payments.recovery import Recovery
@@ -146,6 +145,22 @@ async def test_a_money_call_begins_the_round_that_is_due_by_the_clock() -> None:
     rounds.wake()
     await asyncio.sleep(0)
     assert done == [due]
+
+
+async def test_a_round_under_way_is_ended() -> None:
+    clock, begun = ManualClock(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    rounds = Rounds(work, EVERY, clock)
+    rounds.wake()
+    clock.advance(2 * EVERY)
+    rounds.wake()
+    await begun.wait()
+    await rounds.end()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @virtually
@@ -281,13 +296,6 @@ def test_a_child_leaves_the_timer_to_its_parent() -> None:
     asyncio.run(pays())
 
 
-@pytest_asyncio.fixture
-async def durable(shop: Shop, tmp_path: Any) -> AsyncIterator[SqlJournal]:
-    journal = SqlJournal(f"sqlite:///{tmp_path}/journal.db", clock=shop.clock)
-    yield journal
-    await journal.aclose()
-
-
 async def leave(client: VoucherClient, key: str) -> None:
     """Put a record into the journal whose owner is dead, and which says that nothing was sent."""
     ownership = client._joining.ownership
@@ -299,16 +307,17 @@ async def states(client: VoucherClient) -> dict[str | None, CallState]:
     return {record.key: record.state async for record in client.history()}
 
 
-async def test_a_whole_client_recovers_by_itself_and_on_request(shop: Shop, durable: SqlJournal) -> None:
+async def test_a_whole_client_recovers_by_itself_and_on_request(shop: Shop) -> None:
+    journal = Lasting(shop.clock)
     changed = settings(shop.emulator, recover_every=5.0)
-    async with VoucherClient(settings=changed, clock=shop.clock, journal=durable) as client:
+    async with VoucherClient(settings=changed, clock=shop.clock, journal=journal) as client:
         await leave(client, "K-1")
         await shop.during(pay(client, shop.voucher(), idempotency_key="K-2"))
         assert (await states(client))["K-1"] is CallState.BEGUN
         await shop.passes(10.0)
         await shop.during(pay(client, shop.voucher(), order_number="A-2", idempotency_key="K-3"))
-        while (await states(client))["K-1"] is CallState.BEGUN:
-            await asyncio.sleep(0.001)
+        await idle()
+        assert (await states(client))["K-1"] is CallState.NOT_DONE
         await leave(client, "K-4")
         (record,) = (await client.recover()).not_done
         assert (record.key, record.proof) == ("K-4", Proof.NOT_SENT)

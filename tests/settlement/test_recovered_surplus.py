@@ -10,12 +10,13 @@ from tests.settlement.adversary import Lot
 from tests.settlement.cut import Cut, Mode
 from tests.settlement.test_keys_taken_over import LEASE
 from tests.settlement.test_recovered import die
-from tests.settlement.town import Client, Town
+from tests.settlement.town import WINDOW, Client, Town
 from tests.virtual import virtually
+from voucher_async.models import Charge
 from voucher_async.payments.call import CallState
 from voucher_async.payments.recovery import Recovered
 
-UNSEEN = Lot(lag=9.0)
+UNSEEN = Lot(lag=19.0, wait=1.0)  # a second apart, so that the one charge is older than the other
 
 
 async def charged_twice() -> Town:
@@ -95,9 +96,52 @@ async def test_a_worker_that_settles_its_own_open_call_beside_a_recovery_refunds
     town.script(Lot("lost answer"), Lot("hung answer"), rest=(Lot(), UNSEEN, UNSEEN, *[Lot("failed")] * 6))
     call = first.begin("redeem", timeout=5.0)
     await asyncio.gather(call, return_exceptions=True)
-    assert (await first.record()).state is CallState.OPEN
+    assert ((await first.record()).state, len(town.made("redeem"))) == (CallState.OPEN, 2)
     await asyncio.sleep(LEASE)
     await second.recover()
     await asyncio.sleep(120.0)
     assert len(town.made("refund")) == len(standing(town)) == 1
     assert (await second.record()).state is CallState.DONE
+
+
+async def answered_with_the_second(town: Town) -> tuple[Client, Charge]:
+    """A worker that was answered with the younger of two charges, and could not write that."""
+    client = town.client()
+    town.script(Lot("lost answer"), rest=(Lot(), UNSEEN, UNSEEN))
+    client.journal.fails = lambda _, name: "before" if name == "save" and town.made("redeem")[1:] else None
+    told = await client.redeem()
+    client.journal.fails = lambda *_: None
+    assert (await client.record()).state is CallState.SENT
+    charges = town.adversary.emulator.charges("A-1")
+    assert told.id != min(charges, key=lambda each: each.created_at).id
+    return client, told
+
+
+@virtually
+async def test_what_a_worker_kept_that_died_is_kept() -> None:
+    town = await Town.build(double_charges=True)
+    first, told = await answered_with_the_second(town)
+    await asyncio.sleep(2 * WINDOW)
+    assert standing(town) == [told.id]
+    await first.die()
+    await asyncio.sleep(LEASE)
+    (record,) = (await town.client().recover()).done
+    assert record.charge is not None
+    assert [record.charge.id] == standing(town) == [told.id]
+
+
+@pytest.mark.parametrize("looks", [0, 5])
+@virtually
+async def test_two_that_keep_different_charges_refund_one_of_them(looks: int) -> None:
+    town = await Town.build(double_charges=True)
+    first, _ = await answered_with_the_second(town)
+    second = town.client()
+    first.core.joining.ownership.heartbeat.stop()
+    town.script(rest=(Lot("failed"),) * looks)  # so the one or the other is faster
+    await asyncio.sleep(LEASE)
+    town.script()
+    await asyncio.gather(second.recover(), first.recover())
+    await asyncio.sleep(120.0)
+    assert len(standing(town)) == len(town.made("refund")) == 1
+    record = await second.record()
+    assert (record.state, [record.charge and record.charge.id]) == (CallState.DONE, standing(town))

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import assert_type
 
 from voucher_async import (
+    CallRecord,
+    CallState,
     Charge,
     ChargePage,
     ChargeType,
@@ -16,6 +18,7 @@ from voucher_async import (
     ConnectedClient,
     HeldReservation,
     Listing,
+    Recovered,
     Reservation,
     Settings,
     ValidityInterval,
@@ -44,6 +47,12 @@ async def vouchers(client: VoucherClient) -> None:
         await client.vouchers.recharge(id=made.id, amount=5, currency="EUR", order_number="S"), Charge
     )
     assert_type(await client.vouchers.get_charge(made.id, "C-1"), Charge)
+
+
+async def recovery(client: VoucherClient) -> None:
+    recovered = assert_type(await client.recover(timeout=90.0), Recovered)
+    assert_type(recovered.done, tuple[CallRecord, ...])
+    assert_type((*recovered.not_done, *recovered.open)[0].state, CallState)
 
 
 async def lists(client: VoucherClient) -> None:

@@ -83,7 +83,7 @@ class _Lane:
         self.loop = asyncio.get_running_loop()
         self.listing = asyncio.Lock()
         self.slots = asyncio.Semaphore(_AT_ONCE)
-        self.works: dict[str, asyncio.Task[CallRecord | None]] = {}
+        self.works: dict[str, _Work] = {}  # by the id of the record
         self.sweeps: set[asyncio.Task[None]] = set()
 
 
@@ -148,26 +148,26 @@ class Recovery:
 
     async def _run(self, sweep: _Sweep, lane: _Lane) -> None:
         async with lane.listing:
-            while not self._is_over and (fresh := await self._fresh(sweep)):
-                for left in fresh:
-                    work = lane.works.get(left.id) or await self._begin(lane, left)
-                    if work is not None:
-                        sweep.works.append((left, work))
+            await self._list(sweep, lane)
         if sweep.works:
             await asyncio.wait({work for _, work in sweep.works})
 
-    async def _fresh(self, sweep: _Sweep) -> list[CallRecord]:
-        """The records that this sweep has not seen: the first page of them that is not for later."""
-        ownership = self._ownership
-        while True:
-            limit = _PAGE + len(sweep.listed)  # what was seen may still be there
+    async def _list(self, sweep: _Sweep, lane: _Lane) -> None:
+        """Begin with all that is left: each page is twice as long, for what was seen may still be there."""
+        ownership, limit = self._ownership, _PAGE
+        if sweep.is_asked_for:
+            sweep.works.extend(lane.works.values())
+            sweep.listed.update(lane.works)
+        records, is_last = await self._given_up(), False
+        while not is_last:
             page = await ask_journal(ownership.journal.left(ownership.scope, limit))
-            given_up = [] if sweep.listed else await self._given_up()
-            new = [each for each in (*page, *given_up) if each.id not in sweep.listed]
-            sweep.listed.update(each.id for each in new)
-            fresh = [each for each in new if sweep.is_asked_for or self._recoverer.is_due(each)]
-            if fresh or not new:
-                return list({each.id: each for each in fresh}.values())
+            is_last, limit = len(page) < limit, 2 * limit
+            for left in (*records, *page):
+                if left.id not in sweep.listed and not self._is_over:
+                    sweep.listed.add(left.id)
+                    if sweep.is_asked_for or self._recoverer.is_due(left):
+                        sweep.works.append(self._begin(lane, left))
+            records = []
 
     async def _given_up(self) -> list[CallRecord]:
         """The records that this client could not write the end of: its lease may run, and nobody else may."""
@@ -180,28 +180,25 @@ class Recovery:
                 left.append(record)
         return left
 
-    async def _begin(self, lane: _Lane, left: CallRecord) -> asyncio.Task[CallRecord | None] | None:
-        await lane.slots.acquire()
-        if self._is_over:
-            lane.slots.release()
-            return None
-
-        def over(_: object) -> None:
-            del lane.works[left.id]
-            lane.slots.release()
-
-        work = lane.works[left.id] = asyncio.create_task(self._recover(left))
-        work.add_done_callback(over)
-        work.add_done_callback(_read)
+    def _begin(self, lane: _Lane, left: CallRecord) -> _Work:
+        if left.id in lane.works:
+            return lane.works[left.id]
+        task = asyncio.create_task(self._recover(lane, left))
+        work = lane.works[left.id] = left, task
+        task.add_done_callback(lambda _: lane.works.pop(left.id))
+        task.add_done_callback(_read)
         return work
 
-    async def _recover(self, left: CallRecord) -> CallRecord | None:
-        try:
-            return await self._recoverer.recover(left)
-        except VoucherError as error:
-            operation = left.parameters.operation
-            quietly(_logger.warning, "a %s, id %s, was not recovered: %s", operation, left.id, error)
-            return left
+    async def _recover(self, lane: _Lane, left: CallRecord) -> CallRecord | None:
+        async with lane.slots:
+            if self._is_over:
+                return left
+            try:
+                return await self._recoverer.recover(left)
+            except VoucherError as error:
+                operation = left.parameters.operation
+                quietly(_logger.warning, "a %s, id %s, was not recovered: %s", operation, left.id, error)
+                return left
 
     def stop(self) -> None:
         """Begin to recover nothing more."""
@@ -213,7 +210,7 @@ class Recovery:
         self.stop()
         await self._rounds.end()
         lane = self._lane
-        under_way = [] if lane is None else [*lane.sweeps, *lane.works.values()]
+        under_way = [] if lane is None else [*lane.sweeps, *(task for _, task in lane.works.values())]
         tasks = {task for task in under_way if goes_on(task)}
         for task in tasks:
             task.cancel()

@@ -9,6 +9,7 @@ import attrs
 from voucher_async.api_errors import MissingScope
 from voucher_async.errors import VoucherError
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
+from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.evidence import RULES
 from voucher_async.payments.looking import read_currency
 from voucher_async.payments.numbering import Numbering
@@ -36,7 +37,8 @@ _TWO: Final = 2  # requests that may have had an effect: fewer leave no surplus
 class Surplus:
     """One per client.
 
-    Each refund has a key, made of the call's record and the charge: of several workers one sends it.
+    Of n charges n - 1 are refunded, with the keys `.../surplus/1` to `.../surplus/n-1` of the call's record.
+    So at least one stands, however many workers refund, and whichever of the charges each wants to keep.
 
     Args:
         sender: reads the currency of a voucher.
@@ -53,6 +55,30 @@ class Surplus:
     registry: Registry
     report: Report
     numbering: Numbering
+
+    async def kept_first(self, money_call: MoneyCall, found: Sequence[Charge]) -> tuple[Charge, ...] | None:
+        """The charges that were found, those last that some worker refunds already; None: try again later."""
+        if len(found) < _TWO:
+            return tuple(found)
+        try:
+            slots = await self._slots(money_call, len(found) - 1)
+        except VoucherError:
+            return None
+        targets = {record.parameters.target for record in slots.values() if record is not None}
+        return tuple(sorted(found, key=lambda charge: charge.id in targets))
+
+    async def _slots(self, money_call: MoneyCall, count: int) -> dict[str, CallRecord | None]:
+        """The keys of the refunds, and the record that has each; None for a key that is free.
+
+        Raises:
+            JournalFailed: the journal cannot be read.
+        """
+        journal, scope, slots = self.ownership.journal, self.ownership.scope, dict[str, CallRecord | None]()
+        for number in range(1, count + 1):
+            key = f"{money_call.pending.id}/surplus/{number}"
+            record = await ask_journal(journal.find(scope, key))
+            slots[key] = None if record is None or record.state is CallState.NOT_DONE else record
+        return slots
 
     async def take_back(
         self, money_call: MoneyCall, surplus: Sequence[Charge], deadline: Deadline
@@ -77,20 +103,21 @@ class Surplus:
             return None
         for charge in surplus:
             if charge.id not in money_call.taken_back and not await self._refund_one(
-                money_call, charge, currency or ""
+                money_call, charge, currency or "", len(surplus)
             ):
                 return None
         done = (money_call.taken_back[charge.id] for charge in surplus)
         return tuple(refunded for refunded in done if refunded is not None)
 
-    async def _refund_one(self, money_call: MoneyCall, charge: Charge, currency: str) -> bool:
-        """Refund one charge; False when it has to be tried again later."""
-        key = f"{money_call.pending.id}/surplus/{charge.id}"
+    async def _refund_one(self, money_call: MoneyCall, charge: Charge, currency: str, count: int) -> bool:
+        """Refund one charge of so many; False when it has to be tried again later."""
         try:
-            earlier = await self._earlier(money_call, charge, key)
-            refunded = earlier or await self.refund(self.numbering.own(charge), currency, key)
+            refunded = self._settled(money_call, charge)
+            if refunded is None:
+                key, refunded = await self._slot(money_call, charge, count)
+                refunded = refunded or await self.refund(self.numbering.own(charge), currency, key)
         except StillRunning:
-            return False  # another worker refunds it, or has left that in doubt
+            return False  # another worker refunds, or has left that in doubt
         except OutcomeUnknown as error:
             money_call.refunding[charge.id] = error.pending.id
             return False
@@ -105,25 +132,38 @@ class Surplus:
         self.report.surplus_refunded(money_call, charge)
         return True
 
-    async def _earlier(self, money_call: MoneyCall, charge: Charge, key: str) -> Charge | None:
-        """The refund that this client has sent before, or another worker; None where there is none.
+    def _settled(self, money_call: MoneyCall, charge: Charge) -> Charge | None:
+        """The refund that this client has sent before, and that was in doubt; None where there is none.
 
         Raises:
-            StillRunning: that refund is in doubt, or under way.
-            JournalFailed: the journal cannot be read.
+            StillRunning: it is in doubt still, and settled as a call of its own.
         """
         before = money_call.refunding.get(charge.id)
-        if before is not None:
-            settlement = self.registry.settlement(before)
-            if settlement is None:  # it is settled as a call of its own
-                raise StillRunning("its refund is in doubt", pending=money_call.pending)
-            del money_call.refunding[charge.id]
-            if settlement.charge is not None:
-                return settlement.charge
-        record = await ask_journal(self.ownership.journal.find(self.ownership.scope, key))
-        if record is not None and not record.ended:
-            raise StillRunning("another worker refunds it", pending=record.view)
-        return None if record is None else record.charge
+        if before is None:
+            return None
+        settlement = self.registry.settlement(before)
+        if settlement is None:
+            raise StillRunning("its refund is in doubt", pending=money_call.pending)
+        del money_call.refunding[charge.id]
+        return settlement.charge
+
+    async def _slot(self, money_call: MoneyCall, charge: Charge, count: int) -> tuple[str, Charge | None]:
+        """The key for the refund of a charge, and the refund, where a worker has made it.
+
+        Raises:
+            StillRunning: that refund is in doubt, or under way, or others have all keys.
+            JournalFailed: the journal cannot be read.
+        """
+        slots = await self._slots(money_call, count)
+        for key, record in slots.items():
+            if record is not None and record.parameters.target == charge.id:
+                if record.charge is None:
+                    raise StillRunning("another worker refunds it", pending=record.view)
+                return key, record.charge
+        free = next((key for key, record in slots.items() if record is None), None)
+        if free is None:
+            raise StillRunning("another worker refunds another charge", pending=money_call.pending)
+        return free, None
 
     def _leave(
         self, money_call: MoneyCall, surplus: Sequence[Charge], error: VoucherError | None

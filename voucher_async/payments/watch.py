@@ -99,7 +99,9 @@ class Watch:
             return True
         if move is not Move.DONE or money_call.may_grow(self.settings.settle_window):
             return False
-        found = money_call.finding.ours
+        found = await self.surplus.kept_first(money_call, money_call.finding.ours)
+        if found is None:
+            return False
         refunds = await self.surplus.take_back(money_call, found[1:], deadline) if found[1:] else ()
         if refunds is None:
             return False
