@@ -113,6 +113,8 @@ class Replay:
     async def _settle(self, record: CallRecord, deadline: Deadline) -> Settlement:
         pending = record.view
         recorder = Recorder(self._ownership, record, is_stored=True)
+        if record.owner != self._ownership.owner:
+            self._supervisor.settler.registry.reopen(pending.id)  # what this client knows is out of date
         try:
             settlement = await self._supervisor.settle(pending, deadline, recorder)
         except OutcomeUnknown as error:
