@@ -23,6 +23,7 @@
     │   └── ReservationAlreadyCharged
     ├── LockFailed                      the voucher lock failed; nothing was sent
     ├── JournalFailed                   the journal cannot be read or written; nothing was sent
+    ├── TooManyInDoubt                  the brake is on: too many money calls are in doubt; nothing was sent
     ├── IdempotencyMismatch             the idempotency key belongs to a call with other parameters
     ├── ChargeRefunded                  the key's charge was made, and refunded
     ├── OutcomeUnknown                  a money call whose outcome is not known; see `pending`

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from voucher_async.config import Settings
     from voucher_async.hooks import Hooks
     from voucher_async.payments.journal import Journal, Line
-    from voucher_async.payments.pauses import Pauses
     from voucher_async.payments.sender import Sender
 
 __all__ = ["Core"]
@@ -82,7 +81,7 @@ class Core:
         self.supervisor: Supervisor = Supervisor(self.settler, settings.close_wait)
         replay = Replay(self.supervisor, ownership)
         self.joining: Joining = Joining(self.supervisor, ownership, replay)
-        lock, key = _turns(lock, lock_secret, ownership, self.settler.pauses)
+        lock, key = _turns(lock, lock_secret, ownership, self.settler)
         tracker = ReservationTracker(clock, server_clock, settings.safety_margin)
         self.vouchers: Vouchers = Vouchers(sender, self.settler, self.joining)
         self.reservations: Reservations = Reservations(sender, tracker, self.settler, self.joining)
@@ -105,12 +104,12 @@ class Core:
 
 
 def _turns(
-    lock: VoucherLock | None, secret: str, ownership: Ownership, pauses: Pauses
+    lock: VoucherLock | None, secret: str, ownership: Ownership, settler: Settler
 ) -> tuple[VoucherLock, bytes | None]:
     """The lock of vouchers, and the digest key of their codes in it; None: the journal's."""
     if lock is not None:
         return lock, lock_key(secret)
     journal: object = ownership.journal
     if callable(getattr(journal, "line_up", None)):
-        return SharedTurns(cast("Line", journal), ownership, pauses), None
+        return SharedTurns(cast("Line", journal), ownership, settler.pauses, settler.watch), None
     return PROCESS_LOCK, lock_key(PROCESS_SECRET)

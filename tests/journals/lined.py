@@ -35,6 +35,9 @@ class LinedJournal(MemoryJournal):
             del line[mine]
             mine = None
         mine = next(self._numbers) if mine is None else mine
+        former = [number for number, place in line.items() if place[1] == owner and place[0] != ticket]
+        for number in former:
+            del line[number]
         line[mine] = ticket, owner, now + lease
         return sum([await self._counts(line[number]) for number in sorted(line) if number < mine])
 
@@ -45,7 +48,9 @@ class LinedJournal(MemoryJournal):
     async def leave_line(self, turn: str, ticket: str) -> None:
         self._check("leave_line")
         line = self.lines.get(turn, {})
-        self.lines[turn] = {number: place for number, place in line.items() if place[0] != ticket}
+        now = self._time.monotonic()
+        left = {number: place for number, place in line.items() if place[0] != ticket and place[2] > now}
+        self.lines[turn] = left
 
     def _check(self, name: str) -> None:
         if name in self.fails:

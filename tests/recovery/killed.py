@@ -1,17 +1,19 @@
-"""Workers that are killed at one step each, and another process that recovers what they left.
+"""Workers that are killed or stopped at one step each, and another process that goes on with their calls.
 
-    python -m tests.recovery.killed ACCESS JOURNAL
+    python -m tests.recovery.killed kill|stop ACCESS JOURNAL
 
-ACCESS is how to reach the server, as JSON. Each worker is a fork of this process. It is killed with SIGKILL
-before or after one of its calls of the journal, or of its requests, or while one is under way. Its voucher,
-its order and the scope of its records are its own. When the leases of the dead are over, this process
-recovers all of them, and asks once more for each call. It prints a line of JSON for each: `Report`.
+ACCESS is how to reach the server, as JSON. Each worker is a fork of this process. It gets its signal before
+or after one of its calls of the journal, or of its requests, or while one is under way. Its voucher, its
+order and the scope of its records are its own. When their leases are over, this process recovers what the
+killed ones left, and asks once more for each call. Those that were stopped may go on then. It prints a line
+of JSON for each: `Report`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import json
 import os
 import signal
@@ -44,12 +46,14 @@ class Report:
         step: the step at which its worker was killed.
         states: of its records once they were recovered.
         told: the ids of what the caller was told who asked once more; or the error.
+        first: the same for the caller of a worker that was stopped.
     """
 
     call: str
     step: int
     states: list[str]
     told: list[str] | str
+    first: list[str] | str = ""
 
 
 def scope_of(call: str, step: int) -> str:
@@ -103,19 +107,21 @@ CALLS: Final[dict[str, Call]] = {
 
 
 class Steps(Hook):
-    """Kills this process at one step.
+    """Kills or stops this process at one step.
 
     Args:
         at: the step, from 1; 0 for none.
+        by: the signal.
     """
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int = 0, by: signal.Signals = signal.SIGKILL) -> None:
         self._at = at
+        self._by = by
         self._taken = 0
 
     def take(self) -> None:
         if self._is_due():
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._by)
 
     def _is_due(self) -> bool:
         self._taken += 1
@@ -124,7 +130,7 @@ class Steps(Hook):
     def on_attempt_started(self, _: object) -> None:
         self.take()
         if self._is_due():
-            threading.Timer(IN_FLIGHT, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            threading.Timer(IN_FLIGHT, os.kill, (os.getpid(), self._by)).start()
 
     def on_attempt_ended(self, _: object) -> None:
         self.take()
@@ -163,60 +169,100 @@ def client_of(access: EmulatorSettings, journal: Any, call: str, step: int, step
     )
 
 
-async def work(access: EmulatorSettings, url: str, call: str, step: int) -> None:
+async def asked(client: VoucherClient, call: str, step: int) -> list[str] | str:
+    """What a caller is told."""
+    try:
+        return await CALLS[call](client, call, step)
+    except VoucherError as error:
+        return type(error).__name__ + (f", {error.proof.name}" if error.proof else "")
+
+
+async def work(access: EmulatorSettings, url: str, call: str, steps: Steps, step: int) -> list[str] | str:
     """Make a call, until it is killed."""
     if call == "refund":
         async with VoucherClient(**access) as before:
             await redeem(before, call, step)
-    steps = Steps(step)
     journal = SqlJournal(url)
     async with client_of(access, Stepping(journal, steps), call, step, steps) as client:
-        await CALLS[call](client, call, step)
+        told = await asked(client, call, step)
     await journal.aclose()
+    return told
 
 
-def killed(access: EmulatorSettings, url: str, call: str, step: int) -> bool:
-    """Fork a worker, and wait for its end; whether it was killed."""
+@attrs.frozen
+class Worker:
+    """A worker that got its signal."""
+
+    call: str
+    step: int
+    process: int
+    said: int
+
+    def end(self) -> list[str] | str:
+        """Let one that was stopped go on to its end; what its caller was told."""
+        os.kill(self.process, signal.SIGCONT)
+        with os.fdopen(self.said, encoding="utf-8") as said:
+            told: list[str] | str = json.loads(said.read())
+        os.waitpid(self.process, 0)
+        return told
+
+
+def struck(by: signal.Signals, access: EmulatorSettings, url: str, call: str, step: int) -> Worker | None:
+    """Fork a worker, and wait until it got its signal; None when it has ended before."""
+    said, says = os.pipe()
     child = os.fork()
     if not child:
-        asyncio.run(work(access, url, call, step))
+        told = asyncio.run(work(access, url, call, Steps(step, by), step))
+        os.write(says, json.dumps(told).encode())
         os._exit(0)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return True
+    os.close(says)
+    _, status = os.waitpid(child, os.WUNTRACED)
+    if os.WIFSIGNALED(status) or os.WIFSTOPPED(status):
+        return Worker(call, step, child, said)
     assert status == 0, f"{call} failed at step {step}: {status}"
-    return False
+    os.close(said)
+    return None
 
 
 async def recover(access: EmulatorSettings, journal: SqlJournal, call: str, step: int) -> Report:
     """Recover what one worker left, and ask once more."""
-    async with client_of(access, journal, call, step, Steps(0)) as client:
+    async with client_of(access, journal, call, step, Steps()) as client:
         await client.recover(timeout=25)
         states = [str(record.state) async for record in client.history()]
-        try:
-            told: list[str] | str = await CALLS[call](client, call, step)
-        except VoucherError as error:
-            told = repr(error)
-        return Report(call, step, states, told)
+        return Report(call, step, states, await asked(client, call, step))
 
 
-async def recover_all(access: EmulatorSettings, url: str, dead: list[tuple[str, int]]) -> None:
+async def ask_again(access: EmulatorSettings, journal: SqlJournal, call: str, step: int) -> Report:
+    """Ask for the call of a worker that is stopped."""
+    async with client_of(access, journal, call, step, Steps()) as client:
+        return Report(call, step, [], await asked(client, call, step))
+
+
+async def go_on(access: EmulatorSettings, url: str, left: list[Worker], by: signal.Signals) -> list[Report]:
+    """Go on with the calls of all workers."""
     journal = SqlJournal(url)
-    for report in await asyncio.gather(*(recover(access, journal, *each) for each in dead)):
-        print(json.dumps(attrs.asdict(report)), flush=True)  # noqa: T201
+    act = recover if by is signal.SIGKILL else ask_again
+    reports = await asyncio.gather(*(act(access, journal, each.call, each.step) for each in left))
     await journal.aclose()
+    return reports
 
 
 def main(arguments: list[str]) -> None:
-    access, url = json.loads(arguments[0]), arguments[1]
-    dead: list[tuple[str, int]] = []
+    by = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[arguments[0]]
+    access, url = json.loads(arguments[1]), arguments[2]
+    left: list[Worker] = []
     for call in CALLS:
-        step = 1
-        while killed(access, url, call, step):
-            dead.append((call, step))
-            step += 1
+        for step in itertools.count(1):
+            worker = struck(by, access, url, call, step)
+            if worker is None:
+                break
+            left.append(worker)
     time.sleep(LEASE)
-    asyncio.run(recover_all(access, url, dead))
+    reports = asyncio.run(go_on(access, url, left, by))
+    if by is signal.SIGSTOP:
+        reports = [attrs.evolve(report, first=each.end()) for each, report in zip(left, reports, strict=True)]
+    for report in reports:
+        print(json.dumps(attrs.asdict(report)), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

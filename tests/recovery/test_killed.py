@@ -51,9 +51,9 @@ def standing(emulator: VoucherEmulator, report: Report) -> list[str]:
     return [each.id for each in entries if each.type == KINDS[report.call] and each.id not in back]
 
 
-@pytest.mark.timeout(300)
-async def test_killed_at_any_step(emulator: VoucherEmulator, url: str, root: Path) -> None:
-    command = (sys.executable, "-m", "tests.recovery.killed", json.dumps(emulator.settings()), url)
+async def reports_of(how: str, emulator: VoucherEmulator, url: str, root: Path) -> list[Report]:
+    """What became of all calls whose workers were killed or stopped, one at each step."""
+    command = (sys.executable, "-m", "tests.recovery.killed", how, json.dumps(emulator.settings()), url)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
     running = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=root, env=environment)
     said, _ = await running.communicate()
@@ -61,7 +61,21 @@ async def test_killed_at_any_step(emulator: VoucherEmulator, url: str, root: Pat
     reports = [Report(**json.loads(line)) for line in said.splitlines()]
     for call, fewest in FEWEST.items():
         assert sum(report.call == call for report in reports) >= fewest, call
-    for report in reports:
+    return reports
+
+
+@pytest.mark.timeout(300)
+async def test_killed_at_any_step(emulator: VoucherEmulator, url: str, root: Path) -> None:
+    for report in await reports_of("kill", emulator, url, root):
         assert standing(emulator, report) == report.told, report
-        assert "open" not in report.states, report
-        assert not {"begun", "sent"} & set(report.states), report
+        assert not {"open", "begun", "sent"} & set(report.states), report
+
+
+@pytest.mark.timeout(300)
+async def test_stopped_at_any_step_beyond_its_lease_and_then_going_on(
+    emulator: VoucherEmulator, url: str, root: Path
+) -> None:
+    for report in await reports_of("stop", emulator, url, root):
+        made = standing(emulator, report)
+        assert report.told == made, report
+        assert report.first in [made, "StillRunning", "OutcomeUnknown"], report

@@ -25,6 +25,7 @@ from voucher_async.errors import (
     InvalidInput,
     InvalidInputType,
     ReservationError,
+    TooManyInDoubt,
     TransportError,
     VoucherError,
 )
@@ -56,6 +57,7 @@ ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
     TransportError: {"fate": Fate.UNKNOWN, "facts": FACTS},
     ReservationError: {"reservation_id": "r-1"},
     IdempotencyMismatch: {"differences": ("amount",), "facts": FACTS},
+    TooManyInDoubt: {"retry_after": 1.5},
     outcomes.ChargeRefunded: {"charge": CHARGE, "refunds": (CHARGE,), "facts": FACTS},
     outcomes.CheckoutUnknown: {"outcomes": OUTCOMES, "pending": PENDING, "facts": FACTS},
     outcomes.OutcomeUnknown: {"pending": PENDING, "facts": FACTS},

@@ -26,7 +26,8 @@ class Worker:
         self.clock = clock
         self.ownership = Ownership(journal, "shop", clock)
         self.pauses = Pauses(clock)
-        self.turns = SharedTurns(journal, self.ownership, self.pauses)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.turns = SharedTurns(journal, self.ownership, self.pauses, self)
 
 
 @attrs.define
@@ -124,11 +125,11 @@ async def test_a_dead_owners_turn_goes_to_the_next_when_its_lease_is_over(street
     await street.end(dead, waiting)
 
 
-async def test_a_turn_lapses_after_a_minute_and_who_waits_keeps_its_place(street: Street) -> None:
+async def test_a_turn_lapses_and_who_waits_keeps_its_place(street: Street) -> None:
     first = street.start(0, "a")
     await idle()
     second = street.start(1, "a")
-    await street.live(50)
+    await street.live(18)
     third = street.start(2, "a")
     await street.live(3)
     assert street.order == [0]
@@ -180,12 +181,36 @@ async def test_a_turn_that_cannot_be_given_back_lapses(
     street.journal.fails.add("leave_line")
     with caplog.at_level(logging.WARNING, "voucher_async"):
         await street.use(0, "a")
-    assert "could not be given back, and lapses" in caplog.text
-    street.journal.fails.clear()
+    assert "could not be given back yet" in caplog.text
     other = street.start(1, "a")
-    await street.live(61)
+    await street.live(26)
     assert other.done()
-    street.journal.lines.clear()
+    street.journal.fails.clear()
+    await street.live(3)
+
+
+async def test_a_turn_is_given_back_once_the_journal_is_there_again(street: Street) -> None:
+    street.gate.set()
+    street.journal.fails.add("leave_line")
+    await street.use(0, "a")
+    other = street.start(1, "a")
+    await street.live(3)
+    assert street.order == [0]
+    street.journal.fails.clear()
+    await street.live(3)
+    assert other.done()
+    assert not street.workers[0].tasks
+
+
+async def test_the_next_call_of_a_client_has_the_turn_that_it_could_not_give_back(street: Street) -> None:
+    street.gate.set()
+    street.journal.fails.add("leave_line")
+    await street.use(0, "a")
+    street.journal.fails.clear()
+    await street.use(0, "a")
+    assert street.order == [0, 0]
+    await street.live(2)
+    assert not street.workers[0].tasks
 
 
 async def test_closing_ends_the_wait_for_a_turn(street: Street) -> None:

@@ -9,8 +9,10 @@ that both believe to have it, the one that reserves later ends the other's reser
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedTurns"]
 
-_LEASE: Final = 60.0  # seconds after which a ticket lapses that nobody asks for, and that was not given back
+_LEASE: Final = 25.0  # seconds after which a ticket lapses; most callers wait for 30
 _IN_A_ROW: Final = 8  # calls of one client while others wait
 _PAUSE: Final = 0.02  # seconds between two looks at the line, for each ticket ahead
 _LONGEST_PAUSE: Final = 0.25
+_AGAIN: Final = 1.0  # seconds until a ticket that could not be given back is given back
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -53,6 +56,12 @@ class _Ticket:
     uses: int = 0
 
 
+class Tasks(Protocol):
+    """The tasks of a client that go on in the background; closing it waits for them."""
+
+    tasks: set[asyncio.Task[None]]
+
+
 class SharedTurns:
     """The lock of one client whose journal gives turns.
 
@@ -60,20 +69,23 @@ class SharedTurns:
         line: the journal's lines.
         ownership: the owner that the tickets belong to.
         pauses: between two looks at a line.
+        tasks: of the client's work in the background.
     """
 
-    def __init__(self, line: Line, ownership: Ownership, pauses: Pauses) -> None:
+    def __init__(self, line: Line, ownership: Ownership, pauses: Pauses, tasks: Tasks) -> None:
         self._line = line
+        self._background = tasks
         self._ownership = ownership
         self._pauses = pauses
         self._local = LocalVoucherLock()
         self._kept: dict[str, _Ticket] = {}  # by turn: for the next call of this client
+        self._stale: dict[str, _Ticket] = {}  # by turn: tickets that could not be given back
         renew_in_children(self)
 
     def after_fork(self) -> None:
         """Leave the tickets to the parent."""
-        keep(self._kept)
-        self._kept = {}
+        keep(self._kept, self._stale)
+        self._kept, self._stale = {}, {}
 
     def hold(self, key: str) -> _SharedTurn:
         """Wait for the turn, keep it inside the block.
@@ -90,7 +102,7 @@ class SharedTurns:
             JournalFailed: the line cannot be read or written.
             ConfigurationError: the client was closed meanwhile.
         """
-        ticket = self._kept.pop(key, None) or _Ticket()
+        ticket = self._kept.pop(key, None) or self._stale.pop(key, None) or _Ticket()
         self._ownership.heartbeat.hold(ticket.id)
         try:
             while ahead := await self._ahead(key, ticket):
@@ -116,12 +128,26 @@ class SharedTurns:
             await self.give_back(key, ticket)
 
     async def give_back(self, key: str, ticket: _Ticket) -> None:
-        """Leave the line; a ticket that cannot be given back lapses."""
+        """Leave the line; while the journal fails, later; at last the ticket lapses."""
         self._ownership.heartbeat.release(ticket.id)
         try:
             await ask_journal(self._line.leave_line(key, ticket.id))
         except VoucherError as error:
-            quietly(_logger.warning, "a voucher's turn could not be given back, and lapses: %s", error)
+            quietly(_logger.warning, "a voucher's turn could not be given back yet: %s", error)
+            self._stale[key] = ticket
+            task = asyncio.create_task(self._leave_later(key, ticket))
+            self._background.tasks.add(task)
+            task.add_done_callback(self._background.tasks.discard)
+
+    async def _leave_later(self, key: str, ticket: _Ticket) -> None:
+        for _ in range(int(_LEASE / _AGAIN)):
+            await self._pauses.wait(_AGAIN)
+            if self._stale.get(key) is not ticket or self._pauses.are_over:
+                return  # the next call of this client has taken it
+            with contextlib.suppress(VoucherError):
+                await ask_journal(self._line.leave_line(key, ticket.id))
+                break
+        self._stale.pop(key, None)
 
     async def drop_unused(self, key: str) -> None:
         """Give back a ticket that was kept for a call which waits no more."""

@@ -34,7 +34,10 @@ _LOCK: Final = f"""
 WITH {MODE}, lines AS (
     SELECT DISTINCT hashtextextended(turn, 0) AS line FROM unnest($2::text[]) AS turn ORDER BY 1)
 SELECT pg_advisory_xact_lock(line) FROM lines, mode"""
-_LAPSED: Final = f"DELETE FROM {_T} WHERE ticket = ANY($1::text[]) AND lapses_at <= {NOW}"
+_FORMER: Final = f"""
+DELETE FROM {_T} AS t USING unnest($1::text[], $2::text[], $3::text[]) AS i (turn, ticket, owner)
+WHERE t.turn = i.turn AND (t.owner = i.owner AND t.ticket <> i.ticket
+    OR t.ticket = i.ticket AND t.lapses_at <= {NOW})"""
 _TAKE: Final = f"""
 INSERT INTO {_T} (turn, ticket, owner, lapses_at)
 SELECT DISTINCT ON (turn, ticket) turn, ticket, owner, {NOW} + lease
@@ -98,7 +101,7 @@ class Places:
         async def take(connection: Connection) -> None:
             await connection.fetch(_LOCK, False, lines)  # noqa: FBT003 - a value of the statement
             tickets, names = [each.ticket for each in places], [each.owner for each in places]
-            await connection.fetch(_LAPSED, tickets)
+            await connection.fetch(_FORMER, lines, tickets, names)
             await connection.fetch(_TAKE, lines, tickets, names, _leases(places))
 
         await self._connections.transact(take)

@@ -36,7 +36,11 @@ _new = sqlite.insert(turns).values(
 )
 _changes = {"owner": _new.excluded.owner, "lapses_at": _new.excluded.lapses_at}
 _TAKE: Final = text(_new.on_conflict_do_update(index_elements=[turns.c.ticket], set_=_changes))
-_LAPSED: Final = text(delete(turns).where(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now")))
+_is_former = and_(
+    turns.c.turn == bind("turn"), turns.c.owner == bind("owner"), turns.c.ticket != bind("ticket")
+)
+_is_lapsed = and_(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now"))
+_FORMER: Final = text(delete(turns).where(or_(_is_former, _is_lapsed)))
 LEAVE: Final = text(
     delete(turns).where(
         turns.c.turn == bind("turn"), or_(turns.c.ticket == bind("ticket"), turns.c.lapses_at <= bind("now"))
@@ -53,6 +57,6 @@ def ahead(db: sqlite3.Connection, given: dict[str, Any]) -> int | None:
 
 def take(db: sqlite3.Connection, given: dict[str, Any]) -> int:
     """Take a place, or renew one that has not lapsed; the number of places ahead."""
-    db.execute(_LAPSED, given)
+    db.execute(_FORMER, given)
     db.execute(_TAKE, given)
     return ahead(db, given) or 0

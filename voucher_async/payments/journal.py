@@ -53,7 +53,9 @@ class Line(Protocol):
         Args:
             turn: stands for what one holder at a time may use.
             ticket: tells those in the line apart.
-            owner: the owner of the ticket now; a ticket whose owner's lease does not run is passed over.
+            owner: the owner of the ticket now; a ticket whose owner's lease does not run is passed over. An
+                owner has one place in a line: it gives up an earlier one, which a crash of the database may
+                have brought back.
             lease: seconds after which the ticket lapses unless it is asked for again; those who renew it in
                 time keep their place.
 
