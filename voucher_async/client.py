@@ -74,7 +74,7 @@ class VoucherClient(Reconciling):
         session: an aiohttp session to use; it is never closed and never changed.
         token_store: the store of tokens; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
-        voucher_lock: gives turns to the users of a voucher; default: within this process.
+        voucher_lock: gives turns to the users of a voucher; default: the journal's, or within this process.
         journal: the store of the records of money calls and their idempotency keys, shared by any number
             of clients; or the URL of a database that keeps them, such as `sqlite:///vouchers.db`, which the
             client opens and closes; default: in memory, for this client alone.
@@ -195,12 +195,13 @@ class VoucherClient(Reconciling):
         if "client_secret" in overrides:
             overrides["client_secret"] = conceal(overrides["client_secret"])
         environ = Variables(os.environ if environ is None else environ)
+        journal = overrides.pop("journal", None)
         own: ClientOptions = {
             "session": overrides.pop("session", None),
             "token_store": overrides.pop("token_store", None),
             "hooks": overrides.pop("hooks", ()),
             "voucher_lock": overrides.pop("voucher_lock", None),
-            "journal": overrides.pop("journal", None) or environ.get("VOUCHER_JOURNAL"),
+            "journal": environ.get("VOUCHER_JOURNAL") if journal is None else journal,
             "journal_scope": overrides.pop("journal_scope", None),
             "clock": overrides.pop("clock", None),
         }

@@ -136,8 +136,8 @@ class Settings:
         brake_at: the share of the money calls of the last minute in doubt, of 20 at least, above which new
             ones are refused unsent; None refuses none.
         look_before_charge: every `redeem` looks, once it has reserved, for a charge of the same voucher,
-            amount and order number that no record knows, and returns that. For the days after a journal has
-            lost records: it takes up to `list_lag` longer, and needs the scope `read-lists`.
+            amount and order number, of whatever age, that no record knows, and returns that. For the days
+            after a journal has lost records: it takes up to `list_lag` longer, and needs `read-lists`.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; None sends them as they are.
     """

@@ -26,7 +26,7 @@ class ClientOptions(SettingsOptions, total=False):
         session: an aiohttp session to use; it is never closed and never changed.
         token_store: the store of tokens; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
-        voucher_lock: gives turns to the users of a voucher; default: within this process.
+        voucher_lock: gives turns to the users of a voucher; default: the journal's, or within this process.
         journal: the store of the records of money calls, or the URL of a database that keeps them, such as
             `sqlite:///vouchers.db`; default: in memory.
         journal_scope: a name for the owner of the keys; default: this base URL and client id.

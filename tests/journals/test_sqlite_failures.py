@@ -187,6 +187,16 @@ async def test_a_file_that_is_taken_away(journal: SqlJournal, path: Path, *, is_
     await fails(journal, "is another one than before")  # and not: every key is free
 
 
+async def test_an_older_copy_of_the_file_in_its_place(journal: SqlJournal, path: Path) -> None:
+    copy = path.with_suffix(".backup")
+    await asyncio.to_thread(shutil.copy, path, copy)
+    await journal.claim(begun("new"))
+    copy.rename(path)
+    await fails(journal, "was moved, deleted or replaced while it was used")
+    for _ in range(2):
+        await fails(journal, "is another one than before")  # and not: the keys since then are free
+
+
 async def test_a_record_that_cannot_be_read_fails_those_who_ask_for_it(
     journal: SqlJournal, path: Path
 ) -> None:

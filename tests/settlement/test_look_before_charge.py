@@ -13,6 +13,7 @@ from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"
 KEYED = {"idempotency_key": "A-1"}
+FORMAT = "{order}~{ref}"
 
 
 @pytest_asyncio.fixture
@@ -59,7 +60,29 @@ async def test_one_that_was_taken_back_is_not_made_again(shop: Shop, restored: V
     with pytest.raises(ChargeRefunded) as caught:
         await shop.during(pay(restored, voucher, **KEYED))
     assert (caught.value.charge.id, [each.id for each in caught.value.refunds]) == (charge.id, [refund.id])
+    with pytest.raises(ChargeRefunded):  # its key stays used
+        await shop.during(pay(restored, voucher, **KEYED))
     assert shop.count(CHARGE) == 1
+
+
+async def test_a_payment_that_carries_a_reference_is_found(shop: Shop) -> None:
+    voucher = shop.voucher()
+    async with shop.another(order_number_format=FORMAT) as before:
+        charge = await shop.during(pay(before, voucher, **KEYED))
+    async with shop.another(look_before_charge=True, order_number_format=FORMAT) as restored:
+        assert (await shop.during(pay(restored, voucher, **KEYED))).id == charge.id
+    assert [each.id for each in shop.emulator.charges(type="charge")] == [charge.id]
+
+
+async def test_the_charge_of_another_client_is_not_handed_out(shop: Shop, restored: VoucherClient) -> None:
+    voucher, other = shop.voucher(), shop.emulator.add_client()
+    async with shop.another(client_id=other.id, client_secret=other.secret) as foreign:
+        charge = await shop.during(pay(foreign, voucher))
+    try:
+        told = await shop.during(pay(restored, voucher, **KEYED))
+    except OutcomeUnknown:
+        return
+    assert told.id != charge.id
 
 
 async def test_where_nothing_can_be_seen_nothing_is_charged(shop: Shop, restored: VoucherClient) -> None:

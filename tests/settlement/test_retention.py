@@ -1,4 +1,4 @@
-"""Retention: what is old is shrunk, and dropped in the end, by a client whose journal is durable."""
+"""Retention: what is old is shrunk, and nothing dropped, by a client whose journal is durable."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ async def test_it_is_done_every_six_hours() -> None:
         clock.advance(3600)
     assert len(journal.purges) == 5
     shrunk, dropped = journal.purges[0]
-    assert (shrunk - dropped, clock.now() - shrunk) == (370 * DAY, 30 * DAY + dt.timedelta(hours=25))
+    assert clock.now() - shrunk == 30 * DAY + dt.timedelta(hours=25)
+    assert dropped.year == 1970
 
 
 async def test_a_journal_that_failed_is_asked_again() -> None:

@@ -13,7 +13,7 @@ from voucher_async.checkout.kit import CheckoutKit
 from voucher_async.checkout.turns import in_turn
 from voucher_async.errors import Fate, Proof, ReservationExpired, ReservationSuperseded, VoucherError
 from voucher_async.models import ChargeReservationRequest, CreateReservationRequest, Reservation
-from voucher_async.outcomes import ChargeRefunded
+from voucher_async.outcomes import ChargeRefunded, PendingOutcome
 from voucher_async.payments.call import REDEEM, Parameters
 from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.fence import look_behind
@@ -126,19 +126,42 @@ class Lifecycle(CheckoutKit):
         if is_unknown:
             if not self.supervisor.settler.settings.look_before_charge:
                 return None
-            # entries of other orders are taken for that: what is not found is charged, as without a look
-            voucher_id = reservation.voucher_id
-            context.fenced = attrs.evolve(context.pending, voucher_id=voucher_id, echoed=True)
+            context.fenced = self._unknown(context, reservation)
         found = await self._confirmed(context, since)
         if found is not None and is_unknown:
-            refunds = await self.joining.replay.seen_refunds(found, context.deadline)
-            if refunds:
-                raise ChargeRefunded(
-                    "this payment was charged, and taken back, by a call of which the journal knows nothing",
-                    charge=found,
-                    refunds=refunds,
-                )
+            await self._check_stands(context, found)
         return found
+
+    def _unknown(self, context: CallContext, reservation: Reservation) -> PendingOutcome:
+        """The call whose record may be lost; of any time, and of this client."""
+        settler = self.supervisor.settler
+        lost = attrs.evolve(
+            context.pending,
+            voucher_id=reservation.voucher_id,
+            client_id=settler.settings.client_id,
+            base_url=settler.settings.base_url,
+            echoed=True,  # entries of other orders are that: what is not found is charged, as without a look
+        )
+        return settler.numbering.formatted(lost)
+
+    async def _check_stands(self, context: CallContext, found: Charge) -> None:
+        """Refuse to hand out the charge of a lost record that was taken back; its key stays used.
+
+        Raises:
+            ChargeRefunded: it was.
+        """
+        refunds = await self.joining.replay.seen_refunds(found, context.deadline)
+        if not refunds:
+            return
+        if context.recorder is not None:
+            await context.recorder.done(found, told=True, why="it was charged, and taken back, before")
+        for refund in refunds:
+            await self.joining.ownership.note_refund(refund, of=found.id)
+        raise ChargeRefunded(
+            "this payment was charged, and taken back, by a call of which the journal knew nothing",
+            charge=found,
+            refunds=refunds,
+        )
 
     async def _confirmed(self, context: CallContext, since: float | None) -> Charge | None:
         """The charge of a dead owner for this payment; None when there is none, and never will be.

@@ -105,7 +105,8 @@ class SharedTurns:
         ticket = self._kept.pop(key, None) or self._stale.pop(key, None) or _Ticket()
         self._ownership.heartbeat.hold(ticket.id)
         try:
-            while ahead := await self._ahead(key, ticket):
+            # what was asked for is awaited even by who leaves, or the place would be taken after it was left
+            while ahead := await to_the_end(self._ahead(key, ticket)):
                 await self._pauses.wait(min(_PAUSE * ahead, _LONGEST_PAUSE))
         except BaseException:
             await to_the_end(self.give_back(key, ticket))

@@ -104,8 +104,9 @@ class Batches(Generic[I, R]):
             self._asked.put(each)
         if self._thread is None:
             # a journal that nobody has closed must not keep the interpreter from ending
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _run(self) -> None:
         asked = self._asked

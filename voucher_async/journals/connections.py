@@ -100,6 +100,8 @@ class Server:
             "lock_timeout": str(round(lock_timeout * 1000)),
             # an odd number, by which a pooler's own setting is told from it
             "statement_timeout": str(round((lock_timeout + _SPARE) * 1000) + 7),
+            # a worker that stands still within a transaction must not keep others from their records
+            "idle_in_transaction_session_timeout": str(round((lock_timeout + _SPARE) * 1000)),
         }
 
     @property

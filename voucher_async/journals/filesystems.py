@@ -15,9 +15,10 @@ _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
     {
         *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre"),
-        *("ncpfs", "nfs", "nfs4", "ocfs2", "smb2", "smb3", "smbfs"),
+        *("ncpfs", "nfs", "nfs4", "ocfs2", "prl_fs", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs"),
         *(f"fuse.{name}" for name in ("ceph", "davfs2", "gcsfuse", "glusterfs", "goofys", "juicefs")),
         *(f"fuse.{name}" for name in ("mount-s3", "nfs", "rclone", "s3fs", "smbnetfs", "sshfs")),
+        *("fuse.ceph-fuse", "fuse.vmhgfs-fuse"),
     }
 )
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")

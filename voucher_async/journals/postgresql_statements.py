@@ -231,8 +231,14 @@ def page(*, orders: bool, keys: bool, told: bool | None) -> str:
         keys: limits it to keys.
         told: limits it to calls that are done, of which a caller was told, or was not.
     """
-    limits = [name for name, is_one in (("order_number", orders), ("key", keys)) if is_one]
-    parts = [f" AND {name} = ANY (${number}::text[])" for number, name in enumerate(limits, 3)]
+    parts: list[str] = []
+    if orders:
+        parts.append(" AND order_number = ANY ($3::text[])")
+    if keys:  # each half has an index
+        given = f"scope = $1 AND key = ANY (${3 + orders}::text[])"
+        held = f"SELECT number FROM {_R} WHERE {given} AND holds_key"
+        lost = f"SELECT number FROM {_R} WHERE {given} AND NOT holds_key AND key IS NOT NULL"
+        parts.append(f" AND number IN ({held} UNION ALL {lost})")
     if told is not None:
         parts.append(f" AND state = 'done' AND {'' if told else 'NOT '}told")
     where = f"scope = $1 AND number > $2{''.join(parts)}"

@@ -21,6 +21,7 @@ from voucher_async.errors import JournalFailed
 from voucher_async.forks import close_before_forks
 from voucher_async.journals.filesystems import check_is_local
 from voucher_async.journals.sqlite_schema import check_tables, make_tables
+from voucher_async.masking import SecretBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,10 +171,14 @@ class SqliteFile:
         name = f"the journal {self._path}"
         check_tables(db, name)
         self._to_wal(db)
-        key = make_tables(db, name, create=self._create)
-        if self.digest_key not in {b"", key}:
-            raise JournalFailed(f"{name} is another one than before: restart the workers with the right file")
-        self.digest_key, self._place, self._is_full = key, _place_of(self._path), True
+        key = SecretBytes(make_tables(db, name, create=self._create))
+        place = _place_of(self._path)
+        if self.digest_key not in {b"", key} or self._place not in {None, place}:
+            raise JournalFailed(
+                f"{name} is another one than before: keys that were used may be free in it; restart the "
+                "workers with the right file"
+            )
+        self.digest_key, self._place, self._is_full = key, place, True
         db.execute("PRAGMA synchronous = FULL")
 
     def _to_wal(self, db: sqlite3.Connection) -> None:

@@ -36,7 +36,9 @@ def is_driven_here(registry: Registry, pending_id: str) -> bool:
     """
     money_call = registry.money_call(pending_id)
     if money_call is None:
-        return registry.knows(pending_id)
+        known = registry.settlement(pending_id)
+        is_denied = known is not None and known.state is SettlementState.NOT_DONE  # and driven since, perhaps
+        return registry.knows(pending_id) and not is_denied
     is_looked_after = money_call.task is not None and goes_on(money_call.task)
     return is_looked_after or not (money_call.foreign or money_call.is_cut_off)
 

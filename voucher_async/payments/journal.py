@@ -72,9 +72,9 @@ class Line(Protocol):
 class Journal(Protocol):
     """Keeps the records of money calls. Every method may raise `JournalFailed`; nothing else.
 
-    A journal may be shared by any number of clients of one process: scope is part of every lookup. The id,
-    the scope, the key, the parameters and the parent of a record never change, but by `erase`. The order of
-    records is that in which they were claimed.
+    A journal may be shared by any number of clients, and one that is a database by many processes: scope is
+    part of every lookup. The id, the scope, the key, the parameters and the parent of a record never change,
+    but by `erase`. The order of records is that in which they were claimed.
     """
 
     @property

@@ -229,7 +229,8 @@ class Ownership:
             taken = attrs.evolve(changed, owner=self.owner)
         self._driven[held.id] = _Driven(held.version)  # the heartbeat hands this record over no more
         try:
-            is_taken = await self.save(taken)
+            # a database that forgot this after a crash would let the former owner go on
+            is_taken = await self.save(taken, durable=True)
         except BaseException:
             self.give_up(held.id)  # the write may have been stored: the next caller goes on
             raise
@@ -240,8 +241,11 @@ class Ownership:
 
     @property
     def is_unbroken(self) -> bool:
-        """True while the lease runs for certain, so that nobody can have taken over what this client owns."""
-        return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE
+        """True while the lease runs for certain, so that nobody can have taken over what this client owns.
+
+        A database that crashed may have forgotten the latest renewal.
+        """
+        return self._renewed is not None and uptime_of(self.clock) - self._renewed < LEASE - _RENEWED
 
     async def renew(self) -> None:
         """Renew the lease, when it is due.
@@ -311,5 +315,5 @@ class Ownership:
         """Tell whether a record is driven; one whose event loop is gone is not."""
         if record.owner == self.owner:
             driven = self._driven.get(record.id)
-            return record.id not in self._given_up and not (driven and driven.loop.is_closed())
+            return record.id not in self._given_up and driven is not None and not driven.loop.is_closed()
         return await ask_journal(self.journal.is_alive(record.owner))

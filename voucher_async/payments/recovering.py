@@ -177,7 +177,7 @@ class Recoverer:
                 registry.close(left.id)
             return False
         recorder = Recorder(self._ownership, taken, is_stored=True)
-        if before is not None and is_own:
+        if before is not None and is_own and _is_current(before, left):
             before.recorder = recorder
         else:
             self._adopt(taken, recorder, before)
@@ -204,3 +204,8 @@ class Recoverer:
                     await recorder.settled(settler.numbering.own_settlement(settlement))
         finally:
             heartbeat.release(taken.id)
+
+
+def _is_current(money_call: MoneyCall, left: CallRecord) -> bool:
+    """True when nobody has driven the record since this client did: what it knows of the call is all."""
+    return money_call.recorder is not None and money_call.recorder.record.version == left.version

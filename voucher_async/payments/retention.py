@@ -1,4 +1,7 @@
-"""Retention: old records are shrunk to what a replay of their keys needs, and dropped in the end."""
+"""Retention: old records are shrunk to what a replay of their keys needs.
+
+None is dropped by itself, as a worker whose clock is years ahead would free the keys of all; `purge` drops.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,7 @@ __all__ = ["Retention"]
 WHOLE: Final = dt.timedelta(days=30)
 """The age at which an ended record is shrunk."""
 
-KEPT: Final = dt.timedelta(days=400)
-"""The age at which it is dropped, and its key is free."""
-
+_NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _PAUSE: Final = 6 * 3600.0  # seconds between two purges of one client
 
 
@@ -33,7 +34,7 @@ class Retention:
         self._due = 0.0
 
     async def tidy(self) -> None:
-        """Shrink and drop what is old, unless that was done some hours ago.
+        """Shrink what is old, unless that was done some hours ago.
 
         Raises:
             JournalFailed: the journal cannot be written.
@@ -41,6 +42,5 @@ class Retention:
         clock = self._ownership.clock
         if clock.monotonic() < self._due:
             return
-        now = clock.now()
-        await ask_journal(self._ownership.journal.purge(now - WHOLE, now - KEPT))
+        await ask_journal(self._ownership.journal.purge(clock.now() - WHOLE, _NEVER))
         self._due = clock.monotonic() + _PAUSE

@@ -13,6 +13,7 @@ import logging
 import math
 import random
 import weakref
+from contextvars import Context
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.cancelling import goes_on, quietly
@@ -109,7 +110,8 @@ class Rounds:
     def _begin(self) -> None:
         self._due = math.inf
         self._cancel_timer()
-        self._task = asyncio.create_task(self._round())
+        # neither the secrets nor the trace of the money call that began it go with it
+        self._task = asyncio.create_task(self._round(), context=Context())
 
     async def _round(self) -> None:
         try:

@@ -302,6 +302,7 @@ class Supervisor:
                 self.resolved(told)
                 return told
             if told is not None:
+                registry.reopen(pending.id)
                 recorder, pending = told, told.record.pending or pending
         is_hopeless = money_call is None and obstacle(pending) is not None
         if not is_hopeless and not (registry.settlement(pending.id) or registry.under_way(pending.id)):
