@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import attrs
 
-from voucher_async import Hook, Settings, VoucherClient, VoucherError
+from voucher_async import Charge, Hook, Settings, VoucherClient, VoucherError
 from voucher_async.journals import postgresql, sqlite  # noqa: F401 - once, and not in every fork
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.ownership import LEASE
@@ -35,6 +35,8 @@ __all__ = ["CALLS", "Report", "code_of", "order_of"]
 
 IN_FLIGHT: Final = 0.01  # seconds after a request has begun; the server takes longer
 KEY: Final = "again and again"
+MADE: Final[dict[int, Charge]] = {}
+"""What a worker refunds, by its step."""
 
 
 @attrs.frozen
@@ -76,9 +78,13 @@ async def redeem(client: VoucherClient, call: str, step: int) -> list[str]:
     return [charge.id]
 
 
-async def refund(client: VoucherClient, call: str, step: int) -> list[str]:
+async def charge_of(client: VoucherClient, call: str, step: int) -> Charge:
     charges = [each async for each in client.vouchers.list_charges(code_of(call, step))]
-    charge = next(each for each in charges if each.type == "charge")
+    return next(each for each in charges if each.type == "charge")
+
+
+async def refund(client: VoucherClient, call: str, step: int) -> list[str]:
+    charge = MADE.get(step) or await charge_of(client, call, step)
     return [(await client.charges.refund(charge, "4.00", currency="EUR", idempotency_key=KEY)).id]
 
 
@@ -182,6 +188,7 @@ async def work(access: EmulatorSettings, url: str, call: str, steps: Steps, step
     if call == "refund":
         async with VoucherClient(**access) as before:
             await redeem(before, call, step)
+            MADE[step] = await charge_of(before, call, step)  # reading it is no step
     journal = SqlJournal(url)
     async with client_of(access, Stepping(journal, steps), call, step, steps) as client:
         told = await asked(client, call, step)

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from voucher_async.cancelling import WAITS, quietly
-from voucher_async.errors import CallTimeout, Fate, LockFailed, VoucherError
+from voucher_async.errors import CallTimeout, Fate, LockFailed, Proof, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
 from voucher_async.payments.codes import spelled
@@ -265,11 +265,13 @@ class in_turn:  # noqa: N801 - used like a function; a generator-based context m
                     turn = await _take(self._lock, key)
                     self._held.append(turn)
         except TimeoutError:
-            raise CallTimeout(
+            late = CallTimeout(
                 f"gave up after {self._deadline.total:g} s: another call is using the voucher; "
                 "nothing was sent",
                 fate=Fate.NOT_SENT,
-            ) from None
+            )
+            late.proof = Proof.NOT_SENT
+            raise late from None
 
 
 async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextManager[Any]:
@@ -280,7 +282,7 @@ async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextM
         raise
     except Exception as error:
         failure = LockFailed(f"the voucher lock failed with a {type(error).__name__}; nothing was sent")
-        failure.fate = Fate.NOT_SENT
+        failure.fate, failure.proof = Fate.NOT_SENT, Proof.NOT_SENT
         raise failure from error
     return turn
 
