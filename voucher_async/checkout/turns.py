@@ -16,6 +16,7 @@ from voucher_async.errors import CallTimeout, Fate, LockFailed, Proof, VoucherEr
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.masking import SecretBytes
 from voucher_async.payments.codes import spelled
+from voucher_async.payments.replies import as_not_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -270,8 +271,7 @@ class in_turn:  # noqa: N801 - used like a function; a generator-based context m
                 "nothing was sent",
                 fate=Fate.NOT_SENT,
             )
-            late.proof = Proof.NOT_SENT
-            raise late from None
+            raise as_not_done(late, Proof.NOT_SENT) from None
 
 
 async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextManager[Any]:
@@ -282,8 +282,8 @@ async def _take(lock: VoucherLock, key: str) -> contextlib.AbstractAsyncContextM
         raise
     except Exception as error:
         failure = LockFailed(f"the voucher lock failed with a {type(error).__name__}; nothing was sent")
-        failure.fate, failure.proof = Fate.NOT_SENT, Proof.NOT_SENT
-        raise failure from error
+        failure.fate = Fate.NOT_SENT
+        raise as_not_done(failure, Proof.NOT_SENT) from error
     return turn
 
 
