@@ -90,9 +90,6 @@ async def test_what_comes_turn_by_turn_is_one_batch(worker: Worker) -> None:
 
     await asyncio.gather(*(ask(number // 2) for number in range(6)))
     assert worker.done == [[0, 0, 1, 1, 2, 2]]
-    worker.done.clear()
-    await asyncio.gather(*(ask(number) for number in range(100)))
-    assert len(worker.done[0]) < 50  # nobody waits for turns without end
 
 
 async def test_an_item_that_fails_fails_alone(worker: Worker) -> None:

@@ -185,6 +185,11 @@ class Ownership:
         self._given_up.add(record_id)
         self._release(record_id)
 
+    def leave(self, record_id: str) -> None:
+        """Give a record up, unless another call of this client drives it."""
+        if record_id not in self._driven:
+            self.give_up(record_id)
+
     def keep(self, record_id: str) -> None:
         """Take back that a record was given up."""
         self._given_up.discard(record_id)
@@ -227,6 +232,9 @@ class Ownership:
         else:
             changed = held.step(state, at=now, by=self.owner, why=why, proof=proof)
             taken = attrs.evolve(changed, owner=self.owner)
+        driven = self._driven.get(held.id)
+        if driven is not None and driven.version > held.version:
+            return None  # another call of this client has written it since, and drives it
         self._driven[held.id] = _Driven(held.version)  # the heartbeat hands this record over no more
         try:
             # a database that forgot this after a crash would let the former owner go on

@@ -254,7 +254,7 @@ class Recorder:
             return  # nothing was sent, and no record was stored
         if not await self._write(state, self._ownership.clock.now(), **changes):
             quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
-            self._ownership.give_up(self.id)  # it may be a write of this client that was taken for lost
+            self._ownership.leave(self.id)  # it may be a write of this client that was taken for lost
 
     @property
     def _what(self) -> tuple[str, str]:
