@@ -1,6 +1,6 @@
 """Workers that are killed or stopped at one step each, and another process that goes on with their calls.
 
-    python -m tests.recovery.killed kill|stop ACCESS JOURNAL
+    python -m tests.recovery.killed kill|stop ACCESS JOURNAL CALLS...
 
 ACCESS is how to reach the server, as JSON. Each worker is a fork of this process. It gets its signal before
 or after one of its calls of the journal, or of its requests, or while one is under way. Its voucher, its
@@ -258,7 +258,7 @@ def main(arguments: list[str]) -> None:
     by = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[arguments[0]]
     access, url = json.loads(arguments[1]), arguments[2]
     left: list[Worker] = []
-    for call in CALLS:
+    for call in arguments[3:]:
         for step in itertools.count(1):
             worker = struck(by, access, url, call, step)
             if worker is None:
