@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import Any, Literal
+
+from tests.journals.around import Around
 
 __all__ = ["Failing", "Pausing"]
 
 
-class _Wrapping:
+class _Wrapping(Around):
     """Does something at certain calls of a journal, before it is asked or after.
 
     Args:
@@ -18,26 +19,20 @@ class _Wrapping:
     """
 
     def __init__(self, journal: Any, *, after: bool = False) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._after = after
         self.calls = 0
 
-    def __getattr__(self, name: str) -> Any:
-        answer = getattr(self._journal, name)
-        if not inspect.iscoroutinefunction(answer):
-            return answer
+    async def begin(self) -> int:
+        self.calls += 1
+        number = self.calls
+        if not self._after:
+            await self.strike(number)
+        return number
 
-        async def ask(*args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            number = self.calls
-            if not self._after:
-                await self.strike(number)
-            answered = await answer(*args, **kwargs)
-            if self._after:
-                await self.strike(number)
-            return answered
-
-        return ask
+    async def end(self, number: int) -> None:
+        if self._after:
+            await self.strike(number)
 
     async def strike(self, number: int) -> None:
         raise NotImplementedError

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,15 @@ async def count(journal: SqlJournal, number: int) -> None:
         left -= await journal.save(record.step(record.state, at=NOW, by=f"worker-{number}"))
 
 
-def run_workers(url: str, root: Path) -> list[dict[str, Any]]:
-    """Start workers, let them go at once, and read what each has won."""
-    command = [sys.executable, "-m", "tests.journals.racing", url]
-    workers = [
-        subprocess.Popen(
-            [*command, str(number)], cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        for number in range(WORKERS)
-    ]
+def at_once(commands: Sequence[Sequence[str]], root: Path) -> list[str]:
+    """Start processes, let them go at one moment, and read what each says.
+
+    Args:
+        commands: of programs that say `ready`, and begin when they read a line.
+        root: where they run.
+    """
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, cwd=root, **pipes) for command in commands]
     try:
         for worker in workers:
             assert worker.stdout is not None
@@ -104,12 +105,18 @@ def run_workers(url: str, root: Path) -> list[dict[str, Any]]:
             worker.stdin.write("go\n")
             worker.stdin.flush()
         answers = [worker.communicate(timeout=100)[0] for worker in workers]
-        assert [worker.returncode for worker in workers] == [0] * WORKERS
+        assert [worker.returncode for worker in workers] == [0] * len(commands)
     finally:
         for worker in workers:
             worker.kill()  # a failed worker must not leave the others waiting
             worker.communicate()
-    return [json.loads(answer) for answer in answers]
+    return answers
+
+
+def run_workers(url: str, root: Path) -> list[dict[str, Any]]:
+    """Let workers race; what each has won."""
+    command = [sys.executable, "-m", "tests.journals.racing", url]
+    return [json.loads(said) for said in at_once([[*command, str(each)] for each in range(WORKERS)], root)]
 
 
 async def share(url: str, root: Path) -> None:

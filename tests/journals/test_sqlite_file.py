@@ -6,7 +6,6 @@ import asyncio
 import gc
 import re
 import sqlite3
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.journals.racing import at_once
 from tests.journals.records import NOW, SCOPE, begun, done, opened, sent
 from tests.transport.test_forks import in_child, running
 from voucher_async import JournalFailed, Settings, VoucherClient
@@ -159,28 +159,9 @@ print(*asyncio.run(main()))
 """
 
 
-def start(url: str, root: Path, count: int) -> list[list[str]]:
-    """Let processes open a journal at once; what each says."""
-    command = [sys.executable, "-c", START, url]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    workers = [subprocess.Popen(command, cwd=root, **pipes) for _ in range(count)]
-    try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        return [worker.communicate(timeout=60)[0].split() for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
-
-
 async def test_six_processes_that_start_at_once_make_one_journal(path: Path, root: Path) -> None:
-    said = await asyncio.to_thread(start, f"sqlite:///{path}", root, 6)
+    command = [sys.executable, "-c", START, f"sqlite:///{path}"]
+    said = [each.split() for each in await asyncio.to_thread(at_once, [command] * 6, root)]
     assert len({key for key, _ in said}) == 1
     assert sorted(won for _, won in said) == [*["False"] * 5, "True"]
 

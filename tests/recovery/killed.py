@@ -12,7 +12,6 @@ of JSON for each: `Report`.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import json
 import os
@@ -25,6 +24,7 @@ from typing import Any, Final
 
 import attrs
 
+from tests.journals.around import Around
 from voucher_async import Charge, Hook, Settings, VoucherClient, VoucherError
 from voucher_async.journals import postgresql, sqlite  # noqa: F401 - once, and not in every fork
 from voucher_async.journals.sql import SqlJournal
@@ -142,7 +142,7 @@ class Steps(Hook):
         self.take()
 
 
-class Stepping:
+class Stepping(Around):
     """A journal each of whose calls is two steps: about to be made, and made.
 
     Args:
@@ -151,21 +151,15 @@ class Stepping:
     """
 
     def __init__(self, journal: Any, steps: Steps) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._steps = steps
 
-    def __getattr__(self, name: str) -> Any:
-        answer = getattr(self._journal, name)
-        if not inspect.iscoroutinefunction(answer):
-            return answer
+    async def begin(self) -> int:
+        self._steps.take()
+        return 0
 
-        async def ask(*args: Any, **kwargs: Any) -> Any:
-            self._steps.take()
-            answered = await answer(*args, **kwargs)
-            self._steps.take()
-            return answered
-
-        return ask
+    async def end(self, number: int) -> None:
+        self._steps.take()
 
 
 def client_of(access: EmulatorSettings, journal: Any, call: str, step: int, steps: Steps) -> VoucherClient:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import Any, Literal
 
 import attrs
 
+from tests.journals.around import Around
 from tests.settlement.adversary import Lot
 from tests.settlement.town import Client
 from voucher_async.operations import Retry
@@ -86,20 +86,13 @@ class Cut:
         await asyncio.gather(call, return_exceptions=True)
 
 
-class _Journal:
+class _Journal(Around):
     def __init__(self, journal: Any, cut: Cut) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._cut = cut
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._journal, name)
-        if not inspect.iscoroutinefunction(method):
-            return method
+    async def begin(self) -> int:
+        return await self._cut.begin()
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            number = await self._cut.begin()
-            answer = await method(*args, **kwargs)
-            await self._cut.end(number)
-            return answer
-
-        return call
+    async def end(self, number: int) -> None:
+        await self._cut.end(number)

@@ -35,11 +35,17 @@ MINOR: Final = 0
 metadata: Final = MetaData()
 """All tables of the journal."""
 
+
+def _number() -> Column[int]:
+    """The column by which the rows of a table are in order."""
+    return Column("number", BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True)
+
+
 records: Final = Table(
     "voucher_records",
     metadata,
     # the order in which records were claimed; in PostgreSQL, in which their claims began
-    Column("number", BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True),
+    _number(),
     Column("id", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("key", Text),
@@ -77,7 +83,7 @@ owners: Final = Table(
 turns: Final = Table(
     "voucher_turns",
     metadata,
-    Column("number", BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True),
+    _number(),
     Column("turn", Text, nullable=False),
     Column("ticket", Text, nullable=False),
     Column("owner", Text, nullable=False),
