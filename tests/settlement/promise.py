@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -30,6 +30,8 @@ from voucher_async.outcomes import (
 from voucher_async.testing import ChargeRecord
 
 __all__ = ["run"]
+
+_LATE: Final = 0.011  # seconds: the limits of calls are looked at no more often than every 0.01
 
 
 def run(steps: Sequence[Step], **options: Any) -> World:
@@ -211,7 +213,7 @@ class Judge(Ledger):
         taken = call.ended - call.began
         slack = 30.0 * (1 + len(call.step.vouchers)) if isinstance(call.step, Checkout) else 0.0
         allowed = call.step.timeout + slack + 30.0 * hasattr(call.step, "foreign")
-        if taken > allowed + 0.001:
+        if taken > allowed + _LATE:
             yield f"{call.step} took {taken} s"
 
     def _not_refunded(self, events: Sequence[Settled]) -> set[str]:

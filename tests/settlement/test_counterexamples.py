@@ -181,3 +181,16 @@ def test_an_entry_that_does_not_show_its_kind_may_be_that_of_another_kind_of_cal
 def test_a_lost_refund_and_the_twin_of_an_equal_one_nobody_can_tell_apart() -> None:
     lost = Refund(money=(Lot("lost"),), timeout=5.0, amount="0.50")
     run([Redeem(), lost, Refund(amount="0.50", by_id=True)], habit="delivered twice")
+
+
+def test_a_wait_ends_up_to_a_hundredth_of_a_second_late_beside_another() -> None:
+    paid = Pay(money=(Lot("hung answer"), Lot("garbage"), Lot("late"), Lot("lost")), by_id=True)
+    settled = Settle(
+        money=(Lot("lost"), Lot("failed"), Lot("garbage")), rest=(Lot("late"), Lot("late"), Lot()), fresh=True
+    )
+    slow = Lot(wait=0.3)
+    short = Redeem(money=(Lot("lost"),), rest=(slow, Lot(), Lot(), Lot()), timeout=0.5)
+    looks = (slow, slow, Lot("never connected"), Lot(), Lot())
+    holds = Redeem(money=(Lot("lost", wait=0.3), Lot("lost"), Lot("lost")), rest=looks, alone=1.0)
+    waits = Redeem(timeout=0.5, order="B")
+    run([paid, settled, short, Wait(seconds=0.1), holds, waits], newest_first=True)

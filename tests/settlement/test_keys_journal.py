@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -25,6 +26,9 @@ WAYS: dict[str, tuple[Lot, ...]] = {
     "refused": (Lot("refused 409"), Lot("refused 409")),
     "slow": (Lot(wait=1.0),),
 }
+TOTAL = 30.0  # seconds that a call has
+SILENT = 6.0  # seconds after that, in which an end is written that may have been lost
+HOWS = ["before", "after", "silent before", "silent after"]
 KEYS = {"with a key": "K-1", "without": None}
 
 
@@ -69,7 +73,9 @@ async def fail(
     town, client = await Town.with_client()
     client.journal.fails = fails
     town.script(*WAYS[way])
+    began = town.clock.monotonic()
     told = await said(client.ask(operation, key))
+    assert town.clock.monotonic() - began <= TOTAL + SILENT
     check(town, operation, told)
     await asyncio.sleep(2 * WINDOW)
     check(town, operation, told)
@@ -80,7 +86,7 @@ async def fail(
 
 @operations
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("how", ["before", "after"])
+@pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 @virtually
@@ -108,7 +114,7 @@ async def test_a_journal_that_fails_makes_no_false_word(
 
 @operations
 @pytest.mark.parametrize("way", ["well", "lost answer", "slow"])
-@pytest.mark.parametrize("how", ["before", "after"])
+@pytest.mark.parametrize("how", HOWS)
 @virtually
 async def test_what_a_failing_journal_left_is_taken_over_when_its_owner_is_dead(
     operation: str, way: str, how: str
@@ -122,6 +128,36 @@ async def test_what_a_failing_journal_left_is_taken_over_when_its_owner_is_dead(
         check(town, operation, again)
         assert isinstance(again, Charge), (number, told, again)
         assert town.made(operation) == [again.id]
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("way", ["well", "lost answer", "refused"])
+@virtually
+async def test_a_checkout_whose_journal_fails_from_then_on(how: str, way: str) -> None:
+    """All is charged, or none, once the journal is well and the checkout is run again."""
+    for number in itertools.count(1):
+        town, client = await Town.with_client()
+        client.journal.fails = since(number, how)
+        town.script(*WAYS[way])
+        began = town.clock.monotonic()
+        told = await said(client.checkout())
+        # entering, charging two vouchers, refunding one and leaving have a deadline each
+        assert town.clock.monotonic() - began <= 4 * (TOTAL + SILENT)
+        made = town.made("charge")
+        if isinstance(told, tuple):
+            assert [each.id for each in told] == made
+        elif isinstance(told, JournalFailed) and told.proof is not None:
+            assert made == []
+        if len(client.journal.calls) < number:
+            break
+        client.journal.fails = well
+        town.script()
+        await asyncio.sleep(2 * WINDOW)
+        again = [await said(client.checkout()) for _ in range(3)][-1]
+        assert isinstance(again, tuple), (number, told, again)
+        back = len(town.made("refund"))
+        assert len(town.made("charge")) - back == len(again) == 2
+    assert number >= 8
 
 
 @operations

@@ -278,6 +278,44 @@ def test_a_loop_closes_beside_a_timer_and_the_next_one_has_its_own() -> None:
     asyncio.run(rounds.end())
 
 
+def test_jobs_that_each_have_a_loop_of_their_own_have_their_rounds() -> None:
+    clock, done = ManualClock(), list[float]()
+
+    async def work() -> None:
+        done.append(clock.monotonic())
+
+    rounds = Rounds(work, EVERY, clock, random.Random(1))
+
+    async def job() -> None:
+        rounds.wake()
+        await asyncio.sleep(0)
+        clock.advance(EVERY / 4)
+
+    for _ in range(20):
+        asyncio.run(job())
+    assert 3 <= len(done) <= 10
+    asyncio.run(rounds.end())
+
+
+@virtually
+async def test_a_record_that_takes_long_holds_up_no_round() -> None:
+    town = await Town.build(Lasting)
+    await left(town, "refund", CallState.SENT)
+    client = town.client()
+    rounds_of(client, 2.0)
+    town.script(rest=(Lot("failed"),) * 1_000)  # it cannot be looked for
+    client.core.recovery.wake()
+    await asyncio.sleep(5.0)
+    assert (await client.record()).state is CallState.OPEN
+    ownership = client.core.joining.ownership
+    record = ownership.new_record(Parameters(operation="redeem", target="..."), "K-2")
+    await town.journal.claim(attrs.evolve(record, owner="dead"))
+    await asyncio.sleep(4.0)
+    assert (await client.record("K-2")).state is CallState.NOT_DONE
+    assert client.core.recovery._lane is not None
+    assert [left.key for left, _ in client.core.recovery._lane.works.values()] == ["K-1"]
+
+
 def test_a_child_leaves_the_timer_to_its_parent() -> None:
     clock, rounds = ManualClock(), list[Rounds]()
 

@@ -39,15 +39,17 @@ WINDOW: Final = 10.0
 OPERATIONS: Final = ("redeem", "refund", "recharge", "charge")
 operations = pytest.mark.parametrize("operation", OPERATIONS)
 everywhere = pytest.mark.parametrize("where", ["here", "elsewhere"])
+_SILENCE: Final = 45.0  # seconds; longer than a call
 CREATE, CHARGE, LIST = "createReservation", "chargeReservation", "listCharges"
 
 
 class Seen:
-    """A journal as one client sees it: it may be slow, fail at a call, or be out of its reach for ever.
+    """A journal as one client sees it: it may be slow, fail or fall silent at a call, or be out of its reach.
 
     Attributes:
         calls: the names of what was asked, in order.
-        fails: decides for each call by its number and name: `before` or `after` it was done; None is well.
+        fails: decides for each call by its number and name: `before` or `after` it was done, at once or after
+            a silence: `silent before`, `silent after`; None is well.
         slow: each call takes turns of the event loop.
         dead: the client's process is gone, and writes nothing more.
     """
@@ -83,13 +85,15 @@ class Seen:
             if name == self._paused:
                 await self._awake.wait()
             await self._pause()
-            if how == "before":
+            if how in {"before", "silent before"}:
+                await _silence(how)
                 raise OSError("the disk is full")
             answer = await method(*args, **kwargs)
             if name == self._paused_after:
                 await self._awake.wait()
             await self._pause()
-            if how == "after":
+            if how in {"after", "silent after"}:
+                await _silence(how)
                 raise OSError("the answer was lost")
             return answer
 
@@ -100,6 +104,11 @@ class Seen:
             await asyncio.sleep(0)
         if self.dead:
             raise asyncio.CancelledError
+
+
+async def _silence(how: str) -> None:
+    if how.startswith("silent"):
+        await asyncio.sleep(_SILENCE)
 
 
 class Line(Wire):

@@ -135,7 +135,7 @@ class Checkout:
             return self._kit.reservations.request(body)
 
         request = request_for(asked)
-        digest_key = await self._kit.joining.ownership.digest_key()
+        digest_key = await self._kit.joining.ownership.digest_key(deadline)
         key, target = self._kit.key(code, digest_key), digest_of_code(code, digest_key)
         if self._record.replayed is not None:
             return self._show(self._record.replayed.find(target, asked))

@@ -73,7 +73,7 @@ class Lifecycle(CheckoutKit):
         body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
         order = ChargeReservationRequest(order_number=order_number)
         request, value = self.reservations.request(body), body.amount
-        digest_key = await self.joining.ownership.digest_key()
+        digest_key = await self.joining.ownership.digest_key(deadline)
         target = digest_of_code(code, digest_key)
         alike = (target, value, currency, order_number) if join and key is None else None
         ask = Ask(

@@ -18,13 +18,14 @@ refund, as the key of its record is taken.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.finishing import child_of, finish
 from voucher_async.checkout.replayed import Replayed
+from voucher_async.clock import Deadline
 from voucher_async.errors import ConfigurationError, Fate, JournalFailed, Proof
 from voucher_async.models import ChargeReservationRequest
 from voucher_async.operations import CHARGE_RESERVATION
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["CheckoutRecord"]
 
 T = TypeVar("T")
+
+_LEAVING: Final = 5.0  # seconds that leaving a block waits for the journal
 
 
 class CheckoutRecord:
@@ -179,7 +182,13 @@ class CheckoutRecord:
         recorder = self._recorder
         # no await once all is charged: a caller cancelled in it would never receive the charges
         if recorder is not None and (self._is_left_over or not recorder.is_over):
-            await to_the_end(self._release(recorder))
+            await to_the_end(self._release_soon(recorder))
+
+    async def _release_soon(self, recorder: Recorder) -> None:
+        """Free the key in a task of its own, whose caller waits for that: what is not written is given up."""
+        ownership = self._kit.joining.ownership
+        ownership.limit(Deadline(ownership.clock, _LEAVING))
+        await self._release(recorder)
 
     async def _release(self, recorder: Recorder) -> None:
         if self._is_left_over:

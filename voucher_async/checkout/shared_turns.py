@@ -21,7 +21,7 @@ from voucher_async.checkout.turns import LocalVoucherLock
 from voucher_async.errors import VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.payments.call import new_id
-from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.ownership import ask_journal, wait_in_background
 from voucher_async.payments.running import closed
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class SharedTurns:
             task.add_done_callback(self._background.tasks.discard)
 
     async def _leave_later(self, key: str, ticket: _Ticket) -> None:
+        wait_in_background()
         for _ in range(int(_LEASE / _AGAIN)):
             await self._pauses.wait(_AGAIN)
             if self._stale.get(key) is not ticket or self._pauses.are_over:

@@ -79,8 +79,8 @@ async def by_record(
         OutcomeUnknown: it is still under way, it is a checkout that was not finished, or the journal fails.
     """
     journal, scope = ownership.journal, ownership.scope
-    while (record := await _told(journal.get(scope, pending.id), pending)) is not None:
-        if record.state not in DRIVEN or not await _told(ownership.is_alive(record), pending):
+    while (record := await _told(journal.get(scope, pending.id), pending, deadline)) is not None:
+        if record.state not in DRIVEN or not await _told(ownership.is_alive(record), pending, deadline):
             return _known(ownership, record, pending)
         if deadline.left() <= 0 or pauses.are_over:
             raise OutcomeUnknown("the outcome is still open: its call is under way", pending=pending)
@@ -88,10 +88,10 @@ async def by_record(
     return None
 
 
-async def _told(answer: Awaitable[T], pending: PendingOutcome) -> T:
+async def _told(answer: Awaitable[T], pending: PendingOutcome, deadline: Deadline) -> T:
     """Wait for the journal; while it cannot be read the outcome is open."""
     try:
-        return await ask_journal(answer)
+        return await ask_journal(answer, deadline)
     except VoucherError as error:
         words = "the outcome is still open: the journal cannot be read, and somebody may go on with the call"
         raise OutcomeUnknown(words, pending=pending) from error

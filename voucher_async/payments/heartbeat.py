@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.cancelling import goes_on, quietly
@@ -43,7 +44,8 @@ class Heartbeat:
 
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timers[loop] = loop.call_later(self._pause, self._again)
+        # the deadline of the call that is first held does not go with it
+        self._timers[loop] = loop.call_later(self._pause, self._again, context=Context())
 
     def release(self, record_id: str) -> None:
         """Beat for a record no longer."""

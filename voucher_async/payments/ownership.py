@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -17,32 +18,62 @@ from voucher_async.masking import SecretBytes
 from voucher_async.payments.call import DRIVEN, CallRecord, CallState, Parameters, new_id
 from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.heartbeat import Heartbeat
+from voucher_async.payments.memory import MemoryJournal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from voucher_async.clock import Clock
+    from voucher_async.clock import Clock, Deadline
     from voucher_async.models import Charge
     from voucher_async.payments.journal import Claim, Journal
 
-__all__ = ["LEASE", "Ownership", "ask_journal"]
+__all__ = ["LEASE", "Ownership", "ask_journal", "wait_in_background"]
 
 T = TypeVar("T")
 
 LEASE: Final = 15.0  # seconds
 _RENEWED: Final = 5.0  # seconds after which the lease is renewed
+_LEAST: Final = 2.0  # seconds that a journal has for an answer, however late it is asked
+
+_until: ContextVar[Deadline | None] = ContextVar(
+    "the deadline of the call that asks its journal", default=None
+)
 
 _logger: Final = logging.getLogger("voucher_async")
 
 
-async def ask_journal(answer: Awaitable[T]) -> T:
-    """Wait for a journal; an exception of it becomes `JournalFailed`."""
+def wait_in_background() -> None:
+    """Let the task that runs wait for the journal as long as that takes, whatever call has begun the task."""
+    _until.set(None)
+
+
+async def ask_journal(answer: Awaitable[T], deadline: Deadline | None = None) -> T:
+    """Wait for a journal; an exception of it, and a deadline that passes, become `JournalFailed`.
+
+    Args:
+        answer: its answer.
+        deadline: when to give up; None: that of the call that the running task belongs to.
+    """
+    until = deadline or _until.get()
     try:
-        return await answer
+        if until is None:
+            return await answer
+        return await _within(until, answer)
     except VoucherError:
         raise
     except Exception as error:
         raise JournalFailed(f"the journal failed with a {type(error).__name__}") from error
+
+
+async def _within(deadline: Deadline, answer: Awaitable[T]) -> T:
+    limit = asyncio.timeout(max(deadline.left(), _LEAST))
+    try:
+        async with limit:
+            return await answer
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise JournalFailed("the journal has not answered before the call's deadline") from error
 
 
 @attrs.frozen
@@ -79,6 +110,7 @@ class Ownership:
         self.scope: str = scope
         self.clock: Clock = clock
         self.owner: str = new_id()
+        self._is_in_memory = isinstance(journal, MemoryJournal)
         self._renewed: float | None = None
         self._digest_key: bytes | None = None
         self._given_up: set[str] = set()
@@ -92,15 +124,28 @@ class Ownership:
         self.owner, self._renewed, self.heartbeat = new_id(), None, Heartbeat(self.renew, _RENEWED)
         self._driven = {}
 
-    async def digest_key(self) -> bytes:
-        """The digest key of voucher codes in records, which the journal keeps."""
+    def limit(self, deadline: Deadline) -> None:
+        """Let the task that runs, and tasks that it begins, wait for the journal until a call's deadline.
+
+        Args:
+            deadline: of the call; it may be moved later on.
+        """
+        if not self._is_in_memory:  # that one answers at once
+            _until.set(deadline)
+
+    async def digest_key(self, deadline: Deadline | None = None) -> bytes:
+        """The digest key of voucher codes in records, which the journal keeps.
+
+        Args:
+            deadline: when to give up; None: that of the call that the running task belongs to.
+        """
         if self._digest_key is None:
-            self._digest_key = SecretBytes(await ask_journal(self.journal.digest_key()))
+            self._digest_key = SecretBytes(await ask_journal(self.journal.digest_key(), deadline))
         return self._digest_key
 
-    async def digest(self, code: str) -> str:
+    async def digest(self, code: str, deadline: Deadline) -> str:
         """The digest of a voucher's code in records, made with the journal's key."""
-        return digest_of_code(code, await self.digest_key())
+        return digest_of_code(code, await self.digest_key(deadline))
 
     def new_record(self, parameters: Parameters, key: str | None, record_id: str | None = None) -> CallRecord:
         """A record that is not stored yet."""

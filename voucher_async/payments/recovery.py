@@ -138,7 +138,10 @@ class Recovery:
         return sweep.result()
 
     async def _by_itself(self) -> None:
-        await self._run(_Sweep(is_asked_for=False), self._lane_here())
+        """Begin with all that is due; the next round waits for none of it."""
+        lane = self._lane_here()
+        async with lane.listing:
+            await self._list(_Sweep(is_asked_for=False), lane)
         await self._retention.tidy()
 
     def _lane_here(self) -> _Lane:

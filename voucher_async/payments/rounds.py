@@ -66,14 +66,20 @@ class Rounds:
         self._task = self._stop_timer = self._loop = None
 
     def wake(self) -> None:
-        """Begin the round that is due; the first call on an event loop sets the time of its first round."""
+        """Begin the round that is due; the first call sets the time of the first round.
+
+        That time holds on other event loops, too: a worker may run each of its jobs on a loop of its own.
+        """
         if self._is_over or not self._every:
             return
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop = loop
-            self._wait()
-        elif self._clock.monotonic() >= self._due:
+            if math.isinf(self._due):  # it is the first, or the loop of the last round may be gone
+                self._wait()
+            else:
+                self._set_timer()
+        if self._clock.monotonic() >= self._due:
             self._begin()
 
     def _wait(self) -> None:

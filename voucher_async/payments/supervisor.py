@@ -155,6 +155,7 @@ class Supervisor:
         return result
 
     async def _work(self, context: CallContext, work: Callable[[CallContext], Awaitable[T]]) -> T:
+        self.settler.ownership.limit(context.deadline)
         try:
             result = await work(context)
         except VoucherError as error:

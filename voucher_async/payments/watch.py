@@ -16,6 +16,7 @@ from voucher_async.payments.evidence import Move, obstacle
 from voucher_async.payments.judging import Judge, event_of
 from voucher_async.payments.machine import Machine
 from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.ownership import wait_in_background
 from voucher_async.payments.pauses import Pauses, growing
 from voucher_async.payments.registry import Registry
 from voucher_async.payments.report import Report
@@ -77,6 +78,7 @@ class Watch:
         return task
 
     async def _look_after(self, money_call: MoneyCall) -> None:
+        wait_in_background()
         ends = self.clock.monotonic() + self.settings.settle_for
         pauses = growing(_LONGEST_PAUSE)
         try:

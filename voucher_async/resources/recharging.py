@@ -31,7 +31,7 @@ async def recharge(
         deadline: when to give up.
     """
     money_call, request = recharge_call(settler.numbering, body)
-    target = body.id or await joining.ownership.digest(body.code or "")
+    target = body.id or await joining.ownership.digest(body.code or "", deadline)
     parameters = parameters_of(money_call.pending, target)
 
     async def call(context: CallContext) -> Charge:
