@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import crowd, decode, imports, race, redeem, reserve, tokens
+from tests.bench import crowd, decode, imports, journals, race, redeem, reserve, tokens
 from tests.bench.environments import prepare
 from tests.bench.report import Figure, Part, Table, busy, summary, write
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[int, Mapping[str, str]], Part]] = {
     "imports": imports.measure,
     "crowd": crowd.measure,
     "tokens": tokens.measure,
+    "journals": journals.measure,
 }
 
 

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 TOKEN = "bench-token-0"
+JOURNAL = "BENCH_JOURNAL"  # the variable with the URL of a contender's journal
 WARM_SECONDS = 3.0
 MADE = {"reserve": "2b1f3c9e-", "redeem": "c81d4e2e-"}  # prefixes of the ids in the answers
 

@@ -35,6 +35,23 @@ class Counts:
     double_charges: int
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A request that the server answered.
+
+    Attributes:
+        operation: the operation.
+        token: the number of the token that came with it; each client has its own.
+        came: when the server had it, by its clock, in seconds.
+        left: when its answer was written.
+    """
+
+    operation: str
+    token: int
+    came: float
+    left: float
+
+
 class Control:
     """Talks to the server; blocks, so not while something is measured.
 
@@ -54,6 +71,10 @@ class Control:
     def counts(self) -> Counts:
         """What the server saw since the last reset."""
         return Counts(**self._ask("counts"))
+
+    def log(self) -> list[Answered]:
+        """The requests that were answered since the last reset, in that order, where it knows vouchers."""
+        return [Answered(*each) for each in self._ask("log")]
 
     def _ask(self, path: str, body: bytes | None = None) -> Any:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

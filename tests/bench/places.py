@@ -57,6 +57,19 @@ def answer_of(process: subprocess.Popen[str]) -> Any:
     return json.loads(line)
 
 
+def tell(process: subprocess.Popen[str], *words: object) -> None:
+    """Write a line to a process's standard input."""
+    assert process.stdin is not None
+    process.stdin.write(f"{' '.join(map(str, words))}\n")
+    process.stdin.flush()
+
+
+def ask(process: subprocess.Popen[str], *words: object) -> Any:
+    """Write a line to a process's standard input; the line of JSON that it answers."""
+    tell(process, *words)
+    return answer_of(process)
+
+
 def fresh(environment: str, module: str, function: str, *options: str, **arguments: Any) -> Any:
     """What a function gives in a fresh process; see `child.py`."""
     process = start(environment, "tests.bench.child", module, function, json.dumps(arguments), *options)
@@ -66,12 +79,12 @@ def fresh(environment: str, module: str, function: str, *options: str, **argumen
         stop(process)
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    """Close a process's standard input, which ends it, and wait."""
+def stop(process: subprocess.Popen[str], patience: float = 10) -> None:
+    """Close a process's standard input, which ends it, and wait; kill it after so many seconds."""
     if process.stdin:
         process.stdin.close()
     try:
-        process.wait(timeout=10)
+        process.wait(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -12,9 +12,9 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from subprocess import Popen
 
-from tests.bench.calls import all_calls
+from tests.bench.calls import JOURNAL, all_calls
 from tests.bench.control import Control, server
-from tests.bench.places import ROOT, answer_of, start, stop
+from tests.bench.places import ROOT, answer_of, ask, start, stop
 from tests.bench.report import Table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "profile",
     "race",
     "ratio",
+    "running",
     "table",
 ]
 
@@ -47,10 +48,12 @@ class Contender:
     environment: str
     options: tuple[str, ...] = ()
     kept_heap: bool = False
+    journal: str = ""
 
     @property
     def variables(self) -> dict[str, str]:
-        return KEPT_HEAP if self.kept_heap else {}
+        journal = {JOURNAL: self.journal} if self.journal else {}
+        return journal | (KEPT_HEAP if self.kept_heap else {})
 
 
 Results = Mapping[Contender, list[dict[str, float]]]
@@ -96,14 +99,6 @@ def stay_awake(control: Control) -> None:
     control.set(awake=(os.cpu_count() or 1) > 1)
 
 
-def ask(process: Popen[str], *words: object) -> dict[str, float]:
-    assert process.stdin is not None
-    process.stdin.write(f"{' '.join(map(str, words))}\n")
-    process.stdin.flush()
-    made: dict[str, float] = answer_of(process)
-    return made
-
-
 def race(contenders: Sequence[Contender], work: str, rounds: int, calls: int = CALLS) -> Results:
     """The figures of all rounds; the requests that the server saw are asserted."""
     results: dict[Contender, list[dict[str, float]]] = {contender: [] for contender in contenders}
@@ -113,7 +108,7 @@ def race(contenders: Sequence[Contender], work: str, rounds: int, calls: int = C
         control.set(reset=True)
         for _ in range(rounds):
             for contender, process in processes.items():
-                alone = ask(process, calls // 4, 1)["cpu_us"]
+                alone: float = ask(process, calls // 4, 1)["cpu_us"]
                 results[contender].append(ask(process, calls, IN_FLIGHT) | {"alone": alone})
         seen = control.counts().requests
     expected = rounds * len(contenders) * (all_calls(calls // 4, 1) + all_calls(calls, IN_FLIGHT))

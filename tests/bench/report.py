@@ -14,6 +14,7 @@ from tests.bench.places import REQUIREMENTS, RESULTS, python_of
 
 SHOWN = (
     ("aiohttp", ("aiohttp", "orjson", "uvloop", "msgspec", "attrs", "cattrs", "yarl", "pydantic")),
+    ("journals", ("sqlalchemy", "asyncpg")),
     ("httpx", ("httpx", "httpcore", "h11")),
     ("openapi_generator", ("aiohttp-retry",)),
     ("generators", ("openapi-python-client", "openapi-generator-cli")),

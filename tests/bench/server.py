@@ -4,7 +4,7 @@
 
 It prints its port, answers until its standard input is closed, and does as little as it can: one protocol,
 no framework, answers made once a second. What is asked of it is counted. `/control` sets how it behaves and
-`/counts` tells the counts; neither is counted.
+`/counts` and `/log` tell what was seen; none of them is counted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import importlib.util
 import json
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from email.utils import format_datetime
@@ -25,8 +26,10 @@ from tests.bench.bodies import PAGE
 
 CLIENT_ID = "b2a4c1de-0f6b-4f3e-9d43-2b0a5f1f7c11"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
-BEARER = b"\r\nauthorization: bearer bench-token"
+BEARER = re.compile(rb"\r\nauthorization: bearer bench-token-(\d+)")
+CODE = re.compile(rb'"code": *"([^"]*)"')
 CHARGE = re.compile(rb"/v1/reservations/[0-9a-f-]{24}(\d{12})/charge")
+GONE = b'{"status": 409, "code": "GONE", "message": "gone"}'
 
 
 class Behaviour:
@@ -38,6 +41,7 @@ class Behaviour:
         self.expires_in = 86_400
         self.awake = False  # True: poll, as waking a sleeping server costs its client CPU time
         self.held: list[str] = []  # operations that get no answer as long as they are listed
+        self.knows_vouchers = False  # True: a reservation ends the voucher's earlier one, and all is logged
 
 
 class State:
@@ -49,6 +53,26 @@ class State:
         self.peak = 0
         self.double_charges = 0
         self.charged: set[int] = set()
+        self.vouchers = Vouchers()
+        self.log: list[tuple[str, int, float, float]] = []  # operation, token, when it came, when answered
+
+
+class Vouchers:
+    """The reservations of vouchers, by their codes."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}  # by code
+        self.of: dict[int, int] = {}  # by reservation
+        self.latest: dict[int, int] = {}  # reservations by voucher
+
+    def reserve(self, code: bytes, reservation: int) -> int:
+        """The voucher's number; its earlier reservation is over."""
+        voucher = self.of[reservation] = self.numbers.setdefault(code, len(self.numbers) + 1)
+        self.latest[voucher] = reservation
+        return voucher
+
+    def is_over(self, reservation: int) -> bool:
+        return self.latest[self.of[reservation]] != reservation
 
 
 class Bodies:
@@ -165,20 +189,30 @@ class Server:
         }
         return answer(json.dumps(grant).encode())
 
-    def reserve(self) -> bytes:
+    def reserve(self, body: bytes) -> bytes:
         self.bodies.refresh()
         self.issued += 1
-        return self.bodies.reservation % (self.issued, self.issued)
+        voucher = self.issued
+        if self.behaviour.knows_vouchers:
+            found = CODE.search(body)
+            assert found, body
+            voucher = self.state.vouchers.reserve(found[1], self.issued)
+        return self.bodies.reservation % (self.issued, voucher)
 
     def charge(self, path: bytes) -> bytes:
         found = CHARGE.fullmatch(path)
         number = int(found[1]) if found else 0
         if not 0 < number <= self.issued or number in self.state.charged:
             self.state.double_charges += 1
-            return answer(b'{"status": 409, "code": "GONE", "message": "gone"}', "409 Conflict")
+            return answer(GONE, "409 Conflict")
+        voucher = number
+        if self.behaviour.knows_vouchers:
+            if self.state.vouchers.is_over(number):
+                return answer(GONE, "409 Conflict")
+            voucher = self.state.vouchers.of[number]
         self.state.charged.add(number)
         self.bodies.refresh()
-        return self.bodies.charge % (number, number)
+        return self.bodies.charge % (number, voucher)
 
 
 class Connection(asyncio.Protocol):
@@ -188,7 +222,9 @@ class Connection(asyncio.Protocol):
         self.server = server
         self.buffer = b""
         self.counted = False
-        self.path = b""
+        self.path = self.body = b""
+        self.token = 0
+        self.came = 0.0
         self.write: Callable[[bytes], None] = lambda _: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -218,12 +254,14 @@ class Connection(asyncio.Protocol):
         path = target.partition(b"?")[0]
         if path == b"/counts":
             self.write(self.server.counts())
+        elif path == b"/log":
+            self.write(answer(json.dumps(self.server.state.log).encode()))
         elif path == b"/control":
             self.write(self.server.control(body))
         else:
-            self.count(path, head)
+            self.count(path, head, body)
 
-    def count(self, path: bytes, head: bytes) -> None:
+    def count(self, path: bytes, head: bytes, body: bytes) -> None:
         server, state = self.server, self.server.state
         if not self.counted:
             self.counted = True
@@ -232,8 +270,10 @@ class Connection(asyncio.Protocol):
             state.peak = max(state.peak, server.open)
         operation = operation_of(path)
         state.requests[operation] += 1
-        self.path = path
-        if operation != "token" and BEARER not in head:
+        self.path, self.body, self.came = path, body, time.perf_counter()
+        bearer = BEARER.search(head)
+        self.token = int(bearer[1]) if bearer else 0
+        if operation != "token" and not bearer:
             state.requests["unauthorized"] += 1
             self.write(answer(b"{}", "401 Unauthorized"))
         elif operation in server.behaviour.held:
@@ -245,7 +285,7 @@ class Connection(asyncio.Protocol):
 
     def reply(self, operation: str) -> None:
         if operation == "reserve":
-            self.write(self.server.reserve())
+            self.write(self.server.reserve(self.body))
         elif operation == "charge":
             self.write(self.server.charge(self.path))
         elif operation == "token":
@@ -255,6 +295,8 @@ class Connection(asyncio.Protocol):
             self.write(self.server.bodies.page)
         else:
             self.write(answer(b'{"status": 404, "code": "NOT_FOUND", "message": "no"}', "404 Not Found"))
+        if self.server.behaviour.knows_vouchers:
+            self.server.state.log.append((operation, self.token, self.came, time.perf_counter()))
 
 
 def operation_of(path: bytes) -> str:

@@ -21,7 +21,7 @@ __all__ = ["PASSWORD", "DatabaseClock", "Server"]
 PASSWORD: Final = "Tr0ub4dor-and-3"
 """The password of the user `guarded`, who has no rights."""
 
-_SETTINGS: Final = """
+_QUICK: Final = """
 fsync = off
 max_connections = 60
 deadlock_timeout = 100ms
@@ -48,17 +48,20 @@ class Server:
 
     pytest takes its own temporary folders away from other users at each run, and as root the server is
     another user, so its folder is not among them.
+
+    Args:
+        settings: lines for `postgresql.conf`; by default nothing is ever waited for on disk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = _QUICK) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pg-")
         self._server: PostgresServer = get_server(
             Path(self._folder.name) / "data", cleanup_mode="delete", start=False
         )
         self._server.ensure_pgdata_inited()
         data = self._server.pgdata
-        with (data / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS)
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(settings)
         access = data / "pg_hba.conf"
         access.write_text(_ACCESS + access.read_text())
         self._server.start()
