@@ -177,9 +177,9 @@ class PostgresqlStore:
         here = await self._here()
         await here.leaving.ask(Place(turn=turn, ticket=ticket))
 
-    async def left(self, scope: str, limit: int) -> Sequence[str]:
+    async def left(self, scope: str, limit: int) -> Page:
         """The records that are not ended and whose owners' leases do not run, by number."""
-        return await self._read(sql.LEFT, scope, limit)
+        return await self._page(sql.LEFT, scope, limit)
 
     async def page(self, wanted: Wanted, after: int) -> Page:
         """The next records of a history."""

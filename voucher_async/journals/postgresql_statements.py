@@ -160,7 +160,7 @@ ORDER BY number LIMIT 1"""
 CHILDREN: Final = f"SELECT record FROM {_R} WHERE scope = $1 AND parent = $2 ORDER BY number"
 OWNER_OF: Final = f"SELECT id FROM {_R} WHERE scope = $1 AND charge_id = $2"
 LEFT: Final = f"""
-SELECT record FROM {_R} AS r WHERE scope = $1 AND NOT ended AND NOT EXISTS (
+SELECT number, record FROM {_R} AS r WHERE scope = $1 AND NOT ended AND NOT EXISTS (
     SELECT FROM {_O} AS o WHERE o.owner = r.owner AND NOT o.buried AND o.lease_ends > {NOW})
 ORDER BY number LIMIT $2"""
 ENDED_OF: Final = f"""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from voucher_async.cancelling import quietly
 from voucher_async.clock import SystemClock
 from voucher_async.errors import ConfigurationError, JournalFailed
 from voucher_async.journals.rows import like_of, microseconds, row_of
@@ -41,6 +43,8 @@ _TRIES: Final = 100  # of a change that others are faster with
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NAMES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _OF_EXTRAS: Final = {"sqlalchemy", "asyncpg"}
+
+_logger: Final = logging.getLogger("voucher_async")
 
 
 class SqlJournal:
@@ -75,6 +79,7 @@ class SqlJournal:
             address_of(url), clock or SystemClock(), create=create, lock_timeout=lock_timeout
         )
         self._digest_key: bytes | None = None
+        self._unreadable: set[int] = set()  # the numbers of rows that were logged
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r})"
@@ -172,8 +177,30 @@ class SqlJournal:
         await self._store.leave_line(turn, ticket)
 
     async def left(self, scope: str, limit: int = 100) -> Sequence[CallRecord]:
-        """Records that are not ended and whose owners' leases do not run, the oldest first."""
-        return list(map(from_json, await self._store.left(scope, limit)))
+        """Records that are not ended and whose owners' leases do not run, the oldest first.
+
+        One that cannot be read is logged once, and left alone.
+        """
+        asked = limit
+        while True:
+            page = await self._store.left(scope, asked)
+            found = self._readable(page)
+            if len(found) >= limit or len(page) < asked:
+                return found[:limit]
+            asked += limit - len(found)
+
+    def _readable(self, page: Page) -> list[CallRecord]:
+        """The records of a page but those that cannot be read."""
+        found: list[CallRecord] = []
+        for number, text in page:
+            try:
+                found.append(from_json(text))
+            except JournalFailed as error:
+                if number not in self._unreadable:
+                    self._unreadable.add(number)
+                    words = "row %d of the journal's table voucher_records is left alone: %s"
+                    quietly(_logger.warning, words, number, error)
+        return found
 
     async def history(
         self,
@@ -189,7 +216,7 @@ class SqlJournal:
         digest = await self._digests()
         orders, keys = (() if text is None else (text, digest(text)) for text in (order_number, key))
         wanted = Wanted(scope=scope, orders=orders, keys=keys, told=told)
-        async for page in _pages(functools.partial(self._store.page, wanted)):
+        async for page in _pages(functools.partial(self._store.page, wanted), _all):
             for record in page:
                 yield record
 
@@ -211,10 +238,13 @@ class SqlJournal:
             return erased(record, key) if record.order_number == order_number else None
 
         read = functools.partial(self._store.ended_of, order_number)
-        return await self._change_all(read, clean, is_erased=True)
+        return await self._change_all(read, _all, clean, is_erased=True)
 
     async def purge(self, shrink_before: dt.datetime, drop_before: dt.datetime) -> int:
-        """Shrink ended records, and drop those that are older still; see `Journal.purge`."""
+        """Shrink ended records, and drop those that are older still; see `Journal.purge`.
+
+        One that cannot be read is logged once, and not shrunk.
+        """
 
         def shrink(record: CallRecord) -> CallRecord | None:
             is_due = not record.is_shrunk and record.changed_at < shrink_before
@@ -222,20 +252,21 @@ class SqlJournal:
 
         dropped = await self._store.drop(microseconds(drop_before))
         read = functools.partial(self._store.unshrunk, microseconds(shrink_before))
-        shrunk = await self._change_all(read, shrink)
+        shrunk = await self._change_all(read, self._readable, shrink)
         await self._store.forget()
         return dropped + shrunk
 
     async def _change_all(
         self,
         read: Callable[[int], Awaitable[Page]],
+        records_of: Callable[[Page], Sequence[CallRecord]],
         change: Callable[[CallRecord], CallRecord | None],
         *,
         is_erased: bool = False,
     ) -> int:
         """Change all ended records of some pages; how many were changed."""
         changed = 0
-        async for page in _pages(read):
+        async for page in _pages(read, records_of):
             # asked at once, they share their commits
             done = await asyncio.gather(*(self._change(each, change, is_erased=is_erased) for each in page))
             changed += done.count(True)
@@ -269,11 +300,22 @@ class SqlJournal:
         await self._store.aclose()
 
 
-async def _pages(read: Callable[[int], Awaitable[Page]]) -> AsyncIterator[Sequence[CallRecord]]:
+async def _pages(
+    read: Callable[[int], Awaitable[Page]], records_of: Callable[[Page], Sequence[CallRecord]]
+) -> AsyncIterator[Sequence[CallRecord]]:
     page = await read(0)
     while page:
-        yield [from_json(text) for _, text in page]
+        yield records_of(page)
         page = await read(page[-1][0])
+
+
+def _all(page: Page) -> list[CallRecord]:
+    """The records of a page.
+
+    Raises:
+        JournalFailed: one of them cannot be read.
+    """
+    return [from_json(text) for _, text in page]
 
 
 def _can_be_stored(*texts: str | None) -> bool:

@@ -125,9 +125,9 @@ class SqliteStore:
         """Give a place back, and drop those of the line that have lapsed."""
         await self._changed(lines.LEAVE, {"turn": turn, "ticket": ticket, "now": self._now()})
 
-    async def left(self, scope: str, limit: int) -> Sequence[str]:
+    async def left(self, scope: str, limit: int) -> Page:
         """The records that are not ended and whose owners' leases do not run, by number."""
-        return await self._texts(statements.LEFT, scope=scope, now=self._now(), limit=limit)
+        return await self._rows(statements.LEFT, scope=scope, now=self._now(), limit=limit)
 
     async def page(self, wanted: Wanted, after: int) -> Page:
         """The next records of a history."""

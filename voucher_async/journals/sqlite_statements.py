@@ -175,7 +175,8 @@ FORGET: Final = text(
     )
 )
 LEFT: Final = text(
-    _read(_c.scope == bind("scope"), ~_c.ended, _c.owner.not_in(select(owners.c.owner).where(runs)))
+    select(_c.number, _c.record)
+    .where(_c.scope == bind("scope"), ~_c.ended, _c.owner.not_in(select(owners.c.owner).where(runs)))
     .order_by(_c.number)
     .limit(bind("limit")),
     by="live",

@@ -131,7 +131,7 @@ class Store(Protocol):
         """Give a place back, and drop those of the line that have lapsed."""
         ...
 
-    async def left(self, scope: str, limit: int) -> Sequence[str]:
+    async def left(self, scope: str, limit: int) -> Page:
         """The records that are not ended and whose owners' leases do not run, by number."""
         ...
 
