@@ -6,6 +6,7 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from tests.journals.pooler import pooler
 from tests.journals.postgres import PASSWORD, Server
 from tests.journals.records import SCOPE, begun, done, sent
+from tests.journals.test_postgresql_use import insert
 from tests.secrets.frames import shown_of_frame
 from voucher_async import ConfigurationError, Fate, JournalFailed
+from voucher_async.journals.connections import Connections
 from voucher_async.journals.sql import SqlJournal
 
 RAISE = """
@@ -160,6 +163,60 @@ async def test_one_row_that_is_refused_fails_alone(journal: SqlJournal) -> None:
     saved = await asyncio.gather(*map(journal.save, ends), return_exceptions=True)
     assert saved[0] is True
     assert isinstance(saved[1], JournalFailed)
+
+
+@pytest.mark.parametrize("what", ["saves", "claims"])
+async def test_a_row_that_stays_locked_fails_alone(
+    server: Server, database: str, other: asyncpg.Connection, what: str
+) -> None:
+    journal = SqlJournal(server.url(database), lock_timeout=0.2)
+    held, *records = [begun(key) for key in ("held", *"abcdef")]
+    batch = [*records[:3], held, *records[3:]]
+    await journal.claim(begun("template"))
+    async with other.transaction():
+        if what == "saves":
+            await asyncio.gather(*map(journal.claim, batch))
+            await other.execute("SELECT FROM voucher_records WHERE key = 'held' FOR UPDATE")
+        else:
+            await insert(other, held)
+        asked = [
+            journal.save(sent(record)) if what == "saves" else journal.claim(begun(record.key))
+            for record in batch
+        ]
+        outcomes: list[object] = list(await asyncio.gather(*asked, return_exceptions=True))
+    failed = outcomes.pop(3)
+    assert isinstance(failed, JournalFailed)
+    assert "stayed locked: look for a transaction" in str(failed)
+    assert all(each is True or getattr(each, "won", False) for each in outcomes)
+    for record in records:
+        stored = await journal.find(SCOPE, str(record.key))
+        assert stored is not None
+        assert stored.state == ("sent" if what == "saves" else "begun")
+    await journal.aclose()
+
+
+async def test_a_table_that_stays_locked_is_not_waited_for_by_each_row(
+    server: Server, database: str, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = SqlJournal(server.url(database), lock_timeout=0.05)
+    await journal.digest_key()
+    hasty: list[object] = []
+    transact = Connections.transact
+
+    async def counted(connections: Connections, work: Any) -> Any:
+        hasty.append(work)
+        return await transact(connections, work)
+
+    monkeypatch.setattr(Connections, "transact", counted)
+    async with other.transaction():
+        await other.execute("LOCK TABLE voucher_records IN SHARE MODE")
+        claims = [journal.claim(begun(f"k-{number}")) for number in range(100)]
+        outcomes = await asyncio.gather(*claims, return_exceptions=True)
+    assert all(isinstance(each, JournalFailed) and "stayed locked" in str(each) for each in outcomes)
+    assert len({id(each) for each in outcomes}) == len(outcomes)
+    assert len(hasty) == 16
+    assert (await journal.claim(begun("k-1"))).won
+    await journal.aclose()
 
 
 async def test_rows_that_stay_locked_hold_nobody_up(

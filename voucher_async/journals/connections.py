@@ -25,20 +25,23 @@ from voucher_async.masking import conceal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-__all__ = ["Connection", "Connections", "Server"]
+__all__ = ["Connection", "Connections", "Hasty", "Rows", "Server"]
 
 T = TypeVar("T")
 
 Rows: TypeAlias = "Sequence[Sequence[Any]]"
+"""The rows that a statement gives."""
 
 _CONNECTING: Final = 5.0  # seconds
 _SPARE: Final = 5.0  # seconds that a statement has beside the time that it may wait for locks
 _MOST: Final = 4  # connections of a loop
+_HASTE: Final = 100  # milliseconds
 _STALE: Final = 60.0  # seconds unused, after which a firewall may have forgotten a connection
 _PARTING: Final = 1.0  # seconds
 _TRIES: Final = 10
 _AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock: nothing was stored
 _CACHE: Final = "statement_cache_size"
+_WAIT: Final = "lock_timeout"
 
 _asyncpg: Final[Any] = asyncpg
 
@@ -97,7 +100,7 @@ class Server:
         self.secrets: tuple[str, ...] = tuple(filter(None, passwords))
         self.limit: float = lock_timeout + 2 * _SPARE
         self._settings = {
-            "lock_timeout": str(round(lock_timeout * 1000)),
+            _WAIT: str(round(lock_timeout * 1000)),
             # an odd number, by which a pooler's own setting is told from it
             "statement_timeout": str(round((lock_timeout + _SPARE) * 1000) + 7),
             # a worker that stands still within a transaction must not keep others from their records
@@ -109,6 +112,11 @@ class Server:
         """The statements that begin a transaction."""
         local = [f"SET LOCAL {name} = {value}" for name, value in self._settings.items()]
         return "; ".join(["BEGIN ISOLATION LEVEL READ COMMITTED", *(local if self.pooled else ())])
+
+    @property
+    def hasten(self) -> str:
+        """The statement after which a transaction waits only briefly for locks."""
+        return f"SET LOCAL {_WAIT} = {min(int(self._settings[_WAIT]), _HASTE)}"
 
     async def connect(self) -> Connection:
         """Connect.
@@ -175,6 +183,11 @@ class Connections:
         self._now = asyncio.get_running_loop().time
         self._keeper = _keep(self)
         self._process = os.getpid()
+
+    @property
+    def hasty(self) -> Hasty:
+        """The same ones, for statements that wait only briefly for locks."""
+        return Hasty(self, self._server)
 
     async def open(self) -> None:
         """Have the connections dropped when the loop ends: asyncio closes asynchronous generators before."""
@@ -264,6 +277,32 @@ class Connections:
             with contextlib.suppress(Exception):
                 await self._idle.pop()[0].close(timeout=_PARTING)
         await self._keeper.aclose()
+
+
+class Hasty:
+    """Connections whose statements wait only briefly for locks.
+
+    Args:
+        connections: the connections of the event loop.
+        server: the server.
+    """
+
+    def __init__(self, connections: Connections, server: Server) -> None:
+        self._connections = connections
+        self._server = server
+
+    async def fetch(self, statement: str, *values: object) -> Rows:
+        """Run one statement; see `Connections.fetch`."""
+        return await self.transact(lambda connection: connection.fetch(statement, *values))
+
+    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run several statements in one transaction; see `Connections.transact`."""
+
+        async def whole(connection: Connection) -> T:
+            await connection.execute(self._server.hasten)
+            return await work(connection)
+
+        return await self._connections.transact(whole)
 
 
 async def _keep(connections: Connections) -> AsyncGenerator[None, None]:
