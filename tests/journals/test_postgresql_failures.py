@@ -219,6 +219,19 @@ async def test_a_table_that_stays_locked_is_not_waited_for_by_each_row(
     await journal.aclose()
 
 
+@pytest.mark.parametrize("missing", ["INDEX voucher_records_key", "TABLE voucher_turns"])
+async def test_what_is_missing_is_named_or_made(
+    server: Server, database: str, journal: SqlJournal, missing: str
+) -> None:
+    server.run(f"DROP {missing}", database)
+    name = missing.partition(" ")[2]
+    await failure(SqlJournal(server.url(database), create=False), f"lacks {name}.*: make them by a migration")
+    maker = SqlJournal(server.url(database))
+    assert (await maker.claim(begun("k"))).won
+    await maker.aclose()
+    assert server.run(f"SELECT to_regclass('{name}') IS NOT NULL", database) == "t"
+
+
 async def test_rows_that_stay_locked_hold_nobody_up(
     server: Server, database: str, other: asyncpg.Connection
 ) -> None:

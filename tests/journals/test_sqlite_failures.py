@@ -197,6 +197,21 @@ async def test_an_older_copy_of_the_file_in_its_place(journal: SqlJournal, path:
         await fails(journal, "is another one than before")  # and not: the keys since then are free
 
 
+async def test_a_backup_has_the_latest_keys_and_a_plain_copy_may_not(journal: SqlJournal, path: Path) -> None:
+    await journal.claim(begun("latest"))
+    copies = [path.with_suffix(".copy"), path.with_suffix(".backup")]
+    await asyncio.to_thread(shutil.copy, path, copies[0])
+    with opened(path) as db, opened(copies[1]) as backup:
+        db.backup(backup)  # as the command .backup does
+    await journal.claim(begun("later"))
+    found = []
+    for copy in copies:
+        restored = journal_of(copy)
+        found.append([await restored.find(SCOPE, key) is not None for key in ("latest", "later")])
+        await restored.aclose()
+    assert found == [[False, False], [True, False]]
+
+
 async def test_a_record_that_cannot_be_read_fails_those_who_ask_for_it(
     journal: SqlJournal, path: Path
 ) -> None:

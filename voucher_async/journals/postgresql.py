@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from voucher_async.errors import JournalFailed
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.journals import postgresql_statements as sql
-from voucher_async.journals.connections import Connection, Connections, Server
+from voucher_async.journals.connections import Connection, Connections, Rows, Server
 from voucher_async.journals.lanes import Lane
 from voucher_async.journals.postgresql_turns import FORGET_PLACES, Place, Places
 from voucher_async.journals.postgresql_writes import Writes, Writing
@@ -238,16 +238,33 @@ async def _opened(connections: Connections, *, create: bool) -> bytes:
             )
         await connections.transact(_create)
     rows = await connections.fetch(sql.ABOUT)
+    _check_version(rows)
+    await _complete(connections, create=create)
     if not rows:  # made by migrations
         await connections.fetch(sql.DESCRIBE, os.urandom(32))
         rows = await connections.fetch(sql.ABOUT)
-    digest_key, major, minor = rows[0]
-    if major != MAJOR:
+    return SecretBytes(rows[0][0])
+
+
+def _check_version(rows: Rows) -> None:
+    for _, major, minor in rows:
+        if major != MAJOR:
+            raise JournalFailed(
+                f"the journal's tables are of version {major}.{minor}, this voucher_async knows "
+                f"{MAJOR}.{MINOR}: update voucher_async everywhere, then migrate"
+            )
+
+
+async def _complete(connections: Connections, *, create: bool) -> None:
+    """Make what is missing of the tables and indexes: without a unique one, two claims get one key."""
+    missing = [row[0] for row in await connections.fetch(sql.MISSING, list(sql.WANTED))]
+    if missing and not create:
         raise JournalFailed(
-            f"the journal's tables are of version {major}.{minor}, this voucher_async knows {MAJOR}.{MINOR}: "
-            "update voucher_async everywhere, then migrate"
+            f"the journal lacks {', '.join(missing)}: make them by a migration of "
+            "voucher_async.journals.tables.metadata, or by a journal with create=True"
         )
-    return SecretBytes(digest_key)
+    if missing:
+        await connections.transact(_create)
 
 
 async def _create(connection: Connection) -> None:

@@ -43,11 +43,13 @@ __all__ = [
     "IS_ALIVE",
     "LEFT",
     "LOCK",
+    "MISSING",
     "MODE",
     "NOW",
     "OWNER_OF",
     "SAVE",
     "UNSHRUNK",
+    "WANTED",
     "alike",
     "ddl",
     "page",
@@ -201,6 +203,12 @@ DELETE FROM {_O} AS o WHERE lease_ends < {NOW} - {_DAY} AND NOT EXISTS (
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(7865407541293)"  # a number of the journal's own
 FOUND: Final = f"SELECT to_regclass('{about.name}') IS NOT NULL"
+MISSING: Final = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL ORDER BY name"
+WANTED: Final = (
+    *metadata.tables,
+    *(str(index.name) for table in metadata.tables.values() for index in table.indexes),
+)
+"""The names of all tables and indexes."""
 ABOUT: Final = f"SELECT digest_key, major, minor FROM {about.name}"
 DESCRIBE: Final = f"""
 INSERT INTO {about.name} (one, digest_key, major, minor) VALUES (1, $1, {MAJOR}, {MINOR})
