@@ -13,12 +13,13 @@ import pytest
 
 from tests.journals.pooler import pooler
 from tests.journals.postgres import PASSWORD, Server
-from tests.journals.records import SCOPE, begun, done, sent
+from tests.journals.records import SCOPE, begun, done, not_done, sent
 from tests.journals.test_postgresql_use import insert
 from tests.secrets.frames import shown_of_frame
 from voucher_async import ConfigurationError, Fate, JournalFailed
 from voucher_async.journals.connections import Connections
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.payments.call import CallRecord
 
 RAISE = """
 CREATE SEQUENCE tries;
@@ -165,34 +166,56 @@ async def test_one_row_that_is_refused_fails_alone(journal: SqlJournal) -> None:
     assert isinstance(saved[1], JournalFailed)
 
 
-@pytest.mark.parametrize("what", ["saves", "claims"])
+async def lock(other: asyncpg.Connection, journal: SqlJournal, what: str) -> list[CallRecord]:
+    """Records to save, or whose keys to claim, new or free; somebody else's transaction has the fourth."""
+    held, *records = [begun(key) for key in ("held", *"abcdef")]
+    batch = [*records[:3], held, *records[3:]]
+    await asyncio.gather(*map(journal.claim, [begun("template")] if what == "claims" else batch))
+    if what == "frees":
+        await asyncio.gather(*(journal.save(not_done(record)) for record in batch))
+    if what != "claims":
+        await other.execute("SELECT FROM voucher_records WHERE key = 'held' FOR UPDATE")
+    else:
+        await insert(other, held)
+    return batch
+
+
+async def write(journal: SqlJournal, what: str, record: CallRecord) -> bool:
+    if what == "saves":
+        return await journal.save(sent(record))
+    return (await journal.claim(begun(record.key))).won
+
+
+@pytest.mark.parametrize("what", ["saves", "claims", "frees"])
 async def test_a_row_that_stays_locked_fails_alone(
     server: Server, database: str, other: asyncpg.Connection, what: str
 ) -> None:
     journal = SqlJournal(server.url(database), lock_timeout=0.2)
-    held, *records = [begun(key) for key in ("held", *"abcdef")]
-    batch = [*records[:3], held, *records[3:]]
-    await journal.claim(begun("template"))
     async with other.transaction():
-        if what == "saves":
-            await asyncio.gather(*map(journal.claim, batch))
-            await other.execute("SELECT FROM voucher_records WHERE key = 'held' FOR UPDATE")
-        else:
-            await insert(other, held)
-        asked = [
-            journal.save(sent(record)) if what == "saves" else journal.claim(begun(record.key))
-            for record in batch
-        ]
-        outcomes: list[object] = list(await asyncio.gather(*asked, return_exceptions=True))
+        records = await lock(other, journal, what)
+        writes = [write(journal, what, record) for record in records]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
     failed = outcomes.pop(3)
     assert isinstance(failed, JournalFailed)
     assert "stayed locked: look for a transaction" in str(failed)
-    assert all(each is True or getattr(each, "won", False) for each in outcomes)
-    for record in records:
-        stored = await journal.find(SCOPE, str(record.key))
-        assert stored is not None
-        assert stored.state == ("sent" if what == "saves" else "begun")
+    assert outcomes == [True] * 6
     await journal.aclose()
+
+
+@pytest.mark.parametrize("what", ["saves", "claims", "frees"])
+async def test_a_row_that_is_locked_is_waited_for_by_its_own_caller_alone(
+    journal: SqlJournal, other: asyncpg.Connection, what: str
+) -> None:
+    transaction = other.transaction()
+    await transaction.start()
+    records = await lock(other, journal, what)
+    writes = [asyncio.create_task(write(journal, what, record)) for record in records]
+    waiting = writes.pop(3)
+    assert await asyncio.gather(*writes) == [True] * 6
+    assert await write(journal, "claims", begun("later"))
+    assert not waiting.done()
+    await transaction.rollback()
+    assert await waiting
 
 
 async def test_a_table_that_stays_locked_is_not_waited_for_by_each_row(
@@ -200,21 +223,21 @@ async def test_a_table_that_stays_locked_is_not_waited_for_by_each_row(
 ) -> None:
     journal = SqlJournal(server.url(database), lock_timeout=0.05)
     await journal.digest_key()
-    hasty: list[object] = []
-    transact = Connections.transact
+    tries: list[str] = []
+    fetch = Connections.fetch
 
-    async def counted(connections: Connections, work: Any) -> Any:
-        hasty.append(work)
-        return await transact(connections, work)
+    async def counted(connections: Connections, statement: str, *values: object) -> Any:
+        tries.append(statement)
+        return await fetch(connections, statement, *values)
 
-    monkeypatch.setattr(Connections, "transact", counted)
+    monkeypatch.setattr(Connections, "fetch", counted)
     async with other.transaction():
         await other.execute("LOCK TABLE voucher_records IN SHARE MODE")
         claims = [journal.claim(begun(f"k-{number}")) for number in range(100)]
         outcomes = await asyncio.gather(*claims, return_exceptions=True)
     assert all(isinstance(each, JournalFailed) and "stayed locked" in str(each) for each in outcomes)
     assert len({id(each) for each in outcomes}) == len(outcomes)
-    assert len(hasty) == 16
+    assert len(tries) == 1 + 16
     assert (await journal.claim(begun("k-1"))).won
     await journal.aclose()
 

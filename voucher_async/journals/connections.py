@@ -25,7 +25,7 @@ from voucher_async.masking import conceal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-__all__ = ["Connection", "Connections", "Hasty", "Rows", "Server"]
+__all__ = ["Connection", "Connections", "Rows", "Server"]
 
 T = TypeVar("T")
 
@@ -35,13 +35,11 @@ Rows: TypeAlias = "Sequence[Sequence[Any]]"
 _CONNECTING: Final = 5.0  # seconds
 _SPARE: Final = 5.0  # seconds that a statement has beside the time that it may wait for locks
 _MOST: Final = 4  # connections of a loop
-_HASTE: Final = 100  # milliseconds
 _STALE: Final = 60.0  # seconds unused, after which a firewall may have forgotten a connection
 _PARTING: Final = 1.0  # seconds
 _TRIES: Final = 10
 _AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock: nothing was stored
 _CACHE: Final = "statement_cache_size"
-_WAIT: Final = "lock_timeout"
 
 _asyncpg: Final[Any] = asyncpg
 
@@ -79,6 +77,7 @@ class Server:
 
     Attributes:
         pooled: it is a connection pooler.
+        patience: seconds that a write waits for locks.
         limit: seconds that a statement may take, connecting included.
         secrets: the password.
 
@@ -98,9 +97,10 @@ class Server:
         self._url = conceal(parts._replace(query=urlencode(options)).geturl())
         passwords = conceal(unquote(parts.password or "")), conceal(options.get("password", ""))
         self.secrets: tuple[str, ...] = tuple(filter(None, passwords))
+        self.patience: float = lock_timeout
         self.limit: float = lock_timeout + 2 * _SPARE
         self._settings = {
-            _WAIT: str(round(lock_timeout * 1000)),
+            "lock_timeout": str(round(lock_timeout * 1000)),
             # an odd number, by which a pooler's own setting is told from it
             "statement_timeout": str(round((lock_timeout + _SPARE) * 1000) + 7),
             # a worker that stands still within a transaction must not keep others from their records
@@ -112,11 +112,6 @@ class Server:
         """The statements that begin a transaction."""
         local = [f"SET LOCAL {name} = {value}" for name, value in self._settings.items()]
         return "; ".join(["BEGIN ISOLATION LEVEL READ COMMITTED", *(local if self.pooled else ())])
-
-    @property
-    def hasten(self) -> str:
-        """The statement after which a transaction waits only briefly for locks."""
-        return f"SET LOCAL {_WAIT} = {min(int(self._settings[_WAIT]), _HASTE)}"
 
     async def connect(self) -> Connection:
         """Connect.
@@ -183,11 +178,6 @@ class Connections:
         self._now = asyncio.get_running_loop().time
         self._keeper = _keep(self)
         self._process = os.getpid()
-
-    @property
-    def hasty(self) -> Hasty:
-        """The same ones, for statements that wait only briefly for locks."""
-        return Hasty(self, self._server)
 
     async def open(self) -> None:
         """Have the connections dropped when the loop ends: asyncio closes asynchronous generators before."""
@@ -277,32 +267,6 @@ class Connections:
             with contextlib.suppress(Exception):
                 await self._idle.pop()[0].close(timeout=_PARTING)
         await self._keeper.aclose()
-
-
-class Hasty:
-    """Connections whose statements wait only briefly for locks.
-
-    Args:
-        connections: the connections of the event loop.
-        server: the server.
-    """
-
-    def __init__(self, connections: Connections, server: Server) -> None:
-        self._connections = connections
-        self._server = server
-
-    async def fetch(self, statement: str, *values: object) -> Rows:
-        """Run one statement; see `Connections.fetch`."""
-        return await self.transact(lambda connection: connection.fetch(statement, *values))
-
-    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run several statements in one transaction; see `Connections.transact`."""
-
-        async def whole(connection: Connection) -> T:
-            await connection.execute(self._server.hasten)
-            return await work(connection)
-
-        return await self._connections.transact(whole)
 
 
 async def _keep(connections: Connections) -> AsyncGenerator[None, None]:

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
 
 from voucher_async.errors import JournalFailed
 from voucher_async.forks import keep, renew_in_children
@@ -19,17 +21,20 @@ from voucher_async.journals.connections import Connection, Connections, Rows, Se
 from voucher_async.journals.lanes import Lane
 from voucher_async.journals.postgresql_turns import FORGET_PLACES, Place, Places
 from voucher_async.journals.postgresql_writes import Writes, Writing
+from voucher_async.journals.refusals import LOCKED, Refused
 from voucher_async.journals.rows import UNKNOWN
 from voucher_async.journals.tables import MAJOR, MINOR
 from voucher_async.masking import SecretBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from voucher_async.journals.rows import Row
     from voucher_async.journals.store import Claimed, Page, Wanted
 
 __all__ = ["PostgresqlStore"]
+
+T = TypeVar("T")
 
 _DURABLE: Final = True  # takers-over rely on a burial
 _PARTING: Final = 5.0  # seconds for which closing waits for another loop
@@ -115,6 +120,18 @@ class PostgresqlStore:
         here = await self._here()
         return [(row[0], row[1]) for row in await here.connections.fetch(statement, *values)]
 
+    async def _written(self, lane_of: Callable[[_Loop], Lane[Writing, T]], asked: Writing) -> T:
+        """Have a row written. While it is locked its caller waits, and the others of its batch do not."""
+        now = asyncio.get_running_loop().time
+        ends = now() + self._server.patience
+        while True:
+            try:
+                return await lane_of(await self._here()).ask(asked)
+            except Refused as error:
+                if error.code != LOCKED or now() >= ends:
+                    raise
+            asked = attrs.evolve(asked, is_locked=True)
+
     async def digest_key(self) -> bytes:
         """The digest key; makes the tables where there are none."""
         await self._here()
@@ -123,13 +140,12 @@ class PostgresqlStore:
 
     async def claim(self, row: Row, digest: str | None, *, durable: bool) -> Claimed:  # noqa: ARG002 - in `row`
         """Insert a row; see `Store.claim`."""
-        here = await self._here()
-        return await here.claims.ask(Writing(row=row, durable=durable))
+        return await self._written(lambda here: here.claims, Writing(row=row, durable=durable))
 
     async def save(self, row: Row, *, durable: bool, is_erased: bool = False) -> bool:
         """Update a row; see `Store.save`."""
-        here = await self._here()
-        return await here.saves.ask(Writing(row=row, durable=durable, is_erased=is_erased))
+        writing = Writing(row=row, durable=durable, is_erased=is_erased)
+        return await self._written(lambda here: here.saves, writing)
 
     async def get(self, scope: str, record_id: str) -> str | None:
         """A record by its id."""

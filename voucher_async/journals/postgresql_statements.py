@@ -77,15 +77,20 @@ def _arrays(first: int, names: Iterable[str] = COLUMNS) -> str:
     return ", ".join(f"${number}::{types[name]}[]" for number, name in enumerate(names, first))
 
 
-MODE: Final = """mode AS MATERIALIZED (
+_COMMIT: Final = """
     SELECT set_config('synchronous_commit', CASE
         WHEN NOT $1::boolean THEN 'off'
         WHEN current_setting('synchronous_commit') = 'remote_apply' THEN 'remote_apply'
-        ELSE 'on' END, true))"""
+        ELSE 'on' END, true)"""
+MODE: Final = f"mode AS MATERIALIZED ({_COMMIT})"
+# a batch must not wait for the one row of it that is locked: see `PostgresqlStore`
+_HASTY: Final = (
+    f"mode AS MATERIALIZED ({_COMMIT} AS commits, set_config('lock_timeout', '100ms', true) AS waits)"
+)
 NOW: Final = "floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 CLAIM: Final = f"""
-WITH {MODE}
+WITH {_HASTY}
 INSERT INTO {_R} ({_NAMES})
 SELECT {_NAMES} FROM unnest({_arrays(2)}) AS i ({_NAMES}), mode
 ORDER BY scope, key_digest, id
@@ -112,10 +117,10 @@ ORDER BY i.place"""
 """Tell why claims were not taken: arrays of id, scope, key, its digest, charge."""
 
 FREE: Final = f"""
-WITH {MODE}, i AS (
+WITH {_HASTY}, i AS (
     SELECT * FROM unnest({_arrays(2)}, ${len(COLUMNS) + 2}::text[]) AS i ({_NAMES}, holder)
 ), locked AS MATERIALIZED (
-    SELECT r.id FROM {_R} AS r JOIN i ON r.id = i.holder
+    SELECT r.id FROM mode, {_R} AS r JOIN i ON r.id = i.holder
     WHERE r.holds_key AND r.state = 'not done' ORDER BY r.id FOR UPDATE OF r
 ), freed AS (
     UPDATE {_R} AS r SET holds_key = false FROM locked
@@ -137,7 +142,7 @@ transaction has to be undone.
 """
 
 SAVE: Final = f"""
-WITH {MODE}, i AS MATERIALIZED (
+WITH {_HASTY}, i AS MATERIALIZED (
     SELECT i.* FROM mode, unnest({_arrays(2)}, ${len(COLUMNS) + 2}::boolean[]) AS i ({_NAMES}, erased)
     JOIN {_R} AS r ON r.id = i.id
     WHERE r.scope = i.scope AND r.version = i.version - 1 ORDER BY r.id FOR UPDATE OF r

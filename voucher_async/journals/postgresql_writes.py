@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 import attrs
 
 from voucher_async.errors import JournalFailed
 from voucher_async.journals import postgresql_statements as sql
-from voucher_async.journals.refusals import Refused
+from voucher_async.journals.refusals import LOCKED, Refused
 from voucher_async.journals.rows import Row
 from voucher_async.journals.store import Claimed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from voucher_async.journals.connections import Connection, Connections, Hasty
+    from voucher_async.journals.connections import Connection, Connections
 
 __all__ = ["Writes", "Writing"]
 
 R = TypeVar("R")
-
-_Work: TypeAlias = "Callable[[Sequence[Writing]], Awaitable[Sequence[R]]]"
 
 _TRIES: Final = 20
 _OF_A_ROW: Final = frozenset({"22", "23", "54"})  # classes of one row's errors: value, constraint, size
 _DELAYED: Final = False  # in place of a lease that is lost in a crash stands one that ends earlier
 _SECOND: Final = 1_000_000  # microseconds
 _TAKEN: Final = "23505"
-_LOCKED: Final = "55P03"
 _IN_A_ROW: Final = 16  # locked rows after which it is the whole table that is locked
 _NOT_DONE: Final = "not done"
 
@@ -41,11 +38,13 @@ class Writing:
         row: the row.
         durable: wait until it is on disk.
         is_erased: its key changes.
+        is_locked: it was locked when it was tried before.
     """
 
     row: Row
     durable: bool
     is_erased: bool = False
+    is_locked: bool = False
 
 
 class _Undone(JournalFailed):
@@ -61,16 +60,14 @@ class Writes:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._whole = _Whole(connections)
-        self._hasty = _Whole(connections.hasty)
 
     async def claim(self, asked: Sequence[Writing]) -> Sequence[Claimed | Exception]:
         """Insert rows; see `Store.claim`."""
-        return await _isolated(asked, self._whole.claim, self._hasty.claim)
+        return await _isolated(asked, self._claim)
 
     async def save(self, asked: Sequence[Writing]) -> Sequence[bool | Exception]:
         """Update rows; see `Store.save`."""
-        return await _isolated(asked, self._whole.save, self._hasty.save)
+        return await _isolated(asked, self._save)
 
     async def beat(self, asked: Sequence[tuple[str, float]]) -> Sequence[bool]:
         """Renew leases, of each owner the longest; see `Store.beat`."""
@@ -81,19 +78,7 @@ class Writes:
         alive = {row[0] for row in await self._connections.fetch(sql.BEAT, _DELAYED, list(leases), ends)}
         return [owner in alive for owner, _ in asked]
 
-
-class _Whole:
-    """Writes of which one that fails fails all.
-
-    Args:
-        connections: run the statements.
-    """
-
-    def __init__(self, connections: Connections | Hasty) -> None:
-        self._connections = connections
-
-    async def claim(self, asked: Sequence[Writing]) -> Sequence[Claimed]:
-        """Insert rows; see `Store.claim`."""
+    async def _claim(self, asked: Sequence[Writing]) -> Sequence[Claimed]:
         results: dict[Writing, Claimed] = {}
         for _ in range(_TRIES):
             waiting = [each for each in asked if each not in results]
@@ -152,8 +137,7 @@ class _Whole:
         taken = [each for each in first if each.row["id"] in earlier]
         return {each: Claimed(won=True, earlier=earlier[each.row["id"]]) for each in taken}
 
-    async def save(self, asked: Sequence[Writing]) -> Sequence[bool]:
-        """Update rows; see `Store.save`."""
+    async def _save(self, asked: Sequence[Writing]) -> Sequence[bool]:
         results: dict[Writing, bool] = {}
         while len(results) < len(asked):
             # two of one record, or with one charge, are for two statements
@@ -176,39 +160,42 @@ class _Whole:
         raise AssertionError
 
 
-async def _isolated(asked: Sequence[Writing], work: _Work[R], hasty: _Work[R]) -> Sequence[R | Exception]:
+async def _isolated(
+    asked: Sequence[Writing], work: Callable[[Sequence[Writing]], Awaitable[Sequence[R]]]
+) -> Sequence[R | Exception]:
     """Do a batch; where one row has an error of its own, each row alone, so that the others have none.
-
-    Args:
-        asked: the rows.
-        work: does all of them, or none.
-        hasty: the same, for rows that were waited for.
 
     Raises:
         JournalFailed: nothing is known of any of them.
     """
+    locked = [each for each in asked if each.is_locked]
+    if locked and len(asked) > 1:
+        others = [each for each in asked if not each.is_locked]
+        outcomes = dict(zip(others, await _isolated(others, work), strict=True))
+        outcomes |= zip(locked, await _each_alone(locked, work), strict=True)
+        return [outcomes[each] for each in asked]
     try:
         return await work(asked)
     except Refused as error:
-        if not _is_of_a_row(error):
+        if error.code[:2] not in _OF_A_ROW and error.code != LOCKED:
             raise
         if len(asked) == 1:
             return [error]
-        failure, alone = error, hasty if error.code == _LOCKED else work
+    return await _each_alone(asked, work)
+
+
+async def _each_alone(
+    asked: Sequence[Writing], work: Callable[[Sequence[Writing]], Awaitable[Sequence[R]]]
+) -> Sequence[R | Exception]:
     outcomes: list[R | Exception] = []
     for each in asked:
-        if _is_all_locked(outcomes):
-            outcomes.append(_same(failure))
-        else:
-            outcomes += await _isolated([each], alone, hasty)
+        latest = [outcome for outcome in outcomes[-_IN_A_ROW:] if _is_locked(outcome)]
+        outcomes += [_same(latest[-1])] if len(latest) == _IN_A_ROW else await _isolated([each], work)
     return outcomes
 
 
-def _is_all_locked(outcomes: Sequence[object]) -> bool:
-    latest = outcomes[-_IN_A_ROW:]
-    return len(latest) == _IN_A_ROW and all(
-        isinstance(each, Refused) and each.code == _LOCKED for each in latest
-    )
+def _is_locked(outcome: object) -> TypeGuard[Refused]:
+    return isinstance(outcome, Refused) and outcome.code == LOCKED
 
 
 def _same(error: Refused) -> Refused:
@@ -216,10 +203,6 @@ def _same(error: Refused) -> Refused:
     mine = Refused(str(error))
     mine.code = error.code
     return mine
-
-
-def _is_of_a_row(error: Refused) -> bool:
-    return error.code[:2] in _OF_A_ROW or error.code == _LOCKED
 
 
 def _values(asked: Sequence[Writing]) -> list[object]:

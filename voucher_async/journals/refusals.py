@@ -12,7 +12,10 @@ from voucher_async.masking.text import Masker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Refused", "code_of", "refusal"]
+__all__ = ["LOCKED", "Refused", "code_of", "refusal"]
+
+LOCKED: Final = "55P03"
+"""The SQLSTATE of a row that was locked for too long."""
 
 _SHOWN: Final = 200  # characters of the server's own words
 
@@ -34,7 +37,7 @@ _ADVICE: Final = {
     "53100": "the disk of the database is full: make room",
     "53300": "the database has no connection left: raise max_connections, use a pooler, or run fewer workers",
     "53": "the database lacks resources: memory, disk or connections",
-    "55P03": "a row stayed locked: look for a transaction that was left open in pg_stat_activity",
+    LOCKED: "a row stayed locked: look for a transaction that was left open in pg_stat_activity",
     "57014": "a statement took too long, and the database stopped it: look for locks and a full disk",
     "57P01": "the database is being shut down or restarted",
     "57P02": "the database has crashed, and restarts",
