@@ -38,7 +38,8 @@ WAITING := tests/chaos/test_storm.py tests/transport
 HEAVY := tests/aioresponses tests/docs tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
-	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py tests/recovery tests/payments/test_counts.py \
+	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
+	tests/recovery tests/payments/test_counts.py \
 	tests/payments/test_machine.py tests/resources/test_bad_input.py tests/resources/test_paging.py \
 	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys.py \
 	$(patsubst %,tests/settlement/test_keys_%.py,cut_off journal named storm taken_over) \
