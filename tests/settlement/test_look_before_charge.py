@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.settlement.conftest import Shop, pay
-from voucher_async import ChargeRefunded, Conflict, OutcomeUnknown, VoucherClient
+from voucher_async import ChargeRefunded, Conflict, OutcomeUnknown, Proof, VoucherClient
 from voucher_async.testing import faults
 
 CHARGE = "chargeReservation"
@@ -93,5 +93,27 @@ async def test_where_nothing_can_be_seen_nothing_is_charged(shop: Shop, restored
 
 
 async def test_a_refused_reservation_is_that(shop: Shop, restored: VoucherClient) -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as caught:
         await shop.during(pay(restored, shop.voucher("1.00"), **KEYED))
+    assert caught.value.proof is Proof.NOT_SENT
+
+
+async def test_a_payment_that_has_left_too_little_for_its_amount_is_found(
+    shop: Shop, restored: VoucherClient
+) -> None:
+    voucher = shop.voucher("6.00")
+    charge = await shop.during(pay(shop.client, voucher, **KEYED))
+    assert (await shop.during(pay(restored, voucher, **KEYED))).id == charge.id
+    assert shop.charged() == [charge.id]
+
+
+async def test_one_that_has_emptied_the_voucher_is_refused_without_a_proof(
+    shop: Shop, restored: VoucherClient
+) -> None:
+    """Not a cent can be reserved, so nobody knows which voucher it is."""
+    voucher = shop.voucher("4.00")
+    await shop.during(pay(shop.client, voucher, **KEYED))
+    with pytest.raises(Conflict) as caught:
+        await shop.during(pay(restored, voucher, **KEYED))
+    assert caught.value.proof is None
+    assert shop.count(CHARGE) == 1

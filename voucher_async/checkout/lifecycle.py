@@ -13,6 +13,7 @@ from voucher_async.checkout.kit import CheckoutKit
 from voucher_async.checkout.turns import in_turn
 from voucher_async.errors import Fate, Proof, ReservationExpired, ReservationSuperseded, VoucherError
 from voucher_async.models import ChargeReservationRequest, CreateReservationRequest, Reservation
+from voucher_async.money import CENT
 from voucher_async.outcomes import ChargeRefunded, PendingOutcome
 from voucher_async.payments.call import REDEEM, Parameters
 from voucher_async.payments.codes import digest_of_code
@@ -44,12 +45,14 @@ class _Payment:
         turn: the voucher's key in the lock.
         order: the order it pays for.
         currency: ISO 4217.
+        cent: reserves a cent, which tells the voucher; None where nobody looks before a charge.
     """
 
     request: Request[Reservation]
     turn: str
     order: ChargeReservationRequest
     currency: str
+    cent: Request[Reservation] | None
 
 
 class Lifecycle(CheckoutKit):
@@ -83,7 +86,10 @@ class Lifecycle(CheckoutKit):
             key=key,
             join=None if alike is None else (*alike, digest_of_code(pin, digest_key) if pin else ""),
         )
-        payment = _Payment(request, self.key(code, digest_key), order, currency)
+        cent: Request[Reservation] | None = None
+        if self.supervisor.settler.settings.look_before_charge:
+            cent = self.reservations.request(attrs.evolve(body, amount=CENT))
+        payment = _Payment(request, self.key(code, digest_key), order, currency, cent)
 
         def call(context: CallContext) -> Awaitable[Charge]:
             context.key = None if alike is None else tuple(map(str, alike))
@@ -99,9 +105,10 @@ class Lifecycle(CheckoutKit):
                 return charged
             try:
                 reservation, entry = await self._reserve(payment.request, context.deadline)
-            except ApiError:
+            except ApiError as refusal:
                 # the dead owner's charge may have emptied the voucher; without a fence a look may take long
                 found = await self._confirmed(context, None)
+                found = found or await self._lost(context, payment, refusal)
                 if found is not None:
                     return found
                 raise
@@ -131,6 +138,20 @@ class Lifecycle(CheckoutKit):
         if found is not None and is_unknown:
             await self._check_stands(context, found)
         return found
+
+    async def _lost(self, context: CallContext, payment: _Payment, refusal: ApiError) -> Charge | None:
+        """The charge of a lost record, which may have left too little on the voucher for its amount.
+
+        Where not even a cent can be reserved, nobody can look, and the refusal proves nothing any more.
+        """
+        if payment.cent is None:
+            return None
+        try:
+            reservation, entry = await self._reserve(payment.cent, context.deadline)
+        except VoucherError:
+            refusal.proof = None
+            return None
+        return await self._made_before(context, reservation, entry.answered)
 
     def _unknown(self, context: CallContext, reservation: Reservation) -> PendingOutcome:
         """The call whose record may be lost; of any time, and of this client."""
