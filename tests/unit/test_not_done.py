@@ -189,7 +189,11 @@ def test_an_error_says_not_done_with_its_proof_alone() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute) and node.attr == "proof" and isinstance(node.ctx, ast.Store)
     }
-    assert places == {"payments/replies.py::as_not_done", "payments/running.py::closed"}
+    assert places == {
+        "payments/replies.py::as_not_done",
+        "payments/replies.py::without_proof",
+        "payments/running.py::closed",
+    }
 
 
 def test_each_proof_has_a_test_that_gives_it(root: Path) -> None:

@@ -20,7 +20,7 @@ from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.fence import look_behind
 from voucher_async.payments.joining import Ask
 from voucher_async.payments.keys import check_key
-from voucher_async.payments.replies import as_not_done
+from voucher_async.payments.replies import as_not_done, without_proof
 from voucher_async.sansio import Request
 from voucher_async.statuses import DECLINED
 
@@ -149,7 +149,7 @@ class Lifecycle(CheckoutKit):
         try:
             reservation, entry = await self._reserve(payment.cent, context.deadline)
         except VoucherError:
-            refusal.proof = None
+            without_proof(refusal)
             return None
         return await self._made_before(context, reservation, entry.answered)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from voucher_async.errors import VoucherError
     from voucher_async.payments.facts import Call
 
-__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "reply_of"]
+__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "reply_of", "without_proof"]
 
 
 class Reply(enum.Enum):
@@ -82,6 +82,15 @@ def event_of_reply(reply: Reply, error: VoucherError, call: Call) -> Event:
     if reply is Reply.GONE:
         return Event.GONE if call.operation.reservation else Event.REFUSED
     return _EVENTS[reply]
+
+
+def without_proof(error: VoucherError) -> None:
+    """Take the proof from an error: an earlier call for the same payment may have been carried out.
+
+    Args:
+        error: the reason why the call failed.
+    """
+    error.proof = None
 
 
 def as_not_done(error: VoucherError, proof: Proof) -> VoucherError:
