@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
@@ -34,11 +34,13 @@ Rows: TypeAlias = "Sequence[Sequence[Any]]"
 
 _CONNECTING: Final = 5.0  # seconds
 _SPARE: Final = 5.0  # seconds that a statement has beside the time that it may wait for locks
+_STANDSTILL: Final = 2.0  # seconds of a transaction's silence: others wait for its locks
 _MOST: Final = 4  # connections of a loop
 _STALE: Final = 60.0  # seconds unused, after which a firewall may have forgotten a connection
 _PARTING: Final = 1.0  # seconds
 _TRIES: Final = 10
-_AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock: nothing was stored
+# serialization failure, deadlock, a transaction that was silent for too long: nothing was stored
+_AGAIN: Final = frozenset({"40001", "40P01", "25P03"})
 _CACHE: Final = "statement_cache_size"
 
 _asyncpg: Final[Any] = asyncpg
@@ -103,8 +105,9 @@ class Server:
             "lock_timeout": str(round(lock_timeout * 1000)),
             # an odd number, by which a pooler's own setting is told from it
             "statement_timeout": str(round((lock_timeout + _SPARE) * 1000) + 7),
-            # a worker that stands still within a transaction must not keep others from their records
-            "idle_in_transaction_session_timeout": str(round((lock_timeout + _SPARE) * 1000)),
+            # a worker that stands still within a transaction must not keep others from their records: it is
+            # ended before they give up waiting for its locks
+            "idle_in_transaction_session_timeout": str(round(_STANDSTILL * 1000)),
         }
 
     @property
@@ -164,6 +167,39 @@ def _split(url: str) -> SplitResult | None:
         return None
 
 
+class _Transaction(Generic[T]):
+    """Statements of one transaction, each time it is called.
+
+    Args:
+        server: the database server.
+        work: runs the statements.
+        is_single: there is one, which has a transaction of its own where no pooler is in between.
+
+    Attributes:
+        is_undone: the connection broke before the transaction was committed, so nothing was stored.
+    """
+
+    def __init__(
+        self, server: Server, work: Callable[[Connection], Awaitable[T]], *, is_single: bool
+    ) -> None:
+        self._server = server
+        self._work = work
+        self._is_single = is_single
+        self.is_undone: bool = False
+
+    async def __call__(self, connection: Connection) -> T:
+        if self._is_single and not self._server.pooled:
+            return await self._work(connection)
+        await connection.execute(self._server.begin)
+        try:
+            result = await self._work(connection)
+        except BaseException:
+            self.is_undone = connection.is_closed()
+            raise
+        await connection.execute("COMMIT")
+        return result
+
+
 class Connections:
     """The connections of one event loop. One is given to one user at a time.
 
@@ -187,36 +223,24 @@ class Connections:
         """Run one statement in a transaction of its own.
 
         Raises:
-            JournalFailed: see `run`.
+            JournalFailed: a `Refused` when it failed, or its end is not known.
         """
 
         async def work(connection: Connection) -> Rows:
-            if not self._server.pooled:
-                return await connection.fetch(statement, *values)
-            await connection.execute(self._server.begin)
-            rows = await connection.fetch(statement, *values)
-            await connection.execute("COMMIT")
-            return rows
+            return await connection.fetch(statement, *values)
 
-        return await self.run(work)
+        return await self._run(_Transaction(self._server, work, is_single=True))
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run several statements in one transaction, which is undone when `work` raises.
 
         Raises:
-            JournalFailed: see `run`.
+            JournalFailed: as `fetch`; what `work` raises.
         """
+        return await self._run(_Transaction(self._server, work, is_single=False))
 
-        async def whole(connection: Connection) -> T:
-            await connection.execute(self._server.begin)
-            result = await work(connection)
-            await connection.execute("COMMIT")
-            return result
-
-        return await self.run(whole)
-
-    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Lend a connection; once more after a deadlock, of which nothing was stored.
+    async def _run(self, work: _Transaction[T]) -> T:
+        """Lend a connection; another one after a failure of which nothing was stored, such as a deadlock.
 
         Raises:
             JournalFailed: a `Refused` when it failed, or its end is not known; what `work` raises.
@@ -233,12 +257,13 @@ class Connections:
                 raise error.with_traceback(None)  # noqa: B904 - it is the same one, without asyncpg's frames
             except Exception as error:  # noqa: BLE001 - what breaks in a driver can be anything
                 failure = refusal(error, self._server.secrets)
-            if failure.code not in _AGAIN or not tries:
+            is_undone, work.is_undone = work.is_undone or failure.code in _AGAIN, False
+            if not (is_undone and tries):
                 break
         # raised out here, not from asyncpg's error, whose frames show the password
         raise failure
 
-    async def _lend(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _lend(self, work: _Transaction[T]) -> T:
         connection = self._take() or await self._server.connect()
         try:
             result = await work(connection)
