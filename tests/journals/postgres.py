@@ -23,7 +23,7 @@ PASSWORD: Final = "Tr0ub4dor-and-3"
 
 _QUICK: Final = """
 fsync = off
-max_connections = 60
+max_connections = 300
 deadlock_timeout = 100ms
 autovacuum = off
 """

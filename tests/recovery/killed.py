@@ -4,9 +4,9 @@
 
 ACCESS is how to reach the server, as JSON. Each worker is a fork of this process. It gets its signal before
 or after one of its calls of the journal, or of its requests, or while one is under way. Its voucher, its
-order and the scope of its records are its own. When their leases are over, this process recovers what the
-killed ones left, and asks once more for each call. Those that were stopped may go on then. It prints a line
-of JSON for each: `Report`.
+order and the scope of its records are its own. When their leases are over, this process goes on: it recovers
+what killed ones left, and asks once more for each call. Where they were stopped it only asks, lets them all
+go on to their end, and then recovers what they have left. It prints a line of JSON for each: `Report`.
 """
 
 from __future__ import annotations
@@ -31,30 +31,31 @@ from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.ownership import LEASE
 from voucher_async.testing import EmulatorSettings
 
-__all__ = ["CALLS", "Report", "code_of", "order_of"]
+__all__ = ["CALLS", "NOT_RESERVED", "Report", "code_of", "order_of"]
 
 IN_FLIGHT: Final = 0.01  # seconds after a request has begun; the server takes longer
 KEY: Final = "again and again"
+NOT_RESERVED: Final = "not reserved"
 MADE: Final[dict[int, Charge]] = {}
 """What a worker refunds, by its step."""
 
 
 @attrs.frozen
 class Report:
-    """What became of a call whose worker was killed.
+    """What became of a call whose worker was killed or stopped.
 
     Attributes:
         call: which call, by its name in `CALLS`.
-        step: the step at which its worker was killed.
-        states: of its records once they were recovered.
-        told: the ids of what the caller was told who asked once more; or the error.
+        step: the step at which its worker got its signal.
+        states: of its records once they were recovered, in the end.
+        told: the ids of what the caller was told who asked once more; or the error, or `NOT_RESERVED`.
         first: the same for the caller of a worker that was stopped.
     """
 
     call: str
     step: int
-    states: list[str]
-    told: list[str] | str
+    states: list[str] = attrs.Factory(list[str])
+    told: list[str] | str = ""
     first: list[str] | str = ""
 
 
@@ -94,11 +95,18 @@ async def recharge(client: VoucherClient, call: str, step: int) -> list[str]:
     return [charge.id]
 
 
+class NotReserved(Exception):
+    """A voucher could not be reserved, which says nothing of the payment."""
+
+
 async def check_out(client: VoucherClient, call: str, step: int) -> list[str]:
     order = order_of(call, step)
     async with client.checkout(order_number=order, currency="EUR", idempotency_key=KEY) as checkout:
-        for number in range(2):
-            await checkout.reserve(code=code_of(call, step, number), amount="10.00")
+        try:
+            for number in range(2):
+                await checkout.reserve(code=code_of(call, step, number), amount="10.00")
+        except VoucherError as error:
+            raise NotReserved from error
         return [charge.id for charge in await checkout.charge()]
 
 
@@ -175,6 +183,8 @@ async def asked(client: VoucherClient, call: str, step: int) -> list[str] | str:
         return await CALLS[call](client, call, step)
     except VoucherError as error:
         return type(error).__name__ + (f", {error.proof.name}" if error.proof else "")
+    except NotReserved:
+        return NOT_RESERVED
 
 
 async def work(access: EmulatorSettings, url: str, call: str, steps: Steps, step: int) -> list[str] | str:
@@ -199,20 +209,30 @@ class Worker:
     process: int
     said: int
 
-    def end(self) -> list[str] | str:
-        """Let one that was stopped go on to its end; what its caller was told."""
+    def wake(self) -> None:
+        """Let one that was stopped go on."""
         os.kill(self.process, signal.SIGCONT)
-        with os.fdopen(self.said, encoding="utf-8") as said:
-            told: list[str] | str = json.loads(said.read())
+
+    def end(self) -> list[str] | str:
+        """Wait for its end; what its caller was told."""
+        told = heard(self.said)
         os.waitpid(self.process, 0)
         return told
 
 
+def heard(pipe: int) -> list[str] | str:
+    """What a worker says at its end."""
+    with os.fdopen(pipe, encoding="utf-8") as said:
+        told: list[str] | str = json.loads(said.read())
+    return told
+
+
 def struck(by: signal.Signals, access: EmulatorSettings, url: str, call: str, step: int) -> Worker | None:
-    """Fork a worker, and wait until it got its signal; None when it has ended before."""
+    """Fork a worker, and wait until it got its signal; None when it has ended before, and all was well."""
     said, says = os.pipe()
     child = os.fork()
     if not child:
+        os.close(said)
         told = asyncio.run(work(access, url, call, Steps(step, by), step))
         os.write(says, json.dumps(told).encode())
         os._exit(0)
@@ -221,31 +241,63 @@ def struck(by: signal.Signals, access: EmulatorSettings, url: str, call: str, st
     if os.WIFSIGNALED(status) or os.WIFSTOPPED(status):
         return Worker(call, step, child, said)
     assert status == 0, f"{call} failed at step {step}: {status}"
-    os.close(said)
+    told = heard(said)
+    assert isinstance(told, list), f"{call} could not be made while others stood still: {told}"
     return None
 
 
-async def recover(access: EmulatorSettings, journal: SqlJournal, call: str, step: int) -> Report:
-    """Recover what one worker left, and ask once more."""
+async def recovered(client: VoucherClient) -> list[str]:
+    """Recover what one worker left; the states of its records then."""
+    await client.recover(timeout=25)
+    return [str(record.state) async for record in client.history()]
+
+
+async def recover(access: EmulatorSettings, journal: SqlJournal, worker: Worker) -> Report:
+    """Recover the call of a worker."""
+    call, step = worker.call, worker.step
     async with client_of(access, journal, call, step, Steps()) as client:
-        await client.recover(timeout=25)
-        states = [str(record.state) async for record in client.history()]
-        return Report(call, step, states, await asked(client, call, step))
+        return Report(call, step, await recovered(client))
 
 
-async def ask_again(access: EmulatorSettings, journal: SqlJournal, call: str, step: int) -> Report:
-    """Ask for the call of a worker that is stopped."""
+async def recover_and_ask(access: EmulatorSettings, journal: SqlJournal, worker: Worker) -> Report:
+    """Recover the call of a worker, and ask once more."""
+    call, step = worker.call, worker.step
     async with client_of(access, journal, call, step, Steps()) as client:
-        return Report(call, step, [], await asked(client, call, step))
+        return Report(call, step, await recovered(client), await asked(client, call, step))
 
 
-async def go_on(access: EmulatorSettings, url: str, left: list[Worker], by: signal.Signals) -> list[Report]:
-    """Go on with the calls of all workers."""
-    journal = SqlJournal(url)
-    act = recover if by is signal.SIGKILL else ask_again
-    reports = await asyncio.gather(*(act(access, journal, each.call, each.step) for each in left))
-    await journal.aclose()
-    return reports
+async def ask_again(access: EmulatorSettings, journal: SqlJournal, worker: Worker) -> Report:
+    """Ask for the call of a worker."""
+    call, step = worker.call, worker.step
+    async with client_of(access, journal, call, step, Steps()) as client:
+        return Report(call, step, told=await asked(client, call, step))
+
+
+Act = Callable[[EmulatorSettings, SqlJournal, Worker], Awaitable[Report]]
+
+
+def together(access: EmulatorSettings, url: str, left: list[Worker], act: Act) -> list[Report]:
+    """Do the same about each worker, at once."""
+
+    async def do() -> list[Report]:
+        journal = SqlJournal(url)
+        reports = await asyncio.gather(*(act(access, journal, each) for each in left))
+        await journal.aclose()
+        return reports
+
+    return asyncio.run(do())
+
+
+def of_stopped(access: EmulatorSettings, url: str, left: list[Worker]) -> list[Report]:
+    """Ask again, then let them all go on, and recover what is left in the end."""
+    asked_again = together(access, url, left, ask_again)
+    for each in left:
+        each.wake()
+    firsts = [each.end() for each in left]
+    time.sleep(LEASE)
+    ended = together(access, url, left, recover)
+    found = zip(ended, asked_again, firsts, strict=True)
+    return [attrs.evolve(each, told=other.told, first=first) for each, other, first in found]
 
 
 def main(arguments: list[str]) -> None:
@@ -259,9 +311,11 @@ def main(arguments: list[str]) -> None:
                 break
             left.append(worker)
     time.sleep(LEASE)
-    reports = asyncio.run(go_on(access, url, left, by))
-    if by is signal.SIGSTOP:
-        reports = [attrs.evolve(report, first=each.end()) for each, report in zip(left, reports, strict=True)]
+    reports = (
+        of_stopped(access, url, left)
+        if by is signal.SIGSTOP
+        else together(access, url, left, recover_and_ask)
+    )
     for report in reports:
         print(json.dumps(attrs.asdict(report)), flush=True)  # noqa: T201
 

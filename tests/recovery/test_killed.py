@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.journals.postgres import Server
-from tests.recovery.killed import CALLS, Report, code_of, order_of
+from tests.recovery.killed import CALLS, NOT_RESERVED, Report, code_of, order_of
 from voucher_async.testing import VoucherEmulator, faults
 
 MOST = 70  # steps of one call
 KINDS = {"redeem": "charge", "refund": "refund", "recharge": "recharge", "checkout": "charge"}
 FEWEST = {"redeem": 20, "refund": 15, "recharge": 10, "checkout": 40}
+OPEN = ("StillRunning", "OutcomeUnknown", "CheckoutUnknown")
+UNFINISHED = {"begun", "sent"}
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ async def reports_of(how: str, emulator: VoucherEmulator, url: str, root: Path, 
 async def test_killed_at_any_step(emulator: VoucherEmulator, url: str, root: Path) -> None:
     for report in await reports_of("kill", emulator, url, root, *CALLS):
         assert standing(emulator, report) == report.told, report
-        assert not {"open", "begun", "sent"} & set(report.states), report
+        assert not {"open", *UNFINISHED} & set(report.states), report
 
 
 @pytest.mark.timeout(300)
@@ -79,4 +81,17 @@ async def test_stopped_at_any_step_beyond_its_lease_and_then_going_on(
     for report in await reports_of("stop", emulator, url, root, "redeem", "refund", "recharge"):
         made = standing(emulator, report)
         assert report.told == made, report
-        assert report.first in [made, "StillRunning", "OutcomeUnknown"], report
+        assert report.first in [made, *OPEN], report
+        assert not UNFINISHED & set(report.states), report
+
+
+@pytest.mark.timeout(300)
+async def test_a_checkout_stopped_at_any_step_beyond_its_lease_and_then_going_on(
+    emulator: VoucherEmulator, url: str, root: Path
+) -> None:
+    for report in await reports_of("stop", emulator, url, root, "checkout"):
+        made = standing(emulator, report)
+        assert len(made) in {0, 2}, report
+        assert report.told in [made or None, *OPEN], report
+        assert report.first in [made or None, *OPEN, NOT_RESERVED], report
+        assert not UNFINISHED & set(report.states), report
