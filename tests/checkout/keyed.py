@@ -39,7 +39,9 @@ class Shops(Timed):
     journals: list[Any] = attrs.Factory(list[Any])
     clients: list[VoucherClient] = attrs.Factory(list[VoucherClient])
 
-    def client(self, journal: Any = None, **changes: Any) -> VoucherClient:
+    def client(
+        self, journal: Any = None, *, lock: LocalVoucherLock | None = None, **changes: Any
+    ) -> VoucherClient:
         """A client in a process of its own, as far as it knows."""
         windows = {"settle_window": 10.0, "settle_for": 60.0}
         settings = attrs.evolve(Settings.make(**self.emulator.settings()), **{**windows, **changes})
@@ -50,7 +52,7 @@ class Shops(Timed):
             clock=self.clock,
             journal=journal,
             hooks=[self.told],
-            voucher_lock=LocalVoucherLock(),
+            voucher_lock=lock or LocalVoucherLock(),
         )
         self.clients.append(client)
         return client

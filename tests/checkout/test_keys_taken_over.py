@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self
 
 import attrs
 import pytest
 
 from tests.checkout.journals import Failing, Pausing
-from tests.checkout.keyed import Shops, Vouchers, charged_in, opened
+from tests.checkout.keyed import KEY, Shops, Vouchers, charged_in, opened
 from tests.idle import idle
-from voucher_async import Charge, CheckoutFailed, OutcomeUnknown, VoucherClient, VoucherError
+from voucher_async import (
+    ApiError,
+    CallTimeout,
+    Charge,
+    CheckoutFailed,
+    HeldReservation,
+    OutcomeUnknown,
+    ReservationExpired,
+    StillRunning,
+    VoucherClient,
+    VoucherError,
+)
+from voucher_async.checkout import Checkout, LocalVoucherLock
 
 MANY = 40  # above the number of the journal's calls in one checkout
 
@@ -106,3 +118,50 @@ async def test_of_many_runs_that_find_a_dead_workers_checkout_one_finishes_it(*,
             told = await shops.during(all_at_once())
             assert told == [told[0]] * 3
             await dead.check_woken(told[0])
+
+
+async def charge_without_turn(
+    shops: Shops, checkout: Checkout, held: HeldReservation, lock: LocalVoucherLock
+) -> None:
+    async with lock.hold(held.key):
+        await checkout.charge(timeout=0.05)
+
+
+async def charge_late(
+    shops: Shops, checkout: Checkout, held: HeldReservation, lock: LocalVoucherLock
+) -> None:
+    shops.clock.advance(held.remaining + 1)
+    await checkout.charge()
+
+
+async def reserve_inactive(
+    shops: Shops, checkout: Checkout, held: HeldReservation, _: LocalVoucherLock
+) -> None:
+    (voucher,) = [each for each in shops.emulator.vouchers() if each.id == held.voucher_id]
+    shops.emulator.set_status(voucher.id, "inactive")
+    await checkout.reserve(code=voucher.code, amount="4.00")
+
+
+@pytest.mark.parametrize(
+    ("fails", "error"),
+    [
+        (charge_without_turn, CallTimeout),
+        (charge_late, ReservationExpired),
+        (reserve_inactive, ApiError),
+    ],
+)
+@pytest.mark.parametrize("is_taken_over", [True, False])
+async def test_what_cannot_be_charged_is_called_so_only_of_its_own_checkout(
+    fails: Callable[..., Awaitable[None]], error: type[VoucherError], *, is_taken_over: bool
+) -> None:
+    async with opened() as shops:
+        lock, vouchers = LocalVoucherLock(), shops.vouchers()
+        first = shops.client(lock=lock).checkout(order_number="A-1", currency="EUR", idempotency_key=KEY)
+        async with first as checkout:
+            held = await checkout.reserve(code=vouchers[0].code, amount="4.00")
+            if is_taken_over:
+                shops.lease_ends()
+                charges = await shops.paid(shops.client(), vouchers)
+                assert shops.standing() == [charge.id for charge in charges]
+            with pytest.raises(StillRunning if is_taken_over else error):
+                await fails(shops, checkout, held, lock)

@@ -31,11 +31,10 @@ from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.ownership import LEASE
 from voucher_async.testing import EmulatorSettings
 
-__all__ = ["CALLS", "NOT_RESERVED", "Report", "code_of", "order_of"]
+__all__ = ["CALLS", "Report", "code_of", "order_of"]
 
 IN_FLIGHT: Final = 0.01  # seconds after a request has begun; the server takes longer
 KEY: Final = "again and again"
-NOT_RESERVED: Final = "not reserved"
 MADE: Final[dict[int, Charge]] = {}
 """What a worker refunds, by its step."""
 
@@ -48,7 +47,7 @@ class Report:
         call: which call, by its name in `CALLS`.
         step: the step at which its worker got its signal.
         states: of its records once they were recovered, in the end.
-        told: the ids of what the caller was told who asked once more; or the error, or `NOT_RESERVED`.
+        told: the ids of what the caller was told who asked once more; or the error.
         first: the same for the caller of a worker that was stopped.
     """
 
@@ -95,18 +94,11 @@ async def recharge(client: VoucherClient, call: str, step: int) -> list[str]:
     return [charge.id]
 
 
-class NotReserved(Exception):
-    """A voucher could not be reserved, which says nothing of the payment."""
-
-
 async def check_out(client: VoucherClient, call: str, step: int) -> list[str]:
     order = order_of(call, step)
     async with client.checkout(order_number=order, currency="EUR", idempotency_key=KEY) as checkout:
-        try:
-            for number in range(2):
-                await checkout.reserve(code=code_of(call, step, number), amount="10.00")
-        except VoucherError as error:
-            raise NotReserved from error
+        for number in range(2):
+            await checkout.reserve(code=code_of(call, step, number), amount="10.00")
         return [charge.id for charge in await checkout.charge()]
 
 
@@ -183,8 +175,6 @@ async def asked(client: VoucherClient, call: str, step: int) -> list[str] | str:
         return await CALLS[call](client, call, step)
     except VoucherError as error:
         return type(error).__name__ + (f", {error.proof.name}" if error.proof else "")
-    except NotReserved:
-        return NOT_RESERVED
 
 
 async def work(access: EmulatorSettings, url: str, call: str, steps: Steps, step: int) -> list[str] | str:

@@ -117,6 +117,7 @@ class Checkout:
             ApiError: refused by the server, for example because the voucher does not hold that much.
             TransportError: no answer; a reservation may exist, unused it lapses.
             OutcomeUnknown, CheckoutFailed: an earlier `charge` left a charge standing, or in doubt.
+            StillRunning: nothing was reserved, and another worker may have taken the checkout over.
             IdempotencyMismatch: an earlier run with the key has charged other vouchers, or reserved another
                 amount; nothing was sent.
             JournalFailed: the journal cannot be read; nothing was sent.
@@ -140,13 +141,17 @@ class Checkout:
         if self._record.replayed is not None:
             return self._show(self._record.replayed.find(target, asked))
         with known(*self._secrets):
-            async with in_turn(self._kit.lock, (key,), deadline):
-                if allow_partial:
-                    made, request = await reserve_partially(
-                        self._kit.sender, self._kit.reservations, request_for, asked, deadline
-                    )
-                else:
-                    made = await self._kit.reservations.make(request, deadline)
+            try:
+                async with in_turn(self._kit.lock, (key,), deadline):
+                    if allow_partial:
+                        made, request = await reserve_partially(
+                            self._kit.sender, self._kit.reservations, request_for, asked, deadline
+                        )
+                    else:
+                        made = await self._kit.reservations.make(request, deadline)
+            except VoucherError as error:
+                await self._record.check_denial(error)
+                raise
             self._check_open()  # the checkout may have been charged meanwhile: this reservation then lapses
             held = HeldReservation(
                 made,
@@ -200,6 +205,7 @@ class Checkout:
                 reservations is open. Nothing was sent.
             CallTimeout: another call had a voucher's turn until the deadline; nothing was sent.
             TooManyInDoubt: the brake is on; nothing was sent.
+            StillRunning: nothing was charged, and another worker may have taken the checkout over.
             ChargeRefunded: an earlier run with the key has charged, and one of its charges was refunded.
             JournalFailed: the journal cannot be written; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.

@@ -18,6 +18,7 @@ refund, as the key of its record is taken.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -26,7 +27,14 @@ from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.finishing import child_of, finish
 from voucher_async.checkout.replayed import Replayed
 from voucher_async.clock import Deadline
-from voucher_async.errors import ConfigurationError, Fate, JournalFailed, Proof
+from voucher_async.errors import (
+    ConfigurationError,
+    Fate,
+    JournalFailed,
+    Proof,
+    ReservationError,
+    VoucherError,
+)
 from voucher_async.models import ChargeReservationRequest
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome
@@ -197,14 +205,39 @@ class CheckoutRecord:
             await recorder.released("its block was left, and nothing of it is charged")
 
     async def during(self, charging: Awaitable[T]) -> T:
-        """Charge; when the block is left meanwhile, the end of charging ends the record."""
+        """Charge; when the block is left meanwhile, the end of charging ends the record.
+
+        Raises:
+            StillRunning: nothing was charged, and another worker may have taken the checkout over.
+        """
         self._busy += 1
         try:
             return await charging
+        except VoucherError as error:
+            if error.proof is not None or isinstance(error, ReservationError):
+                await self.check_denial(error)
+            raise
         finally:
             self._busy -= 1
             if self._recorder is not None:
                 await self._release(self._recorder)
+
+    async def check_denial(self, error: VoucherError) -> None:
+        """Refuse to say that nothing was charged once another worker may have taken the checkout over.
+
+        Args:
+            error: what is to be said.
+
+        Raises:
+            StillRunning: the other worker goes on with it, and may have charged.
+        """
+        recorder = self._recorder
+        if recorder is None:
+            return
+        with contextlib.suppress(VoucherError):  # without a lease that runs it is not said, either
+            await self._kit.joining.ownership.renew()
+        if not await recorder.may_deny():
+            raise recorder.taken_over(None) from error
 
     async def plan(self, held: Sequence[HeldReservation]) -> tuple[Planned, ...]:
         """Write the plan of charges.
