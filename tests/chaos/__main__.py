@@ -18,8 +18,8 @@ _OF_VARIANT: dict[str, dict[str, Any]] = {
     "kill": {"share": _SHARE, "kills": 5},
     "habits": {"share": _SHARE / 3},
     "keys": {"share": _SHARE / 3},
-    "keys-sqlite": {"share": _SHARE / 3, "kills": 3, "calls": 5_000, "workers": 2},
-    "keys-postgresql": {"share": _SHARE / 3, "kills": 3, "calls": 5_000},
+    "keys-sqlite": {"share": _SHARE / 3, "kills": 3, "pauses": 1, "calls": 5_000, "workers": 2},
+    "keys-postgresql": {"share": _SHARE / 3, "kills": 3, "pauses": 1, "calls": 5_000},
 }
 
 
@@ -40,12 +40,14 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--turn", type=float, default=2.0, help="seconds that each habit has its turn")
     parser.add_argument("--seed", type=int, default=1, help="what everything is drawn from")
     parser.add_argument("--kills", type=int, help="how often each worker is killed")
+    paused = "how often each worker is stopped for longer than its lease, and goes on"
+    parser.add_argument("--pauses", type=int, help=paused)
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")
     parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")
     given = vars(parser.parse_args(arguments))
     keep = given.pop("keep")
     variant = given.pop("variant")
-    own = ("calls", "workers", "kills", "share")
+    own = ("calls", "workers", "kills", "pauses", "share")
     fixed = {name: value for name in own if (value := given.pop(name)) is not None}
     storms = [
         Storm(**given, variant=name, **{**_OF_VARIANT.get(name, {"share": _SHARE}), **fixed})

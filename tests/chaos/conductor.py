@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -22,6 +23,7 @@ from tests.chaos.records import Began, Entry, Record, Turn, read
 from tests.chaos.turns import Turns
 from tests.chaos.worker import journal_of
 from tests.journals.postgres import Server
+from voucher_async.payments.ownership import LEASE
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +44,7 @@ class Report:
         injected: how many faults it injected, by kind.
         outages: how often the token endpoint went down.
         kills: how many workers were killed.
+        pauses: how often a worker was stopped for longer than its lease.
         late: seconds that the server was late at worst.
         seconds: how long it all took.
         noise: what the processes wrote to their standard error.
@@ -54,6 +57,7 @@ class Report:
     injected: dict[str, int]
     outages: int
     kills: int
+    pauses: int
     late: float
     seconds: float
     noise: str
@@ -76,6 +80,8 @@ class Conductor:
         self._working = storm.workers
         self._all_worked = asyncio.Event()
         self._killed: list[str] = []
+        self._pauses = 0
+        self._pausing = random.Random(f"{storm.seed}/pauses")
         self._rng = random.Random(f"{storm.seed}/kills")
 
     async def run(self) -> Report:
@@ -88,9 +94,11 @@ class Conductor:
         async with self._sharing(), self._started("server", self._storm.to_json()) as server:
             self._access = await _line(server)
             async with asyncio.TaskGroup() as workers:
-                plans = [self._kill_points() for _ in range(self._storm.workers)]
-                for number, kill_points in enumerate(plans):
-                    workers.create_task(self._work(number, kill_points))
+                numbers = range(self._storm.workers)
+                kills = [self._points(self._rng, self._storm.kills) for _ in numbers]
+                pauses = [self._points(self._pausing, self._storm.pauses) for _ in numbers]
+                for number in numbers:
+                    workers.create_task(self._work(number, kills[number], pauses[number]))
                 workers.create_task(self._calm_down(server))
             if not self._storm.journal:
                 await self._settle_for_the_killed()
@@ -108,15 +116,16 @@ class Conductor:
             verdict=judge(records, entries, turns),
             calls=sum(isinstance(record, Began) for record in records),
             kills=len(self._killed),
+            pauses=self._pauses,
             seconds=seconds,
             noise=self._noise.read_text(encoding="utf-8"),
             **found,
         )
 
-    def _kill_points(self) -> list[int]:
-        """After how many calls a worker is killed, each time."""
+    def _points(self, rng: random.Random, times: int) -> list[int]:
+        """After how many calls something is done to a worker, each time."""
         share = self._storm.calls // (1 if self._storm.is_shared else self._storm.workers)
-        return sorted(self._rng.randint(share // 10, share * 8 // 10) for _ in range(self._storm.kills))
+        return sorted(rng.randint(share // 10, share * 8 // 10) for _ in range(times))
 
     @contextlib.asynccontextmanager
     async def _sharing(self) -> AsyncIterator[None]:
@@ -160,16 +169,22 @@ class Conductor:
         if process.returncode not in {0, -9}:
             raise StormFailed(f"{module} ended with {process.returncode}: {self._noise.read_text('utf-8')}")
 
-    async def _work(self, number: int, kill_points: list[int]) -> None:
-        """See a worker through, starting it again when it was killed."""
+    async def _work(self, number: int, kill_points: list[int], pause_points: list[int]) -> None:
+        """See a worker through, starting it again when it was killed.
+
+        Args:
+            number: which worker.
+            kill_points: after how many calls it is killed.
+            pause_points: after how many calls it is stopped for a while.
+        """
         share = -(-self._storm.calls // (1 if self._storm.is_shared else self._storm.workers))
         for generation in range(len(kill_points) + 1):
             made, following = self._so_far(number, generation)
             numbers = [str(each) for each in (number, generation, following, max(share - made, 0))]
             arguments = (self._storm.to_json(), self._access, str(self._folder), *numbers)
             async with self._started("worker", *arguments) as worker:
-                kill_at = kill_points[generation] - made if generation < len(kill_points) else None
-                if await self._watch(worker, kill_at):
+                kill_at = kill_points[generation] if generation < len(kill_points) else None
+                if await self._watch(worker, made, kill_at, pause_points):
                     self._killed.append(journal_of(self._folder, number, generation).name)
                     continue
                 self._working -= 1
@@ -189,16 +204,34 @@ class Conductor:
                     following = max(following, record.unit + 1)
         return 0 if self._storm.is_shared else made, following
 
-    async def _watch(self, worker: Process, kill_at: int | None) -> bool:
-        """Wait until a worker has done its work, or kill it; whether it was killed."""
+    async def _watch(self, worker: Process, made: int, kill_at: int | None, pause_points: list[int]) -> bool:
+        """Wait until a worker has done its work, or kill it; whether it was killed.
+
+        Args:
+            worker: the worker.
+            made: how many calls it had made before it was started.
+            kill_at: after how many calls it is killed; None: it is not.
+            pause_points: after how many calls it is stopped for a while; those that are over are dropped.
+        """
         while (said := await _line(worker)) != "worked":
-            count = int(said.removeprefix("at "))
+            count = made + int(said.removeprefix("at "))
             if kill_at is not None and count >= kill_at:
                 await asyncio.sleep(self._rng.uniform(0.0, 0.3))
                 worker.kill()
                 await worker.wait()
                 return True
+            if pause_points and count >= pause_points[0]:
+                pause_points.pop(0)
+                await self._pause(worker)
         return False
+
+    async def _pause(self, worker: Process) -> None:
+        """Stop a worker until its lease is over, and others have had time to take over its calls."""
+        await asyncio.sleep(self._pausing.uniform(0.0, 0.3))
+        worker.send_signal(signal.SIGSTOP)
+        self._pauses += 1
+        await asyncio.sleep(LEASE + self._pausing.uniform(0.0, 5.0))
+        worker.send_signal(signal.SIGCONT)
 
     async def _calm_down(self, server: Process) -> None:
         await self._all_worked.wait()

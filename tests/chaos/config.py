@@ -31,6 +31,7 @@ class Storm:
             `keys-postgresql`: the same with keys, by random workers that share a journal and are killed.
         lanes: how many pieces of work a worker does at once.
         kills: how often each worker is killed.
+        pauses: how often each worker is stopped for longer than its lease, and then goes on.
         delay: seconds after which a request is carried out at the latest, its connection long gone, and by
             which lists lag behind, if they do.
         slack: seconds that a busy machine may be late; what is found when it was later is void.
@@ -46,6 +47,7 @@ class Storm:
     variant: Variant = "default"
     lanes: int = 40
     kills: int = 0
+    pauses: int = 0
     delay: float = 1.0
     slack: float = 2.0
     turn: float = 2.0

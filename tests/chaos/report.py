@@ -22,7 +22,7 @@ def command_of(storm: Storm) -> str:
     """The command that runs a storm again."""
     return (
         f"python -m tests.chaos --calls {storm.calls} --workers {storm.workers} --share {storm.share:g} "
-        f"--lanes {storm.lanes} --kills {storm.kills} --delay {storm.delay:g} "
+        f"--lanes {storm.lanes} --kills {storm.kills} --pauses {storm.pauses} --delay {storm.delay:g} "
         f"--slack {storm.slack:g} --turn {storm.turn:g} --seed {storm.seed} --variant {storm.variant}"
     )
 
@@ -77,7 +77,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
     faults = sum(report.injected.values())
     lines = [
         ("money-moving calls", f"{report.calls:,}"),
-        ("worker processes / killed", f"{report.storm.workers} / {report.kills}"),
+        ("worker processes / killed / paused", f"{report.storm.workers} / {report.kills} / {report.pauses}"),
         ("requests", f"{report.requests:,}"),
         ("faults injected", f"{faults:,}"),
         *((f"- {kind}", f"{count:,}") for kind, count in sorted(report.injected.items())),

@@ -16,7 +16,7 @@ STORM = Storm(calls=300, workers=2, lanes=30, seed=chosen(), kills=1, delay=0.6,
 LIGHT = attrs.evolve(STORM, lanes=20, share=0.1, kills=0, delay=1.0)
 HABITS = attrs.evolve(LIGHT, variant="habits", turn=0.1)
 KEYS = attrs.evolve(LIGHT, calls=150, variant="keys", turn=0.5, patience=20.0)
-SHARED = attrs.evolve(KEYS, calls=80, kills=1)
+SHARED = attrs.evolve(KEYS, calls=80, kills=1, pauses=1)
 
 
 async def stormed(storm: Storm, folder: Path) -> Report:
@@ -58,9 +58,12 @@ async def test_payments_that_are_asked_for_three_times_are_made_once(tmp_path: P
 
 
 @pytest.mark.parametrize("variant", ["keys-sqlite", "keys-postgresql"])
-async def test_killed_workers_with_one_journal_make_payments_once(tmp_path: Path, variant: Variant) -> None:
+async def test_killed_and_paused_workers_with_one_journal_make_payments_once(
+    tmp_path: Path, variant: Variant
+) -> None:
     report = await stormed(attrs.evolve(SHARED, variant=variant), tmp_path)
     assert report.kills == 2
+    assert report.pauses == 2
     assert report.calls >= 3 * SHARED.calls
     # enough calls with a key that another process has used
     assert report.verdict.told["done"] > 100
