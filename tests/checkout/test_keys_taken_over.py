@@ -83,6 +83,7 @@ class Dead:
         await idle()
         told: Any = (await asyncio.gather(self.run, return_exceptions=True))[0]
         assert isinstance(told, VoucherError) or told == charges
+        assert type(told) is not OutcomeUnknown  # StillRunning says what to do: ask again with the key
         if isinstance(told, CheckoutFailed):
             assert set(charged_in(told)) <= set(shops.standing())
         assert shops.standing() == [charge.id for charge in charges]

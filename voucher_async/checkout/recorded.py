@@ -37,7 +37,7 @@ from voucher_async.errors import (
 )
 from voucher_async.models import ChargeReservationRequest
 from voucher_async.operations import CHARGE_RESERVATION
-from voucher_async.outcomes import OutcomeUnknown, PendingOutcome
+from voucher_async.outcomes import PendingOutcome, StillRunning
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState, Parameters, Planned
 from voucher_async.payments.joining import check_parameters
 from voucher_async.payments.money_call import CallContext
@@ -282,10 +282,10 @@ class CheckoutRecord:
             error: the reason why the checkout fails.
 
         Raises:
-            OutcomeUnknown: the other worker finishes it.
+            StillRunning: the other worker finishes it.
         """
         if not await self._own.holds():
-            taken = OutcomeUnknown(
+            taken = StillRunning(
                 "another worker has taken the checkout over, and finishes it: ask again with its key",
                 pending=attrs.evolve(self._pending(), id=self.record.id),
             )
