@@ -19,6 +19,7 @@ from voucher_async import (
     Charge,
     CheckoutFailed,
     HeldOutcome,
+    JournalFailed,
     OutcomeUnknown,
     PendingOutcome,
     VoucherClient,
@@ -48,6 +49,11 @@ class Refund:
 def _open_in(error: Exception | None) -> PendingOutcome | None:
     """What an error leaves open; a refusal that could not be looked into does, too."""
     return error.pending if isinstance(error, (OutcomeUnknown, ApiError)) else None
+
+
+def _is_unread(call: Call, error: VoucherError) -> bool:
+    """Whether a call says that it sent nothing, and not whether its key was paid with before."""
+    return bool(call.key) and isinstance(error, JournalFailed) and error.proof is None
 
 
 def _proof_of(error: Exception | None) -> str:
@@ -179,7 +185,7 @@ class Caller:
         self.open.update(pendings)
         return Told(
             call=call.id,
-            what=UNKNOWN if found[0] is not None else NOT_DONE,
+            what=UNKNOWN if found[0] is not None or _is_unread(call, error) else NOT_DONE,
             error=type(error).__name__,
             pendings=tuple(pendings),
             outcomes=tuple(_outcome(outcome) for outcome in held),

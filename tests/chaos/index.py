@@ -17,7 +17,6 @@ from tests.chaos.records import (
     Ended,
     Entry,
     Intent,
-    Outcome,
     Record,
     Settled,
     Told,
@@ -102,14 +101,15 @@ class Index:
         self.given_up: set[str] = set()  # pending ids that a hook has got as left open
         self.surplus: set[str] = set()  # ids of charges that were reported as a surplus
         self.reported_back: dict[str, bool] = {}  # charge id -> whether the SDK reported it as refunded
-        self._failed_at: dict[str, float] = {}  # charge id -> when its refund was reported as failed
+        self._refunded_at: dict[
+            str, float
+        ] = {}  # charge id -> when a hook was told of its refund, or its failure
         for word in self.words:
             self._hear(word)
         for settled in self.settled:
             self._read(settled)
-        for outcome in self._outcomes():
-            if outcome.charge and outcome.state in {"refunded", "charged"}:
-                self.reported_back[outcome.charge] = outcome.state == "refunded"
+        for told in self.told.values():
+            self._read_outcomes(told)
         for intent in self.intents.values():
             if self.is_own_refund(intent):
                 self._follow_refund(intent)
@@ -138,9 +138,12 @@ class Index:
             case Ended():
                 self.left_open.extend(record.open)
 
-    def _outcomes(self) -> Iterator[Outcome]:
-        for told in self.told.values():
-            yield from told.outcomes
+    def _read_outcomes(self, told: Told) -> None:
+        for outcome in told.outcomes:
+            # another run of the checkout may have refunded since
+            is_latest = told.at >= self._refunded_at.get(outcome.charge, told.at)
+            if outcome.charge and outcome.state in {"refunded", "charged"} and is_latest:
+                self.reported_back[outcome.charge] = outcome.state == "refunded"
 
     def _hear(self, word: Word) -> None:
         if word.what in {DONE, NOT_DONE, RECOVERED}:
@@ -151,7 +154,7 @@ class Index:
             self.given_up.add(word.pending)
         elif word.what in {"refunded", "refund failed"}:
             self.reported_back[word.charge] = word.what == "refunded"
-            self._failed_at[word.charge] = word.at
+            self._refunded_at[word.charge] = word.at
             self._say_of_charge(word.charge, heard=True)
         elif word.what in {"surplus refunded", "surplus left"}:
             self.surplus.add(word.charge)
@@ -179,7 +182,7 @@ class Index:
         if ends:
             was_back = self.reported_back.get(intent.charge, False)
             self.reported_back[intent.charge] = was_back or DONE in ends
-        elif intent.at > self._failed_at.get(intent.charge, intent.at):
+        elif intent.at > self._refunded_at.get(intent.charge, intent.at):
             self.reported_back.pop(intent.charge, None)  # the next run of the checkout has tried again
         self._say_of_charge(intent.charge, heard=intent.pending in self.heard)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from tests.chaos.index import REFUND, Index, Said, Slot, slot_of, slot_of_intent
-from tests.chaos.payments import Payment, open_at_last, open_of, payments_of, wrong_words
+from tests.chaos.payments import Payment, may_stay_open, open_at_last, open_of, payments_of, wrong_words
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record
 from tests.chaos.shares import Share, shares_of
 from tests.chaos.turns import Turns
@@ -98,7 +98,12 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
     often = {began.call for payment in payments for began in payment.began}
     statements = _statements(index, often)
     checks = (_crashes(index), _told_done(index, taken_back), _slots(index, statements), _unproved(index))
-    more = (_twice(index, taken_back), _unannounced(index), _unnamed(index, often), _left_open(index))
+    more = (
+        _twice(index, taken_back),
+        _unannounced(index),
+        _unnamed(index, often),
+        _left_open(index, payments),
+    )
     wrong = _asked_often(index, payments, taken_back)
     violations = tuple(violation for check in (*checks, *more, wrong) for violation in check)
     stay_open = {each.call for slot in statements.values() for each in slot if not each.said}
@@ -230,11 +235,11 @@ def _unproved(index: Index) -> Iterator[Violation]:
             yield Violation(Kind.UNPROVED, call, f"{settled.pending} was settled as not done without a proof")
 
 
-def _left_open(index: Index) -> Iterator[Violation]:
+def _left_open(index: Index, payments: Sequence[Payment]) -> Iterator[Violation]:
     for pending in index.left_open:
         call = index.intents[pending].call if pending in index.intents else ""
         is_lie = pending in index.intents and index.is_lied_to(index.intents[pending])
-        if not (index.habits_of(call) or is_lie):
+        if not (index.habits_of(call) or is_lie or may_stay_open(index, payments, pending)):
             yield Violation(Kind.OPEN, call, f"{pending} was open when the client was closed")
 
 

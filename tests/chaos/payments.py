@@ -11,7 +11,7 @@ from tests.chaos.index import Index, Slot, slot_of_intent
 from tests.chaos.plan import LAST
 from tests.chaos.records import DONE, NOT_DONE, UNKNOWN, Began, Entry, Intent, Told
 
-__all__ = ["Payment", "Wrong", "open_at_last", "open_of", "payments_of", "wrong_words"]
+__all__ = ["Payment", "Wrong", "may_stay_open", "open_at_last", "open_of", "payments_of", "wrong_words"]
 
 
 @attrs.frozen
@@ -121,12 +121,26 @@ def open_at_last(index: Index, payments: Sequence[Payment]) -> Iterator[Wrong]:
     """Payments whose outcome is open still when they are asked for in the calm, which no habit excuses."""
     for payment in payments:
         last = [told for told in payment.told if index.began[told.call].turn == LAST]
-        is_excused = any(index.habits_of(began.call) for began in payment.began) or any(
-            map(index.is_lied_to, payment.intents)
-        )
         for told in last:
-            if told.what == UNKNOWN and not is_excused:
+            if told.what == UNKNOWN and not _is_excused(index, payment):
                 yield Wrong(told.call, f"{payment.id} is open when it is asked for once more: {told.error}")
+
+
+def _is_excused(index: Index, payment: Payment) -> bool:
+    is_lie = any(map(index.is_lied_to, payment.intents))
+    return is_lie or any(index.habits_of(began.call) for began in payment.began)
+
+
+def may_stay_open(index: Index, payments: Sequence[Payment], pending: str) -> bool:
+    """Whether a payment may stay open of which a caller was told this id, although he had sent nothing.
+
+    He waited for another caller's request, and was told the id of his own call.
+    """
+    return any(
+        pending in told.pendings and _is_excused(index, payment)
+        for payment in payments
+        for told in payment.told
+    )
 
 
 def open_of(index: Index, payments: Sequence[Payment]) -> set[str]:

@@ -107,6 +107,15 @@ TRUTHS: dict[str, tuple[list[Record], list[Entry]]] = {
         [*BOTH, told("not done", outcomes=(STILL_CHARGED, NOT_CHARGED))],
         [CHARGED],
     ),
+    "a checkout that could not refund, and another run of it that could": (
+        [
+            *BOTH,
+            attrs.evolve(told("not done", outcomes=(STILL_CHARGED, NOT_CHARGED)), at=5.0),
+            refunding(),
+            Word(call="", what="refunded", charge="c1", at=9.0),
+        ],
+        [CHARGED, BACK],
+    ),
     "a checkout that was killed while it refunded": (
         [*REFUNDING, SETTLED, Settled(pending="p2", by="stranger", state="done", charge="b1")],
         [CHARGED, BACK],
@@ -219,6 +228,12 @@ LIES: dict[Kind, dict[str, tuple[list[Record], list[Entry]]]] = {
         "crashed": ([began(), told("crashed")], []),
     },
 }
+
+
+def test_who_is_told_of_a_charge_after_it_was_refunded_is_told_a_lie() -> None:
+    late = attrs.evolve(told("not done", outcomes=(STILL_CHARGED, NOT_CHARGED)), at=9.0)
+    refunded = Word(call="", what="refunded", charge="c1", at=5.0)
+    assert Kind.UNREPORTED in kinds(judge([*BOTH, refunding(), refunded, late], [CHARGED, BACK]))
 
 
 @pytest.mark.parametrize(
