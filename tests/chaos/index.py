@@ -251,6 +251,12 @@ class Index:
         earlier = (name for intent in intents for name in self.habits_of(intent.call))
         return tuple(dict.fromkeys((*names, *earlier)))
 
+    def habits_at(self, intent: Intent) -> tuple[str, ...]:
+        """The habits that may have touched a request: by its call, or its time when a recovery sent it."""
+        if intent.call in self.began:
+            return self.habits_of(intent.call)
+        return self._turns.between(intent.at, intent.at + _LATE)
+
     def once(self, ids: Iterable[str], named: Container[str]) -> Iterator[str]:
         """What requests have made, one for each that a proxy delivered more than once.
 

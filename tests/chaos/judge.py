@@ -237,9 +237,10 @@ def _unproved(index: Index) -> Iterator[Violation]:
 
 def _left_open(index: Index, payments: Sequence[Payment]) -> Iterator[Violation]:
     for pending in index.left_open:
-        call = index.intents[pending].call if pending in index.intents else ""
-        is_lie = pending in index.intents and index.is_lied_to(index.intents[pending])
-        if not (index.habits_of(call) or is_lie or may_stay_open(index, payments, pending)):
+        intent = index.intents.get(pending)
+        is_excused = intent is not None and (index.habits_at(intent) or index.is_lied_to(intent))
+        if not (is_excused or may_stay_open(index, payments, pending)):
+            call = intent.call if intent else ""
             yield Violation(Kind.OPEN, call, f"{pending} was open when the client was closed")
 
 
@@ -251,6 +252,7 @@ class _Statement:
     blame: Kind
     said: frozenset[Said]
     lied_to: bool = False
+    is_touched: bool = False
 
 
 _Statements: TypeAlias = dict[Slot, list[_Statement]]
@@ -286,7 +288,7 @@ def _slots(index: Index, statements: _Statements) -> Iterator[Violation]:
         yield from _match(index, slot, said)
 
 
-def _is_excused(index: Index, statement: _Statement) -> bool:
+def _is_excused(statement: _Statement) -> bool:
     """Whether a call may stay open for good: "what cannot be told stays open, and is never guessed".
 
     A habit under which nothing can be told has touched it; or its answer was a success, and a success is
@@ -294,7 +296,7 @@ def _is_excused(index: Index, statement: _Statement) -> bool:
     How many stay open is counted by habit, and has a limit of its own. What was said, of whatever call and
     under whatever habit, has to be the truth.
     """
-    return not statement.said and (statement.lied_to or bool(index.habits_of(statement.call)))
+    return not statement.said and (statement.lied_to or statement.is_touched)
 
 
 def _blame(index: Index, call: str) -> Kind:
@@ -320,7 +322,10 @@ def _statement(index: Index, intent: Intent) -> _Statement:
             said = said | {Said(DONE, outcome.charge)}
     elif told is not None and told.what == NOT_DONE:
         said = said | {Said(NOT_DONE)}
-    return _Statement(call=intent.call, blame=blame, said=frozenset(said), lied_to=index.is_lied_to(intent))
+    lied_to, is_touched = index.is_lied_to(intent), bool(index.habits_at(intent))
+    return _Statement(
+        call=intent.call, blame=blame, said=frozenset(said), lied_to=lied_to, is_touched=is_touched
+    )
 
 
 def _is_in(index: Index, charge_id: str, intent: Intent) -> bool:
@@ -337,7 +342,8 @@ def _of_own_refunds(index: Index, intents: Sequence[Intent]) -> _Statement:
     back = index.reported_back.get(intent.charge)
     said = frozenset() if back is None else frozenset({Said(DONE if back else NOT_DONE)})
     lied_to = any(index.is_lied_to(each) for each in intents)
-    return _Statement(call=intent.call, blame=blame, said=said, lied_to=lied_to)
+    is_touched = any(index.habits_at(each) for each in intents)
+    return _Statement(call=intent.call, blame=blame, said=said, lied_to=lied_to, is_touched=is_touched)
 
 
 def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterator[Violation]:
@@ -349,7 +355,7 @@ def _match(index: Index, slot: Slot, statements: Sequence[_Statement]) -> Iterat
     somes: list[_Statement] = []
     opens = 0
     for statement in statements:
-        if _is_excused(index, statement):
+        if _is_excused(statement):
             opens += 1
             continue
         if len(statement.said) != 1:

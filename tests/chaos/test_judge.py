@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from tests.chaos.judge import Kind, Verdict, judge
-from tests.chaos.records import Doubt, Ended, Entry, Outcome, Record, Settled, Word
+from tests.chaos.records import Doubt, Ended, Entry, Outcome, Record, Settled, Turn, Word
 from tests.chaos.samples import (
     AGAIN,
     BACK,
@@ -30,6 +30,7 @@ from tests.chaos.samples import (
     refunding,
     told,
 )
+from tests.chaos.turns import Turns
 
 BOTH: list[Record] = [CHECKOUT, intent(), intent("p3", reservation="r2")]
 REFUNDED = Outcome(voucher="V", state="refunded", charge="c1")
@@ -267,6 +268,19 @@ def test_a_refund_that_a_hook_was_told_of_says_that_the_charge_was_made() -> Non
     assert judge(by_hook, [CHARGED, BACK]).violations == judge(by_hand, [CHARGED, BACK]).violations == ()
     assert judge(by_hook, [CHARGED, BACK]).share == 1.0
     assert judge(by_hand, [CHARGED, BACK]).share == 0.0
+
+
+@pytest.mark.parametrize("is_odd", [True, False])
+def test_a_refund_of_a_recovery_may_stay_open_under_a_habit(*, is_odd: bool) -> None:
+    records: list[Record] = [
+        *BOTH,
+        attrs.evolve(told("not done", outcomes=(STILL_CHARGED, NOT_CHARGED)), at=5.0),
+        attrs.evolve(refunding(call=""), at=9.0),
+        Word(call="", what="refund failed", charge="c1", at=8.0),
+        Ended(open=("p2",)),
+    ]
+    turns = Turns([Turn(at=6.0, habit="another amount, in lists too")] if is_odd else [])
+    assert bool(judge(records, [CHARGED, BACK], turns).violations) is not is_odd
 
 
 def test_killed_calls_count_neither_way() -> None:
