@@ -1,4 +1,4 @@
-"""A shop's backend with FastAPI: one client for the whole application, errors turned into HTTP answers.
+"""A shop's backend with FastAPI: one client for the whole application, errors as problem details.
 
 make emulator                                  # and export what it prints
 uvicorn --app-dir examples fastapi_shop:app    # needs: pip install voucher-async[fastapi] uvicorn
@@ -6,58 +6,27 @@ uvicorn --app-dir examples fastapi_shop:app    # needs: pip install voucher-asyn
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
-from fastapi import Body, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import Body, FastAPI
 
-from voucher_async import ApiError, InvalidInput, OutcomeUnknown, RateLimited, ServerError, VoucherClient
+from voucher_async.integrations.fastapi import (
+    PROBLEM_RESPONSES,
+    IdempotencyKey,
+    Vouchers,
+    exception_handlers,
+    voucher_lifespan,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the client when the application starts, close it when it stops."""
-    async with VoucherClient.from_env() as app.state.vouchers:
-        yield
-
-
-def vouchers(request: Request) -> VoucherClient:
-    """The application's client."""
-    return cast("VoucherClient", request.app.state.vouchers)
-
-
-app = FastAPI(lifespan=lifespan)
+app = FastAPI(lifespan=voucher_lifespan(), exception_handlers=exception_handlers())
 Text = Annotated[str, Body()]
+Answer = dict[str, str]
 
 
-@app.post("/orders/{order_number}/voucher")
-async def pay(
-    order_number: str, code: Text, amount: Text, client: Annotated[VoucherClient, Depends(vouchers)]
-) -> dict[str, str]:
-    """Pay an order with a voucher."""
-    charge = await client.redeem(code=code, amount=amount, currency="EUR", order_number=order_number)
-    return {"order": order_number, "charged": str(charge.amount), "charge": charge.id}
-
-
-@app.exception_handler(InvalidInput)
-async def bad_input(_: Request, error: InvalidInput) -> JSONResponse:
-    """What the customer typed cannot be right; nothing was sent."""
-    return JSONResponse({"error": "invalid", "field": error.field, "rule": error.rule}, 422)
-
-
-@app.exception_handler(ApiError)
-async def refused(_: Request, error: ApiError) -> JSONResponse:
-    """The voucher cannot pay this: unknown code, too little on it, expired. Nothing was charged."""
-    if isinstance(error, (RateLimited, ServerError)):
-        return JSONResponse({"error": "try again later"}, 503)
-    return JSONResponse({"error": "refused", "code": error.code}, 409)
-
-
-@app.exception_handler(OutcomeUnknown)
-async def unknown(_: Request, error: OutcomeUnknown) -> JSONResponse:
-    """Perhaps charged, perhaps not: keep the order open until `error.pending` was looked up."""
-    return JSONResponse({"error": "pending", "order": error.pending.order_number}, 202)
+@app.post("/orders/{order}/voucher", responses=PROBLEM_RESPONSES)
+async def pay(order: str, code: Text, amount: Text, vouchers: Vouchers, key: IdempotencyKey) -> Answer:
+    """Pay an order with a voucher; asked again, the answer is the same charge."""
+    charge = await vouchers.redeem(
+        code=code, amount=amount, currency="EUR", order_number=order, idempotency_key=key.of(order)
+    )
+    return {"order": order, "charged": str(charge.amount), "charge": charge.id}

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 
 import voucher_async
 from tests.docs.blocks import Block, of_readme
 from tests.proxy import Proxy
+from tests.serving import served
 from voucher_async import SettlementState, VoucherError
 from voucher_async.testing import VoucherEmulator
 
@@ -72,15 +72,12 @@ async def test_what_could_not_be_looked_for_is_parked_and_settled_later(
     assert [names["settlement"].charge.id] == [charge.id for charge in emulator.charges("A-3")]
 
 
-async def test_fastapi_takes_ten_lines_and_pays(run: Runner, emulator: VoucherEmulator) -> None:
+async def test_fastapi_takes_ten_lines_at_most_and_pays(run: Runner, emulator: VoucherEmulator) -> None:
     block = block_with("FastAPI(")
-    assert len(meaningful_lines(block)) == 10
+    assert len(meaningful_lines(block)) <= 10
     app = (await run(block))["app"]
     voucher = emulator.add_voucher(amount="25.00")
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://shop") as shop,
-    ):
+    async with served(app) as shop:
         answer = await shop.post("/orders/A-9/voucher", json={"code": voucher.code, "amount": "10.00"})
     assert answer.status_code == 200, answer.text
     assert [charge.id for charge in emulator.charges("A-9")] == [answer.json()]

@@ -1,0 +1,1 @@
+"""Integrations with web frameworks. Each module needs its framework, which an extra installs."""

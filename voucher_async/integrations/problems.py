@@ -1,0 +1,219 @@
+"""Errors as answers for a shop's customer: problem details by RFC 9457, for any web framework.
+
+A customer learns what to do next, and nothing that helps to guess codes: whatever the reason why a voucher is
+refused (no such code, a wrong pin, too little on it, expired), the answer is the same. "Not charged" is said
+only where the error has a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from voucher_async.api_errors import (
+    ApiError,
+    AuthenticationError,
+    BadAnswer,
+    MissingScope,
+    NotFound,
+    RateLimited,
+    ServerError,
+)
+from voucher_async.errors import (
+    ConfigurationError,
+    IdempotencyMismatch,
+    InvalidInput,
+    ReservationError,
+    VoucherError,
+)
+from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
+from voucher_async.outcomes import ChargeRefunded, CheckoutFailed, HeldState, OutcomeUnknown, StillRunning
+
+__all__ = ["CONTENT_TYPE", "Problem", "problem_of"]
+
+CONTENT_TYPE: Final = "application/problem+json"
+"""The media type of `Problem.to_dict`."""
+
+_SECRETS: Final = frozenset({"code", "pin"})
+_PAYING: Final = frozenset({CREATE_RESERVATION.id, CHARGE_RESERVATION.id})
+_SOON: Final = 1.0  # seconds
+_LATER: Final = 5.0
+
+_FAILED: Final = (BadAnswer, RateLimited, ServerError)
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """An answer to a customer, as problem details.
+
+    Attributes:
+        kind: what happened, in a word that programs compare, such as `voucher-refused`.
+        status: the HTTP status.
+        title: the same for people, in English.
+        detail: what the customer, or the shop's page, may do now.
+        charged: False where an error has a proof that nothing was charged; None: not known, or not asked.
+        retry_after: seconds after which to ask again; None where that does not help.
+        fields: what is wrong with which field, by the API's names.
+    """
+
+    kind: str
+    status: int
+    title: str
+    detail: str
+    charged: bool | None = None
+    retry_after: float | None = None
+    fields: Mapping[str, str] = attrs.Factory(dict[str, str])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object: the members of RFC 9457, `charged`, and `fields` where there are some."""
+        made: dict[str, Any] = {
+            "type": f"urn:voucher-async:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "charged": self.charged,
+        }
+        return made | {"fields": dict(self.fields)} if self.fields else made
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Cache-Control`, and `Retry-After` in whole seconds where there is one."""
+        headers = {"Cache-Control": "no-store"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(round(self.retry_after + 0.49), 1))
+        return headers
+
+
+_REFUSED: Final = Problem(
+    kind="voucher-refused",
+    status=422,
+    title="The voucher cannot be used for this payment",
+    detail="Check the code and the pin, pay a smaller amount, or pay another way.",
+)
+_MISCONFIGURED: Final = Problem(
+    kind="not-configured",
+    status=500,
+    title="Vouchers cannot be used in this shop now",
+    detail="Pay another way.",
+)
+_UNAVAILABLE: Final = Problem(
+    kind="unavailable",
+    status=503,
+    title="Vouchers cannot be used at the moment",
+    detail="Try again later, or pay another way.",
+    retry_after=_LATER,
+)
+_OPEN: Final = Problem(
+    kind="outcome-unknown",
+    status=503,
+    title="It is not known yet whether the voucher was charged",
+    detail="Ask again with the same data; do not pay another way before the answer is known.",
+    retry_after=_LATER,
+)
+_RUNNING: Final = Problem(
+    kind="under-way",
+    status=409,
+    title="The same payment is under way",
+    detail="Ask again with the same data.",
+    retry_after=_SOON,
+)
+_KEY_REUSED: Final = Problem(
+    kind="key-reused",
+    status=422,
+    title="The idempotency key belongs to another payment",
+    detail="Use a new key for a payment with other data.",
+)
+_REFUNDED: Final = Problem(
+    kind="charge-refunded",
+    status=409,
+    title="This payment was made, and refunded",
+    detail="Pay again as a new payment, with a new key.",
+)
+_RESERVATION_OVER: Final = Problem(
+    kind="reservation-over",
+    status=409,
+    title="The amount is held no longer",
+    detail="Enter the voucher again.",
+)
+_UNFINISHED: Final = Problem(
+    kind="unfinished",
+    status=503,
+    title="The order is not paid, and a voucher is still charged",
+    detail="Ask again with the same data: what was charged is completed or refunded.",
+    retry_after=_LATER,
+)
+_NOT_FOUND: Final = Problem(
+    kind="not-found", status=404, title="There is no such voucher, charge or reservation", detail=""
+)
+_INVALID: Final = Problem(
+    kind="invalid-input", status=422, title="A value cannot be right", detail="Correct it and try again."
+)
+_REJECTED: Final = Problem(
+    kind="rejected", status=409, title="That is not possible", detail="Look at the voucher's state."
+)
+
+
+def problem_of(error: VoucherError) -> Problem:
+    """An error as an answer to a shop's customer; no secret and no word of the server is in it.
+
+    Args:
+        error: raised by a call of the SDK.
+    """
+    problem = _of_outcome(error) or _of_input(error) or _of_answer(error) or _UNAVAILABLE
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None and problem.retry_after is not None:
+        problem = attrs.evolve(problem, retry_after=retry_after)
+    is_proved = error.proof is not None and problem.charged is None
+    return attrs.evolve(problem, charged=False) if is_proved else problem
+
+
+def _of_outcome(error: VoucherError) -> Problem | None:
+    """The answer for an error about a payment as a whole."""
+    if isinstance(error, StillRunning):
+        return _RUNNING
+    if isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None:
+        return _OPEN
+    if isinstance(error, IdempotencyMismatch):
+        return _KEY_REUSED
+    if isinstance(error, ChargeRefunded):
+        return _REFUNDED
+    return _of_checkout(error) if isinstance(error, CheckoutFailed) else None
+
+
+def _of_checkout(error: CheckoutFailed) -> Problem:
+    if any(each.state in {HeldState.CHARGED, HeldState.UNKNOWN} for each in error.outcomes):
+        return _UNFINISHED
+    cause = error.__cause__
+    problem = problem_of(cause) if isinstance(cause, VoucherError) else _UNAVAILABLE
+    return attrs.evolve(problem, charged=False if error.outcomes else problem.charged)
+
+
+def _of_input(error: VoucherError) -> Problem | None:
+    """The answer for an error raised before anything was sent."""
+    if isinstance(error, InvalidInput):
+        if error.field in _SECRETS:
+            return _REFUSED
+        return attrs.evolve(_INVALID, fields={error.field: error.rule})
+    if isinstance(error, ReservationError):
+        return _RESERVATION_OVER
+    return _MISCONFIGURED if isinstance(error, ConfigurationError) else None
+
+
+def _of_answer(error: VoucherError) -> Problem | None:
+    """The answer for a refusal by the server; None for one that failed, or has too much to do."""
+    if isinstance(error, AuthenticationError):
+        return _MISCONFIGURED
+    # a page of a proxy is no refusal
+    if not isinstance(error, ApiError) or not error.has_envelope or isinstance(error, _FAILED):
+        return None
+    if error.facts is None or error.facts.operation in _PAYING:
+        # the API does not document by which status it refuses a wrong pin, so none of them may differ
+        return _REFUSED
+    if isinstance(error, MissingScope):
+        return _MISCONFIGURED
+    if isinstance(error, NotFound):
+        return _NOT_FOUND
+    fields = {each.property: each.rule or "" for each in error.field_errors if each.property is not None}
+    return attrs.evolve(_INVALID, fields=fields) if fields else _REJECTED
