@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -31,7 +31,8 @@ TIMES = itertools.count()
 def stop() -> None:
     """Stop this process, the first time."""
     if not next(TIMES):
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # to this thread, which so cannot commit before the signal reaches it
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def stop_in_sqlite() -> None:

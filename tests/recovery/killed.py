@@ -127,7 +127,7 @@ class Steps(Hook):
 
     def take(self) -> None:
         if self._is_due():
-            os.kill(os.getpid(), self._by)
+            signal.pthread_kill(threading.get_ident(), self._by)  # this thread does not go on meanwhile
 
     def _is_due(self) -> bool:
         self._taken += 1
