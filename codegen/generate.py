@@ -62,7 +62,13 @@ def _options(schemas: Path, data: Path, output: Path) -> list[str]:
         *("--custom-template-dir", str(TEMPLATES), "--extra-template-data", str(data)),
         *("--custom-file-header-path", str(TEMPLATES / "header.txt"), "--additional-imports", imports),
         *("--keyword-only", "--use-schema-description", "--output-datetime-class", "datetime"),
-        *("--enum-field-as-literal", "one", "--disable-timestamp", "--no-formatters"),
+        *(
+            "--enum-field-as-literal",
+            "one",
+            "--capitalise-enum-members",
+            "--disable-timestamp",
+            "--no-formatters",
+        ),
     ]
 
 

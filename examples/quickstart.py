@@ -17,7 +17,7 @@ from voucher_async.testing import VoucherEmulator
 ORDER = "A-1001"
 CURRENCY = "EUR"
 WIDTH = 83
-SIGNS = {ChargeType.charge: "-", ChargeType.refund: "+", ChargeType.recharge: "+"}
+SIGNS = {ChargeType.CHARGE: "-", ChargeType.REFUND: "+", ChargeType.RECHARGE: "+"}
 
 
 class Board:

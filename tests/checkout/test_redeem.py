@@ -24,7 +24,7 @@ from voucher_async.testing import VoucherEmulator
 async def test_redeem_charges_the_voucher(client: VoucherClient, emulator: VoucherEmulator) -> None:
     voucher = emulator.add_voucher(amount="25.00")
     charge = await client.redeem(code=voucher.code, amount="10.00", currency="EUR", order_number="A-1")
-    assert (charge.type, charge.amount, charge.order_number) == (ChargeType.charge, Decimal("10.00"), "A-1")
+    assert (charge.type, charge.amount, charge.order_number) == (ChargeType.CHARGE, Decimal("10.00"), "A-1")
     assert emulator.balance(voucher.id) == Decimal("15.00")
     emulator.ledger.check()
 

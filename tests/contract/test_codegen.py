@@ -172,7 +172,7 @@ def test_new_fields_of_a_request_are_converted_and_written(models: ModuleType) -
         memo=None,
     )
     assert request.fee == Decimal("0.50")
-    assert request.unit is models.ValidityInterval.days
+    assert request.unit is models.ValidityInterval.DAYS
     assert json.loads(wire.encode(request)) == {
         "amount": "1.00",
         "currency": "EUR",

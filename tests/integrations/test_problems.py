@@ -87,7 +87,7 @@ def charge() -> Charge:
         "id": "C",
         "voucher_id": "V",
         "amount": Decimal("1.00"),
-        "type": ChargeType.charge,
+        "type": ChargeType.CHARGE,
     }
     return Charge(**given, created_at=now, updated_at=now)
 

@@ -72,7 +72,7 @@ def charge_of(record: CallRecord, charge_id: str | None = None, **changes: Any) 
         "id": charge_id or f"c-{new_id()}",
         "voucher_id": record.voucher_id or "v-1",
         "client_id": "client-1",
-        "type": ChargeType.charge,
+        "type": ChargeType.CHARGE,
         "amount": record.parameters.amount or TEN,
         "order_number": record.parameters.order_number,
         "created_at": NOW,
@@ -109,7 +109,7 @@ def everything(key: str | None = "everything") -> CallRecord:
         updated_at=NOW,
     )
     failure = Failure(kind="Conflict", message="no, A-1", status=409, code="A.B", retry_after=1.5)
-    refund = charge_of(record, "c-2", type=ChargeType.refund, amount=Decimal("4.00"))
+    refund = charge_of(record, "c-2", type=ChargeType.REFUND, amount=Decimal("4.00"))
     return not_done(
         record,
         charge=charge_of(record, "c-1", order_number="a-1 "),

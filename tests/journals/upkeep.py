@@ -70,7 +70,7 @@ class UpkeepContract:
     async def test_a_refund_is_in_the_history_of_the_order_it_belongs_to(self, journal: Journal) -> None:
         first, second = begun(order_number=None), begun(order_number=None)
         found = sent(first, pending=PendingOutcome(operation="refundCharge", order_number="A-1"))
-        made = done(second, charge=charge_of(second, order_number="A-1", type=ChargeType.refund))
+        made = done(second, charge=charge_of(second, order_number="A-1", type=ChargeType.REFUND))
         await kept(journal, found, made, begun(order_number=None))
         assert [each.id for each in await listed(journal, order_number="A-1")] == [first.id, second.id]
 

@@ -218,7 +218,7 @@ async def test_what_sets_the_same_state_again_is_repeated(
     proxy.lose("PATCH", record.id)
     assert (await proxied.vouchers.update(record.id, sku="s")).sku == "s"
     proxy.replace("PATCH", "/status", 502, HTML)
-    assert (await proxied.vouchers.activate(record.id)).status is VoucherStatus.active
+    assert (await proxied.vouchers.activate(record.id)).status is VoucherStatus.ACTIVE
     assert len(proxy.of("PATCH")) == 4
 
 

@@ -61,7 +61,7 @@ async def test_a_reservation_is_charged_by_itself_or_by_its_id(
     assert seen.json == {"order_number": "A-1"}
     assert isinstance(charge, Charge)
     assert (charge.type, charge.amount, charge.order_number) == (
-        ChargeType.charge,
+        ChargeType.CHARGE,
         Decimal("10.00"),
         "A-1",
     )
@@ -131,7 +131,7 @@ async def test_a_charge_is_refunded_in_full_by_itself(
     assert seen.path == f"/v1/charges/{charge.id}/refund"
     assert seen.json == {"amount": "10.00", "currency": "EUR"}
     assert (refund.type, refund.amount, refund.order_number) == (
-        ChargeType.refund,
+        ChargeType.REFUND,
         Decimal("10.00"),
         "A-1",
     )

@@ -182,7 +182,7 @@ async def test_a_checkout_that_is_taken_back_tells_the_shops_number(
     assert event.charge is not None
     assert (event.order_number, event.charge.order_number) == ("A-1", "A-1")
     assert emulator.balance(one.id) == Decimal("5.00")
-    assert [charge.type for charge in emulator.charges()] == [ChargeType.charge, ChargeType.refund]
+    assert [charge.type for charge in emulator.charges()] == [ChargeType.CHARGE, ChargeType.REFUND]
 
 
 async def test_the_order_number_of_a_voucher_that_is_created_stays_as_it_is(

@@ -36,8 +36,8 @@ async def test_create_sends_every_field_and_answers_with_all_of_them(
         sku="SKU-1",
         batch="spring",
         validity_value=3,
-        validity_interval=ValidityInterval.years,
-        type=VoucherType.print,
+        validity_interval=ValidityInterval.YEARS,
+        type=VoucherType.PRINT,
         taxable=True,
         tax_rate="19",
         order_number="A-1",
@@ -65,8 +65,8 @@ async def test_create_sends_every_field_and_answers_with_all_of_them(
     assert (voucher.id, voucher.code, voucher.pin) == ("gift-1", "GIFT-CODE-1", "4711")
     assert (voucher.amount, voucher.currency) == (Decimal("25.50"), "EUR")
     assert (voucher.sku, voucher.batch, voucher.order_number) == ("SKU-1", "spring", "A-1")
-    assert (voucher.validity_value, voucher.validity_interval) == (3, ValidityInterval.years)
-    assert (voucher.status, voucher.type) == (VoucherStatus.inactive, VoucherType.print)
+    assert (voucher.validity_value, voucher.validity_interval) == (3, ValidityInterval.YEARS)
+    assert (voucher.status, voucher.type) == (VoucherStatus.INACTIVE, VoucherType.PRINT)
     assert (voucher.taxable, voucher.tax_rate, voucher.data) == (True, "19", '{"a": 1}')
     assert voucher.valid_until is None
     assert voucher.created_at == voucher.updated_at == clock.now()
@@ -126,7 +126,7 @@ async def test_get_reads_a_voucher_with_what_is_left_on_it(
         Decimal("15.00"),
     )
     assert voucher.deletable is False
-    assert voucher.status is VoucherStatus.active
+    assert voucher.status is VoucherStatus.ACTIVE
     assert voucher.valid_until is not None
     assert voucher.valid_until.utcoffset() is not None
     assert not hasattr(voucher, "code")
@@ -156,7 +156,7 @@ async def test_an_id_with_special_characters_reaches_its_voucher(
     assert (await client.vouchers.get(id)).id == id
     assert (await client.vouchers.get_complete(id)).code == created.code
     assert (await client.vouchers.update(id, sku="after")).sku == "after"
-    assert (await client.vouchers.activate(id)).status is VoucherStatus.active
+    assert (await client.vouchers.activate(id)).status is VoucherStatus.ACTIVE
     assert [charge async for charge in client.vouchers.list_charges(id)] == []
     await client.vouchers.deactivate(id)
     await client.vouchers.delete(id, comment="done")
@@ -189,13 +189,13 @@ async def test_activation_sets_the_end_of_validity_and_the_comment_goes_along(
 ) -> None:
     record = emulator.add_voucher(amount="5.00", active=False, validity_value=10, validity_interval="days")
     voucher = await proxied.vouchers.activate(record.id, comment="sold")
-    assert voucher.status is VoucherStatus.active
+    assert voucher.status is VoucherStatus.ACTIVE
     assert voucher.valid_until is not None
     assert voucher.valid_until - clock.now() >= dt.timedelta(days=10)
     voucher = await proxied.vouchers.deactivate(record.id)
-    assert (voucher.status, voucher.valid_until) == (VoucherStatus.inactive, None)
+    assert (voucher.status, voucher.valid_until) == (VoucherStatus.INACTIVE, None)
     voucher = await proxied.vouchers.set_status(record.id, "active")
-    assert voucher.status is VoucherStatus.active
+    assert voucher.status is VoucherStatus.ACTIVE
     assert [seen.json for seen in proxy.of("PATCH", "/status")] == [
         {"status": "active", "comment": "sold"},
         {"status": "inactive"},

@@ -200,7 +200,7 @@ class World:
         self.unknown.update((each.id, each) for each in pending)
 
     def told_charged(self, *charges: Charge) -> None:
-        self.known.update((charge.id, charge) for charge in charges if charge.type == ChargeType.charge)
+        self.known.update((charge.id, charge) for charge in charges if charge.type == ChargeType.CHARGE)
 
     async def _kill(self, process: Process) -> None:
         process.wire.dead = True

@@ -67,7 +67,7 @@ def pending(operation: str = CHARGE, **changes: Any) -> PendingOutcome:
     return attrs.evolve(outcome, **changes)
 
 
-def made(seconds: float, kind: ChargeType = ChargeType.charge) -> Charge:
+def made(seconds: float, kind: ChargeType = ChargeType.CHARGE) -> Charge:
     return Charge(
         id=f"c{seconds}",
         client_id="x",
@@ -95,7 +95,7 @@ def test_a_charge_that_is_much_older_than_its_reservation_is_unclear_up_to_a_day
 
 @pytest.mark.parametrize(
     ("operation", "kind"),
-    [("refundCharge", ChargeType.refund), ("rechargeVoucher", ChargeType.recharge)],
+    [("refundCharge", ChargeType.REFUND), ("rechargeVoucher", ChargeType.RECHARGE)],
 )
 def test_where_the_ids_before_are_known_no_stamp_is_needed(operation: str, kind: ChargeType) -> None:
     known = pending(operation, known=("other",), known_whole=True)

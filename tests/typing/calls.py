@@ -40,7 +40,7 @@ async def vouchers(client: VoucherClient) -> None:
     assert_type(read.remaining_amount, Decimal)
     assert_type(await client.vouchers.get_complete(made.id), CompleteVoucher)
     assert_type(await client.vouchers.update(made.id, sku=None), Voucher)
-    assert_type(await client.vouchers.set_status(made.id, VoucherStatus.active), Voucher)
+    assert_type(await client.vouchers.set_status(made.id, VoucherStatus.ACTIVE), Voucher)
     assert_type(await client.vouchers.activate(made.id), Voucher)
     assert_type(await client.vouchers.deactivate(made.id, comment="lost"), Voucher)
     assert_type(

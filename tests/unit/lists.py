@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def refund(id: str, **changes: Any) -> Charge:
-    return charge(id, type=ChargeType.refund, **changes)
+    return charge(id, type=ChargeType.REFUND, **changes)
 
 
 def pending(operation: str = "refundCharge", **changes: Any) -> PendingOutcome:

@@ -28,7 +28,7 @@ def charge(id: str = "c", **changes: Any) -> Charge:
     """A charge of 5.00 for order A-1, made at noon."""
     made = Charge(
         id=id,
-        type=ChargeType.charge,
+        type=ChargeType.CHARGE,
         voucher_id="V",
         client_id="shop",
         amount=Decimal("5.00"),

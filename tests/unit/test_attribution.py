@@ -95,10 +95,10 @@ def test_an_entry_with_another_reference_is_not_ours_before_anything_was_learnt(
 
 
 def test_a_recharge_knows_its_entry_also_where_nothing_was_read_before_it() -> None:
-    recharge = entry(f"A-1~{OURS}", type=ChargeType.recharge)
+    recharge = entry(f"A-1~{OURS}", type=ChargeType.RECHARGE)
     assert find(pending("rechargeVoucher"), [recharge], Lessons()).certain == (recharge,)
     without = pending("rechargeVoucher", order_number_format=None, reference=None)
-    assert find(without, [entry("A-1", type=ChargeType.recharge)], Lessons()).certain == ()
+    assert find(without, [entry("A-1", type=ChargeType.RECHARGE)], Lessons()).certain == ()
 
 
 def test_an_entry_with_our_reference_and_another_amount_is_never_absent() -> None:
@@ -107,7 +107,7 @@ def test_an_entry_with_our_reference_and_another_amount_is_never_absent() -> Non
 
 
 def test_the_refund_of_our_charge_is_not_our_charge() -> None:
-    assert find(pending(), [entry(f"A-1~{OURS}", type=ChargeType.refund)], echoing()) == Finding()
+    assert find(pending(), [entry(f"A-1~{OURS}", type=ChargeType.REFUND)], echoing()) == Finding()
 
 
 @pytest.mark.parametrize("shown", ["A-1", "a-1", None, f"A-1~{OURS[:4]}", f"A-1%7E{OURS}"])
@@ -175,14 +175,14 @@ def test_without_a_format_references_are_just_characters() -> None:
 def test_an_answer_with_another_reference_is_the_answer_to_another_call() -> None:
     assert contradiction(pending(), entry(f"A-1~{THEIRS}"), Lessons())
     assert contradiction(pending(), entry(f"A-1~{OURS}"), Lessons()) is None
-    refund = entry(f"A-1~{THEIRS}", type=ChargeType.refund)
+    refund = entry(f"A-1~{THEIRS}", type=ChargeType.REFUND)
     assert contradiction(pending("refundCharge", **REFUND), refund, echoing("refundCharge")) is None
 
 
 def test_what_was_sent_is_learnt_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     lessons = Lessons()
     lessons.learn(pending(), entry(f"A-1~{OURS}"), None)
-    lessons.learn(pending("refundCharge", **REFUND), entry(f"A-1~{THEIRS}", type=ChargeType.refund), None)
+    lessons.learn(pending("refundCharge", **REFUND), entry(f"A-1~{THEIRS}", type=ChargeType.REFUND), None)
     assert lessons.echoed == {"chargeReservation", "refundCharge"}
     assert caplog.text == ""
     assert not is_as_sent(pending(), "A-1")

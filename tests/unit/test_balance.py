@@ -16,7 +16,7 @@ from voucher_async import Charge, ChargeType, wire
 from voucher_async.models import VoucherDetails
 from voucher_async.payments.balance import adds_up
 
-SIGNS = {ChargeType.charge: -1, ChargeType.refund: 1, ChargeType.recharge: 1}
+SIGNS = {ChargeType.CHARGE: -1, ChargeType.REFUND: 1, ChargeType.RECHARGE: 1}
 VOUCHER = wire.decode(VoucherDetails, raw(example("VoucherDetails")))
 
 

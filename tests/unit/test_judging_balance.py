@@ -45,9 +45,9 @@ async def test_a_charge_that_is_shown_smaller_than_its_refund_makes_the_sum_wort
     refund = attrs.evolve(PENDING, operation="refundCharge", charge_id="c", known=("c",), known_whole=True)
     entries = [
         charge("c", amount=Decimal(shown)),
-        charge("r", type=ChargeType.refund, amount=Decimal("0.01")),
+        charge("r", type=ChargeType.REFUND, amount=Decimal("0.01")),
         charge("d", amount=Decimal("0.01") if is_absent else Decimal("1.00"), order_number="B-2"),
-        charge("e", type=ChargeType.recharge, amount=Decimal("5.00") if is_absent else Decimal("1.00")),
+        charge("e", type=ChargeType.RECHARGE, amount=Decimal("5.00") if is_absent else Decimal("1.00")),
     ]
     server = Server(entries, voucher=VOUCHER)
     assert (await server.judge(case(server, pending=refund))).is_absent is is_absent
@@ -59,7 +59,7 @@ async def test_a_list_without_what_was_there_before_is_an_older_one() -> None:
     each = case(server, pending=refund)
     assert (await server.look(each))[0] is Move.WAIT
     assert "copy, or incomplete" in each.reason
-    whole = Server([charge("before", type=ChargeType.refund)])
+    whole = Server([charge("before", type=ChargeType.REFUND)])
     assert (await whole.look(case(whole, pending=refund)))[0] is Move.NOT_DONE
 
 

@@ -197,8 +197,8 @@ async def test_known_are_the_ids_of_what_may_be_taken_for_the_effect(
 ) -> None:
     entries = [
         refund("refund"),
-        charge("charge", type=ChargeType.charge),
-        charge("recharge", type=ChargeType.recharge),
+        charge("charge", type=ChargeType.CHARGE),
+        charge("recharge", type=ChargeType.RECHARGE),
         refund("more", amount=Decimal("5.01")),  # servers may show amounts in other forms
         charge("new", type=ChargeType("transfer")),
     ]

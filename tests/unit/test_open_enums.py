@@ -29,9 +29,9 @@ def refused(cls: type[Any], **fields: Any) -> InvalidInput:
     return caught.value
 
 
-@pytest.mark.parametrize("status", ["active", VoucherStatus.active])
+@pytest.mark.parametrize("status", ["active", VoucherStatus.ACTIVE])
 def test_an_enum_may_be_given_as_its_text(status: str) -> None:
-    assert SetStatusRequest(status=status).status is VoucherStatus.active
+    assert SetStatusRequest(status=status).status is VoucherStatus.ACTIVE
 
 
 @pytest.mark.parametrize("status", ["Active", "", "frozen", VoucherStatus("frozen"), "x" * 500])
@@ -41,10 +41,17 @@ def test_a_request_takes_no_enum_value_it_does_not_know(status: str) -> None:
 
 
 def test_a_member_of_another_enum_is_refused() -> None:
-    assert refused(CreateVoucherRequest, validity_interval=VoucherStatus.active).field == "validity_interval"
+    assert refused(CreateVoucherRequest, validity_interval=VoucherStatus.ACTIVE).field == "validity_interval"
 
 
 ENUMS = [VoucherStatus, VoucherType, ValidityInterval, ChargeType]
+
+
+def test_members_have_names_as_python_has_them_and_the_values_of_the_api() -> None:
+    members = [member for cls in ENUMS for member in cls]
+    assert [member.name for member in members] == [member.value.upper() for member in members]
+    assert [member.value for member in VoucherType] == ["digital", "print"]
+    assert not hasattr(VoucherStatus, "active")
 
 
 @pytest.mark.parametrize("cls", ENUMS)

@@ -189,7 +189,7 @@ def test_an_unknown_enum_value_is_kept(text: str) -> None:
 
 
 def test_a_known_enum_value_is_the_member() -> None:
-    assert wire.decode(Voucher, raw(example("VoucherActive"))).status is VoucherStatus.active
+    assert wire.decode(Voucher, raw(example("VoucherActive"))).status is VoucherStatus.ACTIVE
 
 
 def test_fields_nobody_knows_are_ignored_at_every_level() -> None:

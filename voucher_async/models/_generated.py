@@ -28,32 +28,32 @@ from voucher_async.models._rules import (
 class VoucherStatus(OpenEnum):
     """The status of a voucher, which says whether it can be used."""
 
-    active = "active"
-    inactive = "inactive"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
 
 
 class VoucherType(OpenEnum):
     """The form in which a voucher reaches the customer."""
 
-    digital = "digital"
-    print = "print"
+    DIGITAL = "digital"
+    PRINT = "print"
 
 
 class ValidityInterval(OpenEnum):
     """The unit of a voucher's validity."""
 
-    days = "days"
-    weeks = "weeks"
-    months = "months"
-    years = "years"
+    DAYS = "days"
+    WEEKS = "weeks"
+    MONTHS = "months"
+    YEARS = "years"
 
 
 class ChargeType(OpenEnum):
     """The kind of a movement, which takes money from a voucher, adds it, or gives it back."""
 
-    charge = "charge"
-    recharge = "recharge"
-    refund = "refund"
+    CHARGE = "charge"
+    RECHARGE = "recharge"
+    REFUND = "refund"
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["adds_up"]
 
-_SIGNS: Final = {ChargeType.charge: -1, ChargeType.recharge: 1, ChargeType.refund: 1}
+_SIGNS: Final = {ChargeType.CHARGE: -1, ChargeType.RECHARGE: 1, ChargeType.REFUND: 1}
 
 
 def adds_up(voucher: VoucherDetails, charges: Iterable[Charge]) -> bool:

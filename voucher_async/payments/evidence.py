@@ -91,17 +91,17 @@ RULES: Final[dict[str, Rule]] = {
     # A reservation can be charged once, so asking again is safe as long as it lives, and saves the sale.
     # Should a server charge it twice all the same, counting finds the surplus and a refund takes it back.
     CHARGE_RESERVATION.id: Rule(
-        kind=ChargeType.charge, by_order=True, needs_known=False, repeat_early=True, take_back=True
+        kind=ChargeType.CHARGE, by_order=True, needs_known=False, repeat_early=True, take_back=True
     ),
     # Two equal partial refunds look alike, and the server takes both: only the ids read before the request
     # tell them apart, and it is sent again only when the first one is certainly lost. That a refund carries
     # the order number of its charge is an assumption: one that does not may be ours, or not.
     REFUND_CHARGE.id: Rule(
-        kind=ChargeType.refund, by_order=False, needs_known=True, repeat_early=False, take_back=False
+        kind=ChargeType.REFUND, by_order=False, needs_known=True, repeat_early=False, take_back=False
     ),
     # The same for recharges, whose order number is the call's own.
     RECHARGE_VOUCHER.id: Rule(
-        kind=ChargeType.recharge, by_order=True, needs_known=True, repeat_early=False, take_back=False
+        kind=ChargeType.RECHARGE, by_order=True, needs_known=True, repeat_early=False, take_back=False
     ),
 }
 KINDS: Final = frozenset(rule.kind for rule in RULES.values())

@@ -30,11 +30,11 @@ def refunds_of(charge: Charge, charges: Iterable[Charge]) -> tuple[Charge, ...]:
     alike = [
         each for each in charges if compare(charge.order_number, each.order_number) is not Likeness.OTHER
     ]
-    taken = [each for each in alike if each.type == ChargeType.charge]
+    taken = [each for each in alike if each.type == ChargeType.CHARGE]
     given = tuple(
         each
         for each in alike
-        if each.type == ChargeType.refund and charge.created_at - each.created_at <= _SKEW
+        if each.type == ChargeType.REFUND and charge.created_at - each.created_at <= _SKEW
     )
     if charge.id not in {each.id for each in taken}:
         taken.append(charge)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Charges"]
 
-_NO_REFUND = frozenset({ChargeType.recharge, ChargeType.refund})
+_NO_REFUND = frozenset({ChargeType.RECHARGE, ChargeType.REFUND})
 
 
 class Charges:

@@ -272,13 +272,13 @@ class Vouchers:
 
     async def activate(self, id: str, *, comment: str | None = None, timeout: float | None = None) -> Voucher:
         """Activate a voucher, which sets its `valid_until`; see `set_status`."""
-        return await self.set_status(id, VoucherStatus.active, comment=comment, timeout=timeout)
+        return await self.set_status(id, VoucherStatus.ACTIVE, comment=comment, timeout=timeout)
 
     async def deactivate(
         self, id: str, *, comment: str | None = None, timeout: float | None = None
     ) -> Voucher:
         """Deactivate a voucher, which cannot be charged then; see `set_status`."""
-        return await self.set_status(id, VoucherStatus.inactive, comment=comment, timeout=timeout)
+        return await self.set_status(id, VoucherStatus.INACTIVE, comment=comment, timeout=timeout)
 
     async def delete(self, id: str, *, comment: str, timeout: float | None = None) -> None:
         """Delete an inactive voucher without charges (`deleteVoucher`, scope `manage`).
