@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from voucher_async.errors import VoucherError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from voucher_async.facts import Answer, CallFacts, FieldError
-    from voucher_async.outcomes import PendingOutcome
+from voucher_async.facts import Answer, CallFacts, FieldError
+from voucher_async.outcomes import PendingOutcome
 
 __all__ = [
     "ApiError",

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Self, Unpack, cast
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self, Unpack, cast
+
+import aiohttp
 
 from voucher_async.assembly import Assembly
+from voucher_async.auth import TokenStore
 from voucher_async.cancelling import to_the_end
+from voucher_async.checkout import Checkout, VoucherLock
 from voucher_async.checks import check_wait
-from voucher_async.config import Settings
+from voucher_async.clock import Clock
+from voucher_async.config import Environment, Settings, SettingsOptions, Timeout
+from voucher_async.leftovers import Leftovers
 from voucher_async.masking import Variables, conceal, known
-from voucher_async.options import settings_of
+from voucher_async.models import Charge
+from voucher_async.money import Amount
+from voucher_async.options import ClientOptions, settings_of
+from voucher_async.outcomes import PendingOutcome
+from voucher_async.payments.journal import Journal
 from voucher_async.reconciling import Reconciling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from types import TracebackType
-
-    import aiohttp
-
-    from voucher_async.auth import TokenStore
-    from voucher_async.checkout import Checkout, VoucherLock
-    from voucher_async.clock import Clock
-    from voucher_async.config import Environment, SettingsOptions, Timeout
-    from voucher_async.leftovers import Leftovers
-    from voucher_async.models import Charge
-    from voucher_async.money import Amount
-    from voucher_async.options import ClientOptions
-    from voucher_async.outcomes import PendingOutcome
-    from voucher_async.payments.journal import Journal
-    from voucher_async.resources.charges import Charges
-    from voucher_async.resources.clients import Clients
-    from voucher_async.resources.reservations import Reservations
-    from voucher_async.resources.vouchers import Vouchers
+from voucher_async.resources.charges import Charges
+from voucher_async.resources.clients import Clients
+from voucher_async.resources.reservations import Reservations
+from voucher_async.resources.vouchers import Vouchers
+from voucher_async.signatures import called_without_arguments
 
 __all__ = ["VoucherClient"]
 
@@ -82,12 +78,6 @@ class VoucherClient(Reconciling):
             order together; default: this base URL and client id.
         clock: the source of the time; for tests.
         settings: all settings at once, instead of the arguments from `client_id` to `order_number_format`.
-
-    Attributes:
-        vouchers: create, read, change, recharge vouchers, list their charges.
-        reservations: reserve amounts and charge them, step by step.
-        charges: refund.
-        clients: connect and disconnect.
 
     Raises:
         ConfigurationError: a setting is missing or cannot work, or one is given beside `settings`.
@@ -164,14 +154,15 @@ class VoucherClient(Reconciling):
         self._joining = assembly.joining
         self._recovery = assembly.recovery
         self._lifecycle = assembly.lifecycle
-        self.vouchers: Vouchers = assembly.vouchers
-        self.reservations: Reservations = assembly.reservations
-        self.charges: Charges = assembly.charges
-        self.clients: Clients = assembly.clients
+        self._vouchers = assembly.vouchers
+        self._reservations = assembly.reservations
+        self._charges = assembly.charges
+        self._clients = assembly.clients
         self._leftovers = assembly.leftovers
         self._own_journal = assembly.own_journal
 
     @classmethod
+    @called_without_arguments
     def from_env(
         cls, environ: Mapping[str, str] | Variables | None = None, **overrides: Unpack[ClientOptions]
     ) -> Self:
@@ -182,6 +173,9 @@ class VoucherClient(Reconciling):
         `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE`,
         `VOUCHER_JOURNAL` (a URL) and
         `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
+
+        A framework that fills in parameters, as FastAPI does for `Depends`, sees none here. It would make a
+        client for each request: one for the whole application is faster, and its journal in memory lasts.
 
         Args:
             environ: the variables; default: the process's.
@@ -211,6 +205,26 @@ class VoucherClient(Reconciling):
 
     def __repr__(self) -> str:
         return f"<VoucherClient {self._settings.client_id} at {self._settings.base_url}>"
+
+    @property
+    def vouchers(self) -> Vouchers:
+        """The operations of vouchers: create, read, change, recharge them, list their charges."""
+        return self._vouchers
+
+    @property
+    def reservations(self) -> Reservations:
+        """The operations of reservations: reserve amounts and charge them, step by step."""
+        return self._reservations
+
+    @property
+    def charges(self) -> Charges:
+        """The operations of charges: refund."""
+        return self._charges
+
+    @property
+    def clients(self) -> Clients:
+        """The operations of clients: connect and disconnect."""
+        return self._clients
 
     @property
     def settings(self) -> Settings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
 
 import attrs
 
@@ -22,10 +23,8 @@ from voucher_async.checks import (
 )
 from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, conceals
+from voucher_async.signatures import called_without_arguments
 from voucher_async.variables import ADDRESSES, read_variables
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = ["Environment", "Settings", "SettingsOptions", "Timeout"]
 
@@ -206,6 +205,7 @@ class Settings:
         return cls(base_url=base_url, token_url=token_url, **given)
 
     @classmethod
+    @called_without_arguments
     def from_env(
         cls, environ: Mapping[str, str] | Variables | None = None, **overrides: Unpack[SettingsOptions]
     ) -> Settings:

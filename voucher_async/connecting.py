@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from voucher_async import assembly
-from voucher_async.config import Settings
+from voucher_async.config import Environment, Settings, Timeout
 from voucher_async.masking import conceal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from voucher_async.config import Environment, Timeout
-    from voucher_async.models import ConnectedClient
-    from voucher_async.transport.session import ClientSession
+from voucher_async.models import ConnectedClient
+from voucher_async.transport.session import ClientSession
 
 __all__ = ["connect"]
 

@@ -39,15 +39,12 @@ Messages, attributes and reprs hold no secret: a server's text is masked before 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from voucher_async.facts import CallFacts, FieldError
 from voucher_async.fates import Fate, Proof
 from voucher_async.masking import MASK, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 __all__ = [
     "CallFacts",

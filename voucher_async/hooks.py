@@ -12,16 +12,13 @@ import asyncio
 import functools
 import inspect
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from voucher_async.cancelling import quietly
 from voucher_async.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from voucher_async.events import AttemptEnded, AttemptStarted, Repeating, Settled, TokenRefresh
-    from voucher_async.outcomes import PendingOutcome
+from voucher_async.events import AttemptEnded, AttemptStarted, Repeating, Settled, TokenRefresh
+from voucher_async.outcomes import PendingOutcome
 
 __all__ = ["Hook", "Hooks"]
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from voucher_async.auth import TokenStore
+from voucher_async.checkout import VoucherLock
+from voucher_async.clock import Clock
 from voucher_async.config import Settings, SettingsOptions, given_options
 from voucher_async.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from voucher_async.auth import TokenStore
-    from voucher_async.checkout import VoucherLock
-    from voucher_async.clock import Clock
-    from voucher_async.payments.journal import Journal
-    from voucher_async.transport.session import ClientSession
+from voucher_async.payments.journal import Journal
+from voucher_async.transport.session import ClientSession
 
 __all__ = ["ClientOptions", "settings_of"]
 

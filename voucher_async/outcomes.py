@@ -5,21 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import Any, Final, Self, cast
 
 import attrs
 
-from voucher_async.errors import ConfigurationError, Fate, InvalidInput, Proof, VoucherError
+from voucher_async.errors import CallFacts, ConfigurationError, Fate, InvalidInput, Proof, VoucherError
 from voucher_async.models import Charge
 from voucher_async.money import format_amount
 from voucher_async.references import format_of, is_reference, new_id
 from voucher_async.wire import WireError, decode, encode, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from voucher_async.errors import CallFacts
 
 __all__ = [
     "ChargeRefunded",

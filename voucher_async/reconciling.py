@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 from voucher_async.errors import InvalidInput
+from voucher_async.models import Charge
+from voucher_async.outcomes import PendingOutcome, Settlement
+from voucher_async.payments.call import CallRecord
+from voucher_async.payments.joining import Joining
 from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.recovery import Recovered, Recovery
 from voucher_async.payments.resolving import Verdict, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from voucher_async.models import Charge
-    from voucher_async.outcomes import PendingOutcome, Settlement
-    from voucher_async.payments.call import CallRecord
-    from voucher_async.payments.joining import Joining
-    from voucher_async.payments.recovery import Recovered, Recovery
-    from voucher_async.payments.supervisor import Supervisor
-    from voucher_async.transport.sender import Transport
+from voucher_async.payments.supervisor import Supervisor
+from voucher_async.transport.sender import Transport
 
 __all__ = ["Reconciling"]
 

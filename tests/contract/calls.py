@@ -25,10 +25,14 @@ SHORTHANDS: Final = frozenset({"vouchers.activate", "vouchers.deactivate"})
 class Api(Protocol):
     """A `VoucherClient`, or its resources around another sender."""
 
-    vouchers: Vouchers
-    reservations: Reservations
-    charges: Charges
-    clients: Clients
+    @property
+    def vouchers(self) -> Vouchers: ...
+    @property
+    def reservations(self) -> Reservations: ...
+    @property
+    def charges(self) -> Charges: ...
+    @property
+    def clients(self) -> Clients: ...
 
 
 Call = Callable[[Api], Awaitable[Any]]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
 
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.held import HeldReservation
+from voucher_async.checkout.kit import CheckoutKit
 from voucher_async.checkout.partial import reserve_partially
 from voucher_async.checkout.recorded import CheckoutRecord
 from voucher_async.checkout.renewal import keep_alive
@@ -14,25 +18,15 @@ from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
 from voucher_async.errors import ConfigurationError, VoucherError
 from voucher_async.masking import conceal, known
-from voucher_async.models import CreateReservationRequest
-from voucher_async.money import CENT, to_amount, total
+from voucher_async.models import Charge, CreateReservationRequest, Reservation
+from voucher_async.money import CENT, Amount, to_amount, total
 from voucher_async.operations import CHARGE_RESERVATION
-from voucher_async.outcomes import HeldState, OutcomeUnknown, PendingOutcome
+from voucher_async.outcomes import HeldOutcome, HeldState, OutcomeUnknown, PendingOutcome
+from voucher_async.payments.call import Planned
 from voucher_async.payments.codes import digest_of_code
 from voucher_async.payments.kinds import charge_pending
 from voucher_async.payments.money_call import CallContext
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from decimal import Decimal
-    from types import TracebackType
-
-    from voucher_async.checkout.kit import CheckoutKit
-    from voucher_async.models import Charge, Reservation
-    from voucher_async.money import Amount
-    from voucher_async.outcomes import HeldOutcome
-    from voucher_async.payments.call import Planned
-    from voucher_async.sansio import Request
+from voucher_async.sansio import Request
 
 __all__ = ["Checkout"]
 

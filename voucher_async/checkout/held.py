@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from decimal import Decimal
 
+from voucher_async.models import Reservation
 from voucher_async.money import difference
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from decimal import Decimal
-
-    from voucher_async.models import Reservation
-    from voucher_async.payments.call import Planned
-    from voucher_async.payments.reservations import Entry, ReservationTracker
-    from voucher_async.sansio import Request
+from voucher_async.payments.call import Planned
+from voucher_async.payments.reservations import Entry, ReservationTracker
+from voucher_async.sansio import Request
 
 __all__ = ["ChargedReservation", "HeldReservation"]
 

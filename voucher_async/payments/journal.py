@@ -11,15 +11,13 @@ takes its records over. A buried owner starts nothing more. The journal's own cl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import datetime as dt
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 import attrs
 
 from voucher_async.payments.call import CallRecord
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import AsyncIterator, Sequence
 
 __all__ = ["Claim", "Journal", "Line"]
 

@@ -12,10 +12,12 @@ is. Only then may they be taken over: in a copy of the journal nothing can be fe
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
 
 import attrs
 
@@ -28,10 +30,6 @@ from voucher_async.payments.erasing import digest_of, erased, restored
 from voucher_async.payments.indexes import Indexes
 from voucher_async.payments.journal import Claim
 from voucher_async.payments.leases import Leases
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import AsyncIterator, Iterable, Sequence
 
 __all__ = ["MemoryJournal"]
 

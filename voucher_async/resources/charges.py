@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
-from voucher_async.money import CENT, to_amount
-from voucher_async.payments.joining import Ask
+from voucher_async.money import CENT, Amount, to_amount
+from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import parameters_of, refund_call
+from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.refunds import perform_in_turn, refund
-
-if TYPE_CHECKING:
-    from voucher_async.money import Amount
-    from voucher_async.payments.joining import Joining
-    from voucher_async.payments.money_call import CallContext
-    from voucher_async.payments.sender import Sender
-    from voucher_async.payments.settle import Settler
+from voucher_async.payments.sender import Sender
+from voucher_async.payments.settle import Settler
 
 __all__ = ["Charges"]
 

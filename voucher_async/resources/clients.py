@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from voucher_async.errors import Fate, VoucherError
 from voucher_async.masking import conceal
 from voucher_async.models import ConnectedClient, ConnectRequest
 from voucher_async.operations import CONNECT_CLIENT, DISCONNECT_CLIENT
 from voucher_async.outcomes import PendingOutcome
-from voucher_async.payments.sender import open_outcome
+from voucher_async.payments.sender import Sender, open_outcome
 from voucher_async.sansio import build
-
-if TYPE_CHECKING:
-    from voucher_async.payments.sender import Sender
 
 __all__ = ["Clients"]
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 from voucher_async.api_errors import BadAnswer
 from voucher_async.errors import InvalidInput, InvalidInputType
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
-    from voucher_async.models import PageMeta
+from voucher_async.models import PageMeta
 
 __all__ = ["ORDER_FILTER", "Listing", "Page", "list_query"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable
+from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING
 
 from voucher_async.clock import Deadline
 from voucher_async.errors import VoucherError
@@ -15,6 +16,7 @@ from voucher_async.models import (
     CreateReservationRequest,
     Reservation,
 )
+from voucher_async.money import Amount
 from voucher_async.operations import CREATE_RESERVATION
 from voucher_async.outcomes import Settlement
 from voucher_async.payments.by_record import by_record
@@ -22,19 +24,13 @@ from voucher_async.payments.call import CallState
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import charge_call, charge_pending, id_of, parameters_of
+from voucher_async.payments.money_call import CallContext
+from voucher_async.payments.numbering import Numbering
+from voucher_async.payments.recording import Recorder
+from voucher_async.payments.reservations import Entry, ReservationTracker
+from voucher_async.payments.sender import Sender
+from voucher_async.payments.settle import Settler
 from voucher_async.sansio import Request, build
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-    from decimal import Decimal
-
-    from voucher_async.money import Amount
-    from voucher_async.payments.money_call import CallContext
-    from voucher_async.payments.numbering import Numbering
-    from voucher_async.payments.recording import Recorder
-    from voucher_async.payments.reservations import Entry, ReservationTracker
-    from voucher_async.payments.sender import Sender
-    from voucher_async.payments.settle import Settler
 
 __all__ = ["Reservations"]
 

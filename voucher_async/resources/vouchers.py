@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
 
 from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, known
@@ -23,6 +23,7 @@ from voucher_async.models import (
     VoucherStatus,
     VoucherType,
 )
+from voucher_async.money import Amount
 from voucher_async.operations import (
     DELETE_VOUCHER,
     GET_CHARGE,
@@ -32,20 +33,15 @@ from voucher_async.operations import (
     SET_VOUCHER_STATUS,
     UPDATE_VOUCHER,
 )
+from voucher_async.payments.joining import Joining
 from voucher_async.payments.keys import check_key, voucher_id_of
+from voucher_async.payments.sender import Sender
+from voucher_async.payments.settle import Settler
 from voucher_async.resources.charge_lists import charge_listing
 from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.resources.recharging import recharge
 from voucher_async.sansio import build, check_id
-
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from voucher_async.money import Amount
-    from voucher_async.payments.joining import Joining
-    from voucher_async.payments.sender import Sender
-    from voucher_async.payments.settle import Settler
 
 __all__ = ["Vouchers"]
 

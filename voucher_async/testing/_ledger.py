@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from voucher_async.testing._records import ZERO, Movement, add, subtract
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Iterator
-
-    from voucher_async.testing._records import ChargeRecord, VoucherRecord
-    from voucher_async.testing._state import State
+from voucher_async.testing._records import ZERO, ChargeRecord, Movement, VoucherRecord, add, subtract
+from voucher_async.testing._state import State
 
 __all__ = ["Ledger", "deleted", "issued", "moved"]
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from voucher_async.testing._routes import Route
-    from voucher_async.testing._state import State
+from voucher_async.testing._routes import Route
+from voucher_async.testing._state import State
 
 __all__ = ["RequestEntry", "RequestLog", "safe_path"]
 

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, Literal, Self, TypedDict
+from collections.abc import Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Literal, Self, TypedDict
 
 from voucher_async.clock import Clock, SteadyClock
 from voucher_async.testing._clients import connected, new_client, new_pin
 from voucher_async.testing._engine import Engine
 from voucher_async.testing._ledger import Ledger
-from voucher_async.testing._records import ALL_SCOPES, VoucherRecord
+from voucher_async.testing._log import RequestLog
+from voucher_async.testing._records import (
+    ALL_SCOPES,
+    ChargeRecord,
+    ClientRecord,
+    ReservationRecord,
+    VoucherRecord,
+)
 from voucher_async.testing._refusals import Refusal
 from voucher_async.testing._routes import ROUTES
-from voucher_async.testing._state import Options, Revoked, commit
+from voucher_async.testing._state import Change, Options, Outcome, Revoked, commit
 from voucher_async.testing._vouchers import create_voucher, set_voucher_status
 from voucher_async.testing._way import Way
 from voucher_async.testing.faults import Faults
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from decimal import Decimal
-    from types import TracebackType
-
-    from voucher_async.testing._log import RequestLog
-    from voucher_async.testing._records import ChargeRecord, ClientRecord, ReservationRecord
-    from voucher_async.testing._state import Change, Outcome
-    from voucher_async.testing.habits import Habits
+from voucher_async.testing.habits import Habits
 
 __all__ = ["EmulatorSettings", "VoucherEmulator"]
 

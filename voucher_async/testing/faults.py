@@ -14,17 +14,14 @@ import asyncio
 import collections
 import datetime as dt
 import random
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, TypeAlias
 
 import attrs
 
+from voucher_async.testing._engine import Engine
 from voucher_async.testing._names import OPERATIONS
 from voucher_async.testing._validating import LONGEST, check_range, within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-
-    from voucher_async.testing._engine import Engine
 
 __all__ = [
     "KINDS",

@@ -12,9 +12,11 @@ whatever answers say.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import attrs
 
@@ -23,10 +25,6 @@ from voucher_async.testing._names import MONEY
 from voucher_async.testing._shown import Contradiction, Filters, Pages
 from voucher_async.testing._stored import Clocks, Kind, OrderNumbers, Resolution
 from voucher_async.testing._validating import among, optional
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping
 
 __all__ = [
     "KINDS",
