@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from voucher_async.errors import VoucherError
 from voucher_async.facts import Answer, CallFacts, FieldError
@@ -19,6 +20,10 @@ __all__ = [
     "ServerError",
     "ValidationFailed",
 ]
+
+# of the complaints about fields so many, and so many characters of them, stand in the text of an error
+_SHOWN: Final = 5
+_LONGEST: Final = 500
 
 
 class ApiError(VoucherError):
@@ -57,13 +62,41 @@ class ApiError(VoucherError):
         excerpt: str = "",
         facts: CallFacts | None = None,
     ) -> None:
-        super().__init__(summary, facts=facts)
+        super().__init__(_told(summary, field_errors), facts=facts)
         self.status = status
         self.code = code
         self.message = message
         self.field_errors: tuple[FieldError, ...] = tuple(field_errors)
         self.retry_after = retry_after
         self.excerpt = excerpt
+
+    def has(self, property: str, rule: str | None = None) -> bool:
+        """True when the server complains about a field: `error.has("custom_id", "unique")`.
+
+        Args:
+            property: the field's name, as the server or its code has it (a voucher's `id` is `custom_id`).
+            rule: the rule that has to be broken, with or without its parameter (`max`, `max:255`); None: any.
+        """
+        return any(each.is_about(property, rule) for each in self.field_errors)
+
+    def field(self, property: str) -> FieldError | None:
+        """The first complaint about a field; None when there is none.
+
+        Args:
+            property: the field's name, as for `has`.
+        """
+        return next((each for each in self.field_errors if each.is_about(property)), None)
+
+
+def _told(summary: str, field_errors: Sequence[FieldError]) -> str:
+    """The summary with the first complaints about fields."""
+    if not field_errors:
+        return summary
+    complaints = "; ".join(map(str, field_errors[:_SHOWN]))
+    if len(complaints) > _LONGEST:
+        complaints = f"{complaints[:_LONGEST]}..."
+    left_out = len(field_errors) - _SHOWN
+    return f"{summary} ({complaints}{f'; and {left_out} more' if left_out > 0 else ''})"
 
 
 class AuthenticationError(ApiError):

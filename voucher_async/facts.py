@@ -58,6 +58,33 @@ class FieldError:
     rule: str | None = None
     message: str | None = None
 
+    def __str__(self) -> str:
+        names = self.property or self.code
+        words = self.message or self.rule
+        return f"{names}: {words}" if names and words else str(names or words or "no words")
+
+    def is_about(self, property: str, rule: str | None = None) -> bool:
+        """True when it complains about a property, by the name that the server or its code has for it.
+
+        Args:
+            property: the field's name in small or capital letters, such as `custom_id`.
+            rule: the rule that has to be broken, such as `unique`, `max` or `max:255`; None for any.
+        """
+        place, _, parameter = (self.code or "").partition(":")
+        *_, named, broken = ("", *place.split("."))
+        whole = f"{broken}:{parameter}"
+        return _is_one_of(property, self.property, named) and (
+            rule is None or _is_one_of(rule, self.rule, _name_of(self.rule), broken, whole)
+        )
+
+
+def _name_of(rule: str | None) -> str | None:
+    return rule.partition(":")[0] if rule else None
+
+
+def _is_one_of(wanted: str, *names: str | None) -> bool:
+    return wanted.casefold() in [name.casefold() for name in names if name]
+
 
 @attrs.define(eq=False)
 class Answer(Generic[T]):

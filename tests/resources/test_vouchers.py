@@ -108,6 +108,11 @@ async def test_create_names_the_fields_the_server_complains_about(
         ("code", "unique"),
     }
     assert all(field.message for field in error.field_errors)
+    assert error.has("custom_id", "unique")
+    assert not error.has("custom_id", "max")
+    field = error.field("currency")
+    assert field is not None
+    assert str(field.message) in str(error)
     assert error.facts is not None
     assert (error.facts.operation, error.facts.attempts, error.facts.in_doubt) == ("createVoucher", 1, 0)
     assert len(emulator.vouchers()) == 1

@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.samples import example, raw
 from voucher_async import Charge, api_errors, errors, outcomes, wire
-from voucher_async.api_errors import ApiError, MissingScope
+from voucher_async.api_errors import ApiError, MissingScope, ValidationFailed
 from voucher_async.errors import (
     CallFacts,
     CallTimeout,
@@ -159,6 +159,7 @@ def test_the_text_of_every_error_begins_with_its_message(cls: type[VoucherError]
     error = make(cls)
     ending = f" [{FACTS}]" if error.facts else ""
     assert str(error) == f"{error.args[0]}{ending}"
+    assert str(error).startswith("amount: " if isinstance(error, InvalidInput) else "wrong")
 
 
 def test_the_facts_of_a_call_read_as_a_sentence() -> None:
@@ -190,6 +191,71 @@ def test_the_value_of_a_secret_field_is_masked() -> None:
 @pytest.mark.parametrize("value", [10**5000, [10**5000], -(10**5000)], ids=lambda _: "huge")
 def test_a_number_too_long_to_be_written_out_is_shown_by_its_type(value: object) -> None:
     assert InvalidInput("page", "at most 5", value).value == f"<{type(value).__name__}>"
+
+
+FULL = FieldError(code="V.CREATE.SKU.MAX:255", property="sku", rule="max:255", message="Too long.")
+BY_CODE = FieldError(code="VOUCHER.CREATE.CUSTOM_ID.UNIQUE")
+
+
+def refusal(*field_errors: FieldError) -> ValidationFailed:
+    return ValidationFailed("HTTP 422: A.B: no", status=422, field_errors=field_errors)
+
+
+@pytest.mark.parametrize(
+    ("property", "rule", "is_so"),
+    [
+        ("custom_id", "unique", True),
+        ("CUSTOM_ID", "UNIQUE", True),
+        ("custom_id", None, True),
+        ("custom_id", "max", False),
+        ("custom_id", "unique:1", False),
+        ("id", "unique", False),
+        ("create", "custom_id", False),
+        ("sku", "max", True),
+        ("sku", "max:255", True),
+        ("sku", "max:30", False),
+        ("sku", "unique", False),
+        ("", "unique", False),
+        ("", "", False),
+    ],
+)
+def test_a_refusal_is_asked_for_the_rule_that_a_field_breaks(
+    property: str, rule: str | None, *, is_so: bool
+) -> None:
+    for error in (refusal(FULL, BY_CODE), pickle.loads(pickle.dumps(refusal(FULL, BY_CODE)))):
+        assert error.has(property, rule) is is_so
+
+
+@pytest.mark.parametrize(
+    "told", [FULL, FieldError(code=FULL.code), FieldError(property="sku", rule="max:255")], ids=str
+)
+def test_a_rule_is_known_by_its_code_or_by_its_name(told: FieldError) -> None:
+    error = refusal(told)
+    assert error.has("sku", "max")
+    assert error.has("sku", "max:255")
+    assert not error.has("sku", "max:2555")
+
+
+@pytest.mark.parametrize("code", [None, "", "UNIQUE", ":", "...:", "A"])
+def test_a_complaint_without_words_is_about_no_field(code: str | None) -> None:
+    assert not refusal(FieldError(code=code)).has("sku")
+    assert refusal(FieldError(code=code)).field("") is None
+
+
+def test_the_complaint_about_a_field_is_found_by_its_name() -> None:
+    error = refusal(FULL, BY_CODE)
+    assert (error.field("sku"), error.field("custom_id"), error.field("pin")) == (FULL, BY_CODE, None)
+    assert refusal().field("sku") is None
+
+
+def test_the_text_of_a_refusal_names_the_fields_that_are_wrong() -> None:
+    assert str(refusal(FULL, BY_CODE)) == (
+        "HTTP 422: A.B: no (sku: Too long.; VOUCHER.CREATE.CUSTOM_ID.UNIQUE)"
+    )
+    assert str(refusal(FieldError(property="pin", rule="required"))) == "HTTP 422: A.B: no (pin: required)"
+    assert str(refusal(FieldError(message="No."))) == "HTTP 422: A.B: no (No.)"
+    assert str(refusal(*[BY_CODE] * 7)).endswith("UNIQUE; and 2 more)")
+    assert len(str(refusal(FieldError(property="sku", message="x" * 10_000)))) < 600
 
 
 def test_collections_are_kept_as_tuples() -> None:
