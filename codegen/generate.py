@@ -27,7 +27,18 @@ OUTPUT = ROOT / "voucher_async" / "models" / "_generated.py"
 TEMPLATES = ROOT / "codegen" / "templates"
 RULES = "voucher_async.models._rules"
 HELPERS = (
-    *("OMITTED", "UNSET", "Amount", "OpenEnum", "Unset", "at_least", "boolean", "choice", "clearable"),
+    *(
+        "OMITTED",
+        "UNSET",
+        "Amount",
+        "OpenEnum",
+        "Unset",
+        "Value",
+        "at_least",
+        "boolean",
+        "choice",
+        "clearable",
+    ),
     *("conceals", "datetime", "exactly_one_of", "integer", "moment", "money", "only_with", "optional"),
     "text",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Self, cast
 
@@ -15,6 +15,7 @@ from voucher_async.errors import CallFacts, ConfigurationError, Fate, InvalidInp
 from voucher_async.models import Charge
 from voucher_async.money import format_amount
 from voucher_async.references import format_of, is_reference, new_id
+from voucher_async.values import Value, Written
 from voucher_async.wire import WireError, decode, encode, parse
 
 __all__ = [
@@ -37,7 +38,7 @@ _REQUIRED: Final = frozenset({"id", "operation", "sends"})
 
 
 @attrs.frozen(kw_only=True)
-class PendingOutcome:
+class PendingOutcome(Value):
     """A call that may or may not have been carried out, with the facts needed to find out.
 
     It holds no secret: ids, the order number and the amount, never a voucher code, a pin or a token. Store it
@@ -142,6 +143,28 @@ class PendingOutcome:
             raise InvalidInput(f"pending.{name}", error.reason, _kind(said.get(name))) from None
         return pending
 
+    @classmethod
+    def _written(cls, value: Any) -> dict[str, Any]:
+        written: dict[str, Any] = json.loads(value.to_json())
+        return written
+
+    @classmethod
+    def _read(cls, content: Mapping[str, Any]) -> Self:
+        try:
+            text = json.dumps(dict(content), default=_plain)
+        except (TypeError, ValueError, AttributeError, RecursionError):
+            raise InvalidInput("pending", "must hold what can be written as JSON", "<dict>") from None
+        return cls.from_json(text)
+
+    @classmethod
+    def _json_schema(cls) -> dict[str, Any]:
+        schema = super()._json_schema()
+        schema["properties"] |= {
+            "version": {"type": "integer"},
+            "own_order_number": {"type": ["string", "null"]},
+        }
+        return {**schema, "required": sorted({*schema["required"], *_REQUIRED, "version"})}
+
     def check_place(self, base_url: str, client_id: str) -> None:
         """Refuse an outcome of another environment or client, which this client cannot settle.
 
@@ -205,7 +228,7 @@ class SettlementState(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Settlement:
+class Settlement(Value):
     """The end of an open outcome.
 
     Attributes:
@@ -225,6 +248,16 @@ class Settlement:
     refunds: tuple[Charge, ...] = ()
     proof: Proof | None = None
 
+    @classmethod
+    def _written(cls, value: Any) -> dict[str, Any]:
+        return {**super()._written(value), "pending": value.pending.to_dict()}
+
+    @classmethod
+    def _read(cls, content: Mapping[str, Any]) -> Self:
+        pending = PendingOutcome.from_dict(content.get("pending", {}))
+        settlement = super()._read({**content, "pending": {"operation": pending.operation}})
+        return attrs.evolve(settlement, pending=pending)
+
 
 class HeldState(enum.StrEnum):
     """The state in which a checkout left one of its vouchers."""
@@ -236,8 +269,8 @@ class HeldState(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class HeldOutcome:
-    """The outcome for one voucher of a checkout that failed.
+class HeldOutcome(Written):
+    """The outcome for one voucher of a checkout that failed. As JSON it has the text of its error.
 
     Attributes:
         voucher_id: the voucher.
@@ -254,6 +287,14 @@ class HeldOutcome:
     charge: Charge | None = None
     refund: Charge | None = None
     error: Exception | None = None
+
+    @classmethod
+    def _written(cls, value: Any) -> dict[str, Any]:
+        error = value.error
+        words = type(error).__name__ if error is not None else None
+        if isinstance(error, VoucherError):
+            words = f"{words}: {error}"  # of another error nobody knows whether it holds a secret
+        return {**super()._written(attrs.evolve(value, error=None)), "error": words}
 
 
 class ChargeRefunded(VoucherError):

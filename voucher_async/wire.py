@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias,
 import attrs
 import msgspec
 
+from voucher_async.enums import OpenEnum, Unset
 from voucher_async.masking import Secret
-from voucher_async.models import OpenEnum, Unset
 from voucher_async.money import format_amount
 from voucher_async.realtime import Real
 
@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 
     from cattrs import Converter
 
-__all__ = ["WireError", "decode", "encode", "parse", "to_utf8"]
+__all__ = [
+    "WireError",
+    "decode",
+    "encode",
+    "fields_of",
+    "json_name",
+    "of_builtins",
+    "parse",
+    "to_builtins",
+    "to_utf8",
+]
 
 T = TypeVar("T")
 _Step: TypeAlias = "Callable[[bytes], Any]"
@@ -110,6 +120,31 @@ def encode(model: object) -> bytes:
     """Write a model as JSON; what was not given is left out."""
     cls: Any = type(model)
     return msgspec.json.encode(_writer(cls)(model), enc_hook=_plain)
+
+
+def to_builtins(model: object, cls: Any) -> dict[str, Any]:
+    """A model as a dict of what JSON has: texts, numbers, lists and dicts.
+
+    Args:
+        model: the model.
+        cls: its class, or a base of it: of a derived class only the fields of that base are written.
+    """
+    written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(_writer(cls)(model), enc_hook=_plain))
+    return written
+
+
+def of_builtins(content: object, cls: type[T]) -> T:
+    """Read a model from what `to_builtins` has made of it, amounts and moments in Python's types included.
+
+    Raises:
+        WireError: it is not that of such a model.
+        InvalidInput: it is that of a request which breaks a rule.
+    """
+    try:
+        body = encode(content)
+    except (TypeError, OverflowError, UnicodeError, RecursionError):
+        raise WireError("", "holds what cannot be written as JSON") from None
+    return decode(cls, body)
 
 
 def _plain(value: object) -> str:
@@ -220,10 +255,10 @@ def _twin(hint: Any) -> Any:
 @cache
 def _twin_of_model(cls: type[Any]) -> Any:
     fields: list[Any] = []
-    for field in _fields(cls):
+    for field in fields_of(cls):
         twin = _twin(field.type)
         if twin is not None:
-            name = _json_name(field)
+            name = json_name(field)
             fields.append((name, twin) if field.default is attrs.NOTHING else (name, twin | None, None))
     return msgspec.defstruct(cls.__name__, fields, kw_only=True) if fields else None
 
@@ -258,7 +293,7 @@ def _any_of(parts: list[Any]) -> Any:
 
 @cache
 def _native_of_model(cls: type[Any]) -> Any:
-    fields = _fields(cls)
+    fields = fields_of(cls)
     if all(_is_plain(field) for field in fields):
         return cls
     properties: dict[str, Any] = {}
@@ -266,13 +301,13 @@ def _native_of_model(cls: type[Any]) -> Any:
         native = _native(field.type)
         if _null_is_default(field):
             native |= None
-        properties[_json_name(field)] = native if field.default is attrs.NOTHING else NotRequired[native]
+        properties[json_name(field)] = native if field.default is attrs.NOTHING else NotRequired[native]
     return typing.TypedDict(cls.__name__, properties)  # type: ignore[operator]  # made at run time
 
 
 def _is_plain(field: attrs.Attribute[Any]) -> bool:
     """True when msgspec, which neither renames nor runs what a class runs when it is made, gets it right."""
-    if field.name != _json_name(field) or _null_is_default(field):
+    if field.name != json_name(field) or _null_is_default(field):
         return False
     untyped: Any = field  # the type of a converter does not matter here
     return untyped.converter is None and untyped.validator is None and _native(field.type) == field.type
@@ -284,12 +319,14 @@ def _null_is_default(field: attrs.Attribute[Any]) -> bool:
     return field.default is not attrs.NOTHING and not may_be_none and not _holds_dict(field.type)
 
 
-def _fields(cls: type[Any]) -> tuple[attrs.Attribute[Any], ...]:
+def fields_of(cls: type[Any]) -> tuple[attrs.Attribute[Any], ...]:
+    """The fields of a model, with their types resolved."""
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(cls))
     return fields
 
 
-def _json_name(field: attrs.Attribute[Any]) -> str:
+def json_name(field: attrs.Attribute[Any]) -> str:
+    """The name of a field in JSON."""
     return str(field.metadata.get("name", field.name))
 
 
@@ -307,11 +344,11 @@ def _converter() -> Converter:
         return gen.make_dict_unstructure_fn(cls, converter, **overrides(cls))
 
     def overrides(cls: type[Any]) -> dict[str, Any]:
-        return {field.name: override(field) for field in _fields(cls)}
+        return {field.name: override(field) for field in fields_of(cls)}
 
     def override(field: attrs.Attribute[Any]) -> Any:
         return gen.override(
-            rename=_json_name(field),
+            rename=json_name(field),
             omit_if_default=field.metadata.get("omit_default", False),
             struct_hook=None if _holds_dict(field.type) else _default_if_null(field),
         )

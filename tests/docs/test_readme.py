@@ -80,7 +80,8 @@ async def test_fastapi_takes_ten_lines_at_most_and_pays(run: Runner, emulator: V
     async with served(app) as shop:
         answer = await shop.post("/orders/A-9/voucher", json={"code": voucher.code, "amount": "10.00"})
     assert answer.status_code == 200, answer.text
-    assert [charge.id for charge in emulator.charges("A-9")] == [answer.json()]
+    assert [charge.id for charge in emulator.charges("A-9")] == [answer.json()["id"]]
+    assert answer.json()["amount"] == "10.00"
 
 
 async def test_the_hook_of_the_readme_is_told(run: Runner, capsys: pytest.CaptureFixture[str]) -> None:

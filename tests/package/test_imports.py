@@ -12,7 +12,7 @@ import pytest
 import voucher_async
 
 OPTIONAL = {
-    *("fastapi", "starlette", "uvicorn", "httpx", "redis", "opentelemetry", "pydantic"),
+    *("fastapi", "starlette", "uvicorn", "httpx", "redis", "opentelemetry", "pydantic", "pydantic_core"),
     *("sqlalchemy", "asyncpg", "sqlite3"),
     *("pytest", "pytest_asyncio", "hypothesis", "aioresponses", "yaml", "ruff", "codegen"),
 }

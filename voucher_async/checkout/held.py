@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any, Final
 
 from voucher_async.models import Reservation
-from voucher_async.money import difference
+from voucher_async.money import difference, format_amount
 from voucher_async.payments.call import Planned
 from voucher_async.payments.reservations import Entry, ReservationTracker
 from voucher_async.sansio import Request
+from voucher_async.values import Written
 
 __all__ = ["ChargedReservation", "HeldReservation"]
 
+_AMOUNTS: Final = ("asked", "amount", "missing")
+_STATES: Final = ("voucher_id", "remaining", "superseded", "charged")
 
-class HeldReservation:
+
+class HeldReservation(Written):
     """An amount of one voucher, held for a checkout. Made by `Checkout.reserve`.
+
+    `to_dict` and `to_json` show it as it is at that moment; the voucher's code is not among it.
 
     Args:
         made: the reservation, and its entry in the tracker.
@@ -90,6 +97,12 @@ class HeldReservation:
     def charged(self) -> bool:
         """True when it was charged."""
         return self._tracker.is_charged(self._entry)
+
+    @classmethod
+    def _written(cls, value: Any) -> dict[str, Any]:
+        amounts = {name: format_amount(getattr(value, name)) for name in _AMOUNTS}
+        states = {name: getattr(value, name) for name in _STATES}
+        return {**amounts, **states, "reservation": value.reservation.to_dict()}
 
     def renewed(self, made: tuple[Reservation, Entry]) -> None:
         """Go on with a newer reservation of the same voucher."""

@@ -10,6 +10,7 @@ from voucher_async.models._rules import (
     Amount,
     OpenEnum,
     Unset,
+    Value,
     at_least,
     boolean,
     choice,
@@ -57,7 +58,7 @@ class ChargeType(OpenEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Voucher:
+class Voucher(Value):
     """A voucher, without its secrets.
 
     Attributes:
@@ -126,7 +127,7 @@ class CompleteVoucher(Voucher):
 
 
 @attrs.frozen(kw_only=True)
-class Reservation:
+class Reservation(Value):
     """An amount of a voucher that is held for 30 minutes.
 
     Attributes:
@@ -153,7 +154,7 @@ class Reservation:
 
 
 @attrs.frozen(kw_only=True)
-class Charge:
+class Charge(Value):
     """A movement of money on a voucher. It names no currency, and a refund names no charge.
 
     Attributes:
@@ -178,7 +179,7 @@ class Charge:
 
 
 @attrs.frozen(kw_only=True)
-class ConnectedClient:
+class ConnectedClient(Value):
     """A client with the credentials it has just been given.
 
     Attributes:
@@ -205,7 +206,7 @@ class ConnectedClient:
 
 
 @attrs.frozen(kw_only=True)
-class PageLinks:
+class PageLinks(Value):
     """The addresses of other pages. They may name another host, so they are not followed.
 
     Attributes:
@@ -222,7 +223,7 @@ class PageLinks:
 
 
 @attrs.frozen(kw_only=True)
-class PageMeta:
+class PageMeta(Value):
     """The position of a page in its list.
 
     Attributes:
@@ -245,7 +246,7 @@ class PageMeta:
 
 
 @attrs.frozen(kw_only=True)
-class VoucherPage:
+class VoucherPage(Value):
     """A page of a list of vouchers.
 
     Attributes:
@@ -260,7 +261,7 @@ class VoucherPage:
 
 
 @attrs.frozen(kw_only=True)
-class ChargePage:
+class ChargePage(Value):
     """A page of a list of charges.
 
     Attributes:
@@ -275,7 +276,7 @@ class ChargePage:
 
 
 @attrs.frozen(kw_only=True)
-class FieldError:
+class FieldError(Value):
     """One complaint about one property of a request.
 
     Attributes:
@@ -292,7 +293,7 @@ class FieldError:
 
 
 @attrs.frozen(kw_only=True)
-class OAuthError:
+class OAuthError(Value):
     """A refused token request (RFC 6749 section 5.2).
 
     Attributes:
@@ -307,7 +308,7 @@ class OAuthError:
 
 
 @attrs.frozen(kw_only=True)
-class Token:
+class Token(Value):
     """An access token (RFC 6749 section 5.1).
 
     Attributes:
@@ -325,7 +326,7 @@ class Token:
 
 @conceals("client_secret")
 @attrs.frozen(kw_only=True)
-class TokenRequest:
+class TokenRequest(Value):
     """A request for an access token, sent as a form.
 
     Attributes:
@@ -365,7 +366,7 @@ def _type_of_CreateVoucherRequest(value: VoucherType | str | None) -> VoucherTyp
 
 @conceals("code", "pin")
 @attrs.frozen(kw_only=True)
-class CreateVoucherRequest:
+class CreateVoucherRequest(Value):
     """A voucher to be created.
 
     Attributes:
@@ -423,7 +424,7 @@ class CreateVoucherRequest:
 
 
 @attrs.frozen(kw_only=True)
-class UpdateVoucherRequest:
+class UpdateVoucherRequest(Value):
     """A change of an inactive voucher; at least one property.
 
     Attributes:
@@ -443,7 +444,7 @@ class UpdateVoucherRequest:
 
 
 @attrs.frozen(kw_only=True)
-class DeleteVoucherRequest:
+class DeleteVoucherRequest(Value):
     """The reason for which a voucher is deleted.
 
     Attributes:
@@ -458,7 +459,7 @@ def _status_of_SetStatusRequest(value: VoucherStatus | str) -> VoucherStatus:
 
 
 @attrs.frozen(kw_only=True)
-class SetStatusRequest:
+class SetStatusRequest(Value):
     """The new status of a voucher.
 
     Attributes:
@@ -478,7 +479,7 @@ def _amount_of_RechargeRequest(value: Amount) -> Decimal:
 
 @conceals("code")
 @attrs.frozen(kw_only=True)
-class RechargeRequest:
+class RechargeRequest(Value):
     """Credit for a voucher, which is named by its code or by its id.
 
     Attributes:
@@ -512,7 +513,7 @@ def _amount_of_CreateReservationRequest(value: Amount) -> Decimal:
 
 @conceals("code", "pin")
 @attrs.frozen(kw_only=True)
-class CreateReservationRequest:
+class CreateReservationRequest(Value):
     """A reservation to be made.
 
     Attributes:
@@ -534,7 +535,7 @@ class CreateReservationRequest:
 
 
 @attrs.frozen(kw_only=True)
-class ChargeReservationRequest:
+class ChargeReservationRequest(Value):
     """The order for which a reservation is charged.
 
     Attributes:
@@ -549,7 +550,7 @@ def _amount_of_RefundRequest(value: Amount) -> Decimal:
 
 
 @attrs.frozen(kw_only=True)
-class RefundRequest:
+class RefundRequest(Value):
     """The part of a charge that is refunded.
 
     Attributes:
@@ -563,7 +564,7 @@ class RefundRequest:
 
 @conceals("pin")
 @attrs.frozen(kw_only=True)
-class ConnectRequest:
+class ConnectRequest(Value):
     """A connection PIN.
 
     Attributes:
@@ -574,7 +575,7 @@ class ConnectRequest:
 
 
 @attrs.frozen(kw_only=True)
-class Error:
+class Error(Value):
     """The envelope of the API's errors.
 
     Attributes:

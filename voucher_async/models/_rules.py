@@ -1,11 +1,10 @@
-"""Run-time support of the generated models: open enums, the UNSET marker and the contract's rules.
+"""Run-time support of the generated models: the contract's rules.
 
 Which rule holds for which field is written in `openapi/voucher.yaml` alone; here is only how each is checked.
 """
 
 from __future__ import annotations
 
-import enum
 import functools
 import json
 import re
@@ -13,14 +12,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import attrs
 
+from voucher_async.enums import UNSET, OpenEnum, Unset
 from voucher_async.errors import InvalidInput, InvalidInputType
 from voucher_async.masking import Secret, conceals
 from voucher_async.money import Amount, to_amount
 from voucher_async.realtime import Real
+from voucher_async.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +35,7 @@ __all__ = [
     "Amount",
     "OpenEnum",
     "Unset",
+    "Value",
     "at_least",
     "boolean",
     "choice",
@@ -56,49 +58,11 @@ _Check: TypeAlias = tuple[Callable[[str], object], str]
 """A condition, met by what gives something true, and what it demands, in words."""
 
 T = TypeVar("T")
-E = TypeVar("E", bound="OpenEnum")
-
-
-class Unset(enum.Enum):
-    """The type of `UNSET`, which stands for an argument that was not given where None has a meaning."""
-
-    UNSET = "UNSET"
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET: Final = Unset.UNSET
-"""Not given: the field is left out of the request. None, in its place, would be sent as null."""
+E = TypeVar("E", bound=OpenEnum)
 
 
 OMITTED: Final = {"omit_default": True}
 """Metadata of a field that is left out of the JSON when it has its default, where null would be wrong."""
-
-
-class OpenEnum(enum.StrEnum):
-    """An enum that the server may extend: a value it does not know becomes a member of its own.
-
-    It compares, hashes and is written as its text, whether it is known or not, so compare with `==`: two
-    unknown members of one value are equal, but not the same object.
-    """
-
-    @classmethod
-    def _missing_(cls, value: object) -> OpenEnum | None:
-        if not isinstance(value, str):
-            return None
-        member = str.__new__(cls, value)
-        member._name_ = member._value_ = str(value)
-        return member
-
-    __hash__ = str.__hash__
-
-    def __reduce_ex__(self, _protocol: object) -> tuple[type[Self], tuple[str]]:
-        # Python before 3.11.4 pickles a member by its name, which an unknown value lacks
-        return type(self), (self._value_,)
 
 
 def choice(cls: type[E], value: E | str, field: str) -> E:

@@ -15,6 +15,7 @@ from voucher_async.models import Charge, Reservation
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import PendingOutcome
 from voucher_async.references import new_id
+from voucher_async.values import Value
 
 __all__ = [
     "CHECKOUT",
@@ -168,7 +169,7 @@ class Planned:
 
 
 @attrs.frozen(kw_only=True)
-class CallRecord:
+class CallRecord(Value):
     """One money call, as a journal keeps it. It holds no secret.
 
     Attributes:

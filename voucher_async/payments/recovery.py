@@ -15,6 +15,7 @@ from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.retention import Retention
 from voucher_async.payments.rounds import Rounds
+from voucher_async.values import Value
 
 if TYPE_CHECKING:
     import random
@@ -34,7 +35,7 @@ _logger: Final = logging.getLogger("voucher_async")
 
 
 @attrs.frozen(kw_only=True)
-class Recovered:
+class Recovered(Value):
     """The records that dead workers had left, as a recovery leaves them; none of them holds a secret.
 
     The charges and refunds of a checkout that it finished are not among them.
