@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import SplitResult, urlsplit
 
 from voucher_async.errors import ConfigurationError
 
-__all__ = ["addresses", "check_url"]
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+__all__ = ["addresses", "check_insecure_hosts", "check_url", "insecure_hosts_in", "to_hosts"]
+
+_VENDOR: Final = "jtl-software.com"
 
 _HOSTS: Final[dict[str, str]] = {
     "production": "https://vouchers.api.jtl-software.com",
@@ -43,12 +48,13 @@ def _split(name: str, url: object) -> SplitResult:
     return parts
 
 
-def check_url(name: str, url: str) -> None:
+def check_url(name: str, url: str, insecure_hosts: Collection[str] = ()) -> None:
     """Refuse an address to which a token or a secret must not be sent.
 
     Args:
         name: the setting, for the message.
         url: the address.
+        insecure_hosts: hosts for which plain http will do, in small letters.
 
     Raises:
         ConfigurationError: when it is one.
@@ -62,7 +68,7 @@ def check_url(name: str, url: str) -> None:
         raise ConfigurationError(f"{name} must not hold credentials")
     if not url.isprintable() or any(c in " ?#\\" for c in url):
         raise ConfigurationError(f"{name} must not have a query, a fragment, white space or a backslash")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname) and parts.hostname not in insecure_hosts:
         raise ConfigurationError(f"{name} must use https: plain http would show the token to the network")
     if parts.port == 0 or not _is_host(parts.hostname):
         raise ConfigurationError(f"{name} must name a host that can exist, and a port above 0 if any")
@@ -88,13 +94,57 @@ def _is_host(host: str) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
-def addresses(environment: str | None, base_url: str | None, token_url: str | None) -> tuple[str, str]:
+def to_hosts(hosts: Iterable[str] | str) -> tuple[str, ...]:
+    """The hosts of a list, or of a text with commas or white space between them; in small letters."""
+    named = re.split(r"[,\s]+", hosts) if isinstance(hosts, str) else hosts
+    return tuple(host.lower() if isinstance(host, str) else host for host in named if host != "")
+
+
+def check_insecure_hosts(hosts: object) -> None:
+    """Check the hosts that plain http will do for: a tuple of single hosts, none of them the vendor's.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(hosts, tuple):
+        raise ConfigurationError(f"insecure_hosts must be a tuple of hosts, not {type(hosts).__name__}")
+    for host in cast("tuple[object, ...]", hosts):
+        if not isinstance(host, str) or not _is_single_host(host):
+            raise ConfigurationError(
+                "insecure_hosts must name single hosts, such as ('emulator',): no URL, port or wildcard"
+            )
+        if f".{host.rstrip('.')}".endswith(f".{_VENDOR}"):
+            raise ConfigurationError("insecure_hosts must not hold the API itself: it speaks https")
+
+
+def _is_single_host(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).compressed == host
+    except ValueError:
+        return host.isascii() and host == host.lower() and ":" not in host and _is_host(host)
+
+
+def insecure_hosts_in(*urls: str) -> list[str]:
+    """The hosts of these addresses that are reached over a network in plain http, each once."""
+    parts = [urlsplit(url) for url in urls]
+    hosts = [each.hostname for each in parts if each.scheme == "http" and each.hostname is not None]
+    return list(dict.fromkeys(host for host in hosts if not _is_loopback(host)))
+
+
+def addresses(
+    environment: str | None,
+    base_url: str | None,
+    token_url: str | None,
+    *,
+    insecure_hosts: Collection[str] = (),
+) -> tuple[str, str]:
     """The addresses of the API and of its tokens.
 
     Args:
         environment: `sandbox` or `production`.
         base_url: the API's address; takes precedence over `environment`.
         token_url: the token endpoint; None: `/oauth/token` on the host of the API.
+        insecure_hosts: hosts for which plain http will do, in small letters.
 
     Raises:
         ConfigurationError: one of them is missing or cannot work.
@@ -107,9 +157,9 @@ def addresses(environment: str | None, base_url: str | None, token_url: str | No
         if environment not in _HOSTS:
             raise ConfigurationError(f"environment must be one of {', '.join(_HOSTS)}, got {environment!r}")
         base_url = f"{_HOSTS[environment]}/v1"
-    check_url("base_url", base_url)
+    check_url("base_url", base_url, insecure_hosts)
     if token_url is None:
         parts = urlsplit(base_url)
         token_url = f"{parts.scheme}://{parts.netloc}/oauth/token"
-    check_url("token_url", token_url)
+    check_url("token_url", token_url, insecure_hosts)
     return base_url.rstrip("/"), token_url

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Final
 
+from voucher_async.addresses import insecure_hosts_in
 from voucher_async.auth import TokenGrant, TokenProvider, check_store, store_key
-from voucher_async.cancelling import to_the_end
+from voucher_async.cancelling import quietly, to_the_end
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "connect"]
 
+_logger: Final = logging.getLogger("voucher_async")
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
 
 
@@ -156,6 +159,17 @@ async def connect(
 
 
 def _transport(settings: Settings, clock: Clock, hooks: Hooks, session: ClientSession | None) -> Transport:
+    _warn_of_plain_http(settings)
     return Transport(
         settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks
     )
+
+
+def _warn_of_plain_http(settings: Settings) -> None:
+    for host in insecure_hosts_in(settings.base_url, settings.token_url):
+        quietly(
+            _logger.warning,
+            "%s is reached in plain http, which insecure_hosts allows: whoever is on the way to it can read "
+            "and change what is sent, the client secret, tokens and voucher codes included",
+            host,
+        )

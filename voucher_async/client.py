@@ -47,6 +47,7 @@ class VoucherClient(Reconciling):
         environment: `sandbox` or `production`; or give `base_url`.
         base_url: the API's address, version included; takes precedence over `environment`.
         token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
+        insecure_hosts: hosts for which plain http will do, for tests; default: the machine's own alone.
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for; None asks for all the client has.
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
@@ -91,6 +92,7 @@ class VoucherClient(Reconciling):
         environment: Environment | None = None,
         base_url: str | None = None,
         token_url: str | None = None,
+        insecure_hosts: Iterable[str] | None = None,
         client_type: str | None = None,
         scopes: Iterable[str] | None = None,
         timeout: float | Timeout | None = None,
@@ -122,6 +124,7 @@ class VoucherClient(Reconciling):
             "environment": environment,
             "base_url": base_url,
             "token_url": token_url,
+            "insecure_hosts": insecure_hosts,
             "client_type": client_type,
             "scopes": scopes,
             "timeout": timeout,
@@ -168,11 +171,10 @@ class VoucherClient(Reconciling):
     ) -> Self:
         """A client from `VOUCHER_CLIENT_ID`, `VOUCHER_CLIENT_SECRET`, `VOUCHER_ENVIRONMENT` and so on.
 
-        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV`,
-        `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`,
-        `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE`,
-        `VOUCHER_JOURNAL` (a URL) and
-        `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
+        `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_INSECURE_HOSTS`, `VOUCHER_CLIENT_TYPE`,
+        `VOUCHER_TRUST_ENV`, `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`,
+        `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE`,
+        `VOUCHER_JOURNAL` (a URL) and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         A framework that fills in parameters, as FastAPI does for `Depends`, sees none here. It would make a
         client for each request: one for the whole application is faster, and its journal in memory lasts.

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
 
 import attrs
 
-from voucher_async.addresses import addresses, check_url
+from voucher_async.addresses import addresses, check_insecure_hosts, check_url, to_hosts
 from voucher_async.checks import (
     LONGEST,
     check_client_type,
@@ -61,6 +61,8 @@ class SettingsOptions(TypedDict, total=False):
         environment: `sandbox` or `production`; or `base_url` is given.
         base_url: the API's address, version included; takes precedence over `environment`.
         token_url: the OAuth token endpoint; default: `/oauth/token` on the host of `base_url`.
+        insecure_hosts: hosts for which plain http will do, such as `("emulator",)` for the emulator in a
+            container; a warning is logged; default: the machine's own alone.
         client_type: free text of at most 32 characters for the vendor's statistics.
         scopes: the scopes to ask for, or a text of them; default: all the client has.
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
@@ -87,6 +89,7 @@ class SettingsOptions(TypedDict, total=False):
     environment: Environment | None
     base_url: str | None
     token_url: str | None
+    insecure_hosts: Iterable[str] | None
     client_type: str | None
     scopes: Iterable[str] | None
     timeout: float | Timeout | None
@@ -139,6 +142,8 @@ class Settings:
             after a journal has lost records: it takes up to `list_lag` longer, and needs `read-lists`.
         order_number_format: the form in which order numbers are sent, with a reference that identifies the
             money call, such as `"{order}~{ref}"`; None sends them as they are.
+        insecure_hosts: hosts for which plain http will do, in small letters; for tests. Whoever is on the
+            way to them can read and change all that is sent.
     """
 
     client_id: str
@@ -162,12 +167,14 @@ class Settings:
     brake_at: float | None = None
     look_before_charge: bool = False
     order_number_format: str | None = None
+    insecure_hosts: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         for name in ("client_id", "client_secret"):
             check_text(name, getattr(self, name))
-        check_url("base_url", self.base_url)
-        check_url("token_url", self.token_url)
+        check_insecure_hosts(self.insecure_hosts)
+        check_url("base_url", self.base_url, self.insecure_hosts)
+        check_url("token_url", self.token_url, self.insecure_hosts)
         check_switch("trust_env", self.trust_env)
         check_switch("look_before_charge", self.look_before_charge)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
@@ -194,7 +201,10 @@ class Settings:
         for name in ("client_id", "client_secret"):
             if name not in given:
                 raise ConfigurationError(f"{name} must be a text: both credentials are needed, or settings")
-        base_url, token_url = addresses(*(given.pop(name, None) for name in ADDRESSES))
+        hosts = given["insecure_hosts"] = to_hosts(given.get("insecure_hosts", ()))
+        check_insecure_hosts(hosts)
+        named = [given.pop(name, None) for name in ADDRESSES]
+        base_url, token_url = addresses(*named, insecure_hosts=hosts)
         scopes = given.pop("scopes", None)
         if scopes is not None:
             given["scopes"] = tuple(scopes.split() if isinstance(scopes, str) else scopes)
@@ -212,10 +222,11 @@ class Settings:
         """Settings from `VOUCHER_*` variables.
 
         `VOUCHER_CLIENT_ID` and `VOUCHER_CLIENT_SECRET` are required, and one of `VOUCHER_ENVIRONMENT` and
-        `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1,
-        true, yes or on: use the proxy of the environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`,
-        `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY` (seconds),
-        `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE` and `VOUCHER_ORDER_NUMBER_FORMAT`.
+        `VOUCHER_BASE_URL`. Optional are `VOUCHER_TOKEN_URL`, `VOUCHER_INSECURE_HOSTS` (names, with commas
+        between them), `VOUCHER_CLIENT_TYPE`, `VOUCHER_TRUST_ENV` (1, true, yes or on: use the proxy of the
+        environment; 0, false, no or off), `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`,
+        `VOUCHER_SETTLE_FOR`, `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY` (seconds), `VOUCHER_BRAKE_AT`,
+        `VOUCHER_LOOK_BEFORE_CHARGE` and `VOUCHER_ORDER_NUMBER_FORMAT`.
 
         Args:
             environ: the variables; default: the process's.

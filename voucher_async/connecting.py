@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from voucher_async import assembly
 from voucher_async.config import Environment, Settings, Timeout
@@ -18,6 +18,7 @@ async def connect(
     *,
     environment: Environment | None = None,
     base_url: str | None = None,
+    insecure_hosts: Iterable[str] | None = None,
     timeout: float | Timeout | None = None,
     session: ClientSession | None = None,
     hooks: Sequence[object] = (),
@@ -29,6 +30,7 @@ async def connect(
         pin: the connection PIN that the Admin UI shows; valid for 30 minutes, works once.
         environment: `sandbox` or `production`; or give `base_url`.
         base_url: the API's address, version included.
+        insecure_hosts: hosts for which plain http will do, for tests; default: the machine's own alone.
         timeout: seconds for the whole call, or a `Timeout`.
         session: an aiohttp session to use; it is never closed and never changed.
         hooks: observers.
@@ -51,6 +53,7 @@ async def connect(
         client_secret="not-connected",
         environment=environment,
         base_url=base_url,
+        insecure_hosts=insecure_hosts,
         timeout=timeout,
         trust_env=trust_env,
     )

@@ -54,6 +54,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "environment": _as_it_is,
     "base_url": _as_it_is,
     "token_url": _as_it_is,
+    "insecure_hosts": _as_it_is,
     "client_type": _as_it_is,
     "trust_env": _to_bool,
     "close_wait": _to_seconds,

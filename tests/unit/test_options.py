@@ -17,6 +17,7 @@ ENVIRON = {
     "VOUCHER_CLIENT_SECRET": SECRET,
     "VOUCHER_BASE_URL": "https://gateway.example/v1",
     "VOUCHER_TOKEN_URL": "https://login.example/token",
+    "VOUCHER_INSECURE_HOSTS": "emulator, Till",
     "VOUCHER_CLIENT_TYPE": "pos",
     "VOUCHER_TRUST_ENV": "1",
     "VOUCHER_CLOSE_WAIT": "1.5",
@@ -33,6 +34,7 @@ EXPLICIT: dict[str, Any] = {
     "client_secret": "another-secret",
     "base_url": "https://other.example/v1",
     "token_url": "https://other.example/token",
+    "insecure_hosts": ("other",),
     "client_type": "shop",
     "scopes": ("use",),
     "timeout": Timeout(total=7.0),
@@ -53,6 +55,7 @@ CREDENTIALS: dict[str, Any] = {"client_id": "shop", "client_secret": SECRET, "en
 def test_every_variable_is_read() -> None:
     settings = VoucherClient.from_env(ENVIRON).settings
     assert settings.client_type == "pos"
+    assert settings.insecure_hosts == ("emulator", "till")
     assert (settings.trust_env, settings.close_wait, settings.list_lag) == (True, 1.5, 5.0)
     assert (settings.brake_at, settings.look_before_charge) == (0.5, True)
     assert (settings.settle_window, settings.settle_for, settings.recover_every) == (30.0, 300.0, 90.0)
