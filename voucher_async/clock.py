@@ -12,10 +12,12 @@ import functools
 import heapq
 import itertools
 import math
+import threading
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from voucher_async.realtime import Real, call_at, time_of
+from voucher_async.forks import renew_in_children
+from voucher_async.realtime import Real, call_at, time_of, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,16 +108,11 @@ class SystemClock:
 
 async def _until(loop: asyncio.AbstractEventLoop, when: float) -> None:
     woken = loop.create_future()
-    cancel = call_at(loop, when, functools.partial(_wake, woken))
+    cancel = call_at(loop, when, functools.partial(wake, woken))
     try:
         await woken
     finally:
         cancel()
-
-
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
 
 
 class SteadyClock(SystemClock):
@@ -136,22 +133,29 @@ class SteadyClock(SystemClock):
 
 
 class ManualClock:
-    """A clock that stands still until `advance` is called.
+    """A clock that stands still until `advance` is called, in any thread, by whoever sleeps on any loop.
 
     Args:
         start: the wall clock at the start; aware. Default: 2026-01-01 12:00 UTC.
-        skip_sleeps: `sleep` moves the clock by itself and returns at once, instead of waiting for `advance`.
+        skip_sleeps: `sleep` moves the clock by itself and returns at once, instead of waiting for `advance`:
+            always, or up to so many seconds.
     """
 
-    def __init__(self, start: dt.datetime | None = None, *, skip_sleeps: bool = False) -> None:
+    def __init__(self, start: dt.datetime | None = None, *, skip_sleeps: bool | float = False) -> None:
         start = start or Real.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
         if start.tzinfo is None:
             raise ValueError("start must be an aware datetime")
         self._start = start
         self._elapsed = self._skipped = 0.0
-        self._skip_sleeps = skip_sleeps
+        self._longest_skip = math.inf if skip_sleeps is True else float(skip_sleeps)
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
+        self._lock = threading.RLock()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Go on in a child, whose parent may have held the lock in a thread that the child does not have."""
+        self._lock = threading.RLock()
 
     def monotonic(self) -> float:
         """Seconds since the clock was made."""
@@ -159,7 +163,8 @@ class ManualClock:
 
     def uptime(self) -> float:
         """The same without sleeps that were skipped: while one task skips hours, no other stands still."""
-        return self._elapsed - self._skipped
+        with self._lock:
+            return self._elapsed - self._skipped
 
     def now(self) -> dt.datetime:
         """The start plus what was advanced."""
@@ -167,17 +172,20 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock was advanced by that many seconds."""
-        if self._skip_sleeps:
-            self.advance(max(seconds, 0.0))
-            self._skipped += max(seconds, 0.0)
-            await asyncio.sleep(0)
-            return
-        if seconds <= 0:
+        if seconds <= self._longest_skip:
+            self._skip(max(seconds, 0.0))
             await asyncio.sleep(0)
             return
         future = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
+        with self._lock:
+            heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
         await future
+
+    def _skip(self, seconds: float) -> None:
+        with self._lock:
+            if seconds:
+                self.advance(seconds)
+            self._skipped += seconds
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and wake whoever slept until then.
@@ -190,9 +198,10 @@ class ManualClock:
         """
         if not seconds >= 0:
             raise ValueError("a clock does not go back")
-        self._elapsed += seconds
-        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
-            _wake(heapq.heappop(self._sleepers)[2])
+        with self._lock:
+            self._elapsed += seconds
+            while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+                wake(heapq.heappop(self._sleepers)[2])
 
     def shifted(self, seconds: float) -> Clock:
         """The same clock seen by a machine whose wall clock is off by that many seconds."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Real", "call_at", "clock_of", "is_faked", "time_of"]
+__all__ = ["Real", "call_at", "clock_of", "is_faked", "time_of", "wake"]
 
 _PLAIN: Final = asyncio.BaseEventLoop.time  # the method of a loop whose clock is `time.monotonic`
 _APART: Final = 1.0  # seconds from which on a loop's clock is taken for a fake, unless it is one of its own
@@ -95,6 +95,24 @@ def call_at(
     timer.daemon = True
     timer.start()
     return timer.cancel
+
+
+def wake(sleeper: asyncio.Future[None]) -> None:
+    """Give a future its result unless it is done: at once on its own loop, from elsewhere a turn later."""
+    loop = sleeper.get_loop()
+    try:
+        is_here = asyncio.get_running_loop() is loop
+    except RuntimeError:
+        is_here = False
+    if is_here:
+        _end(sleeper)
+    else:
+        _call_soon(loop, functools.partial(_end, sleeper))
+
+
+def _end(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

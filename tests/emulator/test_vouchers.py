@@ -187,7 +187,7 @@ def test_activation_starts_the_validity(
     emulator: VoucherEmulator, api: Any, value: int, interval: str, end: str
 ) -> None:
     start = dt.datetime(2024, 1, 31, 10, tzinfo=dt.UTC)
-    emulator.advance((start - emulator.now()).total_seconds())
+    emulator.shift((start - emulator.now()).total_seconds())
     api.token = api.new_token()
     voucher = emulator.add_voucher(amount=5, active=False, validity_value=value, validity_interval=interval)
     body = api("PATCH", f"/vouchers/{voucher.id}/status", {"status": "active", "comment": "sold"}).body

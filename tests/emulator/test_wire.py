@@ -43,7 +43,7 @@ async def test_a_voucher_goes_all_the_way(wire: Any) -> None:
 
 async def test_every_answer_is_dated_by_the_emulators_clock(wire: Any, clock: ManualClock) -> None:
     clock.advance(7200)
-    wire.emulator.advance(60)
+    wire.emulator.shift(60)
     for method, path in [
         ("GET", "/vouchers"),
         ("GET", "/nothing"),

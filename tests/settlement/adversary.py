@@ -152,7 +152,7 @@ class Adversary:
             newest_first=newest_first,
             token_lifetime=10**8,
         )
-        emulator.advance(offset)
+        emulator.shift(offset)
         emulator._engine._mint = _Counting()
         scopes = [scope for scope in ALL_SCOPES if may_read or scope != "read-lists"]
         client = emulator.add_client(scopes=scopes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
+import threading
 import time
 from email.utils import format_datetime
 
@@ -109,6 +110,50 @@ async def test_a_clock_that_skips_sleeps_moves_by_itself() -> None:
     await clock.sleep(-1)
     assert clock.monotonic() == 4.5
     assert clock.now() == NOON + dt.timedelta(seconds=4.5)
+
+
+async def test_a_clock_skips_sleeps_up_to_a_limit() -> None:
+    clock, woken = ManualClock(skip_sleeps=120.0), list[float]()
+    await clock.sleep(120)
+    longer = asyncio.create_task(sleeper(clock, 121, woken))
+    await settle()
+    assert (clock.monotonic(), clock.uptime(), woken) == (120.0, 0.0, [])
+    await clock.sleep(100)
+    await settle()
+    assert woken == []
+    clock.advance(21)
+    await longer
+    assert (woken, clock.monotonic()) == ([121], 241.0)
+
+
+def test_a_clock_wakes_sleepers_on_other_loops() -> None:
+    clock, asleep, woken = ManualClock(), threading.Event(), list[float]()
+
+    async def sleep() -> None:
+        task = asyncio.create_task(sleeper(clock, 5, woken))
+        await settle()
+        asleep.set()
+        await task
+
+    other = threading.Thread(target=lambda: asyncio.run(sleep()))
+    other.start()
+    assert asleep.wait(30)
+    clock.advance(5)
+    other.join(30)
+    assert woken == [5.0]
+
+
+def test_a_clock_forgets_sleepers_whose_loop_was_closed() -> None:
+    clock = ManualClock()
+
+    async def leave() -> None:
+        sleeping = asyncio.ensure_future(sleeper(clock, 5, []))
+        await settle()
+        sleeping.cancel()
+
+    asyncio.run(leave())
+    clock.advance(5)
+    assert clock._sleepers == []
 
 
 async def test_a_shifted_clock_shares_all_but_its_date() -> None:

@@ -21,12 +21,12 @@ _PIN_LASTS = dt.timedelta(minutes=30)
 
 
 def new_client(
-    command: Command, *, name: str, scopes: tuple[str, ...], type: str
+    command: Command, *, name: str, scopes: tuple[str, ...], type: str, id: str | None = None
 ) -> tuple[GroupRecord, ClientRecord]:
     """A client group with these scopes and one client in it that is not connected yet."""
     group = GroupRecord(id=command.mint.id(), name=f"{name} group", scopes=scopes)
     client = ClientRecord(
-        id=command.mint.id(),
+        id=id or command.mint.id(),
         group_id=group.id,
         name=name,
         scopes=scopes,
@@ -37,11 +37,10 @@ def new_client(
     return group, client
 
 
-def connected(command: Command, client: ClientRecord) -> ClientRecord:
-    """The client with a new secret."""
-    return attrs.evolve(
-        client, secret=command.mint.secret(), connected_at=command.stamp, updated_at=command.stamp
-    )
+def connected(command: Command, client: ClientRecord, secret: str | None = None) -> ClientRecord:
+    """The client with a new secret, made up if None."""
+    secret = secret or command.mint.secret()
+    return attrs.evolve(client, secret=secret, connected_at=command.stamp, updated_at=command.stamp)
 
 
 def new_pin(command: Command, client: ClientRecord) -> ConnectPin:

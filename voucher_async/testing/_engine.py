@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
+    from voucher_async.testing._guard import Guard
     from voucher_async.testing._records import ClientRecord
 
 __all__ = ["Call", "Decision", "Engine"]
@@ -63,13 +64,24 @@ class Engine:
         options: the choices that the contract leaves open.
         now: tells the emulator's time.
         mint: makes identifiers and secrets.
+        most_requests: how many requests the log keeps; None: all.
+
+    Attributes:
+        guard: held by whoever reads or writes more than one thing.
     """
 
-    def __init__(self, options: Options, now: Callable[[], dt.datetime], mint: Mint | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        now: Callable[[], dt.datetime],
+        mint: Mint | None = None,
+        most_requests: int | None = None,
+    ) -> None:
         self.options = options
         self.state: State = State()
         self.habits: Habits = Habits()
-        self.log: RequestLog = RequestLog()
+        self.guard: Guard = self.habits.guard
+        self.log: RequestLog = RequestLog(most_requests)
         self.now = now
         self._mint = mint or Mint()
 
@@ -86,8 +98,9 @@ class Engine:
 
     def answer(self, call: Call, fault: object = None) -> Outcome:
         """Decide and commit at once; what stands between a client and the server is in `_way.Way`."""
-        decision = self.decide(call)
-        self.commit(call, decision, fault)
+        with self.guard:
+            decision = self.decide(call)
+            self.commit(call, decision, fault)
         return decision.outcome
 
     def date(self, outcome: Outcome) -> dt.datetime:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
+from voucher_async.testing._guard import Guard
 from voucher_async.testing._records import ZERO, ChargeRecord, Movement, VoucherRecord, add, subtract
 from voucher_async.testing._state import State
 
@@ -66,12 +67,14 @@ def moved(voucher: VoucherRecord, charge: ChargeRecord) -> Movement:
 class Ledger:
     """Every money movement since the emulator started, oldest first."""
 
-    def __init__(self, state: State, *, double_charges: bool) -> None:
+    def __init__(self, state: State, guard: Guard, *, double_charges: bool) -> None:
         self._state = state
+        self._guard = guard
         self._double_charges = double_charges
 
     def __iter__(self) -> Iterator[Movement]:
-        return iter(tuple(self._state.movements))
+        with self._guard:
+            return iter(tuple(self._state.movements))
 
     def __len__(self) -> int:
         return len(self._state.movements)
@@ -94,7 +97,8 @@ class Ledger:
                 charges + refunds + recharges and never negative, refunds stay within their charge, a
                 reservation is charged once (unless the emulator was told to allow more).
         """
-        problems = [*self._balances(), *self._refunds(), *self._charged_twice(), *self._records()]
+        with self._guard:  # a charge that is half written down would not add up
+            problems = [*self._balances(), *self._refunds(), *self._charged_twice(), *self._records()]
         if problems:
             raise AssertionError("the ledger does not add up: " + "; ".join(problems))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
 import attrs
 
+from voucher_async.testing._guard import Guard
 from voucher_async.testing._routes import Route
 from voucher_async.testing._state import State
 
@@ -41,13 +43,19 @@ class RequestEntry:
 
 
 class RequestLog:
-    """Every request since the emulator started or `clear` was called, oldest first."""
+    """Every request since the emulator started or `clear` was called, oldest first.
 
-    def __init__(self) -> None:
-        self._entries: list[RequestEntry] = []
+    Args:
+        most: how many of the latest are kept; None: all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._entries: collections.deque[RequestEntry] = collections.deque(maxlen=most)
+        self._guard = Guard()
 
     def __iter__(self) -> Iterator[RequestEntry]:
-        return iter(tuple(self._entries))
+        with self._guard:
+            return iter(tuple(self._entries))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -60,11 +68,12 @@ class RequestLog:
 
     def add(self, entry: RequestEntry) -> None:
         """Note a request."""
-        self._entries.append(entry)
+        with self._guard:
+            self._entries.append(entry)
 
     def of(self, operation_id: str) -> tuple[RequestEntry, ...]:
         """The requests of one operation."""
-        return tuple(entry for entry in self._entries if entry.operation_id == operation_id)
+        return tuple(entry for entry in self if entry.operation_id == operation_id)
 
     def count(self, operation_id: str | None = None) -> int:
         """Number of requests, of one operation or of all."""
@@ -72,7 +81,8 @@ class RequestLog:
 
     def clear(self) -> None:
         """Forget what was asked so far."""
-        self._entries.clear()
+        with self._guard:
+            self._entries.clear()
 
 
 def safe_path(route: Route | None, ids: Mapping[str, str], state: State) -> str:

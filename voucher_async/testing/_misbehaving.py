@@ -75,8 +75,10 @@ async def misbehave(
             await _break(server, call, fault)
             return _reset(request)
         case kinds.Revoked():
-            commit(server.engine.state, (Revoked(None),))
-            return server.respond(_act(server, call, fault))
+            with server.engine.guard:
+                commit(server.engine.state, (Revoked(None),))
+                outcome = _act(server, call, fault)
+            return server.respond(outcome)
         case kinds.CutOff():
             return await _cut_off(server, request, _act(server, call, fault))
         case kinds.SlowHeaders() | kinds.SlowBody():

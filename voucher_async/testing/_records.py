@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from types import MappingProxyType
@@ -23,10 +24,12 @@ __all__ = [
     "VoucherRecord",
     "add",
     "subtract",
+    "written",
 ]
 
 ALL_SCOPES = ("read", "read-lists", "read-secrets", "use", "manage", "update", "recharge")
 ZERO = Decimal("0.00")
+_SHORT = re.compile(r"([0-9]+)(?:\.([0-9]))?")
 NOTHING: Mapping[str, object] = MappingProxyType({})
 # not the context of the test that started the emulator: that may round or raise
 _EXACT = Context(
@@ -42,6 +45,14 @@ def add(*amounts: Decimal) -> Decimal:
 def subtract(amount: Decimal, *others: Decimal) -> Decimal:
     """Remainder of an amount, to the cent."""
     return functools.reduce(_EXACT.subtract, others, amount)
+
+
+def written(amount: Decimal | str | int) -> str:
+    """An amount as the API has it; a text that is none stays as it is."""
+    if not isinstance(amount, str):
+        return f"{amount:.2f}"
+    short = _SHORT.fullmatch(amount)
+    return amount if short is None else f"{short[1]}.{short[2] or '':0<2}"
 
 
 @attrs.frozen(kw_only=True)

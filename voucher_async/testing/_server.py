@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from voucher_async.forks import keep, renew_in_children
 from voucher_async.testing._engine import Call
 from voucher_async.testing._misbehaving import misbehave
 from voucher_async.testing._refusals import Refusal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from voucher_async.clock import Clock
+    from voucher_async.testing._hosts import Hosts
     from voucher_async.testing._state import Outcome
     from voucher_async.testing._way import Way
     from voucher_async.testing.faults import Faults
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _LARGEST_BODY = 2**20  # bytes
+_MISDIRECTED = "The emulator is not known by this host; --name HOST, or hosts=, names it.\n"
 _SHUTDOWN = 0.1  # seconds for requests under way when the server stops
 
 
@@ -43,20 +46,38 @@ class Server:
         faults: what goes wrong.
         host: the address to listen on.
         port: the port to listen on, 0 for any free one.
+        hosts: those that requests may be for; None: any.
     """
 
-    def __init__(self, way: Way, clock: Clock, faults: Faults, host: str, port: int) -> None:
+    def __init__(
+        self, way: Way, clock: Clock, faults: Faults, host: str, port: int, *, hosts: Hosts | None = None
+    ) -> None:
         self.way = way
         self.engine = way.engine
         self.clock = clock
         self.faults = faults
         self.host = host
         self.port = port
+        self.hosts = hosts
         self._runner: web.AppRunner | None = None
         self._listening: socket.socket | None = None
         self._held: socket.socket | None = None  # keeps the port while connections are refused
         self._refused_until = -math.inf  # on the clock's monotonic time
         self._tasks: set[asyncio.Task[None]] = set()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Let go of every socket in a child: while it has a copy, what the parent closes stays open."""
+        runner, listening, held = self._runner, self._listening, self._held
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for each in (listening, held, *_connections(runner)):
+            if each is not None and each.fileno() >= 0:
+                # the number stays taken: its owner may close it once more
+                os.dup2(nothing, each.fileno(), inheritable=False)
+        os.close(nothing)
+        keep(runner, listening, held, *self._tasks)
+        self._runner = self._listening = self._held = None
+        self._tasks = set()
 
     @property
     def running(self) -> bool:
@@ -187,6 +208,8 @@ class Server:
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The one way from a request to its answer: read, decide, commit, respond."""
         del handler  # unused: this middleware answers every request itself
+        if self.hosts is not None and not self.hosts.allow(request.headers.get("Host")):
+            return web.Response(status=421, text=_MISDIRECTED)
         call = await _receive(request)
         copy = self.way.copy(call)
         if copy is not None:
@@ -214,9 +237,18 @@ class Server:
         )
 
 
+def _connections(runner: web.AppRunner | None) -> list[socket.socket]:
+    if runner is None or runner.server is None:
+        return []
+    transports = [connection.transport for connection in runner.server.connections]
+    return [each.get_extra_info("socket") for each in transports if each is not None]
+
+
 def _bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
+        if host == "::":  # every address, the older ones included
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if os.name == "posix":  # on Windows the option lets others share the port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))

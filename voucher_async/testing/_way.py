@@ -71,6 +71,10 @@ class Way:
 
     def copy(self, call: Call) -> Outcome | None:
         """The answer that a cache gives without asking the server, if there is one."""
+        with self.engine.guard:
+            return self._copy(call)
+
+    def _copy(self, call: Call) -> Outcome | None:
         cache = self.engine.habits.cache
         if cache is None or (cache.honour_no_cache and "no-cache" in (call.cache_control or "").lower()):
             return None
@@ -81,10 +85,15 @@ class Way:
         cache = self.engine.habits.cache
         if cache is None or not cache.stale_if_error:
             return None
-        return self._kept(call, cache, cache.stale_if_error)
+        with self.engine.guard:
+            return self._kept(call, cache, cache.stale_if_error)
 
     def fetch(self, call: Call, fault: object = None) -> Passage:
         """Take a request past the caches; `fault` is what the request log says that it met."""
+        with self.engine.guard:
+            return self._fetch(call, fault)
+
+    def _fetch(self, call: Call, fault: object) -> Passage:
         habits, operation = self.engine.habits, self.engine.operation_of(call)
         mesh, proxy = habits.deliver_twice, habits.proxy_answer
         repeated = operation in (mesh.operations if mesh else ()) and habits.meets("deliver_twice")

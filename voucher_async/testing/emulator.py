@@ -7,11 +7,12 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Literal, Self, TypedDict
+from typing import Literal, Self
 
 from voucher_async.clock import Clock, SteadyClock
 from voucher_async.testing._clients import connected, new_client, new_pin
 from voucher_async.testing._engine import Engine
+from voucher_async.testing._hosts import Hosts, reachable, url_of
 from voucher_async.testing._ledger import Ledger
 from voucher_async.testing._log import RequestLog
 from voucher_async.testing._records import (
@@ -20,10 +21,13 @@ from voucher_async.testing._records import (
     ClientRecord,
     ReservationRecord,
     VoucherRecord,
+    written,
 )
 from voucher_async.testing._refusals import Refusal
 from voucher_async.testing._routes import ROUTES
+from voucher_async.testing._settings import EmulatorSettings, variables_of
 from voucher_async.testing._state import Change, Options, Outcome, Revoked, commit
+from voucher_async.testing._thread import ServerThread
 from voucher_async.testing._vouchers import create_voucher, set_voucher_status
 from voucher_async.testing._way import Way
 from voucher_async.testing.faults import Faults
@@ -32,17 +36,11 @@ from voucher_async.testing.habits import Habits
 __all__ = ["EmulatorSettings", "VoucherEmulator"]
 
 
-class EmulatorSettings(TypedDict):
-    """Settings that a client needs to talk to an emulator, by the names of its arguments."""
-
-    client_id: str
-    client_secret: str
-    base_url: str
-    token_url: str
-
-
 class VoucherEmulator:
     """A server that behaves like the real API: same paths, rules, codes and dates, but no money.
+
+    `async with` serves on the running loop, `with` from a thread of its own: for clients on any loop, and for
+    tests without one. Every method can be called from any thread.
 
     Example:
         ```python
@@ -63,6 +61,11 @@ class VoucherEmulator:
         allow_double_charge: whether a reservation can be charged again while it lasts.
         newest_first: the order of lists; oldest first by default.
         max_per_page: the size to which a greater `per_page` is lowered.
+        client_id: the id of the default client; by default made up.
+        client_secret: its secret; by default made up.
+        hosts: names by which clients reach it, besides its addresses: a request for another host is refused
+            with 421, and `environ` allows them plain http. None asks for no host.
+        keep_requests: how many of the latest requests and faults are remembered; None for all.
 
     Attributes:
         routes: every operation, with its id, method, path template and scope.
@@ -85,6 +88,10 @@ class VoucherEmulator:
         allow_double_charge: bool = False,
         newest_first: bool = False,
         max_per_page: int = 100,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        hosts: Sequence[str] | None = None,
+        keep_requests: int | None = None,
     ) -> None:
         # Pytest imports this package at its start; the web server is loaded at the first use.
         from voucher_async.testing._server import Server  # noqa: PLC0415
@@ -99,12 +106,34 @@ class VoucherEmulator:
             newest_first=newest_first,
             max_per_page=max_per_page,
         )
-        self._engine = Engine(options, self.now)
-        self.faults: Faults = Faults(self._engine)
+        self._engine = Engine(options, self.now, most_requests=keep_requests)
+        self.faults: Faults = Faults(self._engine, keep_requests)
         self.habits: Habits = self._engine.habits
         self._way = Way(self._engine)
-        self._server = Server(self._way, self.clock, self.faults, host, port)
-        self._client = self.add_client(name="Default")
+        self._hosts = None if hosts is None else Hosts(hosts)
+        self._server = Server(self._way, self.clock, self.faults, host, port, hosts=self._hosts)
+        self._thread: ServerThread | None = None
+        self._client = self.add_client(name="Default", id=client_id, secret=client_secret)
+
+    def __enter__(self) -> Self:
+        """Listen, served by a thread; `start` and `stop` use one, too, until the block ends.
+
+        Raises:
+            RuntimeError: when it is running already.
+            OSError: when the port is taken.
+        """
+        self._check_idle()
+        self._thread = ServerThread(self._server)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the port and every connection, and end the thread."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
 
     async def __aenter__(self) -> Self:
         """Start, see `start`."""
@@ -127,9 +156,15 @@ class VoucherEmulator:
             RuntimeError: when it is running already.
             OSError: when the port is taken.
         """
+        self._check_idle()
+        if self._thread is None:
+            await self._server.start()
+        else:
+            self._thread.start()
+
+    def _check_idle(self) -> None:
         if self._server.running:
             raise RuntimeError("the emulator is running")
-        await self._server.start()
 
     async def stop(self) -> None:
         """Close the port and every connection; does nothing when it is not running.
@@ -137,7 +172,10 @@ class VoucherEmulator:
         Requests that a fault has delayed are dropped. Cancelled meanwhile, it still stops, and raises the
         cancellation afterwards.
         """
-        stopping = asyncio.create_task(self._server.stop())
+        thread = self._thread
+        # not in this thread: requests under way may wait for this loop
+        stop = self._server.stop() if thread is None else asyncio.to_thread(thread.stop)
+        stopping = asyncio.create_task(stop)
         cancelled: asyncio.CancelledError | None = None
         while not stopping.done():
             try:
@@ -150,15 +188,14 @@ class VoucherEmulator:
 
     @property
     def url(self) -> str:
-        """Address that it listens on, without a path.
+        """Address by which this machine reaches it, without a path.
 
         Raises:
             RuntimeError: when it never started and the port is not known yet.
         """
         if not self._server.port:
             raise RuntimeError("the emulator was not started")
-        host = self._server.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+        return url_of(reachable(self._server.host), self._server.port)
 
     @property
     def base_url(self) -> str:
@@ -194,13 +231,33 @@ class VoucherEmulator:
             token_url=self.token_url,
         )
 
+    def environ(self, client: ClientRecord | None = None) -> dict[str, str]:
+        """Variables by which `VoucherClient.from_env` talks to this emulator, for `monkeypatch.setenv`.
+
+        Args:
+            client: a client made by `add_client`; the default client otherwise.
+        """
+        return variables_of(self.settings(client), () if self._hosts is None else self._hosts.names)
+
     def now(self) -> dt.datetime:
-        """The emulator's time, which its `Date` headers tell: the clock's, plus what it was advanced."""
+        """The emulator's time, which its `Date` headers tell: the clock's, plus what it is ahead."""
         return self.clock.now() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move the emulator's time, and not the clock it was given, by that many seconds."""
-        self._ahead += dt.timedelta(seconds=seconds)
+        """Let so many seconds pass: on the emulator's clock, and so for a client that shares it.
+
+        A clock that cannot be moved, such as the system's, goes on as it is, and the emulator is ahead of it.
+
+        Raises:
+            ValueError: a `ManualClock` was to go back.
+        """
+        move = getattr(self.clock, "advance", self.shift)
+        move(seconds)
+
+    def shift(self, seconds: float) -> None:
+        """Move the emulator's date away from its clock, by so many seconds: a server whose clock is wrong."""
+        with self._engine.guard:
+            self._ahead += dt.timedelta(seconds=seconds)
 
     @property
     def requests(self) -> RequestLog:
@@ -210,26 +267,38 @@ class VoucherEmulator:
     @property
     def ledger(self) -> Ledger:
         """Every movement of money."""
-        return Ledger(self._engine.state, double_charges=self._engine.options.allow_double_charge)
+        double_charges = self._engine.options.allow_double_charge
+        return Ledger(self._engine.state, self._engine.guard, double_charges=double_charges)
 
     def add_client(
-        self, *, scopes: Sequence[str] = ALL_SCOPES, name: str = "Client", type: str = "pos"
+        self,
+        *,
+        scopes: Sequence[str] = ALL_SCOPES,
+        name: str = "Client",
+        type: str = "pos",
+        id: str | None = None,
+        secret: str | None = None,
     ) -> ClientRecord:
-        """A connected client in a group of its own, with the group's scopes."""
-        command = self._engine.command()
-        group, client = new_client(command, name=name, scopes=tuple(scopes), type=type)
-        client = connected(command, client)
-        self._commit(group, client)
+        """A connected client in a group of its own, with the group's scopes.
+
+        `id` and `secret` are made up unless they are given.
+        """
+        with self._engine.guard:
+            command = self._engine.command()
+            group, client = new_client(command, name=name, scopes=tuple(scopes), type=type, id=id)
+            client = connected(command, client, secret)
+            self._commit(group, client)
         return client
 
     def new_connect_pin(
         self, *, scopes: Sequence[str] = ALL_SCOPES, name: str = "Shop", type: str = "pos"
     ) -> str:
         """The PIN that connects a new client with these scopes; good for 30 minutes and one use."""
-        command = self._engine.command()
-        group, client = new_client(command, name=name, scopes=tuple(scopes), type=type)
-        pin = new_pin(command, client)
-        self._commit(group, client, pin)
+        with self._engine.guard:
+            command = self._engine.command()
+            group, client = new_client(command, name=name, scopes=tuple(scopes), type=type)
+            pin = new_pin(command, client)
+            self._commit(group, client, pin)
         return pin.pin
 
     def revoke_tokens(self, client_id: str | None = None) -> None:
@@ -247,7 +316,7 @@ class VoucherEmulator:
         """A new voucher, made without a request, owned by the default client.
 
         Args:
-            amount: in `currency`.
+            amount: in `currency`; `"5"` is 5.00.
             currency: ISO 4217.
             active: whether it can be used at once.
             **fields: any other property of a create request: `id`, `code`, `pin`, `type`, `sku`, `batch` ...
@@ -255,24 +324,26 @@ class VoucherEmulator:
         Raises:
             ValueError: naming the codes of the rules that the voucher breaks.
         """
-        text = amount if isinstance(amount, str) else f"{amount:.2f}"
         given = {name: value for name, value in fields.items() if value is not None}
-        body = {"amount": text, "currency": currency, **given}
-        command = self._engine.command(client=self._client, body=body)
-        try:
-            outcome = create_voucher(command)
-        except Refusal as refusal:
-            raise ValueError(", ".join(error.code for error in refusal.errors)) from None
-        self._commit(*outcome.changes)
-        voucher = next(change for change in outcome.changes if isinstance(change, VoucherRecord))
-        return self.set_status(voucher.id, "active" if active else "inactive")
+        body = {"amount": written(amount), "currency": currency, **given}
+        with self._engine.guard:
+            command = self._engine.command(client=self._client, body=body)
+            try:
+                outcome = create_voucher(command)
+            except Refusal as refusal:
+                raise ValueError(", ".join(error.code for error in refusal.errors)) from None
+            self._commit(*outcome.changes)
+            voucher = next(change for change in outcome.changes if isinstance(change, VoucherRecord))
+            return self.set_status(voucher.id, "active" if active else "inactive")
 
     def set_status(self, voucher_id: str, status: Literal["active", "inactive"]) -> VoucherRecord:
         """Activate or deactivate a voucher, as the Admin UI would."""
-        command = self._engine.command(client=self._client, ids={"id": voucher_id}, body={"status": status})
-        outcome: Outcome = set_voucher_status(command)
-        self._commit(*outcome.changes)
-        return self.voucher(voucher_id)
+        with self._engine.guard:
+            body, ids = {"status": status}, {"id": voucher_id}
+            command = self._engine.command(client=self._client, ids=ids, body=body)
+            outcome: Outcome = set_voucher_status(command)
+            self._commit(*outcome.changes)
+            return self.voucher(voucher_id)
 
     def voucher(self, voucher_id: str) -> VoucherRecord:
         """A voucher as it is now.
@@ -292,7 +363,8 @@ class VoucherEmulator:
 
     def vouchers(self) -> tuple[VoucherRecord, ...]:
         """Every voucher, oldest first."""
-        return tuple(self._engine.state.vouchers.values())
+        with self._engine.guard:
+            return tuple(self._engine.state.vouchers.values())
 
     def charges(
         self,
@@ -310,19 +382,20 @@ class VoucherEmulator:
         """
         wanted = {"sent_order_number": order_number, "voucher_id": voucher_id, "type": type}
         given = {name: value for name, value in wanted.items() if value is not None}
+        with self._engine.guard:
+            charges = tuple(self._engine.state.charges.values())
         return tuple(
             charge
-            for charge in self._engine.state.charges.values()
+            for charge in charges
             if all(getattr(charge, name) == value for name, value in given.items())
         )
 
     def reservations(self, voucher_id: str | None = None) -> tuple[ReservationRecord, ...]:
         """Reservations, oldest first, of one voucher or of all; a voucher's newest is the one that counts."""
-        return tuple(
-            reservation
-            for reservation in self._engine.state.reservations.values()
-            if voucher_id in (None, reservation.voucher_id)
-        )
+        with self._engine.guard:
+            reservations = tuple(self._engine.state.reservations.values())
+        return tuple(each for each in reservations if voucher_id in (None, each.voucher_id))
 
     def _commit(self, *changes: Change) -> None:
-        commit(self._engine.state, changes)
+        with self._engine.guard:
+            commit(self._engine.state, changes)

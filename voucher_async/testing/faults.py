@@ -4,14 +4,14 @@
     emulator.faults.chance(0.3, seed=7)
 
 Each kind says what the client sees, and whether the server acts on the request. Seconds pass on the clock
-that the emulator was given: with a `ManualClock`, when that is advanced. `VoucherEmulator.advance` shortens
-no wait.
+that the emulator was given: with a `ManualClock`, when that is advanced, as by `VoucherEmulator.advance`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
 import datetime as dt
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -207,17 +207,18 @@ class Faults:
 
     Args:
         engine: whose answers are affected.
+        most: how many of the latest faults are kept in `injected`; None: all.
 
     Attributes:
         seed: what `chance` was seeded with; None without it.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, most: int | None = None) -> None:
         self._engine = engine
         self._scripts: dict[str, collections.deque[Fault | None]] = {}
         self._choose: Callable[[str], Fault | None] | None = None
-        self._injected: list[Injected] = []
-        self._late: set[asyncio.Task[None]] = set()
+        self._injected: collections.deque[Injected] = collections.deque(maxlen=most)
+        self._late: set[concurrent.futures.Future[None]] = set()
         self._date_offset = 0.0
         self.seed: int | None = None
 
@@ -237,8 +238,9 @@ class Faults:
         """
         _check_operation(operation, {_ANY, *_OPERATIONS})
         _check_faults(fault for fault in faults if fault is not None)
-        if faults:
-            self._scripts.setdefault(operation, collections.deque()).extend(faults)
+        with self._engine.guard:
+            if faults:
+                self._scripts.setdefault(operation, collections.deque()).extend(faults)
 
     def chance(
         self,
@@ -275,15 +277,16 @@ class Faults:
                 return None
             return rng.choice(choices) if rng.random() < share else None
 
-        self._choose = choose
-        self.seed = seed
+        with self._engine.guard:
+            self._choose, self.seed = choose, seed
 
     def clear(self) -> None:
         """No more faults, no lag, no offset. What was to be carried out late still is."""
-        self._scripts.clear()
-        self._choose = self.seed = None
-        self.date_offset = 0.0
-        self.list_lag = 0.0
+        with self._engine.guard:
+            self._scripts.clear()
+            self._choose = self.seed = None
+            self.date_offset = 0.0
+            self.list_lag = 0.0
 
     @property
     def date_offset(self) -> float:
@@ -319,12 +322,16 @@ class Faults:
     @property
     def injected(self) -> tuple[Injected, ...]:
         """Faults that were committed, oldest first."""
-        return tuple(self._injected)
+        with self._engine.guard:
+            return tuple(self._injected)
 
     async def settled(self) -> None:
-        """Wait until every request that is to be carried out late was carried out, or dropped by a stop."""
-        while self._late:
-            await asyncio.wait(tuple(self._late))
+        """Wait until every request that is to be carried out late was carried out, or dropped by a stop.
+
+        On any loop, whichever the server runs on.
+        """
+        while late := tuple(self._late):
+            await asyncio.wait([asyncio.wrap_future(each) for each in late])
 
     @property
     def active(self) -> bool:
@@ -335,10 +342,11 @@ class Faults:
         """The fault that a request of an operation meets, noted as committed."""
         if operation is None:
             return None
-        fault = self._take(operation)
-        if fault is not None:
-            self._injected.append(Injected(operation, fault, self._engine.now()))
-        return fault
+        with self._engine.guard:
+            fault = self._take(operation)
+            if fault is not None:
+                self._injected.append(Injected(operation, fault, self._engine.now()))
+            return fault
 
     def _take(self, operation: str) -> Fault | None:
         for name in (operation, _ANY):
@@ -352,8 +360,15 @@ class Faults:
 
     def is_late(self, task: asyncio.Task[None]) -> None:
         """Hold on to a request that is carried out late."""
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        late: concurrent.futures.Future[None] = concurrent.futures.Future()
+        late.set_running_or_notify_cancel()  # who waits for it and leaves must not cancel it
+        self._late.add(late)
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._late.discard(late)
+            late.set_result(None)
+
+        task.add_done_callback(ended)
 
 
 def _check_faults(faults: Iterable[object]) -> None:

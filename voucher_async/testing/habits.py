@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, cast
 import attrs
 
 from voucher_async.testing._between import Cache, DeliverTwice, ProxyAnswer
+from voucher_async.testing._guard import Guard
 from voucher_async.testing._names import MONEY
 from voucher_async.testing._shown import Contradiction, Filters, Pages
 from voucher_async.testing._stored import Clocks, Kind, OrderNumbers, Resolution
@@ -97,6 +98,8 @@ class Habits:
     _dice: dict[str, tuple[object, random.Random]] = attrs.field(
         factory=dict[str, tuple[object, random.Random]], init=False
     )
+    guard: Guard = attrs.field(factory=Guard, init=False)
+    """Held while a request is carried out, and while several habits change at once."""
 
     def __repr__(self) -> str:
         said = (name if value is True else f"{name}={_brief(value)}" for name, value in self.on.items())
@@ -116,9 +119,10 @@ class Habits:
             TypeError: for a habit that does not exist, or something else than a habit.
         """
         checked = Habits(**habits)
-        for name in habits:
-            setattr(self, name, getattr(checked, name))
-            self._dice.pop(name, None)
+        with self.guard:
+            for name in habits:
+                setattr(self, name, getattr(checked, name))
+                self._dice.pop(name, None)
 
     def clear(self) -> None:
         """Take every habit off. What is stored already stays as it is."""
@@ -129,11 +133,12 @@ class Habits:
         habit = getattr(self, name)
         if habit is None or habit.share >= 1:
             return habit is not None
-        known, rng = self._dice.get(name, (None, random.Random(habit.seed)))
-        if known is not habit:
-            rng = random.Random(habit.seed)
-        self._dice[name] = habit, rng
-        return bool(rng.random() < habit.share)
+        with self.guard:
+            known, rng = self._dice.get(name, (None, random.Random(habit.seed)))
+            if known is not habit:
+                rng = random.Random(habit.seed)
+            self._dice[name] = habit, rng
+            return bool(rng.random() < habit.share)
 
     def stamp(self, kind: Kind, now: dt.datetime) -> dt.datetime:
         """The moment that is written on a record of a kind which is made or changed now."""
@@ -147,11 +152,13 @@ class Habits:
     @property
     def echoes_as_sent(self) -> bool:
         """True when the answer to a request shows the order number that it sent, however it is stored."""
-        return self.order_numbers is not None and self.order_numbers.echo_as_sent
+        order_numbers = self.order_numbers  # read once: a test may take it off meanwhile
+        return order_numbers is not None and order_numbers.echo_as_sent
 
     def stored(self, order_number: str | None) -> str | None:
         """An order number as the database has it."""
-        return order_number if self.order_numbers is None else self.order_numbers.stored(order_number)
+        order_numbers = self.order_numbers
+        return order_number if order_numbers is None else order_numbers.stored(order_number)
 
 
 def _brief(value: Any) -> str:
