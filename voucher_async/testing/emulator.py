@@ -52,7 +52,6 @@ class VoucherEmulator:
 
     Args:
         clock: the source of the time; by default the system's, which goes on when a test freezes it.
-            `advance` moves the emulator away from it.
         token_lifetime: seconds; None leaves `expires_in` out of the answer (the token lives for an hour).
         host: the address to listen on.
         port: the port to listen on, 0 for any free one.
