@@ -17,6 +17,8 @@ from voucher_async import Settings, VoucherClient, connect, models, testing
 from voucher_async.integrations import fastapi as in_fastapi
 from voucher_async.integrations import problems
 from voucher_async.integrations import starlette as in_starlette
+from voucher_async.journals.sql import SqlJournal
+from voucher_async.payments.memory import MemoryJournal
 from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
 from voucher_async.resources.reservations import Reservations
@@ -24,6 +26,7 @@ from voucher_async.resources.vouchers import Vouchers
 
 DOUBLES = [mock.create_autospec(VoucherClient, instance=True), mock.AsyncMock(spec=VoucherClient)]
 RESOURCES = (Charges, Clients, Reservations, Vouchers)
+JOURNALS = (MemoryJournal, SqlJournal)
 
 
 def functions_of(cls: type) -> Iterator[Callable[..., Any]]:
@@ -38,7 +41,7 @@ def functions_of(cls: type) -> Iterator[Callable[..., Any]]:
 def public_callables() -> dict[str, Callable[..., Any]]:
     places = (voucher_async, models, testing, in_fastapi, in_starlette, problems)
     named: list[Any] = [getattr(place, name) for place in places for name in place.__all__]
-    classes = [each for each in (*named, *RESOURCES) if inspect.isclass(each)]
+    classes = [each for each in (*named, *RESOURCES, *JOURNALS) if inspect.isclass(each)]
     functions: list[Callable[..., Any]] = list(filter(inspect.isfunction, named))
     found: list[Any] = [*functions, *(each for cls in classes for each in (cls, *functions_of(cls)))]
     return {f"{each.__module__}.{each.__qualname__}": each for each in found}

@@ -9,32 +9,26 @@ in common: records are made to JSON and read from it, erased, shrunk and shown t
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
 import logging
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
 
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.clock import SystemClock
+from voucher_async.clock import Clock, SystemClock
 from voucher_async.errors import ConfigurationError, JournalFailed
 from voucher_async.journals.rows import like_of, microseconds, row_of
-from voucher_async.journals.store import Wanted
-from voucher_async.journals.urls import address_of, shown
+from voucher_async.journals.store import Page, Store, Wanted
+from voucher_async.journals.urls import Address, address_of, shown
 from voucher_async.masking import conceal
+from voucher_async.payments.call import CallRecord
 from voucher_async.payments.erasing import digest_of, erased, restored
 from voucher_async.payments.journal import Claim
 from voucher_async.payments.stored import from_json
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
-    from voucher_async.clock import Clock
-    from voucher_async.journals.store import Page, Store
-    from voucher_async.journals.urls import Address
-    from voucher_async.payments.call import CallRecord
 
 __all__ = ["SqlJournal"]
 
