@@ -71,7 +71,15 @@ class Running:
 
     async def end(self) -> int:
         """Wait until it ends: its status, that of a signal below 0."""
-        await asyncio.to_thread(self.process.join)
+        loop, over, sentinel = asyncio.get_running_loop(), asyncio.Event(), self.process.sentinel
+        loop.add_reader(sentinel, over.set)
+        try:
+            await over.wait()
+        finally:
+            loop.remove_reader(sentinel)
+        # in the thread that starts processes: starting one looks for others that have ended, and a status
+        # that is read in two threads is read once
+        self.process.join()
         return int(self.process.exitcode)
 
     @property
