@@ -98,7 +98,7 @@ def test_every_habit_is_offered_by_some_name() -> None:
         mine.set(**kind)
     assert offered == set(mine.on)
     assert f"{mine!r}".count("=") >= len(offered) - 1
-    assert {name for name in dir(mine) if name in Habits.__annotations__} - {"_dice"} == offered
+    assert {name for name in dir(mine) if name in Habits.__annotations__} - {"_dice", "guard"} == offered
 
 
 def test_the_operations_are_those_of_the_emulator() -> None:

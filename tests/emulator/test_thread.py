@@ -233,7 +233,7 @@ def test_a_request_that_is_late_is_waited_for_on_any_loop() -> None:
                 asking = asyncio.create_task(
                     client.reservations.create(code=code, amount="1", currency="EUR")
                 )
-                while not emulator.faults._late:
+                while not clock._sleepers:
                     await asyncio.sleep(0.01)
                 assert emulator.reservations() == ()
                 asyncio.get_running_loop().call_soon(emulator.advance, 30)

@@ -137,9 +137,10 @@ class Server:
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something so many seconds later, unless the server stops before."""
+        due = self.clock.monotonic() + seconds  # another thread may move the clock before the task begins
 
         async def work() -> None:
-            await self.clock.sleep(seconds)
+            await self.clock.sleep(max(due - self.clock.monotonic(), 0.0))
             act()
 
         if self.running:
