@@ -34,12 +34,12 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
 # and, without measuring, those that go the same ways again and again, or execute little of the package in their own
 # process. Measuring doubles what they cost, and adds next to nothing: what the others cover has to be enough.
-WAITING := tests/chaos/test_storm.py tests/transport
+WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
 HEAVY := tests/aioresponses tests/docs tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
-	tests/recovery tests/payments/test_counts.py \
+	tests/payments/test_counts.py \
 	tests/payments/test_machine.py tests/resources/test_bad_input.py tests/resources/test_paging.py \
 	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys.py \
 	$(patsubst %,tests/settlement/test_keys_%.py,cut_off journal named storm taken_over) \

@@ -163,7 +163,9 @@ class Stepping(Around):
 
 
 def client_of(access: EmulatorSettings, journal: Any, call: str, step: int, steps: Steps) -> VoucherClient:
-    settings = attrs.evolve(Settings.make(**access), settle_window=1.0, list_lag=0.2, recover_every=0.0)
+    # a caller's deadline that passes while its worker stands still would hide what the worker does then
+    made = Settings.make(**access, timeout=120.0)
+    settings = attrs.evolve(made, settle_window=1.0, list_lag=0.2, recover_every=0.0)
     return VoucherClient(
         settings=settings, journal=journal, journal_scope=scope_of(call, step), hooks=[steps]
     )

@@ -34,6 +34,7 @@ T = TypeVar("T")
 LEASE: Final = 15.0  # seconds
 _RENEWED: Final = 5.0  # seconds after which the lease is renewed
 _LEAST: Final = 2.0  # seconds that a journal has for an answer, however late it is asked
+_LATE: Final = 0.5  # seconds; a timer is later where the process stood still, and the journal did not
 
 _until: ContextVar[Deadline | None] = ContextVar(
     "the deadline of the call that asks its journal", default=None
@@ -66,7 +67,14 @@ async def ask_journal(answer: Awaitable[T], deadline: Deadline | None = None) ->
 
 
 async def _within(deadline: Deadline, answer: Awaitable[T]) -> T:
-    limit = asyncio.timeout(max(deadline.left(), _LEAST))
+    limit, loop = asyncio.timeout(None), asyncio.get_running_loop()
+    due = loop.time() + max(deadline.left(), _LEAST)
+
+    def time_is_up() -> None:
+        has_stood_still = loop.time() - due > _LATE
+        limit.reschedule(loop.time() + _LEAST if has_stood_still else due)
+
+    timer = loop.call_at(due, time_is_up)
     try:
         async with limit:
             return await answer
@@ -74,6 +82,8 @@ async def _within(deadline: Deadline, answer: Awaitable[T]) -> T:
         if not limit.expired():
             raise
         raise JournalFailed("the journal has not answered before the call's deadline") from error
+    finally:
+        timer.cancel()
 
 
 @attrs.frozen
