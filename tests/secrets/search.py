@@ -97,7 +97,7 @@ class Search:
         texts = [*self.texts, *self._records()]
         for record in self._caplog.records:
             # the test's own server writes to a connection that the client has destroyed
-            is_of_the_server = "Fatal write error" in record.msg
+            is_of_the_server = "Fatal write error" in record.getMessage()
             if record.exc_info and record.exc_info[1] and not is_of_the_server:
                 self.variables += shown_of(record.exc_info[1])
         shown = [("", text) for text in dict.fromkeys(texts)] + list(dict.fromkeys(self.variables))
