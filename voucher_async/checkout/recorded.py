@@ -236,8 +236,7 @@ class CheckoutRecord:
             return
         with contextlib.suppress(VoucherError):  # without a lease that runs it is not said, either
             await self._kit.joining.ownership.renew()
-        if not await recorder.may_deny():
-            raise recorder.taken_over(None) from error
+        await recorder.check_denial(error, None)
 
     async def plan(self, held: Sequence[HeldReservation]) -> tuple[Planned, ...]:
         """Write the plan of charges.

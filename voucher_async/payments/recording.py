@@ -206,7 +206,20 @@ class Recorder:
         if isinstance(error, GeneratorExit):
             return  # the coroutine is being discarded with its event loop: nothing can be awaited
         await self.failed(error, is_begun=pending is not None, pending=pending)
-        if getattr(error, "proof", None) is not None and not await self.may_deny():
+        if getattr(error, "proof", None) is not None:
+            await self.check_denial(error, pending)
+
+    async def check_denial(self, error: BaseException, pending: PendingOutcome | None) -> None:
+        """Refuse to tell as not done what somebody else goes on with.
+
+        Args:
+            error: what is to be told.
+            pending: what is known of the call.
+
+        Raises:
+            StillRunning: somebody else has the record, and may have charged.
+        """
+        if not await self.may_deny():
             raise self.taken_over(pending) from error
 
     async def opened(self, error: BaseException) -> None:
