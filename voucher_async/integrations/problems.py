@@ -7,6 +7,7 @@ only where the error has a proof.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -82,7 +83,7 @@ class Problem:
         """`Cache-Control`, and `Retry-After` in whole seconds where there is one."""
         headers = {"Cache-Control": "no-store"}
         if self.retry_after is not None:
-            headers["Retry-After"] = str(max(round(self.retry_after + 0.49), 1))
+            headers["Retry-After"] = str(max(math.ceil(self.retry_after), 1))
         return headers
 
 
