@@ -70,8 +70,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with VoucherEmulator() as emulator:
             voucher = emulator.add_voucher(amount="50.00")
-            for name, value in emulator.settings().items():
-                os.environ[f"VOUCHER_{name.upper()}"] = str(value)
+            os.environ.update(emulator.environ())
             os.environ.update(CODE=voucher.code, VOUCHER_JOURNAL=f"sqlite:///{Path(folder) / 'vouchers.db'}")
             await double_click(emulator, voucher)
             await killed_worker(emulator, voucher)

@@ -25,8 +25,8 @@ Runner = Callable[[Block], Awaitable[dict[str, Any]]]
 @pytest_asyncio.fixture
 async def emulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VoucherEmulator]:
     async with VoucherEmulator() as emulator:
-        for name, value in emulator.settings().items():
-            monkeypatch.setenv(f"VOUCHER_{name.upper()}", str(value))
+        for name, value in emulator.environ().items():
+            monkeypatch.setenv(name, value)
         yield emulator
 
 

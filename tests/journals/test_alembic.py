@@ -157,8 +157,8 @@ async def test_tables_made_by_alembic_are_a_journal(
     shop.grant(grant)
     async with VoucherEmulator() as emulator:
         voucher = emulator.add_voucher(amount="25.00")
-        for name, value in emulator.settings().items():
-            monkeypatch.setenv(f"VOUCHER_{name.upper()}", str(value))
+        for name, value in emulator.environ().items():
+            monkeypatch.setenv(name, value)
         example = block(root, "create=False")
         told = {await run(example, shop.user_url, voucher.code) for _ in range(2)}
         assert told == {charge.id for charge in emulator.charges("A-1")}
