@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import random
 import signal
 import sys
@@ -23,6 +22,7 @@ from tests.chaos.records import Began, Entry, Record, Turn, read
 from tests.chaos.turns import Turns
 from tests.chaos.worker import journal_of
 from tests.journals.postgres import Server
+from tests.processes import plain_environment
 from voucher_async.payments.ownership import LEASE
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -145,7 +145,6 @@ class Conductor:
 
     @contextlib.asynccontextmanager
     async def _started(self, module: str, *arguments: str) -> AsyncIterator[Process]:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
         # resources that a worker leaves open are its bug; the server breaks connections on purpose
         warn = "ignore" if module == "server" else "default"
         with self._noise.open("a", encoding="utf-8") as noise:
@@ -155,7 +154,7 @@ class Conductor:
                 stdout=PIPE,
                 stderr=noise,
                 cwd=_ROOT,
-                env=environment,
+                env=plain_environment(),
             )
         try:
             yield process

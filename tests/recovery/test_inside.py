@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.journals.postgres import Server
+from tests.processes import plain_environment
 from voucher_async import JournalFailed, VoucherClient
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.testing import VoucherEmulator
@@ -30,8 +31,7 @@ async def stopped(access: Any, url: str, payment: Any, when: str, root: Path) ->
     """While a worker is stopped; afterwards it goes on, and gives what its caller is told."""
     arguments = json.dumps(access), url, json.dumps(payment), when
     command = (sys.executable, "-m", "tests.recovery.inside", *arguments)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
-    worker = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=root, env=environment)
+    worker = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=root, env=plain_environment())
     wait: Callable[..., object] = os.waitid
     await asyncio.to_thread(wait, os.P_PID, worker.pid, os.WSTOPPED)
     told: list[str] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.journals.postgres import Server
+from tests.processes import plain_environment
 from tests.recovery.killed import CALLS, Report, code_of, order_of
 from voucher_async.testing import VoucherEmulator, faults
 
@@ -57,8 +57,7 @@ async def reports_of(how: str, emulator: VoucherEmulator, url: str, root: Path, 
     """What became of calls whose workers were killed or stopped, one at each step."""
     arguments = (how, json.dumps(emulator.settings()), url, *calls)
     command = (sys.executable, "-m", "tests.recovery.killed", *arguments)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
-    running = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=root, env=environment)
+    running = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=root, env=plain_environment())
     said, _ = await running.communicate()
     assert running.returncode == 0
     reports = [Report(**json.loads(line)) for line in said.splitlines()]
