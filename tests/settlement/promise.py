@@ -184,28 +184,23 @@ class Judge(Ledger):
             yield f"{call.step} raised {call.error!r} without a proof"
 
     def _cancelled(self, call: Call) -> Iterator[str]:
-        words = {"done", "recovered", "refund failed"}
-        told = {event.charge.id for event in call.process.events if event.what in words and event.charge}
-        told |= {charge.id for charge in self._told_at_the_end()} | self._not_refunded(call.process.events)
+        words, events = {"done", "recovered", "refund failed"}, call.process.events
+        told = {event.charge.id for event in events if event.what in words and event.charge}
+        told |= {charge.id for charge in self._told_at_the_end()} | self._not_refunded(events)
         told |= {charge.id for other in self.world.calls for charge in returned_by(other)}
         twins = {each.id for id in call.intents if self._is_twin(id, told) for each in self._effects(id)}
-        for charge in self._standing(call):
+        standing = self._standing(call)
+        for charge in standing:
             if charge.id not in told | twins and not self._is_open(charge):
                 yield f"{call.step} was cancelled, and nobody was told of {charge}"
         if isinstance(call.step, Checkout):
-            standing = self._standing(call)
             # a contradicting answer leaves a charge in doubt as much as a lost one
-            events = [event for event in call.process.events if event.what == "in doubt"]
-            told_of = {event.pending.id for event in events if event.pending is not None}
+            in_doubt = [event.pending for event in events if event.what == "in doubt"]
+            told_of = {pending.id for pending in in_doubt if pending is not None}
             doubted = (self.world.adversary.doubted | told_of) & set(call.intents)
-            failed = [event for event in call.process.events if event.what == "refund failed"]
-            killed = call.process.wire.dead
-            if (
-                not doubted
-                and not failed
-                and not killed
-                and len(standing) not in {0, len(call.step.vouchers)}
-            ):
+            failed = any(event.what == "refund failed" for event in events)
+            is_excused = doubted or failed or call.process.wire.dead
+            if not is_excused and len(standing) not in {0, len(call.step.vouchers)}:
                 yield f"{call.step} was cancelled, and left {standing}"
 
     def _time(self, call: Call) -> Iterator[str]:
