@@ -31,6 +31,11 @@ class Block:
         return "asyncio.run(" in self.code
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is for a file: its first line is the file's name, or it is a program."""
+        return self.is_program or re.match(r"# \w+\.py\n", self.code) is not None
+
+    @property
     def is_test(self) -> bool:
         """Whether it is a test for pytest."""
         return "def test_" in self.code
@@ -51,6 +56,11 @@ def in_docstrings(path: Path) -> Iterator[Block]:
             yield from in_text(f"{path.stem}.{getattr(node, 'name', '')}", docstring)
 
 
+def in_document(path: Path) -> list[Block]:
+    """The examples of a document."""
+    return list(in_text(path.name, path.read_text(encoding="utf-8")))
+
+
 def of_readme() -> list[Block]:
     """The examples of the README."""
-    return list(in_text("README.md", (ROOT / "README.md").read_text(encoding="utf-8")))
+    return in_document(ROOT / "README.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -63,6 +64,17 @@ def test_the_wheel_needs_few_libraries_and_caps_none(wheel: zipfile.ZipFile) -> 
     assert {"aiohttp", "attrs", "cattrs"} <= names
     assert len(names) <= 5
     assert metadata["Requires-Python"] == ">=3.11"
+
+
+def test_the_package_index_shows_the_readme_without_a_link_that_leads_nowhere(
+    root: Path, wheel: zipfile.ZipFile
+) -> None:
+    text = wheel.read(f"voucher_async-{__version__}.dist-info/METADATA").decode("utf-8")
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert [link for link in links if not link.startswith("https://")] == []
+    code = re.findall(r"^```.*?^```$", (root / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert code
+    assert [block for block in code if block not in text] == []
 
 
 def test_the_wheel_offers_its_command_and_its_pytest_plugin(wheel: zipfile.ZipFile) -> None:
