@@ -23,7 +23,7 @@ export PIP_COMPILE := 0
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
-# else each runs its share of every file (tests/shares.py); `unit` runs everything.
+# else each runs its share of every file (tests/shares.py), half of it in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/mutants tests/proxies tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
@@ -128,7 +128,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons types -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons/2 types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report

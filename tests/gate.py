@@ -3,10 +3,11 @@
 python -m tests.gate [--beside=PART...] PART... [-- ARGUMENTS]
 
 A part is a target of the Makefile, or `pythons`: pytest with these arguments against the built wheel, away
-from the source, in every environment of `tests/pythons.py`. They begin in the order given: put the longest
-first. Those beside wait more than they work: they begin at once, go first and count for no core. Each part
-writes into a log of its own below .build/gate; one that fails is shown whole. The last lines name each
-claimed Python that this machine lacks; that fails nothing.
+from the source, in every environment of `tests/pythons.py`, each with its share of the tests (`pythons/2`:
+with half of that). They begin in the order given: put the longest first. Those beside wait more than they
+work: they begin at once, go first and count for no core. Each part writes into a log of its own below
+.build/gate; one that fails is shown whole. The last lines name each claimed Python that this machine lacks;
+that fails nothing.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
         _say(f"{error}\n{error.stdout}")
         return 1
     failed = run_all(parts, cores())
-    if "pythons" in names:
+    if any(map(_is_pythons, names)):
         for version in claims.pythons:
             if version not in found:
                 _say(f"NOT RUN: Python {version}, which pyproject.toml claims, is not on this machine")
@@ -190,16 +191,21 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     return 1 if failed else 0
 
 
+def _is_pythons(name: str) -> bool:
+    return name.partition("/")[0] == "pythons"
+
+
 def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequence[Environment]) -> list[Part]:
     parts: list[Part] = []
     for name in names:
         if name.startswith(_BESIDE):
             parts.append(target(name.removeprefix(_BESIDE), beside=True))
-        elif name == "pythons":
+        elif _is_pythons(name):
             wheel = build_wheel()
+            shares = len(environments) * int(name.partition("/")[2] or 1)
             for number, each in enumerate(environments, 1):
                 # the Python that runs this script runs all tests; the others share them
-                share = f"--share={number}/{len(environments)}"
+                share = f"--share={number}/{shares}"
                 parts.append(tests_in(each, wheel, [share, *arguments]))
         else:
             parts.append(target(name))

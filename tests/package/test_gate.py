@@ -179,7 +179,10 @@ def test_a_claimed_python_that_the_machine_lacks_is_named(
     assert re.findall(r"NOT RUN: Python (\S+),", capsys.readouterr().out) == ["3.9", "3.10"]
 
 
-def test_the_other_pythons_have_the_tests_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "shares"), [("pythons", 3), ("pythons/2", 6)])
+def test_the_other_pythons_have_the_tests_or_half_of_them_between_them(
+    monkeypatch: pytest.MonkeyPatch, name: str, shares: int
+) -> None:
     taken: list[str] = []
 
     def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) -> Part:
@@ -191,8 +194,8 @@ def test_the_other_pythons_have_the_tests_between_them(monkeypatch: pytest.Monke
     monkeypatch.setattr(gate, "find", lambda version, environ: Path(version))
     monkeypatch.setattr(gate, "build_wheel", lambda: Path("a.whl"))
     monkeypatch.setattr(gate, "tests_in", tests_in)
-    assert gate.main(["pythons"], {}) == 0
-    assert taken == ["--share=1/3", "--share=2/3", "--share=3/3"]
+    assert gate.main([name], {}) == 0
+    assert taken == [f"--share={number}/{shares}" for number in (1, 2, 3)]
 
 
 def test_the_whole_fails_when_a_part_did_and_names_it(
