@@ -357,7 +357,7 @@ class VoucherClient(Reconciling):
                 most a day; nothing was closed.
         """
         check_wait(wait)
-        self._transport.session.check_loop("close it there")
+        self._transport.session.check_loop("Close it there.")
         return await to_the_end(self._close(wait))
 
     async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:

@@ -26,7 +26,7 @@ def test_a_client_is_closed_on_the_loop_that_it_is_open_on() -> None:
 
     with asyncio.Runner() as first:
         server, client = first.run(use())
-        with asyncio.Runner() as second, pytest.raises(ConfigurationError, match="close it there"):
+        with asyncio.Runner() as second, pytest.raises(ConfigurationError, match="Close it there"):
             second.run(client.aclose())
         server.scripts = [reply(VOUCHER)]
         assert first.run(client.vouchers.get("v-1")).id

@@ -17,6 +17,7 @@ from voucher_async.cancelling import cancelled_from_outside, quietly
 from voucher_async.errors import ConfigurationError, VoucherError
 from voucher_async.events import TokenRefresh
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.loops import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -191,7 +192,7 @@ class TokenProvider:
         if flight is not None and flight.loop is asyncio.get_running_loop():
             return flight
         if flight is not None and flight.loop.is_running():
-            raise ConfigurationError("a token is being requested on another event loop that still runs")
+            raise elsewhere("this client is in use (a token is being requested)")
         if self._refusal is not None and self._monotonic() < self._refused_until:
             raise _again(self._refusal)
         return self._start(background=False)

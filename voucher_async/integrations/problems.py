@@ -7,8 +7,11 @@ only where the error has a proof.
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
@@ -22,6 +25,7 @@ from voucher_async.api_errors import (
     RateLimited,
     ServerError,
 )
+from voucher_async.cancelling import quietly
 from voucher_async.errors import (
     ConfigurationError,
     IdempotencyMismatch,
@@ -32,7 +36,7 @@ from voucher_async.errors import (
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.outcomes import ChargeRefunded, CheckoutFailed, HeldState, OutcomeUnknown, StillRunning
 
-__all__ = ["CONTENT_TYPE", "Problem", "problem_of"]
+__all__ = ["CONTENT_TYPE", "Problem", "answer_of", "problem_of"]
 
 CONTENT_TYPE: Final = "application/problem+json"
 """The media type of `Problem.to_dict`."""
@@ -41,6 +45,8 @@ _SECRETS: Final = frozenset({"code", "pin"})
 _PAYING: Final = frozenset({CREATE_RESERVATION.id, CHARGE_RESERVATION.id})
 _SOON: Final = 1.0  # seconds
 _LATER: Final = 5.0
+
+_logger: Final = logging.getLogger("voucher_async")
 
 _FAILED: Final = (BadAnswer, RateLimited, ServerError)
 
@@ -168,6 +174,20 @@ def problem_of(error: VoucherError) -> Problem:
         problem = attrs.evolve(problem, retry_after=retry_after)
     is_proved = error.proof is not None and problem.charged is None
     return attrs.evolve(problem, charged=False) if is_proved else problem
+
+
+def answer_of(error: VoucherError) -> tuple[str, int, dict[str, str]]:
+    """The problem of an error as the JSON text, the status and the headers of a response.
+
+    What is answered with a status of 5xx is logged, with the error.
+
+    Args:
+        error: raised by a call of the SDK.
+    """
+    problem = problem_of(error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        quietly(_logger.error, "answered with %d: %s", problem.status, error)
+    return json.dumps(problem.to_dict()), problem.status, {"Content-Type": CONTENT_TYPE, **problem.headers}
 
 
 def _of_outcome(error: VoucherError) -> Problem | None:

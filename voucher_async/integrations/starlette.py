@@ -27,6 +27,7 @@ except ModuleNotFoundError:
 from voucher_async.cancelling import quietly
 from voucher_async.client import VoucherClient
 from voucher_async.errors import ConfigurationError, VoucherError
+from voucher_async.integrations.asgi import STATE
 from voucher_async.integrations.problems import CONTENT_TYPE, Problem, problem_of
 
 __all__ = ["client_of", "exception_handlers", "problem_response", "voucher_lifespan"]
@@ -34,8 +35,6 @@ __all__ = ["client_of", "exception_handlers", "problem_response", "voucher_lifes
 Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any]]]
 InnerLifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
 Handler: TypeAlias = Callable[[Any, Any], Coroutine[Any, Any, Response]]
-
-_STATE: Final = "voucher_async_client"
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -57,7 +56,7 @@ def voucher_lifespan(
         own: AbstractAsyncContextManager[Mapping[str, Any] | None]
         own = nullcontext() if inner is None else inner(app)
         async with make() as client, own as state:
-            yield {**(state or {}), _STATE: client}
+            yield {**(state or {}), STATE: client}
 
     return lifespan
 
@@ -68,7 +67,7 @@ def client_of(connection: HTTPConnection) -> VoucherClient:
     Raises:
         ConfigurationError: the application has no `voucher_lifespan`, or its server runs no lifespan.
     """
-    client = getattr(connection.state, _STATE, None)
+    client = getattr(connection.state, STATE, None)
     if not isinstance(client, VoucherClient):
         raise ConfigurationError(
             "no VoucherClient here: give the application lifespan=voucher_lifespan(), and a server that runs "

@@ -12,6 +12,7 @@ import aiohttp
 from voucher_async._version import __version__
 from voucher_async.errors import ConfigurationError, Fate, VoucherError
 from voucher_async.forks import keep, renew_in_children
+from voucher_async.loops import elsewhere
 from voucher_async.masking import SecretBytes
 from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
@@ -205,7 +206,7 @@ class Session:
                 self._warned = True
                 warn_of_anybody(self._given)
             return self._given
-        self.check_loop("make one for each loop")
+        self.check_loop()
         await self._forget()
         self._loop = asyncio.get_running_loop()
         self._own = own = self._open()
@@ -248,18 +249,18 @@ class Session:
             await keeper.aclose()
         await self._forget()
 
-    def check_loop(self, advice: str) -> None:
+    def check_loop(self, advice: str = "") -> None:
         """Refuse what belongs on the loop that the session is open on.
 
         Args:
-            advice: what to do instead.
+            advice: what to do instead; see `elsewhere`.
 
         Raises:
             ConfigurationError: it is open on another event loop, which is not closed.
         """
         loop = self._loop
         if loop is not None and loop is not asyncio.get_running_loop() and not loop.is_closed():
-            raise ConfigurationError(f"this client is in use on another event loop; {advice}")
+            raise elsewhere("this client is in use", advice)
 
 
 def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:
