@@ -1,4 +1,4 @@
-"""Each example of a web framework behind a real server: paid once, refused clearly, closed with the server."""
+"""Each example of a web framework behind a real server: paid once, refused clearly, closed with it."""
 
 from __future__ import annotations
 

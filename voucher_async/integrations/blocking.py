@@ -180,9 +180,7 @@ class _Background:
     def __init__(self, make: Callable[[], VoucherClient]) -> None:
         self._client = client = make()
         with contextlib.ExitStack() as opened:
-            self._portal: BlockingPortal = opened.enter_context(
-                start_blocking_portal("asyncio", name="voucher-async")
-            )
+            self._portal: BlockingPortal = opened.enter_context(start_blocking_portal("asyncio"))
             self._thread: int = self._portal.call(threading.get_ident)
             opened.enter_context(self._portal.wrap_async_context_manager(client))
             self._stack = opened.pop_all()
