@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import in_text
 from tests.examples.web_servers import SERVERS, started
 from voucher_async import VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "frameworks.md"
 EXAMPLES = [
     *("aiohttp_web_shop", "django_shop", "litestar_shop", "quart_shop", "starlette_shop", "wsgi_shop"),
 ]
@@ -21,7 +24,23 @@ EXAMPLES = [
 def test_an_example_is_short(root: Path, name: str) -> None:
     text = (root / "examples" / f"{name}.py").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 25
-    assert f"examples/{name}.py" in (root / "docs" / "frameworks.md").read_text(encoding="utf-8")
+    assert f"examples/{name}.py" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_example_of_a_shop_and_its_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text(encoding="utf-8"))
+    assert all((PAGE.parent / link).is_file() for link in links)
+    assert {Path(link).stem for link in links} >= {*EXAMPLES, "fastapi_shop"}
+
+
+def test_the_block_for_threads_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = in_text(PAGE.name, PAGE.read_text(encoding="utf-8"))
+    with VoucherEmulator() as emulator:
+        for variable, value in emulator.environ().items():
+            monkeypatch.setenv(variable, value)
+        voucher = emulator.add_voucher(amount="25.00")
+        exec(block.code, {"code": voucher.code})
+        assert emulator.balance(voucher.id) == Decimal("20.00")
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -21,7 +21,8 @@ __all__ = ["SERVERS", "Server", "started"]
 
 _AIOHTTP: Final = "import socket, sys; from aiohttp import web; from aiohttp_web_shop import app; \
 web.run_app(app, sock=socket.socket(fileno=int(sys.argv[1])))"
-_WAITRESS: Final = "import socket, sys, waitress; from wsgi_shop import app; \
+_WAITRESS: Final = "import signal, socket, sys, waitress; from wsgi_shop import app; \
+signal.signal(signal.SIGTERM, lambda *_: sys.exit()); \
 waitress.serve(app, sockets=[socket.socket(fileno=int(sys.argv[1]))], threads=12)"
 
 
@@ -31,13 +32,11 @@ class Server:
 
     Attributes:
         command: what follows `python`; `FD` stands for its socket.
-        stop: the signal that ends it, for which it need not be killed.
         exits: what it may exit with.
         own: in lines of complaints that are the server's and the framework's own.
     """
 
     command: tuple[str, ...]
-    stop: signal.Signals = signal.SIGTERM
     exits: tuple[int, ...] = (0, -signal.SIGTERM)
     own: tuple[str, ...] = ()
 
@@ -55,7 +54,6 @@ SERVERS: Final = {
     "aiohttp": Server(("-c", _AIOHTTP, "FD")),
     "wsgi-waitress": Server(
         ("-c", _WAITRESS, "FD"),
-        stop=signal.SIGINT,  # it has no handler of SIGTERM
         own=("unclosed <socket.socket", "waitress/wasyncore.py"),  # it leaves its connections to the process
     ),
 }
@@ -81,7 +79,7 @@ class Started:
 
     def stop(self) -> None:
         """Stop it, as a supervisor does, and see that it has left nothing open."""
-        self._process.send_signal(self.server.stop)
+        self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(timeout=60)
         said = self.said
         complaints = [line for line in said.splitlines() if any(word in line for word in _COMPLAINTS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -63,6 +64,7 @@ class Session:
         self._own: aiohttp.ClientSession | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._claiming = threading.Lock()
         self.closed: bool = False
         self._warned = self._armed = False
         self._silence = settings.timeout.read
@@ -82,6 +84,7 @@ class Session:
             setattr(own.connector, _CLOSED, True)
         keep(own, self._keeper, self._loop)
         self._own = self._keeper = self._loop = None
+        self._claiming = threading.Lock()
         self._inherited = self._given is not None
 
     @property
@@ -206,9 +209,10 @@ class Session:
                 self._warned = True
                 warn_of_anybody(self._given)
             return self._given
-        self.check_loop()
+        with self._claiming:  # a loop of another thread must not claim it in between
+            self.check_loop()
+            self._loop = asyncio.get_running_loop()
         await self._forget()
-        self._loop = asyncio.get_running_loop()
         self._own = own = self._open()
         # asyncio closes asynchronous generators before it closes a loop, and so closes the session of a
         # client that was not closed; on the next loop the client opens another
