@@ -7,11 +7,13 @@ import concurrent.futures
 import functools
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -76,6 +78,15 @@ def test_errors_and_their_proofs_reach_the_thread(
         vouchers.redeem(code="NO-SUCH-CODE", order_number="A-1", **PAY)
     assert refused.value.proof is not None
     assert "NO-SUCH-CODE" not in str(refused.value)
+
+
+def test_no_frame_of_an_error_shows_the_code(vouchers: BlockingVouchers) -> None:
+    with pytest.raises(ApiError) as refused:
+        vouchers.redeem(code="HUSH-HUSH", pin="4711-0815", order_number="A-1", **PAY)
+    frames = [frame for frame, _ in traceback.walk_tb(refused.tb) if frame.f_code.co_filename != __file__]
+    shown = repr([frame.f_locals for frame in frames])
+    assert "redeemed" in shown
+    assert not {"HUSH-HUSH", "4711-0815"} & set(re.findall(r"[\w-]+", shown))
 
 
 def test_any_method_of_the_client_is_called(emulator: VoucherEmulator, vouchers: BlockingVouchers) -> None:
