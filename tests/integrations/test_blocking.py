@@ -23,6 +23,7 @@ import pytest
 
 from voucher_async import ApiError, ConfigurationError, Fate, VoucherClient, VoucherError
 from voucher_async.integrations.blocking import BlockingVouchers
+from voucher_async.integrations.problems import problem_of
 from voucher_async.testing import VoucherEmulator, faults
 
 TWELVE = 12
@@ -182,6 +183,23 @@ def test_a_call_that_its_loop_drops_is_not_called_undone(vouchers: BlockingVouch
     with pytest.raises(VoucherError, match="ask again with the same idempotency key") as ended:
         vouchers.call(dropped)
     assert (ended.value.fate, ended.value.proof) == (Fate.UNKNOWN, None)
+    assert problem_of(ended.value).kind == "outcome-unknown"
+
+
+def test_a_loop_that_was_ended_says_so_and_is_closed(emulator: VoucherEmulator) -> None:
+    async def leave(_: VoucherClient) -> None:
+        sys.exit(3)
+
+    vouchers = BlockingVouchers(functools.partial(VoucherClient, **emulator.settings()))
+    with pytest.raises(SystemExit):
+        vouchers.call(leave)
+    refused = ""
+    while "its event loop was ended by a SystemExit" not in refused:  # it is about to end
+        try:
+            vouchers.call(lambda client: client.vouchers.get("any"))
+        except VoucherError as error:
+            refused = str(error)
+    vouchers.close()
 
 
 def test_the_loop_does_not_wait_for_itself(vouchers: BlockingVouchers) -> None:

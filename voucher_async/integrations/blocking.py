@@ -189,8 +189,11 @@ class _Background:
         self.check_thread()
         try:
             future = self._portal.start_task_soon(use, self._client)
-        except RuntimeError as error:  # it was closed by another thread meanwhile
-            raise ConfigurationError("the client is closed") from error
+        except RuntimeError as error:
+            text = (
+                "the client is closed, or its event loop was ended by a SystemExit or KeyboardInterrupt in it"
+            )
+            raise ConfigurationError(text) from error
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -211,7 +214,8 @@ class _Background:
             )
 
     def close(self) -> None:
-        self._stack.close()
+        with contextlib.suppress(RuntimeError):  # the loop has ended before, and left nothing to close
+            self._stack.close()
 
 
 def _close_all() -> None:

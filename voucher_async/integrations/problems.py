@@ -28,6 +28,7 @@ from voucher_async.api_errors import (
 from voucher_async.cancelling import quietly
 from voucher_async.errors import (
     ConfigurationError,
+    Fate,
     IdempotencyMismatch,
     InvalidInput,
     ReservationError,
@@ -195,6 +196,8 @@ def _of_outcome(error: VoucherError) -> Problem | None:
     if isinstance(error, StillRunning):
         return _RUNNING
     if isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None:
+        return _OPEN
+    if type(error) is VoucherError and error.fate is Fate.UNKNOWN:  # a call of a thread that was dropped
         return _OPEN
     if isinstance(error, IdempotencyMismatch):
         return _KEY_REUSED
