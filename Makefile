@@ -25,7 +25,7 @@ export PIP_COMPILE := 0
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
 # else each runs its share of every file (tests/shares.py), half of it in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/chaos tests/mutants tests/proxies tests/package/test_wheel.py tests/transport/test_outage.py \
+	tests/chaos tests/examples tests/mutants tests/proxies tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
 	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
@@ -35,7 +35,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # and, without measuring, those that go the same ways again and again, or execute little of the package in their own
 # process. Measuring doubles what they cost, and adds next to nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
-HEAVY := tests/aioresponses tests/docs tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
+HEAVY := tests/aioresponses tests/docs tests/examples tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
