@@ -7,8 +7,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any, ClassVar, Final
 
 import celery
 import redis
@@ -181,4 +181,9 @@ class Plain(Queue):
         await self.make_idle("orders", "shop")
 
 
-QUEUES = {"celery": Celery, "arq": Arq, "taskiq": Taskiq, "queue": Plain}
+QUEUES: Final[dict[str, Callable[[Shop, redis.asyncio.Redis], Queue]]] = {
+    "celery": Celery,
+    "arq": Arq,
+    "taskiq": Taskiq,
+    "queue": Plain,
+}
