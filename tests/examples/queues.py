@@ -101,6 +101,7 @@ class Celery(Queue):
     async def lapse(self) -> None:
         unacknowledged = await self.server.zrange("unacked_index", 0, -1)
         await self.server.zadd("unacked_index", dict.fromkeys(unacknowledged, 1))
+        await self.server.delete("unacked_mutex")  # a killed worker may have left it, for 5 minutes
 
 
 class Arq(Queue):
@@ -150,6 +151,7 @@ class Taskiq(Queue):
 
     async def lapse(self) -> None:
         await self.make_idle("taskiq", "taskiq")
+        await self.server.delete("autoclaim:taskiq:taskiq")  # a killed worker may have left it, for ever
 
 
 class Plain(Queue):
