@@ -7,6 +7,7 @@ has to wait until the lease of a killed one is over.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -149,3 +150,10 @@ def test_nothing_is_left_open_and_no_code_is_told(told: Told, folder: Path) -> N
 @CASES
 def test_the_example_has_25_lines_at_most(root: Path, name: str) -> None:
     assert len((root / "examples" / f"{name}_worker.py").read_text(encoding="utf-8").splitlines()) <= 25
+
+
+def test_every_relative_link_of_the_page_leads_somewhere(root: Path) -> None:
+    page = root / "docs" / "workers.md"
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert {f"../examples/{name}_worker.py" for name in QUEUES} < set(targets)
+    assert not [target for target in targets if not (page.parent / target).exists()]
