@@ -10,6 +10,8 @@ import pytest
 from tests.chaos import report as reports
 from tests.chaos.conductor import Conductor, Report
 from tests.chaos.config import Storm, Variant
+from tests.chaos.shop.plan import ShopStorm
+from tests.chaos.shop.storm import ShopConductor
 from tests.seeds import chosen
 
 STORM = Storm(calls=300, workers=2, lanes=30, seed=chosen(), kills=1, delay=0.6, slack=1.2, patience=45.0)
@@ -17,6 +19,7 @@ LIGHT = attrs.evolve(STORM, lanes=20, share=0.1, kills=0, delay=1.0)
 HABITS = attrs.evolve(LIGHT, variant="habits", turn=0.1)
 KEYS = attrs.evolve(LIGHT, calls=150, variant="keys", turn=0.5, patience=20.0)
 SHARED = attrs.evolve(KEYS, calls=80, kills=1, pauses=1)
+SHOP = ShopStorm(checkouts=30, seed=chosen(), lanes=12, delay=0.4, window=5.0, close_wait=2.0)
 
 
 async def stormed(storm: Storm, folder: Path) -> Report:
@@ -67,3 +70,17 @@ async def test_killed_and_paused_workers_with_one_journal_make_payments_once(
     assert report.calls >= 3 * SHARED.calls
     # enough calls with a key that another process has used
     assert report.verdict.told["done"] > 100
+
+
+async def test_a_shop_that_is_stopped_in_the_middle_agrees_with_the_ledger(tmp_path: Path) -> None:
+    report = await ShopConductor(SHOP, tmp_path).run()
+    replay = f"{SHOP.command}\n{report.log[-5_000:]}"
+    assert report.wrong == (), replay
+    assert report.ugly == (), replay
+    assert report.open == {}, replay
+    # enough of a storm
+    assert report.states["paid"] > 15
+    assert report.states["unpaid"] > 0
+    assert report.given_back[0] > 2
+    assert report.faults > 30
+    assert report.cancelled > 0

@@ -178,16 +178,21 @@ async def test_mounted_applications_reach_the_client(voucher_emulator: VoucherEm
 
 
 async def test_a_handler_that_is_cancelled_as_the_server_stops_loses_nothing(
-    voucher_emulator: VoucherEmulator,
+    voucher_emulator: VoucherEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = {"code": voucher_emulator.add_voucher(amount="50.00").code, "amount": "10.00"}
     voucher_emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=2.0))
-    async with served(shop_of(voucher_emulator), grace=1) as http:
-        asked = asyncio.create_task(http.post("/orders/A-1", json=body))
-        while not voucher_emulator.charges("A-1"):
-            await asyncio.sleep(0.01)
-    with contextlib.suppress(Exception):
-        await asked  # the server has gone
+    async with httpx.AsyncClient() as customer:  # it stays while the server stops
+        async with served(shop_of(voucher_emulator), grace=1) as http:
+            asked = asyncio.create_task(customer.post(http.base_url.join("/orders/A-1"), json=body))
+            while not voucher_emulator.charges("A-1"):
+                await asyncio.sleep(0.01)
+        answer = await asked
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:voucher-async:interrupted")
+    assert answer.json()["charged"] is None
+    assert int(answer.headers["retry-after"]) > 0
+    assert "POST is answered with 503: the handler was cancelled" in caplog.text
+    assert "Traceback" not in caplog.text
     async with served(shop_of(voucher_emulator)) as http:
         again = await http.post("/orders/A-2", json=body)
     assert again.status_code == 200

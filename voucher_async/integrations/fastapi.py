@@ -8,18 +8,21 @@
             code=code, amount="10.00", currency="EUR", order_number=order, idempotency_key=order
         )
 
-A handler that is cancelled loses nothing: a charge under way is finished in the background, and who asks
-again with its key gets it.
+A handler that is cancelled, as by a server that stops, loses nothing: a charge under way is finished in the
+background, and who asks again with its key gets it. The answer to the cancelled request says so (503).
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncGenerator  # noqa: TC003 - FastAPI reads the annotations
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 try:
     from fastapi import Depends, Header
+    from fastapi.requests import HTTPConnection, Request
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         'voucher_async.integrations.fastapi needs fastapi: pip install "voucher-async[fastapi]"',
@@ -28,7 +31,7 @@ except ModuleNotFoundError:
 
 from voucher_async.client import VoucherClient
 from voucher_async.errors import InvalidInput
-from voucher_async.integrations.problems import CONTENT_TYPE, Problem, problem_of
+from voucher_async.integrations.problems import CONTENT_TYPE, HandlerCancelled, Problem, problem_of
 from voucher_async.integrations.starlette import (
     client_of,
     exception_handlers,
@@ -53,7 +56,22 @@ __all__ = [
 _LONGEST: Final = 255  # characters of a key of the SDK
 _LONGEST_HEADER: Final = 128
 
-Vouchers = Annotated[VoucherClient, Depends(client_of)]
+
+async def _client(connection: HTTPConnection) -> AsyncGenerator[VoucherClient]:
+    """The application's client, for a handler whose cancellation is answered."""
+    try:
+        yield client_of(connection)
+    except asyncio.CancelledError:
+        if not isinstance(connection, Request):
+            raise  # a websocket has no response
+        # the server would answer with a bare 500, and log where in the SDK each request was
+        raise HandlerCancelled(
+            "the handler was cancelled, as the server stops: what it had asked for goes on, and is told to "
+            "whoever asks again with the same key"
+        ) from None
+
+
+Vouchers = Annotated[VoucherClient, Depends(_client)]
 """The application's client, as the type of a handler's parameter."""
 
 

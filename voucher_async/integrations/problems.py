@@ -20,10 +20,12 @@ from voucher_async.api_errors import (
     ApiError,
     AuthenticationError,
     BadAnswer,
+    Conflict,
     MissingScope,
     NotFound,
     RateLimited,
     ServerError,
+    ValidationFailed,
 )
 from voucher_async.cancelling import quietly
 from voucher_async.errors import (
@@ -37,7 +39,7 @@ from voucher_async.errors import (
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
 from voucher_async.outcomes import ChargeRefunded, CheckoutFailed, HeldState, OutcomeUnknown, StillRunning
 
-__all__ = ["CONTENT_TYPE", "Problem", "answer_of", "problem_of"]
+__all__ = ["CONTENT_TYPE", "HandlerCancelled", "Problem", "answer_of", "problem_of"]
 
 CONTENT_TYPE: Final = "application/problem+json"
 """The media type of `Problem.to_dict`."""
@@ -50,6 +52,11 @@ _LATER: Final = 5.0
 _logger: Final = logging.getLogger("voucher_async")
 
 _FAILED: Final = (BadAnswer, RateLimited, ServerError)
+_REFUSALS: Final = (Conflict, NotFound, ValidationFailed)
+
+
+class HandlerCancelled(VoucherError):
+    """A handler was cancelled before it had an answer, as by a server that stops; calls under way go on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -117,6 +124,13 @@ _OPEN: Final = Problem(
     kind="outcome-unknown",
     status=503,
     title="It is not known yet whether the voucher was charged",
+    detail="Ask again with the same data; do not pay another way before the answer is known.",
+    retry_after=_LATER,
+)
+_INTERRUPTED: Final = Problem(
+    kind="interrupted",
+    status=503,
+    title="The shop was interrupted before the answer was known",
     detail="Ask again with the same data; do not pay another way before the answer is known.",
     retry_after=_LATER,
 )
@@ -199,6 +213,8 @@ def _of_outcome(error: VoucherError) -> Problem | None:
         return _OPEN
     if type(error) is VoucherError and error.fate is Fate.UNKNOWN:  # a call of a thread that was dropped
         return _OPEN
+    if isinstance(error, HandlerCancelled):
+        return _INTERRUPTED
     if isinstance(error, IdempotencyMismatch):
         return _KEY_REUSED
     if isinstance(error, ChargeRefunded):
@@ -233,11 +249,20 @@ def _of_answer(error: VoucherError) -> Problem | None:
     if not isinstance(error, ApiError) or not error.has_envelope or isinstance(error, _FAILED):
         return None
     if error.facts is None or error.facts.operation in _PAYING:
-        # the API does not document by which status it refuses a wrong pin, so none of them may differ
-        return _REFUSED
+        return _of_payment(error)
     if isinstance(error, MissingScope):
         return _MISCONFIGURED
     if isinstance(error, NotFound):
         return _NOT_FOUND
     fields = {each.property: each.rule or "" for each in error.field_errors if each.property is not None}
     return attrs.evolve(_INVALID, fields=fields) if fields else _REJECTED
+
+
+def _of_payment(error: ApiError) -> Problem:
+    """The answer for a refusal of a reservation or its charge."""
+    is_charge = error.facts is not None and error.facts.operation == CHARGE_RESERVATION.id
+    if is_charge and isinstance(error, _REFUSALS):
+        # code and pin were right; most often another order has reserved the voucher meanwhile
+        return _RESERVATION_OVER
+    # the API does not document by which status it refuses a wrong pin, so none of them may differ
+    return _REFUSED
