@@ -72,6 +72,7 @@ async def test_killed_and_paused_workers_with_one_journal_make_payments_once(
     assert report.verdict.told["done"] > 100
 
 
+@pytest.mark.timeout(300)  # its processes start four times, each with a framework to load
 async def test_a_shop_that_is_stopped_in_the_middle_agrees_with_the_ledger(tmp_path: Path) -> None:
     report = await ShopConductor(SHOP, tmp_path).run()
     replay = f"{SHOP.command}\n{report.log[-5_000:]}"

@@ -8,10 +8,10 @@ import os
 import random
 import socket
 import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.chaos.shop.plan import ShopStorm
 
@@ -47,7 +47,9 @@ class Shop:
             *("--workers", str(storm.workers), "--timeout-graceful-shutdown", str(storm.grace)),
             *("--port", str(self.port), "--no-access-log"),
         )
-        self._environ = {**os.environ, "PYTHONWARNINGS": "default", **environ}
+        # development mode but for its checks of every byte of memory, which are for what is written in C
+        mode = {"PYTHONWARNINGS": "default", "PYTHONMALLOC": "pymalloc"}
+        self._environ = {**os.environ, **mode, **environ}
         self._log = log
 
     @property
@@ -60,9 +62,8 @@ class Shop:
         """All that its processes have written."""
         return self._log.read_text("utf-8", errors="replace")
 
-    @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """While it is open; it gets a SIGTERM at the end, and is awaited.
+    async def serve(self, until: Coroutine[Any, Any, object]) -> float:
+        """Open, wait until something is done, then close by a SIGTERM; the seconds that closing took.
 
         Raises:
             RuntimeError: it ended by itself.
@@ -71,13 +72,16 @@ class Shop:
             process = await asyncio.create_subprocess_exec(
                 *self._command, stdout=log, stderr=log, cwd=_ROOT, env=self._environ
             )
+        doing, ended = asyncio.create_task(until), asyncio.create_task(process.wait())
         try:
-            yield
+            await asyncio.wait({doing, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise RuntimeError(f"the shop ended with {process.returncode}: {self.log[-2000:]}")
+            await doing
         finally:
-            await self._stop(process)
-
-    async def _stop(self, process: Process) -> None:
-        if process.returncode is not None:
-            raise RuntimeError(f"the shop ended with {process.returncode}: {self.log[-2000:]}")
-        process.terminate()
-        await process.wait()
+            doing.cancel()
+            began = time.monotonic()
+            if process.returncode is None:
+                process.terminate()
+            await ended
+        return time.monotonic() - began

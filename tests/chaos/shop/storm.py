@@ -43,7 +43,7 @@ class ShopReport:
         open: records that are still open, by operation and state.
         recovered: how many calls the last recovery found.
         states: how many orders ended how.
-        answers: how often customers got which status; 0: no answer.
+        answers: how often customers got which status; 0: the connection was lost before an answer.
         requests: how many requests the API's server answered.
         faults: how many faults it injected.
         cancelled: how many handlers were cancelled as the shop was stopped.
@@ -142,13 +142,10 @@ class ShopConductor:
         limits = httpx.Limits(max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=shop.url, limits=limits, timeout=30.0, trust_env=False) as http:
             customers = Customers(http, random.Random(f"{self._storm.seed}/customers"))
-            buying = asyncio.create_task(self._buy(customers))
-            async with shop.open():
-                await self._is_half_done.wait()
-                stops = time.monotonic()
-            self._stopping = time.monotonic() - stops
-            async with shop.open():
-                await buying
+            async with asyncio.TaskGroup() as trading:
+                buying = trading.create_task(self._buy(customers))
+                self._stopping = await shop.serve(self._is_half_done.wait())
+                await shop.serve(asyncio.wait({buying}))
         return customers.answers
 
     async def _buy(self, customers: Customers) -> None:
