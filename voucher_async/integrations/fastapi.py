@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator  # noqa: TC003 - FastAPI reads the annotations
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 

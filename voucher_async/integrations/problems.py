@@ -209,9 +209,7 @@ def _of_outcome(error: VoucherError) -> Problem | None:
     """The answer for an error about a payment as a whole."""
     if isinstance(error, StillRunning):
         return _RUNNING
-    if isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None:
-        return _OPEN
-    if type(error) is VoucherError and error.fate is Fate.UNKNOWN:  # a call of a thread that was dropped
+    if _is_open(error):
         return _OPEN
     if isinstance(error, HandlerCancelled):
         return _INTERRUPTED
@@ -220,6 +218,11 @@ def _of_outcome(error: VoucherError) -> Problem | None:
     if isinstance(error, ChargeRefunded):
         return _REFUNDED
     return _of_checkout(error) if isinstance(error, CheckoutFailed) else None
+
+
+def _is_open(error: VoucherError) -> bool:
+    is_dropped = type(error) is VoucherError and error.fate is Fate.UNKNOWN  # a call of a thread
+    return isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None or is_dropped
 
 
 def _of_checkout(error: CheckoutFailed) -> Problem:
