@@ -2,8 +2,8 @@
 
 No transaction spans the vouchers, the card and the shop's database. So whoever pays an order, be it the
 request, the same request sent twice, or the shop after it was killed, does the same: ask for the charges with
-the order's key, which gives those that were made or makes the ones that were not, and then mark the order in a
-transaction of the shop's own.
+the order's key, which gives those that were made or makes the ones that were not, and then mark the order in
+a transaction of the shop's own.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+"""Every page can be used by everybody, also with a keyboard alone; screenshots are in .build/shop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from tests.shop.shopping import ON_ONE_LOOP, Shop, Visitor
+from voucher_async.testing import faults
+
+pytestmark = pytest.mark.asyncio(loop_scope=ON_ONE_LOOP)
+
+SIZES: Final[tuple[ViewportSize, ...]] = ({"width": 1280, "height": 900}, {"width": 390, "height": 844})
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+
+
+async def look(page: Page, name: str, folder: Path) -> None:
+    """Look at a page in both sizes and in light and dark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size in SIZES:
+        await page.set_viewport_size(size)
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await page.screenshot(path=folder / f"{name}-{size['width']}-{scheme}.png", full_page=True)
+            assert await serious(page) == [], (name, size, scheme)
+        wide = await page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide <= 0, (name, size)
+
+
+async def serious(page: Page) -> list[str]:
+    found: dict[str, Any] = (await Axe().run(page)).response
+    return [
+        f"{each['id']}: {node['html']}"
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+
+
+async def test_each_page_can_be_read_by_everybody(shop: Shop, visitor: Visitor, root: Path) -> None:
+    page, emulator, folder = visitor.page, shop.emulator, root / ".build" / "shop"
+    await page.goto("/")
+    await look(page, "1-shelf", folder)
+    await visitor.press("Add Teapot to cart")
+    await visitor.send("/cart", sku="cup")
+    await page.reload()
+    await look(page, "2-cart", folder)
+    await visitor.press("Check out")
+    await visitor.use("NO-SUCH-CODE")
+    await look(page, "3-refused", folder)
+    for amount in ("20.00", "15.50"):
+        await visitor.use(emulator.add_voucher(amount=amount).code)
+    await look(page, "4-checkout", folder)
+    emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=60))
+    await page.get_by_role("button", name="Pay").click(no_wait_after=True)
+    while not emulator.charges():
+        await page.wait_for_timeout(10)
+    await page.goto("/orders")
+    await look(page, "5-orders", folder)
+    await page.get_by_role("link", name="Order L-").click()
+    await look(page, "6-finding-out", folder)
+    await visitor.wait_for_heading("Thank you")  # the shop has found out, and the page shows it
+    await look(page, "7-receipt", folder)
+    await visitor.press("Refund")
+    await visitor.wait_for_heading("Refunded")
+    await look(page, "8-refunded", folder)
+    await page.goto("/cart")
+    await look(page, "9-empty", folder)
+
+
+async def test_an_order_is_paid_with_a_keyboard_alone(shop: Shop, visitor: Visitor) -> None:
+    page, code = visitor.page, shop.emulator.add_voucher(amount="20.00").code
+    await page.goto("/")
+    await page.keyboard.press("Tab")
+    assert await focused(page) == "Skip to the content"
+    await page.keyboard.press("Enter")
+    await reach(page, "Add Soup bowl to cart")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/cart")
+    await reach(page, "Check out")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/checkout")
+    await reach(page, "Voucher code")
+    await page.keyboard.type(code)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("covers €20.00")).to_be_visible()
+    await reach(page, "Pay €24.00")
+    await page.keyboard.press("Space")
+    await visitor.wait_for_heading("Thank you")
+    await reach(page, "Refund the whole order")
+    await page.keyboard.press("Enter")
+    await visitor.wait_for_heading("Refunded")
+    assert shop.moves() == ["charge 20.00", "refund 20.00"]
+
+
+async def focused(page: Page) -> str:
+    """The name of what has the focus, which has to be seen."""
+    name, is_seen = await page.evaluate(
+        """() => {
+            const it = document.activeElement, style = getComputedStyle(it);
+            const name = it.labels?.length ? it.labels[0].textContent : it.textContent;
+            return [name.replace(/\\s+/g, " ").trim(), style.outlineStyle !== "none"];
+        }"""
+    )
+    assert is_seen, name
+    return str(name)
+
+
+async def reach(page: Page, name: str) -> None:
+    """Press the tabulator until something has the focus."""
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        if await focused(page) == name:
+            return
+    pytest.fail(f"no tabulator reaches {name}")
+
+
+async def test_an_order_is_paid_without_scripts(shop: Shop, browser: Browser) -> None:
+    async with Visitor.at(shop, browser, has_script=False) as visitor:
+        page = visitor.page
+        await page.goto("/")
+        await visitor.press("Add Teapot to cart")
+        await page.get_by_label("Quantity of Teapot").fill("2")
+        await visitor.press("Update Teapot")
+        await visitor.press("Check out")
+        await visitor.use(shop.emulator.add_voucher(amount="20.00").code)
+        await expect(page.locator("#countdown")).to_have_text("Held for you for 29 more minutes.")
+        await visitor.press("Hold for another 30 minutes")
+        assert await visitor.message() == "Your vouchers are held for another 30 minutes."
+        await visitor.pay()
+        await visitor.press("Refund")
+        await visitor.wait_for_heading("Refunded")
+        assert (shop.moves(), shop.cards()) == (["charge 20.00", "refund 20.00"], [(8800, "refunded")])
