@@ -25,7 +25,8 @@ export PIP_COMPILE := 0
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
 # else each runs its share of every file (tests/shares.py), half of it in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/chaos tests/examples tests/mutants tests/proxies tests/package/test_wheel.py tests/transport/test_outage.py \
+	tests/chaos tests/examples tests/mutants tests/proxies tests/shop tests/package/test_wheel.py \
+	tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
 	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
@@ -35,7 +36,8 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # and, without measuring, those that go the same ways again and again, or execute little of the package in their own
 # process. Measuring doubles what they cost, and adds next to nothing: what the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
-HEAVY := tests/aioresponses tests/docs tests/examples tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
+HEAVY := tests/aioresponses tests/docs tests/examples tests/frozen tests/mutants tests/package tests/proxies \
+	tests/secrets tests/shop \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
@@ -48,7 +50,7 @@ HEAVY := tests/aioresponses tests/docs tests/examples tests/frozen tests/mutants
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup codegen codegen-check lint format types unit unit-waiting unit-heavy unit-others pythons test demo emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup chromium codegen codegen-check lint format types unit unit-waiting unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +75,14 @@ $(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
 $(COSMIC_RAY): $(TOOLS)
 	@$(BIN)/$(PIP_INSTALL) --group mutants
 	@touch $@
+
+# one line: what is missing of Debian's packages is installed, or the target fails
+APT_INSTALL := export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends
+
+chromium: # the browser for tests/shop
+	@test -x /usr/bin/chromium || { echo "== installing chromium"; $(APT_INSTALL) chromium > /dev/null; } \
+		|| { echo "tests/shop needs /usr/bin/chromium: install Debian's package chromium" >&2; exit 1; }
 
 setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
 
@@ -105,7 +115,7 @@ TESTING := PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc $(BIN)/python -m
 MEASURED := $(TESTING) coverage run -m pytest -q
 UNMEASURED := $(TESTING) pytest -q
 
-unit: setup ## the tests, with branch coverage
+unit: setup chromium ## the tests, with branch coverage
 	@echo "== tests"
 	@$(MEASURED)
 	@$(BIN)/python -m coverage report
@@ -116,7 +126,7 @@ APART = mkdir -p $(BUILD)/gate && COVERAGE_FILE=$(BUILD)/gate/$@.coverage $(MEAS
 unit-waiting: setup
 	@$(APART) $(WAITING)
 
-unit-heavy: setup
+unit-heavy: setup chromium
 	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
@@ -126,7 +136,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
 	@$(BIN)/python -m tests.gate pythons -- $(SOURCE_ONLY:%=--ignore=%)
 
-test: setup codegen-check lint ## the whole gate: everything that has to pass
+test: setup chromium codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
 	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons/2 types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
@@ -137,6 +147,9 @@ test: setup codegen-check lint ## the whole gate: everything that has to pass
 demo: $(RUNTIME) ## a voucher's life against the emulator, step by step; then two workers with one journal
 	@$(BIN)/python examples/quickstart.py
 	@$(BIN)/python examples/two_workers.py
+
+shop: setup ## the example shop on PORT (8400) with an emulator behind it; prints what to try and what to break
+	@$(BIN)/python -m examples.shop --port $(PORT)
 
 emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 	@$(BIN)/python -m voucher_async emulator --port $(PORT)
@@ -149,9 +162,7 @@ chaos: setup ## the fault storm: what callers were told, against the server's le
 
 proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
 	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
-		echo "== installing $$missing"; \
-		export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
-		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; }
+		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)

@@ -51,7 +51,7 @@ class Shop:
         while (status := self._process.wait()) == -signal.SIGKILL and not self._is_over:
             print("killed; it starts again, and finishes what was cut off once its lease of 15 s is over")
             self._process = self._start()
-        return status
+        return 0 if self._is_over else status
 
     def kill(self) -> None:
         """Kill it, as the system would."""

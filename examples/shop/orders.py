@@ -149,10 +149,12 @@ class Orders:
         with self.database.begin() as db:
             db.execute(sa.update(orders).where(*is_open).values(changes))
 
-    def hold(self, number: str, *, code: str, pin: str | None, cents: int, until: float) -> None:
+    def hold(self, number: str, *, code: str, pin: str | None, cents: int, until: float) -> int:
         """Note what is held of a voucher: a new one, or one of the order's again.
 
-        Never more than what is still to be paid, and nothing once the order is no longer open.
+        Returns:
+            What was noted, in cents: never more than what is still to be paid, and nothing once the order is
+            no longer open.
         """
         same = same_code(code)
         others = sa.select(sa.func.sum(vouchers.c.cents)).where(
@@ -162,7 +164,7 @@ class Orders:
             row = db.execute(sa.select(orders).where(orders.c.number == number)).one()
             held = min(cents, row.cents - (db.scalar(others) or 0))
             if row.state != "open" or held <= 0:
-                return
+                return 0
             again = {"cents": held, "held_until": until}
             new = {
                 "number": number,
@@ -174,6 +176,7 @@ class Orders:
             }
             adding = insert(vouchers).values(new)
             db.execute(adding.on_conflict_do_update(index_elements=["number", "same"], set_=again))
+            return held
 
     def drop(self, number: str, id: int) -> None:
         """Take a voucher off an order that is still open, and forget its code."""

@@ -56,10 +56,10 @@ async def add_voucher(client: VoucherClient, orders: Orders, order: Order, code:
     if order.rest == 0:
         return "covered"
     try:
-        await _hold(client, orders, order, code=code, pin=pin, cents=order.rest)
+        held = await _hold(client, orders, order, code=code, pin=pin, cents=order.rest)
     except VoucherError as error:
         return _said(error)
-    return "added"
+    return "added" if held else "covered"
 
 
 async def hold_again(client: VoucherClient, orders: Orders, order: Order) -> str:
@@ -90,8 +90,7 @@ async def _hold(
     async with client.checkout(order_number=order.number, currency=CURRENCY) as checkout:
         held = await checkout.reserve(code=code, pin=pin, amount=in_units(cents), allow_partial=True)
     cents, until = in_cents(held.amount), orders.now() + held.remaining
-    await asyncio.to_thread(orders.hold, order.number, code=code, pin=pin, cents=cents, until=until)
-    return cents
+    return await asyncio.to_thread(orders.hold, order.number, code=code, pin=pin, cents=cents, until=until)
 
 
 def _said(error: VoucherError) -> str:

@@ -31,7 +31,7 @@ ARGUMENTS: Final = (
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if not CHROMIUM.exists():
-        pytest.fail(f"there is no {CHROMIUM}: `make setup` installs it (Debian's package chromium)")
+        pytest.fail(f"there is no {CHROMIUM}: `make chromium` installs it (Debian's package chromium)")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 import attrs
+import httpx
 from playwright.async_api import APIResponse, Browser, Page
 
 from voucher_async.testing import VoucherEmulator
 
-__all__ = ["ON_ONE_LOOP", "Shop", "Visitor", "until"]
+__all__ = ["ON_ONE_LOOP", "Shop", "Visitor", "free_port", "served_at", "until"]
 
 ON_ONE_LOOP: Final = "session"  # that of the browser
 _RECEIPT: Final = re.compile(r"/orders/L-\d+$")
@@ -27,6 +30,27 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(_PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def served_at(url: str, process: Process) -> None:
+    """Wait until a process serves a shop."""
+    async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(2 * _PATIENCE):
+        while not await _answers(client):
+            assert process.returncode is None
+            await asyncio.sleep(0.05)
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/cart")).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @attrs.define(eq=False)
@@ -109,15 +133,15 @@ class Visitor:
     async def order(self, *skus: str) -> str:
         """Be at the checkout with an order of these things; its number."""
         for sku in skus:
-            await self.send("/cart", sku=sku)
+            await self.send("/cart", {"sku": sku})
         placed = await self.send("/orders")
         await self.page.goto(placed.url)
         return placed.url.split("/")[-2]
 
-    async def send(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> APIResponse:
+    async def send(self, path: str, fields: Mapping[str, str] | None = None, **headers: str) -> APIResponse:
         """Send a form, in this visitor's session, beside the page."""
         request = self.page.context.request
-        return await request.post(path, form=dict(fields), headers=headers)
+        return await request.post(path, form=dict(fields or {}), headers=headers)
 
     async def use(self, code: str, pin: str = "") -> None:
         await self.page.get_by_label("Voucher code").fill(code)

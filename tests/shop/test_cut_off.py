@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sqlite3
 import sys
 from asyncio.subprocess import Process
 from contextlib import closing
 
-import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.processes import plain_environment
-from tests.shop.shopping import ON_ONE_LOOP, Shop, Visitor, until
+from tests.shop.shopping import ON_ONE_LOOP, Shop, Visitor, free_port, served_at, until
 from voucher_async import ManualClock
 from voucher_async.testing import faults
 
@@ -28,7 +26,7 @@ async def order_with_voucher(visitor: Visitor, amount: str = "50.00") -> str:
     """Be at the checkout of a bowl for 24.00, with a voucher on the order."""
     number = await visitor.order("bowl")
     code = visitor.shop.emulator.add_voucher(amount=amount).code
-    await visitor.send(f"/orders/{number}/vouchers", code=code)
+    await visitor.send(f"/orders/{number}/vouchers", {"code": code})
     await visitor.page.reload()
     return number
 
@@ -53,13 +51,13 @@ async def test_forms_that_are_sent_at_once_pay_once_and_give_back_once(shop: Sho
     number = await order_with_voucher(visitor, "20.00")
     shop.emulator.faults.script(CHARGE, faults.SlowHeaders(seconds=0.3))
     form = {"rest": "400", "card": "4242 4242 4242 4242"}
-    answers = await asyncio.gather(*[visitor.send(f"/orders/{number}/pay", **form) for _ in range(4)])
+    answers = await asyncio.gather(*[visitor.send(f"/orders/{number}/pay", form) for _ in range(4)])
     assert ["Thank you" in await each.text() for each in answers] == [True] * 4
     assert (shop.moves(), shop.cards()) == (["charge 20.00"], [(400, "captured")])
     shop.emulator.faults.script(REFUND, faults.SlowHeaders(seconds=0.3))
     answers = await asyncio.gather(*[visitor.send(f"/orders/{number}/refund") for _ in range(4)])
     assert ["Refunded" in await each.text() for each in answers] == [True] * 4
-    await visitor.send(f"/orders/{number}/pay", **form)  # from a tab that is still open
+    await visitor.send(f"/orders/{number}/pay", form)  # from a tab that is still open
     assert (shop.moves(), shop.cards()) == (["charge 20.00", "refund 20.00"], [(400, "refunded")])
 
 
@@ -134,9 +132,7 @@ class Worker:
     """
 
     def __init__(self, shop: Shop) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._shop = shop
         self._process: Process | None = None
         shop.url = f"http://127.0.0.1:{self._port}"
@@ -146,10 +142,7 @@ class Worker:
         options = ["--port", str(self._port), "--log-level", "warning"]
         environ = {**plain_environment(), **self._shop.environ}
         self._process = await asyncio.create_subprocess_exec(*command, *options, env=environ)
-        async with httpx.AsyncClient(base_url=self._shop.url) as client:
-            while not await answers(client):
-                assert self._process.returncode is None
-                await asyncio.sleep(0.05)
+        await served_at(self._shop.url, self._process)
 
     async def end(self, number: int) -> None:
         """Send it a signal, and wait until it has ended."""
@@ -161,13 +154,6 @@ class Worker:
         """Have the journal take the killed one for dead, as it would 15 seconds later."""
         with closing(sqlite3.connect(self._shop.folder / "vouchers.db")) as db, db:
             db.execute("UPDATE voucher_owners SET lease_ends = 0")
-
-
-async def answers(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/cart")).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ async def test_each_page_can_be_read_by_everybody(shop: Shop, visitor: Visitor, 
     await page.goto("/")
     await look(page, "1-shelf", folder)
     await visitor.press("Add Teapot to cart")
-    await visitor.send("/cart", sku="cup")
+    await visitor.send("/cart", {"sku": "cup"})
     await page.reload()
     await look(page, "2-cart", folder)
     await visitor.press("Check out")

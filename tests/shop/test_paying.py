@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.shop.shopping import ON_ONE_LOOP, Shop, Visitor
+from voucher_async import VoucherClient
 
 pytestmark = pytest.mark.asyncio(loop_scope=ON_ONE_LOOP)
 
@@ -78,7 +79,7 @@ async def test_no_reason_is_told_why_a_voucher_is_refused(shop: Shop, visitor: V
 async def test_nobody_tries_codes_for_ever(shop: Shop, visitor: Visitor) -> None:
     number = await visitor.order("bowl")
     for code in range(9):
-        await visitor.send(f"/orders/{number}/vouchers", code=f"GUESS-{code}")
+        await visitor.send(f"/orders/{number}/vouchers", {"code": f"GUESS-{code}"})
     reserved = [each for each in shop.emulator.requests if each.operation_id == "createReservation"]
     assert len(reserved) == 8 * 2  # each once for the amount, and once for a cent of it
     await visitor.page.reload()
@@ -100,9 +101,23 @@ async def test_a_voucher_is_used_once_and_can_be_taken_off(shop: Shop, visitor: 
     assert (shop.moves(), shop.cards()) == (["charge 10.00"], [(1400, "captured")])
 
 
+async def test_a_voucher_that_has_more_meanwhile_covers_no_more_than_there_is(
+    shop: Shop, visitor: Visitor
+) -> None:
+    first, second = (shop.emulator.add_voucher(amount=amount) for amount in ("20.00", "10.00"))
+    await visitor.order("bowl")
+    await visitor.use(first.code)
+    await visitor.use(second.code)
+    async with VoucherClient(**shop.emulator.settings()) as client:
+        await client.vouchers.recharge(id=first.id, amount="30.00", currency="EUR", order_number="R-1")
+    await visitor.press("Hold for another 30 minutes")
+    await visitor.pay()
+    assert shop.moves()[1:] == ["charge 20.00", "charge 4.00"]
+
+
 async def test_sums_that_have_changed_in_another_tab_are_shown_first(shop: Shop, visitor: Visitor) -> None:
     number = await visitor.order("bowl")
-    await visitor.send(f"/orders/{number}/vouchers", code=shop.emulator.add_voucher(amount="20.00").code)
+    await visitor.send(f"/orders/{number}/vouchers", {"code": shop.emulator.add_voucher(amount="20.00").code})
     await visitor.press("Pay")
     assert await visitor.message() == "The sums have changed. Nothing was paid. Check them, and pay then."
     assert (shop.moves(), shop.cards(), shop.state()) == ([], [(2400, "voided")], "open")
@@ -119,6 +134,6 @@ async def test_orders_are_each_visitors_own_and_other_sites_send_no_forms(
             assert (await stranger.get(path)).status_code == 404
         assert (await stranger.post(f"/orders/{number}/pay", data={"rest": "2400"})).status_code == 404
     for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
-        answer = await visitor.send(f"/orders/{number}/pay", headers, rest="2400")
+        answer = await visitor.send(f"/orders/{number}/pay", {"rest": "2400"}, **headers)
         assert answer.status == 403
     assert shop.state() == "open"

@@ -16,7 +16,7 @@ async def hold(visitor: Visitor, amount: str = "20.00") -> str:
     await visitor.page.clock.install()
     number = await visitor.order("bowl")
     code = visitor.shop.emulator.add_voucher(amount=amount).code
-    await visitor.send(f"/orders/{number}/vouchers", code=code)
+    await visitor.send(f"/orders/{number}/vouchers", {"code": code})
     await visitor.page.reload()
     return code
 
