@@ -162,7 +162,7 @@ class Orders:
         )
         with self.database.begin() as db:
             row = db.execute(sa.select(orders).where(orders.c.number == number)).one()
-            held = min(cents, row.cents - (db.scalar(others) or 0))
+            held: int = min(cents, row.cents - (db.scalar(others) or 0))
             if row.state != "open" or held <= 0:
                 return 0
             again = {"cents": held, "held_until": until}

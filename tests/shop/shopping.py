@@ -16,10 +16,12 @@ import attrs
 import httpx
 from playwright.async_api import APIResponse, Browser, Page
 
-from voucher_async.testing import VoucherEmulator
+from voucher_async.testing import VoucherEmulator, faults
 
-__all__ = ["ON_ONE_LOOP", "Shop", "Visitor", "free_port", "served_at", "until"]
+__all__ = ["CHARGE", "ON_ONE_LOOP", "REFUND", "Shop", "Visitor", "free_port", "served_at", "until"]
 
+CHARGE: Final = "chargeReservation"
+REFUND: Final = "refundCharge"
 ON_ONE_LOOP: Final = "session"  # that of the browser
 _RECEIPT: Final = re.compile(r"/orders/L-\d+$")
 _PATIENCE: Final = 30.0  # seconds
@@ -75,6 +77,14 @@ class Shop:
             "SHOP_DATABASE": f"sqlite:///{self.folder / 'shop.db'}",
             "SHOP_FINISHES_EVERY": "0.2",
         }
+
+    def go_dark(self, operation: str) -> None:
+        """Lose the next answer, and let nobody find out, until the faults are cleared."""
+        self.emulator.faults.script(operation, faults.BreakAfter())
+        if operation == REFUND:
+            self.emulator.faults.script("listCharges", None)  # it looks before, too
+        operations = [operation, "listCharges"]
+        self.emulator.faults.chance(1.0, seed=1, operations=operations, kinds=[faults.Unavailable()])
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as db:

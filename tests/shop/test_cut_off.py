@@ -13,13 +13,11 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.processes import plain_environment
-from tests.shop.shopping import ON_ONE_LOOP, Shop, Visitor, free_port, served_at, until
+from tests.shop.shopping import CHARGE, ON_ONE_LOOP, REFUND, Shop, Visitor, free_port, served_at, until
 from voucher_async import ManualClock
 from voucher_async.testing import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope=ON_ONE_LOOP)
-
-CHARGE, REFUND = "chargeReservation", "refundCharge"
 
 
 async def order_with_voucher(visitor: Visitor, amount: str = "50.00") -> str:
@@ -85,7 +83,7 @@ async def test_what_is_not_known_is_said_and_asked_for_again(
     shop: Shop, visitor: Visitor, voucher_clock: ManualClock
 ) -> None:
     await order_with_voucher(visitor, "20.00")
-    go_dark(shop)
+    shop.go_dark(CHARGE)
     await visitor.pay()
     assert await visitor.heading() == "We are finding out"
     await expect(visitor.page.get_by_role("main")).to_contain_text("Do not pay again.")
@@ -94,7 +92,7 @@ async def test_what_is_not_known_is_said_and_asked_for_again(
     await visitor.press("Ask again now")
     await visitor.wait_for_heading("Thank you")
     assert (shop.moves(), shop.cards()) == (["charge 20.00"], [(400, "captured")])
-    go_dark(shop, REFUND)
+    shop.go_dark(REFUND)
     await visitor.press("Refund")
     await visitor.wait_for_heading("Your refund is under way")
     shop.emulator.faults.clear()
@@ -102,15 +100,6 @@ async def test_what_is_not_known_is_said_and_asked_for_again(
     await until(lambda: shop.state() == "refunded")
     await visitor.wait_for_heading("Refunded")
     assert (shop.moves(), shop.cards()) == (["charge 20.00", "refund 20.00"], [(400, "refunded")])
-
-
-def go_dark(shop: Shop, operation: str = CHARGE) -> None:
-    """Lose the next answer, and let nobody find out."""
-    shop.emulator.faults.script(operation, faults.BreakAfter())
-    if operation == REFUND:
-        shop.emulator.faults.script("listCharges", None)  # it looks before, too
-    operations = [operation, "listCharges"]
-    shop.emulator.faults.chance(1.0, seed=1, operations=operations, kinds=[faults.Unavailable()])
 
 
 async def test_a_browser_that_is_closed_meanwhile_has_paid(shop: Shop, browser: Browser) -> None:
