@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from voucher_async import (
@@ -138,37 +139,47 @@ async def ask_again(client: VoucherClient, orders: Orders, number: str) -> None:
     if order is None or order.state != "paying":
         return
     try:
-        charges = await _charge(client, orders, order)
-    except _NotPaid as error:
-        if await asyncio.to_thread(orders.stop_paying, number, str(error)):
-            await asyncio.to_thread(card.void, orders.database, order.card)
-            await hold_again(client, orders, order)
+        paid = await _charge(client, orders, number) if order.vouchers else (order, ())
+    except _NotPaid:
+        opened = await asyncio.to_thread(orders.find, number)
+        if opened is not None and opened.state == "open":
+            await hold_again(client, orders, opened)
     except VoucherError as error:
         _log.warning("order %s: not known yet: %s", number, error)
     else:
-        if charges is not None:
-            await asyncio.to_thread(card.capture, orders.database, order.card)
-            await asyncio.to_thread(orders.end_paying, number, [each.to_json() for each in charges])
+        if paid is not None:
+            await _mark(orders, *paid)
 
 
-async def _charge(client: VoucherClient, orders: Orders, order: Order) -> tuple[Charge, ...] | None:
-    """Charge all vouchers of an order, or none; None where it is being paid no longer."""
-    if not order.vouchers:
-        return ()
-    key = order.number
-    async with client.checkout(order_number=key, currency=CURRENCY, idempotency_key=key) as checkout:
-        # The key is ours in this block. Whoever had it before has marked the order, which may be refunded by
-        # now: then the key is free, and must not be used again.
-        if await asyncio.to_thread(orders.state, key) != "paying":
+async def _mark(orders: Orders, order: Order, charges: Sequence[Charge]) -> None:
+    await asyncio.to_thread(card.capture, orders.database, order.card)
+    written = [each.to_json() for each in charges]
+    if not await asyncio.to_thread(orders.end_paying, order.number, written):
+        _log.info("order %s was marked before", order.number)
+
+
+async def _charge(
+    client: VoucherClient, orders: Orders, number: str
+) -> tuple[Order, tuple[Charge, ...]] | None:
+    """Charge all vouchers of an order, or none; None where it is being paid no longer.
+
+    Raises:
+        _NotPaid: nothing was charged, and the order is open again.
+    """
+    async with client.checkout(order_number=number, currency=CURRENCY, idempotency_key=number) as checkout:
+        # The key is ours in this block: here alone the order is read, and opened again. Whoever had the key
+        # before may have paid it, and it may be refunded by now: then the key is free, and must not be used.
+        order = await asyncio.to_thread(orders.find, number)
+        if order is None or order.state != "paying":
             return None
-        await _reserve(checkout, order)
         try:
-            return await checkout.charge()
-        except VoucherError as error:
-            if problem_of(error).charged is not False:
-                raise
-            _log.warning("order %s is not paid: %s", key, error)
-            raise _NotPaid("not-paid") from error
+            await _reserve(checkout, order)
+            return order, await _charge_all(checkout)
+        except _NotPaid as error:
+            _log.warning("order %s is not paid: %s", number, error.__cause__)
+            await asyncio.to_thread(orders.stop_paying, number, str(error))
+            await asyncio.to_thread(card.void, orders.database, order.card)
+            raise
 
 
 async def _reserve(checkout: Checkout, order: Order) -> None:
@@ -184,8 +195,21 @@ async def _reserve(checkout: Checkout, order: Order) -> None:
         raise
     except VoucherError as error:
         kind = problem_of(error).kind
-        _log.warning("order %s is not paid: %s", order.number, error)
         raise _NotPaid("not-paid" if kind == "voucher-refused" else "try-again") from error
+
+
+async def _charge_all(checkout: Checkout) -> tuple[Charge, ...]:
+    """Charge what is reserved.
+
+    Raises:
+        _NotPaid: it is proved that nothing was charged, or all of it was refunded.
+    """
+    try:
+        return await checkout.charge()
+    except VoucherError as error:
+        if problem_of(error).charged is not False:
+            raise
+        raise _NotPaid("not-paid") from error
 
 
 async def refund(client: VoucherClient, orders: Orders, number: str) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import signal
 import sqlite3
 import sys
+import threading
 from asyncio.subprocess import Process
 from contextlib import closing
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from examples.shop.orders import Orders
 from tests.processes import plain_environment
 from tests.shop.shopping import CHARGE, ON_ONE_LOOP, REFUND, Shop, Visitor, free_port, served_at, until
 from voucher_async import ManualClock
@@ -77,6 +79,33 @@ async def test_a_refused_charge_says_that_nothing_was_paid(shop: Shop, visitor: 
     assert (shop.moves(), shop.cards(), shop.state()) == ([], [(400, "voided")], "open")
     await visitor.pay()
     assert (shop.moves(), shop.cards()) == ([], [(400, "voided"), (2400, "captured")])
+
+
+async def test_an_order_is_not_opened_while_another_request_pays_it(
+    shop: Shop, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await order_with_voucher(visitor, "20.00")
+    (voucher,) = shop.emulator.vouchers()
+    entered, released = threading.Event(), threading.Event()
+    stop_paying = Orders.stop_paying
+
+    def late(orders: Orders, number: str, notice: str) -> bool:
+        entered.set()
+        released.wait()
+        return stop_paying(orders, number, notice)
+
+    monkeypatch.setattr(Orders, "stop_paying", late)
+    shop.emulator.set_status(voucher.id, "inactive")
+    refused = asyncio.create_task(visitor.send(f"/orders/{number}/pay", {"rest": "400", "card": "4" * 16}))
+    await until(entered.is_set)
+    shop.emulator.set_status(voucher.id, "active")
+    second = asyncio.create_task(visitor.send(f"/orders/{number}/ask"))
+    ended, _ = await asyncio.wait({second}, timeout=1.0)
+    released.set()
+    assert ended == set()  # it has waited for the first
+    for answer in (await refused, await second):
+        assert "so nothing was paid" in await answer.text()
+    assert (shop.moves(), shop.cards(), shop.state()) == ([], [(400, "voided")], "open")
 
 
 async def test_what_is_not_known_is_said_and_asked_for_again(
