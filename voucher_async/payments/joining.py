@@ -172,7 +172,7 @@ class Joining:
     def _met_by(self, ask: Ask) -> _Met | None:
         """The call under way that is the payment of this caller, too: it has the key, or joins without."""
         met = None if ask.meets is None else self._met.get(ask.meets)
-        if met is None or not goes_on(met.running.task):
+        if met is None or not goes_on(met.running.task) or met.running.context.is_cut_short:
             return None
         is_same = not met.ask.parameters.differences(ask.parameters)
         joins = ask.key is not None or self._machine.joins(call_of(met.record), is_same=is_same)

@@ -51,6 +51,8 @@ def charge_call(
     reservation_id = id_of(reservation)
     entry = tracker.check(reservation)
     record_id = None if recorder is None else recorder.id
+    if currency is None and entry is not None:
+        currency = entry.currency  # a refund of the charge needs it
     pending = charge_pending(entry or reservation, body.order_number, currency, record_id)
     if numbering.is_on:
         pending = numbering.referenced(pending)

@@ -379,6 +379,11 @@ class CallContext:
     def asked(self, asked: PendingOutcome | CallRecord) -> None:
         self._asked = asked
 
+    @property
+    def is_cut_short(self) -> bool:
+        """True when the last caller left before money was asked for: it ends, with nothing sent."""
+        return self.abandoned and not self.begun
+
     def handed_out(self) -> PendingOutcome:
         """The facts for somebody who leaves, and asks again what became of it."""
         self.is_asked_about = True

@@ -17,6 +17,9 @@ from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done, brief
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.payments.settle import Settler
     from voucher_async.sansio import Request
@@ -25,27 +28,39 @@ __all__ = ["perform_in_turn", "refund"]
 
 
 async def refund(
-    settler: Settler, charge: Charge, currency: str, *, key: str | None = None, parent: str | None = None
+    settler: Settler,
+    charge: Charge,
+    currency: str,
+    *,
+    amount: Decimal | None = None,
+    key: str | None = None,
+    parent: str | None = None,
+    record_id: str | None = None,
+    deadline: Deadline | None = None,
 ) -> Charge:
-    """Refund a whole charge in time of its own: the customer's money is worth more than a deadline.
+    """Refund a charge in time of its own: the customer's money is worth more than a deadline.
 
     Args:
         settler: sends it.
         charge: what is refunded.
         currency: ISO 4217.
+        amount: how much, in currency units; None: all of it.
         key: the key of its record: of two refunds with one key, one is sent.
-        parent: the record of the checkout that it is part of.
+        parent: the record of the call that it is part of.
+        record_id: the id of its record: of two refunds with one id, one is sent, ever; None: a new one.
+        deadline: when to give up; None: in time of its own.
 
     Raises:
         OutcomeUnknown: what became of it could not be found out in time.
         VoucherError: it was certainly not refunded.
     """
-    money_call, request = refund_call(settler.numbering, charge, charge.amount, currency)
-    record = settler.ownership.new_record(parameters_of(money_call.pending, charge.id), key)
+    value = charge.amount if amount is None else amount
+    money_call, request = refund_call(settler.numbering, charge, value, currency)
+    record = settler.ownership.new_record(parameters_of(money_call.pending, charge.id), key, record_id)
     recorder = Recorder(settler.ownership, attrs.evolve(record, parent=parent), is_stored=False)
     money_call.record_by(recorder)
-    async with settler.equal_calls.turn(money_call, settler.sender.deadline(settler.patience)):
-        context = CallContext(settler.sender.deadline(), money_call.pending)
+    async with settler.equal_calls.turn(money_call, deadline or settler.sender.deadline(settler.patience)):
+        context = CallContext(deadline or settler.sender.deadline(), money_call.pending)
         try:
             refunded = await _perform_knowing(settler, context, money_call, request)
         except BaseException as error:

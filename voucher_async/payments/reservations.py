@@ -50,6 +50,7 @@ class Entry:
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
         client_id: the client that made it, by the server's answer.
+        currency: ISO 4217, where this client was told.
         anchor: its timestamp, to reckon the server's time from.
         superseded_at: monotonic time when it was known that a newer one of the same voucher had replaced it;
             None as long as it was not.
@@ -64,6 +65,7 @@ class Entry:
     answered: float
     client_id: str | None = None
     anchor: Anchor | None = None
+    currency: str | None = None
     superseded_at: float | None = None
 
     @property
@@ -108,7 +110,9 @@ class ReservationTracker:
         self._in_doubt: dict[str, PendingOutcome] = {}
         self._charged: BoundedMap[str, SettlementState] = BoundedMap(_REMEMBERED)
 
-    def note(self, answer: Answer[Reservation], anchor: Anchor | None = None) -> Entry:
+    def note(
+        self, answer: Answer[Reservation], anchor: Anchor | None = None, currency: str | None = None
+    ) -> Entry:
         """Note a reservation that was just made; the one it replaced is superseded."""
         reservation = answer.value
         entry = Entry(
@@ -121,6 +125,7 @@ class ReservationTracker:
             self._clock.monotonic(),
             reservation.client_id,
             anchor,
+            currency,
         )
         newest = self._newest.get(entry.voucher_id)
         self._newest[entry.voucher_id] = (entry,) if newest is None else _superseding(entry, newest)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, Amount, to_amount
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import parameters_of, refund_call
+from voucher_async.payments.known import amount_of_refund, currency_of_refund, record_of_charge
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.refunds import perform_in_turn, refund
 from voucher_async.payments.sender import Sender
 from voucher_async.payments.settle import Settler
+from voucher_async.sansio import check_id
 
 __all__ = ["Charges"]
 
@@ -37,7 +41,7 @@ class Charges:
         charge: Charge | str,
         amount: Amount | None = None,
         *,
-        currency: str,
+        currency: str | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Charge:
@@ -50,9 +54,10 @@ class Charges:
 
         Args:
             charge: the charge, or its id.
-            amount: how much, in currency units, at least 0.01; None refunds the whole charge, which takes the
-                charge itself, not only its id.
-            currency: ISO 4217; the voucher's.
+            amount: how much, in currency units, at least 0.01; None refunds what is left of it, by the
+                refunds that the journal knows. With the id alone it has to know the charge, too.
+            currency: ISO 4217; the voucher's. None where the journal knows the charge, as it does those of
+                `redeem`, `checkout` and `reservations.charge`.
             idempotency_key: a repeated call with it returns the same refund; 1 to 255 printable characters.
                 Without one, two equal calls are two refunds: two returned items.
             timeout: seconds for the whole call.
@@ -61,7 +66,9 @@ class Charges:
             The refund, a charge of type `refund`.
 
         Raises:
-            InvalidInput: refused before anything was sent.
+            InvalidInput: refused before anything was sent, such as a currency that is not the charge's, or
+                none where the journal does not know the charge.
+            ChargeRefunded: no amount was given, and all of it was refunded before; nothing was sent.
             IdempotencyMismatch: the key was used for another refund; nothing was sent.
             StillRunning: another caller's call with the key is under way: ask again.
             JournalFailed: the journal cannot be written; nothing was sent.
@@ -69,9 +76,17 @@ class Charges:
             ApiError: refused by the server; nothing was refunded.
             TransportError: nothing was refunded.
         """
-        key = check_key(idempotency_key)
-        value = _amount(charge, amount)
-        money_call, request = refund_call(self._settler.numbering, charge, value, currency)
+        key, deadline = check_key(idempotency_key), self._sender.deadline(timeout)
+        given = _check(charge, amount)
+        ownership = self._joining.ownership
+        charge_id = charge.id if isinstance(charge, Charge) else charge
+        known = await record_of_charge(ownership, check_id("id", charge_id), deadline)
+        if known is not None and known.charge is not None:
+            _check(known.charge, given)
+        currency = currency_of_refund(known, currency)
+        if given is None:
+            given = await amount_of_refund(ownership, charge, known, key, deadline)
+        money_call, request = refund_call(self._settler.numbering, charge, given, currency)
         pending = money_call.pending
         ask = Ask(parameters=parameters_of(pending, pending.charge_id or ""), key=key, pending=pending)
 
@@ -81,7 +96,7 @@ class Charges:
             await self._joining.ownership.note_refund(refunded, of=money_call.pending.charge_id)
             return refunded
 
-        return await self._joining.charge(ask, self._sender.deadline(timeout), call)
+        return await self._joining.charge(ask, deadline, call)
 
     async def take_back(
         self, charge: Charge, *, currency: str, key: str | None = None, parent: str | None = None
@@ -100,16 +115,12 @@ class Charges:
         return refunded
 
 
-def _amount(charge: Charge | str, amount: Amount | None) -> Amount:
-    if not isinstance(charge, Charge):
-        if amount is None:
-            raise InvalidInput("amount", "must be given when the charge is named by its id alone", None)
-        return amount
-    if charge.type in _NO_REFUND:
-        raise InvalidInput("charge", f"a {charge.type} cannot be refunded", charge.id)
-    if amount is None:
-        return charge.amount
-    value = to_amount(amount, minimum=CENT)
-    if value > charge.amount:
-        raise InvalidInput("amount", f"must be at most the charge's amount, {charge.amount}", value)
+def _check(charge: Charge | str, amount: Amount | None) -> Decimal | None:
+    """The amount, checked, as far as that goes without the journal."""
+    value = None if amount is None else to_amount(amount, minimum=CENT)
+    if isinstance(charge, Charge):
+        if charge.type in _NO_REFUND:
+            raise InvalidInput("charge", f"a {charge.type} cannot be refunded", charge.id)
+        if value is not None and value > charge.amount:
+            raise InvalidInput("amount", f"must be at most the charge's amount, {charge.amount}", value)
     return value

@@ -83,7 +83,7 @@ class Reservations:
         body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
         request = self.request(body)
         with known(code, pin):
-            reservation, _ = await self.make(request, self._sender.deadline(timeout))
+            reservation, _ = await self.make(request, self._sender.deadline(timeout), currency)
         return reservation
 
     def request(self, body: CreateReservationRequest) -> Request[Reservation]:
@@ -99,11 +99,13 @@ class Reservations:
             return "this reservation was made before: the answer belongs to another request"
         return None
 
-    async def make(self, request: Request[Reservation], deadline: Deadline) -> tuple[Reservation, Entry]:
+    async def make(
+        self, request: Request[Reservation], deadline: Deadline, currency: str | None = None
+    ) -> tuple[Reservation, Entry]:
         """Send a request of `request`, and track the reservation."""
         answer = await self._sender.send(request, deadline)
         anchor = self._settler.timestamps.note(answer.value.created_at, answer.sent)
-        return answer.value, self.tracker.note(answer, anchor)
+        return answer.value, self.tracker.note(answer, anchor, currency)
 
     async def charge(
         self,

@@ -1,0 +1,122 @@
+"""Facts about a charge that its answer does not have, from the journal's record of the call that made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voucher_async.errors import InvalidInput
+from voucher_async.models import Charge
+from voucher_async.money import ZERO, difference, total
+from voucher_async.operations import REFUND_CHARGE
+from voucher_async.outcomes import ChargeRefunded
+from voucher_async.payments.call import CallState
+from voucher_async.payments.ownership import ask_journal
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from voucher_async.clock import Deadline
+    from voucher_async.payments.call import CallRecord
+    from voucher_async.payments.ownership import Ownership
+
+__all__ = ["amount_of_refund", "currency_in", "currency_of_refund", "left_of", "record_of_charge"]
+
+
+async def record_of_charge(ownership: Ownership, charge_id: str, deadline: Deadline) -> CallRecord | None:
+    """The record of the call that made a charge; None where the journal has none.
+
+    Args:
+        ownership: reads the journal.
+        charge_id: the charge.
+        deadline: when to give up.
+
+    Raises:
+        JournalFailed: the journal cannot be read.
+    """
+    journal, scope = ownership.journal, ownership.scope
+    record_id = await ask_journal(journal.owner_of(scope, charge_id), deadline)
+    return None if record_id is None else await ask_journal(journal.get(scope, record_id), deadline)
+
+
+def currency_in(record: CallRecord) -> str | None:
+    """The currency of a call, by its record."""
+    sent = record.pending
+    return record.parameters.currency or (None if sent is None else sent.currency)
+
+
+def currency_of_refund(record: CallRecord | None, currency: str | None) -> str:
+    """The currency of a refund: the one that is given, else the one of the charge.
+
+    Args:
+        record: that of the charge; None where there is none.
+        currency: ISO 4217, as it is given.
+
+    Raises:
+        InvalidInput: none is given or known, or the one that is given is another one.
+    """
+    known = None if record is None else currency_in(record)
+    if currency is None:
+        if known is None:
+            raise InvalidInput(
+                "currency",
+                'must be given, such as currency="EUR": the journal of this client does not know the charge',
+                None,
+            )
+        return known
+    if known is not None and currency != known:
+        raise InvalidInput("currency", f"must be that of the charge, {known}", currency)
+    return currency
+
+
+async def amount_of_refund(
+    ownership: Ownership,
+    charge: Charge | str,
+    record: CallRecord | None,
+    key: str | None,
+    deadline: Deadline,
+) -> Decimal:
+    """The amount of a refund that names none: that of the earlier call with its key, else what is left.
+
+    Args:
+        ownership: reads the journal.
+        charge: the charge, or its id.
+        record: that of the charge; None where there is none.
+        key: the idempotency key of the refund.
+        deadline: when to give up.
+
+    Raises:
+        InvalidInput: only the id is given, and the journal does not know the charge.
+        ChargeRefunded: nothing is left.
+        JournalFailed: the journal cannot be read.
+    """
+    whole = charge if isinstance(charge, Charge) else None if record is None else record.charge
+    if whole is None:
+        raise InvalidInput(
+            "amount",
+            "must be given: of the charge its id alone is known, and the journal of this client lacks it",
+            None,
+        )
+    earlier = (
+        None if key is None else await ask_journal(ownership.journal.find(ownership.scope, key), deadline)
+    )
+    if earlier is not None and earlier.state is not CallState.NOT_DONE:
+        asked = earlier.parameters
+        if (asked.operation, asked.target) == (REFUND_CHARGE.id, whole.id) and asked.amount is not None:
+            return asked.amount
+    refunds = () if record is None else record.refunds
+    left = left_of(whole.amount, refunds)
+    if left <= ZERO:
+        raise ChargeRefunded(
+            "all of the charge was refunded before; nothing was sent", charge=whole, refunds=refunds
+        )
+    return left
+
+
+def left_of(amount: Decimal, refunds: tuple[Charge, ...]) -> Decimal:
+    """The part of a charge that its refunds leave, in currency units; never below zero.
+
+    Args:
+        amount: of the charge.
+        refunds: those that are known to be of it.
+    """
+    return max(difference(amount, total(refund.amount for refund in refunds)), ZERO)
