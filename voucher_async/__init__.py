@@ -68,6 +68,14 @@ if TYPE_CHECKING:
     )
     from voucher_async.money import Amount
     from voucher_async.options import ClientOptions
+    from voucher_async.order_refunds import (
+        ChargeRefund,
+        OrderRefund,
+        OrderRefundFailed,
+        OrderRefundUnknown,
+        RefundOutcome,
+        RefundState,
+    )
     from voucher_async.outcomes import (
         ChargeRefunded,
         CheckoutFailed,
@@ -101,6 +109,7 @@ __all__ = [
     "CallTimeout",
     "Charge",
     "ChargePage",
+    "ChargeRefund",
     "ChargeRefunded",
     "ChargeType",
     "Checkout",
@@ -133,12 +142,17 @@ __all__ = [
     "MemoryTokenStore",
     "MissingScope",
     "NotFound",
+    "OrderRefund",
+    "OrderRefundFailed",
+    "OrderRefundUnknown",
     "OutcomeUnknown",
     "PageMeta",
     "PendingOutcome",
     "Proof",
     "RateLimited",
     "Recovered",
+    "RefundOutcome",
+    "RefundState",
     "Repeating",
     "Reservation",
     "ReservationAlreadyCharged",
@@ -199,6 +213,9 @@ _HOMES: Final = {
     ),
     "voucher_async.money": "Amount",
     "voucher_async.options": "ClientOptions",
+    "voucher_async.order_refunds": (
+        "ChargeRefund OrderRefund OrderRefundFailed OrderRefundUnknown RefundOutcome RefundState"
+    ),
     "voucher_async.outcomes": (
         "ChargeRefunded CheckoutFailed CheckoutUnknown HeldOutcome HeldState OutcomeUnknown PendingOutcome "
         "Settlement SettlementState StillRunning"

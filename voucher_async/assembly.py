@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.recovery import Recovery
     from voucher_async.payments.supervisor import Supervisor
+    from voucher_async.refunding import OrderRefunds
     from voucher_async.resources.charges import Charges
     from voucher_async.resources.reservations import Reservations
     from voucher_async.resources.vouchers import Vouchers
@@ -108,6 +109,7 @@ class Assembly:
         self.reservations: Reservations = core.reservations
         self.charges: Charges = core.charges
         self.lifecycle: Lifecycle = core.lifecycle
+        self.order_refunds: OrderRefunds = core.order_refunds
         self.clients: Clients = Clients(self.transport)
 
     async def _fetch_token(self) -> TokenGrant:

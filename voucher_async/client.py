@@ -28,12 +28,13 @@ from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
+from voucher_async.returning import Returning
 from voucher_async.signatures import called_without_arguments
 
 __all__ = ["VoucherClient"]
 
 
-class VoucherClient(Reconciling):
+class VoucherClient(Reconciling, Returning):
     """A client of the JTL-Voucher Cloud API.
 
     One client serves any number of tasks of one event loop. It can be made outside a loop; it opens its
@@ -161,6 +162,7 @@ class VoucherClient(Reconciling):
         self._reservations = assembly.reservations
         self._charges = assembly.charges
         self._clients = assembly.clients
+        self._order_refunds = assembly.order_refunds
         self._leftovers = assembly.leftovers
         self._own_journal = assembly.own_journal
 

@@ -28,11 +28,14 @@
     ├── ChargeRefunded                  the key's charge was made, and refunded
     ├── OutcomeUnknown                  a money call whose outcome is not known; see `pending`
     │   └── StillRunning                another caller's call with the same key is under way
-    └── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
-        └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
+    ├── CheckoutFailed                  a checkout did not charge all its vouchers; see `outcomes`
+    │   └── CheckoutUnknown             the same with at least one open outcome (also an OutcomeUnknown)
+    └── OrderRefundFailed               not all was given back of an order; see `outcomes` and `open_calls`
+        └── OrderRefundUnknown          the same with at least one open outcome (also an OutcomeUnknown)
 
 `ApiError` and its subclasses stand in `api_errors.py`; `ChargeRefunded`, `OutcomeUnknown`, `CheckoutFailed`
-and theirs in `outcomes.py`, beside the values they carry. All are names of `voucher_async`.
+and theirs in `outcomes.py`, `OrderRefundFailed` in `order_refunds.py`, beside the values they carry. All are
+names of `voucher_async`.
 
 Messages, attributes and reprs hold no secret: a server's text is masked before an error gets it.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from voucher_async.checkout import PROCESS_LOCK, PROCESS_SECRET, Lifecycle, recover
 from voucher_async.checkout.shared_turns import SharedTurns
 from voucher_async.checkout.turns import lock_key
+from voucher_async.payments.call import CHECKOUT, CallRecord
 from voucher_async.payments.joining import Joining
 from voucher_async.payments.memory import MemoryJournal
 from voucher_async.payments.ownership import Ownership
@@ -18,6 +19,7 @@ from voucher_async.payments.replaying import Replay
 from voucher_async.payments.reservations import ReservationTracker
 from voucher_async.payments.settle import Settler
 from voucher_async.payments.supervisor import Supervisor
+from voucher_async.refunding import OrderRefunds
 from voucher_async.resources.charges import Charges
 from voucher_async.resources.reservations import Reservations
 from voucher_async.resources.vouchers import Vouchers
@@ -98,9 +100,21 @@ class Core:
             base_url=settings.base_url,
             lock_key=key,
         )
-        recoverer = Recoverer(self.supervisor, ownership, functools.partial(recover, self.lifecycle))
+        self.order_refunds: OrderRefunds = OrderRefunds(
+            self.lifecycle,
+            recover=lambda record: recoverer.recover(record),  # noqa: PLW0108 - it is made below
+        )
+        recoverer = Recoverer(
+            self.supervisor, ownership, functools.partial(_finish, self.lifecycle, self.order_refunds)
+        )
         self.recovery: Recovery = Recovery(recoverer, ownership, settings.recover_every, rng)
         self.supervisor.on_begin = self.recovery.wake
+
+
+async def _finish(kit: Lifecycle, refunds: OrderRefunds, left: CallRecord) -> bool:
+    """Finish what has parts of its own."""
+    is_checkout = left.parameters.operation == CHECKOUT
+    return await recover(kit, left) if is_checkout else await refunds.recover(left)
 
 
 def _turns(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from voucher_async.cancelling import goes_on
 from voucher_async.errors import VoucherError
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome, Settlement, SettlementState
-from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
+from voucher_async.payments.call import COMPOSED, DRIVEN, CallRecord, CallState
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 
@@ -103,9 +103,10 @@ def _known(ownership: Ownership, record: CallRecord, pending: PendingOutcome) ->
         return Settlement(pending=known, state=SettlementState.DONE, charge=record.charge)
     if record.state is CallState.NOT_DONE and record.proof is not None:
         return Settlement(pending=known, state=SettlementState.NOT_DONE, proof=record.proof)
-    if record.parameters.operation == CHECKOUT:
+    if record.parameters.operation in COMPOSED:
         raise OutcomeUnknown(
-            f"a checkout is settled by its charges; this one is {record.state}: run it again with its key",
+            f"a {record.parameters.operation} is settled by its parts; this one is {record.state}: "
+            "run it again with its key",
             pending=pending,
         )
     return None if record.ended else Recorder(ownership, record, is_stored=True)

@@ -19,7 +19,9 @@ from voucher_async.values import Value
 
 __all__ = [
     "CHECKOUT",
+    "COMPOSED",
     "REDEEM",
+    "REFUND_ORDER",
     "CallRecord",
     "CallState",
     "Failure",
@@ -55,6 +57,12 @@ REDEEM: Final = "redeem"
 
 CHECKOUT: Final = "checkout"
 """The operation of a record whose charges and refunds are records of their own."""
+
+REFUND_ORDER: Final = "refundOrder"
+"""The operation of a record that gives back what an order took; its refunds are records of their own."""
+
+COMPOSED: Final = frozenset({CHECKOUT, REFUND_ORDER})
+"""Operations that move no money themselves: their parts do."""
 
 _REDEEMING: Final = frozenset({REDEEM, CHECKOUT})
 
@@ -371,7 +379,7 @@ class CallRecord(Value):
     def signature(self) -> Signature | None:
         """The traits of what it may have made; None where that is known, or nothing was sent."""
         asked, sent = self.parameters, self.pending
-        if self.state not in _SEEN or asked.operation == CHECKOUT:
+        if self.state not in _SEEN or asked.operation in COMPOSED:
             return None
         amount, voucher_id = asked.amount, self.voucher_id
         if sent is not None:

@@ -94,11 +94,17 @@ class Work(Generic[T]):
         call: does it.
         hand_out: gives the answer of one that is done, from its record.
         settle: the answer of one that was open; None when it was not carried out.
+        go_on: goes on with one that was open instead; None when somebody else has it.
     """
 
     call: Callable[[CallContext], Awaitable[T]]
     hand_out: Callable[[CallRecord, Deadline], Awaitable[T]]
     settle: Callable[[CallRecord, Deadline], Awaitable[T | None]]
+    go_on: Callable[[CallRecord, CallContext], Awaitable[T | None]] | None = None
+
+    def end(self, held: CallRecord, context: CallContext) -> Awaitable[T | None]:
+        """The answer of one that was open, at the end of which somebody asks for it."""
+        return self.settle(held, context.deadline) if self.go_on is None else self.go_on(held, context)
 
 
 @attrs.define(eq=False)
@@ -232,7 +238,7 @@ class Joining:
             if step in _ENDS:
                 return await self._given(step, ask, held, context, work)
             if step is Step.SETTLE:
-                settled = await work.settle(held, context.deadline)
+                settled = await work.end(held, context)
                 if settled is not None:
                     return settled
                 held = None

@@ -11,6 +11,7 @@ says, or by what a look shows.
     open              passed to this client, so that one client at a time looks for it.
     of a checkout     the checkout is finished: completed or refunded. Its charges and refunds are its
                       business until it has ended, and records like any other from then on.
+    of a refundOrder  its refunds are settled; what is missing is left for a caller with its key.
 
 By itself a client leaves two kinds alone for a while (`is_due`). A `redeem` that was sent is left for the
 window: its customer may come back, and a caller with the key fences and charges sooner than a look is proof.
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.cancelling import goes_on, quietly
 from voucher_async.errors import ConfigurationError, JournalFailed, Proof, VoucherError
-from voucher_async.payments.call import CHECKOUT, DRIVEN, CallRecord, CallState
+from voucher_async.payments.call import CHECKOUT, COMPOSED, DRIVEN, CallRecord, CallState
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.facts import OPERATIONS, Event, Facts, call_of
 from voucher_async.payments.money_call import MoneyCall
@@ -52,7 +53,8 @@ class Recoverer:
     Args:
         supervisor: settles what is open.
         ownership: takes records over.
-        finish: finishes a checkout whose owner is dead; False when somebody else has it.
+        finish: finishes a checkout, or the refund of an order, whose owner is dead; False when somebody else
+            has it.
     """
 
     def __init__(
@@ -98,8 +100,8 @@ class Recoverer:
             return left
         if left.state is CallState.BEGUN:
             is_taken = await self._end_unsent(left)
-        elif left.parameters.operation == CHECKOUT:
-            is_taken = await self._finish_checkout(left)
+        elif left.parameters.operation in COMPOSED:
+            is_taken = await self._finish_composed(left)
         else:
             is_taken = await self._settle(left)
         return await ask_journal(self._ownership.journal.get(left.scope, left.id)) if is_taken else None
@@ -130,17 +132,18 @@ class Recoverer:
                 left.pending.check_place(settings.base_url, settings.client_id)
             except ConfigurationError:
                 return False
-        if left.parameters.operation == CHECKOUT:
+        if left.parameters.operation in COMPOSED:
             return all(client_id in {None, settings.client_id} for client_id in sent)
         return left.state is not CallState.OPEN or obstacle(left.view) is None
 
-    async def _finish_checkout(self, left: CallRecord) -> bool:
+    async def _finish_composed(self, left: CallRecord) -> bool:
         try:
             return await self._finish(left)
         except JournalFailed:
             raise
         except VoucherError as error:
-            quietly(_logger.warning, "a checkout, id %s, is left open: %s", left.id, error)
+            operation = left.parameters.operation
+            quietly(_logger.warning, "a %s, id %s, is left open: %s", operation, left.id, error)
             return True
 
     async def _end_unsent(self, left: CallRecord) -> bool:

@@ -134,11 +134,11 @@ class Replay:
 
         async def read() -> list[CallRecord]:
             history = self._ownership.journal.history(record.scope, key=record.key)
-            return [each async for each in history if each.id != record.id and self._may_be_late(each)]
+            return [each async for each in history if each.id != record.id and self.may_be_late(each)]
 
         return await ask_journal(read())
 
-    def _may_be_late(self, earlier: CallRecord) -> bool:
+    def may_be_late(self, earlier: CallRecord) -> bool:
         """True when a request of a call that was not carried out may be carried out yet, or not have shown.
 
         A refusal answers one delivery: a copy that a proxy made may come at any time.
