@@ -115,7 +115,7 @@ class OrderRefundFailed(VoucherError):
         open_calls: Sequence[PendingOutcome] = (),
         facts: CallFacts | None = None,
     ) -> None:
-        super().__init__(message, facts=facts)
+        VoucherError.__init__(self, message, facts=facts)  # `OrderRefundUnknown` has two bases
         self.outcomes: tuple[RefundOutcome, ...] = tuple(outcomes)
         self.open_calls: tuple[PendingOutcome, ...] = tuple(open_calls)
 

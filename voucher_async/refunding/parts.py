@@ -135,6 +135,7 @@ class Parts:
         for each in await self.earlier():
             found = await replay.look_again(each, context) if replay.may_be_late(each) else None
             if found is not None:
+                context.begun = True  # whatever comes next, the key stays used
                 number = self._next_id(len(await self.read()))
                 new = self._ownership.new_record(each.parameters, None, number)
                 recorder = Recorder(

@@ -60,6 +60,7 @@ class Run:
         self._parts = Parts(kit, recorder)
         self._order_number = recorder.record.parameters.order_number or ""
         self._earlier: tuple[RefundOutcome, ...] = ()
+        self._is_unread = is_resumed  # True while nobody knows what earlier runs gave back
         self._outcomes: list[RefundOutcome] = []
 
     async def run(self) -> OrderRefund:
@@ -87,7 +88,8 @@ class Run:
         parts = await self._parts.read()
         given, asked = given_by(parts), self._recorder.record.parameters.amount
         self._earlier = outcomes_of(parts)
-        self._is_resumed = self._is_resumed or bool(self._earlier)
+        if self._earlier:
+            self._is_resumed = self._context.begun = True
         missing = None if asked is None else difference(asked, given)
         if missing is None or missing > ZERO:
             standing = await self._find()
@@ -117,7 +119,7 @@ class Run:
         for part in await self._parts.read():
             await settled(self._kit, part, self._context.deadline)
         parts = await self._parts.read()
-        self._earlier = outcomes_of(parts)
+        self._earlier, self._is_unread = outcomes_of(parts), False
         open_part = next((each for each in parts if not each.ended), None)
         if open_part is not None:
             raise OrderRefundUnknown(
@@ -177,17 +179,18 @@ class Run:
     def _failed(self, error: VoucherError) -> OrderRefundFailed:
         """The error of a run that did not give back all; with a proof only where nothing was given back."""
         told = (*self._earlier, *self._outcomes)
-        counts = [
-            f"{count} {state}" for state in RefundState if (count := sum(o.state is state for o in told))
-        ]
-        words = f"the order was not refunded ({', '.join(counts) or 'nothing was begun'}): {error.args[0]}"
+        states = [each.state for each in told]
+        counts = [f"{states.count(state)} {state}" for state in RefundState if state in states]
+        nothing = "what was given back before is not known now" if self._is_unread else "nothing was begun"
+        words = ", ".join(counts) or nothing
+        words = f"the order was not refunded as asked for ({words}): {error.args[0]}"
         pending = next(filter(None, (_open_in(each.error) for each in told)), None)
         if pending is not None:
             return OrderRefundUnknown(words, outcomes=told, pending=pending, facts=error.facts)
         failed = OrderRefundFailed(words, outcomes=told, facts=error.facts)
-        failed.fate = Fate.ANSWERED if any(each.refund for each in told) else Fate.NOT_SENT
-        if not any(each.state is RefundState.REFUNDED for each in told):
-            failed.proof = error.proof or Proof.NOT_SENT
+        if self._is_unread or RefundState.REFUNDED in states:
+            return failed  # a proof would free the key
+        failed.fate, failed.proof = Fate.NOT_SENT, error.proof or Proof.NOT_SENT
         return failed
 
 
