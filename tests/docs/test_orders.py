@@ -105,10 +105,11 @@ async def place(
     emulator: VoucherEmulator, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:
     text = (root / "docs" / "orders.md").read_text(encoding="utf-8")
-    shop, outbox = (block.code for block in in_text("orders.md", text))
+    shop, outbox, returns = (block.code for block in in_text("orders.md", text))
     hasty = outbox.replace("HELD = 60.0", "HELD = 0.0")
     assert hasty != outbox
-    for name, code in {"shop.py": shop, "outbox.py": outbox, "hasty.py": hasty}.items():
+    programs = {"shop.py": shop, "outbox.py": outbox, "hasty.py": hasty, "returns.py": returns}
+    for name, code in programs.items():
         (tmp_path / name).write_text(code, encoding="utf-8")
     monkeypatch.setenv("VOUCHER_JOURNAL", f"sqlite:///{tmp_path / 'vouchers.db'}")
     yield Place(tmp_path, tmp_path, emulator, emulator.add_voucher(amount="100.00"))
@@ -201,3 +202,28 @@ async def test_a_server_that_is_down_leaves_the_order_to_be_asked_for_again(plac
     place.emulator.faults.clear()
     await place.run("shop.py")
     place.check_paid("A-1")
+
+
+async def test_a_return_is_given_back_once_however_often_the_program_runs(place: Place) -> None:
+    await place.run("shop.py", *place.order())
+    for _ in range(2):
+        await place.run("returns.py", "A-1", "return-77", "4.00")
+    await place.run("returns.py", "A-1", "return-78")
+    assert [each.amount for each in place.emulator.charges("A-1", type="refund")] == [4, 6]
+    for arguments in (("A-1", "return-79", "0.01"), ("A-2", "return-80")):
+        running = place.start("returns.py", *arguments)
+        assert await running.end() == 2
+        assert f"return {arguments[1]}: " in running.complaints
+
+
+async def test_a_return_whose_program_is_killed_within_its_refund_is_given_back_once(place: Place) -> None:
+    await place.run("shop.py", *place.order())
+    place.emulator.faults.script("refundCharge", faults.SlowHeaders(seconds=60))
+    running = place.start("returns.py", "A-1", "return-77")
+    while not place.emulator.charges("A-1", type="refund"):
+        assert running.process.is_alive()
+        await asyncio.sleep(0.01)
+    running.process.kill()
+    await running.end()
+    await place.run("returns.py", "A-1", "return-77")  # waits until the lease of the killed one is over
+    assert [each.amount for each in place.emulator.charges("A-1", type="refund")] == [10]
