@@ -121,7 +121,7 @@ class OrderRefundFailed(VoucherError):
 
     @property
     def amount(self) -> Decimal:
-        """What was given back, in currency units."""
+        """The amount that was given back, in currency units."""
         return total(each.amount for each in self.outcomes if each.state is RefundState.REFUNDED)
 
 

@@ -117,4 +117,7 @@ def test_a_refund_with_the_mark_of_its_charge_is_of_that_one() -> None:
         Taken(charge=two, currency="EUR", position=1, mark="A-1~B"),
     ]
     standing = standing_of(taken, [refund])
-    assert [(each.charge.id, each.amount) for each in standing.refundable] == [(two.id, 2), (one.id, 5)]
+    assert [(each.charge.id, each.amount) for each in standing.refundable] == [
+        (two.id, Decimal(2)),
+        (one.id, Decimal(5)),
+    ]

@@ -18,7 +18,13 @@ from voucher_async import (
     ConnectedClient,
     HeldReservation,
     Listing,
+    OrderRefund,
+    OrderRefundFailed,
+    OrderRefundUnknown,
+    PendingOutcome,
     Recovered,
+    RefundOutcome,
+    RefundState,
     Reservation,
     Settings,
     ValidityInterval,
@@ -71,7 +77,25 @@ async def money(client: VoucherClient) -> None:
     assert_type(reservation, Reservation)
     charge = assert_type(await client.reservations.charge(reservation, order_number="A-1"), Charge)
     assert_type(await client.charges.refund(charge, currency="EUR"), Charge)
+    assert_type(await client.charges.refund(charge), Charge)
     assert_type(await client.redeem(code="C", amount="1.00", currency="EUR", order_number="A-1"), Charge)
+
+
+async def returns(client: VoucherClient) -> None:
+    refund = assert_type(await client.refund_order("A-1"), OrderRefund)
+    await client.refund_order("A-1", "5.00", voucher_ids=["V-1"], idempotency_key="return-77", timeout=60)
+    assert_type(refund.amount, Decimal)
+    assert_type(refund.currency, str | None)
+    assert_type(refund.refunds[0].refund, Charge)
+    assert_type(refund.refunds[0].charge_id, str)
+
+
+def failed_returns(error: OrderRefundFailed, unknown: OrderRefundUnknown) -> None:
+    assert_type(error.outcomes, tuple[RefundOutcome, ...])
+    assert_type(error.amount, Decimal)
+    assert_type(error.open_calls, tuple[PendingOutcome, ...])
+    assert_type(unknown.outcomes[0].state, RefundState)
+    assert_type(unknown.pending, PendingOutcome)
 
 
 async def checkout(client: VoucherClient) -> None:

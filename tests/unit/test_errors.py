@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.unit.samples import example, raw
-from voucher_async import Charge, api_errors, errors, outcomes, wire
+from voucher_async import Charge, api_errors, errors, order_refunds, outcomes, wire
 from voucher_async.api_errors import ApiError, MissingScope, ValidationFailed
 from voucher_async.errors import (
     CallFacts,
@@ -43,7 +43,18 @@ PENDING = outcomes.PendingOutcome(operation="chargeReservation", reservation_id=
 CHARGE = wire.decode(Charge, raw(example("Charge")))
 OUTCOMES = (outcomes.HeldOutcome(voucher_id="v-1", amount=Decimal("2.00"), state=outcomes.HeldState.UNKNOWN),)
 
-MODULES = (errors, api_errors, outcomes)
+RETURNED = (
+    order_refunds.RefundOutcome(
+        charge_id="c-1",
+        voucher_id="v-1",
+        amount=Decimal("2.00"),
+        currency="EUR",
+        state=order_refunds.RefundState.REFUNDED,
+        refund=CHARGE,
+    ),
+)
+
+MODULES = (errors, api_errors, outcomes, order_refunds)
 ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
     ApiError: {
         "status": 422,
@@ -60,8 +71,10 @@ ATTRIBUTES: dict[type[VoucherError], dict[str, Any]] = {
     TooManyInDoubt: {"retry_after": 1.5},
     outcomes.ChargeRefunded: {"charge": CHARGE, "refunds": (CHARGE,), "facts": FACTS},
     outcomes.CheckoutUnknown: {"outcomes": OUTCOMES, "pending": PENDING, "facts": FACTS},
+    order_refunds.OrderRefundUnknown: {"outcomes": RETURNED, "pending": PENDING, "facts": FACTS},
     outcomes.OutcomeUnknown: {"pending": PENDING, "facts": FACTS},
     outcomes.CheckoutFailed: {"outcomes": OUTCOMES, "facts": FACTS},
+    order_refunds.OrderRefundFailed: {"outcomes": RETURNED, "open_calls": (PENDING,), "facts": FACTS},
 }
 
 
@@ -118,6 +131,7 @@ def test_every_class_of_the_module_is_public(module: ModuleType) -> None:
         (CallTimeout, TimeoutError),
         (outcomes.CheckoutUnknown, outcomes.OutcomeUnknown),
         (outcomes.CheckoutUnknown, outcomes.CheckoutFailed),
+        (order_refunds.OrderRefundUnknown, outcomes.OutcomeUnknown),
     ],
 )
 def test_an_error_is_caught_by_its_second_name_too(cls: type[VoucherError], other: type[Exception]) -> None:

@@ -25,6 +25,7 @@ from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState,
 from voucher_async.payments.known import currency_in
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.replies import as_not_done
 from voucher_async.refunding.standing import Standing, Taken, standing_of
 from voucher_async.sansio import build
 
@@ -44,7 +45,7 @@ _AGAIN: Final = 1.0  # seconds after which a list that was not read whole is rea
 
 @attrs.define
 class _Known:
-    """What the journal knows of an order.
+    """The part of an order that the journal knows.
 
     Attributes:
         charges: its charges, by id, with their records.
@@ -106,7 +107,7 @@ class Finder:
         self._deadline = deadline
 
     async def find(self) -> Standing:
-        """What of the order is charged, and not refunded.
+        """The part of the order that is charged, and not refunded.
 
         Raises:
             InvalidInput: nobody knows the order, or it was paid in more than one currency.
@@ -273,7 +274,7 @@ class Finder:
 def failure(words: str, open_calls: Sequence[PendingOutcome]) -> OrderRefundFailed:
     """The error of a refund that sent nothing, since calls of the order are open."""
     error = OrderRefundFailed(words, open_calls=open_calls)
-    error.proof = Proof.NOT_SENT
+    as_not_done(error, Proof.NOT_SENT)
     return error
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from voucher_async.api_errors import ApiError
 from voucher_async.checkout.turns import in_turn
-from voucher_async.errors import Fate, InvalidInput, Proof, VoucherError
+from voucher_async.errors import InvalidInput, Proof, VoucherError
 from voucher_async.money import ZERO, difference
 from voucher_async.order_refunds import OrderRefundFailed, OrderRefundUnknown, RefundOutcome, RefundState
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
+from voucher_async.payments.replies import as_not_done
 from voucher_async.refunding.finding import Finder, settled
 from voucher_async.refunding.parts import Parts, given_by, order_refund_of, outcomes_of
 from voucher_async.refunding.standing import Share, Standing, shares_of
@@ -190,7 +191,7 @@ class Run:
         failed = OrderRefundFailed(words, outcomes=told, facts=error.facts)
         if self._is_unread or RefundState.REFUNDED in states:
             return failed  # a proof would free the key
-        failed.fate, failed.proof = Fate.NOT_SENT, error.proof or Proof.NOT_SENT
+        as_not_done(failed, error.proof or Proof.NOT_SENT)
         return failed
 
 
