@@ -124,6 +124,31 @@ async def test_recovery_settles_the_parts_and_gives_back_no_more(mode: Mode) -> 
         check_given(town, await ask_until_told(second), where)
 
 
+@modes
+@virtually
+async def test_a_worker_that_wakes_up_after_the_recovery_begins_no_further_part(mode: Mode) -> None:
+    for at in range(1, await steps() + 1, 2):  # after a step is before the next one
+        town = await town_with_order()
+        where = f"the worker stood still {mode} step {at}"
+        cut = Cut(at, mode)
+        first = cut.off(town.client())
+        call = ask(first)
+        await cut.met.wait()
+        first.core.joining.ownership.heartbeat.stop()
+        await asyncio.sleep(LEASE)
+        second = town.client()
+        await second.recover()
+        given = refunds(town)
+        cut.over.set()
+        told = await said(call)
+        await asyncio.sleep(90.0)
+        record = next((each for each in await second.records() if each.key == "return-77"), None)
+        if record is not None and record.owner == second.core.joining.ownership.owner:
+            assert refunds(town) == given, where  # what was fenced off was not sent
+        check_given(town, await ask_until_told(second), where)
+        assert getattr(told, "proof", None) is None or isinstance(told, StillRunning), where
+
+
 @virtually
 async def test_all_that_is_left_without_a_key_goes_on_after_a_crash() -> None:
     town = await town_with_order()
