@@ -56,7 +56,7 @@ def test_all_else_runs_when_it_is_pasted_into_a_shell(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr, done.stderr
     assert "15.00 on the voucher, 65.00 missing" in done.stdout
-    assert "5.00 A-9\n" in done.stdout
+    assert "2.50 5.00 2.50\n" in done.stdout
 
 
 async def test_the_first_block_is_a_redeem_in_twelve_lines(run: Runner) -> None:
