@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
     from voucher_async.payments.recovery import Recovered
+    from voucher_async.reconciling import History
     from voucher_async.resources.paging import Listing
 
 __all__ = [
@@ -129,6 +130,7 @@ __all__ = [
     "HeldOutcome",
     "HeldReservation",
     "HeldState",
+    "History",
     "Hook",
     "IdempotencyMismatch",
     "InvalidInput",
@@ -224,6 +226,7 @@ _HOMES: Final = {
     "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.payments.recovery": "Recovered",
+    "voucher_async.reconciling": "History",
     "voucher_async.resources.paging": "Listing",
     "voucher_async.payments.joined": "is_joined",
 }

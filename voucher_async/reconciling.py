@@ -13,9 +13,29 @@ from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recovery import Recovered, Recovery
 from voucher_async.payments.resolving import Verdict, resolve
 from voucher_async.payments.supervisor import Supervisor
+from voucher_async.resources.lazy import Lazy
 from voucher_async.transport.sender import Transport
 
-__all__ = ["Reconciling"]
+__all__ = ["History", "Reconciling"]
+
+
+class History(Lazy[CallRecord]):
+    """Records of money calls, read from the journal while they are iterated over.
+
+    `async for record in history` goes through them once, `await history.to_list()` makes a list of them.
+
+    Args:
+        records: reads them.
+    """
+
+    def __init__(self, records: AsyncIterator[CallRecord]) -> None:
+        self._records = records
+
+    def __aiter__(self) -> AsyncIterator[CallRecord]:
+        return self._records
+
+    async def __anext__(self) -> CallRecord:
+        return await anext(self._records)
 
 
 class Reconciling:
@@ -122,7 +142,7 @@ class Reconciling:
 
     def history(
         self, *, order_number: str | None = None, key: str | None = None, told: bool | None = None
-    ) -> AsyncIterator[CallRecord]:
+    ) -> History:
         """The records of money calls: owner, parameters, times, end, whether a caller was told; no secret.
 
         Args:
@@ -132,13 +152,13 @@ class Reconciling:
                 False to those of which nobody was; see `acknowledge`.
 
         Returns:
-            The records of this client's scope, the oldest first, for `async for`.
+            The records of this client's scope, the oldest first, for `async for` or `to_list`.
 
         Raises:
             JournalFailed: the journal cannot be read.
         """
-        ownership = self._joining.ownership
-        return ownership.journal.history(ownership.scope, order_number=order_number, key=key, told=told)
+        journal, scope = self._joining.ownership.journal, self._joining.ownership.scope
+        return History(journal.history(scope, order_number=order_number, key=key, told=told))
 
     async def acknowledge(self, record: CallRecord) -> bool:
         """Note that a caller was told of a call that was carried out; see `history(told=False)`.

@@ -17,6 +17,7 @@ from voucher_async import (
     CompleteVoucher,
     ConnectedClient,
     HeldReservation,
+    History,
     Listing,
     OrderRefund,
     OrderRefundFailed,
@@ -70,6 +71,11 @@ async def lists(client: VoucherClient) -> None:
             assert_type(charge, Charge)
             assert_type(charge.type, ChargeType)
     assert_type((await listing.first_page()).meta.last_page, int)
+    assert_type(await listing.to_list(limit=10), list[VoucherDetails])
+    assert_type(await client.vouchers.list_charges("V-1").to_list(), list[Charge])
+    history = assert_type(client.history(told=False), History)
+    assert_type(await anext(history), CallRecord)
+    assert_type(await history.to_list(5), list[CallRecord])
 
 
 async def money(client: VoucherClient) -> None:

@@ -27,3 +27,10 @@ def options_are_known_by_name_and_type() -> None:
 def models_and_events_do_not_change(charge: Charge, event: AttemptEnded) -> None:
     charge.id = "C-2"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     event.attempt = 2  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def lists_are_lazy(client: VoucherClient) -> None:
+    await client.vouchers.list()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    for _voucher in client.vouchers.list():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+        pass
+    await client.history()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]

@@ -11,13 +11,13 @@ from typing import Final, Generic, Protocol, TypeVar
 from voucher_async.api_errors import BadAnswer
 from voucher_async.errors import InvalidInput, InvalidInputType
 from voucher_async.models import PageMeta
+from voucher_async.resources.lazy import Lazy, to_count
 
 __all__ = ["ORDER_FILTER", "Listing", "Page", "list_query"]
 
 ORDER_FILTER: Final = "filter[order_number]"
 
 _REPEATED = 3
-_LARGEST_NUMBER = 2**31 - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -48,11 +48,12 @@ class Page(Protocol[ItemT_co]):
         ...
 
 
-class Listing(Generic[ItemT]):
+class Listing(Lazy[ItemT]):
     """A list that is fetched while it is iterated over; making one sends nothing.
 
-    `async for item in listing` goes through all items, `async for page in listing.pages()` through all pages,
-    `await listing.first_page()` fetches one page. Every loop starts anew.
+    `async for item in listing` goes through all items, `await listing.to_list()` makes a list of them,
+    `async for page in listing.pages()` goes through all pages, `await listing.first_page()` fetches one page.
+    Every loop starts anew.
 
     While the list changes: the API pages by number, so items added meanwhile shift the rest. `async for item`
     leaves out an item that a shift repeats; a deleted item can shift another one past the page being read,
@@ -165,25 +166,15 @@ def list_query(
         InvalidInput: a number below 1, a naive datetime, an empty order number.
         InvalidInputType: the wrong type.
     """
-    query = [("page", str(_count("page", page)))]
+    query = [("page", str(to_count("page", page)))]
     if per_page is not None:
-        query.append(("per_page", str(_count("per_page", per_page))))
+        query.append(("per_page", str(to_count("per_page", per_page))))
     for name, moment in (("created_from", created_from), ("created_to", created_to)):
         if moment is not None:
             query.append((f"filter[{name}]", _moment(name, moment)))
     if order_number is not None:
         query.append((ORDER_FILTER, _text("order_number", order_number)))
     return query
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidInputType(name, f"must be an int, not {type(value).__name__}", value)
-    if not 1 <= value <= _LARGEST_NUMBER:
-        # a number of thousands of digits cannot be written out
-        shown = value if abs(value) <= _LARGEST_NUMBER else "a number of many digits"
-        raise InvalidInput(name, f"must be from 1 to {_LARGEST_NUMBER}", shown)
-    return value
 
 
 def _moment(name: str, value: object) -> str:

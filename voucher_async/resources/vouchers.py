@@ -198,7 +198,7 @@ class Vouchers:
             timeout: seconds for each page.
 
         Returns:
-            A listing for `async for`; nothing is sent before it is iterated over.
+            A listing for `async for` or `to_list`; nothing is sent before.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -363,7 +363,7 @@ class Vouchers:
             timeout: seconds for each page.
 
         Returns:
-            A listing for `async for`; nothing is sent before it is iterated over.
+            A listing for `async for` or `to_list`; nothing is sent before.
 
         Raises:
             InvalidInput: refused before anything was sent.
