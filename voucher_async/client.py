@@ -222,7 +222,7 @@ class VoucherClient(Reconciling, Returning):
 
     @property
     def charges(self) -> Charges:
-        """The operations of charges: refund."""
+        """The operations of charges: read, list, refund."""
         return self._charges
 
     @property

@@ -18,7 +18,13 @@ RESOURCES: Final = {
     "charges": Charges,
     "clients": Clients,
 }
-SHORTHANDS: Final = frozenset({"vouchers.activate", "vouchers.deactivate"})
+SHORTHANDS: Final = {
+    "vouchers.activate": "vouchers.set_status",
+    "vouchers.deactivate": "vouchers.set_status",
+    "vouchers.charges": "vouchers.list_charges",
+    "charges.get": "vouchers.get_charge",
+    "charges.list": "vouchers.list_charges",
+}
 """They are `set_status` with the status filled in."""
 
 
@@ -94,12 +100,20 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
             "V-1", **_WHEN, order_number="A-1", page=3, per_page=1
         ).first_page(),
     },
+    "vouchers.charges": {"least": lambda api: api.vouchers.charges("V-1").first_page()},
     "vouchers.get_charge": {"least": lambda api: api.vouchers.get_charge("V-1", "C-1")},
     "reservations.create": {
         "least": lambda api: api.reservations.create(**_MONEY, code="CODE-1"),
         "all": lambda api: api.reservations.create(**_MONEY, code="CODE-1", pin="1234"),
     },
     "reservations.charge": {"least": lambda api: api.reservations.charge("R-1", order_number="A-1")},
+    "charges.get": {"least": lambda api: api.charges.get("C-1", voucher_id="V-1")},
+    "charges.list": {
+        "least": lambda api: api.charges.list("V-1").first_page(),
+        "all": lambda api: api.charges.list(
+            "V-1", **_WHEN, order_number="A-1", page=3, per_page=1
+        ).first_page(),
+    },
     "charges.refund": {"least": lambda api: api.charges.refund("C-1", "4.50", currency="EUR")},
     "clients.connect": {"least": lambda api: api.clients.connect("48151623")},
     "clients.disconnect": {"least": lambda api: api.clients.disconnect()},

@@ -84,6 +84,10 @@ async def money(client: VoucherClient) -> None:
     charge = assert_type(await client.reservations.charge(reservation, order_number="A-1"), Charge)
     assert_type(await client.charges.refund(charge, currency="EUR"), Charge)
     assert_type(await client.charges.refund(charge), Charge)
+    assert_type(await client.charges.get(charge), Charge)
+    assert_type(await client.charges.get("C-1", voucher_id="V-1"), Charge)
+    assert_type(client.charges.list("V-1"), Listing[Charge])
+    assert_type(client.vouchers.charges("V-1"), Listing[Charge])
     assert_type(await client.redeem(code="C", amount="1.00", currency="EUR", order_number="A-1"), Charge)
 
 

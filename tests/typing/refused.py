@@ -34,3 +34,8 @@ async def lists_are_lazy(client: VoucherClient) -> None:
     for _voucher in client.vouchers.list():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
         pass
     await client.history()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+async def lookups_that_the_api_does_not_have(client: VoucherClient) -> None:
+    await client.charges.get("C-1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await client.reservations.get("R-1")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -1,4 +1,4 @@
-"""Charges: refunding them (contract: operation 13)."""
+"""Charges: reading and refunding them (contract: operations 8, 9 and 13)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.refunds import perform_in_turn, refund
 from voucher_async.payments.sender import Sender
 from voucher_async.payments.settle import Settler
+from voucher_async.resources.charge_reads import ChargeReads
 from voucher_async.sansio import check_id
 
 __all__ = ["Charges"]
@@ -22,7 +23,7 @@ __all__ = ["Charges"]
 _NO_REFUND = frozenset({ChargeType.RECHARGE, ChargeType.REFUND})
 
 
-class Charges:
+class Charges(ChargeReads):
     """`client.charges`.
 
     Args:

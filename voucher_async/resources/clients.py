@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from voucher_async.errors import Fate, VoucherError
 from voucher_async.masking import conceal
 from voucher_async.models import ConnectedClient, ConnectRequest
 from voucher_async.operations import CONNECT_CLIENT, DISCONNECT_CLIENT
 from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.sender import Sender, open_outcome
+from voucher_async.resources.absent import absent
 from voucher_async.sansio import build
 
 __all__ = ["Clients"]
@@ -61,3 +64,6 @@ class Clients:
             TransportError: no answer, also after repeating it.
         """
         await self._sender.send(build(DISCONNECT_CLIENT), self._sender.deadline(timeout))
+
+    if not TYPE_CHECKING:
+        __getattr__ = absent

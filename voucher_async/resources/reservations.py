@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Awaitable
 from decimal import Decimal
 from functools import partial
+from typing import TYPE_CHECKING
 
 from voucher_async.clock import Deadline
 from voucher_async.errors import VoucherError
@@ -30,6 +31,7 @@ from voucher_async.payments.recording import Recorder
 from voucher_async.payments.reservations import Entry, ReservationTracker
 from voucher_async.payments.sender import Sender
 from voucher_async.payments.settle import Settler
+from voucher_async.resources.absent import absent
 from voucher_async.sansio import Request, build
 
 __all__ = ["Reservations"]
@@ -182,6 +184,9 @@ class Reservations:
         )
         with self.tracker.charging(reservation_id, money_call):
             return self.numbering.own(await self._settler.perform(context, money_call, request))
+
+    if not TYPE_CHECKING:
+        __getattr__ = absent
 
     async def _hear(self, reservation_id: str, recorder: Recorder | None) -> None:
         """Read from its record how a reservation's charge in doubt ended."""

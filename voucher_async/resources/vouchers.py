@@ -26,7 +26,6 @@ from voucher_async.models import (
 from voucher_async.money import Amount
 from voucher_async.operations import (
     DELETE_VOUCHER,
-    GET_CHARGE,
     GET_COMPLETE_VOUCHER,
     GET_VOUCHER,
     LIST_VOUCHERS,
@@ -37,7 +36,7 @@ from voucher_async.payments.joining import Joining
 from voucher_async.payments.keys import check_key, voucher_id_of
 from voucher_async.payments.sender import Sender
 from voucher_async.payments.settle import Settler
-from voucher_async.resources.charge_lists import charge_listing
+from voucher_async.resources.charge_reads import VoucherCharges
 from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
 from voucher_async.resources.recharging import recharge
@@ -46,7 +45,7 @@ from voucher_async.sansio import build, check_id
 __all__ = ["Vouchers"]
 
 
-class Vouchers:
+class Vouchers(VoucherCharges):
     """`client.vouchers`.
 
     Args:
@@ -59,7 +58,6 @@ class Vouchers:
         self._sender = sender
         self._settler = settler
         self._joining = joining
-        self._numbering = settler.numbering
 
     async def create(
         self,
@@ -337,58 +335,3 @@ class Vouchers:
         with known(code):
             deadline = self._sender.deadline(timeout)
             return await recharge(self._settler, self._joining, body, check_key(idempotency_key), deadline)
-
-    def list_charges(
-        self,
-        id: str,
-        *,
-        created_from: dt.datetime | None = None,
-        created_to: dt.datetime | None = None,
-        order_number: str | None = None,
-        page: int = 1,
-        per_page: int | None = None,
-        timeout: float | None = None,
-    ) -> Listing[Charge]:
-        """List a voucher's charges, refunds and recharges, lazily (`listCharges`, scope `read-lists`).
-
-        Args:
-            id: the voucher's id.
-            created_from: only those created then or later; aware.
-            created_to: only those created then or earlier; aware.
-            order_number: only those of that order. With an `order_number_format` the server cannot filter:
-                all pages are read, and filtered here, so that a page may be empty. `created_from` and a
-                large `per_page` keep that short.
-            page: the page to start with.
-            per_page: charges a page; None takes the API's default, 25.
-            timeout: seconds for each page.
-
-        Returns:
-            A listing for `async for` or `to_list`; nothing is sent before.
-
-        Raises:
-            InvalidInput: refused before anything was sent.
-        """
-        check_id("id", id)
-        query = list_query(
-            created_from=created_from,
-            created_to=created_to,
-            order_number=order_number,
-            page=page,
-            per_page=per_page,
-        )
-        return charge_listing(self._sender, self._numbering, id, query, timeout)
-
-    async def get_charge(self, id: str, charge_id: str, *, timeout: float | None = None) -> Charge:
-        """Read one charge of a voucher (`getCharge`, scope `read`).
-
-        Args:
-            id: the voucher's id.
-            charge_id: the charge's id.
-            timeout: seconds for the whole call.
-
-        Raises:
-            NotFound: there is no such voucher or charge.
-            VoucherError: it could not be read.
-        """
-        request = build(GET_CHARGE, ids={"id": id, "charge_id": charge_id})
-        return self._numbering.own((await self._sender.send(request, self._sender.deadline(timeout))).value)
