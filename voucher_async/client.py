@@ -245,7 +245,7 @@ class VoucherClient(Reconciling, Returning):
         pin: str | None = None,
         idempotency_key: str | None = None,
         join: bool = True,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Charge:
         """Pay with a voucher: reserve an amount and charge it (`createReservation`, `chargeReservation`).
 
@@ -271,7 +271,7 @@ class VoucherClient(Reconciling, Returning):
                 for it, ever, and every call with it returns that charge.
             join: without a key, wait for an equal call that is under way (code, amount, currency, order,
                 pin), and return its charge. False for a till where equal payments are different customers'.
-            timeout: seconds for all of it; None takes the client's.
+            timeout: seconds for all of it, or a `Timeout`; None takes the client's.
 
         Returns:
             The charge.

@@ -259,14 +259,20 @@ class Deadline:
     Args:
         clock: the clock to measure with.
         total: seconds from now.
+        connect: seconds for making one connection; None: the client's limit.
+        read: seconds that an answer may stay silent; None: the client's limit.
     """
 
-    __slots__ = ("_clock", "_ends", "total")
+    __slots__ = ("_clock", "_ends", "connect", "read", "total")
 
-    def __init__(self, clock: Clock, total: float) -> None:
+    def __init__(
+        self, clock: Clock, total: float, *, connect: float | None = None, read: float | None = None
+    ) -> None:
         self._clock = clock
         self._ends = clock.monotonic() + total
         self.total: float = total
+        self.connect = connect
+        self.read = read
 
     def left(self) -> float:
         """Seconds left; negative when it passed."""

@@ -21,6 +21,7 @@ from voucher_async.checks import (
     check_switch,
     check_text,
 )
+from voucher_async.clock import Clock, Deadline
 from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, conceals
 from voucher_async.signatures import called_without_arguments
@@ -35,7 +36,10 @@ _SETTLE_FOR: Final = 120.0
 
 @attrs.frozen
 class Timeout:
-    """Time limits in seconds, each a day at most.
+    """Time limits in seconds, each a day at most: of a client, or of one call by its `timeout=`.
+
+    A limit that is left out has the default here, also where the client has another:
+    `attrs.evolve(client.settings.timeout, read=60)` changes one of the client's.
 
     Attributes:
         total: the whole call: token, connection, every attempt, every pause, reading the answer.
@@ -269,3 +273,19 @@ def to_timeout(timeout: float | Timeout | None) -> Timeout:
     if isinstance(timeout, Timeout):
         return timeout
     return Timeout(total=check_seconds("timeout", timeout))
+
+
+def deadline_of(clock: Clock, timeout: float | Timeout | None, default: float = Timeout().total) -> Deadline:
+    """The deadline of a call that begins now, by its `timeout=`.
+
+    Args:
+        clock: measures it.
+        timeout: the total in seconds, or all limits; None: the client's.
+        default: the client's total, in seconds.
+
+    Raises:
+        ConfigurationError: not a positive number of seconds.
+    """
+    if isinstance(timeout, Timeout):
+        return Deadline(clock, timeout.total, connect=timeout.connect, read=timeout.read)
+    return Deadline(clock, default if timeout is None else check_seconds("timeout", timeout))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
 from voucher_async.outcomes import PendingOutcome, Settlement
@@ -51,7 +52,7 @@ class Reconciling:
         """The open outcomes: being settled, given up for now, or of calls whose callers are gone."""
         return self._supervisor.pending
 
-    async def settle(self, pending: PendingOutcome, *, timeout: float | None = None) -> Settlement:
+    async def settle(self, pending: PendingOutcome, *, timeout: float | Timeout | None = None) -> Settlement:
         """Find out how a call with an open outcome ended (`listCharges`, scope `read-lists`).
 
         It reads, and never repeats the call. It refunds only the surplus of this client's own repeated
@@ -62,7 +63,7 @@ class Reconciling:
 
         Args:
             pending: the open outcome, from `OutcomeUnknown.pending`, `client.pending` or a hook.
-            timeout: seconds to wait; settling goes on in the background.
+            timeout: seconds to wait, or a `Timeout`; settling goes on in the background.
 
         Returns:
             Whether it was carried out, the charge, and the surplus.
@@ -73,7 +74,7 @@ class Reconciling:
         settlement = await self._supervisor.settle(pending, self._transport.deadline(timeout))
         return self._supervisor.settler.numbering.own_settlement(settlement)
 
-    async def recover(self, *, timeout: float | None = None) -> Recovered:
+    async def recover(self, *, timeout: float | Timeout | None = None) -> Recovered:
         """Settle what dead workers left in the journal (`listCharges`, scope `read-lists`).
 
         A worker is dead once its lease in the journal, of 15 s, is over. Of what it left, calls that had sent
@@ -87,7 +88,7 @@ class Reconciling:
         (`Settings.recover_every`), from its first money call on.
 
         Args:
-            timeout: seconds to wait; recovering goes on in the background.
+            timeout: seconds to wait, or a `Timeout`; recovering goes on in the background.
 
         Returns:
             The calls that were left, as they are now.
@@ -108,7 +109,7 @@ class Reconciling:
         not_done: bool = False,
         by: str,
         why: str,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Settlement:
         """Record an operator's verdict on an open outcome that nothing else can settle.
 
@@ -121,7 +122,7 @@ class Reconciling:
             not_done: it was not carried out; either this or `done`.
             by: the operator's name.
             why: the operator's reason.
-            timeout: seconds for the read.
+            timeout: seconds for the read, or a `Timeout`.
 
         Returns:
             The settlement.

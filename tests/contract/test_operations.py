@@ -15,7 +15,7 @@ from tests.contract.calls import CALLS, SHORTHANDS, VARIANTS, Api, offered
 from voucher_async.api_errors import MissingScope
 from voucher_async.checkout import LocalVoucherLock
 from voucher_async.clock import Deadline, ServerClock, SystemClock
-from voucher_async.config import Settings
+from voucher_async.config import Settings, Timeout, deadline_of
 from voucher_async.errors import Fate
 from voucher_async.hooks import Hooks
 from voucher_async.operations import LIST_CHARGES, OPERATIONS, REQUEST_TOKEN
@@ -83,8 +83,8 @@ class Recorder:
     def __init__(self, *, blind: bool) -> None:
         self._blind = blind
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(SystemClock(), timeout or 30.0)
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
+        return deadline_of(SystemClock(), timeout)
 
     async def send(self, request: Request[Any], deadline: Deadline) -> NoReturn:
         assert deadline.left() > 0

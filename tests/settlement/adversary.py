@@ -19,6 +19,7 @@ import attrs
 from tests.virtual import VirtualClock
 from voucher_async.api_errors import ApiError
 from voucher_async.clock import Deadline, ServerClock
+from voucher_async.config import Timeout, deadline_of
 from voucher_async.errors import (
     CallTimeout,
     ConfigurationError,
@@ -231,8 +232,8 @@ class Wire:
     async def begins(self, operation: str) -> None:
         """A request was found to be in time, and its first byte is about to be written."""
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self._clock, 30.0 if timeout is None else timeout)
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
+        return deadline_of(self._clock, timeout)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         intent: str | None = None

@@ -28,6 +28,7 @@ from voucher_async import (
     RefundState,
     Reservation,
     Settings,
+    Timeout,
     ValidityInterval,
     Voucher,
     VoucherClient,
@@ -84,7 +85,7 @@ async def money(client: VoucherClient) -> None:
     charge = assert_type(await client.reservations.charge(reservation, order_number="A-1"), Charge)
     assert_type(await client.charges.refund(charge, currency="EUR"), Charge)
     assert_type(await client.charges.refund(charge), Charge)
-    assert_type(await client.charges.get(charge), Charge)
+    assert_type(await client.charges.get(charge, timeout=Timeout(read=60.0)), Charge)
     assert_type(await client.charges.get("C-1", voucher_id="V-1"), Charge)
     assert_type(client.charges.list("V-1"), Listing[Charge])
     assert_type(client.vouchers.charges("V-1"), Listing[Charge])

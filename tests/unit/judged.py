@@ -13,6 +13,7 @@ from tests.unit.samples import NOON, example, raw
 from voucher_async import Charge, ManualClock, PendingOutcome, Settings, wire
 from voucher_async.api_errors import Conflict, NotFound, RateLimited
 from voucher_async.clock import Deadline, ServerClock
+from voucher_async.config import Timeout, deadline_of
 from voucher_async.errors import Proof, VoucherError
 from voucher_async.facts import Answer
 from voucher_async.models import ChargePage, PageLinks, PageMeta, VoucherDetails
@@ -83,8 +84,8 @@ class Server:
     limits: Limits = attrs.Factory(Limits)
     elsewhere: Elsewhere | None = None
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self.clock, 30.0 if timeout is None else timeout)
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
+        return Deadline(self.clock, 0.0) if timeout == 0 else deadline_of(self.clock, timeout)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         if request.operation is GET_VOUCHER:

@@ -14,6 +14,7 @@ import attrs
 from tests.unit.samples import NOON, charge
 from voucher_async import Charge, ChargeType, ManualClock, PendingOutcome, ValidationFailed
 from voucher_async.clock import Deadline, ServerClock
+from voucher_async.config import Timeout, deadline_of
 from voucher_async.facts import Answer
 from voucher_async.models import ChargePage, PageLinks, PageMeta
 from voucher_async.payments import pauses
@@ -62,8 +63,8 @@ class Server:
     def sizes(self) -> list[str | None]:
         return [query.get("per_page") for query in self.asked]
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(self.clock, timeout or 30.0)
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
+        return deadline_of(self.clock, timeout)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         query = dict(parse_qsl(request.query))

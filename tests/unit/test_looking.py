@@ -25,6 +25,7 @@ from voucher_async import (
     wire,
 )
 from voucher_async.clock import Deadline, ServerClock
+from voucher_async.config import Timeout, deadline_of
 from voucher_async.facts import Answer
 from voucher_async.models import VoucherDetails
 from voucher_async.payments.looking import Looking, find_voucher, is_what_was_asked, known_ids, read_currency
@@ -226,8 +227,8 @@ class OneVoucher:
     voucher: VoucherDetails | None
     paths: list[str] = attrs.Factory(list[str])
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        return Deadline(ManualClock(), timeout or 30.0)
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
+        return deadline_of(ManualClock(), timeout)
 
     async def send(self, request: Request[T], deadline: Deadline) -> Answer[T]:
         self.paths.append(request.path)

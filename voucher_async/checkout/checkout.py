@@ -16,6 +16,7 @@ from voucher_async.checkout.recorded import CheckoutRecord
 from voucher_async.checkout.renewal import keep_alive
 from voucher_async.checkout.turns import in_turn
 from voucher_async.checkout.undo import failure_of, undo
+from voucher_async.config import Timeout
 from voucher_async.errors import ConfigurationError, VoucherError
 from voucher_async.masking import conceal, known
 from voucher_async.models import Charge, CreateReservationRequest, Reservation
@@ -89,7 +90,7 @@ class Checkout:
         pin: str | None = None,
         allow_partial: bool = False,
         renew: bool = False,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> HeldReservation:
         """Hold an amount of a voucher for this order.
 
@@ -104,7 +105,7 @@ class Checkout:
                 is needed for it: the API cannot look a voucher up by its code. A wrong code or pin is tried
                 twice. Another reservation of the voucher is replaced even when nothing can be held.
             renew: make the reservation anew before it ends, as long as this block runs.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -173,7 +174,7 @@ class Checkout:
             self._held.append(held)
         return held
 
-    async def charge(self, *, timeout: float | None = None) -> tuple[Charge, ...]:
+    async def charge(self, *, timeout: float | Timeout | None = None) -> tuple[Charge, ...]:
         """Charge every reservation: all, or none.
 
         When a later voucher fails, the earlier ones are refunded, and `timeout` does not limit that. A second
@@ -183,7 +184,7 @@ class Checkout:
         charges stand. The hooks receive which.
 
         Args:
-            timeout: seconds for charging.
+            timeout: seconds for charging, or a `Timeout`.
 
         Returns:
             The charges, in the order of the reservations.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from voucher_async.clock import Deadline
+    from voucher_async.config import Timeout
     from voucher_async.models import Charge
     from voucher_async.money import Amount
     from voucher_async.payments.money_call import CallContext
@@ -68,7 +69,7 @@ class Lifecycle(CheckoutKit):
         pin: str | None = None,
         idempotency_key: str | None = None,
         join: bool = True,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Charge:
         """Reserve and charge; documented at `VoucherClient.redeem`."""
         key = check_key(idempotency_key)

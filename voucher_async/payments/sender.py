@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from voucher_async.clock import Deadline
+    from voucher_async.config import Timeout
     from voucher_async.errors import VoucherError
     from voucher_async.facts import Answer
     from voucher_async.outcomes import PendingOutcome
@@ -26,8 +27,8 @@ T = TypeVar("T")
 class Sender(Protocol):
     """Sends requests; `voucher_async.transport.sender.Transport` is the one for work."""
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
-        """The deadline of a call that begins now; `timeout` in seconds, None for the client's own."""
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
+        """The deadline of a call that begins now; `timeout` as calls take it, None for the client's own."""
         ...
 
     def send(self, request: Request[T], deadline: Deadline) -> Coroutine[Any, Any, Answer[T]]:

@@ -9,6 +9,7 @@ from voucher_async.resources.paging import ORDER_FILTER, Listing, Page
 from voucher_async.sansio import build
 
 if TYPE_CHECKING:
+    from voucher_async.config import Timeout
     from voucher_async.models import Charge, ChargePage
     from voucher_async.payments.numbering import Numbering
     from voucher_async.payments.sender import Sender
@@ -17,7 +18,11 @@ __all__ = ["charge_listing"]
 
 
 def charge_listing(
-    sender: Sender, numbering: Numbering, voucher_id: str, query: list[tuple[str, str]], timeout: float | None
+    sender: Sender,
+    numbering: Numbering,
+    voucher_id: str,
+    query: list[tuple[str, str]],
+    timeout: float | Timeout | None,
 ) -> Listing[Charge]:
     """The listing of a voucher's charges.
 
@@ -29,7 +34,7 @@ def charge_listing(
         numbering: adds references to order numbers, and removes them.
         voucher_id: the voucher.
         query: the query, the page to start with first; see `list_query`.
-        timeout: seconds for each page.
+        timeout: seconds for each page, or a `Timeout`.
     """
     order_number = dict(query).get(ORDER_FILTER)
     (_, first), *asked = [each for each in query if each[0] != ORDER_FILTER or not numbering.is_on]

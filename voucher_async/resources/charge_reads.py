@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, overload
 
+from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
 from voucher_async.operations import GET_CHARGE
@@ -34,7 +35,7 @@ class VoucherCharges:
         order_number: str | None = None,
         page: int = 1,
         per_page: int | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Listing[Charge]:
         """List a voucher's charges, refunds and recharges, lazily (`listCharges`, scope `read-lists`).
 
@@ -47,7 +48,7 @@ class VoucherCharges:
                 large `per_page` keep that short.
             page: the page to start with.
             per_page: charges a page; None takes the API's default, 25.
-            timeout: seconds for each page.
+            timeout: seconds for each page, or a `Timeout`.
 
         Returns:
             A listing for `async for` or `to_list`; nothing is sent before.
@@ -67,13 +68,13 @@ class VoucherCharges:
 
     charges = list_charges  # by the name that the API's path has
 
-    async def get_charge(self, id: str, charge_id: str, *, timeout: float | None = None) -> Charge:
+    async def get_charge(self, id: str, charge_id: str, *, timeout: float | Timeout | None = None) -> Charge:
         """Read one charge of a voucher (`getCharge`, scope `read`).
 
         Args:
             id: the voucher's id.
             charge_id: the charge's id.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             NotFound: there is no such voucher or charge.
@@ -92,18 +93,20 @@ class ChargeReads:
     _settler: Settler
 
     @overload
-    async def get(self, charge: Charge, *, timeout: float | None = None) -> Charge: ...
+    async def get(self, charge: Charge, *, timeout: float | Timeout | None = None) -> Charge: ...
     @overload
-    async def get(self, charge: str, *, voucher_id: str, timeout: float | None = None) -> Charge: ...
     async def get(
-        self, charge: Charge | str, *, voucher_id: str | None = None, timeout: float | None = None
+        self, charge: str, *, voucher_id: str, timeout: float | Timeout | None = None
+    ) -> Charge: ...
+    async def get(
+        self, charge: Charge | str, *, voucher_id: str | None = None, timeout: float | Timeout | None = None
     ) -> Charge:
         """Read a charge, refund or recharge (`getCharge`, scope `read`); as `client.vouchers.get_charge`.
 
         Args:
             charge: the charge, or its id.
             voucher_id: its voucher's id, needed beside an id: the API reads a charge by both.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -127,7 +130,7 @@ class ChargeReads:
         order_number: str | None = None,
         page: int = 1,
         per_page: int | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Listing[Charge]:
         """List a voucher's charges, refunds and recharges, lazily; as `client.vouchers.list_charges`.
 
@@ -138,7 +141,7 @@ class ChargeReads:
             order_number: only those of that order; see `list_charges`.
             page: the page to start with.
             per_page: charges a page; None takes the API's default, 25.
-            timeout: seconds for each page.
+            timeout: seconds for each page, or a `Timeout`.
 
         Returns:
             A listing for `async for` or `to_list`; nothing is sent before.
@@ -161,7 +164,7 @@ class ChargeReads:
 
 
 async def read_charge(
-    sender: Sender, numbering: Numbering, voucher_id: str, charge_id: str, timeout: float | None
+    sender: Sender, numbering: Numbering, voucher_id: str, charge_id: str, timeout: float | Timeout | None
 ) -> Charge:
     """Read a charge; documented at `VoucherCharges.get_charge`."""
     request = build(GET_CHARGE, ids={"id": voucher_id, "charge_id": charge_id})

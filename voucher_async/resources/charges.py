@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import CENT, Amount, to_amount
@@ -44,7 +45,7 @@ class Charges(ChargeReads):
         *,
         currency: str | None = None,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Charge:
         """Refund a charge, fully or in part (`refundCharge`, scope `use`).
 
@@ -61,7 +62,7 @@ class Charges(ChargeReads):
                 `redeem`, `checkout` and `reservations.charge`.
             idempotency_key: a repeated call with it returns the same refund; 1 to 255 printable characters.
                 Without one, two equal calls are two refunds: two returned items.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Returns:
             The refund, a charge of type `refund`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.config import Timeout
 from voucher_async.errors import Fate, VoucherError
 from voucher_async.masking import conceal
 from voucher_async.models import ConnectedClient, ConnectRequest
@@ -28,7 +29,7 @@ class Clients:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
-    async def connect(self, pin: str, *, timeout: float | None = None) -> ConnectedClient:
+    async def connect(self, pin: str, *, timeout: float | Timeout | None = None) -> ConnectedClient:
         """Turn a connection PIN into credentials (`connectClient`, no authentication).
 
         The PIN is shown by the Admin UI, is valid for 30 minutes and works once. Store the answer's `id` and
@@ -36,7 +37,7 @@ class Clients:
 
         Args:
             pin: the connection PIN, at most 255 characters.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -53,11 +54,11 @@ class Clients:
                 raise
             raise open_outcome(error, PendingOutcome(operation=CONNECT_CLIENT.id), _NEW_PIN) from error
 
-    async def disconnect(self, *, timeout: float | None = None) -> None:
+    async def disconnect(self, *, timeout: float | Timeout | None = None) -> None:
         """Give up this client's credentials (`disconnectClient`); every later call will be refused.
 
         Args:
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             ApiError: refused by the server.

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from voucher_async.clock import Deadline
+from voucher_async.config import Timeout
 from voucher_async.errors import VoucherError
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
@@ -63,7 +64,7 @@ class Reservations:
         amount: Amount,
         currency: str,
         pin: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Reservation:
         """Reserve an amount of a voucher for 30 minutes (`createReservation`, scope `use`).
 
@@ -74,7 +75,7 @@ class Reservations:
             amount: how much, in currency units, at least 0.01.
             currency: ISO 4217; must be the voucher's.
             pin: an extra check for printed vouchers, at most 255 characters.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -115,7 +116,7 @@ class Reservations:
         *,
         order_number: str,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Charge:
         """Charge a reservation, its whole amount (`chargeReservation`, scope `use`).
 
@@ -125,7 +126,7 @@ class Reservations:
             reservation: the reservation, or its id.
             order_number: the order it pays for.
             idempotency_key: a repeated call with it returns the same charge; 1 to 255 printable characters.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Returns:
             The charge.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
+from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, known
 from voucher_async.models import (
@@ -77,7 +78,7 @@ class Vouchers(VoucherCharges):
         order_number: str | None = None,
         data: str | None = None,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> CompleteVoucher:
         """Create a voucher; it starts inactive (`createVoucher`, scope `manage`).
 
@@ -100,7 +101,7 @@ class Vouchers(VoucherCharges):
             data: JSON text of your own.
             idempotency_key: names the voucher, 1 to 255 printable characters: its id is derived from it, in
                 every process alike; a repeated call reads the voucher (`getCompleteVoucher`).
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Returns:
             The voucher with its code and pin.
@@ -144,12 +145,12 @@ class Vouchers(VoucherCharges):
     def _new_id(self, key: str | None) -> str:
         return str(uuid.uuid4()) if key is None else voucher_id_of(self._joining.ownership.scope, key)
 
-    async def get(self, id: str, *, timeout: float | None = None) -> VoucherDetails:
+    async def get(self, id: str, *, timeout: float | Timeout | None = None) -> VoucherDetails:
         """Read a voucher, without its secrets (`getVoucher`, scope `read`).
 
         Args:
             id: the voucher's id.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Returns:
             The voucher with `remaining_amount` in currency units.
@@ -161,12 +162,12 @@ class Vouchers(VoucherCharges):
         request = build(GET_VOUCHER, ids={"id": id})
         return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
-    async def get_complete(self, id: str, *, timeout: float | None = None) -> CompleteVoucher:
+    async def get_complete(self, id: str, *, timeout: float | Timeout | None = None) -> CompleteVoucher:
         """Read a voucher with its code and pin (`getCompleteVoucher`, scope `read-secrets`).
 
         Args:
             id: the voucher's id.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             NotFound: there is no such voucher.
@@ -183,7 +184,7 @@ class Vouchers(VoucherCharges):
         order_number: str | None = None,
         page: int = 1,
         per_page: int | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Listing[VoucherDetails]:
         """List vouchers, lazily (`listVouchers`, scope `read-lists`).
 
@@ -193,7 +194,7 @@ class Vouchers(VoucherCharges):
             order_number: only those of that order.
             page: the page to start with.
             per_page: vouchers a page; None takes the API's default, 25.
-            timeout: seconds for each page.
+            timeout: seconds for each page, or a `Timeout`.
 
         Returns:
             A listing for `async for` or `to_list`; nothing is sent before.
@@ -221,7 +222,7 @@ class Vouchers(VoucherCharges):
         *,
         sku: str | Unset | None = UNSET,
         batch: str | Unset | None = UNSET,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Voucher:
         """Change `sku` and `batch` of an inactive voucher (`updateVoucher`, scope `update`).
 
@@ -229,7 +230,7 @@ class Vouchers(VoucherCharges):
             id: the voucher's id.
             sku: article number, at most 255 characters; None clears it, left out it stays.
             batch: at most 30 characters; None clears it, left out it stays.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -245,7 +246,7 @@ class Vouchers(VoucherCharges):
         status: VoucherStatus | str,
         *,
         comment: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Voucher:
         """Activate or deactivate a voucher (`setVoucherStatus`, scope `use`).
 
@@ -253,7 +254,7 @@ class Vouchers(VoucherCharges):
             id: the voucher's id.
             status: `active` or `inactive`.
             comment: the reason.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -264,17 +265,19 @@ class Vouchers(VoucherCharges):
         request = build(SET_VOUCHER_STATUS, body, ids={"id": id})
         return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
-    async def activate(self, id: str, *, comment: str | None = None, timeout: float | None = None) -> Voucher:
+    async def activate(
+        self, id: str, *, comment: str | None = None, timeout: float | Timeout | None = None
+    ) -> Voucher:
         """Activate a voucher, which sets its `valid_until`; see `set_status`."""
         return await self.set_status(id, VoucherStatus.ACTIVE, comment=comment, timeout=timeout)
 
     async def deactivate(
-        self, id: str, *, comment: str | None = None, timeout: float | None = None
+        self, id: str, *, comment: str | None = None, timeout: float | Timeout | None = None
     ) -> Voucher:
         """Deactivate a voucher, which cannot be charged then; see `set_status`."""
         return await self.set_status(id, VoucherStatus.INACTIVE, comment=comment, timeout=timeout)
 
-    async def delete(self, id: str, *, comment: str, timeout: float | None = None) -> None:
+    async def delete(self, id: str, *, comment: str, timeout: float | Timeout | None = None) -> None:
         """Delete an inactive voucher without charges (`deleteVoucher`, scope `manage`).
 
         A 404 to a repeated request counts as deleted.
@@ -282,7 +285,7 @@ class Vouchers(VoucherCharges):
         Args:
             id: the voucher's id.
             comment: the reason, at most 255 characters.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Raises:
             InvalidInput: refused before anything was sent.
@@ -302,7 +305,7 @@ class Vouchers(VoucherCharges):
         code: str | None = None,
         id: str | None = None,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Charge:
         """Add credit to a voucher; not for undoing a charge (`rechargeVoucher`, scope `recharge`).
 
@@ -316,7 +319,7 @@ class Vouchers(VoucherCharges):
                 answer stays open.
             idempotency_key: a repeated call with it returns the same recharge; 1 to 255 printable
                 characters. Without one, two equal calls are two recharges.
-            timeout: seconds for the whole call.
+            timeout: seconds for the whole call, or a `Timeout`.
 
         Returns:
             The recharge, a charge of type `recharge`.

@@ -100,7 +100,9 @@ class Call(Generic[T]):
             while True:
                 token = (tokens.current() or await self._acquire(tokens)) if tokens is not None else None
                 self._attempts += 1
-                self._exchange = exchange = Exchange(request, transport.settings, token, transport.uptime)
+                self._exchange = exchange = Exchange(
+                    request, transport.settings, token, transport.uptime, self._deadline
+                )
                 if transport.hooks.active:
                     transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
                 self._sent = sent = transport.clock.monotonic()

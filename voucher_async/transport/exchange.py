@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import attrs
 from aiohttp.http import HttpProcessingError
 from aiohttp.payload import BytesPayload
 from yarl import URL
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from voucher_async.auth import Token
+    from voucher_async.clock import Deadline
     from voucher_async.config import Settings
     from voucher_async.sansio import Request
 
-__all__ = ["Exchange"]
+__all__ = ["NO_ROUNDING", "Exchange", "Patience"]
+
+NO_ROUNDING: Final = 86_400.0  # aiohttp rounds time-outs above this threshold up to whole seconds
 
 _REQUEST_ID = "X-Request-Id"
 _CONNECT_ERRORS = (
@@ -42,6 +46,34 @@ _CONNECT_ERRORS = (
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
 )
+
+
+@attrs.frozen
+class Patience:
+    """Limits of connecting and of silence, as aiohttp takes them.
+
+    Attributes:
+        silence: seconds without a byte of the answer.
+        timeout: aiohttp watches the silence, too.
+        timeout_counted: for a counted body one limit of the call is enough; aiohttp would set a timer for
+            every read.
+    """
+
+    silence: float
+    timeout: aiohttp.ClientTimeout
+    timeout_counted: aiohttp.ClientTimeout
+
+    @classmethod
+    @functools.lru_cache(maxsize=64)
+    def of(cls, connect: float, read: float) -> Patience:
+        """The limits, in seconds; the deadline of the whole call covers DNS and a free connection."""
+        limits = (
+            aiohttp.ClientTimeout(
+                total=None, sock_connect=connect, sock_read=silence, ceil_threshold=NO_ROUNDING
+            )
+            for silence in (read, None)
+        )
+        return cls(read, *limits)
 
 
 class _CountedBody(Watched, BytesPayload):
@@ -86,16 +118,23 @@ class Exchange:
         settings: where to, and secrets that an answer may name.
         token: the token to send it with.
         uptime: measures until when it may be begun.
+        deadline: of the call, for limits of its own.
 
     Attributes:
+        patience: limits of the call; None: the client's.
         provable: whether nobody can have put another body in the place of ours.
         lasting: whether it failed for a reason that a moment's wait does not mend.
     """
 
-    __slots__ = ("body", "headers", "lasting", "method", "provable", "secrets", "url")
+    __slots__ = ("body", "headers", "lasting", "method", "patience", "provable", "secrets", "url")
 
     def __init__(
-        self, request: Request[Any], settings: Settings, token: Token | None, uptime: Callable[[], float]
+        self,
+        request: Request[Any],
+        settings: Settings,
+        token: Token | None,
+        uptime: Callable[[], float],
+        deadline: Deadline | None = None,
     ) -> None:
         operation = request.operation
         self.method: str = operation.method
@@ -122,6 +161,9 @@ class Exchange:
             self.body = _CountedBody(request, uptime)
         self.provable: bool = True
         self.lasting: bool = False
+        self.patience: Patience | None = None
+        if deadline is not None and deadline.connect is not None and deadline.read is not None:
+            self.patience = Patience.of(deadline.connect, deadline.read)
 
     @property
     def fate(self) -> Fate:

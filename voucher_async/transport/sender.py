@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from voucher_async.cancelling import Limits
-from voucher_async.checks import check_seconds
-from voucher_async.clock import Deadline
+from voucher_async.config import deadline_of
 from voucher_async.transport.call import Call
 from voucher_async.transport.kit import TransportKit
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from voucher_async.clock import Deadline
+    from voucher_async.config import Timeout
     from voucher_async.facts import Answer
     from voucher_async.sansio import Request
 
@@ -34,17 +35,16 @@ class Transport(TransportKit):
         self._limits.end()
         await self.session.aclose()
 
-    def deadline(self, timeout: float | None = None) -> Deadline:
+    def deadline(self, timeout: float | Timeout | None = None) -> Deadline:
         """The deadline of a call that begins now.
 
         Args:
-            timeout: seconds; None takes the client's own.
+            timeout: seconds, or all limits; None takes the client's own.
 
         Raises:
             ConfigurationError: `timeout` is not a positive number.
         """
-        total = self.settings.timeout.total if timeout is None else check_seconds("timeout", timeout)
-        return Deadline(self.clock, total)
+        return deadline_of(self.clock, timeout, self.settings.timeout.total)
 
     def send(self, request: Request[T], deadline: Deadline) -> Coroutine[Any, Any, Answer[T]]:
         """Send a request and read its answer.

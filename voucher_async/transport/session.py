@@ -18,6 +18,7 @@ from voucher_async.masking import SecretBytes
 from voucher_async.realtime import is_faked
 from voucher_async.sansio import Response
 from voucher_async.transport.connection import armed_socket
+from voucher_async.transport.exchange import NO_ROUNDING, Patience
 from voucher_async.transport.given import check_session, warn_of_anybody
 from voucher_async.wire import to_utf8
 
@@ -39,7 +40,6 @@ USER_AGENT: Final = (
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _CLOSED: Final = "_closed"
 _UNTIMED: Final = aiohttp.ClientTimeout(total=None)
-_NO_ROUNDING = 86_400.0  # aiohttp rounds time-outs above this threshold up to whole seconds
 
 
 class Session:
@@ -67,12 +67,8 @@ class Session:
         self._claiming = threading.Lock()
         self.closed: bool = False
         self._warned = self._armed = False
-        self._silence = settings.timeout.read
+        self._patience = Patience.of(settings.timeout.connect, settings.timeout.read)
         self._most = settings.max_answer_bytes
-        # the deadline of the whole call covers waiting for DNS and for a free connection
-        self._timeout = _timeout(settings, settings.timeout.read)
-        # aiohttp would set a timer for every read; for a counted body one limit of the call is enough
-        self._timeout_counted = _timeout(settings, None)
         self._inherited = False
         renew_in_children(self)
 
@@ -110,11 +106,12 @@ class Session:
         try:
             if session is None or self._loop is not loop or session.closed:
                 session = await self._opened()
-            timeout = self._timeout
+            patience = exchange.patience or self._patience
+            timeout = patience.timeout
             if body is not None:
                 body.limit, body.armed = limit, self._armed
                 if self.is_plain:
-                    body.silence, timeout = self._silence, self._timeout_counted
+                    body.silence, timeout = patience.silence, patience.timeout_counted
             extra = _for_the_proxy_alone(session, exchange.headers) if session.trust_env else {}
             answer = await session.request(
                 exchange.method,
@@ -137,7 +134,7 @@ class Session:
                 content: bytes = SecretBytes(stream.read_nowait())
                 answered = True
             else:
-                content, answered = await self._read(answer, limit)
+                content, answered = await self._read(answer, limit, patience.silence)
             if not content.isascii() or content.find(0, 0, 4) >= 0:
                 content = to_utf8(content, answer.charset)
             resent = body is not None and body.begun > 1
@@ -169,7 +166,7 @@ class Session:
             )
         return exchange.failed(error)  # whatever broke, what is known of the request is not lost
 
-    async def _read(self, answer: aiohttp.ClientResponse, limit: Limit) -> tuple[bytes, bool]:
+    async def _read(self, answer: aiohttp.ClientResponse, limit: Limit, silence: float) -> tuple[bytes, bool]:
         """The body of an answer, and whether that is all of it."""
         stream, most = answer.content, self._most
         chunks: list[bytes] = []
@@ -177,7 +174,7 @@ class Session:
         try:
             while True:
                 if not stream.is_eof():
-                    limit.silence(self._silence)
+                    limit.silence(silence)
                 chunk = SecretBytes(await stream.readany())
                 size += len(chunk)
                 if size > most:
@@ -228,7 +225,7 @@ class Session:
             connector=aiohttp.TCPConnector(
                 limit=settings.max_connections,
                 keepalive_timeout=settings.keepalive,
-                timeout_ceil_threshold=_NO_ROUNDING,
+                timeout_ceil_threshold=NO_ROUNDING,
                 socket_factory=armed_socket if self._armed else None,
             ),
             headers=_HEADERS,
@@ -265,12 +262,6 @@ class Session:
         loop = self._loop
         if loop is not None and loop is not asyncio.get_running_loop() and not loop.is_closed():
             raise elsewhere("this client is in use", advice)
-
-
-def _timeout(settings: Settings, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=None, sock_connect=settings.timeout.connect, sock_read=read, ceil_threshold=_NO_ROUNDING
-    )
 
 
 def _is_plain(session: aiohttp.ClientSession) -> bool:
