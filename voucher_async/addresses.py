@@ -12,7 +12,16 @@ from voucher_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = ["addresses", "check_insecure_hosts", "check_url", "insecure_hosts_in", "to_hosts"]
+__all__ = [
+    "addresses",
+    "check_insecure_hosts",
+    "check_url",
+    "insecure_hosts_in",
+    "is_loopback",
+    "is_possible_host",
+    "split_url",
+    "to_hosts",
+]
 
 _VENDOR: Final = "jtl-software.com"
 
@@ -24,7 +33,8 @@ _HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.
 _BRACKETED = re.compile(r"(.*@)?\[[0-9a-fA-F:.]+\](:[0-9]*)?")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True for a host that is this machine whatever the network says."""
     # not *.localhost: Python's resolver may ask the network for it
     if host == "localhost":
         return True
@@ -34,7 +44,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _split(name: str, url: object) -> SplitResult:
+def split_url(name: str, url: object) -> SplitResult:
+    """The parts of a URL.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     if not isinstance(url, str):
         raise ConfigurationError(f"{name} must be a str, not {type(url).__name__}")
     try:
@@ -59,7 +74,7 @@ def check_url(name: str, url: str, insecure_hosts: Collection[str] = ()) -> None
     Raises:
         ConfigurationError: when it is one.
     """
-    parts = _split(name, url)
+    parts = split_url(name, url)
     if not url.isascii():
         raise ConfigurationError(f"{name} must be ASCII{_in_ascii(parts.hostname)}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -68,9 +83,9 @@ def check_url(name: str, url: str, insecure_hosts: Collection[str] = ()) -> None
         raise ConfigurationError(f"{name} must not hold credentials")
     if not url.isprintable() or any(c in " ?#\\" for c in url):
         raise ConfigurationError(f"{name} must not have a query, a fragment, white space or a backslash")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname) and parts.hostname not in insecure_hosts:
+    if parts.scheme == "http" and not is_loopback(parts.hostname) and parts.hostname not in insecure_hosts:
         raise ConfigurationError(f"{name} must use https: plain http would show the token to the network")
-    if parts.port == 0 or not _is_host(parts.hostname):
+    if parts.port == 0 or not is_possible_host(parts.hostname):
         raise ConfigurationError(f"{name} must name a host that can exist, and a port above 0 if any")
 
 
@@ -84,7 +99,8 @@ def _in_ascii(host: str | None) -> str:
         return ": write the host in its xn-- form"
 
 
-def _is_host(host: str) -> bool:
+def is_possible_host(host: str) -> bool:
+    """True for a name or an address that a host can have."""
     if ":" in host:
         return True  # an IPv6 address: `_BRACKETED` has checked it
     try:
@@ -121,14 +137,19 @@ def _is_single_host(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).compressed == host
     except ValueError:
-        return host.isascii() and host == host.lower() and ":" not in host and _is_host(host)
+        return host.isascii() and host == host.lower() and ":" not in host and is_possible_host(host)
 
 
-def insecure_hosts_in(*urls: str) -> list[str]:
-    """The hosts of these addresses that are reached over a network in plain http, each once."""
+def insecure_hosts_in(*urls: str, is_proxied: bool = False) -> list[str]:
+    """The hosts of these addresses that are reached over a network in plain http, each once.
+
+    Args:
+        urls: the addresses.
+        is_proxied: the way to each of them, this machine included, leads over the network to a proxy.
+    """
     parts = [urlsplit(url) for url in urls]
     hosts = [each.hostname for each in parts if each.scheme == "http" and each.hostname is not None]
-    return list(dict.fromkeys(host for host in hosts if not _is_loopback(host)))
+    return list(dict.fromkeys(host for host in hosts if is_proxied or not is_loopback(host)))
 
 
 def addresses(

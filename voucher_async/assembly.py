@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.addresses import insecure_hosts_in
 from voucher_async.auth import TokenGrant, TokenProvider, check_store, store_key
-from voucher_async.cancelling import quietly, to_the_end
+from voucher_async.cancelling import to_the_end
 from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
@@ -17,6 +15,7 @@ from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.resources.clients import Clients
 from voucher_async.sansio import Request
+from voucher_async.transport.risks import warn_of_risks
 from voucher_async.transport.sender import Transport
 from voucher_async.transport.session import Session
 from voucher_async.wiring import Core
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "connect"]
 
-_logger: Final = logging.getLogger("voucher_async")
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
 
 
@@ -161,17 +159,9 @@ async def connect(
 
 
 def _transport(settings: Settings, clock: Clock, hooks: Hooks, session: ClientSession | None) -> Transport:
-    _warn_of_plain_http(settings)
+    if session is not None and not (settings.proxy is None and settings.ssl is None):
+        raise ConfigurationError("proxy and ssl are set on the session that is handed in, not beside it")
+    warn_of_risks(settings)
     return Transport(
         settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks
     )
-
-
-def _warn_of_plain_http(settings: Settings) -> None:
-    for host in insecure_hosts_in(settings.base_url, settings.token_url):
-        quietly(
-            _logger.warning,
-            "%s is reached in plain http, which insecure_hosts allows: whoever is on the way to it can read "
-            "and change what is sent, the client secret, tokens and voucher codes included",
-            host,
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Final, cast
 
 from voucher_async.errors import ConfigurationError
@@ -10,6 +11,7 @@ from voucher_async.references import format_of
 
 __all__ = [
     "check_client_type",
+    "check_context",
     "check_count",
     "check_format",
     "check_pause",
@@ -63,6 +65,20 @@ def check_pause(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or value != 0:
         check_seconds(name, value)
+
+
+def check_context(context: object) -> None:
+    """Check a TLS context for a client; None is none.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if context is None:
+        return
+    if not isinstance(context, SSLContext):
+        raise ConfigurationError(f"ssl must be an ssl.SSLContext, not {type(context).__name__}")
+    if context.protocol is PROTOCOL_TLS_SERVER:
+        raise ConfigurationError("ssl must be a context for clients, such as ssl.create_default_context()")
 
 
 def check_format(text: str | None) -> None:

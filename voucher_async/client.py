@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self, Unpack, cast
 
@@ -54,6 +55,8 @@ class VoucherClient(Reconciling, Returning):
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
         max_connections: how many connections may be open at once; default 100.
         trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
+        proxy: the URL of a proxy, such as `http://user:password@proxy.example:3128`; default: none.
+        ssl: an `ssl.SSLContext` that the server's certificate is verified with; default: the system's.
         close_wait: seconds that closing the client waits for money calls; default 10.
         settle_window: seconds after which a request can no longer take effect or first show in lists;
             default 60.
@@ -99,6 +102,8 @@ class VoucherClient(Reconciling, Returning):
         timeout: float | Timeout | None = None,
         max_connections: int | None = None,
         trust_env: bool | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
         close_wait: float | None = None,
         settle_window: float | None = None,
         settle_for: float | None = None,
@@ -116,7 +121,7 @@ class VoucherClient(Reconciling, Returning):
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
-        client_secret = conceal(client_secret)
+        client_secret, proxy = conceal(client_secret), conceal(proxy)
         if isinstance(journal, str):
             journal = conceal(journal)  # a password may be in it
         options: SettingsOptions = {
@@ -131,6 +136,8 @@ class VoucherClient(Reconciling, Returning):
             "timeout": timeout,
             "max_connections": max_connections,
             "trust_env": trust_env,
+            "proxy": proxy,
+            "ssl": ssl,
             "close_wait": close_wait,
             "settle_window": settle_window,
             "settle_for": settle_for,
@@ -192,6 +199,8 @@ class VoucherClient(Reconciling, Returning):
         """
         if "client_secret" in overrides:
             overrides["client_secret"] = conceal(overrides["client_secret"])
+        if "proxy" in overrides:
+            overrides["proxy"] = conceal(overrides["proxy"])
         environ = Variables(os.environ if environ is None else environ)
         journal = overrides.pop("journal", None)
         own: ClientOptions = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from ssl import SSLContext
 from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, cast
 
 import attrs
@@ -12,6 +13,7 @@ from voucher_async.addresses import addresses, check_insecure_hosts, check_url, 
 from voucher_async.checks import (
     LONGEST,
     check_client_type,
+    check_context,
     check_count,
     check_format,
     check_pause,
@@ -24,6 +26,7 @@ from voucher_async.checks import (
 from voucher_async.clock import Clock, Deadline
 from voucher_async.errors import ConfigurationError
 from voucher_async.masking import Variables, conceal, conceals
+from voucher_async.proxy import check_proxy, shown
 from voucher_async.signatures import called_without_arguments
 from voucher_async.variables import ADDRESSES, read_variables
 
@@ -72,6 +75,8 @@ class SettingsOptions(TypedDict, total=False):
         timeout: seconds for a whole call (default 30, at most a day), or a `Timeout` with all three limits.
         max_connections: how many connections may be open at once; default 100.
         trust_env: use the proxy of the environment, but never the login of a .netrc file; default False.
+        proxy: the URL of a proxy, such as `http://user:password@proxy.example:3128`; default: none.
+        ssl: an `ssl.SSLContext` that the server's certificate is verified with; default: the system's.
         close_wait: seconds that closing the client waits for money calls; default 10.
         settle_window: seconds after which a request can no longer take effect or first show in lists;
             default 60.
@@ -99,6 +104,8 @@ class SettingsOptions(TypedDict, total=False):
     timeout: float | Timeout | None
     max_connections: int | None
     trust_env: bool | None
+    proxy: str | None
+    ssl: SSLContext | None
     close_wait: float | None
     settle_window: float | None
     settle_for: float | None
@@ -109,7 +116,7 @@ class SettingsOptions(TypedDict, total=False):
     order_number_format: str | None
 
 
-@conceals("client_secret")
+@conceals("client_secret", "proxy")
 @attrs.frozen(kw_only=True)
 class Settings:
     """The options of a client, checked. Make one with `Settings.make` or `Settings.from_env`.
@@ -148,6 +155,10 @@ class Settings:
             money call, such as `"{order}~{ref}"`; None sends them as they are.
         insecure_hosts: hosts for which plain http will do, in small letters; for tests. Whoever is on the
             way to them can read and change all that is sent.
+        proxy: the URL of a proxy for all requests, those for tokens included; its login is not shown in the
+            repr. It takes precedence over the proxy of the environment, and over its exceptions (`NO_PROXY`).
+        ssl: the TLS context for connections to the API, to tokens and to an https proxy; None: the system's
+            authorities. One that verifies nothing is used, and a warning is logged.
     """
 
     client_id: str
@@ -172,6 +183,8 @@ class Settings:
     look_before_charge: bool = False
     order_number_format: str | None = None
     insecure_hosts: tuple[str, ...] = ()
+    proxy: str | None = attrs.field(default=None, repr=shown)
+    ssl: SSLContext | None = None
 
     def __attrs_post_init__(self) -> None:
         for name in ("client_id", "client_secret"):
@@ -179,6 +192,8 @@ class Settings:
         check_insecure_hosts(self.insecure_hosts)
         check_url("base_url", self.base_url, self.insecure_hosts)
         check_url("token_url", self.token_url, self.insecure_hosts)
+        check_proxy(self.proxy, self.base_url, self.token_url, self.insecure_hosts)
+        check_context(self.ssl)
         check_switch("trust_env", self.trust_env)
         check_switch("look_before_charge", self.look_before_charge)
         for name in ("max_connections", "max_answer_bytes", "max_attempts"):
@@ -249,13 +264,15 @@ class Settings:
 def given_options(options: SettingsOptions) -> dict[str, Any]:
     """The options that were given; None stands for one that was not.
 
-    The secret among them is concealed in place, since the caller's frame keeps the mapping.
+    The secrets among them are concealed in place, since the caller's frame keeps the mapping.
 
     Raises:
         TypeError: there is no such option.
     """
     if "client_secret" in options:
         options["client_secret"] = conceal(options["client_secret"])
+    if "proxy" in options:
+        options["proxy"] = conceal(options["proxy"])
     unknown = options.keys() - SettingsOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")

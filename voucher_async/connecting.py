@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from ssl import SSLContext
 
 from voucher_async import assembly
 from voucher_async.config import Environment, Settings, Timeout
@@ -23,6 +24,8 @@ async def connect(
     session: ClientSession | None = None,
     hooks: Sequence[object] = (),
     trust_env: bool = False,
+    proxy: str | None = None,
+    ssl: SSLContext | None = None,
 ) -> ConnectedClient:
     """Turn a connection PIN into credentials, before there is a client (`connectClient`, no authentication).
 
@@ -35,6 +38,8 @@ async def connect(
         session: an aiohttp session to use; it is never closed and never changed.
         hooks: observers.
         trust_env: use the proxy of the environment, but never the login of a .netrc file.
+        proxy: the URL of a proxy, perhaps with a login.
+        ssl: an `ssl.SSLContext` that the server's certificate is verified with; default: the system's.
 
     Returns:
         The client: its `id` and `secret` are the `client_id` and `client_secret` of a `VoucherClient`.
@@ -46,7 +51,7 @@ async def connect(
         TransportError: nothing was sent.
         ConfigurationError: neither `environment` nor `base_url`, or one that cannot work.
     """
-    pin = conceal(pin)
+    pin, proxy = conceal(pin), conceal(proxy)
     # connecting needs no credentials, and there are none yet
     settings = Settings.make(
         client_id="not-connected",
@@ -56,5 +61,7 @@ async def connect(
         insecure_hosts=insecure_hosts,
         timeout=timeout,
         trust_env=trust_env,
+        proxy=proxy,
+        ssl=ssl,
     )
     return await assembly.connect(pin, settings, session, hooks)

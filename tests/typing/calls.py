@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from ssl import SSLContext
 from typing import assert_type
 
 from voucher_async import (
@@ -140,6 +141,12 @@ def options(given: ClientOptions) -> None:
     assert_type(VoucherClient.from_env({}, **given), VoucherClient)
     assert_type(VoucherClient.from_env(timeout=5, order_number_format="{order}~{ref}").settings, Settings)
     assert_type(Settings.from_env(settle_window=30.0, close_wait=1), Settings)
+
+
+def ways(context: SSLContext) -> None:
+    behind = VoucherClient("id", "s", environment="sandbox", proxy="http://proxy.example", ssl=context)
+    assert_type(behind.settings.proxy, str | None)
+    assert_type(VoucherClient.from_env({}, proxy="http://proxy.example", ssl=context), VoucherClient)
 
 
 def closed_and_open(page: ChargePage) -> None:

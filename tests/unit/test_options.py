@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import ssl
 from typing import Any
 
 import attrs
@@ -40,6 +41,8 @@ EXPLICIT: dict[str, Any] = {
     "timeout": Timeout(total=7.0),
     "max_connections": 3,
     "trust_env": False,
+    "proxy": "http://till:pass@127.0.0.1:3128",
+    "ssl": ssl.create_default_context(),
     "close_wait": 2.0,
     "settle_window": 20.0,
     "settle_for": 200.0,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -22,6 +23,7 @@ from yarl import URL
 
 from voucher_async.errors import CallTimeout, ConnectFailed, ConnectionBroken, Fate, TransportError
 from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.proxy import secrets_of
 from voucher_async.transport.reasons import describe
 from voucher_async.transport.retry import is_repeatable
 from voucher_async.transport.watched import Watched
@@ -152,6 +154,8 @@ class Exchange:
             self.headers[_REQUEST_ID] = request.call_id
         # who has both, a gateway say, may name either
         self.secrets: tuple[str, ...] = (*request.secrets, settings.client_secret)
+        if settings.proxy is not None:
+            self.secrets += secrets_of(settings.proxy)
         if token is not None:
             self.headers["Authorization"] = token.authorization
             self.secrets = (token.value, *self.secrets)
@@ -188,7 +192,7 @@ class Exchange:
             if self.body is not None and self.body.refused:
                 return _refused(self.body)
             if isinstance(error, _CONNECT_ERRORS):
-                self.lasting = isinstance(error, aiohttp.ClientConnectorCertificateError)
+                self.lasting = _is_lasting(error)
                 return ConnectFailed(f"no connection: {reason}", fate=Fate.NOT_SENT)
         if isinstance(error, asyncio.CancelledError):
             return ConnectionBroken("the connection was closed under the request", fate=self.fate)
@@ -196,6 +200,13 @@ class Exchange:
         if isinstance(error, TimeoutError):
             return CallTimeout(f"no answer in time: {reason}", fate=Fate.UNKNOWN)
         return ConnectionBroken(f"{_what_broke(error)} {reason}", fate=Fate.UNKNOWN)
+
+
+def _is_lasting(error: BaseException) -> bool:
+    """True for a certificate that does not fit, and for a proxy that does not want to."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, aiohttp.ClientConnectorCertificateError)
 
 
 def _refused(body: Watched) -> TransportError:

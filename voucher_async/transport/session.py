@@ -226,11 +226,13 @@ class Session:
                 limit=settings.max_connections,
                 keepalive_timeout=settings.keepalive,
                 timeout_ceil_threshold=NO_ROUNDING,
+                ssl=settings.ssl or True,
                 socket_factory=armed_socket if self._armed else None,
             ),
             headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=settings.trust_env,
+            proxy=settings.proxy,
         )
 
     async def _forget(self) -> None:
