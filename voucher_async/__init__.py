@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         VoucherError,
     )
     from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
+    from voucher_async.facts import record_facts
     from voucher_async.hooks import Hook
     from voucher_async.models import (
         UNSET,
@@ -187,6 +188,7 @@ __all__ = [
     "__version__",
     "connect",
     "is_joined",
+    "record_facts",
 ]
 
 # a name's module is loaded when the name is used first (PEP 562): most programs use few of them
@@ -208,6 +210,7 @@ _HOMES: Final = {
         "TransportError VoucherError"
     ),
     "voucher_async.events": "AttemptEnded AttemptStarted Happened Repeating Settled TokenRefresh",
+    "voucher_async.facts": "record_facts",
     "voucher_async.hooks": "Hook",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "

@@ -1,20 +1,23 @@
-"""Facts about a call, as errors carry them, and an answer with its times."""
+"""Facts about a call, as errors carry them and blocks record them, and an answer with its times."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from typing import Generic, TypeVar
+from collections.abc import Iterator  # noqa: TC003 - type hints of public functions can be resolved
+from contextvars import ContextVar
+from typing import Final, Generic, TypeVar
 
 import attrs
 
-__all__ = ["Answer", "CallFacts", "FieldError"]
+__all__ = ["Answer", "CallFacts", "FieldError", "is_recording", "note_facts", "record_facts"]
 
 T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
 class CallFacts:
-    """The call that an error belongs to.
+    """A call of one operation, every attempt counted: that of an error, or one of a `record_facts` block.
 
     Attributes:
         operation: the operation id in `openapi/voucher.yaml`, such as `chargeReservation`.
@@ -22,10 +25,15 @@ class CallFacts:
         path: the path below the API base; ids, but never a code or a pin.
         attempts: how many requests were made for this call.
         in_doubt: how many of the earlier ones may have been carried out although no answer said so.
-        elapsed: seconds since the call began.
+        elapsed: seconds since the method was called, its earlier operations included.
+        duration: seconds that this operation took, attempts and pauses included.
+        status: the HTTP status of the last attempt; None when no answer came to it.
+        date: the server's `Date` of that answer; aware.
         sent_at: when the last request went out, by the server's clock as far as it is known; aware. None when
             nothing was sent.
         request_id: the header `X-Request-Id` that each request of a money call carries; None for other calls.
+        server_request_id: the header `X-Request-Id` of the answer, masked and cut at 200 characters; None
+            when it has none. The API documents no such header.
     """
 
     operation: str
@@ -36,6 +44,10 @@ class CallFacts:
     elapsed: float = 0.0
     sent_at: dt.datetime | None = None
     request_id: str | None = None
+    duration: float = 0.0
+    status: int | None = None
+    date: dt.datetime | None = None
+    server_request_id: str | None = None
 
     def __str__(self) -> str:
         attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
@@ -103,3 +115,51 @@ class Answer(Generic[T]):
     sent: float = 0.0
     received: float = 0.0
     is_copy: bool = False
+
+
+@attrs.define(eq=False)
+class _Record:
+    """One block that records."""
+
+    outer: _Record | None
+    facts: list[CallFacts] = attrs.Factory(list)
+    is_over: bool = False
+
+
+_recording: Final[ContextVar[_Record | None]] = ContextVar("voucher_async.recording", default=None)
+
+
+@contextlib.contextmanager
+def record_facts() -> Iterator[list[CallFacts]]:
+    """Record the facts of every call that is made in a `with` block, of whatever client.
+
+    A call of one method may be several, one for each operation: `redeem` reserves and charges, and looks
+    where an answer was lost; a listing fetches pages. They are listed in the order in which they ended,
+    failed ones included. Tasks that the block starts are recorded as long as the block lasts. Requests for
+    tokens are not, nor are those of an equal call that was joined: they belong to others, too.
+
+    Returns:
+        The context manager, for `with`; it gives the list, which grows.
+    """
+    record = _Record(_recording.get())
+    token = _recording.set(record)
+    try:
+        yield record.facts
+    finally:
+        record.is_over = True
+        with contextlib.suppress(ValueError):  # left in another context, as by a fixture
+            _recording.reset(token)
+
+
+def is_recording() -> bool:
+    """True inside of a block of `record_facts`."""
+    return _recording.get() is not None
+
+
+def note_facts(facts: CallFacts) -> None:
+    """Give the facts of a call that ended to the blocks it was made in."""
+    record = _recording.get()
+    while record is not None:
+        if not record.is_over:
+            record.facts.append(facts)
+        record = record.outer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voucher_async.sansio import Response
-from voucher_async.transport.call import is_copy
+from voucher_async.transport.replied import is_copy
 
 COPIES = [
     ("Age", "7"),

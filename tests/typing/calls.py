@@ -8,6 +8,7 @@ from ssl import SSLContext
 from typing import assert_type
 
 from voucher_async import (
+    CallFacts,
     CallRecord,
     CallState,
     Charge,
@@ -36,6 +37,7 @@ from voucher_async import (
     VoucherDetails,
     VoucherStatus,
     connect,
+    record_facts,
 )
 
 
@@ -141,6 +143,14 @@ def options(given: ClientOptions) -> None:
     assert_type(VoucherClient.from_env({}, **given), VoucherClient)
     assert_type(VoucherClient.from_env(timeout=5, order_number_format="{order}~{ref}").settings, Settings)
     assert_type(Settings.from_env(settle_window=30.0, close_wait=1), Settings)
+
+
+async def facts(client: VoucherClient) -> None:
+    with record_facts() as recorded:
+        await client.vouchers.get("V-1")
+    assert_type(recorded, list[CallFacts])
+    assert_type(recorded[-1].date, dt.datetime | None)
+    assert_type(recorded[-1].status, int | None)
 
 
 def ways(context: SSLContext) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -23,30 +22,24 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.events import AttemptEnded, AttemptStarted, Repeating
-from voucher_async.facts import Answer
+from voucher_async.facts import Answer, is_recording, note_facts
 from voucher_async.operations import REQUEST_TOKEN, Retry
-from voucher_async.sansio import Request, decode, unreadable
+from voucher_async.sansio import Request, Response, decode, unreadable
 from voucher_async.statuses import is_healthy
 from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.kit import TransportKit
+from voucher_async.transport.replied import facts_of, is_copy
 from voucher_async.transport.retry import Attempt, Verdict, is_repeatable, judge
 
 if TYPE_CHECKING:
     from voucher_async.auth import Token, TokenProvider
     from voucher_async.cancelling import Limits
     from voucher_async.errors import CallFacts
-    from voucher_async.sansio import Response
 
-__all__ = ["Call", "is_copy"]
+__all__ = ["Call"]
 
 T = TypeVar("T")
 
-_STATUS: Final = "Cache-Status"  # RFC 9211: caches separated by commas; nginx may give one word
-_CACHES: Final = ("X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status")
-# nginx, Varnish, CDNs; behind TCP_REFRESH_HIT the server has confirmed the copy
-_KEPT: Final = re.compile(r"(?<![a-z])(?<!refresh_)(hit|stale|updating)(?![a-z])", re.IGNORECASE)
-_HIT: Final = re.compile(r";\s*hit(=\?1)?\s*([;,]|$)|^\s*(hit|stale|updating)\s*$", re.IGNORECASE)
-_QUOTED: Final = re.compile(r'"(\\.|[^"\\])*"')
 _TOKEN_REQUEST: Final = f"{REQUEST_TOKEN.id} ({REQUEST_TOKEN.method} {REQUEST_TOKEN.path})"
 
 _logger: Final = logging.getLogger("voucher_async")
@@ -78,6 +71,8 @@ class Call(Generic[T]):
     _sent: float | None = attrs.field(init=False, default=None)
     _exchange: Exchange | None = attrs.field(init=False, default=None)
     _limit: Limit | None = attrs.field(init=False, default=None)
+    _began: float = attrs.field(init=False, default=0.0)  # by the deadline
+    _response: Response | None = attrs.field(init=False, default=None)
     _attempts: int = attrs.field(init=False, default=0)
     _requests: int = attrs.field(init=False, default=0)  # attempts that were sent, or may have been
     _retries: int = attrs.field(init=False, default=0)
@@ -93,6 +88,7 @@ class Call(Generic[T]):
         if left <= 0:
             # a time-out of nothing would still let the request be written before it strikes
             raise self.gave_up()
+        self._began = self._deadline.total - left
         transport, request = self._transport, self._request
         tokens = transport.tokens if request.operation.secured else None
         self._limit = limit = limits.limit(left)
@@ -113,6 +109,8 @@ class Call(Generic[T]):
                 else:
                     end = self._answered(response, sent)
                 if isinstance(end, Answer):
+                    if is_recording():
+                        self._facts()
                     return end
                 limit.heard()
                 if await self._is_done(end, token):
@@ -178,13 +176,14 @@ class Call(Generic[T]):
         if not isinstance(error, TransportError):
             self._ended(exchange.fate, error=error)
             raise error
+        self._response = None
         self._requests += error.fate is not Fate.NOT_SENT
         self._ended(error.fate, error=error)
         return _Failure(error, self._known(error.fate), lasting=exchange.lasting)
 
     def _answered(self, response: Response, sent: float) -> Answer[T] | _Failure:
         """An attempt that was answered, if only with an error."""
-        transport, operation = self._transport, self._request.operation
+        transport, operation, self._response = self._transport, self._request.operation, response
         self._requests += 1
         if self._attempts == 1 and is_healthy(response.status):
             transport.budget.succeeded()
@@ -226,6 +225,8 @@ class Call(Generic[T]):
 
     def _done(self, date: dt.datetime | None = None) -> Answer[T]:
         """An earlier attempt did it; the operations of which that can be said answer nothing."""
+        if is_recording():
+            self._facts()
         return Answer(cast("T", None), date, self._sent or 0.0)
 
     def _reauthenticate(self, token: Token) -> None:
@@ -340,13 +341,19 @@ class Call(Generic[T]):
         if self._sent is not None:
             ago = self._transport.clock.monotonic() - self._sent
             sent_at = self._transport.server_clock.now() - dt.timedelta(seconds=ago)
-        return attrs.evolve(
+        elapsed = self._deadline.elapsed
+        facts = attrs.evolve(
             self._request.facts(),
             attempts=self._attempts,
             in_doubt=self._in_doubt,
-            elapsed=self._deadline.elapsed,
+            elapsed=elapsed,
+            duration=elapsed - self._began,
             sent_at=sent_at,
+            **facts_of(self._response),
         )
+        if self._request.operation is not REQUEST_TOKEN:
+            note_facts(facts)
+        return facts
 
     def _which(self) -> dict[str, str]:
         operation = self._request.operation
@@ -369,15 +376,6 @@ class Call(Generic[T]):
         )
         quietly(_logger.debug, "%s", event)
         hooks.attempt_ended(event)
-
-
-def is_copy(response: Response) -> bool:
-    """True when a cache says that it has kept the answer: by an `Age`, or by what caches call a hit."""
-    headers = response.headers
-    if headers.get("Age", "").strip() not in {"", "0"}:
-        return True
-    is_hit = _HIT.search(_QUOTED.sub("", headers.get(_STATUS, "")))
-    return is_hit is not None or any(_KEPT.search(headers.get(name, "")) for name in _CACHES)
 
 
 def _in_words(error: BaseException | None) -> str | None:
