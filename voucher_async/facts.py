@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator  # noqa: TC003 - type hints of public functions can be resolved
+from collections.abc import Generator  # noqa: TC003 - type hints of public functions can be resolved
 from contextvars import ContextVar
 from typing import Final, Generic, TypeVar
 
@@ -122,7 +122,7 @@ class _Record:
     """One block that records."""
 
     outer: _Record | None
-    facts: list[CallFacts] = attrs.Factory(list)
+    facts: list[CallFacts] = attrs.Factory(list[CallFacts])
     is_over: bool = False
 
 
@@ -130,7 +130,7 @@ _recording: Final[ContextVar[_Record | None]] = ContextVar("voucher_async.record
 
 
 @contextlib.contextmanager
-def record_facts() -> Iterator[list[CallFacts]]:
+def record_facts() -> Generator[list[CallFacts]]:
     """Record the facts of every call that is made in a `with` block, of whatever client.
 
     A call of one method may be several, one for each operation: `redeem` reserves and charges, and looks
