@@ -271,8 +271,8 @@ class Deadline:
         self._clock = clock
         self._ends = clock.monotonic() + total
         self.total: float = total
-        self.connect = connect
-        self.read = read
+        self.connect: float | None = connect
+        self.read: float | None = read
 
     def left(self) -> float:
         """Seconds left; negative when it passed."""
