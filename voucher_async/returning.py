@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from voucher_async.config import Timeout
 from voucher_async.money import Amount
 from voucher_async.order_refunds import OrderRefund
 from voucher_async.refunding import OrderRefunds
@@ -23,7 +24,7 @@ class Returning:
         *,
         voucher_ids: Sequence[str] = (),
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> OrderRefund:
         """Give back what an order took, over all its vouchers (`listCharges`, `refundCharge`).
 
@@ -41,7 +42,7 @@ class Returning:
             amount: how much, in currency units, at least 0.01; None gives back all that is left.
             voucher_ids: vouchers that paid for the order, where the journal does not know them.
             idempotency_key: names the return, 1 to 255 printable characters.
-            timeout: seconds for all of it.
+            timeout: seconds for all of it, or a `Timeout`.
 
         Returns:
             What was given back, by charge; an amount of 0.00 where nothing was left.

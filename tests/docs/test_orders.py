@@ -193,6 +193,24 @@ async def test_a_refusal_ends_the_payment_and_deletes_the_code(place: Place, nam
     assert not place.emulator.charges()
 
 
+@pytest.mark.parametrize("name", ["shop.py", "outbox.py"])
+async def test_a_charge_counts_after_another_worker_was_refused(place: Place, name: str) -> None:
+    place.emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=1.0))
+    running = place.start(name, *place.order())
+    if name == "outbox.py":
+        await running.end()
+        working = asyncio.create_task(place.work())
+    while not place.emulator.charges("A-1"):
+        await asyncio.sleep(0.01)
+    with closing(sqlite3.connect(place.folder / "shop.db")) as db:
+        db.execute("UPDATE orders SET state = 'unpaid'")
+        db.commit()
+    if name == "outbox.py":
+        assert await working == [""]
+    assert (await running.end(), running.complaints) == (0, "")
+    place.check_paid("A-1")
+
+
 async def test_a_server_that_is_down_leaves_the_order_to_be_asked_for_again(place: Place) -> None:
     place.emulator.faults.script("requestToken", *[faults.Unavailable()] * 50)
     running = place.start("shop.py", *place.order())

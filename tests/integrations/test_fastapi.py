@@ -182,6 +182,7 @@ async def test_a_handler_that_is_cancelled_as_the_server_stops_loses_nothing(
 ) -> None:
     body = {"code": voucher_emulator.add_voucher(amount="50.00").code, "amount": "10.00"}
     voucher_emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=2.0))
+    caplog.set_level("INFO", logger="voucher_async")
     async with httpx.AsyncClient() as customer:  # it stays while the server stops
         async with served(shop_of(voucher_emulator), grace=1) as http:
             asked = asyncio.create_task(customer.post(http.base_url.join("/orders/A-1"), json=body))

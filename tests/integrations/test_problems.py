@@ -31,6 +31,8 @@ from voucher_async import (
     LockFailed,
     MissingScope,
     NotFound,
+    OrderRefundFailed,
+    OrderRefundUnknown,
     OutcomeUnknown,
     PendingOutcome,
     Proof,
@@ -43,7 +45,7 @@ from voucher_async import (
     VoucherError,
 )
 from voucher_async.api_errors import ApiError
-from voucher_async.integrations.problems import problem_of
+from voucher_async.integrations.problems import HandlerCancelled, answer_of, problem_of
 from voucher_async.outcomes import ChargeRefunded
 
 SECRET = "SECRET-CODE"
@@ -135,6 +137,11 @@ ANSWERS: list[tuple[VoucherError, str, int, bool | None]] = [
     (failed(refused(ServerError, 500), HeldState.REFUNDED), "unavailable", 503, False),
     (failed(refused(Conflict, 409), HeldState.CHARGED), "unfinished", 503, None),
     (CheckoutUnknown(SECRET, outcomes=[], pending=PENDING), "outcome-unknown", 503, None),
+    (proved(OrderRefundFailed(SECRET)), "return-unfinished", 503, None),
+    (OrderRefundUnknown(SECRET, outcomes=[], pending=PENDING), "return-unfinished", 503, None),
+    (proved(refused(ServerError, 502, "refundCharge")), "unavailable", 503, None),
+    (proved(refused(Conflict, 409, "rechargeVoucher")), "rejected", 409, None),
+    (HandlerCancelled("the handler was cancelled"), "interrupted", 503, None),
 ]
 
 
@@ -147,6 +154,23 @@ def test_each_error_has_an_answer(
     answer = json.dumps(problem.to_dict())
     assert SECRET not in answer
     assert json.loads(answer)["type"] == f"urn:voucher-async:{kind}"
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (ConfigurationError("no secret"), "ERROR"),
+        (OutcomeUnknown("in doubt", pending=PENDING), "WARNING"),
+        (HandlerCancelled("the handler was cancelled"), "INFO"),
+        (refused(Conflict, 409), None),
+    ],
+)
+def test_somebody_is_called_for_what_has_to_be_mended_alone(
+    caplog: pytest.LogCaptureFixture, error: VoucherError, level: str | None
+) -> None:
+    with caplog.at_level("DEBUG", logger="voucher_async"):
+        answer_of(error)
+    assert [record.levelname for record in caplog.records] == ([] if level is None else [level])
 
 
 def test_a_refusal_that_could_not_be_looked_into_is_open() -> None:

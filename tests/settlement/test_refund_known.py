@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.settlement.adversary import Lot
 from tests.settlement.town import Client, JournalAt, Town, said
 from tests.virtual import virtually
 from voucher_async.errors import InvalidInput, JournalFailed
@@ -110,6 +111,16 @@ async def test_what_the_record_says_of_a_bare_id_is_checked() -> None:
     made = await refund(client, charge.id, "1.00")
     with pytest.raises(InvalidInput, match="a refund cannot be refunded"):
         await refund(client, made.id, "1.00")
+
+
+@pytest.mark.parametrize("lot", [Lot("lost"), Lot("lost", late=1e6)], ids=["made", "not made"])
+@virtually
+async def test_a_refund_by_a_known_id_whose_answer_is_lost_is_found_or_made(lot: Lot) -> None:
+    town, client = await Town.with_client()
+    charge = await client.redeem()
+    town.script(lot)
+    made = await refund(client, charge.id, "1.00", idempotency_key="return-1")
+    assert town.made("refund") == [made.id]
 
 
 @virtually

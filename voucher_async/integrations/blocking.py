@@ -28,6 +28,7 @@ except ModuleNotFoundError:
     ) from None
 
 from voucher_async.client import VoucherClient
+from voucher_async.config import Timeout
 from voucher_async.errors import ConfigurationError, Fate, VoucherError
 from voucher_async.forks import keep, renew_in_children
 from voucher_async.integrations.problems import answer_of
@@ -83,7 +84,7 @@ class BlockingVouchers:
         pin: str | None = None,
         idempotency_key: str | None = None,
         join: bool = True,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> Charge:
         """Pay with a voucher; see `VoucherClient.redeem`, whose arguments and errors these are.
 
@@ -98,7 +99,7 @@ class BlockingVouchers:
             pin: an extra check for printed vouchers.
             idempotency_key: names the payment: at most one charge is made for it, ever.
             join: without a key, wait for an equal call that is under way, and return its charge.
-            timeout: seconds for all of it; None takes the client's.
+            timeout: seconds for all of it, or a `Timeout`; None takes the client's.
 
         Returns:
             The charge.

@@ -36,16 +36,24 @@ from voucher_async.errors import (
     ReservationError,
     VoucherError,
 )
-from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION
+from voucher_async.operations import (
+    CHARGE_RESERVATION,
+    CREATE_RESERVATION,
+    CREATE_VOUCHER,
+    RECHARGE_VOUCHER,
+    REFUND_CHARGE,
+)
+from voucher_async.order_refunds import OrderRefundFailed
 from voucher_async.outcomes import ChargeRefunded, CheckoutFailed, HeldState, OutcomeUnknown, StillRunning
 
-__all__ = ["CONTENT_TYPE", "HandlerCancelled", "Problem", "answer_of", "problem_of"]
+__all__ = ["CONTENT_TYPE", "HandlerCancelled", "Problem", "answer_of", "log_answer", "problem_of"]
 
 CONTENT_TYPE: Final = "application/problem+json"
 """The media type of `Problem.to_dict`."""
 
 _SECRETS: Final = frozenset({"code", "pin"})
 _PAYING: Final = frozenset({CREATE_RESERVATION.id, CHARGE_RESERVATION.id})
+_NO_PAYMENTS: Final = frozenset({CREATE_VOUCHER.id, RECHARGE_VOUCHER.id, REFUND_CHARGE.id})
 _SOON: Final = 1.0  # seconds
 _LATER: Final = 5.0
 
@@ -166,6 +174,13 @@ _UNFINISHED: Final = Problem(
     detail="Ask again with the same data: what was charged is completed or refunded.",
     retry_after=_LATER,
 )
+_RETURNING: Final = Problem(
+    kind="return-unfinished",
+    status=503,
+    title="Not all of the return was given back, or it is not known",
+    detail="Ask again with the same data: what is missing is given back, and nothing twice.",
+    retry_after=_LATER,
+)
 _NOT_FOUND: Final = Problem(
     kind="not-found", status=404, title="There is no such voucher, charge or reservation", detail=""
 )
@@ -174,6 +189,13 @@ _INVALID: Final = Problem(
 )
 _REJECTED: Final = Problem(
     kind="rejected", status=409, title="That is not possible", detail="Look at the voucher's state."
+)
+_OUTCOMES: Final = (
+    (StillRunning, _RUNNING),
+    (OrderRefundFailed, _RETURNING),
+    (HandlerCancelled, _INTERRUPTED),
+    (IdempotencyMismatch, _KEY_REUSED),
+    (ChargeRefunded, _REFUNDED),
 )
 
 
@@ -187,36 +209,52 @@ def problem_of(error: VoucherError) -> Problem:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None and problem.retry_after is not None:
         problem = attrs.evolve(problem, retry_after=retry_after)
-    is_proved = error.proof is not None and problem.charged is None
+    is_proved = error.proof is not None and problem.charged is None and _is_about_a_payment(error)
     return attrs.evolve(problem, charged=False) if is_proved else problem
+
+
+def _is_about_a_payment(error: VoucherError) -> bool:
+    operation = None if error.facts is None else error.facts.operation
+    return operation not in _NO_PAYMENTS and not isinstance(error, OrderRefundFailed)
 
 
 def answer_of(error: VoucherError) -> tuple[str, int, dict[str, str]]:
     """The problem of an error as the JSON text, the status and the headers of a response.
 
-    What is answered with a status of 5xx is logged, with the error.
+    What is answered with a status of 5xx is logged, see `log_answer`.
 
     Args:
         error: raised by a call of the SDK.
     """
     problem = problem_of(error)
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        quietly(_logger.error, "answered with %d: %s", problem.status, error)
+    log_answer(error, problem, "a request")
     return json.dumps(problem.to_dict()), problem.status, {"Content-Type": CONTENT_TYPE, **problem.headers}
 
 
+def log_answer(error: VoucherError, problem: Problem, request: str) -> None:
+    """Log an answer of 5xx, with the error: 500 is for somebody to mend, an interruption is nobody's fault.
+
+    Args:
+        error: what is answered.
+        problem: the answer.
+        request: that of the customer, in a word.
+    """
+    if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return
+    is_fault = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    level = logging.ERROR if is_fault else logging.WARNING
+    if isinstance(error, HandlerCancelled):
+        level = logging.INFO
+    quietly(_logger.log, level, "%s is answered with %d: %s", request, problem.status, error)
+
+
 def _of_outcome(error: VoucherError) -> Problem | None:
-    """The answer for an error about a payment as a whole."""
-    if isinstance(error, StillRunning):
-        return _RUNNING
+    """The answer for an error about a payment, or a return, as a whole."""
+    for kind, problem in _OUTCOMES:
+        if isinstance(error, kind):
+            return problem
     if _is_open(error):
         return _OPEN
-    if isinstance(error, HandlerCancelled):
-        return _INTERRUPTED
-    if isinstance(error, IdempotencyMismatch):
-        return _KEY_REUSED
-    if isinstance(error, ChargeRefunded):
-        return _REFUNDED
     return _of_checkout(error) if isinstance(error, CheckoutFailed) else None
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 try:
@@ -24,11 +23,10 @@ except ModuleNotFoundError:
         'voucher_async.integrations needs starlette: pip install "voucher-async[fastapi]"', name="starlette"
     ) from None
 
-from voucher_async.cancelling import quietly
 from voucher_async.client import VoucherClient
 from voucher_async.errors import ConfigurationError, VoucherError
 from voucher_async.integrations.asgi import STATE
-from voucher_async.integrations.problems import CONTENT_TYPE, Problem, problem_of
+from voucher_async.integrations.problems import CONTENT_TYPE, Problem, log_answer, problem_of
 
 __all__ = ["client_of", "exception_handlers", "problem_response", "voucher_lifespan"]
 
@@ -88,7 +86,7 @@ def exception_handlers(
 ) -> dict[Any, Handler]:
     """Handlers that answer the SDK's errors with problem details; see `problem_of`.
 
-    What is answered with a status of 5xx is logged, with the error.
+    What is answered with a status of 5xx is logged, with the error; see `log_answer`.
 
     Args:
         translate: makes the problem that is answered of the one that was found, such as one in another
@@ -99,8 +97,7 @@ def exception_handlers(
         if not isinstance(error, VoucherError) or not isinstance(request, Request):
             raise error  # a websocket has no response
         problem = problem_of(error)
-        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            quietly(_logger.error, "%s is answered with %d: %s", request.method, problem.status, error)
+        log_answer(error, problem, request.method)
         return problem_response(problem if translate is None else translate(problem))
 
     return {VoucherError: answer}

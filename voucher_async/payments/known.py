@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
 from voucher_async.money import ZERO, difference, total
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
     from voucher_async.payments.call import CallRecord
     from voucher_async.payments.ownership import Ownership
 
-__all__ = ["amount_of_refund", "currency_in", "currency_of_refund", "left_of", "record_of_charge"]
+__all__ = [
+    "amount_of_refund",
+    "charge_in",
+    "currency_in",
+    "currency_of_refund",
+    "left_of",
+    "record_of_charge",
+]
 
 
 async def record_of_charge(ownership: Ownership, charge_id: str, deadline: Deadline) -> CallRecord | None:
@@ -36,6 +45,20 @@ async def record_of_charge(ownership: Ownership, charge_id: str, deadline: Deadl
     journal, scope = ownership.journal, ownership.scope
     record_id = await ask_journal(journal.owner_of(scope, charge_id), deadline)
     return None if record_id is None else await ask_journal(journal.get(scope, record_id), deadline)
+
+
+def charge_in(record: CallRecord | None) -> Charge | None:
+    """The charge that a call has made, by its record, in the list of the voucher that was charged.
+
+    Some servers give a charge another voucher id than its reservation.
+
+    Args:
+        record: that of the charge; None where there is none.
+    """
+    charge = None if record is None else record.charge
+    if record is None or charge is None:
+        return None
+    return attrs.evolve(charge, voucher_id=record.voucher_id or charge.voucher_id)
 
 
 def currency_in(record: CallRecord) -> str | None:

@@ -22,7 +22,7 @@ from voucher_async.money import total
 from voucher_async.operations import CHARGE_RESERVATION, GET_VOUCHER, REFUND_CHARGE
 from voucher_async.order_refunds import OrderRefundFailed
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState, Parameters
-from voucher_async.payments.known import currency_in
+from voucher_async.payments.known import charge_in, currency_in
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.replies import as_not_done
@@ -63,9 +63,7 @@ class _Known:
             if record.state is not CallState.DONE or charge is None:
                 continue
             if operation in _CHARGING:
-                # some servers give a charge another voucher id than its reservation
-                charge = attrs.evolve(charge, voucher_id=record.voucher_id or charge.voucher_id)
-                known.charges[charge.id] = charge, record
+                known.charges[charge.id] = charge_in(record) or charge, record
                 known.refunds.update((each.id, (each, charge.id)) for each in record.refunds)
             elif operation == REFUND_CHARGE.id:
                 known.refunds[charge.id] = charge, record.parameters.target

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.clock import Deadline
+    from voucher_async.config import Timeout
     from voucher_async.money import Amount
     from voucher_async.order_refunds import OrderRefund
 
@@ -67,7 +68,7 @@ class OrderRefunds:
         *,
         voucher_ids: Sequence[str] = (),
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
     ) -> OrderRefund:
         """Give back what an order took; documented at `VoucherClient.refund_order`."""
         key, deadline = check_key(idempotency_key), self._kit.sender.deadline(timeout)

@@ -11,7 +11,7 @@ from voucher_async.money import CENT, Amount, to_amount
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import parameters_of, refund_call
-from voucher_async.payments.known import amount_of_refund, currency_of_refund, record_of_charge
+from voucher_async.payments.known import amount_of_refund, charge_in, currency_of_refund, record_of_charge
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.refunds import perform_in_turn, refund
 from voucher_async.payments.sender import Sender
@@ -49,10 +49,10 @@ class Charges(ChargeReads):
     ) -> Charge:
         """Refund a charge, fully or in part (`refundCharge`, scope `use`).
 
-        Two equal partial refunds look alike in the list of charges. So with the charge itself the earlier
-        refunds are read first (`listCharges`, scope `read-lists`): should the answer get lost, the new refund
-        is told apart from them. The call waits for an equal refund (voucher, amount) that is under way or in
-        doubt. With the id alone nothing can be read, and a lost answer stays open.
+        Two equal partial refunds look alike in the list of charges. So the earlier refunds are read first
+        (`listCharges`, scope `read-lists`): should the answer get lost, the new refund is told apart from
+        them. The call waits for an equal refund (voucher, amount) that is under way or in doubt. With an id
+        alone, of which the journal knows nothing, nothing can be read, and a lost answer stays open.
 
         Args:
             charge: the charge, or its id.
@@ -88,7 +88,9 @@ class Charges(ChargeReads):
         currency = currency_of_refund(known, currency)
         if given is None:
             given = await amount_of_refund(ownership, charge, known, key, deadline)
-        money_call, request = refund_call(self._settler.numbering, charge, given, currency)
+        money_call, request = refund_call(
+            self._settler.numbering, charge_in(known) or charge, given, currency
+        )
         pending = money_call.pending
         ask = Ask(parameters=parameters_of(pending, pending.charge_id or ""), key=key, pending=pending)
 
