@@ -207,9 +207,11 @@ def _is_utf8(body: bytes) -> bool:
 def _explained(error: Exception) -> WireError:
     if isinstance(error, msgspec.ValidationError):
         return _explain(str(error))
-    if isinstance(error, msgspec.DecodeError):
-        return WireError("", "not JSON, or cut off")
-    return WireError("", "not UTF-8" if isinstance(error, UnicodeDecodeError) else "nested too deeply")
+    # before msgspec 0.23 it is a UnicodeDecodeError
+    if isinstance(error, UnicodeDecodeError) or "UTF-8" in str(error):
+        return WireError("", "not UTF-8")
+    is_broken = isinstance(error, msgspec.DecodeError)
+    return WireError("", "not JSON, or cut off" if is_broken else "nested too deeply")
 
 
 def _explain(message: str) -> WireError:

@@ -53,12 +53,21 @@ async def test_a_payment_that_differs_is_neither_held_up_by_an_open_one_nor_answ
     assert {beside.id, after.id} < ids
 
 
-async def test_refunds_of_charges_that_are_named_by_their_ids_do_not_wait_for_each_other(shop: Shop) -> None:
-    voucher = shop.voucher()
+async def two_charges_of_another(shop: Shop) -> list[Charge]:
+    """Two charges of one voucher that the journal of the shop's client does not know."""
+    voucher, till = shop.voucher(), shop.another()
     charges = [
-        await shop.client.redeem(code=voucher.code, amount="3", currency="EUR", order_number=order)
+        await till.redeem(code=voucher.code, amount="3", currency="EUR", order_number=order)
         for order in ("A-1", "A-2")
     ]
+    await till.aclose(wait=0)
+    return charges
+
+
+async def test_refunds_of_charges_of_which_the_ids_alone_are_known_do_not_wait_for_each_other(
+    shop: Shop,
+) -> None:
+    charges = await two_charges_of_another(shop)
     shop.script(REFUND, faults.SlowHeaders(5.0))
     first = asyncio.create_task(shop.client.charges.refund(charges[0].id, "3", currency="EUR"))
     async with asyncio.timeout(5):
@@ -71,11 +80,7 @@ async def test_refunds_of_charges_that_are_named_by_their_ids_do_not_wait_for_ea
 
 
 async def test_a_refund_that_was_made_is_clear_although_one_like_it_stays_open(shop: Shop) -> None:
-    voucher = shop.voucher()
-    charges = [
-        await shop.client.redeem(code=voucher.code, amount="3", currency="EUR", order_number=order)
-        for order in ("A-1", "A-2")
-    ]
+    charges = await two_charges_of_another(shop)
     shop.script(REFUND, faults.BreakBefore(), faults.BreakBefore())
     first = asyncio.create_task(shop.client.charges.refund(charges[0], currency="EUR"))
     await shop.until(lambda: shop.count(REFUND))

@@ -178,12 +178,13 @@ async def test_a_refund_does_not_wait_for_an_equal_one_that_stays_open(shop: Sho
         assert len(client.pending) == 1
 
 
-async def test_a_refund_by_the_charges_id_alone_is_open(shop: Shop) -> None:
-    charge = await paid(shop)
+async def test_a_refund_by_an_id_of_which_the_journal_knows_nothing_is_open(shop: Shop) -> None:
+    charge, client = await paid(shop), shop.another()
     shop.script(REFUND, faults.BreakAfter())
     with pytest.raises(OutcomeUnknown, match="voucher's id is not known"):
-        await shop.during(shop.client.charges.refund(charge.id, "3", currency="EUR"))
+        await shop.during(client.charges.refund(charge.id, "3", currency="EUR"))
     assert shop.count(LIST) == 0
+    await client.aclose(wait=0)
 
 
 async def blindly_refunded(shop: Shop, fault: faults.Fault) -> PendingOutcome:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.settlement.conftest import Shop, pay, redeem
 from voucher_async import CheckoutFailed, PendingOutcome, Timeout
-from voucher_async.testing import faults
+from voucher_async.testing import faults, habits
 
 CHARGE = "chargeReservation"
 LIST = "listCharges"
@@ -52,11 +52,10 @@ async def test_what_the_caller_was_told_stays_and_an_older_one_is_the_surplus(sh
     shop.script(CHARGE, faults.BreakAfter())
     shop.script(LIST, faults.SlowHeaders(2.0))  # makes the second charge seconds younger
     voucher = shop.voucher()
-    # the charge is given no currency: it is read for the refund of the surplus
     reservation = await shop.client.reservations.create(code=voucher.code, amount="4", currency="EUR")
     charge = await shop.during(shop.client.reservations.charge(reservation, order_number="A-1"))
     (pending,) = shop.client.pending
-    assert pending.currency is None
+    assert pending.currency == "EUR"  # from the reservation
     settlement = await shop.during(shop.client.settle(pending))
     assert settlement.charge == charge
     assert [charge.id for charge in (*settlement.surplus, charge)] == shop.charged()
@@ -153,13 +152,23 @@ def unrefunded(shop: Shop) -> list[PendingOutcome]:
 
 
 @pytest.mark.parametrize("allow_double_charge", [True])
-async def test_without_the_scope_for_reading_a_voucher_its_surplus_stays(shop: Shop) -> None:
-    blind = shop.emulator.add_client(scopes=["use", "read-lists"])
-    client = shop.another(hooks=[shop.told], client_id=blind.id, client_secret=blind.secret)
+@pytest.mark.parametrize(
+    ("scopes", "word"),
+    [(["use", "read-lists", "read"], "surplus refunded"), (["use", "read-lists"], "surplus left")],
+)
+async def test_the_currency_of_a_charge_that_is_not_known_is_read_to_refund_its_surplus(
+    shop: Shop, scopes: list[str], word: str
+) -> None:
+    record = shop.emulator.add_client(scopes=scopes)
+    credentials = {"client_id": record.id, "client_secret": record.secret}
+    client = shop.another(hooks=[shop.told], order_number_format="{order}~{ref}", **credentials)
+    till = shop.another(**credentials)
     voucher = shop.voucher()
-    reservation = await client.reservations.create(code=voucher.code, amount="4", currency="EUR")
-    shop.script(CHARGE, faults.CommitLate(1.0))
+    reservation = await till.reservations.create(code=voucher.code, amount="4", currency="EUR")
+    shop.emulator.habits.deliver_twice = habits.DeliverTwice(operations=[CHARGE])
+    shop.script(CHARGE, faults.BreakAfter())
     await shop.during(client.reservations.charge(reservation, order_number="A-1"))
     await shop.until(lambda: not client.pending)
-    assert shop.told.words == ["surplus left"]
+    assert shop.told.words == [word]
+    await till.aclose(wait=0)
     await client.aclose(wait=0)
