@@ -10,6 +10,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.seeds import chosen
 from voucher_async.testing import VoucherEmulator
 
@@ -23,6 +25,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+@pytest.mark.timeout(300)
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     port, report = free_port(), tmp_path / "report.json"
     command = [
@@ -39,7 +42,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         "PYTHONDEVMODE": "",  # development mode would report warnings of schemathesis itself
     }
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=110
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
     answers: dict[str, dict[str, int]] = json.loads(report.read_text())

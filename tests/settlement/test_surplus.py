@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -160,7 +161,7 @@ async def test_the_currency_of_a_charge_that_is_not_known_is_read_to_refund_its_
     shop: Shop, scopes: list[str], word: str
 ) -> None:
     record = shop.emulator.add_client(scopes=scopes)
-    credentials = {"client_id": record.id, "client_secret": record.secret}
+    credentials: dict[str, Any] = {"client_id": record.id, "client_secret": record.secret}
     client = shop.another(hooks=[shop.told], order_number_format="{order}~{ref}", **credentials)
     till = shop.another(**credentials)
     voucher = shop.voucher()
