@@ -13,6 +13,7 @@ from voucher_async.hooks import Hooks
 from voucher_async.leftovers import Leftovers
 from voucher_async.masking import SecretBytes
 from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.proxy import check_environment
 from voucher_async.resources.clients import Clients
 from voucher_async.sansio import Request
 from voucher_async.transport.risks import warn_of_risks
@@ -161,6 +162,8 @@ async def connect(
 def _transport(settings: Settings, clock: Clock, hooks: Hooks, session: ClientSession | None) -> Transport:
     if session is not None and not (settings.proxy is None and settings.ssl is None):
         raise ConfigurationError("proxy and ssl are set on the session that is handed in, not beside it")
+    if session is None and settings.trust_env and settings.proxy is None:
+        check_environment(settings.base_url, settings.token_url, settings.insecure_hosts)
     warn_of_risks(settings)
     return Transport(
         settings, Session(settings, session), clock=clock, server_clock=ServerClock(clock), hooks=hooks

@@ -7,15 +7,25 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from voucher_async.addresses import insecure_hosts_in, is_loopback, is_possible_host, split_url
 from voucher_async.errors import ConfigurationError
-from voucher_async.masking import MASK, Secret
+from voucher_async.masking import MASK, Secret, conceal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["check_proxy", "is_remote", "login_of", "secrets_of", "shown", "without_login"]
+__all__ = [
+    "check_environment",
+    "check_proxy",
+    "is_remote",
+    "login_of",
+    "of_environment",
+    "secrets_of",
+    "shown",
+    "without_login",
+]
 
 _LOGIN: Final = re.compile(r"[^\s/?#@\[\]\\:]+(:[^\s/?#@\[\]\\]*)?")
 
@@ -89,6 +99,25 @@ def check_proxy(proxy: object, base_url: str, token_url: str, insecure_hosts: Co
             raise ConfigurationError(
                 f"proxy: {host} is reached in plain http, which would show the token to the network on the "
                 "way to the proxy; use https, or name the host in insecure_hosts"
+            )
+
+
+def of_environment(host: str) -> str | None:
+    """The proxy of the environment for plain http to a host, as aiohttp looks it up; None is none."""
+    return None if proxy_bypass(host) else conceal(getproxies().get("http"))
+
+
+def check_environment(base_url: str, token_url: str, insecure_hosts: Collection[str]) -> None:
+    """Check that nothing secret goes to a proxy of the environment in plain http; see `check_proxy`.
+
+    Raises:
+        ConfigurationError: it would.
+    """
+    for host in insecure_hosts_in(base_url, token_url, is_proxied=True):
+        if host not in insecure_hosts and is_remote(of_environment(host)):
+            raise ConfigurationError(
+                f"trust_env: {host} is reached in plain http, which would show the token to the network on "
+                "the way to the proxy of the environment; name the host in NO_PROXY, or in insecure_hosts"
             )
 
 

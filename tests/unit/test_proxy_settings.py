@@ -98,6 +98,30 @@ def test_plain_http_to_this_machine_does_not_leave_it_for_a_proxy(url: str) -> N
         make(token_url="http://127.0.0.1/token", proxy=REMOTE)
 
 
+def test_nor_for_a_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given: dict[str, Any] = {**CREDENTIALS, "base_url": LOCAL, "environment": None, "trust_env": True}
+    monkeypatch.delenv("no_proxy", raising=False)
+    for local in ("http://127.0.0.1:3128", "http://localhost:3128"):
+        monkeypatch.setenv("http_proxy", local)
+        VoucherClient(**given)
+    monkeypatch.setenv("http_proxy", f"http://till:{PASSWORD}@proxy.example:3128")
+    with pytest.raises(
+        ConfigurationError, match=r"^trust_env: 127\.0\.0\.1 is reached in plain http"
+    ) as caught:
+        VoucherClient(**given)
+    assert not [text for text in [*shown_locals(caught.value), str(caught.value)] if PASSWORD in text]
+    for harmless in ({"trust_env": False}, {"base_url": None, "environment": "sandbox"}):
+        VoucherClient(**{**given, **harmless})
+    assert caplog.messages == []
+    VoucherClient(**given, insecure_hosts=("127.0.0.1",))
+    (warning,) = caplog.messages
+    assert warning.startswith("127.0.0.1 is reached in plain http, which insecure_hosts allows")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    VoucherClient(**given)
+
+
 def test_plain_http_through_a_proxy_is_an_opt_in_that_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     given: dict[str, Any] = {"base_url": LOCAL, "environment": None, "insecure_hosts": ("127.0.0.1",)}
     assert warned(caplog, **given) == []

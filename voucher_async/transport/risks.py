@@ -6,9 +6,9 @@ import logging
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.addresses import insecure_hosts_in
+from voucher_async.addresses import insecure_hosts_in, is_loopback
 from voucher_async.cancelling import quietly
-from voucher_async.proxy import is_remote, login_of
+from voucher_async.proxy import is_remote, login_of, of_environment
 
 if TYPE_CHECKING:
     from voucher_async.config import Settings
@@ -26,7 +26,9 @@ _ANYBODY: Final = (
 def warn_of_risks(settings: Settings) -> None:
     """Log a warning of each setting that lets others read what is sent."""
     proxy, context = settings.proxy, settings.ssl
-    for host in insecure_hosts_in(settings.base_url, settings.token_url, is_proxied=is_remote(proxy)):
+    for host in insecure_hosts_in(settings.base_url, settings.token_url, is_proxied=True):
+        if is_loopback(host) and not _is_proxied(settings, host):
+            continue
         quietly(
             _logger.warning,
             "%s is reached in plain http, which insecure_hosts allows: whoever is on the way to it can read "
@@ -43,3 +45,9 @@ def warn_of_risks(settings: Settings) -> None:
         quietly(
             _logger.warning, "ssl: the context takes a certificate of any host for the server's: %s", _ANYBODY
         )
+
+
+def _is_proxied(settings: Settings, host: str) -> bool:
+    """True when the way to a host leads over the network to a proxy."""
+    trusts = settings.trust_env and settings.proxy is None
+    return is_remote(of_environment(host) if trusts else settings.proxy)
