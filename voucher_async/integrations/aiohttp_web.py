@@ -12,23 +12,18 @@ Applications that are added to this one reach the client, too.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
-from voucher_async.cancelling import quietly
 from voucher_async.client import VoucherClient
 from voucher_async.errors import ConfigurationError, VoucherError
-from voucher_async.integrations.problems import CONTENT_TYPE, Problem, problem_of
+from voucher_async.integrations.problems import CONTENT_TYPE, Problem, log_answer, problem_of
 
 __all__ = ["client_of", "setup"]
 
 _CLIENT: Final = web.AppKey("voucher_async_client", VoucherClient)
-
-_logger: Final = logging.getLogger("voucher_async")
 
 
 def setup(
@@ -40,7 +35,8 @@ def setup(
     """Open a client when the application starts, close it when it stops, and answer the SDK's errors.
 
     Closing waits for money calls under way for `Settings.close_wait` seconds. What is answered with a status
-    of 5xx is logged, with the error.
+    of 5xx is logged, with the error; see `log_answer`. An error after an answer has begun, as in a
+    websocket, goes on to aiohttp, which breaks the connection off.
 
     Args:
         app: the application; it does not run yet.
@@ -59,9 +55,10 @@ def setup(
         try:
             return await handler(request)
         except VoucherError as error:
+            if request.writer.output_size > 0:
+                raise  # a second answer would be taken for a part of the first
             problem = problem_of(error)
-            if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                quietly(_logger.error, "%s is answered with %d: %s", request.method, problem.status, error)
+            log_answer(error, problem, request.method)
             return _response(problem if translate is None else translate(problem))
 
     app.cleanup_ctx.append(opened)
