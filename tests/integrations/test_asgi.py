@@ -171,6 +171,34 @@ async def test_an_error_after_the_start_reaches_the_server_and_the_client_is_clo
     assert await is_closed(made.clients[0])
 
 
+async def test_a_failure_while_it_stops_is_told_to_the_server_when_the_client_is_closed(
+    voucher_emulator: VoucherEmulator,
+) -> None:
+    words = {"type": "lifespan.shutdown.failed", "message": "the application's own"}
+
+    async def silent(_scope: Any, receive: Any, send: Any) -> None:
+        assert await receive() == START
+        await send({"type": "lifespan.startup.complete"})
+        assert await receive() == STOP
+        raise LookupError("not flushed")
+
+    async def speaking(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await silent(scope, receive, send)
+        except LookupError:
+            await send(words)
+            raise
+
+    for app, message in ((speaking, words["message"]), (silent, "LookupError: not flushed")):
+        made = Made(voucher_emulator)
+        server = Server(START, STOP)
+        with pytest.raises(LookupError, match="not flushed"):
+            await server.run(VoucherMiddleware(app, made))
+        (*_, told) = server.answers
+        assert told == {"type": "lifespan.shutdown.failed", "message": message}
+        assert await is_closed(made.clients[0])
+
+
 async def test_a_client_that_cannot_be_made_stops_the_start_and_says_why() -> None:
     server = Server(START)
     with pytest.raises(ConfigurationError, match="VOUCHER_CLIENT_ID"):

@@ -32,6 +32,8 @@ App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 STATE: Final = "voucher_async_client"
 """The client's name in `scope["state"]`."""
 
+_FAILED: Final = "lifespan.shutdown.failed"
+
 _logger: Final = logging.getLogger("voucher_async")
 
 
@@ -96,6 +98,9 @@ class VoucherMiddleware:
                 self._served = client
                 scope.setdefault("state", {})[STATE] = client
                 await lifespan.run(self._app, scope)
+        except Exception as error:
+            await lifespan.fail(error)
+            raise
         finally:
             self._served = None
         await lifespan.end()
@@ -143,6 +148,14 @@ class _Lifespan:
         """Tell the server that all is over: it may end the process then."""
         if self._is_stopping:
             await self._send(self._last)
+
+    async def fail(self, error: Exception) -> None:
+        """Tell the server that stopping has failed, which would take it for an unknown protocol otherwise."""
+        if not self._is_stopping:
+            return
+        if self._last["type"] != _FAILED:
+            self._last = {"type": _FAILED, "message": f"{type(error).__name__}: {error}"}
+        await self._send(self._last)
 
     async def receive(self) -> Message:
         startup, self._startup = self._startup, None
