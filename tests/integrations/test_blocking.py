@@ -176,6 +176,40 @@ def test_closing_ends_what_takes_too_long_with_what_is_known(emulator: VoucherEm
     assert ended.value.fate is Fate.UNKNOWN
 
 
+def test_closing_ends_what_goes_on_without_the_client(emulator: VoucherEmulator) -> None:
+    begun = threading.Event()
+
+    async def wait_for_ever(_: VoucherClient) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    vouchers = BlockingVouchers(functools.partial(VoucherClient, **emulator.settings(), close_wait=0.1))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(vouchers.call, wait_for_ever)
+        assert begun.wait(30)
+        vouchers.close()
+        with pytest.raises(VoucherError, match="the event loop in the background has ended"):
+            waiting.result()
+
+
+def test_closing_leaves_time_to_use_a_result(emulator: VoucherEmulator) -> None:
+    code = emulator.add_voucher(amount="50.00").code
+    emulator.faults.script("chargeReservation", faults.SlowHeaders(seconds=0.3))
+
+    async def pay_and_note(client: VoucherClient) -> str:
+        charge = await client.redeem(code=code, order_number="A-1", **PAY)
+        await asyncio.sleep(0.2)  # a database
+        return charge.id
+
+    vouchers = BlockingVouchers(functools.partial(VoucherClient, **emulator.settings()))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        paying = pool.submit(vouchers.call, pay_and_note)
+        while not emulator.charges("A-1"):
+            time.sleep(0.01)
+        vouchers.close()
+        assert paying.result() == emulator.charges("A-1")[0].id
+
+
 def test_a_call_that_its_loop_drops_is_not_called_undone(vouchers: BlockingVouchers) -> None:
     async def dropped(_: VoucherClient) -> None:
         raise asyncio.CancelledError

@@ -17,8 +17,9 @@ import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 try:
     from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -144,7 +145,8 @@ class BlockingVouchers:
     def close(self) -> None:
         """Finish money calls, close the client and end its event loop; a second call does nothing.
 
-        Callers that wait longer than `Settings.close_wait` get an error with all that is known.
+        Callers that wait longer than `Settings.close_wait` get an error with all that is known. What else a
+        function given to `call` does, such as waiting for something, is cancelled after the same time again.
 
         Raises:
             ConfigurationError: called on the event loop in the background.
@@ -180,8 +182,10 @@ class _Background:
 
     def __init__(self, make: Callable[[], VoucherClient]) -> None:
         self._client = client = make()
+        self._calls: set[concurrent.futures.Future[Any]] = set()
         with contextlib.ExitStack() as opened:
             self._portal: BlockingPortal = opened.enter_context(start_blocking_portal("asyncio"))
+            opened.callback(self._end_calls)
             self._thread: int = self._portal.call(threading.get_ident)
             opened.enter_context(self._portal.wrap_async_context_manager(client))
             self._stack = opened.pop_all()
@@ -195,6 +199,8 @@ class _Background:
                 "the client is closed, or its event loop was ended by a SystemExit or KeyboardInterrupt in it"
             )
             raise ConfigurationError(text) from error
+        self._calls.add(future)
+        future.add_done_callback(self._calls.discard)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -213,6 +219,12 @@ class _Background:
                 "called on the event loop of BlockingVouchers, which would wait for itself: there, await a "
                 "method of the client"
             )
+
+    def _end_calls(self) -> None:
+        """End what goes on though the client is closed, once it had time to do something with its result."""
+        concurrent.futures.wait(self._calls.copy(), self._client.settings.close_wait)
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            self._portal.call(partial(self._portal.stop, cancel_remaining=True))
 
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended before, and left nothing to close
