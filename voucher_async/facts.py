@@ -141,25 +141,33 @@ def record_facts() -> Generator[list[CallFacts]]:
     Returns:
         The context manager, for `with`; it gives the list, which grows.
     """
-    record = _Record(_recording.get())
+    record = _Record(_lasting(_recording.get()))
     token = _recording.set(record)
     try:
         yield record.facts
     finally:
-        record.is_over = True
+        record.is_over, record.facts = True, []  # a task that goes on keeps the record, not what it had
         with contextlib.suppress(ValueError):  # left in another context, as by a fixture
             _recording.reset(token)
 
 
 def is_recording() -> bool:
     """True inside of a block of `record_facts`."""
-    return _recording.get() is not None
+    return _lasting(_recording.get()) is not None
 
 
 def note_facts(facts: CallFacts) -> None:
     """Give the facts of a call that ended to the blocks it was made in."""
-    record = _recording.get()
+    record = _lasting(_recording.get())
     while record is not None:
-        if not record.is_over:
-            record.facts.append(facts)
+        record.facts.append(facts)
         record = record.outer
+
+
+def _lasting(record: _Record | None) -> _Record | None:
+    """The innermost block that lasts, of one and those around it; what is over is let go of between them."""
+    while record is not None and record.is_over:
+        record = record.outer
+    if record is not None:
+        record.outer = _lasting(record.outer)
+    return record

@@ -13,6 +13,7 @@ from tests.emulated import client, emulator, proxied, proxy
 from tests.proxy import Proxy
 from tests.rawserver import CHARGE, VOUCHER, RawServer, close, reply
 from voucher_async import CallFacts, ManualClock, NotFound, TransportError, VoucherClient, record_facts
+from voucher_async.facts import _Record, _recording
 from voucher_async.testing import VoucherEmulator
 from voucher_async.transport.call import Call
 
@@ -133,6 +134,27 @@ async def _one(client: VoucherClient, number: int) -> list[str]:
 async def _after(event: asyncio.Event, client: VoucherClient) -> None:
     await event.wait()
     await client.vouchers.get("v-8")
+
+
+async def test_a_block_that_is_over_keeps_no_other_one() -> None:
+    async def overlapping(left: int) -> _Record | None:
+        begun = asyncio.Event()
+
+        async def follow() -> _Record | None:
+            begun.set()
+            return await overlapping(left - 1)
+
+        with record_facts():
+            if not left:
+                return _recording.get()
+            task = asyncio.create_task(follow())
+            await begun.wait()
+        return await task
+
+    last = await overlapping(20)
+    assert last is not None
+    assert last.outer is not None
+    assert last.outer.outer is None
 
 
 def test_a_block_may_be_left_in_another_context() -> None:
