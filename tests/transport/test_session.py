@@ -24,6 +24,7 @@ from voucher_async import (
 )
 from voucher_async.config import Timeout
 from voucher_async.testing import VoucherEmulator
+from voucher_async.transport.session import Session
 
 _numbers = itertools.count(1)
 
@@ -76,6 +77,49 @@ def test_a_loop_that_was_closed_without_ceremony_does_not_stop_the_client() -> N
         await other.aclose()
 
     asyncio.run(again())
+
+
+def test_the_tasks_of_a_new_loop_share_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(server: RawServer) -> VoucherClient:
+        await server.start()
+        client = server.client()
+        await charge(client)
+        await server.stop()
+        await asyncio.sleep(0.01)
+        return client
+
+    loop = asyncio.new_event_loop()
+    client = loop.run_until_complete(start(RawServer()))
+    loop.close()
+    session, opened = client._transport.session, list[aiohttp.ClientSession]()
+    assert session._own is not None
+    connector = session._own.connector
+    assert connector is not None
+    close_at_once = connector.close
+
+    async def close_slowly() -> None:
+        for _turn in range(5):
+            await asyncio.sleep(0)
+        await close_at_once()
+
+    monkeypatch.setattr(connector, "close", close_slowly)
+
+    def open_one() -> aiohttp.ClientSession:
+        opened.append(Session._open(session))
+        return opened[-1]
+
+    monkeypatch.setattr(session, "_open", open_one)
+
+    async def charge_twice() -> None:
+        server = RawServer()
+        await server.start()
+        client._transport.settings = server.settings()
+        await asyncio.gather(charge(client), charge(client))
+        await client.aclose()
+        await server.stop()
+
+    asyncio.run(charge_twice())
+    assert len(opened) == 1
 
 
 async def test_a_client_is_refused_on_a_second_loop_while_the_first_still_runs(

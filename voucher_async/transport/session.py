@@ -209,12 +209,13 @@ class Session:
         with self._claiming:  # a loop of another thread must not claim it in between
             self.check_loop()
             self._loop = asyncio.get_running_loop()
-        await self._forget()
-        self._own = own = self._open()
+            former, self._own = self._own, self._open()  # the next task of this loop has to find it
+        own = self._own
         # asyncio closes asynchronous generators before it closes a loop, and so closes the session of a
         # client that was not closed; on the next loop the client opens another
         self._keeper = _keep(own)
         await anext(self._keeper)
+        await _forget(former)
         return own
 
     def _open(self) -> aiohttp.ClientSession:
@@ -235,22 +236,14 @@ class Session:
             proxy=settings.proxy,
         )
 
-    async def _forget(self) -> None:
-        """Let go of a session whose loop was closed without ending it."""
-        own, self._own, self._keeper = self._own, None, None
-        if own is not None and not own.closed:
-            connector = own.connector
-            own.detach()
-            if connector is not None:
-                await connector.close()
-
     async def aclose(self) -> None:
         """Close the session if it is our own; further calls are refused."""
         self.closed = True
         keeper, self._keeper = self._keeper, None
         if keeper is not None and self._loop is asyncio.get_running_loop():
             await keeper.aclose()
-        await self._forget()
+        own, self._own = self._own, None
+        await _forget(own)
 
     def check_loop(self, advice: str = "") -> None:
         """Refuse what belongs on the loop that the session is open on.
@@ -297,6 +290,15 @@ def _for_the_proxy_alone(session: aiohttp.ClientSession, headers: dict[str, str]
 
     # a request's middlewares replace the session's
     return {"middlewares": (*getattr(session, "_middlewares", ()), authorize)}
+
+
+async def _forget(session: aiohttp.ClientSession | None) -> None:
+    """Let go of a session whose loop was closed without ending it."""
+    if session is not None and not session.closed:
+        connector = session.connector
+        session.detach()
+        if connector is not None:
+            await connector.close()
 
 
 async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
