@@ -217,7 +217,10 @@ class VoucherClient(Reconciling, Returning):
         return cls(settings=settings, **own)
 
     def __repr__(self) -> str:
-        return f"<VoucherClient {self._settings.client_id} at {self._settings.base_url}>"
+        settings: Settings | None = getattr(self, "_settings", None)
+        if settings is None:  # the constructor has failed; a traceback with values shows this all the same
+            return "<VoucherClient that was not made>"
+        return f"<VoucherClient {settings.client_id} at {settings.base_url}>"
 
     @property
     def vouchers(self) -> Vouchers:

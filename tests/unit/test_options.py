@@ -92,6 +92,10 @@ def test_the_environment_gives_a_client_whatever_its_constructor_takes() -> None
     assert (ownership.journal, ownership.scope) == (journal, "all shops")
 
 
+def test_a_client_that_was_not_made_has_a_repr() -> None:
+    assert repr(VoucherClient.__new__(VoucherClient)) == "<VoucherClient that was not made>"
+
+
 def test_an_address_that_is_given_goes_before_all_variables_of_addresses() -> None:
     sandbox = VoucherClient.from_env(ENVIRON, environment="sandbox").settings
     assert sandbox.base_url == "https://vouchers-sbx.api.jtl-software.com/v1"
