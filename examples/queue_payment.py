@@ -19,9 +19,11 @@ async def pay(client: VoucherClient, number: str) -> str:
         payment = {"code": code, "amount": amount, "currency": "EUR", "order_number": number}
         try:
             charge = await client.redeem(**payment, idempotency_key=number)
+            db.execute("UPDATE orders SET charge_id = ? WHERE number = ?", [charge.id, number])
         except VoucherError as error:
             if problem_of(error).retry_after is None:
                 raise  # a refusal: asked again, the answer would be the same
             raise AskAgain(str(error)) from error
-        db.execute("UPDATE orders SET charge_id = ? WHERE number = ?", [charge.id, number])
+        except sqlite3.Error as error:
+            raise AskAgain(f"charged, but not marked as paid: {error}") from error
     return charge.id
