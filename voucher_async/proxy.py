@@ -45,7 +45,8 @@ def login_of(proxy: str) -> str:
 def secrets_of(proxy: str) -> tuple[str, ...]:
     """The texts that give the login of a proxy away."""
     login = login_of(proxy)
-    password = Secret(login.partition(":")[2])
+    # a user without a password is a token
+    password = Secret(login.partition(":")[2] or login.partition(":")[0])
     plain = Secret(unquote(login))
     header = Secret(base64.b64encode(plain.encode("latin-1")).decode())
     return tuple(Secret(each) for each in (password, unquote(password), header) if each)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.frame_locals import shown_locals
 from voucher_async import ConfigurationError, Settings, VoucherClient
+from voucher_async.proxy import secrets_of
 
 PASSWORD = "p4ss-w0rd"
 CREDENTIALS: dict[str, Any] = {"client_id": "shop", "client_secret": "s3cr3t", "environment": "sandbox"}
@@ -79,6 +80,13 @@ def test_the_login_is_in_no_repr() -> None:
     assert "proxy='http://***@proxy.example:3128'" in repr(settings)
     assert f"proxy={REMOTE!r}" in repr(make(proxy=REMOTE))
     assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+@pytest.mark.parametrize("login", [PASSWORD, f"{PASSWORD}:", f"till:{PASSWORD}"])
+def test_a_login_of_a_user_alone_is_as_secret_as_a_password(login: str) -> None:
+    secrets = secrets_of(f"http://{login}@proxy.example:3128")
+    assert PASSWORD in secrets
+    assert "till" not in secrets  # a name alone opens nothing, and may be a word
 
 
 def test_there_is_no_variable_for_a_proxy() -> None:
