@@ -158,6 +158,21 @@ async def test_an_application_that_cannot_start_is_told_and_the_client_closed(
     assert await is_closed(made.clients[0])
 
 
+async def test_a_start_that_fails_without_a_word_is_not_called_complete(
+    voucher_emulator: VoucherEmulator,
+) -> None:
+    async def starting(_scope: Any, receive: Any, _send: Any) -> None:
+        assert await receive() == START
+        raise LookupError("no database")
+
+    made = Made(voucher_emulator)
+    server = Server(START)
+    with pytest.raises(LookupError, match="no database"):
+        await server.run(VoucherMiddleware(starting, made))
+    assert server.answers == []
+    assert await is_closed(made.clients[0])
+
+
 async def test_an_error_after_the_start_reaches_the_server_and_the_client_is_closed(
     voucher_emulator: VoucherEmulator,
 ) -> None:

@@ -135,8 +135,8 @@ class _Lifespan:
         try:
             await app(scope, self.receive, self.send)
         except Exception as error:
-            if self._answer is not None:
-                raise
+            if self._startup is None or self._answer is not None:
+                raise  # it knows the protocol, and has failed
             # by the specification the application knows no lifespan then, and is served all the same
             quietly(_logger.info, "the application runs no lifespan of its own (%s)", type(error).__name__)
         if self._answer is None:
