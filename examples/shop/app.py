@@ -16,8 +16,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import HTMLResponse
 
-from voucher_async import VoucherClient
-from voucher_async.integrations.fastapi import voucher_lifespan
+from voucher_async import VoucherClient, VoucherError
+from voucher_async.integrations.fastapi import problem_of, voucher_lifespan
+from voucher_async.integrations.problems import log_answer
 
 from . import browsing, ordering
 from .database import open_database
@@ -38,6 +39,7 @@ _WORDS: Final = {
     403: "This form was sent by another site.",
     404: "There is nothing here, or it is not yours.",
     413: "This form is too long.",
+    503: "The shop was interrupted. Look at your order before you pay again: it is paid once, or not at all.",
 }
 
 
@@ -54,7 +56,7 @@ def create_app(clock: Clock | None = None) -> FastAPI:
     every = float(os.environ.get("SHOP_FINISHES_EVERY", "5"))
     app = FastAPI(
         lifespan=voucher_lifespan(lambda: client, inner=finishing(client, orders, every)),
-        exception_handlers={AnyHTTPException: _say},
+        exception_handlers={AnyHTTPException: _say, VoucherError: _say_so},
         openapi_url=None,
     )
     app.state.orders = orders
@@ -69,3 +71,10 @@ async def _say(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException | AnyHTTPException) else 500
     words = _WORDS.get(status, "That did not work.")
     return HTMLResponse(show("problem", title=words), status_code=status)
+
+
+async def _say_so(request: Request, error: VoucherError) -> Response:
+    """Answer what no route has caught: a handler that was cancelled, as by a server that stops."""
+    problem = problem_of(error)
+    log_answer(error, problem, request.method)
+    return await _say(request, HTTPException(problem.status))

@@ -41,6 +41,7 @@ __all__ = ["BlockingVouchers", "answer_of"]
 
 T = TypeVar("T")
 
+_GRACE: Final = 1.0  # seconds for an answer that is there to reach its thread, on a busy machine
 _open: Final[set[BlockingVouchers]] = set()
 
 
@@ -146,7 +147,8 @@ class BlockingVouchers:
         """Finish money calls, close the client and end its event loop; a second call does nothing.
 
         Callers that wait longer than `Settings.close_wait` get an error with all that is known. What else a
-        function given to `call` does, such as waiting for something, is cancelled after the same time again.
+        function given to `call` does, such as waiting for something, is cancelled after the same time again,
+        or after a second.
 
         Raises:
             ConfigurationError: called on the event loop in the background.
@@ -222,7 +224,8 @@ class _Background:
 
     def _end_calls(self) -> None:
         """End what goes on though the client is closed, once it had time to do something with its result."""
-        concurrent.futures.wait(self._calls.copy(), self._client.settings.close_wait)
+        grace = max(self._client.settings.close_wait, _GRACE)
+        concurrent.futures.wait(self._calls.copy(), grace)
         with contextlib.suppress(RuntimeError):  # the loop has ended before
             self._portal.call(partial(self._portal.stop, cancel_remaining=True))
 
