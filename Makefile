@@ -33,11 +33,12 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
-# and, without measuring, those that go the same ways again and again, or execute little of the package in their own
-# process. Measuring doubles what they cost, and adds next to nothing: what the others cover has to be enough.
+# those that wait for servers of other projects, their workers and a browser; and those that go the same ways again and
+# again, or execute little of the package in their own process. The latter two are not measured: that doubles what they
+# cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
-HEAVY := tests/aioresponses tests/docs tests/examples tests/frozen tests/mutants tests/package tests/proxies \
-	tests/secrets tests/shop \
+SERVED := tests/examples tests/shop
+HEAVY := tests/aioresponses tests/docs tests/frozen tests/mutants tests/package tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
@@ -50,7 +51,7 @@ HEAVY := tests/aioresponses tests/docs tests/examples tests/frozen tests/mutants
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check lint format types unit unit-waiting unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup chromium codegen codegen-check lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -120,17 +121,20 @@ unit: setup chromium ## the tests, with branch coverage
 	@$(MEASURED)
 	@$(BIN)/python -m coverage report
 
-# the same in three parts, for the gate, which puts together what two of them measure
+# the same in four parts, for the gate, which puts together what two of them measure
 APART = mkdir -p $(BUILD)/gate && COVERAGE_FILE=$(BUILD)/gate/$@.coverage $(MEASURED)
 
 unit-waiting: setup
 	@$(APART) $(WAITING)
 
-unit-heavy: setup chromium
+unit-served: setup chromium
+	@$(UNMEASURED) $(SERVED)
+
+unit-heavy: setup
 	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(APART) $(patsubst %,--ignore=%,$(WAITING) $(HEAVY))
+	@$(APART) $(patsubst %,--ignore=%,$(WAITING) $(SERVED) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
@@ -138,7 +142,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup chromium codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --beside=unit-waiting unit-others unit-heavy pythons/2 types -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/2 types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report
