@@ -16,16 +16,16 @@ import attrs
 
 from voucher_async.api_errors import BadAnswer
 from voucher_async.cancelling import WAITS
-from voucher_async.errors import InvalidInput, Proof, VoucherError
+from voucher_async.errors import InvalidInput, VoucherError
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import total
 from voucher_async.operations import CHARGE_RESERVATION, GET_VOUCHER, REFUND_CHARGE
 from voucher_async.order_refunds import OrderRefundFailed
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState, Parameters
-from voucher_async.payments.known import charge_in, currency_in
+from voucher_async.payments.known import charge_in, currency_in, record_of_charge
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.ownership import ask_journal
-from voucher_async.payments.replies import as_not_done
+from voucher_async.payments.recording import Recorder
 from voucher_async.refunding.standing import Standing, Taken, standing_of
 from voucher_async.sansio import build
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.clock import Deadline
-    from voucher_async.outcomes import PendingOutcome
 
 __all__ = ["Finder", "settled"]
 
@@ -109,7 +108,8 @@ class Finder:
 
         Raises:
             InvalidInput: nobody knows the order, or it was paid in more than one currency.
-            OrderRefundFailed: a call of the order is open, or under way.
+            OrderRefundFailed: a call of the order is open, or under way. It has no proof: what was given back
+                before is not known here.
             VoucherError: what the vouchers' lists say could not be read.
         """
         records = await self._settled_records()
@@ -123,7 +123,7 @@ class Finder:
             )
         vouchers = dict.fromkeys([*(c.voucher_id for c, _ in known.charges.values()), *self._voucher_ids])
         lists = await asyncio.gather(*map(self._list, vouchers))
-        entries = [entry for entries in lists for entry in entries]
+        entries = await self._unowned(known, [entry for entries in lists for entry in entries])
         taken = await self._taken(known, entries)
         currencies = sorted({each.currency for each in taken if each.left})
         if len(currencies) > 1:
@@ -199,10 +199,10 @@ class Finder:
 
     def _open(self, left: Sequence[CallRecord]) -> OrderRefundFailed:
         words = ", ".join(f"{each.parameters.operation} ({each.state})" for each in left)
-        return failure(
+        return OrderRefundFailed(
             f"the order has calls that are open or under way ({words}), so nothing more was refunded: settle "
             "them, then ask again",
-            [each.view for each in left],
+            open_calls=[each.view for each in left],
         )
 
     # lists
@@ -218,6 +218,28 @@ class Finder:
             raise BadAnswer("HTTP 200 with a list of charges that is not complete", status=200)
         at = (attrs.evolve(each, voucher_id=voucher_id) for each in look.charges)
         return [each for each in at if self._likeness(each) is not Likeness.OTHER]
+
+    async def _unowned(self, known: _Known, entries: Sequence[Charge]) -> list[Charge]:
+        """The entries without those that the journal knows to be another order's.
+
+        Order numbers come back changed, or not at all: an entry of another order may look like one of this.
+        """
+        kept: list[Charge] = []
+        for entry in entries:
+            is_known = entry.id in known.charges or entry.id in known.refunds
+            record = None if is_known else await self._record_of(entry.id)
+            if record is not None and record.parameters.operation == REFUND_CHARGE.id:
+                target = record.parameters.target
+                if target in known.charges:  # a refund that was made meanwhile
+                    known.refunds[entry.id] = entry, target
+                record = await self._record_of(target)
+            order_number = None if record is None else record.parameters.order_number
+            if order_number in {None, self._order_number}:
+                kept.append(entry)
+        return kept
+
+    async def _record_of(self, charge_id: str) -> CallRecord | None:
+        return await record_of_charge(self._ownership, charge_id, self._deadline)
 
     def _likeness(self, entry: Charge) -> Likeness:
         return compare(self._order_number, self._settler.numbering.own(entry).order_number)
@@ -269,13 +291,6 @@ class Finder:
         return found
 
 
-def failure(words: str, open_calls: Sequence[PendingOutcome]) -> OrderRefundFailed:
-    """The error of a refund that sent nothing, since calls of the order are open."""
-    error = OrderRefundFailed(words, open_calls=open_calls)
-    as_not_done(error, Proof.NOT_SENT)
-    return error
-
-
 async def settled(kit: CheckoutKit, record: CallRecord, deadline: Deadline) -> CallRecord:
     """A part of a refund, once its record has ended; as it is, where it stays open.
 
@@ -286,7 +301,12 @@ async def settled(kit: CheckoutKit, record: CallRecord, deadline: Deadline) -> C
     """
     if record.ended:
         return record
+    ownership, settlement = kit.joining.ownership, None
     with contextlib.suppress(VoucherError):
-        await kit.supervisor.settle(record.view, deadline)
-    journal = kit.joining.ownership.journal
-    return await ask_journal(journal.get(record.scope, record.id)) or record
+        settlement = await kit.supervisor.settle(record.view, deadline)
+    now = await ask_journal(ownership.journal.get(record.scope, record.id)) or record
+    if settlement is None or now.ended or now.owner != ownership.owner:
+        return now
+    recorder = Recorder(ownership, now, is_stored=True)  # this client knows the end, and could not write it
+    await recorder.settled(kit.supervisor.settler.numbering.own_settlement(settlement))
+    return recorder.record

@@ -22,6 +22,7 @@ from voucher_async.cancelling import to_the_end
 from voucher_async.errors import InvalidInput, VoucherError
 from voucher_async.models import ChargeReservationRequest
 from voucher_async.money import CENT, to_amount
+from voucher_async.order_refunds import OrderRefundUnknown
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import REFUND_ORDER, CallRecord, CallState, Parameters
 from voucher_async.payments.joining import Ask, Work
@@ -29,6 +30,7 @@ from voucher_async.payments.keys import check_key
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
+from voucher_async.refunding.finding import settled
 from voucher_async.refunding.parts import given_by, order_refund_of, outcomes_of
 from voucher_async.refunding.run import Run
 from voucher_async.sansio import check_id
@@ -131,6 +133,15 @@ class OrderRefunds:
     async def _hand_out(self, record: CallRecord, deadline: Deadline) -> OrderRefund:
         journal = self._kit.joining.ownership.journal
         parts = await ask_journal(journal.children(record.scope, record.id), deadline)
+        # a part that was answered may not be written as done yet: its sum would be less than was given back
+        parts = [await settled(self._kit, each, deadline) for each in parts]
+        left = next((each for each in parts if not each.ended), None)
+        if left is not None:
+            raise OrderRefundUnknown(
+                "the refund with this idempotency key was made, and one of its parts is not settled yet",
+                outcomes=outcomes_of(parts),
+                pending=left.view,
+            )
         asked = record.parameters.amount
         if asked is not None and given_by(parts) != asked:
             raise OutcomeUnknown(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.errors import Proof
+from voucher_async.errors import JournalFailed, Proof
 from voucher_async.money import ZERO, total
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.order_refunds import ChargeRefund, OrderRefund, RefundOutcome, RefundState
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.money_call import CallContext
     from voucher_async.refunding.standing import Share
 
-__all__ = ["Parts", "given_by", "order_refund_of", "outcomes_of"]
+__all__ = ["Parts", "given_by", "order_refund_of", "outcomes_of", "proof_of"]
 
 _PARTS: Final = uuid.UUID("6b1b1c8e-59c4-5a55-9c0f-0d1a5fd1d7c2")
 
@@ -130,6 +130,8 @@ class Parts:
 
         Raises:
             OutcomeUnknown: that cannot be told now.
+            StillRunning: the record was taken over.
+            JournalFailed: one that was carried out cannot be stored: it would be given back once more.
         """
         replay = self._kit.joining.replay
         for each in await self.earlier():
@@ -137,11 +139,16 @@ class Parts:
             if found is not None:
                 context.begun = True  # whatever comes next, the key stays used
                 number = self._next_id(len(await self.read()))
+                await self._recorder.planned(())  # a record that is only begun has no parts: it may be freed
                 new = self._ownership.new_record(each.parameters, None, number)
                 recorder = Recorder(
                     self._ownership, attrs.evolve(new, parent=self.record.id), is_stored=False
                 )
                 await recorder.done(found, told=True, why="a refused request was carried out after all")
+                if recorder.is_lost:
+                    raise self._recorder.taken_over(None)
+                if recorder.record.state is not CallState.DONE:
+                    raise JournalFailed("a refund that was carried out late cannot be stored")
                 await self._ownership.note_refund(found, of=each.parameters.target)
 
 
@@ -184,3 +191,9 @@ def outcomes_of(parts: Sequence[CallRecord]) -> tuple[RefundOutcome, ...]:
         for each in parts
         if each.state is not CallState.NOT_DONE
     )
+
+
+def proof_of(parts: Sequence[CallRecord]) -> Proof | None:
+    """The weakest proof of parts that were sent, and not carried out; None where there is none."""
+    proofs = [each.proof for each in parts if each.proof is not None and each.sent_at is not None]
+    return Proof.REFUSED if Proof.REFUSED in proofs else next(iter(proofs), None)

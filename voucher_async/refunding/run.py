@@ -12,7 +12,7 @@ from voucher_async.order_refunds import OrderRefundFailed, OrderRefundUnknown, R
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
 from voucher_async.payments.replies import as_not_done
 from voucher_async.refunding.finding import Finder, settled
-from voucher_async.refunding.parts import Parts, given_by, order_refund_of, outcomes_of
+from voucher_async.refunding.parts import Parts, given_by, order_refund_of, outcomes_of, proof_of
 from voucher_async.refunding.standing import Share, Standing, shares_of
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Run:
         self._order_number = recorder.record.parameters.order_number or ""
         self._earlier: tuple[RefundOutcome, ...] = ()
         self._is_unread = is_resumed  # True while nobody knows what earlier runs gave back
+        self._proof: Proof | None = None  # of what earlier runs sent, and was not carried out
         self._outcomes: list[RefundOutcome] = []
 
     async def run(self) -> OrderRefund:
@@ -79,16 +80,17 @@ class Run:
         except (OrderRefundFailed, StillRunning):
             raise
         except VoucherError as error:
-            if not self._is_resumed:
+            if not (self._is_resumed or self._context.begun or isinstance(error, OutcomeUnknown)):
                 raise
             raise self._failed(error) from error
 
     async def _give_back(self) -> OrderRefund:
-        parts = await self.ended_parts()
+        await self.ended_parts()
+        self._is_unread = True  # a copy of a refused part may have been carried out
         await self._parts.find_late(self._context)
         parts = await self._parts.read()
         given, asked = given_by(parts), self._recorder.record.parameters.amount
-        self._earlier = outcomes_of(parts)
+        self._earlier, self._is_unread, self._proof = outcomes_of(parts), False, proof_of(parts)
         if self._earlier:
             self._is_resumed = self._context.begun = True
         missing = None if asked is None else difference(asked, given)
@@ -99,14 +101,18 @@ class Run:
         return order_refund_of(self._order_number, (*self._earlier, *self._outcomes))
 
     async def _find(self) -> Standing:
-        return await Finder(
+        finder = Finder(
             self._kit,
             self._recover,
             order_number=self._order_number,
             voucher_ids=self._vouchers,
             own=self._recorder.id,
             deadline=self._context.deadline,
-        ).find()
+        )
+        try:
+            return await finder.find()
+        except OrderRefundFailed as error:
+            raise self._failed(error) from error
 
     async def ended_parts(self) -> Sequence[CallRecord]:
         """The parts of earlier runs, all of them ended.
@@ -132,6 +138,11 @@ class Run:
 
     def _check(self, standing: Standing, missing: Decimal | None) -> None:
         """Refuse to begin what cannot be given back."""
+        before = {each.currency for each in self._earlier if each.state is RefundState.REFUNDED}
+        other = next((each.currency for each in standing.refundable if before - {each.currency}), None)
+        if other is not None:
+            words = f"was given back in {' and '.join(sorted(before))}, and {other} is left: use another key"
+            raise InvalidInput("order_number", words, self._order_number)
         if missing is not None and missing > standing.left:
             raise InvalidInput(
                 "amount", f"must be at most what is left of the order, {standing.left}", missing
@@ -185,13 +196,16 @@ class Run:
         nothing = "what was given back before is not known now" if self._is_unread else "nothing was begun"
         words = ", ".join(counts) or nothing
         words = f"the order was not refunded as asked for ({words}): {error.args[0]}"
-        pending = next(filter(None, (_open_in(each.error) for each in told)), None)
+        pending = next(filter(None, map(_open_in, (*(each.error for each in told), error))), None)
         if pending is not None:
             return OrderRefundUnknown(words, outcomes=told, pending=pending, facts=error.facts)
-        failed = OrderRefundFailed(words, outcomes=told, facts=error.facts)
+        open_calls = error.open_calls if isinstance(error, OrderRefundFailed) else ()
+        failed = OrderRefundFailed(words, outcomes=told, open_calls=open_calls, facts=error.facts)
         if self._is_unread or RefundState.REFUNDED in states:
             return failed  # a proof would free the key
-        as_not_done(failed, error.proof or Proof.NOT_SENT)
+        proofs = self._proof, error.proof
+        weakest = Proof.REFUSED if Proof.REFUSED in proofs else next(filter(None, proofs), Proof.NOT_SENT)
+        as_not_done(failed, weakest)
         return failed
 
 
