@@ -11,11 +11,12 @@ from tests.settlement.adversary import Lot
 from tests.settlement.returns import left, pay, refund_order, refunds
 from tests.settlement.town import Town, said
 from tests.virtual import virtually
-from voucher_async.errors import JournalFailed, Proof
+from voucher_async.errors import InvalidInput, JournalFailed, Proof
 from voucher_async.models import Charge
 from voucher_async.order_refunds import OrderRefund, OrderRefundFailed, OrderRefundUnknown
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import CallRecord
+from voucher_async.payments.resolving import Verdict, resolve
 from voucher_async.testing import habits
 
 LEASE = 15.0
@@ -173,3 +174,17 @@ async def test_one_return_is_given_back_in_one_currency() -> None:
     assert error.proof is None
     assert "was given back in EUR, and USD is left" in str(error)
     assert (await refund_order(client, "4.00", "return-2")).currency == "USD"
+
+
+@virtually
+async def test_an_operator_cannot_free_the_key_of_a_return_that_gave_something_back() -> None:
+    town, client = await Town.with_client()
+    await pay(client, "5.00", "7.00")
+    town.script(Lot(), REFUSED)
+    assert isinstance(await said(refund_order(client, "9.00", "return-1")), OrderRefundFailed)
+    pending = (await client.record("return-1")).view
+    verdict = Verdict(charge=None, by="Jo", why="no refund is shown")
+    core, deadline = client.core, client.wire.deadline(5.0)
+    with pytest.raises(InvalidInput, match="a part of which was made: ask again with its key"):
+        await resolve(core.supervisor, core.joining.ownership, pending, verdict, deadline)
+    assert (await refund_order(client, "9.00", "return-1")).amount == sum(refunds(town)) == 9

@@ -10,7 +10,7 @@ from voucher_async.errors import InvalidInput, Proof
 from voucher_async.models import Charge
 from voucher_async.operations import GET_CHARGE
 from voucher_async.outcomes import OutcomeUnknown, Settlement, SettlementState
-from voucher_async.payments.call import DRIVEN, CallRecord, CallState
+from voucher_async.payments.call import DRIVEN, REFUND_ORDER, CallRecord, CallState
 from voucher_async.payments.facts import Event, Facts, call_of
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.sansio import build
@@ -98,10 +98,21 @@ async def _record(machine: Machine, ownership: Ownership, settlement: Settlement
             return
         if record.ended:
             raise InvalidInput("pending", f"is not open: its record says {record.state}", pending.id)
+        if settlement.charge is None and await _has_given_back(ownership, record):
+            words = "is of an order's refund, a part of which was made: ask again with its key"
+            raise InvalidInput("pending", words, pending.id)
         if not await _may_be_said(machine, ownership, record, settlement):
             raise OutcomeUnknown(_UNDER_WAY, pending=pending)
         if await ask_journal(journal.save(_recorded(ownership, settlement, verdict, record), durable=True)):
             return
+
+
+async def _has_given_back(ownership: Ownership, record: CallRecord) -> bool:
+    """Tell whether a key would be freed whose next caller gives back once more what was given back."""
+    if record.parameters.operation != REFUND_ORDER or record.key is None:
+        return False
+    parts = await ask_journal(ownership.journal.children(record.scope, record.id))
+    return any(each.charge is not None or not each.ended for each in parts)
 
 
 async def _may_be_said(
