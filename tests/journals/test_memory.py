@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.journals.contract import JournalContract
@@ -84,6 +85,18 @@ async def test_a_call_that_changes_after_its_end_does_not_become_younger() -> No
     assert await journal.acknowledge(SCOPE, records[0].id)
     await journal.save(done(records[2]))
     assert await kept(journal) == ["k-1", "k-2"]
+
+
+async def test_a_part_of_a_call_that_has_not_ended_is_not_forgotten() -> None:
+    journal = MemoryJournal(keep=2)
+    whole = begun("whole")
+    part, *others = (done(begun(f"k-{n}")) for n in range(4))
+    part = attrs.evolve(part, parent=whole.id)
+    for record in (whole, part, *others):
+        assert (await journal.claim(attrs.evolve(record, version=1))).won
+    assert {each.id async for each in journal.history(SCOPE)} == {whole.id, part.id, others[-1].id}
+    assert await journal.save(done(whole))
+    assert part.id not in {each.id async for each in journal.history(SCOPE)}
 
 
 async def test_a_forgotten_key_of_today_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -222,15 +222,21 @@ class UpkeepContract:
         assert await journal.children(SCOPE, parent.id) == [child.shrunk()]
         assert child.shrunk().parent == parent.id
 
-    async def test_what_is_too_old_is_dropped_with_its_key_and_charge(self, journal: Journal) -> None:
+    async def test_what_is_too_old_and_no_part_of_a_live_call_is_dropped_with_its_key(
+        self, journal: Journal
+    ) -> None:
         first, second = old(done(begun("k"), "c-1"), 401), old(done(begun("young")), 399)
         live, child = old(sent(begun("live")), 500), old(not_done(begun("child")), 500)
         child = attrs.evolve(child, parent=live.id)
         await kept(journal, first, second, live, child)
-        assert await journal.purge(LONG_AGO, NOW - 400 * DAY) == 2
-        assert await listed(journal) == [second, live]
+        assert await journal.purge(LONG_AGO, NOW - 400 * DAY) == 1
+        assert await listed(journal) == [second, live, child]
         assert await journal.get(SCOPE, first.id) is await journal.find(SCOPE, "k") is None
         assert await journal.owner_of(SCOPE, "c-1") is None
+        assert await journal.children(SCOPE, live.id) == [child]
+        assert await journal.save(done(live, at=NOW - 500 * DAY))
+        assert await journal.purge(LONG_AGO, NOW - 400 * DAY) == 2
+        assert await listed(journal) == [second]
         assert await journal.children(SCOPE, live.id) == []
         assert not await journal.save(done(first))
         assert not await journal.acknowledge(SCOPE, first.id)

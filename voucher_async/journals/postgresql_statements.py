@@ -197,10 +197,15 @@ RETURNING true"""
 
 DROP: Final = f"""
 WITH old AS MATERIALIZED (
-    SELECT id FROM {_R} WHERE ended AND changed_at < $1 LIMIT {DROPPED} FOR UPDATE SKIP LOCKED
+    SELECT id FROM {_R} AS old WHERE ended AND changed_at < $1 AND NOT EXISTS (
+        SELECT FROM {_R} AS whole WHERE whole.id = old.parent AND NOT whole.ended
+    ) LIMIT {DROPPED} FOR UPDATE SKIP LOCKED
 )
 DELETE FROM {_R} AS r USING old WHERE r.id = old.id AND r.ended AND r.changed_at < $1 RETURNING true"""
-"""Delete some of the ended rows that were changed before a moment; rows that others are changing are left."""
+"""Delete some of the ended rows that were changed before a moment; parts of a call that has not ended stay.
+
+Rows that others are changing are left.
+"""
 
 FORGET: Final = f"""
 DELETE FROM {_O} AS o WHERE lease_ends < {NOW} - {_DAY} AND NOT EXISTS (

@@ -228,11 +228,13 @@ UNSHRUNK: Final = text(
     )
     .order_by(_c.number)
 )
+_whole: Final = records.alias("whole")
+_is_part_of_live: Final = exists().where(_whole.c.id == _c.parent, ~_whole.c.ended).correlate(records)
 DROP: Final = text(
     delete(records).where(
         _c.number.in_(
             select(_c.number)
-            .where(_c.ended, _shrunk_or_not, _c.changed_at < bind("before"))
+            .where(_c.ended, _shrunk_or_not, _c.changed_at < bind("before"), ~_is_part_of_live)
             .limit(literal_column(str(PAGE)))
         )
     )

@@ -135,7 +135,7 @@ class MemoryJournal:
 
     def _end(self, record_id: str, since: float) -> bool:
         """Drop the oldest of too many ended records; True when somebody has to be warned of it."""
-        dropped = self._ended.put(record_id, since)
+        dropped = self._oldest_of_too_many(record_id, since)
         if dropped is None:
             return False
         oldest, ended_at = dropped
@@ -146,6 +146,19 @@ class MemoryJournal:
             return False
         self._has_warned = True
         return True
+
+    def _oldest_of_too_many(self, record_id: str, since: float) -> tuple[str, float] | None:
+        dropped = self._ended.put(record_id, since)
+        for _ in range(len(self._ended)):
+            if dropped is None or not self._is_part_of_live(self._records[dropped[0]]):
+                break
+            dropped = self._ended.put(*dropped)  # as the latest
+        return dropped
+
+    def _is_part_of_live(self, record: CallRecord) -> bool:
+        """True for a part of a call that has not ended, and goes by what its parts have done."""
+        whole = None if record.parent is None else self._records.get(record.parent)
+        return whole is not None and not whole.ended
 
     def _warn(self) -> None:
         quietly(
@@ -269,7 +282,7 @@ class MemoryJournal:
         changed = 0
         with self._lock:
             for record in list(self._all_ended()):
-                if record.changed_at < drop_before:
+                if record.changed_at < drop_before and not self._is_part_of_live(record):
                     del self._records[record.id], self._ended[record.id]
                     self._indexes.discard(record)
                 elif record.changed_at < shrink_before and not record.is_shrunk:
