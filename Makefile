@@ -23,7 +23,7 @@ export PIP_COMPILE := 0
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
-# else each runs its share of every file (tests/shares.py), half of it in the gate; `unit` runs everything.
+# else each runs its share of every file (tests/shares.py), a third of that in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
 	tests/chaos tests/examples tests/mutants tests/proxies tests/shop tests/package/test_wheel.py \
 	tests/transport/test_outage.py \
@@ -47,6 +47,8 @@ HEAVY := tests/aioresponses tests/docs tests/frozen tests/mutants tests/package 
 	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys.py \
 	$(patsubst %,tests/settlement/test_keys_%.py,cut_off journal named storm taken_over) \
 	tests/settlement/test_model.py tests/settlement/test_references.py \
+	$(patsubst %,tests/settlement/test_%.py,leftovers recovered_by_itself recovered_crashes returns_crashes returns_storm) \
+	tests/checkout/test_returns_shared.py tests/journals/test_sqlite_file.py \
 	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
 
 .DEFAULT_GOAL := help
@@ -142,7 +144,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup chromium codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/2 types -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/3 types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report

@@ -3,8 +3,8 @@
 python -m tests.gate [--beside=PART...] PART... [-- ARGUMENTS]
 
 A part is a target of the Makefile, or `pythons`: pytest with these arguments against the built wheel, away
-from the source, in every environment of `tests/pythons.py`, each with its share of the tests (`pythons/2`:
-with half of that). They begin in the order given: put the longest first. Those beside wait more than they
+from the source, in every environment of `tests/pythons.py`, each with its share of the tests (`pythons/3`:
+with a third of that). They begin in the order given: put the longest first. Those beside wait more than they
 work: they begin at once, go first and count for no core. Each part writes into a log of its own below
 .build/gate; one that fails is shown whole. The last lines name each claimed Python that this machine lacks;
 that fails nothing.

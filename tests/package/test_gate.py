@@ -179,8 +179,8 @@ def test_a_claimed_python_that_the_machine_lacks_is_named(
     assert re.findall(r"NOT RUN: Python (\S+),", capsys.readouterr().out) == ["3.9", "3.10"]
 
 
-@pytest.mark.parametrize(("name", "shares"), [("pythons", 3), ("pythons/2", 6)])
-def test_the_other_pythons_have_the_tests_or_half_of_them_between_them(
+@pytest.mark.parametrize(("name", "shares"), [("pythons", 3), ("pythons/3", 9)])
+def test_the_other_pythons_have_the_tests_or_a_part_of_them_between_them(
     monkeypatch: pytest.MonkeyPatch, name: str, shares: int
 ) -> None:
     taken: list[str] = []

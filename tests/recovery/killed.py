@@ -295,9 +295,10 @@ def of_stopped(access: EmulatorSettings, url: str, left: list[Worker]) -> list[R
 def main(arguments: list[str]) -> None:
     by = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[arguments[0]]
     access, url = json.loads(arguments[1]), arguments[2]
+    first, apart = map(int, arguments[3].split("/"))
     left: list[Worker] = []
-    for call in arguments[3:]:
-        for step in itertools.count(1):
+    for call in arguments[4:]:
+        for step in itertools.count(first, apart):
             worker = struck(by, access, url, call, step)
             if worker is None:
                 break
