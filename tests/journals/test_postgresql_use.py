@@ -14,14 +14,14 @@ import asyncpg  # type: ignore[import-untyped]
 import attrs
 import pytest
 
+from tests.journals.paying import pay_at_once
 from tests.journals.postgres import PASSWORD, Server
 from tests.journals.records import NOW, SCOPE, begun, done, not_done, sent
 from tests.transport.test_forks import in_child
-from voucher_async import Settings, VoucherClient, forks
+from voucher_async import forks
 from voucher_async.journals.connections import Connections
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CallRecord
-from voucher_async.testing import VoucherEmulator
 
 IN_FLIGHT = 200
 OWNED = "SELECT count(*) = {count} FROM pg_stat_activity WHERE datname = '{database}'"
@@ -73,17 +73,7 @@ async def test_two_hundred_payments_at_once_share_their_commits(
 ) -> None:
     journal = SqlJournal(url)
     await journal.digest_key()
-    async with VoucherEmulator() as emulator:
-        vouchers = [emulator.add_voucher(amount="5.00") for _ in range(IN_FLIGHT)]
-        async with VoucherClient(settings=Settings.make(**emulator.settings()), journal=journal) as client:
-            pay: dict[str, Any] = {"amount": "1.00", "currency": "EUR", "order_number": "A-1", "timeout": 60}
-            await asyncio.gather(
-                *(
-                    client.redeem(code=voucher.code, **pay, idempotency_key=f"k-{number}")
-                    for number, voucher in enumerate(vouchers)
-                )
-            )
-        assert len(emulator.charges()) == IN_FLIGHT
+    await pay_at_once(journal, IN_FLIGHT)
     await journal.aclose()  # what a connection has counted is seen when it ends
     await asyncio.to_thread(server.wait_for, OWNED.format(count=0, database=database))
     commits = f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{database}'"

@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
+from tests.journals.paying import pay_at_once
 from tests.journals.racing import at_once
 from tests.journals.records import NOW, SCOPE, begun, done, opened, sent
 from tests.transport.test_forks import in_child, running
-from voucher_async import JournalFailed, Settings, VoucherClient
+from voucher_async import JournalFailed
 from voucher_async.journals import sqlite_statements as statements
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.journals.sqlite_file import Work
 from voucher_async.payments.call import CallRecord
-from voucher_async.testing import VoucherEmulator
 
 CALLS = 200
 
@@ -77,17 +77,7 @@ async def test_a_batch_is_on_disk_where_one_of_it_has_to_be(journal: SqlJournal,
 
 
 async def test_two_hundred_payments_at_once_share_their_commits(journal: SqlJournal) -> None:
-    async with VoucherEmulator() as emulator:
-        vouchers = [emulator.add_voucher(amount="5.00") for _ in range(CALLS)]
-        async with VoucherClient(settings=Settings.make(**emulator.settings()), journal=journal) as client:
-            pay: dict[str, Any] = {"amount": "1.00", "currency": "EUR", "order_number": "A-1", "timeout": 60}
-            await asyncio.gather(
-                *(
-                    client.redeem(code=voucher.code, **pay, idempotency_key=f"k-{number}")
-                    for number, voucher in enumerate(vouchers)
-                )
-            )
-        assert len(emulator.charges()) == CALLS
+    await pay_at_once(journal, CALLS)
     assert file_of(journal).commits <= 0.2 * CALLS
 
 
