@@ -33,9 +33,9 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
-# those that wait for processes (servers of other projects, their workers, a browser, programs of the docs); and those that go the same ways again and
-# again, or execute little of the package in their own process. The latter two are not measured: that doubles what they
-# cost, and adds next to nothing. What the others cover has to be enough.
+# those that wait for other processes (builds, programs of the docs, servers of other projects, workers, a browser); and
+# those that go the same ways again and again, or execute little of the package in their own process. The latter two are
+# not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
 SERVED := tests/docs tests/examples tests/frozen tests/package tests/shop
 HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
