@@ -16,7 +16,7 @@ from voucher_async.cancelling import to_the_end
 from voucher_async.checkout import Checkout, VoucherLock
 from voucher_async.checks import check_wait
 from voucher_async.clock import Clock
-from voucher_async.config import Environment, Settings, SettingsOptions, Timeout
+from voucher_async.config import Environment, Settings, SettingsOptions, Timeout, conceal_in
 from voucher_async.leftovers import Leftovers
 from voucher_async.masking import Variables, conceal, known
 from voucher_async.models import Charge
@@ -197,10 +197,7 @@ class VoucherClient(Reconciling, Returning):
         Raises:
             ConfigurationError: a variable is missing or cannot work; the message names it.
         """
-        if "client_secret" in overrides:
-            overrides["client_secret"] = conceal(overrides["client_secret"])
-        if "proxy" in overrides:
-            overrides["proxy"] = conceal(overrides["proxy"])
+        conceal_in(overrides)
         environ = Variables(os.environ if environ is None else environ)
         journal = overrides.pop("journal", None)
         own: ClientOptions = {

@@ -261,18 +261,21 @@ class Settings:
         return cls.make(**cast("SettingsOptions", {**read, **given}))
 
 
-def given_options(options: SettingsOptions) -> dict[str, Any]:
-    """The options that were given; None stands for one that was not.
-
-    The secrets among them are concealed in place, since the caller's frame keeps the mapping.
-
-    Raises:
-        TypeError: there is no such option.
-    """
+def conceal_in(options: SettingsOptions) -> None:
+    """Conceal the secrets among options in place, since the caller's frame keeps the mapping."""
     if "client_secret" in options:
         options["client_secret"] = conceal(options["client_secret"])
     if "proxy" in options:
         options["proxy"] = conceal(options["proxy"])
+
+
+def given_options(options: SettingsOptions) -> dict[str, Any]:
+    """The options that were given; None stands for one that was not.
+
+    Raises:
+        TypeError: there is no such option.
+    """
+    conceal_in(options)
     unknown = options.keys() - SettingsOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")

@@ -96,6 +96,11 @@ def difference(left: Decimal, right: Decimal) -> Decimal:
     return _CONTEXT.subtract(left, right)
 
 
+def rest_of(amount: Decimal, taken: Decimal) -> Decimal:
+    """The part of an amount that is left, to the cent; never below zero."""
+    return max(difference(amount, taken), ZERO)
+
+
 def format_amount(amount: Decimal) -> str:
     """An amount as the API writes it: `Decimal("10")` gives `"10.00"`."""
     text = str(amount)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import attrs
 
@@ -13,7 +12,7 @@ from voucher_async.errors import CallFacts, VoucherError
 from voucher_async.models import Charge
 from voucher_async.money import total
 from voucher_async.outcomes import OutcomeUnknown, PendingOutcome
-from voucher_async.values import Value, Written
+from voucher_async.values import Value, WithError
 
 __all__ = [
     "ChargeRefund",
@@ -66,7 +65,7 @@ class RefundState(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class RefundOutcome(Written):
+class RefundOutcome(WithError):
     """The outcome for one charge of an order whose refund failed. As JSON it has the text of its error.
 
     Attributes:
@@ -86,14 +85,6 @@ class RefundOutcome(Written):
     state: RefundState
     refund: Charge | None = None
     error: Exception | None = None
-
-    @classmethod
-    def _written(cls, value: Any) -> dict[str, Any]:
-        error = value.error
-        words = type(error).__name__ if error is not None else None
-        if isinstance(error, VoucherError):
-            words = f"{words}: {error}"  # of another error nobody knows whether it holds a secret
-        return {**super()._written(attrs.evolve(value, error=None)), "error": words}
 
 
 class OrderRefundFailed(VoucherError):

@@ -15,7 +15,7 @@ from voucher_async.errors import CallFacts, ConfigurationError, Fate, InvalidInp
 from voucher_async.models import Charge
 from voucher_async.money import format_amount
 from voucher_async.references import format_of, is_reference, new_id
-from voucher_async.values import Value, Written
+from voucher_async.values import Value, WithError
 from voucher_async.wire import WireError, decode, encode, parse
 
 __all__ = [
@@ -269,7 +269,7 @@ class HeldState(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class HeldOutcome(Written):
+class HeldOutcome(WithError):
     """The outcome for one voucher of a checkout that failed. As JSON it has the text of its error.
 
     Attributes:
@@ -287,14 +287,6 @@ class HeldOutcome(Written):
     charge: Charge | None = None
     refund: Charge | None = None
     error: Exception | None = None
-
-    @classmethod
-    def _written(cls, value: Any) -> dict[str, Any]:
-        error = value.error
-        words = type(error).__name__ if error is not None else None
-        if isinstance(error, VoucherError):
-            words = f"{words}: {error}"  # of another error nobody knows whether it holds a secret
-        return {**super()._written(attrs.evolve(value, error=None)), "error": words}
 
 
 class ChargeRefunded(VoucherError):

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, KeysView, Mapping
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-from voucher_async.errors import InvalidInput
+import attrs
 
-__all__ = ["Value", "Written"]
+from voucher_async.errors import InvalidInput, VoucherError
+
+__all__ = ["Value", "WithError", "Written"]
 
 T = TypeVar("T")
 
@@ -72,6 +74,20 @@ class Written:
         from voucher_async.schemas import json_schema_of  # noqa: PLC0415 - see the top
 
         return json_schema_of(cls._json_schema(), core_schema, handler)
+
+
+class WithError(Written):
+    """A value with a field `error`, an exception or None. As JSON it has the text of that."""
+
+    __slots__ = ()
+
+    @classmethod
+    def _written(cls, value: Any) -> dict[str, Any]:
+        error = value.error
+        words = type(error).__name__ if error is not None else None
+        if isinstance(error, VoucherError):
+            words = f"{words}: {error}"  # of another error nobody knows whether it holds a secret
+        return {**super()._written(attrs.evolve(value, error=None)), "error": words}
 
 
 class Value(Written):

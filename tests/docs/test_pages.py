@@ -14,7 +14,7 @@ from tests.docs.blocks import ROOT, Block, in_document
 Runner = Callable[[Block], Awaitable[dict[str, Any]]]
 
 PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
-# test_frameworks.py or its like, test_orders.py, tests/journals/test_alembic.py
+# tests/examples/test_web.py, test_orders.py, tests/journals/test_alembic.py
 TESTED_ELSEWHERE: Final = ("frameworks.md", "orders.md", "journal.md")
 BLOCKS: Final = [block for page in PAGES if page.name not in TESTED_ELSEWHERE for block in in_document(page)]
 DOCUMENTS: Final = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

@@ -53,17 +53,23 @@ def check_given(town: Town, told: OrderRefund, where: str) -> None:
     assert sorted(each.refund.amount for each in told.refunds) == sorted(refunds(town)), where
 
 
+async def cut_off(at: int, mode: Mode) -> tuple[Town, Cut, Client, asyncio.Task[OrderRefund]]:
+    """A worker that is cut off at a step of its return: its town, the cut, the worker, and its call."""
+    town = await town_with_order()
+    cut = Cut(at, mode)
+    first = cut.off(town.client())
+    call = ask(first)
+    await cut.met.wait()
+    return town, cut, first, call
+
+
 @modes
 @virtually
 async def test_whoever_asks_again_after_a_crash_gives_back_the_rest(mode: Mode) -> None:
     ends = set[int]()
     for at in range(1, await steps() + 1, 2):  # after a step is before the next one
-        town = await town_with_order()
+        town, cut, first, call = await cut_off(at, mode)
         where = f"the worker died {mode} step {at}"
-        cut = Cut(at, mode)
-        first = cut.off(town.client())
-        call = ask(first)
-        await cut.met.wait()
         await cut.die(first, call)
         await asyncio.sleep(LEASE)
         ends.add(len(refunds(town)))
@@ -78,12 +84,8 @@ async def test_whoever_asks_again_after_a_crash_gives_back_the_rest(mode: Mode) 
 @virtually
 async def test_a_worker_that_wakes_up_beside_its_successor_gives_back_nothing_more(mode: Mode) -> None:
     for at in range(1, await steps() + 1, 2):  # after a step is before the next one
-        town = await town_with_order()
+        town, cut, first, call = await cut_off(at, mode)
         where = f"the worker stood still {mode} step {at}"
-        cut = Cut(at, mode)
-        first = cut.off(town.client())
-        call = ask(first)
-        await cut.met.wait()
         first.core.joining.ownership.heartbeat.stop()
         await asyncio.sleep(LEASE)
         second = await ask_until_told(town.client())
@@ -99,12 +101,8 @@ async def test_a_worker_that_wakes_up_beside_its_successor_gives_back_nothing_mo
 @virtually
 async def test_recovery_settles_the_parts_and_gives_back_no_more(mode: Mode) -> None:
     for at in range(1, await steps() + 1, 2):  # after a step is before the next one
-        town = await town_with_order()
+        town, cut, first, call = await cut_off(at, mode)
         where = f"the worker died {mode} step {at}"
-        cut = Cut(at, mode)
-        first = cut.off(town.client())
-        call = ask(first)
-        await cut.met.wait()
         await cut.die(first, call)
         await asyncio.sleep(LEASE)
         second = town.client()
@@ -128,12 +126,8 @@ async def test_recovery_settles_the_parts_and_gives_back_no_more(mode: Mode) -> 
 @virtually
 async def test_a_worker_that_wakes_up_after_the_recovery_begins_no_further_part(mode: Mode) -> None:
     for at in range(1, await steps() + 1, 2):  # after a step is before the next one
-        town = await town_with_order()
+        town, cut, first, call = await cut_off(at, mode)
         where = f"the worker stood still {mode} step {at}"
-        cut = Cut(at, mode)
-        first = cut.off(town.client())
-        call = ask(first)
-        await cut.met.wait()
         first.core.joining.ownership.heartbeat.stop()
         await asyncio.sleep(LEASE)
         second = town.client()

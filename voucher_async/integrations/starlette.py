@@ -10,10 +10,9 @@ The client is in the lifespan's state, so mounted applications reach it, too: th
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 try:
     from starlette.requests import HTTPConnection, Request
@@ -33,8 +32,6 @@ __all__ = ["client_of", "exception_handlers", "problem_response", "voucher_lifes
 Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any]]]
 InnerLifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
 Handler: TypeAlias = Callable[[Any, Any], Coroutine[Any, Any, Response]]
-
-_logger: Final = logging.getLogger("voucher_async")
 
 
 def voucher_lifespan(

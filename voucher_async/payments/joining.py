@@ -93,18 +93,12 @@ class Work(Generic[T]):
     Attributes:
         call: does it.
         hand_out: gives the answer of one that is done, from its record.
-        settle: the answer of one that was open; None when it was not carried out.
-        go_on: goes on with one that was open instead; None when somebody else has it.
+        settle: the answer of one that was open; None when it was not carried out, or somebody else goes on.
     """
 
     call: Callable[[CallContext], Awaitable[T]]
     hand_out: Callable[[CallRecord, Deadline], Awaitable[T]]
-    settle: Callable[[CallRecord, Deadline], Awaitable[T | None]]
-    go_on: Callable[[CallRecord, CallContext], Awaitable[T | None]] | None = None
-
-    def end(self, held: CallRecord, context: CallContext) -> Awaitable[T | None]:
-        """The answer of one that was open, at the end of which somebody asks for it."""
-        return self.settle(held, context.deadline) if self.go_on is None else self.go_on(held, context)
+    settle: Callable[[CallRecord, CallContext], Awaitable[T | None]]
 
 
 @attrs.define(eq=False)
@@ -145,7 +139,11 @@ class Joining:
         self, ask: Ask, deadline: Deadline, call: Callable[[CallContext], Awaitable[Charge]]
     ) -> Awaitable[Charge]:
         """Run a money call whose answer is a charge, or wait for an equal one; otherwise as `run`."""
-        return self.run(ask, deadline, Work(call, self.replay.hand_out, self.replay.settle))
+
+        async def settle(record: CallRecord, context: CallContext) -> Charge | None:
+            return await self.replay.settle(record, context.deadline)
+
+        return self.run(ask, deadline, Work(call, self.replay.hand_out, settle))
 
     async def run(self, ask: Ask, deadline: Deadline, work: Work[T]) -> T:
         """Run a money call, or wait for an equal one.
@@ -238,7 +236,7 @@ class Joining:
             if step in _ENDS:
                 return await self._given(step, ask, held, context, work)
             if step is Step.SETTLE:
-                settled = await work.end(held, context)
+                settled = await work.settle(held, context)
                 if settled is not None:
                     return settled
                 held = None

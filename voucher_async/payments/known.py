@@ -8,7 +8,7 @@ import attrs
 
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
-from voucher_async.money import ZERO, difference, total
+from voucher_async.money import ZERO, rest_of, total
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.outcomes import ChargeRefunded
 from voucher_async.payments.call import CallState
@@ -26,7 +26,6 @@ __all__ = [
     "charge_in",
     "currency_in",
     "currency_of_refund",
-    "left_of",
     "record_of_charge",
 ]
 
@@ -127,19 +126,9 @@ async def amount_of_refund(
         if (asked.operation, asked.target) == (REFUND_CHARGE.id, whole.id) and asked.amount is not None:
             return asked.amount
     refunds = () if record is None else record.refunds
-    left = left_of(whole.amount, refunds)
+    left = rest_of(whole.amount, total(refund.amount for refund in refunds))
     if left <= ZERO:
         raise ChargeRefunded(
             "all of the charge was refunded before; nothing was sent", charge=whole, refunds=refunds
         )
     return left
-
-
-def left_of(amount: Decimal, refunds: tuple[Charge, ...]) -> Decimal:
-    """The part of a charge that its refunds leave, in currency units; never below zero.
-
-    Args:
-        amount: of the charge.
-        refunds: those that are known to be of it.
-    """
-    return max(difference(amount, total(refund.amount for refund in refunds)), ZERO)

@@ -87,11 +87,11 @@ class OrderRefunds:
         async def resumed(context: CallContext) -> OrderRefund:
             return await self._run(context, vouchers, is_resumed=True)
 
-        async def go_on(held: CallRecord, context: CallContext) -> OrderRefund | None:
+        async def settle(held: CallRecord, context: CallContext) -> OrderRefund | None:
             taken = await self._take(held, context)
             return None if taken is None else await self._kit.joining.own(context, taken, resumed)
 
-        work = Work(call, self._hand_out, _never_settled, go_on)
+        work = Work(call, self._hand_out, settle)
         return await self._kit.joining.run(Ask(parameters=parameters, key=key), deadline, work)
 
     async def _run(
@@ -197,7 +197,3 @@ def _checked(voucher_ids: Sequence[str]) -> tuple[str, ...]:
     if isinstance(voucher_ids, str):
         raise InvalidInput("voucher_ids", "must be a list of ids, not one text", voucher_ids)
     return tuple(dict.fromkeys(check_id("voucher_ids", each) for each in voucher_ids))
-
-
-async def _never_settled(record: CallRecord, _: Deadline) -> OrderRefund | None:
-    raise OutcomeUnknown("the refund of an order is gone on with, not settled", pending=record.view)

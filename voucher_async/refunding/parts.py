@@ -34,13 +34,9 @@ if TYPE_CHECKING:
     from voucher_async.payments.money_call import CallContext
     from voucher_async.refunding.standing import Share
 
-__all__ = ["Parts", "given_by", "order_refund_of", "outcomes_of", "proof_of"]
+__all__ = ["Parts", "given_by", "order_refund_of", "outcomes_of", "proof_of", "weakest"]
 
 _PARTS: Final = uuid.UUID("6b1b1c8e-59c4-5a55-9c0f-0d1a5fd1d7c2")
-
-
-def _id(record_id: str, number: int) -> str:
-    return uuid.uuid5(_PARTS, f"{record_id}\n{number}").hex
 
 
 class Parts:
@@ -69,9 +65,7 @@ class Parts:
         """Let a former owner of the record begin no part any more."""
         number, is_stored = 0, False
         while not is_stored:
-            new = self._ownership.new_record(
-                Parameters(operation=REFUND_CHARGE.id), None, self._next_id(number)
-            )
+            new = self._ownership.new_record(Parameters(operation=REFUND_CHARGE.id), None, self._id(number))
             ended = new.step(
                 CallState.NOT_DONE,
                 at=new.begun_at,
@@ -83,8 +77,8 @@ class Parts:
             claim = await self._ownership.claim(attrs.evolve(ended, parent=self.record.id))
             is_stored, number = claim.won, number + 1
 
-    def _next_id(self, number: int) -> str:
-        return _id(self.record.id, number)
+    def _id(self, number: int) -> str:
+        return uuid.uuid5(_PARTS, f"{self.record.id}\n{number}").hex
 
     async def send(self, share: Share, deadline: Deadline) -> Charge:
         """Refund a share of a charge.
@@ -104,7 +98,7 @@ class Parts:
             amount=share.amount,
             key=f"{self.record.id}/refund/{share.charge.id}/{made[share.charge.id] + 1}",
             parent=self.record.id,
-            record_id=self._next_id(len(earlier)),
+            record_id=self._id(len(earlier)),
             deadline=deadline,
         )
         refunded = self._kit.supervisor.settler.numbering.own(refunded)
@@ -138,7 +132,7 @@ class Parts:
             found = await replay.look_again(each, context) if replay.may_be_late(each) else None
             if found is not None:
                 context.begun = True  # whatever comes next, the key stays used
-                number = self._next_id(len(await self.read()))
+                number = self._id(len(await self.read()))
                 await self._recorder.planned(())  # a record that is only begun has no parts: it may be freed
                 new = self._ownership.new_record(each.parameters, None, number)
                 recorder = Recorder(
@@ -195,5 +189,9 @@ def outcomes_of(parts: Sequence[CallRecord]) -> tuple[RefundOutcome, ...]:
 
 def proof_of(parts: Sequence[CallRecord]) -> Proof | None:
     """The weakest proof of parts that were sent, and not carried out; None where there is none."""
-    proofs = [each.proof for each in parts if each.proof is not None and each.sent_at is not None]
-    return Proof.REFUSED if Proof.REFUSED in proofs else next(iter(proofs), None)
+    return weakest(*(each.proof for each in parts if each.sent_at is not None))
+
+
+def weakest(*proofs: Proof | None) -> Proof | None:
+    """The proof that says the least: a refusal, which says nothing of a copy; None where there is none."""
+    return Proof.REFUSED if Proof.REFUSED in proofs else next(filter(None, proofs), None)

@@ -12,7 +12,7 @@ from voucher_async.order_refunds import OrderRefundFailed, OrderRefundUnknown, R
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
 from voucher_async.payments.replies import as_not_done
 from voucher_async.refunding.finding import Finder, settled
-from voucher_async.refunding.parts import Parts, given_by, order_refund_of, outcomes_of, proof_of
+from voucher_async.refunding.parts import Parts, given_by, order_refund_of, outcomes_of, proof_of, weakest
 from voucher_async.refunding.standing import Share, Standing, shares_of
 
 if TYPE_CHECKING:
@@ -203,9 +203,7 @@ class Run:
         failed = OrderRefundFailed(words, outcomes=told, open_calls=open_calls, facts=error.facts)
         if self._is_unread or RefundState.REFUNDED in states:
             return failed  # a proof would free the key
-        proofs = self._proof, error.proof
-        weakest = Proof.REFUSED if Proof.REFUSED in proofs else next(filter(None, proofs), Proof.NOT_SENT)
-        as_not_done(failed, weakest)
+        as_not_done(failed, weakest(self._proof, error.proof) or Proof.NOT_SENT)
         return failed
 
 

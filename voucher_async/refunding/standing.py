@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from voucher_async.models import Charge
-from voucher_async.money import ZERO, difference, total
+from voucher_async.money import ZERO, difference, rest_of, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Refundable", "Share", "Standing", "Taken", "shares_of", "standing_of"]
+__all__ = ["Share", "Standing", "Taken", "shares_of", "standing_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -42,12 +42,12 @@ class Taken:
     @property
     def left(self) -> Decimal:
         """The amount that its known refunds leave."""
-        return max(difference(self.charge.amount, self.refunded), ZERO)
+        return rest_of(self.charge.amount, self.refunded)
 
 
 @attrs.frozen(kw_only=True)
-class Refundable:
-    """A charge, and the amount of it that can be refunded for certain.
+class Share:
+    """A charge, and a part of it: what can be refunded for certain, or what is.
 
     Attributes:
         charge: the charge.
@@ -69,28 +69,13 @@ class Standing:
         left: all that is left, in currency units; more than `certain` where refunds cannot be told apart.
     """
 
-    refundable: tuple[Refundable, ...] = ()
+    refundable: tuple[Share, ...] = ()
     left: Decimal = ZERO
 
     @property
     def certain(self) -> Decimal:
         """All that can be refunded, in currency units."""
         return total(each.amount for each in self.refundable)
-
-
-@attrs.frozen(kw_only=True)
-class Share:
-    """The part of an amount that is refunded of one charge.
-
-    Attributes:
-        charge: the charge.
-        currency: ISO 4217.
-        amount: in currency units, above zero.
-    """
-
-    charge: Charge
-    currency: str
-    amount: Decimal
 
 
 def standing_of(taken: Iterable[Taken], refunds: Iterable[Charge]) -> Standing:
@@ -113,11 +98,11 @@ def standing_of(taken: Iterable[Taken], refunds: Iterable[Charge]) -> Standing:
         lost = min(total(each.amount for each in others), rest)
         left = total((left, difference(rest, lost)))
         # what nobody can attribute may be of any of them
-        refundable += ((each, max(difference(each.left, lost), ZERO)) for each in attributed)
+        refundable += ((each, rest_of(each.left, lost)) for each in attributed)
     refundable.sort(key=lambda each: (each[0].charge.created_at, each[0].position), reverse=True)
     return Standing(
         refundable=tuple(
-            Refundable(charge=each.charge, currency=each.currency, amount=amount)
+            Share(charge=each.charge, currency=each.currency, amount=amount)
             for each, amount in refundable
             if amount > ZERO
         ),
@@ -153,7 +138,7 @@ def _fitting(charges: Sequence[Taken], refund: Charge) -> list[int]:
     return [index for index in indexes if charges[index].left >= refund.amount]
 
 
-def shares_of(refundable: Sequence[Refundable], amount: Decimal | None) -> tuple[Share, ...]:
+def shares_of(refundable: Sequence[Share], amount: Decimal | None) -> tuple[Share, ...]:
     """The split of an amount over the charges: from each as much as it has, until the amount is reached.
 
     Args:
@@ -165,6 +150,6 @@ def shares_of(refundable: Sequence[Refundable], amount: Decimal | None) -> tuple
     for each in refundable:
         part = min(each.amount, missing)
         if part > ZERO:
-            shares.append(Share(charge=each.charge, currency=each.currency, amount=part))
+            shares.append(attrs.evolve(each, amount=part))
             missing = difference(missing, part)
     return tuple(shares)

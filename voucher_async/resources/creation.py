@@ -66,9 +66,9 @@ async def create_with_key(
         request = build(GET_COMPLETE_VOUCHER, ids={"id": voucher_id})
         return as_joined((await settler.sender.send(request, deadline)).value)
 
-    async def settle(record: CallRecord, deadline: Deadline) -> CompleteVoucher | None:
-        is_done = await joining.replay.settle_state(record, deadline)
-        return await read(record, deadline) if is_done else None
+    async def settle(record: CallRecord, context: CallContext) -> CompleteVoucher | None:
+        is_done = await joining.replay.settle_state(record, context.deadline)
+        return await read(record, context.deadline) if is_done else None
 
     async def call(context: CallContext) -> CompleteVoucher:
         return await _Keyed(settler, body, context).create()

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from voucher_async.cancelling import quietly
 from voucher_async.errors import ConfigurationError
+from voucher_async.transport.risks import ANYBODY
 
 __all__ = ["check_session", "warn_of_anybody"]
 
@@ -50,6 +51,6 @@ def warn_of_anybody(session: GivenSession) -> None:
     if how is False or (isinstance(how, ssl.SSLContext) and how.verify_mode is ssl.CERT_NONE):
         quietly(
             _logger.warning,
-            "the session that was handed in verifies no TLS certificate: whoever is on the way to the server "
-            "can read and change what is sent, the client secret, tokens and voucher codes included",
+            "the session that was handed in verifies no TLS certificate: %s",
+            ANYBODY,
         )

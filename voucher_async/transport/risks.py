@@ -13,11 +13,11 @@ from voucher_async.proxy import is_remote, login_of, of_environment
 if TYPE_CHECKING:
     from voucher_async.config import Settings
 
-__all__ = ["warn_of_risks"]
+__all__ = ["ANYBODY", "warn_of_risks"]
 
 _logger: Final = logging.getLogger("voucher_async")
 
-_ANYBODY: Final = (
+ANYBODY: Final = (
     "whoever is on the way to the server can read and change what is sent, the client secret, tokens and "
     "voucher codes included"
 )
@@ -40,10 +40,10 @@ def warn_of_risks(settings: Settings) -> None:
     if context is None:
         return
     if context.verify_mode is ssl.CERT_NONE:
-        quietly(_logger.warning, "ssl: the context verifies no TLS certificate: %s", _ANYBODY)
+        quietly(_logger.warning, "ssl: the context verifies no TLS certificate: %s", ANYBODY)
     elif not context.check_hostname:
         quietly(
-            _logger.warning, "ssl: the context takes a certificate of any host for the server's: %s", _ANYBODY
+            _logger.warning, "ssl: the context takes a certificate of any host for the server's: %s", ANYBODY
         )
 
 
