@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
     from voucher_async.facts import record_facts
     from voucher_async.hooks import Hook
+    from voucher_async.issuing import VoucherSpec
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -183,6 +184,7 @@ __all__ = [
     "VoucherError",
     "VoucherLock",
     "VoucherPage",
+    "VoucherSpec",
     "VoucherStatus",
     "VoucherType",
     "__version__",
@@ -212,6 +214,7 @@ _HOMES: Final = {
     "voucher_async.events": "AttemptEnded AttemptStarted Happened Repeating Settled TokenRefresh",
     "voucher_async.facts": "record_facts",
     "voucher_async.hooks": "Hook",
+    "voucher_async.issuing": "VoucherSpec",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
