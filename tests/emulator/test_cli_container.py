@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from voucher_async import VoucherClient, cli
+from voucher_async import VoucherClient
+from voucher_async.cli import emulator as cli
 from voucher_async.testing import VoucherEmulator, habits
 
 PAY: dict[str, Any] = {"amount": "1.00", "currency": "EUR", "order_number": "A-1"}
