@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+import voucher_async
 from voucher_async import cli
 from voucher_async._version import __version__
 
@@ -135,7 +136,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_package_can_be_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["voucher_async", "--version"])
-    path = str(Path(cli.__file__).with_name("__main__.py"))
+    path = str(Path(voucher_async.__file__).with_name("__main__.py"))
     runpy.run_path(path, run_name="imported")
     with pytest.raises(SystemExit) as caught:
         runpy.run_path(path, run_name="__main__")
