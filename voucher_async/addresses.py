@@ -16,6 +16,7 @@ __all__ = [
     "addresses",
     "check_insecure_hosts",
     "check_url",
+    "environment_of",
     "insecure_hosts_in",
     "is_loopback",
     "is_possible_host",
@@ -108,6 +109,12 @@ def is_possible_host(host: str) -> bool:
     except UnicodeError:
         return False
     return _HOST.fullmatch(host) is not None
+
+
+def environment_of(base_url: str) -> str | None:
+    """`sandbox` or `production` for an address of the vendor's; None for any other."""
+    host = urlsplit(base_url).hostname
+    return next((name for name, url in _HOSTS.items() if urlsplit(url).hostname == host), None)
 
 
 def to_hosts(hosts: Iterable[str] | str) -> tuple[str, ...]:

@@ -1,0 +1,126 @@
+"""What the commands share: their options, and a client by a profile."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from typing import Annotated, Final
+
+import attrs
+from cyclopts import Group, Parameter
+
+from voucher_async.cli.places import is_real, place_of
+from voucher_async.cli.profiles import Profile, find_profile
+from voucher_async.cli.terminal import Terminal
+from voucher_async.client import VoucherClient
+from voucher_async.payments.call import CallState
+
+__all__ = ["DEFAULT", "Common", "Session"]
+
+_GROUP: Final = Group("Options of every command", sort_key=100)
+
+
+@Parameter(name="*", group=_GROUP)
+@attrs.frozen(kw_only=True)
+class Common:
+    """The options of every command.
+
+    Attributes:
+        profile: The profile with settings and credentials. Default: the one that VOUCHER_PROFILE names, else
+            the variables VOUCHER_CLIENT_ID and so on, else the profile `default`.
+        json: Write one JSON object per line, for programs.
+        show_secrets: Show codes and pins.
+        yes: Answer every question with yes.
+        timeout: Seconds for each call; an outcome that is open then is settled by the next command.
+    """
+
+    profile: str | None = None
+    json: bool = False
+    show_secrets: bool = False
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"])] = False
+    timeout: float | None = None
+
+    def terminal(self) -> Terminal:
+        """The streams of the command."""
+        return Terminal(as_json=self.json, show_secrets=self.show_secrets, agreed=self.yes)
+
+    def find(self) -> Profile:
+        """The profile of the command.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        return find_profile(self.profile, os.environ)
+
+    def _client(self) -> VoucherClient:
+        profile = self.find()
+        # recovery is for what runs for long; a command that is about to end would leave it half done
+        return VoucherClient.from_env(
+            profile.variables, journal=profile.journal, recover_every=0, timeout=self.timeout
+        )
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncGenerator["Session"]:
+        """A client by the profile, with the journal of the profile, and the streams.
+
+        Raises:
+            ConfigurationError: there is no profile, or it cannot work.
+        """
+        session = Session(client=self._client(), terminal=self.terminal())
+        try:
+            async with session.client:
+                yield session
+        except asyncio.CancelledError:
+            if session.key is not None:
+                session.terminal.say(await _known_of(session.key, self._client()))
+            raise
+
+
+async def _known_of(key: str, client: VoucherClient) -> str:
+    """What the journal knows of a money call that was interrupted, once its client was closed."""
+    async with client:
+        record = next(iter(reversed(await client.history(key=key).to_list(limit=None))), None)
+    if record is None or record.state is CallState.BEGUN:
+        return "Nothing was sent."
+    if record.state is CallState.NOT_DONE:
+        return f"It was not done: {record.proof}."
+    if record.state is CallState.DONE and record.charge is not None:
+        return f"It was done: {record.charge.type} {record.charge.id} of {record.charge.amount}."
+    return "It may have been done. Run the same command again: it goes on with this call."
+
+
+DEFAULT: Final = Common()
+"""The options of a command for which none was given."""
+
+
+@attrs.define(kw_only=True)
+class Session:
+    """A client, and the streams of the command that uses it.
+
+    Attributes:
+        client: by the profile, with its journal.
+        terminal: shows and asks.
+        key: the idempotency key of the money call that is made; a command that is interrupted tells what the
+            journal knows of it.
+    """
+
+    client: VoucherClient
+    terminal: Terminal
+    key: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The environment, for questions and titles."""
+        return place_of(self.client.settings)
+
+    def confirm(self, what: str) -> None:
+        """Ask before money moves, or something is deleted, where that is real.
+
+        Args:
+            what: the deed, such as `Charge 10.00 EUR for order A-1`.
+
+        Raises:
+            Refused: nobody agreed; nothing was sent.
+        """
+        if is_real(self.client.settings):
+            self.terminal.confirm(f"{what} in {self.where}?")

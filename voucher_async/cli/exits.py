@@ -1,0 +1,97 @@
+"""The exit statuses of the command line, and the words for an error."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from voucher_async.api_errors import (
+    ApiError,
+    AuthenticationError,
+    BadAnswer,
+    MissingScope,
+    RateLimited,
+    ServerError,
+)
+from voucher_async.errors import (
+    ConfigurationError,
+    IdempotencyMismatch,
+    InvalidInput,
+    JournalFailed,
+    LockFailed,
+    TooManyInDoubt,
+    TransportError,
+    VoucherError,
+)
+from voucher_async.order_refunds import OrderRefundFailed, RefundState
+from voucher_async.outcomes import OutcomeUnknown
+
+__all__ = ["Exit", "advice_for", "exit_of", "is_open"]
+
+
+class Exit(enum.IntEnum):
+    """The exit status of a command."""
+
+    DONE = 0
+    """It was done."""
+
+    REFUSED = 1
+    """It was refused, or failed, and nothing was done."""
+
+    USAGE = 2
+    """The command or its configuration cannot work; nothing was sent."""
+
+    OPEN = 3
+    """It may have been done: run the same command again, or `voucher-async settle`."""
+
+    PARTLY = 4
+    """A part of it was done: some vouchers of a batch, or some charges of an order."""
+
+    LATER = 5
+    """Nothing was done, for now: unreachable, too busy, or out of time. Run it again."""
+
+    INTERRUPTED = 130
+    """It was interrupted; the last words say what is known."""
+
+
+_LATER: Final = (
+    BadAnswer,
+    JournalFailed,
+    LockFailed,
+    RateLimited,
+    ServerError,
+    TooManyInDoubt,
+    TransportError,
+)
+
+
+def is_open(error: VoucherError) -> bool:
+    """Whether a call that failed may have been carried out."""
+    return isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None
+
+
+def exit_of(error: VoucherError) -> Exit:
+    """The exit status for an error that ended a command."""
+    if is_open(error):
+        return Exit.OPEN
+    if isinstance(error, OrderRefundFailed):
+        is_begun = any(each.state is RefundState.REFUNDED for each in error.outcomes)
+        return Exit.PARTLY if is_begun else Exit.REFUSED
+    if isinstance(error, (ConfigurationError, InvalidInput)):
+        return Exit.USAGE
+    return Exit.LATER if isinstance(error, _LATER) else Exit.REFUSED
+
+
+def advice_for(error: VoucherError) -> str | None:
+    """The next step after an error, in a sentence; None where its own words say it."""
+    if is_open(error):
+        return "Run the same command again: it goes on with this call, and never makes a second one."
+    if isinstance(error, AuthenticationError):
+        return "`voucher-async check` looks at the credentials; `voucher-async connect` makes new ones."
+    if isinstance(error, MissingScope):
+        return "The client's group in the Admin UI gives it its scopes; `voucher-async check` lists them."
+    if isinstance(error, IdempotencyMismatch):
+        return "Give another --key where this is a call of its own."
+    if isinstance(error, ApiError) and not isinstance(error, _LATER):
+        return None
+    return "Nothing was done; run it again." if exit_of(error) is Exit.LATER else None
