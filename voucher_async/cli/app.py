@@ -42,7 +42,9 @@ app: Final = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-app.register_install_completion_command(help="Install the completion of commands for this shell.")
+app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType] - its **kwargs
+    help="Install the completion of commands for this shell."
+)
 
 
 @app.command(name="emulator", help_flags=[])

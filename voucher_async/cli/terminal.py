@@ -203,7 +203,8 @@ def _hidden(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return _without_secrets(cast("Row", value))
     if isinstance(value, list):
-        return [_hidden(name, each) for each in cast("list[Any]", value)]
+        items: list[Any] = value
+        return [_hidden(name, each) for each in items]
     return HIDDEN if name in _SECRETS and value is not None else value
 
 
