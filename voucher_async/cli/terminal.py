@@ -203,8 +203,7 @@ def _hidden(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return _without_secrets(cast("Row", value))
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_hidden(name, each) for each in items]
+        return [_hidden(name, each) for each in cast("Iterable[object]", value)]
     return HIDDEN if name in _SECRETS and value is not None else value
 
 
