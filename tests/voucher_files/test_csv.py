@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tests.frame_locals import shown_locals
 from tests.voucher_files.made import columns, errors_of, text_of
 from voucher_async import VoucherSpec
 from voucher_async.voucher_files import InvalidVoucherFile, csv_line, load_vouchers, read_vouchers
@@ -182,6 +184,12 @@ def test_a_number_of_a_line_that_is_wrong_counts_too() -> None:
         (b"amount;currency;sku\n1.00;EUR;a\0b\n", 2, "NUL"),
         (b'amount;currency;code\n1.00;EUR;"SECRET\n1.00;EUR;b\n', 2, "never closed"),
         (b'amount;currency;code\n1.00;EUR;"SEC"RET\n', 2, "is no CSV"),
+        (b"amount;currency;code\r1.00;EUR;SECRET\r", 1, "lone CR"),
+        (
+            b"amount;currency;code\n1.00;EUR;SECRET\n1,00;;SECRET\n\xff",
+            4,
+            "a point.*currency: is missing.*UTF-8",
+        ),
         (b"amount;currency;code\n1.00;EUR;" + b"S" * (1 << 20), 2, "longer than"),
         (b"amount;currency;code\n1.00;EUR;" + b"S" * (1 << 18), 2, "is no CSV: field larger"),
     ],
@@ -194,7 +202,20 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_line(
     with pytest.raises(InvalidVoucherFile, match=rule) as caught:
         load_vouchers(path)
     assert caught.value.errors[-1].line == line
-    assert "SECRET" not in str(caught.value)
+    assert "SECRET" not in str([str(caught.value), *shown_locals(caught.value)])
+
+
+def test_a_crash_report_shows_no_line() -> None:
+    source = ["amount;currency;code\n", "1.00;EUR;SECRET\n", "1,00;EUR;SECRET\n"]
+    with pytest.raises(InvalidVoucherFile) as caught:
+        load_vouchers(source)
+    assert "SECRET" not in str([str(caught.value), *shown_locals(caught.value)])
+
+
+def test_an_error_travels_between_processes() -> None:
+    (error,) = errors_of(columns(status="on"))
+    copied = pickle.loads(pickle.dumps(InvalidVoucherFile([error])))
+    assert (copied.errors, str(copied)) == ((error,), str(error))
 
 
 def test_a_file_that_is_not_there_is_the_system_s_error(tmp_path: Path) -> None:

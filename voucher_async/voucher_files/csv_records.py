@@ -20,6 +20,10 @@ _NAMES: Final[Mapping[str, str]] = {"id": "custom_id", "activate": "status"}
 _KNOWN: Final = frozenset({*COLUMNS, "order_number", "data"})
 _REQUIRED: Final = ("amount", "currency")
 _OTHER_SEPARATORS: Final = ((",", "commas"), ("\t", "tabs"), ("|", "bars"))
+_EXPLAINED: Final = {
+    "unexpected end": "a quote is opened and never closed, or the file is cut off",
+    "new-line character": "ends with a lone CR; lines must end with LF or CRLF",
+}
 _SWITCHES: Final = {"1": True, "0": False}
 _WHOLE: Final = re.compile(r"[0-9]{1,10}\Z")
 _DATA: Final = frozenset({"code", "pin", "custom_id", "sku", "batch", "order_number", "data"})
@@ -53,9 +57,9 @@ def _row(lines: Lines, reader: Iterator[list[str]]) -> tuple[int, list[str]] | N
     except StopIteration:
         return None
     except csv.Error as error:
-        is_open = "unexpected end" in str(error)
-        rule = "a quote is opened and never closed" if is_open else f"is no CSV: {error}"
-        lines.stop(line, rule)
+        text = str(error)
+        known = (rule for words, rule in _EXPLAINED.items() if words in text)
+        lines.stop(line, next(known, f"is no CSV: {text}"))
         return None
 
 

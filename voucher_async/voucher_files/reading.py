@@ -158,9 +158,9 @@ def _each(record: Record) -> list[LineError]:
 
 
 def _missing(record: Record) -> list[LineError]:
-    if record.problems and not record.fields:
-        return []  # the line as a whole is wrong
     given = {*record.fields, *(problem.column for problem in record.problems)}
+    if "" in given:
+        return []  # the line as a whole is wrong
     return [LineError(record.line, name, "is missing") for name in _REQUIRED if name not in given]
 
 
