@@ -36,7 +36,7 @@ class Lines:
         self._source: Iterator[str | bytes] = iter(source)
         self._ahead: str | None = None
         self._given = 0
-        self.number = 0
+        self.number: int = 0
         self.problem: LineError | None = None
 
     def __iter__(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -51,8 +51,8 @@ class InvalidVoucherFile(InvalidInput):
         self.errors: tuple[LineError, ...] = tuple(errors)
         first = self.errors[0]
         super().__init__(first.column, first.rule, None)
-        self.value = "" if first.value is None else first.value
-        self.args = ("; ".join(_words(self.errors)),)
+        self.value: str = "" if first.value is None else first.value
+        self.args: tuple[Any, ...] = ("; ".join(_words(self.errors)),)
 
 
 def _words(errors: Sequence[LineError]) -> list[str]:
