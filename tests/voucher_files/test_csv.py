@@ -129,6 +129,13 @@ def test_all_errors_of_all_lines_are_told_before_there_is_a_voucher() -> None:
     assert (caught.value.field, caught.value.value) == ("status", "'on'")
 
 
+def test_all_rules_that_a_line_breaks_are_told() -> None:
+    errors = errors_of(columns(currency="eur", batch="b" * 31, custom_id="v-1"))
+    assert [error.column for error in errors] == ["currency", "batch"]
+    (error,) = errors_of(columns(validity_value="x", validity_interval="years"))
+    assert error.column == "validity_value"
+
+
 def test_a_validity_of_nothing_is_refused() -> None:
     (error,) = errors_of(columns(validity_value="0", validity_interval="days"))
     assert (error.column, error.rule) == ("validity_value", "must be at least 1")

@@ -235,11 +235,12 @@ def _write_all(file: FileIO, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make sure that the file's name is on the disk, too, where the system can do that."""
+    """Make sure that the file's name is on the disk, too, where the file system can do that."""
     if sys.platform == "win32":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
