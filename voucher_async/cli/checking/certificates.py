@@ -168,7 +168,7 @@ async def _no_tls(route: Route, error: Exception) -> Finding:
 async def speaks_http(route: Route) -> bool:
     """True when plain http is answered; nothing of the settings is sent but the host."""
     try:
-        async with asyncio.timeout(_WORD):
+        async with asyncio.timeout(min(_WORD, route.limit)):
             reader, writer = await route.open(None)
             try:
                 writer.write(f"HEAD / HTTP/1.1\r\nHost: {route.place}\r\nConnection: close\r\n\r\n".encode())

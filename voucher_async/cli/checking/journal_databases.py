@@ -25,8 +25,8 @@ _WRITES: Final = 3
 _DURABLY: Final = """
 SELECT set_config('synchronous_commit', CASE
     WHEN current_setting('synchronous_commit') = 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)"""
-_TAKE: Final = "INSERT INTO voucher_turns (turn, ticket, owner, lapses_at) VALUES ($1, $1, $1, 0)"
-_LEAVE: Final = "DELETE FROM voucher_turns WHERE ticket = $1"
+_BEGIN: Final = "INSERT INTO voucher_owners (owner, lease_ends, buried) VALUES ($1, 0, false)"
+_END: Final = "DELETE FROM voucher_owners WHERE owner = $1"
 
 
 async def measure(place: str, clock: Clock, facts: dict[str, Fact]) -> float:
@@ -64,13 +64,13 @@ async def _look(connections: Connections) -> None:
 
 
 async def _write(connections: Connections) -> float:
-    """Take a place in a line that nobody else is in, and give it back, in one transaction."""
+    """Write an owner that nobody is, and take it back, in one transaction."""
     own = f"check-{uuid.uuid4().hex}"
 
     async def run(connection: Connection) -> None:
         await connection.fetch(_DURABLY)
-        await connection.fetch(_TAKE, own)
-        await connection.fetch(_LEAVE, own)
+        await connection.fetch(_BEGIN, own)
+        await connection.fetch(_END, own)
 
     began = time.perf_counter()
     await connections.transact(run)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Network", "all_skipped"]
 
-_CONNECTING: Final = 5.0  # seconds for a connection, at most
+_CONNECTING: Final = 5.0  # seconds for a connection, at most; a swallowed one is waited for twice
 _SILENT: Final = 2  # requests without an answer, after which no further one is made
 
 
@@ -57,6 +57,7 @@ class Network:
         self._steps = steps
         self._settings = settings
         self._clock = clock
+        self._limit = min(settings.timeout.connect, _CONNECTING)
         self._blocked: dict[Place, str] = {}  # with the step that failed
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
@@ -76,12 +77,12 @@ class Network:
         proxy = conceal(proxy_for(self._settings, place))
         if proxy is not None:
             about = str(place_of(without_login(proxy)))
-            work = try_proxy(proxy, place, context)
+            route = Route(place, proxy, context, limit=self._limit)
+            work = try_proxy(route)
             finding = await self._steps.do("proxy", about, work, the_finding)
             yield finding
             yield skipped("dns", place.host, "the proxy looks the name up")
             yield skipped("tcp", str(place), "the proxy connects")
-            route = Route(place, proxy, context)
             if finding.state is State.FAILED:
                 self._blocked[place] = "proxy"
         else:
@@ -89,15 +90,14 @@ class Network:
             yield found.finding
             reached = await self._connected(place, found)
             yield reached.finding
-            route = Route(place, address=next(iter(reached.addresses), None))
+            route = Route(place, address=next(iter(reached.addresses), None), limit=self._limit)
         yield await self._encrypted(route, context)
 
     async def _connected(self, place: Place, found: Reached) -> Reached:
         if not found.addresses:
             self._blocked[place] = "dns"
             return Reached(skipped("tcp", str(place), "there is no address to connect to"))
-        limit = min(self._settings.timeout.connect, _CONNECTING)
-        work = connect_to(place, found.addresses, limit)
+        work = connect_to(place, found.addresses, self._limit)
         reached = await self._steps.do("tcp", str(place), work, Reached)
         if not reached.addresses:
             self._blocked[place] = "tcp"

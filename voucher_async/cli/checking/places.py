@@ -91,12 +91,14 @@ class Route:
         proxy: the URL of the proxy in between; None when there is none.
         context: what an https proxy is verified with.
         address: the address to connect to; None leaves that to the resolver.
+        limit: seconds for a connection, TLS included.
     """
 
     place: Place
     proxy: str | None = attrs.field(default=None, repr=False)
     context: ssl.SSLContext | None = None
     address: str | None = None
+    limit: float = 5.0
 
     async def open(self, context: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection, through a tunnel if there is a proxy.
@@ -105,9 +107,15 @@ class Route:
             context: speak TLS, by this; None: do not.
 
         Raises:
-            OSError: no connection, or no TLS (`ssl.SSLError` is one).
+            OSError: no connection, no TLS (`ssl.SSLError` is one), or not in time (`TimeoutError` is one).
             Refused: the proxy does not want to.
         """
+        async with asyncio.timeout(self.limit):
+            return await self._opened(context)
+
+    async def _opened(
+        self, context: ssl.SSLContext | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         place = self.place
         name = place.host if context is not None else None
         if self.proxy is None:

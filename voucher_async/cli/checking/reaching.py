@@ -112,22 +112,21 @@ async def _connect(place: Place, address: str, limit: float) -> float | str:
     return took
 
 
-async def try_proxy(proxy: str, place: Place, context: ssl.SSLContext | None) -> Finding:
+async def try_proxy(route: Route) -> Finding:
     """Connect to the proxy on the way to a place, and have it make a tunnel where one is needed.
 
     Args:
-        proxy: its URL, which may have a login.
-        place: the end of the way.
-        context: what an https proxy is verified with.
+        route: the way, with a proxy.
     """
-    name, at = "proxy", place_of(without_login(proxy))
+    name, place, at = "proxy", route.place, place_of(without_login(route.proxy or ""))
     about = str(at)
     began = time.perf_counter()
     try:
         if place.secure:
-            _, writer = await Route(place, proxy, context).open(None)
+            _, writer = await route.open(None)
         else:  # what is not encrypted goes through without a tunnel
-            _, writer = await Route(at).open(context if at.secure else None)
+            direct = Route(at, limit=route.limit)
+            _, writer = await direct.open(route.context if at.secure else None)
     except Refused as error:
         return _refused(about, place, error.status)
     except OSError as error:
@@ -156,6 +155,8 @@ def reason_of(error: OSError) -> str:
     number = 0 if isinstance(error, (ssl.SSLError, socket.gaierror)) else error.errno
     if number in errno.errorcode:
         return os.strerror(number or 0)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     return error.strerror or type(error).__name__
 
 

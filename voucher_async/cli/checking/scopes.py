@@ -128,15 +128,15 @@ class Scopes:
     def _works(self, scope: str, operation: Operation[Any], told: Told, facts: dict[str, Fact]) -> Finding:
         is_change = operation.method != "GET"
         facts["is_sure"] = told.error is None or "{id}" not in operation.path or bool(facts["is_named"])
+        facts["works"] = facts["is_named"] is not False or None
         if is_change and told.error is None:
             seen = f"{scope!r}: the server took a request that is invalid (HTTP {told.status})"
             advice = "Tell the vendor: it names no voucher, so nothing was changed, but has to be refused."
-            return warning(_NAME, scope, seen, advice, **facts, works=True)
+            return warning(_NAME, scope, seen, advice, **facts)
         if facts["is_named"] is False:
             seen = f"{scope!r} is not named by the token, and was not missed (HTTP {told.status})"
             advice = f"{_GRANT}, if this client is for {_NEEDED[scope]}."
             return warning(_NAME, scope, seen, advice, **facts)
-        facts["works"] = True
         how = "" if facts["is_sure"] else " for a voucher that does not exist, so it was not missed"
         return ok(_NAME, scope, f"{scope!r} works: HTTP {told.status}{how}", **facts)
 
