@@ -114,6 +114,16 @@ async def test_a_403_of_a_firewall_is_not_taken_for_a_scope(raw_server: RawServe
     assert "firewall" in finding.advice
 
 
+async def test_a_scope_that_the_token_names_and_that_is_refused_is_not_called_missing(
+    raw_server: RawServer,
+) -> None:
+    refusal = reply({"status": 403, "code": "CLIENT.FORBIDDEN", "message": "no"}, 403)
+    raw_server.scripts = [reply({"access_token": "t", "scope": "read"}), refusal]
+    found = await checked(settings=raw_server.settings(token_url=f"{raw_server.url}/login"))
+    assert "though the token names it" in found.one("scope", "read").seen
+    assert "is missing" in found.one("scope", "use").seen
+
+
 async def test_a_wrong_path_is_not_taken_for_a_voucher_that_does_not_exist(raw_server: RawServer) -> None:
     raw_server.scripts = [reply(body=b"<html>not found</html>", status=404)]
     found = await checked(settings=raw_server.settings(base_url=f"{raw_server.url}/v2"))

@@ -13,6 +13,7 @@ from tests.checking.checked import journal_at
 from voucher_async.cli.checking import State
 from voucher_async.journals import filesystems
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.journals.sqlite_file import Work
 
 
 def dump(path: Path) -> list[str]:
@@ -52,7 +53,7 @@ async def test_a_write_is_on_disk_before_it_is_measured(url: str, monkeypatch: p
     from voucher_async.cli.checking import journal_files
 
     works: list[tuple[bool, bool]] = []
-    real = journal_files.Work
+    real = Work
 
     def work(run: Callable[[sqlite3.Connection], object], *, writes: bool, durable: bool) -> object:
         works.append((writes, durable))

@@ -21,7 +21,7 @@ NOT_FOUND = {"status": 404, "code": "VOUCHER.NOT_FOUND", "message": "no"}
 
 def sample(date: float, sent: float, received: float) -> Sample:
     moments = [NOON + dt.timedelta(seconds=each) for each in (date, sent, received)]
-    return Sample(*moments, is_read=True)
+    return Sample(*moments)
 
 
 @pytest.mark.parametrize(("hours", "words"), [(1, "ahead of"), (-1, "behind")])

@@ -40,13 +40,11 @@ class Sample:
         date: the server's date, in whole seconds; aware.
         sent: the local wall clock when the request went out.
         received: the same when the answer had come.
-        is_read: it answered a read.
     """
 
     date: dt.datetime
     sent: dt.datetime
     received: dt.datetime
-    is_read: bool
 
 
 @attrs.frozen
@@ -153,4 +151,4 @@ class Asking:
         sent, received = (
             now - dt.timedelta(seconds=monotonic - each) for each in (answer.sent, answer.received)
         )
-        self.samples.append(Sample(answer.date, sent, received, is_read))
+        self.samples.append(Sample(answer.date, sent, received))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from voucher_async.cli.checking.findings import Finding, State, failed, ok, warning
+from voucher_async.cli.checking.findings import Finding, failed, ok, warning
 from voucher_async.cli.checking.places import Refused, Route, close, place_of
 from voucher_async.proxy import without_login
 
@@ -32,11 +32,6 @@ class Reached:
 
     finding: Finding
     addresses: tuple[str, ...] = ()
-
-    @property
-    def is_usable(self) -> bool:
-        """True unless it failed."""
-        return self.finding.state is not State.FAILED
 
 
 async def look_up(place: Place) -> Reached:

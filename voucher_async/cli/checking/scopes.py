@@ -111,11 +111,13 @@ class Scopes:
 
     def _missing(self, scope: str, error: MissingScope, facts: dict[str, Fact]) -> Finding:
         facts["works"] = False
-        if facts["is_named"] or (not error.has_envelope and self._named is None):
-            advice = f"Look for a firewall or proxy in between that refuses {facts['request']}."
-            if not facts["is_named"]:
-                advice = f"{_GRANT}, or look for a firewall that refuses such requests."
+        if facts["is_named"]:
+            seen = f"{scope!r} is refused, though the token names it: {_words(error)}"
+            advice = f"Look for a firewall or proxy that refuses {facts['request']}; else ask the vendor."
+            return failed(_NAME, scope, seen, advice, **facts)
+        if not error.has_envelope and self._named is None:
             seen = f"{scope!r} is refused (HTTP 403), perhaps not by the API: {_words(error)}"
+            advice = f"{_GRANT}, or look for a firewall or proxy that refuses {facts['request']}."
             return failed(_NAME, scope, seen, advice, **facts)
         seen = f"{scope!r} is missing (HTTP 403)"
         advice = f"{_GRANT}, if this client is for {_NEEDED[scope]}."
