@@ -14,6 +14,11 @@ from voucher_async.journals.sql import SqlJournal
 from voucher_async.testing import VoucherEmulator
 
 
+@pytest.fixture(autouse=True)
+def _any_disk_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voucher_async.cli.checking.journaling._SLOW", 60_000.0)
+
+
 @pytest_asyncio.fixture
 async def emulator() -> AsyncIterator[VoucherEmulator]:
     """An emulator with vouchers that are new, in use and reserved; a check changes none of it."""

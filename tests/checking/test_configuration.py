@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.checking.checked import SECRET, Checked, checked
-from voucher_async import variables
+from voucher_async import Settings, variables
 from voucher_async.cli.checking import State
 from voucher_async.cli.checking.configuration import KNOWN, environment_of
 from voucher_async.testing import VoucherEmulator
@@ -77,6 +77,24 @@ async def test_what_is_dangerous_is_warned_of(changes: dict[str, str | None], se
     found = await configured(**changes)
     assert found.one("configuration").state is State.WARNING
     assert seen in found.one("configuration").seen
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+async def test_a_proxy_of_the_environment_that_would_read_the_token_is_named(
+    monkeypatch: pytest.MonkeyPatch, *, is_made: bool
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    if is_made:
+        settings = Settings.make(
+            client_id="c-1", client_secret=SECRET, base_url=GOOD["VOUCHER_BASE_URL"], trust_env=True
+        )
+        finding = (await checked(settings=settings)).one("configuration")
+    else:
+        finding = (await configured(VOUCHER_TRUST_ENV="1")).one("configuration")
+    assert finding.state is State.FAILED
+    assert "trust_env: 127.0.0.1 is reached in plain http" in finding.seen
 
 
 async def test_variables_of_the_application_are_its_own() -> None:

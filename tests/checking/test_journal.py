@@ -96,6 +96,20 @@ async def test_tables_that_are_missing_are_not_made(journal: Path, url: str) -> 
     assert dump(journal) == before
 
 
+async def test_a_file_that_vanishes_meanwhile_is_not_made_anew(
+    journal: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(path: Path) -> bool:
+        path.unlink()
+        return False
+
+    monkeypatch.setattr("voucher_async.cli.checking.journal_files._lacks_tables", vanish)
+    finding = await journal_at(url)
+    assert finding.state is State.FAILED
+    assert "does not exist" in finding.seen
+    assert list(journal.parent.iterdir()) == []
+
+
 async def test_a_folder_is_named(tmp_path: Path) -> None:
     finding = await journal_at(f"sqlite:///{tmp_path}")
     assert finding.state is State.FAILED

@@ -26,7 +26,7 @@ NOT_FOUND = reply({"status": 404, "code": "VOUCHER.NOT_FOUND", "message": "no"},
 
 
 async def of(base_url: str, **options: Any) -> Checked:
-    limits = Timeout(total=2.0, connect=0.3, read=1.0)
+    limits = Timeout(total=2.0, connect=2.0, read=1.0)
     given = {"client_id": "c-1", "client_secret": SECRET, "timeout": limits, **options}
     return await checked(settings=Settings.make(base_url=base_url, **given))
 

@@ -138,7 +138,7 @@ async def test_a_server_that_says_nothing_costs_the_time_limit_of_connections() 
 
     server = Silent()
     await server.start()
-    limits = Timeout(total=2.0, connect=0.2, read=1.0)
+    limits = Timeout(total=2.0, connect=1.0, read=1.0)
     base_url = f"https://127.0.0.1:{server.port}/v1"
     settings = Settings.make(client_id="c-1", client_secret=SECRET, base_url=base_url, timeout=limits)
     finding = (await checked(settings=settings)).one("tls")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.checking.checked import journal_at
 from voucher_async.cli.checking import State
 from voucher_async.journals.sql import SqlJournal
@@ -21,7 +23,10 @@ async def make(url: str) -> None:
     await journal.aclose()
 
 
-async def test_a_durable_write_is_measured_and_taken_back(server: Server, database: str) -> None:
+async def test_a_durable_write_is_measured_and_taken_back(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voucher_async.cli.checking.journaling._SLOW", 60_000.0)
     await make(server.url(database))
     finding = await journal_at(server.url(database))
     assert finding.state is State.OK
