@@ -55,7 +55,7 @@ async def _check(*, deadline: float = 60.0, common: Common = DEFAULT) -> int:
 
 
 def _of_own_journal(finding: Finding) -> Finding:
-    """The finding for the journal that the command line makes by itself: before its first use there is none."""
+    """The finding for the command line's own journal: before its first use there is none, and that is fine."""
     path = finding.facts.get("path")
     if finding.name != "journal" or finding.state is not State.WARNING or Path(str(path)).exists():
         return finding
