@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
     from voucher_async.facts import record_facts
     from voucher_async.hooks import Hook
-    from voucher_async.issuing import VoucherSpec
+    from voucher_async.issuing import IssuedVoucher, VoucherSpec
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from voucher_async.payments.memory import MemoryJournal
     from voucher_async.payments.recovery import Recovered
     from voucher_async.reconciling import History
+    from voucher_async.resources.batches import VoucherBatch
     from voucher_async.resources.paging import Listing
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "IdempotencyMismatch",
     "InvalidInput",
     "InvalidInputType",
+    "IssuedVoucher",
     "Journal",
     "JournalFailed",
     "Listing",
@@ -179,6 +181,7 @@ __all__ = [
     "ValidationFailed",
     "ValidityInterval",
     "Voucher",
+    "VoucherBatch",
     "VoucherClient",
     "VoucherDetails",
     "VoucherError",
@@ -214,7 +217,7 @@ _HOMES: Final = {
     "voucher_async.events": "AttemptEnded AttemptStarted Happened Repeating Settled TokenRefresh",
     "voucher_async.facts": "record_facts",
     "voucher_async.hooks": "Hook",
-    "voucher_async.issuing": "VoucherSpec",
+    "voucher_async.issuing": "IssuedVoucher VoucherSpec",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"
@@ -233,6 +236,7 @@ _HOMES: Final = {
     "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.payments.recovery": "Recovered",
     "voucher_async.reconciling": "History",
+    "voucher_async.resources.batches": "VoucherBatch",
     "voucher_async.resources.paging": "Listing",
     "voucher_async.payments.joined": "is_joined",
 }

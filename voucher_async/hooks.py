@@ -9,10 +9,11 @@ secret.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
 from voucher_async.cancelling import quietly
@@ -68,6 +69,7 @@ class Hooks:
     """
 
     __slots__ = (
+        "_hooks",
         "active",
         "attempt_ended",
         "attempt_started",
@@ -81,6 +83,10 @@ class Hooks:
     def __init__(self, hooks: Sequence[object] = ()) -> None:
         for hook in hooks:
             _check(hook)
+        self._tell(tuple(hooks))
+
+    def _tell(self, hooks: tuple[object, ...]) -> None:
+        self._hooks = hooks
         self.active: bool = bool(hooks)
         self.wants_intents: bool = bool(_methods(hooks, "on_intent"))
         self.attempt_started: Callable[[AttemptStarted], None] = _teller(hooks, "on_attempt_started")
@@ -89,6 +95,19 @@ class Hooks:
         self.token_refreshed: Callable[[TokenRefresh], None] = _teller(hooks, "on_token_refreshed")
         self.intent: Callable[[PendingOutcome], None] = _teller(hooks, "on_intent")
         self.settled: Callable[[Settled], None] = _teller(hooks, "on_settled")
+
+    @contextlib.contextmanager
+    def joined_by(self, hook: Hook) -> Generator[None]:
+        """Inside of `with`: one more observer, of this package's own.
+
+        Args:
+            hook: the observer.
+        """
+        self._tell((*self._hooks, hook))
+        try:
+            yield
+        finally:
+            self._tell(tuple(each for each in self._hooks if each is not hook))
 
 
 _NAMES: Final = (

@@ -37,6 +37,7 @@ from voucher_async.payments.joining import Joining
 from voucher_async.payments.keys import check_key, voucher_id_of
 from voucher_async.payments.sender import Sender
 from voucher_async.payments.settle import Settler
+from voucher_async.resources.batches import VoucherBatches
 from voucher_async.resources.charge_reads import VoucherCharges
 from voucher_async.resources.creation import create_voucher, create_with_key
 from voucher_async.resources.paging import Listing, Page, list_query
@@ -46,7 +47,7 @@ from voucher_async.sansio import build, check_id
 __all__ = ["Vouchers"]
 
 
-class Vouchers(VoucherCharges):
+class Vouchers(VoucherCharges, VoucherBatches):
     """`client.vouchers`.
 
     Args:
