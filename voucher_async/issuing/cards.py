@@ -108,22 +108,30 @@ class Cards:
         different = () if is_new else differences(voucher, body)
         if different:
             return attrs.evolve(card, voucher=None, error=_mismatch(card, self._batch, different))
+        has_asked = card.voucher is not None  # an earlier try got as far as its activation
         card = attrs.evolve(card, voucher=voucher, error=None, created=card.created or is_new)
+        if voucher.status == VoucherStatus.ACTIVE:
+            return attrs.evolve(card, activated=has_asked)
         is_wanted = self._activate if spec.activate is None else spec.activate
-        if not is_wanted or voucher.status == VoucherStatus.ACTIVE:
-            return card
+        return await self._activated(card, voucher, is_new=is_new) if is_wanted else card
+
+    async def _activated(
+        self, card: IssuedVoucher, voucher: CompleteVoucher, *, is_new: bool
+    ) -> IssuedVoucher:
         if not is_new and was_changed(voucher):
             return attrs.evolve(card, error=_not_activated(voucher))
-        return await self._activated(card, voucher)
-
-    async def _activated(self, card: IssuedVoucher, voucher: CompleteVoucher) -> IssuedVoucher:
         try:
             answer = await self._issuer.activate(voucher.id)
         except VoucherError as error:
             return attrs.evolve(card, error=error)
         # the answer has neither code nor pin
         changes: dict[str, Any] = {name: getattr(answer, name) for name in _FIELDS}
-        return attrs.evolve(card, voucher=attrs.evolve(voucher, **changes), activated=True)
+        card = attrs.evolve(card, voucher=attrs.evolve(voucher, **changes))
+        if answer.status != VoucherStatus.ACTIVE:
+            return attrs.evolve(
+                card, error=VoucherError("the API has answered, and does not show it as active")
+            )
+        return attrs.evolve(card, activated=True)
 
 
 def was_changed(voucher: Voucher) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from voucher_async.errors import VoucherError
 from voucher_async.hooks import Hook
 from voucher_async.issuing.sources import NOTHING, Source
-from voucher_async.issuing.verdicts import Stopping, Verdict, may_have_been_made, tries_of, verdict_of
+from voucher_async.issuing.verdicts import Stopping, Verdict, busy_of, may_have_been_made, tries_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -140,7 +140,8 @@ class Run:
         if verdict is Verdict.FINE:
             self._pace.succeeded()
         elif verdict is Verdict.BUSY:
-            self._pace.refused(self._issuer.now(), getattr(error, "retry_after", None))
+            busy = busy_of(error)
+            self._pace.refused(self._issuer.now(), busy.retry_after if busy else None)
 
     def _ended(self, task: asyncio.Task[IssuedVoucher]) -> None:
         self._under_way.discard(task)

@@ -25,14 +25,9 @@ def check_specs(specs: object) -> None:
     Raises:
         InvalidInputType: a single description, or something else.
     """
-    is_many = isinstance(specs, AsyncIterable) or (_can_be_iterated(specs) and not isinstance(specs, _SINGLE))
-    if not is_many:
+    if not isinstance(specs, (Iterable, AsyncIterable)) or isinstance(specs, _SINGLE):
         kind = type(specs).__name__
         raise InvalidInputType("specs", f"must be an iterable or async iterable, not {kind}", kind)
-
-
-def _can_be_iterated(specs: object) -> bool:
-    return getattr(type(specs), "__iter__", None) is not None or hasattr(specs, "__getitem__")
 
 
 @attrs.define(eq=False)

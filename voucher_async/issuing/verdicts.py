@@ -12,7 +12,7 @@ from voucher_async.api_errors import AuthenticationError, BadAnswer, MissingScop
 from voucher_async.errors import ConfigurationError, Fate, JournalFailed, TransportError
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
 
-__all__ = ["Stopping", "Verdict", "may_have_been_made", "tries_of", "verdict_of"]
+__all__ = ["Stopping", "Verdict", "busy_of", "may_have_been_made", "tries_of", "verdict_of"]
 
 LONGEST_WAIT: Final = 60.0
 """Seconds: a run stops where the server asks to wait longer, and can be started again then."""
@@ -34,12 +34,11 @@ class Verdict(enum.Enum):
 
 
 _KINDS: Final[tuple[tuple[type[Exception], Verdict], ...]] = (
-    (AuthenticationError, Verdict.FATAL),
+    (AuthenticationError, Verdict.PASSING),
     (ConfigurationError, Verdict.FATAL),
     (MissingScope, Verdict.SHARED),
     (JournalFailed, Verdict.SHARED),
     (StillRunning, Verdict.OWN),
-    (RateLimited, Verdict.BUSY),
     (ServerError, Verdict.PASSING),
     (BadAnswer, Verdict.PASSING),
     (TransportError, Verdict.PASSING),
@@ -51,12 +50,21 @@ def verdict_of(error: Exception | None) -> Verdict:
     """The verdict on the error of one voucher; None for one that was issued."""
     if error is None:
         return Verdict.FINE
-    if isinstance(error, RateLimited) and (error.retry_after or 0.0) > LONGEST_WAIT:
-        return Verdict.FATAL
+    busy = busy_of(error)
+    if busy is not None:
+        return Verdict.FATAL if (busy.retry_after or 0.0) > LONGEST_WAIT else Verdict.BUSY
+    if isinstance(error, AuthenticationError) and error.fate is Fate.NOT_SENT:
+        return Verdict.FATAL  # there is no token; the API may refuse one that was revoked a moment ago
     verdict = next((verdict for kind, verdict in _KINDS if isinstance(error, kind)), Verdict.OWN)
     if verdict is Verdict.OWN and may_have_been_made(error) and not isinstance(error, StillRunning):
         return Verdict.PASSING  # a refusal behind which nobody could look
     return verdict
+
+
+def busy_of(error: Exception | None) -> RateLimited | None:
+    """The "too many requests" behind an error: a creation that may have been delivered before stays open."""
+    cause = error.__cause__ if isinstance(error, OutcomeUnknown) else error
+    return cause if isinstance(cause, RateLimited) else None
 
 
 def tries_of(error: Exception | None) -> int:
