@@ -33,13 +33,13 @@ KINDS: tuple[faults.Fault, ...] = (
 )
 
 
-@pytest_asyncio.fixture(params=["its journal", "another journal", "another client id"])
+@pytest_asyncio.fixture(params=["its journal", "another client"])
 async def second(
     request: pytest.FixtureRequest, emulator: VoucherEmulator, clock: ManualClock, journal: MemoryJournal
 ) -> AsyncIterator[VoucherClient]:
     """The client of the second run."""
     settings: dict[str, Any] = dict(emulator.settings())
-    if request.param == "another client id":
+    if request.param == "another client":
         connected = emulator.add_client(name="the other machine")
         settings |= {"client_id": connected.id, "client_secret": connected.secret}
     kept = {"journal": journal} if request.param == "its journal" else {}

@@ -20,17 +20,17 @@ async def test_while_the_server_asks_to_wait_no_voucher_begins(
     cards = await issue(client, specs(60), concurrency=8)
     check_issued(emulator, cards, 60)
     entries = emulator.requests.of(CREATE)
-    refused = [number for number, entry in enumerate(entries) if entry.status == 429]
+    refused = [number for number, entry in enumerate(entries) if "TooMany" in (entry.fault or "")]
     # those that were under way, each refused once, and nothing else until 20 seconds have passed
     assert len(refused) == 8
     assert len(entries) == 68
 
 
-@pytest.mark.parametrize("retry_after", [0, 1, 30])
+@pytest.mark.parametrize("retry_after", [0, 30])
 async def test_a_storm_of_refusals_costs_a_few_requests_each_and_fails_no_voucher(
     client: VoucherClient, emulator: VoucherEmulator, retry_after: int
 ) -> None:
-    storm = 120
+    storm = 60
     emulator.faults.script(CREATE, None, *[faults.TooMany(retry_after)] * storm)
     cards = await issue(client, specs(40), concurrency=20)
     failed = [card for card in cards if card.error]
@@ -60,7 +60,9 @@ async def test_after_a_refusal_fewer_are_under_way_and_more_again_later(emulator
         emulator.faults.script(CREATE, *[None] * 30, *[faults.TooMany(5)] * 8)
         cards = await issue(client, specs(150), concurrency=8)
     check_issued(emulator, cards, 150)
-    (*_, last) = (number for number, entry in enumerate(emulator.requests) if entry.status == 429)
+    (*_, last) = (
+        number for number, entry in enumerate(emulator.requests) if "TooMany" in (entry.fault or "")
+    )
     assert max(under_way[:last]) == 8
     assert max(under_way[last + 10 : last + 30]) <= 6
     assert max(under_way[last + 30 :]) == 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -11,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.issuing.batch import activations, check_issued, issue, specs
+from tests.issuing.batch import activations
 from tests.processes import plain_environment
-from voucher_async import VoucherClient
 from voucher_async.testing import VoucherEmulator
 
-COUNT = 500
-KILLED_AT = (1, 90, 200)  # results
+COUNT = 250
+KILLED_AT = (1, 90)  # results
 
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[VoucherEmulator]:
+    asyncio.get_running_loop().set_debug(False)  # thousands of requests
     async with VoucherEmulator() as emulator:
         yield emulator
 
@@ -40,27 +41,28 @@ async def killed(emulator: VoucherEmulator, root: Path, journal: Path, at: int) 
         assert await process.stdout.readline()
     process.kill()
     await process.communicate()
-    assert process.returncode == -9
+    assert process.returncode == -signal.SIGKILL
+
+
+async def run_to_the_end(emulator: VoucherEmulator, root: Path, journal: Path) -> None:
+    said, _ = await (await started(emulator, root, journal)).communicate()
+    *positions, errors = said.decode().splitlines()
+    assert errors == "errors 0"
+    assert sorted(map(int, positions)) == list(range(1, COUNT + 1))
 
 
 @pytest.mark.timeout(300)
-async def test_killed_three_times_and_run_again_on_the_same_and_on_another_machine(
+async def test_killed_and_run_again_on_the_same_machine_and_on_another(
     emulator: VoucherEmulator, root: Path, tmp_path: Path
 ) -> None:
     for at in KILLED_AT:
         await killed(emulator, root, tmp_path / "journal.db", at)
     assert 0 < len(emulator.vouchers()) < COUNT
-    last = await started(emulator, root, tmp_path / "journal.db")
-    said, _ = await last.communicate()
-    *positions, errors = said.decode().splitlines()
-    assert errors == "errors 0"
-    assert sorted(map(int, positions)) == list(range(1, COUNT + 1))
-    active = activations(emulator)
-    assert len(emulator.vouchers()) == len(active) == COUNT
+    await run_to_the_end(emulator, root, tmp_path / "journal.db")
+    made, active = emulator.vouchers(), activations(emulator)
+    assert len(made) == len(active) == COUNT
+    assert {record.status for record in made} == {"active"}
     assert set(active.values()) == {1}
-    valid = {record.id: record.valid_until for record in emulator.vouchers()}
-    async with VoucherClient(**emulator.settings()) as another_machine:
-        cards = await issue(another_machine, specs(COUNT))
-    check_issued(emulator, cards, COUNT)
+    await run_to_the_end(emulator, root, tmp_path / "another.db")
+    assert emulator.vouchers() == made
     assert activations(emulator) == active
-    assert {record.id: record.valid_until for record in emulator.vouchers()} == valid

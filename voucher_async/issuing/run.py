@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 from voucher_async.errors import VoucherError
 from voucher_async.hooks import Hook
 from voucher_async.issuing.sources import NOTHING, Source
-from voucher_async.issuing.verdicts import Stopping, Verdict, busy_of, may_have_been_made, tries_of, verdict_of
+from voucher_async.issuing.verdicts import (
+    Stopping,
+    Verdict,
+    busy_of,
+    may_have_been_made,
+    tries_of,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
