@@ -74,19 +74,21 @@ async def test_the_id_tells_nothing_and_comes_from_the_batch_and_the_position_al
 
 @pytest.mark.parametrize(
     ("bad", "field"),
-    [
-        ({"amount": "25.001", "currency": "EUR"}, "amount"),
-        ({"amount": 25.0, "currency": "EUR"}, "amount"),
-        ({"currency": "EUR"}, "amount"),
-        ({"amount": "25.00"}, "currency"),
-        ({**GOOD, "colour": "red"}, "colour"),
-        ({**GOOD, "code": ""}, "code"),
-        ({**GOOD, "id": ".."}, "id"),
-        ({**GOOD, "activate": "yes"}, "activate"),
-        ({**GOOD, 5: "x"}, "5"),
-        ("25.00", "specs"),
-        (None, "specs"),
-    ],
+    list[tuple[Any, str]](
+        [
+            ({"amount": "25.001", "currency": "EUR"}, "amount"),
+            ({"amount": 25.0, "currency": "EUR"}, "amount"),
+            ({"currency": "EUR"}, "amount"),
+            ({"amount": "25.00"}, "currency"),
+            ({**GOOD, "colour": "red"}, "colour"),
+            ({**GOOD, "code": ""}, "code"),
+            ({**GOOD, "id": ".."}, "id"),
+            ({**GOOD, "activate": "yes"}, "activate"),
+            ({5: "x"}, "5"),
+            ("25.00", "specs"),
+            (None, "specs"),
+        ]
+    ),
 )
 async def test_a_bad_description_is_reported_with_its_field_and_nothing_is_sent_for_it(
     client: VoucherClient, emulator: VoucherEmulator, bad: Any, field: str

@@ -97,8 +97,8 @@ async def test_cancelled_at_any_request_and_run_again(
             await asyncio.wait({canceller.task})
             cancelled += canceller.task.cancelled()
         emulator.advance(3600)
-        kept = {"journal": journal} if machine == "the same" else {}
-        async with VoucherClient(**emulator.settings(), **kept, clock=clock) as client:
+        kept = journal if machine == "the same" else None
+        async with VoucherClient(**emulator.settings(), journal=kept, clock=clock) as client:
             cards = await issue(client, specs(COUNT), batch=batch)
         made = [record for record in emulator.vouchers() if record.batch == batch]
         assert len(made) == COUNT, at

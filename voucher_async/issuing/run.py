@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from voucher_async.errors import VoucherError
 from voucher_async.hooks import Hook
@@ -177,7 +177,7 @@ class Run:
     async def _end(self) -> None:
         """End what is under way, and wait for that."""
         self._source.stop()
-        tasks = [*self._under_way, *self._helpers()]
+        tasks: list[asyncio.Task[Any]] = [*self._under_way, *self._helpers()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -25,9 +25,10 @@ def check_specs(specs: object) -> None:
     Raises:
         InvalidInputType: a single description, or something else.
     """
-    if not isinstance(specs, (Iterable, AsyncIterable)) or isinstance(specs, _SINGLE):
-        kind = type(specs).__name__
-        raise InvalidInputType("specs", f"must be an iterable or async iterable, not {kind}", kind)
+    kind = type(specs)
+    if issubclass(kind, _SINGLE) or not issubclass(kind, (Iterable, AsyncIterable)):
+        name = kind.__name__
+        raise InvalidInputType("specs", f"must be an iterable or async iterable, not {name}", name)
 
 
 @attrs.define(eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import attrs
 
@@ -52,9 +52,8 @@ def read_spec(given: object) -> VoucherSpec:
     """
     if isinstance(given, VoucherSpec):
         spec = given
-    elif isinstance(given, Mapping):
-        fields: Mapping[Any, Any] = given
-        spec = VoucherSpec(**_checked(fields))
+    elif _is_mapping(given):
+        spec = VoucherSpec(**_checked(given))
     else:
         kind = type(given).__name__
         raise InvalidInputType("specs", f"must hold VoucherSpec or mappings, not {kind}", kind)
@@ -64,6 +63,10 @@ def read_spec(given: object) -> VoucherSpec:
     if spec.id is not None:
         check_id("id", spec.id)  # the model allows ids that no path can hold
     return spec
+
+
+def _is_mapping(given: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(given, Mapping)
 
 
 def _checked(fields: Mapping[Any, Any]) -> dict[str, Any]:

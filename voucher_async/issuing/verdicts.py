@@ -68,7 +68,7 @@ def busy_of(error: Exception | None) -> RateLimited | None:
 
 
 def tries_of(error: Exception | None) -> int:
-    """How often a voucher with such an error is tried in one run: its key makes a repeat harmless.
+    """Number of tries that a voucher with such an error has in one run: its id makes a repeat harmless.
 
     A call that found no connection has repeated itself for as long as it had time.
     """
