@@ -16,8 +16,8 @@ from tests.issuing.batch import activations
 from tests.processes import plain_environment
 from voucher_async.testing import VoucherEmulator
 
-COUNT = 250
-KILLED_AT = (1, 90)  # results
+COUNT = 150
+KILLED_AT = (1, 60)  # results
 
 
 @pytest.fixture
