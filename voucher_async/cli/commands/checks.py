@@ -30,8 +30,8 @@ async def _check(*, deadline: float = 60.0, common: Common = DEFAULT) -> int:
     """Check all that a client needs, from the settings to the journal, and change nothing.
 
     It looks at the settings, at names, ports and certificates, at the token, at each scope (by requests that
-    cannot do anything), at the clock against the server's, at the round trip and at the journal, and says what
-    to mend. The status is 0 where everything works, warnings included, and 1 where something does not.
+    cannot do anything), at the clock against the server's, at the round trip and at the journal, and says
+    what to mend. The status is 0 where everything works, warnings included, and 1 where something does not.
 
     Args:
         deadline: Seconds for all of it.
@@ -55,7 +55,7 @@ async def _check(*, deadline: float = 60.0, common: Common = DEFAULT) -> int:
 
 
 def _of_own_journal(finding: Finding) -> Finding:
-    """The finding for the command line's own journal: before its first use there is none, and that is fine."""
+    """The finding for the command line's own journal: before its first use there is none, which is fine."""
     path = finding.facts.get("path")
     if finding.name != "journal" or finding.state is not State.WARNING or Path(str(path)).exists():
         return finding
