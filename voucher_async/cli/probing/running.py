@@ -1,0 +1,161 @@
+"""One run: the guard in front of it, the probes one by one, the cleaning up, the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from voucher_async.addresses import addresses, is_loopback
+from voucher_async.cancelling import to_the_end
+from voucher_async.checks import check_seconds
+from voucher_async.cli.probing.bench import Bench, new_batch
+from voucher_async.cli.probing.findings import Report
+from voucher_async.cli.probing.line import Line, Unfit
+from voucher_async.cli.probing.table import PROBES, UNTRIED
+from voucher_async.clock import SystemClock
+from voucher_async.errors import ConfigurationError, VoucherError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Collection
+
+    from voucher_async.cli.probing.bench import Probe
+    from voucher_async.cli.probing.findings import Finding, Remains
+    from voucher_async.clock import Clock
+    from voucher_async.config import Settings
+
+__all__ = ["check_host", "probe"]
+
+_CLEANING: Final = 120.0
+
+
+def check_host(settings: Settings, *, production: bool = False) -> str:
+    """Refuse a server that is no sandbox.
+
+    Args:
+        settings: where to.
+        production: allow any server, on which real vouchers are then made.
+
+    Returns:
+        The host.
+
+    Raises:
+        ConfigurationError: it is neither the sandbox nor this machine, and nobody has allowed it.
+    """
+    host = urlsplit(settings.base_url).hostname or ""
+    sandbox, _ = addresses("sandbox", None, None)
+    if production or host == urlsplit(sandbox).hostname or is_loopback(host):
+        return host
+    raise ConfigurationError(
+        f"{host} is not the sandbox: a probe makes, charges and deletes vouchers there; allow it explicitly"
+    )
+
+
+async def probe(
+    settings: Settings,
+    *,
+    production: bool = False,
+    currency: str = "EUR",
+    only: Collection[str] | None = None,
+    seconds: float = 1800.0,
+    watch: float = 90.0,
+    pace: float = 0.2,
+    clock: Clock | None = None,
+    on_finding: Callable[[Finding], object] | None = None,
+) -> Report:
+    """Try on a server what the SDK assumes about it.
+
+    Vouchers of 1.00 are made, used for cents, and deleted in the end; one that has charges cannot be deleted,
+    and is deactivated. All have a batch `probe-...`: a run that is killed leaves them to be found by it.
+    Cancelled, it cleans up first.
+
+    Args:
+        settings: where to, and the credentials; `client.settings` has those of a client.
+        production: allow a server that is no sandbox.
+        currency: of the vouchers; ISO 4217.
+        only: the ids of questions; None: all. A probe that answers one of them is run whole.
+        seconds: the time for all of it but the cleaning up, for which there are two minutes more.
+        watch: seconds that an effect is waited for.
+        pace: seconds between two requests.
+        clock: the source of the time; for tests.
+        on_finding: told each finding once its probe is over.
+
+    Returns:
+        The report: a finding for each question that was asked.
+
+    Raises:
+        ConfigurationError: the server is no sandbox, or `only` names no question; nothing was sent.
+    """
+    host = check_host(settings, production=production)
+    check_seconds("seconds", seconds)
+    check_seconds("watch", watch)
+    chosen = _chosen(only)
+    clock = clock or SystemClock()
+    line, began = Line(settings, clock, seconds, pace), clock.now()
+    bench = Bench(line, new_batch(f"{began:%y%m%dT%H%M%S}"), currency, watch)
+    findings: list[Finding] = []
+    try:
+        for each in PROBES:
+            if chosen is None or chosen & {question.id for question in each.questions}:
+                findings += await _tried(each, bench, on_finding)
+    finally:
+        remains = await to_the_end(_leave(bench))
+    findings += _untried(bench, chosen)
+    return _report(bench, host, began, findings, remains)
+
+
+def _chosen(only: Collection[str] | None) -> set[str] | None:
+    if only is None:
+        return None
+    known = {question.id for probe in PROBES for question in probe.questions}
+    known |= {question.id for question in UNTRIED}
+    unknown = sorted(set(only) - known)
+    if unknown:
+        raise ConfigurationError(f"there is no question {unknown[0]!r}")
+    return set(only)
+
+
+async def _tried(probe: Probe, bench: Bench, on_finding: Callable[[Finding], object] | None) -> list[Finding]:
+    """Run one probe; whatever goes wrong in it leaves its questions unknown."""
+    reason = "the probe ended without an answer to this"
+    try:
+        await probe.run(bench)
+    except (VoucherError, Unfit) as error:
+        reason = str(error)
+    findings = [bench.notes.finding(question, reason) for question in probe.questions]
+    for finding in findings:
+        if on_finding is not None:
+            on_finding(finding)
+    return findings
+
+
+async def _leave(bench: Bench) -> tuple[Remains, ...]:
+    """Clean up, and close the connections whatever comes of it."""
+    bench.line.extend(_CLEANING)
+    try:
+        return await bench.clean_up()
+    finally:
+        await bench.line.aclose()
+
+
+def _untried(bench: Bench, chosen: set[str] | None) -> list[Finding]:
+    return [
+        bench.notes.finding(question, f"not tried: {reason}")
+        for question, reason in UNTRIED.items()
+        if chosen is None or question.id in chosen
+    ]
+
+
+def _report(
+    bench: Bench, host: str, began: dt.datetime, findings: list[Finding], remains: tuple[Remains, ...]
+) -> Report:
+    return Report(
+        host=host,
+        batch=bench.batch,
+        began=began,
+        ended=bench.line.clock.now(),
+        requests=bench.line.requests,
+        findings=tuple(findings),
+        remains=remains,
+        settings=dict(bench.notes.settings),
+    )
