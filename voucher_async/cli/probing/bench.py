@@ -27,6 +27,8 @@ from voucher_async.operations import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from voucher_async.cli.probing.line import Line
 
 __all__ = ["CENT", "Bench", "Charged", "Entry", "Made", "Probe", "id_of", "new_batch"]
@@ -80,6 +82,7 @@ class Bench:
         line: the line that was given.
         notes: the answers so far.
         lag: seconds after which lists are read where absence is judged.
+        tokens: tokens for a part of the scopes, by these.
         doubled: refusals of requests that were carried out all the same, in words.
     """
 
@@ -90,6 +93,7 @@ class Bench:
         self.watch = watch
         self.notes = Notes()
         self.lag = 1.0
+        self.tokens: dict[tuple[str, ...], str] = {}
         self.doubled: list[str] = []
         self._made: list[str] = []
         self._unanswered: set[str] = set()
@@ -219,7 +223,7 @@ class Bench:
 
     async def settled(self, id: str, *query: tuple[str, str]) -> list[Entry]:
         """The whole list, read once everything shows: absence counts."""
-        await self.line.clock.sleep(self.lag)
+        await self.line.wait(self.lag)
         return await self.entries(id, *query)
 
     def size(self) -> str:
@@ -300,6 +304,6 @@ def id_of(reply: Reply) -> str:
     return id
 
 
-def new_batch(now: str) -> str:
-    """A batch of its own for a run that begins at this moment."""
-    return f"probe-{now}-{secrets.token_hex(3)}"
+def new_batch(now: dt.datetime) -> str:
+    """A batch of a run that begins at this moment, of 23 characters."""
+    return f"probe-{now:%y%m%d%H%M%S}-{secrets.token_hex(2)}"

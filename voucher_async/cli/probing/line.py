@@ -36,7 +36,7 @@ __all__ = ["Line", "OutOfTime", "Reply", "TokenRefused", "Unfit", "form"]
 
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE: Final = 60.0
-_MESSAGE: Final = 200
+_ASIDE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class Unfit(Exception):
@@ -83,6 +83,17 @@ class Reply:
     def ok(self) -> bool:
         """True for a status of 2xx."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def refuses(self) -> bool:
+        """True when the API refuses the request itself, and not its sender or the moment."""
+        is_client_error = HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return is_client_error and self.enveloped and self.status not in _ASIDE
+
+    @property
+    def decides(self) -> bool:
+        """True for a success, and for a refusal of the request itself."""
+        return self.ok or self.refuses
 
     @property
     def date(self) -> dt.datetime | None:
@@ -176,6 +187,10 @@ class Line:
         """Allow so many seconds from now on, for the cleaning up."""
         self.deadline = Deadline(self.clock, seconds)
 
+    async def wait(self, seconds: float) -> None:
+        """Let so many seconds pass, but no more than are left of the run."""
+        await self.clock.sleep(min(seconds, max(self.deadline.left(), 0.0)))
+
     async def ask(
         self,
         operation: Operation[Any],
@@ -208,7 +223,7 @@ class Line:
             used = await self._own_token() if own else _token(token or "", self.clock)
             reply = await self._once(_request(operation, body, ids, query, raw), used, cached=cached)
             if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-                await self.clock.sleep(_pause(reply))
+                await self.wait(_pause(reply))
                 if operation.method == "GET":
                     continue
             elif reply.status == HTTPStatus.UNAUTHORIZED and own:
@@ -249,7 +264,7 @@ class Line:
         )
         reply = await self._once(request, None)
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-            await self.clock.sleep(_pause(reply))
+            await self.wait(_pause(reply))
             reply = await self._once(request, None)
         token = reply.text("access_token")
         if token:
@@ -291,8 +306,10 @@ class Line:
         return self._read(request.operation.id, response, asked, elapsed)
 
     def _read(self, operation: str, response: Response, asked: dt.datetime, elapsed: float) -> Reply:
-        masker = Masker((*self.secrets, *response.secrets))
-        envelope = Envelope.read(masker, response.body, response.status)
+        envelope = Envelope()
+        if response.status >= HTTPStatus.BAD_REQUEST:  # only a refusal is quoted
+            masker = Masker((*self.secrets, *response.secrets))
+            envelope = Envelope.read(masker, response.body, response.status)
         try:
             content: object = parse(response.body)
         except WireError:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from voucher_async.addresses import addresses, is_loopback
 from voucher_async.cancelling import to_the_end
-from voucher_async.checks import check_seconds
+from voucher_async.checks import check_pause, check_seconds
 from voucher_async.cli.probing.bench import Bench, new_batch
 from voucher_async.cli.probing.findings import Report
 from voucher_async.cli.probing.line import Line, Unfit
@@ -61,13 +61,15 @@ async def probe(
     watch: float = 90.0,
     pace: float = 0.2,
     clock: Clock | None = None,
+    batch: str | None = None,
     on_finding: Callable[[Finding], object] | None = None,
+    on_remains: Callable[[tuple[Remains, ...]], object] | None = None,
 ) -> Report:
     """Try on a server what the SDK assumes about it.
 
     Vouchers of 1.00 are made, used for cents, and deleted in the end; one that has charges cannot be deleted,
-    and is deactivated. All have a batch `probe-...`: a run that is killed leaves them to be found by it.
-    Cancelled, it cleans up first.
+    and is deactivated. All have one batch, `probe-...`, by which those of a run that was killed are found in
+    the Admin UI. Cancelled, it cleans up first.
 
     Args:
         settings: where to, and the credentials; `client.settings` has those of a client.
@@ -78,29 +80,33 @@ async def probe(
         watch: seconds that an effect is waited for.
         pace: seconds between two requests.
         clock: the source of the time; for tests.
+        batch: the batch of the vouchers, of 1 to 30 characters, as `new_batch` makes one; None: a new one.
         on_finding: told each finding once its probe is over.
+        on_remains: told what became of the vouchers, also when the run is cancelled.
 
     Returns:
         The report: a finding for each question that was asked.
 
     Raises:
-        ConfigurationError: the server is no sandbox, or `only` names no question; nothing was sent.
+        ConfigurationError: the server is no sandbox, a number of seconds is none, or `only` names something
+            else than a question; nothing was sent.
     """
     host = check_host(settings, production=production)
     check_seconds("seconds", seconds)
     check_seconds("watch", watch)
+    check_pause("pace", pace)
     chosen = _chosen(only)
     clock = clock or SystemClock()
     line, began = Line(settings, clock, seconds, pace), clock.now()
-    bench = Bench(line, new_batch(f"{began:%y%m%dT%H%M%S}"), currency, watch)
+    bench = Bench(line, batch or new_batch(began), currency, watch)
     findings: list[Finding] = []
     try:
         for each in PROBES:
             if chosen is None or chosen & {question.id for question in each.questions}:
                 findings += await _tried(each, bench, on_finding)
     finally:
-        remains = await to_the_end(_leave(bench))
-    findings += _untried(bench, chosen)
+        remains = await to_the_end(_leave(bench, on_remains))
+    findings += _told(_untried(bench, chosen), on_finding)
     return _report(bench, host, began, findings, remains)
 
 
@@ -122,20 +128,30 @@ async def _tried(probe: Probe, bench: Bench, on_finding: Callable[[Finding], obj
         await probe.run(bench)
     except (VoucherError, Unfit) as error:
         reason = str(error)
-    findings = [bench.notes.finding(question, reason) for question in probe.questions]
+    except Exception as error:  # noqa: BLE001 - a server may answer anything; the other probes go on
+        reason = f"the probe broke with an unforeseen {type(error).__name__}"
+    return _told([bench.notes.finding(question, reason) for question in probe.questions], on_finding)
+
+
+def _told(findings: list[Finding], on_finding: Callable[[Finding], object] | None) -> list[Finding]:
     for finding in findings:
         if on_finding is not None:
             on_finding(finding)
     return findings
 
 
-async def _leave(bench: Bench) -> tuple[Remains, ...]:
+async def _leave(
+    bench: Bench, on_remains: Callable[[tuple[Remains, ...]], object] | None
+) -> tuple[Remains, ...]:
     """Clean up, and close the connections whatever comes of it."""
     bench.line.extend(_CLEANING)
     try:
-        return await bench.clean_up()
+        remains = await bench.clean_up()
     finally:
         await bench.line.aclose()
+    if on_remains is not None:
+        on_remains(remains)
+    return remains
 
 
 def _untried(bench: Bench, chosen: set[str] | None) -> list[Finding]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from voucher_async.cli.probing.bench import Bench
-    from voucher_async.cli.probing.line import Line, Reply
+    from voucher_async.cli.probing.line import Reply
     from voucher_async.operations import Operation
 
 __all__ = ["PROBES"]
@@ -72,7 +72,8 @@ _BODIES: Final[Mapping[str, Mapping[str, object]]] = {
 async def _token(bench: Bench) -> None:
     reply = await bench.line.grant()
     value = conceal(reply.text("access_token"))
-    bench.notes.say(_URL, f"the token request was answered {reply.said}", holds=reply.ok and bool(value))
+    given = reply.ok and bool(value)
+    bench.notes.say(_URL, f"the token request was answered {reply.said}", holds=_if_said(given, reply))
     if not value:
         raise Unfit(f"no token was given: {reply.said}")
     said = reply.content.get("expires_in")
@@ -111,23 +112,28 @@ async def _refusals(bench: Bench) -> None:
         f"a wrong secret was answered {refused.status}, {f'error {form}'[:60] if form else refused.said}"
     )
     fits = refused.status == HTTPStatus.UNAUTHORIZED and isinstance(form, str)
-    bench.notes.say(
-        _REFUSED, evidence, holds=fits, follows="compare the client's settings with what is documented"
-    )
+    follows = "compare the client's settings with what is documented"
+    bench.notes.say(_REFUSED, evidence, holds=_if_said(fits, refused), follows=follows)
     empty = [await bench.line.grant(client_id=""), await bench.line.grant(secret="")]
     evidence = f"an empty id and an empty secret were answered {' and '.join(each.said for each in empty)}"
     fits = all(each.status == HTTPStatus.BAD_REQUEST and each.text("error") for each in empty)
-    bench.notes.say(_EMPTY, evidence, holds=fits, follows="the SDK refuses it before it is sent")
+    bench.notes.say(_EMPTY, evidence, holds=_if_said(fits, *empty), follows="it is never sent by the SDK")
     reply = await bench.line.ask(GET_VOUCHER, ids={"id": _NOBODY}, token="nobody-gave-this")
     challenge = reply.headers.get("WWW-Authenticate", "none")[:40]
     evidence = f"answered {reply.said}; WWW-Authenticate: {challenge}"
-    bench.notes.say(
-        _UNAUTHORIZED, evidence, holds=reply.status == HTTPStatus.UNAUTHORIZED and reply.enveloped
-    )
+    fits = reply.status == HTTPStatus.UNAUTHORIZED and reply.enveloped
+    bench.notes.say(_UNAUTHORIZED, evidence, holds=_if_said(fits, reply))
+
+
+def _if_said(holds: bool, *replies: Reply) -> bool | None:  # noqa: FBT001 - the verdict itself
+    """The verdict, where no answer is that of a server that is too busy or broken."""
+    busy = HTTPStatus.TOO_MANY_REQUESTS
+    failed = HTTPStatus.INTERNAL_SERVER_ERROR
+    return None if any(each.status == busy or each.status >= failed for each in replies) else holds
 
 
 async def _subset(bench: Bench) -> None:
-    token = await _token_for(bench.line, ("read",))
+    token = await _token_for(bench, ("read",))
     reply = await bench.line.ask(LIST_VOUCHERS, query=[("per_page", "1")], token=token)
     evidence = f"with `read` alone, listVouchers was answered {reply.said}"
     refused = reply.status == HTTPStatus.FORBIDDEN
@@ -141,12 +147,15 @@ async def _subset(bench: Bench) -> None:
         bench.notes.say(_FORBIDDEN, evidence, holds=reply.enveloped, follows="the SDK reads the status alone")
 
 
-async def _token_for(line: Line, scopes: tuple[str, ...]) -> str:
-    reply = await line.grant(scopes)
-    value = reply.text("access_token")
-    if not value:
-        raise Unfit(f"no token with the scopes {' '.join(scopes)}: {reply.said}")
-    return conceal(value)
+async def _token_for(bench: Bench, scopes: tuple[str, ...]) -> str:
+    """A token with these scopes alone, asked for once in a run."""
+    if scopes not in bench.tokens:
+        reply = await bench.line.grant(scopes)
+        value = reply.text("access_token")
+        if not value:
+            raise Unfit(f"no token with the scopes {' '.join(scopes)}: {reply.said}")
+        bench.tokens[scopes] = conceal(value)
+    return bench.tokens[scopes]
 
 
 def _scope(operation: Operation[Any], path: str) -> Probe:
@@ -181,7 +190,7 @@ def _is_the_api(reply: Reply) -> bool:
 
 
 async def _harmless(bench: Bench, operation: Operation[Any], scopes: tuple[str, ...]) -> Reply:
-    token = await _token_for(bench.line, scopes)
+    token = await _token_for(bench, scopes)
     ids = {name: _NOBODY for name in ("id", "charge_id") if f"{{{name}}}" in operation.path}
     return await bench.line.ask(operation, _BODIES.get(operation.id), ids=ids, token=token)
 

@@ -17,7 +17,7 @@ __all__ = ["PROBES"]
 
 _RESPONSES: Final = "/components/responses"
 _SCHEMAS: Final = "/components/schemas"
-_RULES: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+_EMPTY: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 _LONGEST_ID: Final = 255
 
 _NO_JSON = Question("no-json", "Is a body that is no JSON answered 400?", (f"{_RESPONSES}/BadRequest",))
@@ -51,18 +51,12 @@ async def _bodies(bench: Bench) -> None:
     id = (await bench.voucher(active=False)).id
     broken = await bench.line.ask(UPDATE_VOUCHER, ids={"id": id}, raw=(b'{"sku": ', "application/json"))
     evidence = f"a body that is cut off was answered {broken.said}"
-    holds = broken.status == HTTPStatus.BAD_REQUEST if _is_refusal(broken) else None
+    holds = broken.status == HTTPStatus.BAD_REQUEST if broken.decides else None
     bench.notes.say(_NO_JSON, evidence, holds=holds)
     other = await bench.line.ask(UPDATE_VOUCHER, ids={"id": id}, raw=(b"sku=probe", "text/plain"))
     evidence = f"a body of text was answered {other.said}"
-    holds = other.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE if _is_refusal(other) or other.ok else None
+    holds = other.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE if other.decides else None
     bench.notes.say(_NO_TYPE, evidence, holds=holds)
-
-
-def _is_refusal(reply: Reply) -> bool:
-    aside = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
-    is_client_error = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return is_client_error and reply.status not in aside
 
 
 async def _ids(bench: Bench) -> None:
@@ -78,7 +72,7 @@ def _say_empty(bench: Bench, question: Question, replies: dict[str, Reply]) -> N
         follows = "the SDK refuses it before it is sent, which costs nothing"
         bench.notes.say(question, evidence, holds=False, follows=follows)
     else:
-        fit = all(reply.status in _RULES for reply in replies.values())
+        fit = all(reply.refuses and reply.status in _EMPTY for reply in replies.values())
         bench.notes.say(question, evidence, holds=True if fit else None)
 
 

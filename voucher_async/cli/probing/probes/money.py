@@ -51,7 +51,7 @@ async def _second_charge(bench: Bench) -> None:
     count = len([each for each in await bench.settled(voucher.id) if each.get("type") != "refund"])
     spent = await _spent(bench, voucher)
     evidence = f"answers {first.said}, then {second.said}; {count} in the list, {spent} spent"
-    if (count, spent) == (1, Decimal(CENT)):
+    if (count, spent) == (1, Decimal(CENT)) and first.ok and second.decides:
         bench.notes.say(_SECOND, evidence, holds=True)
     elif count > 1 or spent > Decimal(CENT):
         follows = (
@@ -85,7 +85,7 @@ async def _replaced(bench: Bench) -> None:
         follows = "two tills can hold one voucher at once; `voucher_lock` alone keeps them apart"
         bench.notes.say(_REPLACED, evidence, holds=False, follows=follows)
     else:
-        bench.notes.say(_REPLACED, evidence, holds=True if reply.enveloped else None)
+        bench.notes.say(_REPLACED, evidence, holds=True if reply.refuses else None)
 
 
 async def _refunds(bench: Bench) -> None:
@@ -103,7 +103,7 @@ async def _refunds(bench: Bench) -> None:
     if len(refunds) > len(made):
         evidence = f"{evidence}; the list has {len(refunds)} refunds"
         bench.notes.say(_PARTIAL, evidence, holds=None)
-    elif all(each.enveloped or each.ok for each in (*replies, at_once)):
+    elif all(each.decides for each in (*replies, at_once)):
         everything = len(made) == len(replies) + 1
         follows = "refund whole charges, or less than them, as shown"
         bench.notes.say(_PARTIAL, evidence, holds=everything, follows=follows)

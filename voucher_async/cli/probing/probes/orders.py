@@ -167,7 +167,7 @@ async def _voucher_filter(bench: Bench) -> None:
     number = f"v{bench.batch[-6:]}"
     voucher = await bench.voucher(order_number=number)
     await bench.voucher(order_number=f"{number}x")
-    await bench.line.clock.sleep(bench.lag)
+    await bench.line.wait(bench.lag)
     stored = (await bench.details(voucher.id)).fit().text("order_number")
     reply = (await bench.line.ask(LIST_VOUCHERS, query=[("filter[order_number]", number)])).fit()
     ids = [each.get("id") for each in reply.objects("data")]

@@ -84,15 +84,13 @@ async def _print(bench: Bench) -> None:
     id = bench.new_id()
     reply = await bench.create(id, type="print")
     evidence = f"createVoucher with `print` was answered {reply.said}"
-    if not reply.ok:
-        reply = await bench.details(id)  # refused, and made all the same?
-    if not reply.ok:
-        bench.notes.say(
-            _PRINT, evidence, holds=False if reply.enveloped else None, follows="make digital vouchers alone"
-        )
-        return
-    kind = reply.text("type")
-    bench.notes.say(_PRINT, f"{evidence}, with the type {str(kind)[:20]!r}", holds=kind == "print")
+    read = reply if reply.ok else await bench.details(id)  # refused, and made all the same?
+    if read.ok:
+        kind = read.text("type")
+        bench.notes.say(_PRINT, f"{evidence}, with the type {str(kind)[:20]!r}", holds=kind == "print")
+    else:
+        holds = False if reply.refuses else None
+        bench.notes.say(_PRINT, evidence, holds=holds, follows="make digital vouchers alone")
 
 
 async def _change(bench: Bench) -> None:
@@ -102,14 +100,15 @@ async def _change(bench: Bench) -> None:
     left = {name: reply.content.get(name) for name in ("sku", "batch")}
     evidence = f"updateVoucher with null was answered {reply.said}"
     cleared = reply.ok and not any(left.values())
-    bench.notes.say(
-        _CLEAR, evidence, holds=cleared if reply.ok or reply.enveloped else None, follows="send a text"
-    )
+    bench.notes.say(_CLEAR, evidence, holds=cleared if reply.decides else None, follows="send a text")
     if reply.ok:  # the batch is what the voucher is found by
         (await bench.line.ask(UPDATE_VOUCHER, {"batch": bench.batch}, ids={"id": id})).fit()
     active = await bench.set_status(id, "active")
     bench.notes.say(
-        _QUIET, f"setVoucherStatus was answered {active.said}", holds=active.ok, follows="send a comment"
+        _QUIET,
+        f"setVoucherStatus was answered {active.said}",
+        holds=active.ok if active.decides else None,
+        follows="send a comment",
     )
     await bench.set_status(id, "inactive")
     first = await bench.delete(id)
@@ -121,7 +120,7 @@ async def _change(bench: Bench) -> None:
         bench.notes.say(
             _GONE,
             f"the second one was answered {again.said}",
-            holds=gone,
+            holds=gone if again.decides else None,
             follows="read it before you repeat",
         )
 
