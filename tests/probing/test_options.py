@@ -12,6 +12,7 @@ import pytest
 from tests.probing.runs import evidence_of, probed, refuted, run
 from voucher_async import ManualClock
 from voucher_async.cli.probing import Verdict
+from voucher_async.cli.probing.bench import Bench
 from voucher_async.testing import VoucherEmulator, faults
 from voucher_async.testing._state import Mint
 
@@ -110,3 +111,12 @@ async def test_a_request_that_never_takes_effect_is_said_so() -> None:
         report = await run(emulator, "broken-connection")
         assert emulator.charges() == ()
     assert "no charge showed within 90 s" in report.finding("broken-connection").evidence
+
+
+async def test_a_server_that_makes_its_own_ids_is_probed_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bench, "new_id", lambda self: "recharge")  # an id that the emulator refuses
+    async with VoucherEmulator(clock=ManualClock(skip_sleeps=True)) as emulator:
+        report = await run(emulator, "second-charge", "refused-delete-active")
+        assert {voucher.status for voucher in emulator.vouchers()} == {"inactive"}
+        assert {each.id for each in report.left} == {voucher.id for voucher in emulator.vouchers()}
+    assert report.of(Verdict.CONFIRMED) == report.findings, evidence_of(report)

@@ -115,12 +115,15 @@ class Bench:
         """Clean up a voucher that has an id of the server's."""
         self._made.append(id)
 
-    async def create(self, id: str, **fields: object) -> Reply:
-        """Ask for a voucher of 1.00, whatever comes of it."""
-        body = {"id": id, "amount": _VALUE, "currency": self.currency, "batch": self.batch, **fields}
-        self._unanswered.add(id)
-        reply = await self.line.ask(CREATE_VOUCHER, body)
-        self._unanswered.discard(id)
+    async def create(self, id: str | None, **fields: object) -> Reply:
+        """Ask for a voucher of 1.00, whatever comes of it; without an id, the server makes one."""
+        body = {"amount": _VALUE, "currency": self.currency, "batch": self.batch, **fields}
+        if id is None:
+            reply = await self.line.ask(CREATE_VOUCHER, body)
+        else:
+            self._unanswered.add(id)
+            reply = await self.line.ask(CREATE_VOUCHER, {**body, "id": id})
+            self._unanswered.discard(id)
         for name in ("code", "pin"):
             if reply.ok and (secret := reply.text(name)):
                 self.line.secrets.append(conceal(secret))
@@ -140,16 +143,30 @@ class Bench:
         reply = await self.create(id, **fields)
         if not reply.ok:
             read = await self.line.ask(GET_COMPLETE_VOUCHER, ids={"id": id})
-            if not read.ok:
-                raise Unfit(f"no voucher could be made: {reply.said}")
-            self.doubled.append(f"createVoucher was answered {reply.said}, and the voucher {id} was made")
-            reply = read
+            if read.ok:
+                self.doubled.append(f"createVoucher was answered {reply.said}, and the voucher {id} was made")
+                reply = read
+            else:
+                reply = await self._without_id(reply, fields)
+                id = id_of(reply)
         code = reply.fit().text("code")
         if code is None:
             raise Unfit("a voucher was made, and its code was not told")
         if active:
             (await self.set_status(id, "active")).fit()
         return Made(id, conceal(code), conceal(reply.text("pin")), reply)
+
+    async def _without_id(self, refused: Reply, fields: dict[str, object]) -> Reply:
+        """Leave the id to the server, where the Admin UI's formats refuse ours.
+
+        Raises:
+            Unfit: that is refused, too.
+        """
+        reply = await self.create(None, **fields) if refused.refuses else refused
+        if not reply.ok:
+            raise Unfit(f"no voucher could be made: {refused.said}")
+        self._made.append(id_of(reply))
+        return reply
 
     async def set_status(self, id: str, status: str) -> Reply:
         """Activate or deactivate a voucher."""

@@ -24,6 +24,7 @@ __all__ = ["PROBES"]
 
 _RESPONSES: Final = "/components/responses"
 _NOBODY: Final = "probe-nobody"
+_NOTHING_HERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 _SLACK: Final = 60.0  # seconds: the clock of this machine may be off
 
 _URL = Question("token-url", "Are tokens given at the assumed address?", ("/paths/~1oauth~1token/servers/1",))
@@ -72,8 +73,10 @@ _BODIES: Final[Mapping[str, Mapping[str, object]]] = {
 async def _token(bench: Bench) -> None:
     reply = await bench.line.grant()
     value = conceal(reply.text("access_token"))
-    given = reply.ok and bool(value)
-    bench.notes.say(_URL, f"the token request was answered {reply.said}", holds=_if_said(given, reply))
+    evidence = f"the token request was answered {reply.said}"
+    # credentials that are refused say nothing about the address
+    holds = True if reply.ok and value else False if reply.status in _NOTHING_HERE else None
+    bench.notes.say(_URL, evidence, holds=holds, follows="set `token_url`")
     if not value:
         raise Unfit(f"no token was given: {reply.said}")
     said = reply.content.get("expires_in")

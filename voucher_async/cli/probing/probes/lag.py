@@ -77,7 +77,7 @@ async def _lists(bench: Bench) -> None:
 
 
 async def _copies(bench: Bench, voucher: Made) -> list[bool]:
-    """Whether a copy of before is served at its address: to any request, and to one of the SDK."""
+    """Copies of before that are served at their address: to any request, and to one of the SDK."""
     first, _ = await bench.page(voucher.id, ("per_page", _COPY), cached=True)
     second, _ = await bench.page(voucher.id, ("per_page", _COPY))
     return [not first, not second]
@@ -165,18 +165,24 @@ async def _absence(bench: Bench) -> None:
             _ABSENCE, evidence, holds=found.ok, follows="do not take 404 for the proof that a create failed"
         )
     if found.ok:
-        _say_headers(bench, found)
+        # the second list may be a copy, which alone has an age
+        lists = [await bench.page(id, cached=True) for _ in range(2)]
+        _say_headers(bench, [found, *(reply for _, reply in lists)])
 
 
-def _say_headers(bench: Bench, reply: Reply) -> None:
+def _say_headers(bench: Bench, replies: list[Reply]) -> None:
+    seen = sorted({f"{reply.operation}: {mark}" for reply in replies for mark in _marks(reply)})
+    evidence = "; ".join(seen) or f"{len(replies)} answers to reads came without them"
+    bench.notes.say(_HEADERS, evidence, holds=not seen, follows="look which cache is on the way")
+
+
+def _marks(reply: Reply) -> list[str]:
+    """The headers by which an answer shows that a cache has kept it, or may keep it."""
     seen = [f"{name}: {reply.headers[name][:60]}" for name in _MARKS if name in reply.headers]
     control = reply.headers.get("Cache-Control", "")
-    storable = bool(control) and not any(word in control for word in ("no-", "private", "max-age=0"))
-    if control:
+    if control and not any(word in control for word in ("no-", "private", "max-age=0")):
         seen.append(f"Cache-Control: {control[:60]}")
-    marked = any(not each.startswith("Cache-Control") for each in seen) or storable
-    evidence = f"getVoucher came with {'; '.join(seen) or 'none of them'}"
-    bench.notes.say(_HEADERS, evidence, holds=not marked, follows="look which cache is on the way")
+    return seen
 
 
 def entry_of(entries: list[Entry], id: str) -> Entry | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.cli.probing.bench import CENT, Probe, id_of
 from voucher_async.cli.probing.findings import Question
+from voucher_async.cli.probing.line import Unfit
+from voucher_async.masking import conceal
 from voucher_async.operations import (
     CREATE_RESERVATION,
     DELETE_VOUCHER,
@@ -52,8 +54,12 @@ async def _wrong_code(bench: Bench) -> Reply:
 
 async def _other_spelling(bench: Bench) -> Reply:
     """A code with its letters in the other case, which tills and databases may take for the same."""
-    voucher = await bench.voucher(code=f"{bench.batch}-AbC")
-    return await bench.reserve(voucher, code=voucher.code.swapcase())
+    voucher = await bench.voucher()
+    other = conceal(voucher.code.swapcase())
+    if other == voucher.code:
+        raise Unfit("the server's code has no letters")
+    bench.line.secrets.append(other)
+    return await bench.reserve(voucher, code=other)
 
 
 async def _wrong_pin(bench: Bench) -> Reply:
