@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
 import pytest
 
-from tests.probing.runs import evidence_of, run
+from tests.probing.runs import evidence_of, refuted, run
 from voucher_async import ConfigurationError, ManualClock, Settings
 from voucher_async.cli.probing import QUESTIONS, Remains, Verdict, check_host, probe
+from voucher_async.cli.probing.bench import Bench
+from voucher_async.cli.probing.line import Reply
 from voucher_async.testing import VoucherEmulator, faults
 
 
@@ -35,26 +38,45 @@ async def test_a_whole_run_leaves_what_has_charges_and_nothing_active() -> None:
         assert len(report.remains) > len(report.left) > 0
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(6))
 async def test_probes_that_fail_leave_the_others_and_the_cleaning_alone(seed: int) -> None:
     async with emulator_of_its_own() as emulator:
-        kinds: list[faults.Fault] = [
-            faults.ServerError(),
+        acting = (
             faults.BreakAfter(),
-            faults.BreakBefore(),
             faults.CutOff(),
-        ]
-        asked = ("list-lag", "second-charge", "partial-refunds", "create-status", "refused-balance")
+            faults.WrongContentType(),
+            faults.ServerError(acted=True),
+        )
+        kinds: list[faults.Fault] = [*acting, faults.ServerError(), faults.BreakBefore(), faults.Revoked()]
+        asked = (
+            "list-lag",
+            "second-charge",
+            "partial-refunds",
+            "create-status",
+            "refused-balance",
+            "scope-getVoucher",
+            "unauthorized",
+        )
         emulator.faults.chance(0.15, seed=seed, kinds=kinds)
         remains: list[tuple[Remains, ...]] = []
         report = await run(emulator, *asked, on_remains=remains.append)
         emulator.faults.clear()
+        assert refuted(report) == set(), evidence_of(report)
         known = {each.id: each for each in report.remains}
         for voucher in emulator.vouchers():
             # three tries to deactivate may all meet a fault: then it is said
             assert voucher.status == "inactive" or known[voucher.id].state == "unknown"
         assert remains == [report.remains]
         emulator.ledger.check()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_bad_day_confirms_nothing_that_is_wrong(seed: int) -> None:
+    clock = ManualClock(skip_sleeps=True)
+    async with VoucherEmulator(clock=clock, allow_double_charge=True, newest_first=True) as emulator:
+        emulator.faults.chance(0.15, seed=seed)
+        report = await run(emulator, "second-charge")
+        assert report.finding("second-charge").verdict != Verdict.CONFIRMED, evidence_of(report)
 
 
 async def test_a_probe_that_meets_a_broken_server_is_unknown_and_the_next_one_is_answered() -> None:
@@ -142,6 +164,27 @@ async def test_a_server_that_is_no_sandbox_is_refused_before_anything_is_sent() 
     sandbox = Settings.make(client_id="shop", client_secret="s3cret", environment="sandbox")
     assert check_host(sandbox) == "vouchers-sbx.api.jtl-software.com"
     assert check_host(production, production=True) == "vouchers.api.jtl-software.com"
+
+
+@pytest.mark.parametrize("batch", ["", "x" * 31])
+async def test_a_batch_that_no_voucher_can_have_is_refused(batch: str) -> None:
+    async with emulator_of_its_own() as emulator:
+        with pytest.raises(ConfigurationError, match="1 to 30 characters"):
+            await run(emulator, batch=batch)
+        assert len(emulator.requests) == 0
+
+
+async def test_a_voucher_that_is_inactive_already_is_known_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_status = Bench.set_status
+
+    async def refused(self: Bench, id: str, status: str) -> Reply:
+        reply = await set_status(self, id, status)
+        return reply if status == "active" else attrs.evolve(reply, status=409)
+
+    monkeypatch.setattr(Bench, "set_status", refused)
+    async with emulator_of_its_own() as emulator:
+        report = await run(emulator, "second-charge")
+        check_left(emulator, report.remains, report.batch)
 
 
 async def test_a_question_that_does_not_exist_is_refused() -> None:

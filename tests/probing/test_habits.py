@@ -77,7 +77,7 @@ SEEN: Final[Mapping[str, set[str]]] = {
     "lists without order numbers": GONE,
     "lists with null order numbers": GONE,
 }
-"""Each habit, and exactly the questions that it answers with no among those that their probes answer."""
+"""Each habit, and the questions that it answers with no."""
 
 UNSEEN: Final[Mapping[str, str]] = {}
 """Habits that nothing shows from outside, each with the reason; there is none today."""
@@ -87,6 +87,7 @@ OPEN: Final = {
     "token-exp",  # the emulator's tokens are no JWTs
     "delivered-once",  # absence is never seen
     "connect",
+    "null-client",
     "disconnect",
     "reservation-ends",
     "voucher-ends",

@@ -70,6 +70,14 @@ async def test_the_lag_of_the_list_is_measured() -> None:
     assert report.finding("second-charge").verdict == Verdict.CONFIRMED
 
 
+async def test_absence_counts_after_the_setting_where_no_lag_was_measured() -> None:
+    clock = ManualClock(skip_sleeps=True)
+    async with VoucherEmulator(clock=clock, allow_double_charge=True) as emulator:
+        emulator.faults.list_lag = 9.0
+        report = await run(emulator, "second-charge")
+    assert "2 in the list, 0.02 spent" in report.finding("second-charge").evidence
+
+
 async def test_a_lag_within_the_setting_is_confirmed() -> None:
     async with VoucherEmulator(clock=ManualClock(skip_sleeps=True)) as emulator:
         emulator.faults.list_lag = 5.0

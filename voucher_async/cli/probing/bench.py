@@ -81,7 +81,7 @@ class Bench:
     Attributes:
         line: the line that was given.
         notes: the answers so far.
-        lag: seconds after which lists are read where absence is judged.
+        lag: seconds after which lists are read where absence counts: `list_lag`, until it was measured.
         tokens: tokens for a part of the scopes, by these.
         doubled: refusals of requests that were carried out all the same, in words.
     """
@@ -92,7 +92,7 @@ class Bench:
         self.currency = currency
         self.watch = watch
         self.notes = Notes()
-        self.lag = 1.0
+        self.lag = line.settings.list_lag
         self.tokens: dict[tuple[str, ...], str] = {}
         self.doubled: list[str] = []
         self._made: list[str] = []
@@ -278,6 +278,8 @@ class Bench:
                 state = await self._try_to_remove(id, said)
             except (VoucherError, Unfit) as error:
                 said.append(str(error))
+            except Exception as error:  # noqa: BLE001 - the other vouchers are still to be cleaned up
+                said.append(f"an unforeseen {type(error).__name__}")
             if state != "unknown":
                 break
         return Remains(id=id, state=state, evidence="; ".join(said))
@@ -291,7 +293,11 @@ class Bench:
         said.append(f"deleted: {deleted.said}")
         if deleted.ok or (deleted.status == HTTPStatus.NOT_FOUND and deleted.enveloped):
             return "deleted"
-        return "inactive" if off.ok else "unknown"
+        return "inactive" if off.ok or await self._is_inactive(id) else "unknown"
+
+    async def _is_inactive(self, id: str) -> bool:
+        reply = await self.details(id)
+        return reply.ok and reply.text("status") == "inactive"
 
 
 @attrs.frozen

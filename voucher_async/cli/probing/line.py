@@ -17,7 +17,7 @@ from voucher_async.clock import Deadline, clock_uptime, parse_date, parse_retry_
 from voucher_async.errors import CallTimeout, Fate, VoucherError
 from voucher_async.masking import Members, SecretBytes, conceal
 from voucher_async.masking.text import Masker
-from voucher_async.operations import REQUEST_TOKEN
+from voucher_async.operations import DELETE_VOUCHER, REQUEST_TOKEN
 from voucher_async.sansio import Request, build
 from voucher_async.sansio.said import Envelope
 from voucher_async.transport.exchange import Exchange
@@ -36,6 +36,7 @@ __all__ = ["Line", "OutOfTime", "Reply", "TokenRefused", "Unfit", "form"]
 
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE: Final = 60.0
+_FIELDS: Final = 3  # codes of fields that are quoted
 _ASIDE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -81,8 +82,9 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """True for a status of 2xx."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        """True for a status of 2xx, with an object of JSON unless nothing is to be said."""
+        is_success = HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        return is_success and (self.content.are_some or self.operation == DELETE_VOUCHER.id)
 
     @property
     def refuses(self) -> bool:
@@ -106,7 +108,7 @@ class Reply:
         if self.ok:
             return str(self.status)
         if self.code:
-            return " ".join((str(self.status), self.code, *self.fields))
+            return " ".join((str(self.status), self.code, *self.fields[:_FIELDS]))
         kind = self.headers.get("Content-Type", "no content type").partition(";")[0][:40]
         return f"{self.status} without the API's envelope ({kind})"
 
@@ -140,8 +142,6 @@ class Reply:
         """
         if not self.ok:
             raise Unfit(f"{self.operation} was answered {self.said}")
-        if not self.content.are_some:
-            raise Unfit(f"{self.operation} was answered {self.status} without an object of JSON")
         return self
 
 
@@ -216,6 +216,7 @@ class Line:
         Raises:
             OutOfTime: the run's time is over.
             TokenRefused: there is no token.
+            Unfit: the answer was cut off.
             VoucherError: no complete answer.
         """
         for _ in range(_ATTEMPTS - 1):
@@ -303,6 +304,8 @@ class Line:
             error.args = (f"{request.operation.id}: {error.args[0]}",)
             raise
         elapsed = self.clock.monotonic() - began
+        if not response.complete:
+            raise Unfit(f"{request.operation.id} was answered {response.status}, and cut off")
         return self._read(request.operation.id, response, asked, elapsed)
 
     def _read(self, operation: str, response: Response, asked: dt.datetime, elapsed: float) -> Reply:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["check_host", "probe"]
 
 _CLEANING: Final = 120.0
+_LONGEST_BATCH: Final = 30
 
 
 def check_host(settings: Settings, *, production: bool = False) -> str:
@@ -88,14 +89,16 @@ async def probe(
         The report: a finding for each question that was asked.
 
     Raises:
-        ConfigurationError: the server is no sandbox, a number of seconds is none, or `only` names something
-            else than a question; nothing was sent.
+        ConfigurationError: the server is no sandbox, a number or the batch cannot work, or `only` names no
+            question; nothing was sent.
     """
     host = check_host(settings, production=production)
     check_seconds("seconds", seconds)
     check_seconds("watch", watch)
     check_pause("pace", pace)
     chosen = _chosen(only)
+    if batch is not None and not 0 < len(batch) <= _LONGEST_BATCH:
+        raise ConfigurationError(f"batch must have 1 to {_LONGEST_BATCH} characters")
     clock = clock or SystemClock()
     line, began = Line(settings, clock, seconds, pace), clock.now()
     bench = Bench(line, batch or new_batch(began), currency, watch)

@@ -67,6 +67,14 @@ UNTRIED: Final[Mapping[Question, str]] = {
         "Does disconnecting need no scope?",
         ("/paths/~1clients~1disconnect/post",),
     ): "a try resets the credentials that it is made with",
+    Question(
+        "null-client",
+        "Is null shown as the client of what was made in the Admin UI?",
+        tuple(
+            f"/components/schemas/{name}/properties/client_id"
+            for name in ("Voucher", "Reservation", "Charge")
+        ),
+    ): "a try needs the Admin UI",
     Question("reservation-ends", "Does a reservation end after 30 minutes?"): "a try takes longer than a run",
     Question(
         "voucher-ends", "Is an expired voucher refused with 409 or 422?"

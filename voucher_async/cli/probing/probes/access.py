@@ -73,7 +73,7 @@ _BODIES: Final[Mapping[str, Mapping[str, object]]] = {
 async def _token(bench: Bench) -> None:
     reply = await bench.line.grant()
     value = conceal(reply.text("access_token"))
-    evidence = f"the token request was answered {reply.said}"
+    evidence = f"the token request to {bench.line.settings.token_url} was answered {reply.said}"
     # credentials that are refused say nothing about the address
     holds = True if reply.ok and value else False if reply.status in _NOTHING_HERE else None
     bench.notes.say(_URL, evidence, holds=holds, follows="set `token_url`")
@@ -129,10 +129,13 @@ async def _refusals(bench: Bench) -> None:
 
 
 def _if_said(holds: bool, *replies: Reply) -> bool | None:  # noqa: FBT001 - the verdict itself
-    """The verdict, where no answer is that of a server that is too busy or broken."""
-    busy = HTTPStatus.TOO_MANY_REQUESTS
-    failed = HTTPStatus.INTERNAL_SERVER_ERROR
-    return None if any(each.status == busy or each.status >= failed for each in replies) else holds
+    """The verdict, where no answer is that of something on the way, or of a server that is busy or broken."""
+    return holds if all(map(_is_said, replies)) else None
+
+
+def _is_said(reply: Reply) -> bool:
+    is_refusal = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return reply.ok or (is_refusal and reply.status != HTTPStatus.TOO_MANY_REQUESTS)
 
 
 async def _subset(bench: Bench) -> None:
@@ -189,13 +192,16 @@ def _scope(operation: Operation[Any], path: str) -> Probe:
 
 def _is_the_api(reply: Reply) -> bool:
     """True for an answer of the API itself to what was asked, not of something on the way."""
-    return reply.ok or (reply.enveloped and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR)
+    return reply.decides or (reply.status == HTTPStatus.FORBIDDEN and reply.enveloped)
 
 
 async def _harmless(bench: Bench, operation: Operation[Any], scopes: tuple[str, ...]) -> Reply:
     token = await _token_for(bench, scopes)
     ids = {name: _NOBODY for name in ("id", "charge_id") if f"{{{name}}}" in operation.path}
-    return await bench.line.ask(operation, _BODIES.get(operation.id), ids=ids, token=token)
+    reply = await bench.line.ask(operation, _BODIES.get(operation.id), ids=ids, token=token)
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        bench.tokens.pop(scopes, None)
+    return reply
 
 
 _SCOPES: Final = tuple(sorted({each.scope for each in OPERATIONS if each.scope}))

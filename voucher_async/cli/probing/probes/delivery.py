@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PROBES"]
 
 _ONCE = Question("delivered-once", "Is a request that is sent once carried out once?")
-_REFUSED = Question("refused-undone", "Was nothing done where a money call is refused?")
+_REFUSED = Question("refused-undone", "Was nothing done where a money call is answered with an error?")
 _BROKEN = Question(
     "broken-connection",
     "Does a request whose connection breaks take effect within `settle_window`, or never?",
@@ -66,7 +67,7 @@ async def _delivery(bench: Bench) -> None:
 def _say_once(bench: Bench, calls: list[_Sent]) -> None:
     seen = "; ".join(map(str, calls))
     # what the API itself refuses and has done was done by an earlier delivery
-    denied = [each for each in calls if each.added and not each.reply.ok and each.reply.enveloped]
+    denied = [each for each in calls if each.added and each.reply.refuses]
     if denied or bench.doubled or any(len(each.added) > 1 for each in calls):
         follows = (
             "something on the way repeats requests: turn that off; a refusal proves nothing until a look"
@@ -78,7 +79,7 @@ def _say_once(bench: Bench, calls: list[_Sent]) -> None:
 
 
 def _say_refused(bench: Bench, calls: list[_Sent]) -> None:
-    refused = [each for each in calls if not each.reply.ok]
+    refused = [each for each in calls if each.reply.status >= HTTPStatus.BAD_REQUEST]
     made = [*(str(each) for each in refused if each.added), *bench.doubled]
     evidence = "; ".join(made or map(str, refused)) or "nothing was refused"
     holds = False if made else True if refused else None

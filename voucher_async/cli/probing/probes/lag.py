@@ -21,6 +21,7 @@ __all__ = ["PROBES", "wait_for"]
 
 _STEPS: Final = (0.0, 0.5, 1.0, 2.0, 3.0)  # seconds between two looks, the last one from then on
 _MARKS: Final = ("Age", "ETag", "X-Cache", "X-Cache-Status", "X-Varnish", "CF-Cache-Status")
+_GRAIN: Final = 1.0  # seconds
 _COPY: Final = "60"  # a page size that no look of the SDK has by chance, as each is read twice
 
 _LAG = Question("list-lag", "Does a charge show in the list of charges within the setting `list_lag`?")
@@ -93,7 +94,7 @@ def _say_lag(bench: Bench, shown: tuple[float, float] | None) -> None:
         )
         return
     before, after = shown
-    bench.lag = max(bench.lag, 2 * after)
+    bench.lag = max(_GRAIN, 2 * after)
     evidence = f"a charge showed after {after:.1f} s, and not yet after {before:.1f} s"
     if before == 0:
         evidence = f"a charge showed at the first look, {after:.1f} s after its answer"

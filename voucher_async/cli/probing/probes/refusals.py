@@ -43,6 +43,10 @@ async def _nothing(bench: Bench) -> Reply:
     return await bench.reserve(await bench.voucher(), "0.00")
 
 
+async def _nothing_more(bench: Bench) -> Reply:
+    return await bench.recharge(await bench.voucher(), f"{bench.batch}-nothing", "0.00")
+
+
 async def _inactive(bench: Bench) -> Reply:
     return await bench.reserve(await bench.voucher(active=False))
 
@@ -199,6 +203,12 @@ PROBES: Final = (
         "nothing",
         "Is a reservation of 0.00 refused?",
         _nothing,
+        "/components/schemas/PositiveMoney",
+    ),
+    _refusal(
+        "nothing-more",
+        "Is a recharge of 0.00 refused?",
+        _nothing_more,
         "/components/schemas/PositiveMoney",
     ),
     _refusal(

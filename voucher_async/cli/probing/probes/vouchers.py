@@ -30,7 +30,6 @@ _NULL = Question(
 _CLIENT = Question(
     "voucher-client",
     "Does a voucher show the client that made it?",
-    (f"{_SCHEMAS}/Voucher/properties/client_id",),
 )
 _VALIDITY = Question(
     "unset-validity",
