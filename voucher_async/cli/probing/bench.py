@@ -87,12 +87,12 @@ class Bench:
     """
 
     def __init__(self, line: Line, batch: str, currency: str, watch: float) -> None:
-        self.line = line
-        self.batch = batch
-        self.currency = currency
-        self.watch = watch
-        self.notes = Notes()
-        self.lag = line.settings.list_lag
+        self.line: Line = line
+        self.batch: str = batch
+        self.currency: str = currency
+        self.watch: float = watch
+        self.notes: Notes = Notes()
+        self.lag: float = line.settings.list_lag
         self.tokens: dict[tuple[str, ...], str] = {}
         self.doubled: list[str] = []
         self._made: list[str] = []

@@ -168,10 +168,10 @@ class Line:
     """
 
     def __init__(self, settings: Settings, clock: Clock, seconds: float, pace: float) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.deadline = Deadline(clock, seconds)
-        self.requests = 0
+        self.settings: Settings = settings
+        self.clock: Clock = clock
+        self.deadline: Deadline = Deadline(clock, seconds)
+        self.requests: int = 0
         self.secrets: list[str] = [settings.client_secret]
         self._pace = pace
         self._session = Session(settings)
