@@ -13,7 +13,7 @@ from tests.probing.runs import evidence_of, probed, refuted, run
 from voucher_async import ManualClock
 from voucher_async.cli.probing import Verdict
 from voucher_async.cli.probing.bench import Bench
-from voucher_async.testing import VoucherEmulator, faults
+from voucher_async.testing import VoucherEmulator, faults, habits
 from voucher_async.testing._state import Mint
 
 
@@ -128,3 +128,32 @@ async def test_a_server_that_makes_its_own_ids_is_probed_with_them(monkeypatch: 
         assert {voucher.status for voucher in emulator.vouchers()} == {"inactive"}
         assert {each.id for each in report.left} == {voucher.id for voucher in emulator.vouchers()}
     assert report.of(Verdict.CONFIRMED) == report.findings, evidence_of(report)
+
+
+async def test_a_charge_that_is_made_and_refused_was_delivered_twice() -> None:
+    mesh = habits.DeliverTwice(operations=("chargeReservation",))
+    report = await probed("delivered-once", habits={"deliver_twice": mesh})
+    finding = report.finding("delivered-once")
+    assert finding.verdict == Verdict.REFUTED
+    assert "ALREADY_CHARGED, 1 in the list" in finding.evidence
+
+
+async def test_a_second_charge_that_was_not_answered_by_the_api_confirms_nothing() -> None:
+    clock = ManualClock(skip_sleeps=True)
+    async with VoucherEmulator(clock=clock, allow_double_charge=True) as emulator:
+        emulator.faults.script("chargeReservation", None, faults.ServerError())
+        report = await run(emulator, "second-charge")
+    assert report.finding("second-charge").verdict == Verdict.UNKNOWN, evidence_of(report)
+
+
+async def test_an_answer_that_is_cut_off_decides_nothing() -> None:
+    async with VoucherEmulator(clock=ManualClock(skip_sleeps=True)) as emulator:
+        emulator.faults.script("requestToken", None, None, faults.CutOff())
+        report = await run(emulator, "token-empty")
+    assert report.finding("token-empty").verdict == Verdict.UNKNOWN, evidence_of(report)
+    assert "cut off" in report.finding("token-empty").evidence
+
+
+async def test_the_answer_of_a_proxy_says_nothing_about_scopes() -> None:
+    report = await probed("scope-refundCharge", habits=dict(habits.KINDS["done, then 405"]))
+    assert report.finding("scope-refundCharge").verdict == Verdict.UNKNOWN, evidence_of(report)
