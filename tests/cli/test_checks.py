@@ -34,7 +34,7 @@ def test_a_journal_that_somebody_named_and_that_is_not_there_is_warned_of(
     monkeypatch.setenv("VOUCHER_JOURNAL", f"sqlite:///{tmp_path}/journal.db")
     told = run("check")
     assert told.status == Exit.DONE
-    assert "warning journal" in told.out
+    assert "warning   journal" in told.out
     assert "correct VOUCHER_JOURNAL" in told.out
     assert "1 of 15 need a look" in told.err
 
@@ -47,7 +47,7 @@ def test_a_wrong_secret_is_named_in_a_terminal_with_what_to_do(
     assert shown.end() == Exit.REFUSED
     assert "the client secret is wrong" in shown.text.replace("\n", "")
     assert "-> Correct VOUCHER_CLIENT_ID" in shown.text
-    assert "skipped scope recharge" in shown.text
+    assert "skipped   scope recharge" in shown.text
     assert "1 of 15 do not work." in shown.text
     assert "wr0ng-secret" not in shown.text
 

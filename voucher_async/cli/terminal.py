@@ -24,6 +24,7 @@ HIDDEN: Final = "(hidden)"
 """What stands in the place of a secret."""
 
 _SECRETS: Final = frozenset({"code", "pin", "secret", "client_secret"})
+_STATE: Final = 9  # columns of the longest state
 _WIDE: Final = 100_000  # columns: what goes into a pipe or a file is never cut
 
 Row = Mapping[str, Any]
@@ -112,6 +113,21 @@ class Terminal:
         for name in row if names is None else names:
             table.add_row(name.replace("_", " "), Text(cell(row.get(name))))
         self.out.print(table)
+
+    def found(self, state: str, style: str, words: str, advice: str | None) -> None:
+        """A finding: its state, what was seen, and on a line below what to do about it.
+
+        Args:
+            state: a word.
+            style: its colour on a screen.
+            words: what was seen.
+            advice: what to do; None or empty: nothing.
+        """
+        line = Text(f"{state:{_STATE}} ", style=style)
+        line.append(visible(words), style="default")
+        self.out.print(line, soft_wrap=True)
+        if advice:
+            self.out.print(Text(f"{'':{_STATE}} -> {visible(advice)}"), soft_wrap=True)
 
     def line(self, row: Row) -> None:
         """One JSON object on a line of its own, on the standard output."""

@@ -7,18 +7,16 @@ from typing import Any, Final
 
 import attrs
 from cyclopts import App
-from rich.text import Text
 
 from voucher_async.cli.checking import Finding, State, check
 from voucher_async.cli.common import DEFAULT, Common
 from voucher_async.cli.exits import Exit
-from voucher_async.cli.terminal import Terminal, cell
+from voucher_async.cli.terminal import Terminal
 
 __all__ = ["register"]
 
 _STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.SKIPPED: "dim"}
 _DEFAULT: Final = "the command line's default"
-_WIDTH: Final = max(map(len, State))
 
 
 def register(app: App) -> None:
@@ -67,11 +65,7 @@ def _show(terminal: Terminal, finding: Finding) -> None:
         terminal.line(_row(finding))
         return
     about = f"{finding.name} {finding.about}".strip()
-    line = Text(f"{finding.state:{_WIDTH}} ", style=_STYLES[finding.state])
-    line.append(cell(f"{about}: {finding.seen}"), style="default")
-    terminal.out.print(line, soft_wrap=True)
-    if finding.advice:
-        terminal.out.print(Text(f"{'':{_WIDTH}} -> {cell(finding.advice)}"), soft_wrap=True)
+    terminal.found(finding.state, _STYLES[finding.state], f"{about}: {finding.seen}", finding.advice)
 
 
 def _row(finding: Finding) -> dict[str, Any]:
