@@ -71,22 +71,25 @@ class Common:
             async with session.client:
                 yield session
         except asyncio.CancelledError:
+            # its calls have ended, or were left to the journal: closing the client saw to that
             if session.key is not None:
-                session.terminal.say(await _known_of(session.key, self._client()))
+                session.terminal.say(await _known_of(session, self._client()))
             raise
 
 
-async def _known_of(key: str, client: VoucherClient) -> str:
-    """What the journal knows of a money call that was interrupted, once its client was closed."""
+async def _known_of(session: "Session", client: VoucherClient) -> str:
+    """The words on a money call that was interrupted, by the journal, once its client was closed."""
     async with client:
-        record = next(iter(reversed(await client.history(key=key).to_list(limit=None))), None)
+        record = next(iter(reversed(await client.history(key=session.key).to_list())), None)
     if record is None or record.state is CallState.BEGUN:
         return "Nothing was sent."
     if record.state is CallState.NOT_DONE:
         return f"It was not done: {record.proof}."
     if record.state is CallState.DONE and record.charge is not None:
         return f"It was done: {record.charge.type} {record.charge.id} of {record.charge.amount}."
-    return "It may have been done. Run the same command again: it goes on with this call."
+    if record.state is CallState.DONE:
+        return "It was done."
+    return f"It may have been done. {session.again}: it goes on with this call."
 
 
 DEFAULT: Final = Common()
@@ -102,11 +105,13 @@ class Session:
         terminal: shows and asks.
         key: the idempotency key of the money call that is made; a command that is interrupted tells what the
             journal knows of it.
+        again: the words that say how that call is gone on with.
     """
 
     client: VoucherClient
     terminal: Terminal
     key: str | None = None
+    again: str = "Run the same command again"
 
     @property
     def where(self) -> str:

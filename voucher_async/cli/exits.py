@@ -23,6 +23,8 @@ from voucher_async.errors import (
     TransportError,
     VoucherError,
 )
+from voucher_async.fates import Fate
+from voucher_async.operations import DELETE_VOUCHER, SET_VOUCHER_STATUS, UPDATE_VOUCHER
 from voucher_async.order_refunds import OrderRefundFailed, RefundState
 from voucher_async.outcomes import OutcomeUnknown
 
@@ -65,9 +67,18 @@ _LATER: Final = (
 )
 
 
+_SETTING: Final = frozenset({DELETE_VOUCHER.id, SET_VOUCHER_STATUS.id, UPDATE_VOUCHER.id})
+
+
 def is_open(error: VoucherError) -> bool:
     """Whether a call that failed may have been carried out."""
-    return isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None
+    is_in_doubt = isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None
+    return is_in_doubt or _may_be_set(error)
+
+
+def _may_be_set(error: VoucherError) -> bool:
+    """Whether a voucher may have been changed or deleted: a change that is the same when it is made twice."""
+    return error.fate is Fate.UNKNOWN and error.facts is not None and error.facts.operation in _SETTING
 
 
 def exit_of(error: VoucherError) -> Exit:
@@ -84,6 +95,8 @@ def exit_of(error: VoucherError) -> Exit:
 
 def advice_for(error: VoucherError) -> str | None:
     """The next step after an error, in a sentence; None where its own words say it."""
+    if _may_be_set(error):
+        return "It may have been done. Run the same command again: made twice, it is the same as made once."
     if is_open(error):
         return "Run the same command again: it goes on with this call, and never makes a second one."
     if isinstance(error, AuthenticationError):

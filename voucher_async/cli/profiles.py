@@ -143,7 +143,8 @@ def profile_names() -> tuple[str, ...]:
 
 def _journal_of(name: str | None) -> str:
     folder = Path(platformdirs.user_state_dir(_APP, appauthor=False))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # a command that needs the journal says so when it opens it
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return f"sqlite:///{folder}/{name or 'environment'}.db"
 
 
