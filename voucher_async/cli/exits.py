@@ -67,6 +67,10 @@ _LATER: Final = (
 )
 
 
+_GONE_ON_WITH: Final = "Run the same command again: it goes on with this call, and never makes a second one."
+_MADE_TWICE: Final = (
+    "It may have been done. Run the same command again: made twice, it is the same as made once."
+)
 _SETTING: Final = frozenset({DELETE_VOUCHER.id, SET_VOUCHER_STATUS.id, UPDATE_VOUCHER.id})
 
 
@@ -95,10 +99,8 @@ def exit_of(error: VoucherError) -> Exit:
 
 def advice_for(error: VoucherError) -> str | None:
     """The next step after an error, in a sentence; None where its own words say it."""
-    if _may_be_set(error):
-        return "It may have been done. Run the same command again: made twice, it is the same as made once."
     if is_open(error):
-        return "Run the same command again: it goes on with this call, and never makes a second one."
+        return _MADE_TWICE if _may_be_set(error) else _GONE_ON_WITH
     if isinstance(error, AuthenticationError):
         return "`voucher-async check` looks at the credentials; `voucher-async connect` makes new ones."
     if isinstance(error, MissingScope):

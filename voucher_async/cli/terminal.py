@@ -26,6 +26,7 @@ HIDDEN: Final = "(hidden)"
 _SECRETS: Final = frozenset({"code", "pin", "secret", "client_secret"})
 _STATE: Final = 9  # columns of the longest state
 _WIDE: Final = 100_000  # columns: what goes into a pipe or a file is never cut
+_NARROW: Final = 8  # columns in which folded text can still be read
 
 Row = Mapping[str, Any]
 
@@ -87,9 +88,14 @@ class Terminal:
                 self.line(row)
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
+        listed = list(rows)
+        whole = _whole_columns(listed, columns, self.out.width)
         for name in columns:
-            table.add_column(name.replace("_", " "), overflow="fold", justify=_justify(name))
-        for row in rows:
+            no_wrap = name in whole
+            table.add_column(
+                name.replace("_", " "), overflow="fold", justify=_justify(name), no_wrap=no_wrap
+            )
+        for row in listed:
             table.add_row(*(Text(cell(row.get(name))) for name in columns))
         if table.row_count:
             self.out.print(table)
@@ -203,8 +209,16 @@ def cell(value: object) -> str:
     return visible(str(value))
 
 
+def _whole_columns(rows: Sequence[Row], columns: Sequence[str], width: int) -> frozenset[str]:
+    """The columns of ids, which are copied from a screen, where they fit: the others are folded first."""
+    ids = [name for name in columns if name == "id" or name.endswith("_id")]
+    taken = sum(max((len(cell(row.get(name))) for row in rows), default=0) for name in ids)
+    others = _NARROW * (len(columns) - len(ids))
+    return frozenset(ids) if taken + others <= width else frozenset()
+
+
 def _justify(name: str) -> Any:
-    return "right" if name.endswith("amount") else "left"
+    return "right" if name == "left" or name.endswith("amount") else "left"
 
 
 def _lines(words: str) -> str:

@@ -17,7 +17,7 @@ from voucher_async.payments.joined import is_joined
 
 __all__ = ["register"]
 
-_COLUMNS: Final = ("id", "status", "remaining_amount", "amount", "valid_until", "batch", "sku")
+_COLUMNS: Final = ("id", "status", "left", "amount", "valid_until", "batch", "sku")
 
 _voucher: Final = App(name="voucher", help="Create, show, list, change and delete vouchers.")
 
@@ -193,11 +193,13 @@ async def list_(
 
 def _row_of(voucher: VoucherDetails) -> Mapping[str, Any]:
     """The row of a table: amounts with their currency, dates without times."""
-    row = voucher.to_dict()
-    for name in ("remaining_amount", "amount"):
-        row[name] = f"{row[name]} {voucher.currency}"
     ends = shown_moment(voucher.valid_until)
-    return {**row, "valid_until": None if ends is None else ends.partition(" ")[0]}
+    return {
+        **voucher.to_dict(),
+        "left": f"{voucher.remaining_amount} {voucher.currency}",
+        "amount": f"{voucher.amount} {voucher.currency}",
+        "valid_until": None if ends is None else ends.partition(" ")[0],
+    }
 
 
 @_voucher.command
