@@ -26,7 +26,8 @@ HIDDEN: Final = "(hidden)"
 _SECRETS: Final = frozenset({"code", "pin", "secret", "client_secret"})
 _STATE: Final = 9  # columns of the longest state
 _WIDE: Final = 100_000  # columns: what goes into a pipe or a file is never cut
-_NARROW: Final = 8  # columns in which folded text can still be read
+_NARROW: Final = 7  # characters of a line in which folded text can still be read
+_GAP: Final = 2  # between two columns
 
 Row = Mapping[str, Any]
 
@@ -87,20 +88,15 @@ class Terminal:
             for row in rows:
                 self.line(row)
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
         listed = list(rows)
-        whole = _whole_columns(listed, columns, self.out.width)
-        for name in columns:
-            no_wrap = name in whole
-            table.add_column(
-                name.replace("_", " "), overflow="fold", justify=_justify(name), no_wrap=no_wrap
-            )
-        for row in listed:
-            table.add_row(*(Text(cell(row.get(name))) for name in columns))
-        if table.row_count:
-            self.out.print(table)
-        else:
+        if not listed:
             self.say(empty)
+        elif _fits(listed, columns, self.out.width):
+            self.out.print(_table(listed, columns))
+        else:  # amounts and ids are never broken in two
+            for row in listed:
+                self.out.print(_block(row, columns))
+                self.out.print()
 
     def show_one(self, value: Written | Row, names: Sequence[str] | None = None) -> None:
         """The fields of one value, one below the other, or as a JSON line with all it has.
@@ -113,12 +109,7 @@ class Terminal:
         if self.as_json:
             self.line(row)
             return
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for name in row if names is None else names:
-            table.add_row(name.replace("_", " "), Text(cell(row.get(name))))
-        self.out.print(table)
+        self.out.print(_block(row, tuple(row) if names is None else names))
 
     def found(self, state: str, style: str, words: str, advice: str | None) -> None:
         """A finding: its state, what was seen, and on a line below what to do about it.
@@ -209,16 +200,40 @@ def cell(value: object) -> str:
     return visible(str(value))
 
 
-def _whole_columns(rows: Sequence[Row], columns: Sequence[str], width: int) -> frozenset[str]:
-    """The columns of ids, which are copied from a screen, where they fit: the others are folded first."""
-    ids = [name for name in columns if name == "id" or name.endswith("_id")]
-    taken = sum(max((len(cell(row.get(name))) for row in rows), default=0) for name in ids)
-    others = _NARROW * (len(columns) - len(ids))
-    return frozenset(ids) if taken + others <= width else frozenset()
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        justify: Any = "right" if _is_amount(name) else "left"
+        whole = _is_whole(name)
+        table.add_column(name.replace("_", " "), overflow="fold", justify=justify, no_wrap=whole)
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(name))) for name in columns))
+    return table
 
 
-def _justify(name: str) -> Any:
-    return "right" if name == "left" or name.endswith("amount") else "left"
+def _block(row: Row, names: Sequence[str]) -> Table:
+    """The fields of one value, one below the other."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name in names:
+        table.add_row(name.replace("_", " "), Text(cell(row.get(name))))
+    return table
+
+
+def _fits(rows: Sequence[Row], columns: Sequence[str], width: int) -> bool:
+    """Whether a table fits in which ids and amounts, which are copied, are not folded."""
+    whole = [name for name in columns if _is_whole(name)]
+    taken = sum(max(len(name), *(len(cell(row.get(name))) for row in rows)) for name in whole)
+    return taken + _NARROW * (len(columns) - len(whole)) + _GAP * (len(columns) - 1) <= width
+
+
+def _is_whole(name: str) -> bool:
+    return name == "id" or name.endswith("_id") or _is_amount(name)
+
+
+def _is_amount(name: str) -> bool:
+    return name == "left" or name.endswith("amount")
 
 
 def _lines(words: str) -> str:

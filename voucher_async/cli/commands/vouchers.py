@@ -9,11 +9,11 @@ from cyclopts import App, Parameter
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.exits import Exit, is_open
 from voucher_async.cli.lists import PER_PAGE, moment, show_list, shown_moment
+from voucher_async.cli.repeats import Repeat, begin, key_of
 from voucher_async.cli.terminal import Terminal
 from voucher_async.errors import InvalidInput, VoucherError
 from voucher_async.models import UNSET, CompleteVoucher, Unset, Voucher, VoucherDetails
 from voucher_async.money import to_amount
-from voucher_async.payments.joined import is_joined
 
 __all__ = ["register"]
 
@@ -91,9 +91,10 @@ async def create(
     """
     value = to_amount(amount)
     async with common.session() as session:
-        session.key, session.again = _key_of_creation(session, key, id)
+        known_key, session.again = _key_of_creation(session, key, id)
         code = session.terminal.secret("code", code, is_optional=True)
         pin = session.terminal.secret("pin", pin, is_optional=True)
+        repeat = await begin(session, known_key)
         try:
             made = await session.client.vouchers.create(
                 amount=value,
@@ -118,7 +119,7 @@ async def create(
             session.terminal.say(f"error: {error}")
             session.terminal.say(f"It may have been created. {session.again}: no second one is created.")
             return Exit.OPEN
-        _show_created(session, made)
+        _show_created(session, repeat, made)
     return Exit.DONE
 
 
@@ -127,17 +128,14 @@ def _key_of_creation(session: Session, key: str | None, id: str | None) -> tuple
     if key is not None:
         return key, session.again
     if id is not None:
-        return f"create/{id}"[:255], session.again
-    made_up = f"create/{uuid.uuid4()}"
+        return key_of("create", id), session.again
+    made_up = key_of("create", str(uuid.uuid4()))
     return made_up, f"Run it again with --key {made_up}"
 
 
-def _show_created(session: Session, made: CompleteVoucher) -> None:
-    terminal, is_repeated = session.terminal, is_joined(made)
+def _show_created(session: Session, repeat: Repeat, made: CompleteVoucher) -> None:
+    terminal, is_repeated = session.terminal, repeat.tell(made, "created")
     terminal.show_one({**made.to_dict(), "made_before": is_repeated} if terminal.as_json else made)
-    if is_repeated:
-        at = shown_moment(made.created_at)
-        terminal.say(f"Created before, at {at}: no second one was created.")
     if made.status == "inactive":
         terminal.say(f"It is inactive until `voucher-async voucher activate {made.id}`.")
 
