@@ -13,6 +13,7 @@ from voucher_async.cli.places import is_real, place_of
 from voucher_async.cli.profiles import Profile, find_profile
 from voucher_async.cli.terminal import Terminal
 from voucher_async.client import VoucherClient
+from voucher_async.errors import VoucherError
 from voucher_async.payments.call import CallState
 
 __all__ = ["DEFAULT", "Common", "Session"]
@@ -68,13 +69,30 @@ class Common:
         """
         session = Session(client=self._client(), terminal=self.terminal())
         try:
-            async with session.client:
+            async with session.client, _stopping(session):
                 yield session
         except asyncio.CancelledError:
             # its calls have ended, or were left to the journal: closing the client saw to that
             if session.key is not None:
-                session.terminal.say(await _known_of(session, self._client()))
+                session.terminal.say(await self._known_of(session))
             raise
+
+    async def _known_of(self, session: "Session") -> str:
+        try:
+            return await _known_of(session, self._client())
+        except VoucherError as error:
+            return f"It may have been done ({error}). {session.again}."
+
+
+@contextlib.asynccontextmanager
+async def _stopping(session: "Session") -> AsyncGenerator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        if session.key is not None:
+            wait = session.client.settings.close_wait
+            session.terminal.say(f"Stopping. What was sent is finished first, within {wait:g} seconds.")
+        raise
 
 
 async def _known_of(session: "Session", client: VoucherClient) -> str:
