@@ -184,6 +184,7 @@ def test_a_part_of_an_order_that_was_not_refunded_is_shown(
     connected.faults.script("refundCharge", None, *[faults.TooMany(0)] * 20)
     told = run("refund", "--order", "A-1", "--timeout", "3")
     assert told.status == Exit.PARTLY, told.err
+    assert "gives back the rest" in told.err
     assert sorted(word for word in told.out.split() if word in {"refunded", "not"}) == [
         "not",
         "refunded",

@@ -24,6 +24,7 @@ _OUTCOME: Final = ("charge_id", "amount", "currency", "state", "error")
 _ALL: Final = "all"
 _RULE: Final = "must be given with its currency, such as 10.00 EUR"
 _NO_VOUCHER: Final = "--voucher ID names a voucher that paid for it, once for each of them."
+_THE_REST: Final = "Run the same command again: it gives back the rest, and nothing twice."
 _NO_CHARGE: Final = "--voucher ID names the voucher that was charged: the rest is read then."
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}([.,][0-9]{0,9})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -206,6 +207,7 @@ async def _refund_order(
         except OrderRefundFailed as error:
             if error.outcomes:
                 session.terminal.show([each.to_dict() for each in error.outcomes], _OUTCOME)
+                session.terminal.say(_THE_REST)
             raise
         except InvalidInput as error:
             if error.field == "order_number":
