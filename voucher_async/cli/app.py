@@ -53,8 +53,8 @@ def _emulator(*arguments: str) -> int:
     return emulator.main(["emulator", *arguments])
 
 
-for module in (connecting, checks, probes, vouchers, money):
-    module.register(app)
+for _module in (connecting, checks, probes, vouchers, money):
+    _module.register(app)
 
 
 class _StandardInput(str):

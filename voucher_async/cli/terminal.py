@@ -61,8 +61,8 @@ class Terminal:
         self._agreed = agreed
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
-        self.out = _console(self._out)
-        self.err = _console(self._err)
+        self.out: Console = _console(self._out)
+        self.err: Console = _console(self._err)
 
     @property
     def is_interactive(self) -> bool:
