@@ -9,6 +9,7 @@ from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
 from voucher_async.outcomes import PendingOutcome, Settlement
 from voucher_async.payments.call import CallRecord
+from voucher_async.payments.histories import records_of
 from voucher_async.payments.joining import Joining
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recovery import Recovered, Recovery
@@ -142,7 +143,12 @@ class Reconciling:
         return await resolve(self._supervisor, self._joining.ownership, pending, verdict, deadline)
 
     def history(
-        self, *, order_number: str | None = None, key: str | None = None, told: bool | None = None
+        self,
+        *,
+        order_number: str | None = None,
+        key: str | None = None,
+        told: bool | None = None,
+        ended: bool | None = None,
     ) -> History:
         """The records of money calls: owner, parameters, times, end, whether a caller was told; no secret.
 
@@ -151,6 +157,8 @@ class Reconciling:
             key: limits the records to one idempotency key, calls that were not carried out included.
             told: limits the records to calls that were carried out: True to those of which a caller was told,
                 False to those of which nobody was; see `acknowledge`.
+            ended: limits the records: True to calls whose end is known, False to the others: those in doubt,
+                those under way, and what dead processes left; see `settle` and `recover`.
 
         Returns:
             The records of this client's scope, the oldest first, for `async for` or `to_list`.
@@ -159,7 +167,7 @@ class Reconciling:
             JournalFailed: the journal cannot be read.
         """
         journal, scope = self._joining.ownership.journal, self._joining.ownership.scope
-        return History(journal.history(scope, order_number=order_number, key=key, told=told))
+        return History(records_of(journal, scope, order_number=order_number, key=key, told=told, ended=ended))
 
     async def acknowledge(self, record: CallRecord) -> bool:
         """Note that a caller was told of a call that was carried out; see `history(told=False)`.

@@ -7,7 +7,7 @@ import datetime as dt
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 from hypothesis import settings
@@ -19,7 +19,7 @@ from tests.journals.records import begun, charge_of, done, not_done, opened, sen
 from voucher_async import ManualClock, MemoryJournal
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
-from voucher_async.payments.journal import Journal
+from voucher_async.payments.journal import HistoryByEnd, Journal
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ SCOPES = st.sampled_from(["scope-1", "scope-2"])
 KEYS = st.sampled_from(["A", "a", "A-1"]) | st.none()
 OWNERS = st.sampled_from(["owner-1", "owner-2", "owner-3"])
 ORDERS = st.sampled_from(["A-1", "A-2"]) | st.none()
+MAYBE = st.none() | st.booleans()
 VOUCHERS = st.sampled_from(["v-1", "v-2"]) | st.none()
 AMOUNTS = st.sampled_from([Decimal("10.00"), Decimal("5.00")]) | st.none()
 OPERATIONS = st.sampled_from([REDEEM, "chargeReservation", "refundCharge", CHECKOUT])
@@ -179,10 +180,14 @@ class Journals(RuleBasedStateMachine):
         now, day = self.clock.now(), dt.timedelta(days=1)
         self.both(lambda journal: journal.purge(now - shrink * day, now - drop * day))
 
-    @rule(scope=SCOPES, order=ORDERS, key=KEYS, told=st.none() | st.booleans())
-    def history(self, scope: str, order: str | None, key: str | None, *, told: bool | None) -> None:
+    @rule(scope=SCOPES, order=ORDERS, key=KEYS, told=MAYBE, ended=MAYBE)
+    def history(
+        self, scope: str, order: str | None, key: str | None, *, told: bool | None, ended: bool | None
+    ) -> None:
         async def read(journal: Journal) -> list[CallRecord]:
-            return [each async for each in journal.history(scope, order_number=order, key=key, told=told)]
+            by_end = cast("HistoryByEnd", journal)
+            read = by_end.history(scope, order_number=order, key=key, told=told, ended=ended)
+            return [each async for each in read]
 
         self.both(read)
 

@@ -88,6 +88,9 @@ def plans() -> dict[str, str]:
         for has_order, has_key in ((False, False), (True, False), (False, True), (True, True)):
             text = statements.history(has_order=has_order, has_key=has_key, told=told)
             named[f"history {has_order=} {has_key=} {told=}"] = text
+            if told is None:
+                text = statements.history(has_order=has_order, has_key=has_key, told=told, ended=False)
+                named[f"history {has_order=} {has_key=} ended=False"] = text
     return {name: text for name, text in named.items() if isinstance(text, str)}
 
 
@@ -101,7 +104,7 @@ async def test_every_statement_uses_an_index(journal: SqlJournal, path: Path, na
     if name == "FORGET":  # reads the index of what is not ended, which is small
         plan = plan.replace("SCAN voucher_records", "")
     assert "SCAN voucher_records" not in plan
-    for choice in re.findall("has_order=True|has_key=True|LEFT|EARLIER|told=False$", name):
+    for choice in re.findall("has_order=True|has_key=True|LEFT|EARLIER|told=False$|ended=False$", name):
         assert "voucher_records_history" not in plan, choice
 
 

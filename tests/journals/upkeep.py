@@ -13,6 +13,7 @@ from voucher_async import ManualClock, Proof
 from voucher_async.models import ChargeType
 from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.call import CHECKOUT, CallRecord, Failure
+from voucher_async.payments.histories import records_of
 from voucher_async.payments.journal import Journal
 
 __all__ = ["UpkeepContract"]
@@ -25,6 +26,12 @@ SECRET_ORDER = "Jane Doe 4711"
 async def listed(journal: Journal, **which: str | bool) -> list[CallRecord]:
     """The records of a history."""
     return [record async for record in journal.history(SCOPE, **which)]  # type: ignore[arg-type]
+
+
+async def by_end(journal: Journal, *, ended: bool, order: str | None = None) -> list[str]:
+    """The ids of the records that have ended, or of those that have not."""
+    read = records_of(journal, SCOPE, order_number=order, key=None, told=None, ended=ended)
+    return [record.id async for record in read]
 
 
 async def kept(journal: Journal, *records: CallRecord) -> None:
@@ -57,6 +64,20 @@ class UpkeepContract:
         assert [record.id for record in await listed(journal, told=False)] == [records[2].id]
         assert await listed(journal, order_number="A-1", told=False) == []
         assert await listed(journal, order_number="") == await listed(journal, key="") == []
+
+    async def test_what_has_not_ended_is_read_in_order(self, journal: Journal) -> None:
+        records = [begun(f"k-{n}", order_number=f"A-{n % 2}") for n in range(140)]
+        await kept(journal, *records, begun(scope="another scope"))
+        assert await journal.save(sent(records[0]))
+        for record in records[2::3]:
+            assert await journal.save(done(record) if record.id < "8" else not_done(record))
+        gone = {record.id for record in records[2::3]}
+        left = [record.id for record in records if record.id not in gone]
+        assert await by_end(journal, ended=False) == left
+        assert await by_end(journal, ended=True) == [each.id for each in records[2::3]]
+        odd = [record.id for record in records[1::2]]
+        assert await by_end(journal, ended=False, order="A-1") == [each for each in odd if each not in gone]
+        assert await by_end(journal, ended=True, order="A-1") == [each for each in odd if each in gone]
 
     async def test_a_key_has_the_calls_that_were_not_carried_out_in_its_history(
         self, journal: Journal

@@ -200,7 +200,7 @@ class PostgresqlStore:
     async def page(self, wanted: Wanted, after: int) -> Page:
         """The next records of a history."""
         orders, keys = list(wanted.orders), list(wanted.keys)
-        statement = sql.page(orders=bool(orders), keys=bool(keys), told=wanted.told)
+        statement = sql.page(orders=bool(orders), keys=bool(keys), told=wanted.told, ended=wanted.ended)
         return await self._page(statement, wanted.scope, after, *filter(None, (orders, keys)))
 
     async def ended_of(self, order_number: str, after: int) -> Page:

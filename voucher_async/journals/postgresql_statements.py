@@ -239,7 +239,7 @@ def alike(*, amount: bool, voucher: bool) -> str:
 
 
 @cache
-def page(*, orders: bool, keys: bool, told: bool | None) -> str:
+def page(*, orders: bool, keys: bool, told: bool | None, ended: bool | None = None) -> str:
     """A page of a history: scope, the number before, then an array for each limit.
 
     A statement of its own for each kind, as one for all would have a plan for none.
@@ -248,6 +248,7 @@ def page(*, orders: bool, keys: bool, told: bool | None) -> str:
         orders: limits it to orders.
         keys: limits it to keys.
         told: limits it to calls that are done, of which a caller was told, or was not.
+        ended: limits it to calls that have ended, or to those that have not.
     """
     parts: list[str] = []
     if orders:
@@ -259,6 +260,8 @@ def page(*, orders: bool, keys: bool, told: bool | None) -> str:
         parts.append(f" AND number IN ({held} UNION ALL {lost})")
     if told is not None:
         parts.append(f" AND state = 'done' AND {'' if told else 'NOT '}told")
+    if ended is not None:
+        parts.append(f" AND {'' if ended else 'NOT '}ended")
     where = f"scope = $1 AND number > $2{''.join(parts)}"
     return f"SELECT number, record FROM {_R} WHERE {where} ORDER BY number LIMIT {_PAGE}"
 

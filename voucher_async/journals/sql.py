@@ -203,13 +203,14 @@ class SqlJournal:
         order_number: str | None = None,
         key: str | None = None,
         told: bool | None = None,
+        ended: bool | None = None,
     ) -> AsyncIterator[CallRecord]:
-        """Records, the oldest first; see `Journal.history`."""
+        """Records, the oldest first; see `Journal.history` and `HistoryByEnd.history`."""
         if not _can_be_stored(scope, order_number or "", key or ""):
             return
         digest = await self._digests()
         orders, keys = (() if text is None else (text, digest(text)) for text in (order_number, key))
-        wanted = Wanted(scope=scope, orders=orders, keys=keys, told=told)
+        wanted = Wanted(scope=scope, orders=orders, keys=keys, told=told, ended=ended)
         async for page in _pages(functools.partial(self._store.page, wanted), _all):
             for record in page:
                 yield record

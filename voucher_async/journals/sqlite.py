@@ -135,7 +135,7 @@ class SqliteStore:
         given |= dict(zip(("order", "order_digest"), wanted.orders, strict=False))
         given |= dict(zip(("key", "digest"), wanted.keys, strict=False))
         statement = statements.history(
-            has_order=bool(wanted.orders), has_key=bool(wanted.keys), told=wanted.told
+            has_order=bool(wanted.orders), has_key=bool(wanted.keys), told=wanted.told, ended=wanted.ended
         )
         return await self._rows(statement, **given)
 

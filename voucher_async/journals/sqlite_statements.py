@@ -190,13 +190,14 @@ def _page(*conditions: ColumnElement[bool], by: str) -> str:
 
 
 @cache
-def history(*, has_order: bool, has_key: bool, told: bool | None) -> str:
+def history(*, has_order: bool, has_key: bool, told: bool | None, ended: bool | None = None) -> str:
     """The statement of a page of a history.
 
     Args:
         has_order: it is limited to an order.
         has_key: it is limited to a key.
         told: see `Journal.history`.
+        ended: see `HistoryByEnd.history`.
     """
     conditions = [_c.scope == bind("scope")]
     if has_order:
@@ -207,7 +208,9 @@ def history(*, has_order: bool, has_key: bool, told: bool | None) -> str:
         conditions.append(_c.number.in_(union_all(held, select(_c.number).where(_lost))))
     if told is not None:
         conditions += [_c.state == literal_column("'done'"), _c.told if told else ~_c.told]
-    by = "untold" if told is False else "history"
+    if ended is not None:
+        conditions.append(_c.ended if ended else ~_c.ended)
+    by = "untold" if told is False else "live" if ended is False else "history"
     if has_order or has_key:
         by = "order" if has_order else ""
     return _page(*conditions, by=by)

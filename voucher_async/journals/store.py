@@ -45,12 +45,14 @@ class Wanted:
         orders: the order number, in plain and as a digest.
         keys: the key, in plain and as a digest.
         told: see `Journal.history`.
+        ended: see `HistoryByEnd.history`.
     """
 
     scope: str
     orders: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     told: bool | None = None
+    ended: bool | None = None
 
 
 class Store(Protocol):

@@ -19,7 +19,7 @@ import attrs
 
 from voucher_async.payments.call import CallRecord
 
-__all__ = ["Claim", "Journal", "Line"]
+__all__ = ["Claim", "HistoryByEnd", "Journal", "Line"]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +64,34 @@ class Line(Protocol):
 
     async def leave_line(self, turn: str, ticket: str) -> None:
         """Give a turn or a place in the line back; a ticket that is not there is ignored."""
+        ...
+
+
+class HistoryByEnd(Protocol):
+    """Reads a history by whether calls have ended; a journal whose `history` takes `ended` is asked so.
+
+    Of any other journal all records are read, and those that are not wanted left out.
+    """
+
+    def history(
+        self,
+        scope: str,
+        *,
+        order_number: str | None = None,
+        key: str | None = None,
+        told: bool | None = None,
+        ended: bool | None = None,
+    ) -> AsyncIterator[CallRecord]:
+        """Records, the oldest first; see `Journal.history`.
+
+        Args:
+            scope: see there, as for the others.
+            order_number: limits the records to one order.
+            key: limits the records to one key.
+            told: limits the records to calls that are done.
+            ended: limits the records: True to calls whose end is known, False to the others, which a journal
+                finds without reading the ended ones.
+        """
         ...
 
 

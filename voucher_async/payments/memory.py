@@ -239,16 +239,19 @@ class MemoryJournal:
         order_number: str | None = None,
         key: str | None = None,
         told: bool | None = None,
+        ended: bool | None = None,
     ) -> AsyncIterator[CallRecord]:
-        """Records, the oldest first; see `Journal.history`."""
+        """Records, the oldest first; see `Journal.history` and `HistoryByEnd.history`."""
         with self._lock:
-            ids = list(self._records)
+            ids = list(self._indexes.live if ended is False else self._records)
         orders, keys = self._spellings(order_number), self._spellings(key)
         for number, record_id in enumerate(ids, 1):
             if number % _PAGE == 0:
                 await asyncio.sleep(0)
             record = self._records.get(record_id)
             if record is None or record.scope != scope:
+                continue
+            if ended is not None and record.ended != ended:
                 continue
             is_of = (not orders or record.order_number in orders) and (not keys or record.key in keys)
             if is_of and (told is None or (record.state is CallState.DONE and record.told == told)):
