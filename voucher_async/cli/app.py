@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from voucher_async._version import __version__
 from voucher_async.cli import emulator
-from voucher_async.cli.commands import checks, connecting, money, probes, vouchers
+from voucher_async.cli.commands import checks, connecting, money, probes, records, vouchers
 from voucher_async.cli.exits import Exit, advice_for, exit_of
 from voucher_async.cli.terminal import Refused, Terminal
 from voucher_async.errors import VoucherError
@@ -53,22 +53,8 @@ def _emulator(*arguments: str) -> int:
     return emulator.main(["emulator", *arguments])
 
 
-for _module in (connecting, checks, probes, vouchers, money):
-    _module.register(app)
-
-
-class _StandardInput(str):
-    """The argument `-`, which would be taken for an option without a name."""
-
-    __slots__ = ()
-
-    def startswith(self, *_: Any) -> bool:
-        """Tell that it does not begin like an option."""
-        return False
-
-
-def _word(argument: str) -> str:
-    return _StandardInput(argument) if argument == "-" else argument
+for module in (connecting, checks, probes, vouchers, money, records):
+    module.register(app)
 
 
 def run(argv: Sequence[str]) -> int:
