@@ -118,8 +118,8 @@ class Compared:
 
 def _vouchers_of(record: CallRecord) -> list[str]:
     charge, sent = charge_in(record), record.pending
-    found = [record.voucher_id, charge and charge.voucher_id, sent and sent.voucher_id]
-    return [*filter(None, found), *(each.reservation.voucher_id for each in record.plan)]
+    found = (record.voucher_id, charge and charge.voucher_id, sent and sent.voucher_id)
+    return [*(each for each in found if each), *(each.reservation.voucher_id for each in record.plan)]
 
 
 async def compare_order(compared: Compared, client: VoucherClient, journal: SqlJournal) -> None:

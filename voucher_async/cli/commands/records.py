@@ -162,9 +162,10 @@ def _show_records(session: Session, records: list[CallRecord]) -> None:
 
 
 def _record_row(record: CallRecord, names: dict[str, str]) -> dict[str, Any]:
-    refunds, charge = [f"{each.amount:.2f}" for each in record.refunds], record.charge and record.charge.id
+    charge = None if record.charge is None else record.charge.id
     if charge is not None and len(charge) > _SHORT:
         charge = f"{charge[:_SHORT]}..."
+    refunds = [f"{each.amount:.2f}" for each in record.refunds]
     made = {"charge": charge, "refunds": refunds, "told": record.told}
     return {**call_of(record), "id": names[record.id], **made}
 

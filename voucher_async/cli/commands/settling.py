@@ -43,6 +43,7 @@ async def settle(id: str | None = None, /, *, wait: float | None = None, common:
         common: see `Common`.
     """
     async with common.session() as session, journal_of(common) as journal:
+        seconds = patience(session, wait)
         records = await session.client.history(ended=False).to_list(limit=None)
         if id is not None:
             found = one_of(records, id) or await _ended(session, id)
@@ -55,8 +56,9 @@ async def settle(id: str | None = None, /, *, wait: float | None = None, common:
             session.confirm(
                 f"Settle {len(left)} calls, and refund what was charged once too often or in part,"
             )
-        settling = Settling(session, journal, left, patience(session, wait))
+        settling = Settling(session, journal, left, seconds)
         await settling.run()
+        await session.client.aclose(0.0)  # it was waited for long enough
         ends = [settling.ends.get(each.id, each) for each in records]
         names = {each.id: each.id for each in ends} if common.json else shortened(ends)
         rows = [await _end_row(each, names, settling, journal) for each in ends]
