@@ -12,6 +12,7 @@ import pexpect
 import pyte
 import pytest
 
+from tests.cli.left import Shop
 from tests.processes import plain_environment
 from voucher_async.cli import main
 from voucher_async.testing import VoucherEmulator
@@ -66,6 +67,15 @@ def connected(emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPatch) -> Vou
     for name, value in emulator.environ().items():
         monkeypatch.setenv(name, value)
     return emulator
+
+
+@pytest.fixture
+def shop(connected: VoucherEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    shop = Shop(connected, tmp_path / "journal.db")
+    monkeypatch.setenv("VOUCHER_JOURNAL", shop.url)
+    for name, seconds in {"SETTLE_WINDOW": "0.5", "LIST_LAG": "0.2", "SETTLE_FOR": "4"}.items():
+        monkeypatch.setenv(f"VOUCHER_{name}", seconds)
+    return shop
 
 
 class Window:

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from tests.cli.conftest import PATIENCE
 from tests.journals.records import begun
 from tests.processes import plain_environment
 from voucher_async import VoucherClient
@@ -26,6 +25,8 @@ from voucher_async.testing import VoucherEmulator, faults
 __all__ = ["Shop"]
 
 T = TypeVar("T")
+
+PATIENCE: Final = 60  # seconds; machines are busy
 
 REDEEM: Final = """
 import asyncio, sys
@@ -95,6 +96,18 @@ class Shop:
     def begun(self, key: str, **asked: Any) -> CallRecord:
         """A record of this shop whose owner has no lease."""
         return begun(key, scope=self.scope, **asked)
+
+    def records(self) -> list[CallRecord]:
+        """All records of the shop."""
+
+        async def run() -> list[CallRecord]:
+            journal = SqlJournal(self.url)
+            found = [each async for each in journal.history(self.scope)]
+            await journal.aclose()
+            return found
+
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(run())
 
     def keep_alive(self, owner: str) -> None:
         """Let the lease of an owner run."""

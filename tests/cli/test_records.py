@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,7 @@ from tests.cli.left import Shop
 from tests.journals.records import opened, sent
 from voucher_async.cli import common
 from voucher_async.cli.exits import Exit
-from voucher_async.testing import VoucherEmulator, faults
-
-
-@pytest.fixture
-def shop(connected: VoucherEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    shop = Shop(connected, tmp_path / "journal.db")
-    monkeypatch.setenv("VOUCHER_JOURNAL", shop.url)
-    for name, seconds in {"SETTLE_WINDOW": "0.5", "LIST_LAG": "0.2", "SETTLE_FOR": "4"}.items():
-        monkeypatch.setenv(f"VOUCHER_{name}", seconds)
-    return shop
+from voucher_async.testing import faults
 
 
 def lines(told: Told) -> list[dict[str, Any]]:
@@ -120,7 +110,6 @@ def test_without_an_answer_it_stays_open(
     shop.store(sent(shop.begun("k"), shop.voucher.id))
     shop.emulator.faults.script(operation, *[fault] * 100)
     told = run("settle", "--wait", "0.5")
-    print(told.err, told.out)
     assert (told.status, "Traceback" in told.err) == (Exit.OPEN, False)
     assert lines(run("pending", "--json"))[0]["state"] in {"sent", "open"}
 
