@@ -38,6 +38,18 @@ async def redeem(code, amount, order):
 asyncio.run(redeem(*sys.argv[1:]))
 """
 
+CHECKOUT: Final = """
+import asyncio, sys
+from voucher_async import VoucherClient
+async def pay(order, *codes):
+    async with VoucherClient.from_env() as client:
+        async with client.checkout(order_number=order, currency="EUR", idempotency_key=order) as checkout:
+            for code in codes:
+                await checkout.reserve(code=code, amount="10.00")
+            await checkout.charge()
+asyncio.run(pay(*sys.argv[1:]))
+"""
+
 
 class Shop:
     """A shop with a voucher and a journal, whose variables are those of the process.
@@ -128,8 +140,16 @@ class Shop:
     def kill_while_charging(self, amount: str, order: str) -> None:
         """Kill a process that has charged while it waits for the answer."""
         self.emulator.faults.script("chargeReservation", faults.SlowHeaders(300.0))
+        self._kill(REDEEM, self.voucher.code, amount, order)
+
+    def kill_in_a_checkout(self, order: str, *codes: str) -> None:
+        """Kill a process that has made the second charge of a checkout while it waits for the answer."""
+        self.emulator.faults.script("chargeReservation", None, faults.SlowHeaders(300.0))
+        self._kill(CHECKOUT, order, *codes)
+
+    def _kill(self, program: str, *arguments: str) -> None:
         before = len(self.emulator.faults.injected)
-        command = [sys.executable, "-c", REDEEM, self.voucher.code, amount, order]
+        command = [sys.executable, "-c", program, *arguments]
         with subprocess.Popen(command, env=plain_environment()) as process:
             until = time.monotonic() + PATIENCE
             while len(self.emulator.faults.injected) == before and time.monotonic() < until:

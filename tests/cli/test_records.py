@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Run, Told, Window
 from tests.cli.left import Shop
 from tests.journals.records import opened, sent
-from voucher_async.cli import common
+from voucher_async.cli import awaiting, common
 from voucher_async.cli.exits import Exit
 from voucher_async.testing import faults
 
@@ -63,6 +63,49 @@ def test_a_charge_of_a_killed_process_is_listed_found_told_and_acknowledged(shop
     assert shop.voucher.code not in told.out + told.err
 
 
+def test_a_checkout_of_a_killed_process_is_finished(shop: Shop, run: Run) -> None:
+    others = [shop.emulator.add_voucher(amount="50.00", currency="EUR") for _ in range(3)]
+    shop.kill_in_a_checkout("A-1", *(each.code for each in others))
+    rows = lines(run("pending", "--json"))
+    (whole,) = [row for row in rows if row["parent"] is None]
+    assert {row["parent"] for row in rows} == {None, whole["id"]}
+    told = run("settle")
+    assert told.status == Exit.DONE, told.err
+    assert run("pending").err == "Nothing is open.\n"
+    kinds = [each.type for each in shop.emulator.charges("A-1")]
+    left = kinds.count("charge") - kinds.count("refund")
+    assert left in {0, 3}
+    (state,) = [each.state for each in shop.records() if each.id == whole["id"]]
+    assert state == ("done" if left else "not done")
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_what_was_charged_once_too_often_is_refunded_or_named(
+    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, *, is_alive: bool
+) -> None:
+    monkeypatch.setattr(awaiting, "OVER", 0.0)
+    for _ in range(2):
+        shop.redeem("10.00", "A-1")
+        shop.journal.unlink()
+    record = opened(sent(shop.begun("k"), shop.voucher.id))
+    assert record.pending is not None
+    twice = {**record.pending.to_dict(), "sends": 2, "since": None}
+    shop.store(type(record).from_dict({**record.to_dict(), "pending": twice}))
+    if is_alive:
+        shop.keep_alive(record.owner)
+    told = run("settle", "--json")
+    (row,) = lines(told)
+    both = {each.id for each in shop.emulator.charges("A-1") if each.type == "charge"}
+    (surplus,) = both - {row["charge"]}
+    refunds = [each.refund_of for each in shop.emulator.charges("A-1") if each.type == "refund"]
+    if is_alive:  # it may belong to an equal payment of that process
+        assert (told.status, row["surplus"], refunds) == (Exit.PARTLY, [surplus], [])
+        assert "Make sure that it is no other payment" in told.err
+    else:
+        assert (told.status, row["surplus"], refunds) == (Exit.DONE, [], [surplus])
+        assert f"10.00 EUR (charge {surplus}); refunded." in told.err
+
+
 def test_a_call_that_was_not_carried_out_is_proved(shop: Shop, run: Run) -> None:
     record = sent(shop.begun("k"), shop.voucher.id)
     shop.store(record)
@@ -97,7 +140,7 @@ def test_a_call_that_is_under_way_elsewhere_stays_open(shop: Shop, run: Run) -> 
     told = run("settle", "--wait", "0.3", "--json")
     assert told.status == Exit.OPEN
     (row,) = lines(told)
-    assert (row["state"], "a process is at it" in row["proof"]) == ("sent", True)
+    assert (row["state"], "a process is at it" in row["why"]) == ("sent", True)
     assert "Still open: 1." in told.err
 
 
@@ -111,6 +154,8 @@ def test_without_an_answer_it_stays_open(
     shop.emulator.faults.script(operation, *[fault] * 100)
     told = run("settle", "--wait", "0.5")
     assert (told.status, "Traceback" in told.err) == (Exit.OPEN, False)
+    assert "client is closed" not in told.out + told.err
+    assert ("HTTP 500" in told.out) is (operation == "listCharges")
     assert lines(run("pending", "--json"))[0]["state"] in {"sent", "open"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,8 @@ from voucher_async.checks import check_wait
 from voucher_async.cli.journaling import called, openness
 from voucher_async.errors import VoucherError
 from voucher_async.outcomes import OutcomeUnknown
-from voucher_async.payments.call import CallRecord, CallState
+from voucher_async.payments.call import COMPOSED, CallRecord, CallState
+from voucher_async.payments.ownership import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["Settling", "patience"]
 
 _MORE: Final = 30.0  # seconds: the lease of a process that has just died, and looks that are repeated
+OVER: Final = LEASE + 1.0
+"""Seconds after which an owner whose lease runs is alive for certain."""
+
 _LOOK: Final = 0.5  # seconds between two looks into the journal
 _AGAIN: Final = 1.0  # seconds between two attempts at what is left
+_SHORT: Final = 0.05  # seconds in which a look that goes on tells what hinders it
 _TELL: Final = 15.0  # seconds between two words about what is still open
+
+_logger: Final = logging.getLogger("voucher_async")
 
 
 def patience(session: Session, wait: float | None) -> float:
@@ -103,6 +111,8 @@ class Settling:
                 attempt.cancel()
                 with contextlib.suppress(asyncio.CancelledError, VoucherError):
                     await attempt
+        await asyncio.gather(*(self._settle(each, _SHORT) for each in self._left if _is_looked_for(each)))
+        await self._read_ends()
 
     def _tell_waiting(self) -> None:
         count, passed = len(self._left), self._passed
@@ -114,9 +124,16 @@ class Settling:
         """Settle what is left: what dead processes left, and what those that live have given up."""
         left = max(self._wait - self._passed, 0.0)
         opened = [each for each in self._left if each.state is CallState.OPEN]
-        given_up = [each for each in opened if await self._journal.is_alive(each.owner)]
+        given_up = [
+            each for each in opened if self._may_be_settled(each) and await self._journal.is_alive(each.owner)
+        ]
         client = self._session.client
         await asyncio.gather(client.recover(timeout=left), *(self._settle(each, left) for each in given_up))
+
+    def _may_be_settled(self, record: CallRecord) -> bool:
+        """False where its owner, which may be dead, may have made a surplus, which whoever recovers refunds."""
+        may_have_surplus = record.view.sends > 1 or record.view.reference is not None
+        return not may_have_surplus or self._passed > OVER
 
     async def _settle(self, record: CallRecord, timeout: float) -> None:
         try:
@@ -127,14 +144,26 @@ class Settling:
             if settlement.surplus and not settlement.refunds:
                 self.surplus[record.id] = [each.id for each in settlement.surplus]
 
-    async def _read(self) -> None:
+    async def close(self) -> None:
+        """Close the client at once: it was waited for long enough, and said what is open."""
+        before = _logger.level
+        _logger.setLevel(logging.ERROR)  # what it warns of now is that it was closed
+        try:
+            await self._session.client.aclose(0.0)
+        finally:
+            _logger.setLevel(before)
+
+    async def _read_ends(self) -> None:
         """Read the records again, and tell each end."""
         for record in self._left:
-            now = await self._journal.get(record.scope, record.id) or record
-            self.ends[record.id] = now
+            now = self.ends[record.id] = await self._journal.get(record.scope, record.id) or record
             if now.ended:
                 self._tell(now)
-                continue
+
+    async def _read(self) -> None:
+        """Read the records again, and why those that are open are so."""
+        await self._read_ends()
+        for now in self._left:
             is_alive = await self._journal.is_alive(now.owner)
             known = openness(now, self._session.client.settings, is_alive=is_alive)
             self.reasons[now.id] = known.why
@@ -147,3 +176,7 @@ class Settling:
         if record.charge is not None:
             words += f", {record.charge.type} {record.charge.id} of {record.charge.amount:.2f}"
         self._session.terminal.say(words)
+
+
+def _is_looked_for(record: CallRecord) -> bool:
+    return record.state is CallState.OPEN and record.parameters.operation not in COMPOSED

@@ -17,7 +17,7 @@ from voucher_async.payments.call import CHECKOUT, COMPOSED, REDEEM, CallRecord, 
 
 __all__ = ["register"]
 
-_SETTLED: Final = ("id", "call", "state", "charge", "proof")
+_SETTLED: Final = ("id", "state", "charge", "why", "call")
 _CHARGING: Final = frozenset({REDEEM, CHARGE_RESERVATION.id, CHECKOUT})
 
 
@@ -58,13 +58,12 @@ async def settle(id: str | None = None, /, *, wait: float | None = None, common:
             )
         settling = Settling(session, journal, left, seconds)
         await settling.run()
-        await session.client.aclose(0.0)  # it was waited for long enough
+        await settling.close()
         ends = [settling.ends.get(each.id, each) for each in records]
         names = {each.id: each.id for each in ends} if common.json else shortened(ends)
         rows = [await _end_row(each, names, settling, journal) for each in ends]
         session.terminal.show(rows, _SETTLED)
-    for surplus in settling.surplus.values():
-        session.terminal.say(f"Charged once too often, and not refunded: {', '.join(surplus)}.")
+    _tell_surplus(session, rows)
     still_open = [each for each in ends if not each.ended]
     if still_open:
         session.terminal.say(f"Still open: {len(still_open)}. `voucher-async pending` tells what is next.")
@@ -73,6 +72,22 @@ async def settle(id: str | None = None, /, *, wait: float | None = None, common:
     if still_open:
         return Exit.OPEN
     return Exit.PARTLY if settling.surplus else Exit.DONE
+
+
+def _tell_surplus(session: Session, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        for refund in row["surplus_refunds"]:
+            what = f"{text_of(refund['amount'], refund['currency'])} (charge {refund['charge']})"
+            session.terminal.say(f"Charged once too often by the {row['call']}: {what}; {_refunded(refund)}.")
+        for charge in row["surplus"]:
+            session.terminal.say(
+                f"Perhaps charged once too often by the {row['call']}: charge {charge}; it was not refunded. "
+                "Make sure that it is no other payment before you refund it."
+            )
+
+
+def _refunded(refund: dict[str, Any]) -> str:
+    return "refunded" if refund["state"] == CallState.DONE else f"its refund is {refund['state']}"
 
 
 async def _ended(session: Session, start: str) -> CallRecord:
@@ -92,13 +107,14 @@ async def _end_row(
 ) -> dict[str, Any]:
     made, reason = record.charge, settling.reasons.get(record.id)
     surplus = await _surplus_refunds(record, journal)
-    proof = record.proof or (made and f"{made.type} of {made.amount:.2f} at {made.created_at.isoformat()}")
+    found = made and f"{made.type} of {made.amount:.2f} at {made.created_at.isoformat(timespec='seconds')}"
     return {
         **call_of(record),
         "id": names[record.id],
         "call": called(record),
         "charge": made and made.id,
-        "proof": str(proof or reason or "") or None,
+        "proof": record.proof and str(record.proof),
+        "why": found or (record.proof and str(record.proof)) or reason,
         "surplus": settling.surplus.get(record.id, []),
         "surplus_refunds": surplus,
     }
