@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import Run
 from tests.cli.left import Shop
 from tests.journals.records import charge_of, done, opened, sent
 from voucher_async import VoucherClient
 from voucher_async.cli.exits import Exit
+from voucher_async.cli.terminal import Terminal
 from voucher_async.testing import faults
 
 
@@ -141,3 +144,12 @@ def test_a_refund_in_doubt_that_names_no_order_is_among_its_calls(shop: Shop, ru
     refund = opened(sent(shop.begun("r", **asked), shop.voucher.id))
     shop.store(refund)
     assert refund.id in {each["id"] for each in told(run, "A-1")["record"]}
+
+
+def test_an_amount_stays_whole_on_a_narrow_screen() -> None:
+    terminal, screen = Terminal(), io.StringIO()
+    terminal.out = Console(file=screen, width=30)
+    row = {"operation": "chargeReservation", "amount": "12345.00", "charge": "c" * 36, "key": "k" * 20}
+    terminal.show([row], tuple(row))
+    assert "12345.00" in screen.getvalue()
+    assert max(map(len, screen.getvalue().splitlines())) <= 30

@@ -152,10 +152,10 @@ def test_without_an_answer_it_stays_open(
 ) -> None:
     shop.store(sent(shop.begun("k"), shop.voucher.id))
     shop.emulator.faults.script(operation, *[fault] * 100)
-    told = run("settle", "--wait", "0.5")
+    told = run("settle", "--wait", "2")
     assert (told.status, "Traceback" in told.err) == (Exit.OPEN, False)
     assert "client is closed" not in told.out + told.err
-    assert ("HTTP 500" in told.out) is (operation == "listCharges")
+    assert operation == "requestToken" or "the outcome of chargeReservation is still open" in told.out
     assert lines(run("pending", "--json"))[0]["state"] in {"sent", "open"}
 
 
@@ -243,7 +243,7 @@ def test_ctrl_c_leaves_a_settlement_that_goes_on_next_time(
     assert settled(run)["charge"] == charge
 
 
-def test_a_narrow_screen_shows_all_of_an_outcome(
+def test_a_screen_shows_all_of_an_outcome(
     shop: Shop, window: Callable[..., Window], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = sent(shop.begun("k"), shop.voucher.id)

@@ -118,7 +118,7 @@ class Settling:
         count, passed = len(self._left), self._passed
         if count:
             words = f"Settling {count} {'call' if count == 1 else 'calls'}"
-            self._session.terminal.say(f"{words}: {passed:.0f} s of at most {self._wait:.0f} s ...")
+            self._session.terminal.say(f"{words}: {passed:.0f} s of at most {self._wait:g} s ...")
 
     async def _attempt(self) -> None:
         """Settle what is left: what dead processes left, and what those that live have given up."""
@@ -131,7 +131,7 @@ class Settling:
         await asyncio.gather(client.recover(timeout=left), *(self._settle(each, left) for each in given_up))
 
     def _may_be_settled(self, record: CallRecord) -> bool:
-        """False where its owner, which may be dead, may have made a surplus, which whoever recovers refunds."""
+        """False where there may be a surplus, and its owner may be dead: whoever recovers it refunds that."""
         may_have_surplus = record.view.sends > 1 or record.view.reference is not None
         return not may_have_surplus or self._passed > OVER
 
