@@ -83,15 +83,16 @@ class Window:
 
     Args:
         arguments: of the command.
+        program: what python runs.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, program: tuple[str, ...] = ("-m", "voucher_async")) -> None:
         self._screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.Stream(self._screen)
         environ = {**plain_environment(), "TERM": "xterm", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
         self.child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
-            ["-m", "voucher_async", *arguments],
+            [*program, *arguments],
             env=environ,
             encoding="utf-8",
             timeout=PATIENCE,
@@ -130,8 +131,8 @@ def window() -> Iterator[Callable[..., Window]]:
     """Open a terminal with a command in it."""
     opened: list[Window] = []
 
-    def window(*arguments: str) -> Window:
-        opened.append(Window(*arguments))
+    def window(*arguments: str, **options: tuple[str, ...]) -> Window:
+        opened.append(Window(*arguments, **options))
         return opened[-1]
 
     yield window

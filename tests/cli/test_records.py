@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import Run, Told, Window
 from tests.cli.left import Shop
-from tests.journals.records import opened, sent
+from tests.journals.records import done, opened, sent
 from voucher_async.cli import awaiting, common
 from voucher_async.cli.exits import Exit
 from voucher_async.testing import faults
@@ -243,13 +243,26 @@ def test_ctrl_c_leaves_a_settlement_that_goes_on_next_time(
     assert settled(run)["charge"] == charge
 
 
-def test_a_screen_shows_all_of_an_outcome(
+SCREENS = """
+import sys
+from voucher_async.cli import main
+for command in sys.argv[1:]:
+    assert main(command.split()) == 0
+"""
+
+
+def test_a_screen_shows_all_of_it(
     shop: Shop, window: Callable[..., Window], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = sent(shop.begun("k"), shop.voucher.id)
-    shop.store(record)
+    charge = shop.redeem("10.00", "A-1")
+    left, untold = shop.begun("another key"), done(shop.begun("nobody"), "charge-1", told=False)
+    shop.store(sent(left, shop.voucher.id), untold)
     monkeypatch.setenv("NO_COLOR", "1")
-    shown = window("pending")
+    shown = window("pending", "untold", "order A-1", program=("-c", SCREENS))
     assert shown.end() == Exit.DONE
-    assert record.id[:8] in shown.text
-    assert "redeem of 10.00 EUR for order A-1" in shown.text
+    screen = [line.split() for line in shown.text.splitlines()]
+    assert ["call", "redeem", "of", "10.00", "EUR", "for", "order", "A-1"] in screen
+    assert [untold.id[:8], "redeem", "10.00", "EUR", "A-1", "charge-1"] in [line[:6] for line in screen]
+    assert [left.id[:8], "redeem", "sent", "10.00", "EUR", "another", "key", "-", "-", "no"] in screen
+    assert [charge, "charge", "10.00"] in [line[:3] for line in screen]
+    assert "Differences:" in shown.text
