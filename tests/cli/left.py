@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from tests.journals.records import begun
+from tests.journals.records import begun, opened, sent
 from tests.processes import plain_environment
 from voucher_async import VoucherClient
 from voucher_async.journals.sql import SqlJournal
@@ -108,6 +108,13 @@ class Shop:
     def begun(self, key: str, **asked: Any) -> CallRecord:
         """A record of this shop whose owner has no lease."""
         return begun(key, scope=self.scope, **asked)
+
+    def twice(self) -> CallRecord:
+        """A record in doubt whose request was sent twice."""
+        record = opened(sent(self.begun("k"), self.voucher.id))
+        assert record.pending is not None
+        twice = {**record.pending.to_dict(), "sends": 2, "since": None}
+        return CallRecord.from_dict({**record.to_dict(), "pending": twice})
 
     def records(self) -> list[CallRecord]:
         """All records of the shop."""

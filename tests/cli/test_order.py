@@ -74,6 +74,31 @@ def test_a_refund_by_hand_is_named(shop: Shop, run: Run) -> None:
     assert "no record knows it" in difference["what"]
 
 
+def test_a_refund_of_more_than_was_charged_is_named(shop: Shop, run: Run) -> None:
+    charge = shop.redeem("10.00", "A-1")
+    refund_by_hand(shop, charge, "10.00")
+    (refund,) = [each for each in shop.emulator.charges("A-1") if each.type == "refund"]
+    shop.journal.unlink()
+    less = sent(shop.begun("k", amount=Decimal("4.00")), shop.voucher.id)
+    made = attrs.evolve(charge_of(less, charge), voucher_id=shop.voucher.id)
+    shop.store(done(less, charge=made))
+    said = told(run, "A-1")["difference"]
+    assert len([each for each in said if refund.id in each["what"]]) == 1
+    assert not [each for each in said if "was refunded to voucher" in each["what"]]  # the API's amount counts
+
+
+def test_a_surplus_that_was_refunded_is_named_with_its_refund(
+    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        shop.redeem("10.00", "A-1")
+        shop.journal.unlink()
+    shop.store(shop.twice())
+    assert run("settle").status == Exit.DONE
+    (difference,) = told(run, "A-1")["difference"]
+    assert "its refund, is done" in difference["what"]
+
+
 def test_a_charge_that_no_record_knows_is_named_beside_the_call_that_may_have_made_it(
     shop: Shop, run: Run
 ) -> None:

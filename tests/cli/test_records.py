@@ -87,10 +87,8 @@ def test_what_was_charged_once_too_often_is_refunded_or_named(
     for _ in range(2):
         shop.redeem("10.00", "A-1")
         shop.journal.unlink()
-    record = opened(sent(shop.begun("k"), shop.voucher.id))
-    assert record.pending is not None
-    twice = {**record.pending.to_dict(), "sends": 2, "since": None}
-    shop.store(type(record).from_dict({**record.to_dict(), "pending": twice}))
+    record = shop.twice()
+    shop.store(record)
     if is_alive:
         shop.keep_alive(record.owner)
     told = run("settle", "--json")
@@ -266,3 +264,16 @@ def test_a_screen_shows_all_of_it(
     assert [left.id[:8], "redeem", "sent", "10.00", "EUR", "another", "key", "-", "-", "no"] in screen
     assert [charge, "charge", "10.00"] in [line[:3] for line in screen]
     assert "Differences:" in shown.text
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--show-secrets"], ["--json", "--show-secrets"]])
+def test_no_secret_is_told(shop: Shop, run: Run, form: list[str]) -> None:
+    shop.redeem("10.00", "A-1")
+    record = opened(sent(shop.begun("k"), shop.voucher.id))
+    shop.store(record)
+    verdict = ["resolve", record.id, "--not-done", "--by", "me", "--why", "so", "--yes"]
+    for command in (["pending"], ["order", "A-1"], verdict, ["settle", record.id], ["untold"]):
+        told = run(*command, *form)
+        assert told.status == Exit.DONE, told.err
+        assert shop.voucher.code not in told.out + told.err
+        assert shop.emulator.client_secret not in told.out + told.err

@@ -183,6 +183,9 @@ def _unknown(compared: Compared, charge: Charge, likeness: Likeness, own: str) -
         words += "; it names no order, so it may be another's"
     elif likeness is not Likeness.EQUAL:
         words += f"; it names the order {charge.order_number!r}, so it may be another's"
+    for each in compared.records:
+        if each.parameters.operation == REFUND_CHARGE.id and each.parameters.target == charge.id:
+            words += f"; record {each.id} ({called(each)}), its refund, is {each.state}"
     rivals = [each for each in compared.records if _may_have_made(each, charge)]
     return words + "".join(f"; record {each.id} ({called(each)}) is {each.state}" for each in rivals)
 
@@ -227,7 +230,10 @@ async def _look_for_missing(
 
 
 def _compare_totals(compared: Compared, voucher_id: str) -> None:
-    at = [each.charge for each in compared.entries if each.charge.voucher_id == voucher_id]
+    """Note that more was refunded than charged; a charge that is not in the list yet counts."""
+    shown = (each.charge for each in compared.entries)
+    both = (*(charge for charge, _ in compared.made.values()), *shown)
+    at = {each.id: each for each in both if each.voucher_id == voucher_id}.values()
     charged = total(each.amount for each in at if each.type == ChargeType.CHARGE)
     refunded = total(
         each.amount for each in at if each.type == ChargeType.REFUND and (each.order_number or "").strip()
