@@ -130,7 +130,8 @@ class Reconciling:
 
         Raises:
             InvalidInput: both or neither of `done` and `not_done`; `by` or `why` is empty; the outcome is
-                not open any more; `not_done` of an order's refund with a key that gave something back.
+                not open any more; the charge is another call's; `not_done` of an order's refund with a key
+                that gave something back.
             OutcomeUnknown: its call is under way.
             NotFound: there is no such charge; nothing was recorded.
             ConfigurationError: the outcome belongs to another environment, or another client.

@@ -25,18 +25,20 @@ def client(voucher_client: VoucherClient) -> VoucherClient:
     return voucher_client
 
 
-async def left_open(emulator: VoucherEmulator, client: VoucherClient) -> tuple[PendingOutcome, list[Charge]]:
+async def left_open(
+    emulator: VoucherEmulator, client: VoucherClient, key: str = "r"
+) -> tuple[PendingOutcome, list[Charge]]:
     """A recharge by code alone whose answer was lost, which nothing can settle, and what it left."""
     voucher = emulator.add_voucher(amount="10.00")
     emulator.faults.script("rechargeVoucher", faults.BreakAfter())
     with pytest.raises(OutcomeUnknown) as caught:
-        await recharge(client, voucher.code)
+        await recharge(client, voucher.code, key)
     return caught.value.pending, [each async for each in client.vouchers.list_charges(voucher.id)]
 
 
-async def recharge(client: VoucherClient, code: str) -> Charge:
+async def recharge(client: VoucherClient, code: str, key: str = "r") -> Charge:
     return await client.vouchers.recharge(
-        code=code, amount="5.00", currency="EUR", order_number="R-1", idempotency_key="r"
+        code=code, amount="5.00", currency="EUR", order_number="R-1", idempotency_key=key
     )
 
 
@@ -79,6 +81,17 @@ async def test_a_verdict_by_the_charge_s_id_needs_the_charge_to_be_there(
     with pytest.raises(NotFound):
         await client.resolve(known, done="nowhere", by="ann", why="seen")
     assert (await client.resolve(known, done=charge, by="ann", why="seen")).charge == charge
+
+
+async def test_the_charge_of_another_call_is_no_verdict(
+    emulator: VoucherEmulator, client: VoucherClient
+) -> None:
+    pending, (made,) = await left_open(emulator, client)
+    await client.resolve(pending, done=made, by="ann", why="seen")
+    other, _ = await left_open(emulator, client, "another key")
+    with pytest.raises(InvalidInput, match=f"that of the call {pending.id}"):
+        await client.resolve(other, done=made, by="ann", why="seen")
+    assert other in client.pending
 
 
 @pytest.mark.parametrize(

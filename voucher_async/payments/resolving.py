@@ -98,6 +98,8 @@ async def _record(machine: Machine, ownership: Ownership, settlement: Settlement
             return
         if record.ended:
             raise InvalidInput("pending", f"is not open: its record says {record.state}", pending.id)
+        if settlement.charge is not None:
+            await _check_owner(ownership, settlement.charge, pending)
         if settlement.charge is None and await _has_given_back(ownership, record):
             words = "is of an order's refund, a part of which was made: ask again with its key"
             raise InvalidInput("pending", words, pending.id)
@@ -105,6 +107,17 @@ async def _record(machine: Machine, ownership: Ownership, settlement: Settlement
             raise OutcomeUnknown(_UNDER_WAY, pending=pending)
         if await ask_journal(journal.save(_recorded(ownership, settlement, verdict, record), durable=True)):
             return
+
+
+async def _check_owner(ownership: Ownership, charge: Charge, pending: PendingOutcome) -> None:
+    """Refuse the charge of another call: no journal stores one for two.
+
+    Raises:
+        InvalidInput: another record has it.
+    """
+    owner = await ask_journal(ownership.journal.owner_of(ownership.scope, charge.id))
+    if owner not in {None, pending.id}:
+        raise InvalidInput("done", f"must be this call's charge: it is that of the call {owner}", charge.id)
 
 
 async def _has_given_back(ownership: Ownership, record: CallRecord) -> bool:
