@@ -1,4 +1,4 @@
-"""What the journal and the API's lists say of an order, compared."""
+"""An order as the journal and the API's lists have it, compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`voucher-async pending`, `untold` and `order`: what the journal knows of money calls."""
+"""`voucher-async pending`, `untold` and `order`: the journal's records of money calls."""
 
 from typing import Annotated, Any, Final
 

@@ -245,7 +245,7 @@ def _told(charge: Charge) -> str:
 
 
 def _doubts(record: CallRecord, charge: Charge) -> str:
-    """What speaks against a verdict, in sentences."""
+    """The facts that speak against a verdict, in sentences."""
     asked, said = record.view.amount, list[str]()
     if asked is not None and asked != charge.amount:
         said.append(f"The call asked for {text_of(asked, record.view.currency)}, not {charge.amount:.2f}.")
