@@ -35,14 +35,14 @@ def make_profile(home: Path, name: str, environ: dict[str, str], mode: int = 0o6
 
 
 def test_secrets_are_hidden_unless_asked_for(connected: VoucherEmulator, run: Run) -> None:
-    voucher = connected.add_voucher(amount="25.00", currency="EUR", code="GIFT-7", pin="4711")
+    voucher = connected.add_voucher(amount="25.00", currency="EUR", code="GIFT-7", pin="PIN-4711")
     for arguments in (["show", voucher.id], ["show", voucher.id, "--json"]):
         told = run("voucher", *arguments)
         assert told.status == Exit.DONE, told.err
         assert "GIFT-7" not in told.out
-        assert "4711" not in told.out
+        assert "PIN-4711" not in told.out
     shown = json.loads(run("voucher", "show", voucher.id, "--json", "--show-secrets").out)
-    assert (shown["code"], shown["pin"], shown["remaining_amount"]) == ("GIFT-7", "4711", "25.00")
+    assert (shown["code"], shown["pin"], shown["remaining_amount"]) == ("GIFT-7", "PIN-4711", "25.00")
     assert HIDDEN not in shown.values()
 
 

@@ -53,8 +53,22 @@ def _emulator(*arguments: str) -> int:
     return emulator.main(["emulator", *arguments])
 
 
-for module in (connecting, checks, probes, vouchers, money, records):
-    module.register(app)
+for _module in (connecting, checks, probes, vouchers, money, records):
+    _module.register(app)
+
+
+class _StandardInput(str):
+    """The argument `-`, which would be taken for an option without a name."""
+
+    __slots__ = ()
+
+    def startswith(self, *_: Any) -> bool:
+        """Tell that it does not begin like an option."""
+        return False
+
+
+def _word(argument: str) -> str:
+    return _StandardInput(argument) if argument == "-" else argument
 
 
 def run(argv: Sequence[str]) -> int:

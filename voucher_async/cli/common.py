@@ -1,4 +1,4 @@
-"""What the commands share: their options, and a client by a profile."""
+"""Options that every command has, and its client by a profile."""
 
 import asyncio
 import contextlib

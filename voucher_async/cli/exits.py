@@ -75,13 +75,13 @@ _SETTING: Final = frozenset({DELETE_VOUCHER.id, SET_VOUCHER_STATUS.id, UPDATE_VO
 
 
 def is_open(error: VoucherError) -> bool:
-    """Whether a call that failed may have been carried out."""
+    """True for a call that failed and may have been carried out."""
     is_in_doubt = isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None
     return is_in_doubt or _may_be_set(error)
 
 
 def _may_be_set(error: VoucherError) -> bool:
-    """Whether a voucher may have been changed or deleted: a change that is the same when it is made twice."""
+    """True where a voucher may have been changed or deleted: a change that may be made twice."""
     return error.fate is Fate.UNKNOWN and error.facts is not None and error.facts.operation in _SETTING
 
 

@@ -21,7 +21,7 @@ def place_of(settings: Settings) -> str:
 
 
 def is_real(settings: Settings) -> bool:
-    """Whether money moves there: everywhere but in the sandbox and on this machine."""
+    """True where money moves: everywhere but in the sandbox and on this machine."""
     if environment_of(settings.base_url) == "sandbox":
         return False
     return not is_loopback(urlsplit(settings.base_url).hostname or "")

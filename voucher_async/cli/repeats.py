@@ -38,7 +38,7 @@ class Repeat:
 
     @property
     def is_over(self) -> bool:
-        """Whether the earlier one was carried out, so that this one moves no money."""
+        """True where the earlier one was carried out, so that this one moves no money."""
         return self._earlier is not None and self._earlier.state is CallState.DONE
 
     def confirm(self, what: str) -> None:

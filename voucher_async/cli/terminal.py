@@ -66,7 +66,7 @@ class Terminal:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a person can be asked."""
+        """True where a person can be asked."""
         return sys.stdin.isatty() and self._err.isatty()
 
     def say(self, words: str) -> None:
@@ -222,7 +222,7 @@ def _block(row: Row, names: Sequence[str]) -> Table:
 
 
 def _fits(rows: Sequence[Row], columns: Sequence[str], width: int) -> bool:
-    """Whether a table fits in which ids and amounts, which are copied, are not folded."""
+    """True where a table fits without folding ids and amounts, which are copied."""
     whole = [name for name in columns if _is_whole(name)]
     taken = sum(max(len(name), *(len(cell(row.get(name))) for row in rows)) for name in whole)
     return taken + _NARROW * (len(columns) - len(whole)) + _GAP * (len(columns) - 1) <= width
