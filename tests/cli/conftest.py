@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import pexpect
@@ -84,19 +84,22 @@ class Window:
     Args:
         arguments: of the command.
         program: what python runs.
+        columns: its width.
     """
 
-    def __init__(self, *arguments: str, program: tuple[str, ...] = ("-m", "voucher_async")) -> None:
-        self._screen = pyte.Screen(COLUMNS, LINES)
+    def __init__(
+        self, *arguments: str, program: tuple[str, ...] = ("-m", "voucher_async"), columns: int = COLUMNS
+    ) -> None:
+        self._screen = pyte.Screen(columns, LINES)
         self._stream = pyte.Stream(self._screen)
-        environ = {**plain_environment(), "TERM": "xterm", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
+        environ = {**plain_environment(), "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(LINES)}
         self.child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
             [*program, *arguments],
             env=environ,
             encoding="utf-8",
             timeout=PATIENCE,
-            dimensions=(LINES, COLUMNS),
+            dimensions=(LINES, columns),
         )
 
     def wait_for(self, words: str) -> None:
@@ -131,7 +134,7 @@ def window() -> Iterator[Callable[..., Window]]:
     """Open a terminal with a command in it."""
     opened: list[Window] = []
 
-    def window(*arguments: str, **options: tuple[str, ...]) -> Window:
+    def window(*arguments: str, **options: Any) -> Window:
         opened.append(Window(*arguments, **options))
         return opened[-1]
 
