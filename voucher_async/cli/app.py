@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from voucher_async._version import __version__
 from voucher_async.cli import emulator
-from voucher_async.cli.commands import checks, connecting, money, probes, records, vouchers
+from voucher_async.cli.commands import bulk, checks, connecting, money, probes, records, vouchers
 from voucher_async.cli.exits import Exit, advice_for, exit_of
 from voucher_async.cli.terminal import Refused, Terminal
 from voucher_async.errors import VoucherError
@@ -53,7 +53,7 @@ def _emulator(*arguments: str) -> int:
     return emulator.main(["emulator", *arguments])
 
 
-for _module in (connecting, checks, probes, vouchers, money, records):
+for _module in (connecting, checks, probes, vouchers, money, records, bulk):
     _module.register(app)
 
 

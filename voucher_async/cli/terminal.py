@@ -18,7 +18,7 @@ from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, visible
 from voucher_async.values import Written
 
-__all__ = ["HIDDEN", "Refused", "Terminal", "cell"]
+__all__ = ["HIDDEN", "Refused", "Terminal", "cell", "interruptible"]
 
 HIDDEN: Final = "(hidden)"
 """What stands in the place of a secret."""
@@ -61,8 +61,8 @@ class Terminal:
         self._agreed = agreed
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
-        self.out: Console = _console(self._out)
-        self.err: Console = _console(self._err)
+        self.out: Console = _console(self._out, quietly=False)
+        self.err: Console = _console(self._err, quietly=True)
 
     @property
     def is_interactive(self) -> bool:
@@ -178,7 +178,7 @@ class Terminal:
         return given
 
     def _ask(self, question: str, read: Callable[[str], str]) -> str:
-        with _interruptible():
+        with interruptible():
             if read is input:
                 self._err.write(question)
                 self._err.flush()
@@ -252,14 +252,28 @@ def _hidden(name: str, value: Any) -> Any:
     return HIDDEN if name in _SECRETS and value is not None else value
 
 
-def _console(stream: TextIO) -> Console:
+class _Console(Console):
+    """A console whose reader may leave: rich would end the process, in the middle of what it does."""
+
+    is_quiet_then = False
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more; results that nobody reads end the command, words do not."""
+        self.quiet = True
+        if not self.is_quiet_then:
+            raise BrokenPipeError
+
+
+def _console(stream: TextIO, *, quietly: bool) -> Console:
     # a width is for a screen; what goes elsewhere is read by programs
     width = None if stream.isatty() else _WIDE
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    console = _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    console.is_quiet_then = quietly
+    return console
 
 
 @contextlib.contextmanager
-def _interruptible() -> Generator[None]:
+def interruptible() -> Generator[None]:
     """Ctrl-C ends the reading of an answer: under asyncio it would only be noted until somebody answers."""
     if threading.current_thread() is not threading.main_thread():
         yield
