@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "progress_of"]
 
 _EVERY: Final = 5.0  # seconds between two lines of words
+_NARROW: Final = 60  # columns, without which there is no room for a bar
 
 
 class Progress(Protocol):
@@ -49,13 +50,8 @@ class _Rate(ProgressColumn):
 class _Bar:
     def __init__(self, terminal: Terminal, tally: Tally) -> None:
         self._tally = tally
-        whole = Column(no_wrap=True)
         self._bar = RichProgress(
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
-            MofNCompleteColumn(table_column=whole),
-            _Rate(table_column=whole),
-            TimeRemainingColumn(table_column=whole),
-            TextColumn("{task.fields[words]}", markup=False, table_column=whole),
+            *_columns(terminal.err.width),
             console=terminal.err,
             expand=True,
             redirect_stdout=False,
@@ -73,6 +69,19 @@ class _Bar:
 
     def show(self) -> None:
         self._bar.update(self._task, completed=self._tally.done, words=_words(self._tally))
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    bar = BarColumn(bar_width=None, table_column=Column(ratio=1))
+    count = MofNCompleteColumn(table_column=whole())
+    left = TimeRemainingColumn(table_column=whole())
+    words = TextColumn("{task.fields[words]}", markup=False, table_column=whole())
+    if width < _NARROW:
+        return [count, left, words]
+    return [bar, count, _Rate(table_column=whole()), left, words]
 
 
 def _words(tally: Tally) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 from typing import TYPE_CHECKING, Final, cast
 
+from voucher_async.api_errors import AuthenticationError, MissingScope
 from voucher_async.cli.bulk.progress import Progress, progress_of
 from voucher_async.cli.bulk.saving import Saver
 from voucher_async.cli.bulk.tally import Tally
@@ -51,7 +53,8 @@ async def issue(session: Session, job: Job) -> Exit:
             session.terminal.say(
                 f"{job.out} has {len(run.saver)} vouchers; what is not in it is added, and nothing twice."
             )
-    return await run.to_its_end()
+    with _quiet():
+        return await run.to_its_end()
 
 
 class _Run:
@@ -142,7 +145,24 @@ class _Run:
             self._terminal.say(f"error: {self._job.out} cannot be written ({error.strerror})")
         elif isinstance(error, VoucherError):
             self._terminal.say(f"error: {error}")
-            advice = advice_for(error)
-            if advice is not None and not self._tally.there:
+            advice = self._advice_for(error)
+            if advice is not None:
                 self._terminal.say(advice)
-        self._terminal.say(last_words(self._job, self._tally, self.saver, is_interrupted=is_interrupted))
+        self._terminal.say(last_words(self._tally, self.saver, is_interrupted=is_interrupted))
+
+    def _advice_for(self, error: VoucherError) -> str | None:
+        if isinstance(error, MissingScope):
+            return "The client's group in the Admin UI gives it its scopes; `voucher-async check` lists them."
+        # what there is to run again is in the last words, and "nothing was done" may not be true
+        return advice_for(error) if isinstance(error, AuthenticationError) else None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep warnings of single calls off the screen: the run tells of each voucher itself."""
+    logger, handler = logging.getLogger("voucher_async"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -72,7 +72,7 @@ class Tally:
 
     @property
     def is_final(self) -> bool:
-        """Whether the same run once more would end alike: each voucher has a result, and no failure passes."""
+        """Whether the same run once more would end alike: no voucher is left, and no failure passes."""
         return self.done == self.total and not self.open and self._refusals <= _FINAL
 
     def status(self, error: Exception | None) -> Exit:

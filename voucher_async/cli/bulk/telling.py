@@ -8,7 +8,6 @@ from voucher_async.api_errors import ApiError
 from voucher_async.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from voucher_async.cli.bulk.jobs import Job
     from voucher_async.cli.bulk.saving import Saver
     from voucher_async.cli.bulk.tally import Tally
     from voucher_async.issuing import IssuedVoucher
@@ -53,7 +52,7 @@ def problem_of(card: IssuedVoucher, line: int | None) -> str:
     return f"{place}: {card.error}{there}"
 
 
-def last_words(job: Job, tally: Tally, saver: Saver | None, *, is_interrupted: bool) -> str:
+def last_words(tally: Tally, saver: Saver | None, *, is_interrupted: bool) -> str:
     """The words at the end of a run: the counts, the file, and the next step."""
     sentences = [_counts(tally, is_interrupted=is_interrupted)]
     if tally.under_way:
