@@ -60,12 +60,13 @@ async def issue(session: Session, job: Job) -> Exit:
 class _Run:
     def __init__(self, session: Session, job: Job) -> None:
         self._job = job
+        self._client = session.client
         self._terminal = session.terminal
         self._tally = Tally(job.count)
         self._is_stopping = False
         self._is_heard = True
         self.saver: Saver | None = None
-        self._cards = session.client.vouchers.issue_many(
+        self._cards = self._client.vouchers.issue_many(
             self._specs(), batch=job.batch, concurrency=job.concurrency, activate=job.activate
         )
 
@@ -86,6 +87,8 @@ class _Run:
             finally:
                 if self._tally.done < self._job.count:
                     self._end(None, is_interrupted=True)
+                # the next run finds what is open: nobody has to wait for it here
+                await self._client.aclose(0)
             if self._tally.done < self._job.count:
                 return Exit.INTERRUPTED
         error = None if work.cancelled() else work.exception()
