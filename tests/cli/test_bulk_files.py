@@ -205,7 +205,7 @@ def test_an_export_is_filtered_in_order_and_without_secrets(connected: VoucherEm
     assert "There is no such voucher." in run("export", "--batch", "D").err
 
 
-def test_a_voucher_that_is_created_or_deleted_meanwhile_breaks_nothing(
+def test_a_voucher_that_is_created_meanwhile_breaks_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with VoucherEmulator(newest_first=True, max_per_page=2) as emulator:

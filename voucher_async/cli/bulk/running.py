@@ -23,7 +23,7 @@ from voucher_async.cli.exits import Exit, advice_for
 from voucher_async.errors import VoucherError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Generator, Iterator
     from types import FrameType
 
     from voucher_async.cli.bulk.jobs import Job
@@ -165,7 +165,7 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Keep warnings of single calls off the screen: the run tells of each voucher itself."""
     logger, handler = logging.getLogger("voucher_async"), logging.NullHandler()
     logger.addHandler(handler)
@@ -176,7 +176,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupted_by_turns() -> Iterator[None]:
+def _interrupted_by_turns() -> Generator[None]:
     """Let Ctrl-C cancel the command twice; asyncio's own second one raises wherever the loop is.
 
     A task whose wake-up is lost to that exception waits for ever, and so does whoever closes the loop. The
