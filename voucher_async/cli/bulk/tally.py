@@ -57,22 +57,22 @@ class Tally:
 
     @property
     def issued(self) -> int:
-        """How many are as they were asked for."""
+        """The number of vouchers that are as they were asked for."""
         return self.new + self.found
 
     @property
     def done(self) -> int:
-        """How many have a result."""
+        """The number of vouchers that have a result."""
         return self.issued + self.failed
 
     @property
     def under_way(self) -> int:
-        """How many were begun and have no result."""
+        """The number of vouchers that were begun and have no result."""
         return self.begun - self.done
 
     @property
     def is_final(self) -> bool:
-        """Whether the same run once more would end alike: no voucher is left, and no failure passes."""
+        """True when the same run once more would end alike: no voucher is left, and no failure passes."""
         return self.done == self.total and not self.open and self._refusals <= _FINAL
 
     def status(self, error: Exception | None) -> Exit:
