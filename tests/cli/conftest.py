@@ -85,21 +85,26 @@ class Window:
         arguments: of the command.
         program: what python runs.
         columns: its width.
+        lines: its height.
     """
 
     def __init__(
-        self, *arguments: str, program: tuple[str, ...] = ("-m", "voucher_async"), columns: int = COLUMNS
+        self,
+        *arguments: str,
+        program: tuple[str, ...] = ("-m", "voucher_async"),
+        columns: int = COLUMNS,
+        lines: int = LINES,
     ) -> None:
-        self._screen = pyte.Screen(columns, LINES)
+        self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.Stream(self._screen)
-        environ = {**plain_environment(), "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(LINES)}
+        environ = {**plain_environment(), "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(lines)}
         self.child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
             [*program, *arguments],
             env=environ,
             encoding="utf-8",
             timeout=PATIENCE,
-            dimensions=(LINES, columns),
+            dimensions=(lines, columns),
         )
 
     def wait_for(self, words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,13 @@ from voucher_async.testing import VoucherEmulator
 PAGE: Final = ROOT / "docs" / "cli.md"
 CONSOLE: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANYTHING: Final = "..."
-WIDE: Final = 250  # columns: no line of the page is wrapped
+SIZE: Final = {"columns": 250, "lines": 200}  # no line of the page is wrapped, and none leaves the screen
+SESSION: Final = """
+import json, sys
+from voucher_async.cli import main
+for command in json.loads(sys.argv[1]):
+    print("->", main(command), flush=True)
+"""
 PIN: Final = "1234-5678"
 ADDRESS: Final = "http://127.0.0.1:8400"
 
@@ -54,15 +61,19 @@ def test_the_tour_shows_what_the_commands_show(
     emulator: VoucherEmulator, window: Callable[..., Window], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pin = emulator.new_connect_pin()
-    for typed in tour():
-        command = typed.command.replace(PIN, pin).replace(ADDRESS, emulator.url)
-        program, *arguments = shlex.split(command)
-        assert program == "voucher-async", typed.command
-        shown = window(*arguments, columns=WIDE)
-        assert shown.end() == Exit.DONE, shown.text
-        text = "".join(f"{line.strip()}\n" for line in shown.text.splitlines() if line.strip())
-        assert re.fullmatch(as_pattern(typed.shown), text), f"{typed.command}\n{text}"
+    typed = list(tour())
+    for name, value in {PIN: emulator.new_connect_pin(), ADDRESS: emulator.url}.items():
+        typed = [attrs.evolve(each, command=each.command.replace(name, value)) for each in typed]
+    arguments = [shlex.split(each.command) for each in typed]
+    assert {program for program, *_ in arguments} == {"voucher-async"}
+    shown = window(json.dumps([rest for _, *rest in arguments]), program=("-c", SESSION), **SIZE)
+    assert shown.end() == Exit.DONE, shown.text
+    texts = re.split(
+        r"-> 0\n", "".join(f"{line.strip()}\n" for line in shown.text.splitlines() if line.strip())
+    )
+    assert len(texts) == len(typed) + 1, shown.text
+    for each, text in zip(typed, texts, strict=False):
+        assert re.fullmatch(as_pattern(each.shown), text), f"{each.command}\n{text}"
 
 
 def test_the_tour_has_ten_commands_at_least() -> None:
