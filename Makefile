@@ -23,9 +23,9 @@ export PIP_COMPILE := 0
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
-# else each runs its share of every file (tests/shares.py), a third of that in the gate; `unit` runs everything.
+# else each runs its share of every file (tests/shares.py), a fifth of that in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
-	tests/chaos tests/examples tests/mutants tests/proxies tests/shop tests/package/test_wheel.py \
+	tests/chaos tests/cli/test_bulk.py tests/examples tests/mutants tests/proxies tests/shop tests/package/test_wheel.py \
 	tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
 	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
@@ -37,12 +37,14 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # those that go the same ways again and again, or execute little of the package in their own process. The latter two are
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
-SERVED := tests/docs tests/examples tests/frozen tests/package tests/shop
+SERVED := tests/docs tests/examples tests/frozen tests/package tests/shop \
+	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
-	tests/payments/test_counts.py \
+	$(patsubst %,tests/issuing/test_%.py,again busy killed left_early) tests/payments/test_counts.py \
+	tests/probing/test_habits.py tests/voucher_files/test_round_trip.py \
 	tests/payments/test_machine.py tests/resources/test_bad_input.py tests/resources/test_paging.py \
 	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys.py \
 	$(patsubst %,tests/settlement/test_keys_%.py,cut_off journal named storm taken_over) \
@@ -144,7 +146,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup chromium codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/3 types -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/5 types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report
