@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Run, Told
 from voucher_async.cli.exits import Exit
-from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
+from voucher_async.testing import VoucherEmulator, VoucherRecord, faults, habits
 
 CODE, PIN = "GIFT-7", "PIN-4711"
 REDEEM = ("redeem", CODE, "10.00", "EUR", "--order", "A-1", "--pin", PIN)
@@ -154,10 +154,35 @@ def test_an_order_is_refunded_over_all_its_vouchers(
     assert (connected.balance(card.id), connected.balance(other.id)) == (Decimal("17.00"), Decimal("5.00"))
     rest = line(run("refund", "--order", "A-1", "--json"))
     assert (rest["amount"], rest["made_before"]) == ("8.00", False)
-    told = run("refund", "--order", "A-1", "--key", "another return")
+    told = run("refund", "--order", "A-1")
     assert (told.status, told.out) == (Exit.DONE, "")
-    assert "Nothing of order A-1 is left" in told.err
+    assert "Nothing that is left of order A-1 was found" in told.err
+    assert "A refund of it ended at 20" in told.err
     assert connected.balance(card.id) == Decimal("25.00")
+
+
+def test_what_was_left_of_an_order_once_says_nothing_of_later(
+    connected: VoucherEmulator, run: Run, card: VoucherRecord, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    other = connected.add_voucher(amount="5.00")
+    assert run(*REDEEM).status == Exit.DONE
+    monkeypatch.setenv("VOUCHER_JOURNAL", f"sqlite:///{home}/another.db")
+    for voucher, amount in ((other.id, "0.00"), (card.id, "10.00"), (card.id, "0.00")):  # first a mistake
+        made = line(run("refund", "--order", "A-1", "--voucher", voucher, "--json"))
+        assert (made["amount"], made["made_before"]) == (amount, False)
+    assert run("redeem", CODE, "4.00", "EUR", "--order", "A-1", "--pin", PIN).status == Exit.DONE
+    assert line(run("refund", "--order", "A-1", "--json"))["amount"] == "4.00"
+    assert connected.balance(card.id) == Decimal("25.00")
+
+
+def test_a_long_order_number_leaves_the_amount_in_the_key(
+    connected: VoucherEmulator, run: Run, card: VoucherRecord
+) -> None:
+    order = "A" * 252
+    assert run("redeem", CODE, "10.00", "EUR", "--order", order, "--pin", PIN).status == Exit.DONE
+    for amount in ("1.00", "2.00", "2.00"):
+        assert run("refund", "--order", order, "--amount", amount).status == Exit.DONE
+    assert connected.balance(card.id) == Decimal("18.00")
 
 
 def test_a_charge_of_another_journal_needs_its_voucher(
@@ -191,6 +216,8 @@ def test_a_part_of_an_order_that_was_not_refunded_is_shown(
         "refunded",
     ]
     connected.faults.clear()
+    shown = [run("pending").out, run("settle").out]  # neither waits for what only the same command can end
+    assert all("voucher-async refund --order A-1 --key refund/A-1/all" in each for each in shown)
     assert line(run("refund", "--order", "A-1", "--json"))["amount"] == "15.00"
     assert sum(each.amount for each in connected.charges("A-1", type="refund")) == Decimal("15.00")
 
@@ -211,8 +238,17 @@ def test_charges_tell_what_each_is(connected: VoucherEmulator, run: Run, card: V
     assert (line(shown)["amount"], line(shown)["currency"]) == ("5.00", "EUR")
     told = run("charges", card.id, "--order", "A-9")
     assert (told.status, told.out) == (Exit.DONE, "")
-    assert "for order A-9" in told.err
+    assert "Nothing on this voucher names the order A-9" in told.err
     assert run("charges", "nothing-like-it").status == Exit.REFUSED
+
+
+@pytest.mark.parametrize("kind", ["order numbers in capitals", "order numbers null"])
+def test_a_charge_is_listed_under_its_order_whatever_the_server_makes_of_the_number(
+    connected: VoucherEmulator, run: Run, card: VoucherRecord, kind: str
+) -> None:
+    connected.habits.set(**habits.KINDS[kind])
+    assert run("redeem", CODE, "10.00", "EUR", "--order", "a-1", "--pin", PIN).status == Exit.DONE
+    assert line(run("charges", card.id, "--order", "a-1", "--json"))["amount"] == "10.00"
 
 
 def test_no_command_shows_a_secret(

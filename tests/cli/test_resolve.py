@@ -60,14 +60,27 @@ def test_nobody_to_ask_is_no_verdict(shop: Shop, run: Run) -> None:
     assert shop.records()[0].state == "open"
 
 
-def test_what_speaks_against_a_verdict_is_in_the_question(shop: Shop, run: Run) -> None:
+@pytest.mark.parametrize("answer", [[], ["--yes"]])
+def test_what_speaks_against_a_verdict_is_said(shop: Shop, run: Run, answer: list[str]) -> None:
     charge = shop.redeem("7.00", "B-2")
     shop.journal.unlink()
     record = left_open(shop)
-    told = run("resolve", record.id, "--done", charge, *BY)
-    assert told.status == Exit.USAGE
+    told = run("resolve", record.id, "--done", charge, *BY, *answer)
+    assert told.status == (Exit.DONE if answer else Exit.USAGE)
     assert "The call asked for 10.00 EUR, not 7.00." in told.err
     assert "The call is for order A-1, not B-2." in told.err
+
+
+def test_a_charge_that_cannot_be_the_call_s_is_refused(shop: Shop, run: Run) -> None:
+    charge = shop.redeem("10.00", "A-1")
+    refund = json.loads(run("refund", charge, "--json").out)["id"]
+    shop.journal.unlink()
+    record = left_open(shop)
+    told = run("resolve", record.id, "--done", refund, *BY, "--yes")
+    assert (told.status, "must be a charge, and is a refund" in told.err) == (Exit.USAGE, True)
+    told = run("resolve", record.id, "--done", charge, "--voucher", "another", *BY, "--yes")
+    assert (told.status, "must be that of the call" in told.err) == (Exit.USAGE, True)
+    assert shop.records()[0].state == "open"
 
 
 def test_the_charge_of_another_call_is_refused(shop: Shop, run: Run) -> None:

@@ -12,7 +12,7 @@ from voucher_async.checks import check_wait
 from voucher_async.cli.journaling import called, openness
 from voucher_async.errors import VoucherError
 from voucher_async.outcomes import OutcomeUnknown
-from voucher_async.payments.call import COMPOSED, CallRecord, CallState
+from voucher_async.payments.call import COMPOSED, REFUND_ORDER, CallRecord, CallState
 from voucher_async.payments.ownership import LEASE
 
 if TYPE_CHECKING:
@@ -167,9 +167,15 @@ class Settling:
             is_alive = await self._journal.is_alive(now.owner)
             known = openness(now, self._session.client.settings, is_alive=is_alive)
             self.reasons[now.id] = known.why
-            if known.is_hopeless:
+            if known.is_hopeless or await self._waits_for_its_caller(now):
                 self.reasons[now.id] = f"{known.why}; it takes {known.settled_by}"
                 self._hopeless.add(now.id)
+
+    async def _waits_for_its_caller(self, record: CallRecord) -> bool:
+        """True for an order's refund whose parts have ended: only who asks for it gives back the rest."""
+        if record.parameters.operation != REFUND_ORDER or record.state is not CallState.OPEN:
+            return False
+        return all(each.ended for each in await self._journal.children(record.scope, record.id))
 
     def _tell(self, record: CallRecord) -> None:
         words = f"{called(record)}: {record.state}"

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from voucher_async.client import VoucherClient
     from voucher_async.journals.sql import SqlJournal
 
-__all__ = ["Compared", "Difference", "Entry", "compare_order"]
+__all__ = ["KINDS", "Compared", "Difference", "Entry", "compare_order"]
 
 _PAGE: Final = 100  # entries
-_KINDS: Final = {
+KINDS: Final = {
     REDEEM: ChargeType.CHARGE,
     CHARGE_RESERVATION.id: ChargeType.CHARGE,
     REFUND_CHARGE.id: ChargeType.REFUND,
     RECHARGE_VOUCHER.id: ChargeType.RECHARGE,
 }
+"""The type of the entry that a call leaves in a list, by its operation."""
 
 
 @attrs.frozen(kw_only=True)
@@ -195,7 +196,7 @@ def _may_have_made(record: CallRecord, charge: Charge) -> bool:
     asked, sent = record.parameters, record.view
     return (
         record.state is not CallState.DONE
-        and _KINDS.get(asked.operation) == charge.type
+        and KINDS.get(asked.operation) == charge.type
         and (asked.amount or sent.amount) in {None, charge.amount}
         and (record.voucher_id or sent.voucher_id) in {None, charge.voucher_id}
     )
@@ -207,7 +208,8 @@ def _compare_one(compared: Compared, shown: Charge, known: Charge, record: CallR
         compared.add(f"{words}{known.amount:.2f} for the journal", shown, record)
     number = record.order_number if shown.type != ChargeType.REFUND else shown.order_number or None
     if number is not None and compare(compared.number, shown.order_number) is not Likeness.EQUAL:
-        words = f"the {shown.type} {shown.id} names the order {shown.order_number!r} for the API"
+        named = f"the order {shown.order_number!r}" if (shown.order_number or "").strip() else "no order"
+        words = f"the {shown.type} {shown.id} names {named} for the API"
         compared.add(f"{words}, and is of {compared.number!r}", shown, record)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from voucher_async.errors import ConfigurationError, InvalidInput
 from voucher_async.masking import visible
-from voucher_async.payments.call import COMPOSED, CallRecord, CallState
+from voucher_async.payments.call import COMPOSED, REFUND_ORDER, CallRecord, CallState
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.known import currency_in
 
@@ -144,7 +145,7 @@ def openness(record: CallRecord, settings: Settings, *, is_alive: bool) -> Openn
 def _why(record: CallRecord, *, is_alive: bool) -> str:
     if record.state is CallState.OPEN:
         said = [each.why for each in record.transitions if each.state is CallState.OPEN and each.why]
-        return said[-1] if said else "its answer was lost"
+        return said[-1] if said else "what became of it is in doubt"
     if record.state is CallState.BEGUN:
         done = "nothing that moves money was sent"
     elif record.parameters.operation in COMPOSED:
@@ -155,7 +156,16 @@ def _why(record: CallRecord, *, is_alive: bool) -> str:
 
 
 def _settled_by(record: CallRecord, *, is_alive: bool) -> str:
+    if record.state is CallState.OPEN and record.parameters.operation == REFUND_ORDER:
+        return f"`{_refund_again(record)}`, which gives back the rest, and nothing twice"
     command = f"`voucher-async settle {record.id[:_SHOWN]}`"
     if record.state is not CallState.OPEN and is_alive:
         return f"its process, or {command} once that is gone (15 s after its last sign of life)"
     return command
+
+
+def _refund_again(record: CallRecord) -> str:
+    words = ["voucher-async", "refund", "--order", record.order_number or ""]
+    if record.parameters.amount is not None:
+        words += ["--amount", f"{record.parameters.amount:.2f}"]
+    return shlex.join([*words, *([] if record.key is None else ["--key", record.key])])

@@ -3,25 +3,56 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from voucher_async.cli.lists import shown_moment
 from voucher_async.errors import VoucherError
-from voucher_async.payments.call import CallState
+from voucher_async.payments.call import REFUND_ORDER, CallState
 from voucher_async.payments.joined import is_joined
 
 if TYPE_CHECKING:
     from voucher_async.cli.common import Session
     from voucher_async.payments.call import CallRecord
 
-__all__ = ["Repeat", "begin", "key_of"]
+__all__ = ["Repeat", "begin", "key_of", "key_of_the_rest"]
 
 _LONGEST: Final = 255  # characters of a key
+_MARK: Final = 16  # bytes
 
 
 def key_of(*words: str) -> str:
     """The key of what a command says, where none was given."""
-    return "/".join(words)[:_LONGEST]
+    key = "/".join(words)
+    if len(key) <= _LONGEST:
+        return key
+    ending = hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=_MARK).hexdigest()
+    return f"{key[: _LONGEST - len(ending) - 1]}/{ending}"  # cut off, an amount would be left out
+
+
+async def key_of_the_rest(session: Session, order: str) -> tuple[str, CallRecord | None]:
+    """The key of a refund of all that is left of an order, and the record of the last one that is done.
+
+    It is that of one that has not ended, whoever began it. After one that is done it is a new one: what was
+    left then says nothing about later charges, or about vouchers that nobody knew of.
+
+    Args:
+        session: of the command.
+        order: the order number.
+
+    Raises:
+        JournalFailed: the journal cannot be read; nothing was sent.
+    """
+    last: CallRecord | None = None
+    under_way: str | None = None
+    async for each in session.client.history(order_number=order):
+        asked = each.parameters
+        if asked.operation != REFUND_ORDER or asked.amount is not None:
+            continue
+        last = each if each.state is CallState.DONE else last
+        under_way = under_way if each.ended else each.key
+    key = key_of("refund", order, "all", *([] if last is None else [last.id]))
+    return under_way or key, last
 
 
 class Repeat:

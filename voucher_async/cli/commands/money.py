@@ -10,11 +10,13 @@ from cyclopts import App
 from voucher_async.api_errors import MissingScope
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.lists import PER_PAGE, moment, show_list, shown_moment
-from voucher_async.cli.repeats import Repeat, begin, key_of
+from voucher_async.cli.repeats import Repeat, begin, key_of, key_of_the_rest
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
 from voucher_async.money import CENT, format_amount, to_amount
 from voucher_async.order_refunds import OrderRefund, OrderRefundFailed
+from voucher_async.payments.call import CallRecord
+from voucher_async.payments.likeness import Likeness, compare
 
 __all__ = ["register"]
 
@@ -25,6 +27,9 @@ _ALL: Final = "all"
 _RULE: Final = "must be given with its currency, such as 10.00 EUR"
 _NO_VOUCHER: Final = "--voucher ID names a voucher that paid for it, once for each of them."
 _THE_REST: Final = "Run the same command again: it gives back the rest, and nothing twice."
+_NOTHING_LEFT: Final = (
+    "Nothing that is left of order {order} was found: the journal and --voucher tell the vouchers."
+)
 _NO_CHARGE: Final = "--voucher ID names the voucher that was charged: the rest is read then."
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}([.,][0-9]{0,9})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -142,7 +147,7 @@ async def refund(
 
     Without --amount all that is left is given back, never more than was charged. The same command run again
     gives back nothing twice; a second refund of the same amount takes a --key of its own. What the journal
-    of this profile did not make, it does not know: name the voucher then. Needs the scope `use` (operation
+    of this profile did not make, it does not know: name the vouchers then. Needs the scope `use` (operation
     `refundCharge`), and `read`, `read-lists`.
 
     Args:
@@ -151,22 +156,21 @@ async def refund(
         amount: How much, such as 10.00; all that is left where it is left out.
         currency: The voucher's; needed for a charge that neither the journal nor --voucher tells.
         voucher: The id of the voucher that was charged; for an order as often as it has vouchers.
-        key: The idempotency key of the refund. Default: `refund/`, the charge or order, and the amount.
+        key: The idempotency key of the refund. Default: `refund/`, the charge or order, and the amount; for
+            all that is left of an order a new one after each that has ended.
         common: see `Common`.
     """
     if (charge is None) is (order is None):
         raise InvalidInput("charge", "must be given, or --order, and not both", charge)
     value = None if amount is None else to_amount(amount, minimum=CENT)
     vouchers = voucher or []
-    name = _ALL if value is None else format_amount(value)
     if order is not None:
         if currency is not None:
             raise InvalidInput("currency", "is that of the order's charges, and is not given", currency)
-        key = key_of("refund", order, name) if key is None else key
         return await _refund_order(common, order, value, vouchers, key)
     if len(vouchers) > 1:
         raise InvalidInput("voucher", "must be one: that of the charge", ", ".join(vouchers))
-    key = key_of("refund", charge or "", name) if key is None else key
+    key = key_of("refund", charge or "", _named(value)) if key is None else key
     voucher_id = vouchers[0] if vouchers else None
     return await _refund_charge(common, charge or "", voucher_id, (value, currency), key)
 
@@ -195,10 +199,13 @@ async def _refund_charge(
 
 
 async def _refund_order(
-    common: Common, order: str, value: Decimal | None, vouchers: list[str], key: str
+    common: Common, order: str, value: Decimal | None, vouchers: list[str], key: str | None
 ) -> None:
     async with common.session() as session:
-        repeat = await begin(session, key)
+        before = None
+        if key is None and value is None:
+            key, before = await key_of_the_rest(session, order)
+        repeat = await begin(session, key or key_of("refund", order, _named(value)))
         repeat.confirm(f"Refund {'all that is left' if value is None else value} of order {order}")
         try:
             made = await session.client.refund_order(
@@ -213,17 +220,25 @@ async def _refund_order(
             if error.field == "order_number":
                 session.terminal.say(_NO_VOUCHER)
             raise
-        _show_order(session, repeat, made)
+        _show_order(session, repeat, made, before)
 
 
-def _show_order(session: Session, repeat: Repeat, made: OrderRefund) -> None:
+def _named(value: Decimal | None) -> str:
+    return _ALL if value is None else format_amount(value)
+
+
+def _show_order(session: Session, repeat: Repeat, made: OrderRefund, before: CallRecord | None) -> None:
     terminal = session.terminal
     is_repeated = repeat.tell(made, "given back")
+    if not made.refunds:
+        terminal.say(_NOTHING_LEFT.format(order=made.order_number))
+        if before is not None:
+            at = shown_moment(before.changed_at)
+            terminal.say(f"A refund of it ended at {at}: `voucher-async order` shows what it gave back.")
     if terminal.as_json:
         terminal.line({**made.to_dict(), "made_before": is_repeated})
         return
     if not made.refunds:
-        terminal.say(f"Nothing of order {made.order_number} is left to give back.")
         return
     rows = [
         {
@@ -256,7 +271,7 @@ async def charges(
 
     Args:
         voucher: The voucher's id.
-        order: Those of this order.
+        order: Those of this order, and those that name none or a number that a server may have made of it.
         created_from: Those made then or later: 2026-11-30, or 2026-11-30T18:00.
         created_to: Those made then or earlier; a date counts to its end.
         limit: How many to show at most.
@@ -275,17 +290,21 @@ async def charges(
             unit = "" if currency is None else f" {currency}"
             return {**row, "amount": f"{row['amount']}{unit}", "created_at": shown_moment(charge.created_at)}
 
+        def keeps(charge: Charge) -> bool:
+            return order is None or compare(order, charge.order_number) is not Likeness.OTHER
+
         await show_list(
             session.terminal,
             session.client.vouchers.list_charges(
-                voucher, order_number=order, created_from=made_from, created_to=made_to, per_page=PER_PAGE
+                voucher, created_from=made_from, created_to=made_to, per_page=PER_PAGE
             ),
             view,
             _LIST,
             limit=None if all else limit,
+            keeps=keeps,
             empty="Nothing moved on this voucher."
             if order is None
-            else f"Nothing moved on this voucher for order {order}.",
+            else f"Nothing on this voucher names the order {order}, or no order.",
         )
 
 

@@ -201,6 +201,9 @@ def _show_differences(session: Session, compared: Compared) -> None:
     for each in compared.differences:
         if terminal.as_json:
             terminal.line({"kind": "difference", **each.to_dict()})
+    open_calls = sum(not each.ended for each in compared.records)
+    if open_calls:
+        terminal.say(f"Open calls of this order: {open_calls}. `voucher-async pending` tells what is next.")
     if terminal.as_json:
         return
     terminal.out.print()

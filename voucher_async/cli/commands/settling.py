@@ -1,16 +1,18 @@
 """`voucher-async settle` and `resolve`: find out how calls ended, or say so."""
 
+import datetime as dt
 from typing import Any, Final
 
 from cyclopts import App
 
 from voucher_async.cli.awaiting import Settling, patience
 from voucher_async.cli.common import DEFAULT, Common, Session
+from voucher_async.cli.comparing import KINDS
 from voucher_async.cli.exits import Exit
 from voucher_async.cli.journaling import call_of, called, journal_of, one_of, openness, shortened, text_of
 from voucher_async.errors import InvalidInput
 from voucher_async.journals.sql import SqlJournal
-from voucher_async.models import Charge
+from voucher_async.models import Charge, ChargeType
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import CHECKOUT, COMPOSED, REDEEM, CallRecord, CallState
@@ -18,6 +20,8 @@ from voucher_async.payments.call import CHECKOUT, COMPOSED, REDEEM, CallRecord, 
 __all__ = ["register"]
 
 _SETTLED: Final = ("id", "state", "charge", "why", "call")
+_TYPES: Final = frozenset(ChargeType)
+_CLOCKS: Final = dt.timedelta(minutes=5)  # between the server's and this machine's
 _CHARGING: Final = frozenset({REDEEM, CHARGE_RESERVATION.id, CHECKOUT})
 
 
@@ -169,8 +173,9 @@ async def resolve(
         await _check_parts(journal, record, done)
         charge = None if done is None else await _charge(session, journal, record, done, voucher)
         verdict = "it was not carried out" if charge is None else f"{_told(charge)} is its {charge.type}"
-        doubts = "" if charge is None else _doubts(record, charge)
-        session.terminal.confirm(f"{doubts}Record for good that {verdict}, in {session.where}?")
+        for doubt in [] if charge is None else _doubts(record, charge):
+            session.terminal.say(doubt)  # whoever says --yes reads it, too
+        session.terminal.confirm(f"Record for good that {verdict}, in {session.where}?")
         try:
             settlement = await session.client.resolve(
                 record.view, done=charge, not_done=not_done, by=by, why=why
@@ -226,16 +231,23 @@ async def _charge(
     """The charge that a call is said to have made.
 
     Raises:
-        InvalidInput: its voucher is not known, or it is another call's.
+        InvalidInput: its voucher is not known, it is another call's, or of a type that the call never makes.
         NotFound: there is no such charge.
     """
     owner = await journal.owner_of(record.scope, charge_id)
     if owner not in {None, record.id}:
         raise InvalidInput("done", f"is the charge of another call, {owner}", charge_id)
-    voucher_id = voucher or record.view.voucher_id or record.voucher_id
+    known = record.view.voucher_id or record.voucher_id
+    if known is not None and voucher not in {None, known}:
+        raise InvalidInput("voucher", f"must be that of the call, {known}", voucher)
+    voucher_id = known or voucher
     if voucher_id is None:
         raise InvalidInput("voucher", "must be given: the journal does not know the voucher", None)
-    return await session.client.charges.get(charge_id, voucher_id=voucher_id)
+    charge = await session.client.charges.get(charge_id, voucher_id=voucher_id)
+    kind = KINDS.get(record.parameters.operation, charge.type)
+    if charge.type != kind and charge.type in _TYPES:
+        raise InvalidInput("done", f"must be a {kind}, and is a {charge.type}", charge_id)
+    return charge
 
 
 def _told(charge: Charge) -> str:
@@ -244,11 +256,14 @@ def _told(charge: Charge) -> str:
     return f"{charge.id} of {charge.amount:.2f}{order}, made at {made}"
 
 
-def _doubts(record: CallRecord, charge: Charge) -> str:
+def _doubts(record: CallRecord, charge: Charge) -> list[str]:
     """The facts that speak against a verdict, in sentences."""
-    asked, said = record.view.amount, list[str]()
+    asked, said = record.view.amount or record.parameters.amount, list[str]()
     if asked is not None and asked != charge.amount:
         said.append(f"The call asked for {text_of(asked, record.view.currency)}, not {charge.amount:.2f}.")
     if record.order_number and charge.order_number and record.order_number != charge.order_number:
         said.append(f"The call is for order {record.order_number}, not {charge.order_number}.")
-    return "".join(f"{each} " for each in said)
+    if record.begun_at - charge.created_at > _CLOCKS:
+        made, begun = (each.isoformat(timespec="seconds") for each in (charge.created_at, record.begun_at))
+        said.append(f"It was made at {made}, before the call was begun, at {begun}.")
+    return said
