@@ -83,6 +83,9 @@ def test_each_creation_is_a_voucher_unless_it_has_a_key(connected: VoucherEmulat
     for _ in range(2):
         assert run("voucher", "create", "25.00", "EUR", "--id", "card-8").status == Exit.DONE
     assert len(connected.vouchers()) == 4
+    assert run("voucher", "delete", "card-8", "--comment", "a misprint").status == Exit.DONE
+    told = run("voucher", "create", "25.00", "EUR", "--id", "card-8")
+    assert (told.status, "deleted since" in told.err, len(connected.vouchers())) == (Exit.REFUSED, True, 3)
     told = run("voucher", "create", "26.00", "EUR", "--key", "card 7")
     assert (told.status, "--key" in told.err) == (Exit.REFUSED, True)
 
@@ -123,6 +126,8 @@ def test_a_voucher_is_activated_changed_and_deleted(connected: VoucherEmulator, 
         {"id": "card", "deleted": True}
     ]
     assert connected.vouchers() == ()
+    told = run("voucher", "delete", "card", "--comment", "once more")
+    assert (told.status, "may have been deleted before" in told.err) == (Exit.REFUSED, True)
     told = run("voucher", "update", "card")
     assert (told.status, "--sku or --batch" in told.err) == (Exit.USAGE, True)
 

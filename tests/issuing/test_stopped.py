@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from voucher_async import (
     VoucherClient,
     VoucherError,
 )
-from voucher_async.testing import ALL_SCOPES, VoucherEmulator, faults
+from voucher_async.testing import ALL_SCOPES, VoucherEmulator, _vouchers, faults
+from voucher_async.testing._rules import Form
 
 
 async def stopped(client: VoucherClient, **options: Any) -> tuple[list[IssuedVoucher], VoucherError]:
@@ -57,6 +59,33 @@ async def test_a_missing_scope_stops_at_the_first_voucher(
     assert error.scope == missing
     assert len(cards) == len(emulator.vouchers()) == told
     assert all(card.voucher and card.created and not card.activated for card in cards)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [((_vouchers, "_new_id"), "keeps no ids"), ((Form, "money"), "of 250.00 EUR where 25.00")],
+)
+async def test_a_server_that_makes_something_else_stops_it_and_nothing_is_activated(
+    client: VoucherClient,
+    emulator: VoucherEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[object, str],
+    words: str,
+) -> None:
+    read = getattr(*place)
+
+    def otherwise(*args: Any, **options: Any) -> Any:
+        right = read(*args, **options)
+        return right * 10 if isinstance(right, Decimal) else f"{right}-{len(emulator.vouchers())}"
+
+    monkeypatch.setattr(*place, otherwise)
+    (card,), error = await stopped(client)
+    assert words in str(error)
+    assert error.__notes__ == ["the batch was stopped at voucher 1"]
+    assert (card.error, card.created, card.activated) == (error, True, False)
+    assert [(each.id, each.status) for each in emulator.vouchers()] == [
+        (card.voucher and card.voucher.id, "inactive")
+    ]
 
 
 async def test_a_single_refusal_of_rights_is_that_voucher_s_own(

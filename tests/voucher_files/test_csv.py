@@ -102,6 +102,7 @@ def test_fields_that_the_import_lacks_may_be_added() -> None:
         ("valid_until", "2027-12-31T23:59:59+01:00", "follows from the validity"),
         ("batch", "b" * 31, "at most 30"),
         ("custom_id", "i" * 256, "at most 255"),
+        ("custom_id", "..", "dot segment"),
         ("data", "no json", "JSON text"),
         ("note", "for Anna", "no field"),
     ],

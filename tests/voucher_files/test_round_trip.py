@@ -17,6 +17,7 @@ from voucher_async.voucher_files import CSV_HEADER, csv_line, json_line, load_vo
 TEXT = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30
 ).filter(str.strip)
+ID = TEXT.filter(lambda text: text.isprintable() and text not in {".", ".."})  # as paths can hold them
 AMOUNT = st.integers(0, 99_999_999).map(lambda cents: format_amount(Decimal(cents).scaleb(-2)))
 RATE = st.decimals(0, 100, places=2).map(lambda rate: f"{rate.normalize():f}")
 TAX: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -45,7 +46,7 @@ COLUMNS: dict[str, st.SearchStrategy[Any]] = {
 
 def specs(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[list[VoucherSpec]]:
     """Vouchers with numbers and codes of their own."""
-    fields = st.tuples(TEXT, TEXT, st.fixed_dictionaries({**COLUMNS, **more}), TAX, VALIDITY)
+    fields = st.tuples(ID, TEXT, st.fixed_dictionaries({**COLUMNS, **more}), TAX, VALIDITY)
     return st.lists(fields.map(made), unique_by=(lambda spec: spec.id, lambda spec: spec.code), max_size=4)
 
 

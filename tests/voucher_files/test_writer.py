@@ -138,6 +138,22 @@ def test_a_voucher_without_its_code_replaces_no_line(path: Path) -> None:
     assert other.read_text().splitlines()[1].startswith('"v-1";"";"";')
 
 
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_lies_in_the_place_of_the_new_file_never_gets_a_code(path: Path, *, is_link: bool) -> None:
+    written(path, 1)
+    beside = path.with_name(f".{path.name}.new")
+    spy = path.with_name("spy") if is_link else beside
+    spy.touch(mode=0o644)
+    if is_link:
+        beside.symlink_to(spy)
+    with spy.open() as reader, VoucherWriter(path) as writer:
+        writer.write(voucher(1, status="inactive"))
+        writer.close()
+        assert reader.read() == ""
+    assert "inactive" in path.read_text()
+    assert (path.is_symlink(), stat.S_IMODE(path.stat().st_mode)) == (False, 0o600)
+
+
 def test_a_link_stays_a_link(path: Path) -> None:
     link = path.with_name("link.csv")
     link.symlink_to(path)

@@ -21,6 +21,7 @@ import attrs
 from voucher_async.errors import IdempotencyMismatch, InvalidInput, Proof, VoucherError
 from voucher_async.issuing.results import IssuedVoucher
 from voucher_async.issuing.specs import body_of, read_spec
+from voucher_async.issuing.verdicts import NotAsAsked
 from voucher_async.models import CompleteVoucher, Voucher, VoucherStatus
 from voucher_async.payments.keys import voucher_id_of
 from voucher_async.payments.likeness import Likeness, compare
@@ -105,6 +106,8 @@ class Cards:
             voucher, is_new = await self._issuer.create(body, key_of(self._batch, card.position, spec))
         except VoucherError as error:
             return attrs.evolve(card, error=error)
+        if is_new and (wrong := _not_as_asked(voucher, body)) is not None:
+            return attrs.evolve(card, voucher=voucher, error=wrong, created=True)
         different = () if is_new else differences(voucher, body)
         if different:
             return attrs.evolve(card, voucher=None, error=_mismatch(card, self._batch, different))
@@ -144,11 +147,10 @@ def differences(voucher: CompleteVoucher, asked: CreateVoucherRequest) -> tuple[
 
     What was not asked for is not compared, nor `data`, which a server may write anew.
     """
-    found = [name for name in ("amount",) if voucher.amount != asked.amount]
-    found += [name for name in ("currency",) if voucher.currency.upper() != asked.currency.upper()]
-    for name in _TEXTS:
-        if compare(getattr(asked, name), getattr(voucher, name)) is Likeness.OTHER:
-            found.append(name)
+    found = [*_other_worth(voucher, asked)]
+    found += [
+        name for name in _TEXTS if compare(getattr(asked, name), getattr(voucher, name)) is Likeness.OTHER
+    ]
     for name in _VALUES:
         wanted, shown = getattr(asked, name), getattr(voucher, name)
         if wanted is not None and shown is not None and wanted != shown:
@@ -156,6 +158,27 @@ def differences(voucher: CompleteVoucher, asked: CreateVoucherRequest) -> tuple[
     if asked.tax_rate is not None and _rate(asked.tax_rate) != _rate(voucher.tax_rate or asked.tax_rate):
         found.append("tax_rate")
     return tuple(found)
+
+
+def _other_worth(voucher: Voucher, asked: CreateVoucherRequest) -> tuple[str, ...]:
+    shown = {"amount": voucher.amount, "currency": voucher.currency.upper()}
+    wanted = {"amount": asked.amount, "currency": asked.currency.upper()}
+    return tuple(name for name in shown if shown[name] != wanted[name])
+
+
+def _not_as_asked(voucher: Voucher, asked: CreateVoucherRequest) -> VoucherError | None:
+    """The error for a new voucher that is worth something else, or that the next run would make again."""
+    if voucher.id.casefold() != (asked.id or voucher.id).casefold():
+        return NotAsAsked(
+            f"the server made the voucher {voucher.id} where {asked.id} was asked for: as it keeps no ids, "
+            "a run that is repeated makes all vouchers once more, so this one was not activated"
+        )
+    if _other_worth(voucher, asked):
+        return NotAsAsked(
+            f"the server made a voucher of {voucher.amount} {voucher.currency} where {asked.amount} "
+            f"{asked.currency} was asked for, so it was not activated"
+        )
+    return None
 
 
 def _rate(text: str) -> Decimal | str:

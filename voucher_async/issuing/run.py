@@ -11,6 +11,7 @@ from voucher_async.errors import VoucherError
 from voucher_async.hooks import Hook
 from voucher_async.issuing.sources import NOTHING, Source
 from voucher_async.issuing.verdicts import (
+    NotAsAsked,
     Stopping,
     Verdict,
     busy_of,
@@ -162,7 +163,9 @@ class Run:
         card = task.result()
         verdict = verdict_of(card.error)
         if self._stopping.note(verdict) and card.error is not None:
-            card.error.add_note(f"the batch was stopped at voucher {card.position}: run it again to go on")
+            words = f"the batch was stopped at voucher {card.position}"
+            is_wrong = isinstance(card.error, NotAsAsked)  # to run it again would be as wrong
+            card.error.add_note(words if is_wrong else f"{words}: run it again to go on")
             self._stop(card.error)
         is_told = card.voucher is not None or may_have_been_made(card.error)
         if verdict in _OTHERS or is_told or self._error is None:

@@ -9,10 +9,10 @@ import enum
 from typing import Final
 
 from voucher_async.api_errors import AuthenticationError, BadAnswer, MissingScope, RateLimited, ServerError
-from voucher_async.errors import ConfigurationError, Fate, JournalFailed, TransportError
+from voucher_async.errors import ConfigurationError, Fate, JournalFailed, TransportError, VoucherError
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
 
-__all__ = ["Stopping", "Verdict", "busy_of", "may_have_been_made", "tries_of", "verdict_of"]
+__all__ = ["NotAsAsked", "Stopping", "Verdict", "busy_of", "may_have_been_made", "tries_of", "verdict_of"]
 
 LONGEST_WAIT: Final = 60.0
 """Seconds: a run stops where the server asks to wait longer, and can be started again then."""
@@ -20,6 +20,10 @@ LONGEST_WAIT: Final = 60.0
 _SHARED_IN_A_ROW: Final = 3
 _PASSING_IN_A_ROW: Final = 10
 _TRIES: Final = 4
+
+
+class NotAsAsked(VoucherError):
+    """The server made something else than was asked for, and most likely does so with all vouchers."""
 
 
 class Verdict(enum.Enum):
@@ -36,6 +40,7 @@ class Verdict(enum.Enum):
 _KINDS: Final[tuple[tuple[type[Exception], Verdict], ...]] = (
     (AuthenticationError, Verdict.PASSING),
     (ConfigurationError, Verdict.FATAL),
+    (NotAsAsked, Verdict.FATAL),
     (MissingScope, Verdict.SHARED),
     (JournalFailed, Verdict.SHARED),
     (StillRunning, Verdict.OWN),

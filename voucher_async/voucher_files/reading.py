@@ -10,6 +10,7 @@ import attrs
 
 from voucher_async.errors import InvalidInput
 from voucher_async.issuing import VoucherSpec
+from voucher_async.issuing.specs import read_spec
 from voucher_async.voucher_files.csv_records import csv_records
 from voucher_async.voucher_files.json_records import json_records
 from voucher_async.voucher_files.lines import Lines, chopped, opened
@@ -146,7 +147,7 @@ def _checked(record: Record, twice: list[LineError]) -> VoucherLine:
 
 def _made(fields: Any) -> VoucherSpec | InvalidInput:
     try:
-        return VoucherSpec(**fields)
+        return read_spec(VoucherSpec(**fields))
     except InvalidInput as error:
         return error.with_traceback(None)
 

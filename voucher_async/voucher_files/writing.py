@@ -196,8 +196,9 @@ class VoucherWriter:
 
     def _replace(self) -> None:
         beside = self._path.with_name(f".{self._path.name}.new")
+        beside.unlink(missing_ok=True)  # a killed run's, or somebody's who wants to read along
         try:
-            with FileIO(os.fspath(beside), "w", opener=_private) as file, self._path.open("rb") as old:
+            with FileIO(os.fspath(beside), "x", opener=_private) as file, self._path.open("rb") as old:
                 _write_all(file, b"".join(self._renewed(record) for record in records_of(old, self._layout)))
             os.replace(beside, self._path)  # noqa: PTH105 - Path.replace reads as if it changed text
         except BaseException:

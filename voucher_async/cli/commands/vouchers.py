@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from cyclopts import App, Parameter
 
+from voucher_async.api_errors import NotFound
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.exits import Exit, is_open
 from voucher_async.cli.lists import PER_PAGE, moment, show_list, shown_moment
@@ -18,6 +19,10 @@ from voucher_async.money import to_amount
 __all__ = ["register"]
 
 _COLUMNS: Final = ("id", "status", "left", "amount", "valid_until", "batch", "sku")
+
+_DELETED_SINCE: Final = (
+    "It was created before, and has been deleted since: a new one takes another --id, or a --key of its own."
+)
 
 _voucher: Final = App(name="voucher", help="Create, show, list, change and delete vouchers.")
 
@@ -114,6 +119,8 @@ async def create(
                 idempotency_key=session.key,
             )
         except VoucherError as error:
+            if isinstance(error, NotFound) and repeat.is_over:
+                session.terminal.say(_DELETED_SINCE)
             if not is_open(error):
                 raise
             session.terminal.say(f"error: {error}")
@@ -277,7 +284,11 @@ async def delete(
     """
     async with common.session() as session:
         session.confirm(f"Delete voucher {id}")
-        await session.client.vouchers.delete(id, comment=comment)
+        try:
+            await session.client.vouchers.delete(id, comment=comment)
+        except NotFound:
+            session.terminal.say("It may have been deleted before: there is no such voucher now.")
+            raise
         if common.json:
             session.terminal.line({"id": id, "deleted": True})
         session.terminal.say(f"Deleted voucher {id}.")
