@@ -71,12 +71,16 @@ def test_a_checkout_of_a_killed_process_is_finished(shop: Shop, run: Run) -> Non
     assert {row["parent"] for row in rows} == {None, whole["id"]}
     told = run("settle")
     assert told.status == Exit.DONE, told.err
+    assert "process is gone" not in told.out
     assert run("pending").err == "Nothing is open.\n"
     kinds = [each.type for each in shop.emulator.charges("A-1")]
     left = kinds.count("charge") - kinds.count("refund")
     assert left in {0, 3}
     (state,) = [each.state for each in shop.records() if each.id == whole["id"]]
     assert state == ("done" if left else "not done")
+    if left:  # whoever knows of the whole knows of its parts
+        assert run("untold", whole["id"], "--acknowledge").status == Exit.DONE
+        assert run("untold").out == ""
 
 
 @pytest.mark.parametrize("is_alive", [True, False])

@@ -72,6 +72,12 @@ class Repeat:
         """True where the earlier one was carried out, so that this one moves no money."""
         return self._earlier is not None and self._earlier.state is CallState.DONE
 
+    @property
+    def goes_on(self) -> bool:
+        """True where this command goes on with the earlier one, so that their money is told together."""
+        ended = {CallState.DONE, CallState.NOT_DONE}
+        return self._earlier is not None and self._earlier.state not in ended
+
     def confirm(self, what: str) -> None:
         """Ask before money moves, unless it has moved before.
 
@@ -100,9 +106,16 @@ class Repeat:
             when = f" at {at}" if at else ""
             say(f"Made before{when} with the key {self._session.key!r}: nothing was {deed} now.")
             return True
-        if earlier is not None and earlier.state is not CallState.NOT_DONE:
+        if self.goes_on:
             say(f"This went on with what was begun at {at}: it was {deed} once.")
         return False
+
+    async def acknowledge(self) -> None:
+        """Note that somebody was told of the call: one that was gone on with may be listed as untold."""
+        with contextlib.suppress(VoucherError):  # it was told; `untold` lists it, and takes it off
+            record = await _latest(self._session)
+            if record is not None and record.state is CallState.DONE and not record.told:
+                await self._session.client.acknowledge(record)
 
     async def currency(self) -> str | None:
         """The currency of the call, by the journal; None where that cannot tell."""

@@ -87,7 +87,7 @@ async def redeem(
             pin=secret_pin,
             idempotency_key=session.key,
         )
-        _show(session, repeat, charge, unit, "charged")
+        await _show(session, repeat, charge, unit, "charged")
 
 
 async def recharge(
@@ -129,7 +129,7 @@ async def recharge(
             id=id,
             idempotency_key=session.key,
         )
-        _show(session, repeat, made, unit, "added")
+        await _show(session, repeat, made, unit, "added")
 
 
 async def refund(
@@ -195,7 +195,7 @@ async def _refund_charge(
             if isinstance(charge, str):
                 session.terminal.say(_NO_CHARGE)
             raise
-        _show(session, repeat, made, currency or await repeat.currency(), "given back")
+        await _show(session, repeat, made, currency or await repeat.currency(), "given back")
 
 
 async def _refund_order(
@@ -249,7 +249,7 @@ def _show_order(session: Session, repeat: Repeat, made: OrderRefund, before: Cal
         for each in made.refunds
     ]
     terminal.show(rows, ("charge_id", "amount", "voucher_id"))
-    when = "then" if is_repeated else "now"
+    when = "then" if is_repeated else "in all" if repeat.goes_on else "now"
     terminal.say(f"Given back {when} for order {made.order_number}: {made.amount} {made.currency}.")
 
 
@@ -336,6 +336,7 @@ def _sum(first: str | None, amount: str | None, currency: str | None) -> tuple[s
     return word, to_amount(amount, minimum=CENT), currency
 
 
-def _show(session: Session, repeat: Repeat, charge: Charge, currency: str | None, deed: str) -> None:
+async def _show(session: Session, repeat: Repeat, charge: Charge, currency: str | None, deed: str) -> None:
     is_repeated = repeat.tell(charge, deed)
     session.terminal.show_one(repeat.row(charge, currency=currency, is_repeated=is_repeated), _CHARGE)
+    await repeat.acknowledge()

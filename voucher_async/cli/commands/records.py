@@ -10,6 +10,7 @@ from voucher_async.cli.comparing import Compared, Entry, compare_order
 from voucher_async.cli.exits import Exit
 from voucher_async.cli.journaling import call_of, called, journal_of, one_of, openness, shortened
 from voucher_async.errors import InvalidInput
+from voucher_async.journals.sql import SqlJournal
 from voucher_async.masking import visible
 from voucher_async.payments.call import CallRecord
 
@@ -74,14 +75,17 @@ async def untold(
     """
     if acknowledge and not ids:
         raise InvalidInput("id", "must be given: `untold` lists the ids that can be acknowledged", None)
-    async with common.session() as session:
-        records = await session.client.history(told=False).to_list(limit=None)
+    async with common.session() as session, journal_of(common) as journal:
+        listed = await session.client.history(told=False).to_list(limit=None)
+        records = [each for each in listed if not await _is_told_as_a_part(journal, each)]
         if ids:
             records = [_found(records, start) for start in dict.fromkeys(ids)]
         names = shortened(records) if not common.json else {each.id: each.id for each in records}
         if acknowledge:
-            for record in records:
-                await session.client.acknowledge(record)
+            chosen = {each.id for each in records}
+            for record in listed:
+                if record.id in chosen or record.parent in chosen:
+                    await session.client.acknowledge(record)
         session.terminal.show(
             (_untold_row(record, names, is_told=acknowledge) for record in records),
             _UNTOLD,
@@ -90,6 +94,12 @@ async def untold(
         if acknowledge:
             session.terminal.say(f"Acknowledged: {len(records)}.")
     return Exit.DONE
+
+
+async def _is_told_as_a_part(journal: SqlJournal, record: CallRecord) -> bool:
+    """True for a part of a checkout, or of an order's refund, whose caller was told of the whole."""
+    whole = None if record.parent is None else await journal.get(record.scope, record.parent)
+    return whole is not None and whole.told
 
 
 def _found(records: list[CallRecord], start: str) -> CallRecord:

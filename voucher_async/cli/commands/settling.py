@@ -118,7 +118,7 @@ async def _end_row(
         "call": called(record),
         "charge": made and made.id,
         "proof": record.proof and str(record.proof),
-        "why": found or (record.proof and str(record.proof)) or reason,
+        "why": found or (record.proof and str(record.proof)) or (None if record.ended else reason),
         "surplus": settling.surplus.get(record.id, []),
         "surplus_refunds": surplus,
     }

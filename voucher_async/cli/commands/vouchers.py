@@ -127,6 +127,7 @@ async def create(
             session.terminal.say(f"It may have been created. {session.again}: no second one is created.")
             return Exit.OPEN
         _show_created(session, repeat, made)
+        await repeat.acknowledge()
     return Exit.DONE
 
 
