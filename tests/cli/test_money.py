@@ -195,6 +195,10 @@ def test_a_charge_of_another_journal_needs_its_voucher(
         assert (told.status, "--voucher ID" in told.err) == (Exit.USAGE, True)
     made = line(run("refund", charge, "--voucher", card.id, "--amount", "1.00", "--json"))
     assert (made["amount"], made["currency"]) == ("1.00", "EUR")
+    monkeypatch.delenv("VOUCHER_JOURNAL")
+    told = run("refund", charge)  # this journal knows nothing of the refund
+    assert (told.status, "Others may have given back a part" in told.err) == (Exit.REFUSED, True)
+    monkeypatch.setenv("VOUCHER_JOURNAL", f"sqlite:///{home}/another.db")
     made = line(run("refund", "--order", "A-1", "--voucher", card.id, "--json"))
     assert (made["amount"], made["currency"]) == ("9.00", "EUR")
     assert connected.balance(card.id) == Decimal("25.00")

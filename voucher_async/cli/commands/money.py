@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cyclopts import App
 
-from voucher_async.api_errors import MissingScope
+from voucher_async.api_errors import ApiError, MissingScope
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.lists import PER_PAGE, moment, show_list, shown_moment
 from voucher_async.cli.repeats import Repeat, begin, key_of, key_of_the_rest
@@ -29,6 +29,11 @@ _NO_VOUCHER: Final = "--voucher ID names a voucher that paid for it, once for ea
 _THE_REST: Final = "Run the same command again: it gives back the rest, and nothing twice."
 _NOTHING_LEFT: Final = (
     "Nothing that is left of order {order} was found: the journal and --voucher tell the vouchers."
+)
+_REFUSED: Final = frozenset({409, 422})
+_BY_OTHERS: Final = (
+    "Others may have given back a part of it, of which the journal does not know: `voucher-async charges` "
+    "lists that. The rest is given back with --amount, or by `voucher-async refund --order`."
 )
 _NO_CHARGE: Final = "--voucher ID names the voucher that was charged: the rest is read then."
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}([.,][0-9]{0,9})?")
@@ -147,7 +152,8 @@ async def refund(
 
     Without --amount all that is left is given back, never more than was charged. The same command run again
     gives back nothing twice; a second refund of the same amount takes a --key of its own. What the journal
-    of this profile did not make, it does not know: name the vouchers then. Needs the scope `use` (operation
+    of this profile did not make, it does not know: name the vouchers then; and give the --amount where others
+    have refunded a part of a charge. Needs the scope `use` (operation
     `refundCharge`), and `read`, `read-lists`.
 
     Args:
@@ -194,6 +200,10 @@ async def _refund_charge(
         except InvalidInput:
             if isinstance(charge, str):
                 session.terminal.say(_NO_CHARGE)
+            raise
+        except ApiError as error:
+            if value is None and error.status in _REFUSED:
+                session.terminal.say(_BY_OTHERS)
             raise
         await _show(session, repeat, made, currency or await repeat.currency(), "given back")
 
