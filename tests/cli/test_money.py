@@ -148,7 +148,7 @@ def test_an_order_is_refunded_over_all_its_vouchers(
     assert run(*REDEEM).status == Exit.DONE
     assert run("redeem", "SECOND", "5.00", "EUR", "--order", "A-1", "--key", "A-1/2").status == Exit.DONE
     part = [run("refund", "--order", "A-1", "--amount", "7.00") for _ in range(2)]
-    assert "Given back now for order A-1: 7.00 EUR" in part[0].err
+    assert "Given back for order A-1 with the key 'refund/A-1/7.00': 7.00 EUR" in part[0].err
     assert "nothing was given back now" in part[1].err
     assert part[0].out == part[1].out
     assert (connected.balance(card.id), connected.balance(other.id)) == (Decimal("17.00"), Decimal("5.00"))
@@ -170,6 +170,7 @@ def test_what_was_left_of_an_order_once_says_nothing_of_later(
     for voucher, amount in ((other.id, "0.00"), (card.id, "10.00"), (card.id, "0.00")):  # first a mistake
         made = line(run("refund", "--order", "A-1", "--voucher", voucher, "--json"))
         assert (made["amount"], made["made_before"]) == (amount, False)
+        assert made["key"].startswith("refund/A-1/all")
     assert run("redeem", CODE, "4.00", "EUR", "--order", "A-1", "--pin", PIN).status == Exit.DONE
     assert line(run("refund", "--order", "A-1", "--json"))["amount"] == "4.00"
     assert connected.balance(card.id) == Decimal("25.00")

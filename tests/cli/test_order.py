@@ -18,7 +18,7 @@ from tests.journals.records import charge_of, done, opened, sent
 from voucher_async import VoucherClient
 from voucher_async.cli.exits import Exit
 from voucher_async.cli.terminal import Terminal
-from voucher_async.testing import faults
+from voucher_async.testing import faults, habits
 
 
 def told(run: Run, *arguments: str) -> dict[str, list[dict[str, Any]]]:
@@ -109,6 +109,15 @@ def test_a_charge_that_no_record_knows_is_named_beside_the_call_that_may_have_ma
     (difference,) = told(run, "A-1")["difference"]
     assert (difference["charge_id"], "no record knows it" in difference["what"]) == (charge, True)
     assert f"record {record.id} (redeem of 10.00 EUR for order A-1) is open" in difference["what"]
+
+
+def test_a_charge_whose_number_the_server_has_dropped_is_named(shop: Shop, run: Run) -> None:
+    shop.emulator.habits.set(**habits.KINDS["order numbers null"])
+    unknown = shop.redeem("10.00", "A-1")
+    shop.journal.unlink()
+    shop.redeem("10.00", "A-1")
+    told = run("order", "A-1")
+    assert f"a charge of 10.00 ({unknown}), and no record knows it; it names no order" in told.out
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -11,9 +11,10 @@ import pytest
 
 from tests.cli.conftest import Run, Told, Window
 from tests.cli.left import Shop
-from tests.journals.records import done, opened, sent
+from tests.journals.records import NOW, done, opened, sent
 from voucher_async.cli import awaiting, common
 from voucher_async.cli.exits import Exit
+from voucher_async.payments.call import CallState
 from voucher_async.testing import faults
 
 
@@ -122,6 +123,12 @@ def test_a_call_that_had_sent_nothing_ends_at_once(shop: Shop, run: Run) -> None
     (row,) = lines(run("pending", "--json"))
     assert row["why"] == "its process is gone; nothing that moves money was sent"
     assert settled(run, row["id"])["proof"] == "not a byte of its body was written"
+
+
+def test_who_left_before_the_answer_came_is_told_in_words(shop: Shop, run: Run) -> None:
+    record = sent(shop.begun("k"), shop.voucher.id)
+    shop.store(record.step(CallState.OPEN, at=NOW, by=record.owner, why="CancelledError"))
+    assert "its caller left before the answer came" in run("pending").out
 
 
 def test_an_outcome_that_a_live_process_has_given_up_is_found(shop: Shop, run: Run) -> None:

@@ -149,23 +149,35 @@ async def compare_order(compared: Compared, client: VoucherClient, journal: SqlJ
 
 
 async def _compare_list(compared: Compared, listed: Sequence[Charge], own: str, journal: SqlJournal) -> None:
+    is_dropped = any(_is_without_its_number(compared, each) for each in listed)
     for charge in listed:
         known = compared.made.get(charge.id)
         if known is not None:
             compared.entries.append(Entry(charge=charge, record_id=known[1].id))
             _compare_one(compared, charge, *known)
             continue
-        likeness = _likeness(compared.number, charge)
+        likeness = _likeness(compared, charge, is_dropped=is_dropped)
         if likeness is Likeness.OTHER or await _is_of_another(compared, charge, journal):
             continue
         compared.entries.append(Entry(charge=charge, record_id=None))
         compared.add(_unknown(compared, charge, likeness, own), charge)
 
 
-def _likeness(number: str, charge: Charge) -> Likeness:
-    if not (charge.order_number or "").strip() and charge.type != ChargeType.REFUND:
-        return Likeness.OTHER  # refunds by hand may carry none
-    return compare(number, charge.order_number)
+def _is_without_its_number(compared: Compared, charge: Charge) -> bool:
+    return charge.id in compared.made and charge.type != ChargeType.REFUND and not _names_an_order(charge)
+
+
+def _names_an_order(charge: Charge) -> bool:
+    return bool((charge.order_number or "").strip())
+
+
+def _likeness(compared: Compared, charge: Charge, *, is_dropped: bool) -> Likeness:
+    if _names_an_order(charge) or charge.type == ChargeType.REFUND:  # refunds by hand may name none
+        return compare(compared.number, charge.order_number)
+    # one without a number may be of this order where the server drops numbers, or a call of it is in doubt
+    in_doubt = (each for each in compared.records if not each.ended)
+    is_suspect = is_dropped or any(_may_have_made(each, charge) for each in in_doubt)
+    return Likeness.RECOGNISABLE if is_suspect else Likeness.OTHER
 
 
 async def _is_of_another(compared: Compared, charge: Charge, journal: SqlJournal) -> bool:
@@ -180,7 +192,7 @@ def _unknown(compared: Compared, charge: Charge, likeness: Likeness, own: str) -
     words = f"the API's list has a {charge.type} of {charge.amount:.2f} ({charge.id}), and no record knows it"
     if charge.client_id not in {None, own}:
         words += f": the client {charge.client_id} made it"
-    if not (charge.order_number or "").strip():
+    if not _names_an_order(charge):
         words += "; it names no order, so it may be another's"
     elif likeness is not Likeness.EQUAL:
         words += f"; it names the order {charge.order_number!r}, so it may be another's"
@@ -208,7 +220,7 @@ def _compare_one(compared: Compared, shown: Charge, known: Charge, record: CallR
         compared.add(f"{words}{known.amount:.2f} for the journal", shown, record)
     number = record.order_number if shown.type != ChargeType.REFUND else shown.order_number or None
     if number is not None and compare(compared.number, shown.order_number) is not Likeness.EQUAL:
-        named = f"the order {shown.order_number!r}" if (shown.order_number or "").strip() else "no order"
+        named = f"the order {shown.order_number!r}" if _names_an_order(shown) else "no order"
         words = f"the {shown.type} {shown.id} names {named} for the API"
         compared.add(f"{words}, and is of {compared.number!r}", shown, record)
 
@@ -237,9 +249,7 @@ def _compare_totals(compared: Compared, voucher_id: str) -> None:
     both = (*(charge for charge, _ in compared.made.values()), *shown)
     at = {each.id: each for each in both if each.voucher_id == voucher_id}.values()
     charged = total(each.amount for each in at if each.type == ChargeType.CHARGE)
-    refunded = total(
-        each.amount for each in at if each.type == ChargeType.REFUND and (each.order_number or "").strip()
-    )
+    refunded = total(each.amount for each in at if each.type == ChargeType.REFUND and _names_an_order(each))
     if refunded > charged:
         words = (
             f"{refunded:.2f} was refunded to voucher {voucher_id} for this order, and {charged:.2f} charged"

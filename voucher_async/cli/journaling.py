@@ -25,6 +25,7 @@ __all__ = ["Openness", "call_of", "called", "journal_of", "one_of", "openness", 
 
 _LEAST: Final = 6  # characters of an id that stand for all of it
 _SHOWN: Final = 8  # characters of an id in a table
+_WORDS: Final = {"CancelledError": "its caller left before the answer came"}
 _MOST: Final = 5  # ids that an error names
 
 
@@ -145,7 +146,8 @@ def openness(record: CallRecord, settings: Settings, *, is_alive: bool) -> Openn
 def _why(record: CallRecord, *, is_alive: bool) -> str:
     if record.state is CallState.OPEN:
         said = [each.why for each in record.transitions if each.state is CallState.OPEN and each.why]
-        return said[-1] if said else "what became of it is in doubt"
+        why = said[-1] if said else "what became of it is in doubt"
+        return _WORDS.get(why, why)
     if record.state is CallState.BEGUN:
         done = "nothing that moves money was sent"
     elif record.parameters.operation in COMPOSED:

@@ -72,12 +72,6 @@ class Repeat:
         """True where the earlier one was carried out, so that this one moves no money."""
         return self._earlier is not None and self._earlier.state is CallState.DONE
 
-    @property
-    def goes_on(self) -> bool:
-        """True where this command goes on with the earlier one, so that their money is told together."""
-        ended = {CallState.DONE, CallState.NOT_DONE}
-        return self._earlier is not None and self._earlier.state not in ended
-
     def confirm(self, what: str) -> None:
         """Ask before money moves, unless it has moved before.
 
@@ -106,7 +100,7 @@ class Repeat:
             when = f" at {at}" if at else ""
             say(f"Made before{when} with the key {self._session.key!r}: nothing was {deed} now.")
             return True
-        if self.goes_on:
+        if earlier is not None and earlier.state is not CallState.NOT_DONE:
             say(f"This went on with what was begun at {at}: it was {deed} once.")
         return False
 

@@ -246,7 +246,7 @@ def _show_order(session: Session, repeat: Repeat, made: OrderRefund, before: Cal
             at = shown_moment(before.changed_at)
             terminal.say(f"A refund of it ended at {at}: `voucher-async order` shows what it gave back.")
     if terminal.as_json:
-        terminal.line({**made.to_dict(), "made_before": is_repeated})
+        terminal.line({**made.to_dict(), "made_before": is_repeated, "key": session.key})
         return
     if not made.refunds:
         return
@@ -259,8 +259,9 @@ def _show_order(session: Session, repeat: Repeat, made: OrderRefund, before: Cal
         for each in made.refunds
     ]
     terminal.show(rows, ("charge_id", "amount", "voucher_id"))
-    when = "then" if is_repeated else "in all" if repeat.goes_on else "now"
-    terminal.say(f"Given back {when} for order {made.order_number}: {made.amount} {made.currency}.")
+    # several terminals may have gone on with one refund: each tells all of it, and the key that they share
+    order, key = made.order_number, session.key
+    terminal.say(f"Given back for order {order} with the key {key!r}: {made.amount} {made.currency}.")
 
 
 async def charges(
