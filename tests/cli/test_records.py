@@ -125,6 +125,12 @@ def test_a_call_that_had_sent_nothing_ends_at_once(shop: Shop, run: Run) -> None
     assert settled(run, row["id"])["proof"] == "not a byte of its body was written"
 
 
+def test_a_voucher_that_was_created_untold_is_named(shop: Shop, run: Run) -> None:
+    record = shop.begun("k", operation="createVoucher", target="card-7")
+    shop.store(record.step(CallState.DONE, at=NOW, by=record.owner))
+    assert "voucher card-7" in run("untold").out
+
+
 def test_who_left_before_the_answer_came_is_told_in_words(shop: Shop, run: Run) -> None:
     record = sent(shop.begun("k"), shop.voucher.id)
     shop.store(record.step(CallState.OPEN, at=NOW, by=record.owner, why="CancelledError"))

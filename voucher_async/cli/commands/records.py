@@ -12,6 +12,7 @@ from voucher_async.cli.journaling import call_of, called, journal_of, one_of, op
 from voucher_async.errors import InvalidInput
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.masking import visible
+from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import CallRecord
 
 __all__ = ["register"]
@@ -65,8 +66,8 @@ async def untold(
 ) -> int:
     """List the calls that were carried out, and of which no caller was told; and acknowledge them.
 
-    Their customers have paid, and the shop may not know: its process ended before it heard of the charge.
-    Mark such an order as paid, or give the money back, then acknowledge it. Nothing is sent.
+    A customer has paid, for example, and the shop may not know: its process ended before it heard of the
+    charge. Mark such an order as paid, or give the money back, then acknowledge it. Nothing is sent.
 
     Args:
         ids: Ids of calls, or their beginnings of 6 characters or more. Default: all.
@@ -86,14 +87,21 @@ async def untold(
             for record in listed:
                 if record.id in chosen or record.parent in chosen:
                     await session.client.acknowledge(record)
+        rows = [_untold_row(record, names, is_told=acknowledge) for record in records]
+        for row in rows if not common.json else []:
+            row["charge"] = row["charge"] or (row["voucher_id"] and f"voucher {row['voucher_id']}")
         session.terminal.show(
-            (_untold_row(record, names, is_told=acknowledge) for record in records),
+            rows,
             _UNTOLD,
             empty="There is no charge of which nobody was told.",
         )
         if acknowledge:
             session.terminal.say(f"Acknowledged: {len(records)}.")
     return Exit.DONE
+
+
+def _created_by(record: CallRecord) -> str | None:
+    return record.parameters.target if record.parameters.operation == CREATE_VOUCHER.id else None
 
 
 async def _is_told_as_a_part(journal: SqlJournal, record: CallRecord) -> bool:
@@ -113,7 +121,7 @@ def _untold_row(record: CallRecord, names: dict[str, str], *, is_told: bool) -> 
     charge = record.charge
     made = {
         "charge": charge and charge.id,
-        "voucher_id": (charge and charge.voucher_id) or record.voucher_id,
+        "voucher_id": (charge and charge.voucher_id) or record.voucher_id or _created_by(record),
         "at": (charge.created_at if charge else record.changed_at).isoformat(timespec="seconds"),
         "told": is_told,
     }
