@@ -178,6 +178,7 @@ def test_a_refund_in_doubt_that_names_no_order_is_among_its_calls(shop: Shop, ru
     refund = opened(sent(shop.begun("r", **asked), shop.voucher.id))
     shop.store(refund)
     assert refund.id in {each["id"] for each in told(run, "A-1")["record"]}
+    assert "Open calls of this order: 1." in run("order", "A-1").err
 
 
 def test_an_amount_stays_whole_on_a_narrow_screen() -> None:
