@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.cli.conftest import Run, Window
 from voucher_async import VoucherClient
 from voucher_async.cli.exits import Exit
+from voucher_async.cli.profiles import ProfileFile
 from voucher_async.testing import VoucherEmulator, faults
 
 
@@ -70,6 +72,7 @@ def test_credentials_are_printed_when_the_disk_fails_after_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "hardlink_to", replace)
     told = run("connect", emulator.new_connect_pin(), "--base-url", emulator.base_url)
     assert told.status == Exit.PARTLY
     monkeypatch.undo()
@@ -108,6 +111,30 @@ def test_a_lost_answer_says_that_the_pin_may_be_used_up(
     told = run("connect", emulator.new_connect_pin(), "--base-url", emulator.base_url)
     assert told.status == Exit.OPEN
     assert "Make a new PIN in the Admin UI" in told.err
+    assert files(home) == []
+
+
+def test_a_profile_that_is_made_meanwhile_is_left(home: Path) -> None:
+    connecting = ProfileFile(profile(home), replace=False)
+    with connecting:
+        profile(home).write_text("VOUCHER_CLIENT_ID=another\n")
+        with pytest.raises(FileExistsError):
+            connecting.keep({"VOUCHER_CLIENT_ID": "ours"})
+    assert profile(home).read_text() == "VOUCHER_CLIENT_ID=another\n"
+    assert files(home) == ["default.env"]
+
+
+def test_ctrl_c_once_the_pin_was_sent_says_that_it_may_be_used_up(
+    emulator: VoucherEmulator, window: Callable[..., Window], home: Path
+) -> None:
+    emulator.faults.script("connectClient", faults.SlowHeaders(60.0))
+    shown = window("connect", emulator.new_connect_pin(), "--base-url", emulator.base_url)
+    deadline = time.monotonic() + 60
+    while not emulator.requests and time.monotonic() < deadline:
+        time.sleep(0.05)
+    shown.interrupt()
+    assert shown.end() == Exit.INTERRUPTED
+    assert "this one may be used up" in shown.text
     assert files(home) == []
 
 

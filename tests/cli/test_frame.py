@@ -28,7 +28,8 @@ def make_profile(home: Path, name: str, environ: dict[str, str], mode: int = 0o6
     path = home / "config" / "voucher-async" / f"{name}.env"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
-        "# a comment\n\n" + "".join(f"export {key}='{value}'\n" for key, value in environ.items())
+        "\ufeff# a comment\n\n" + "".join(f"export {key}='{value}'\n" for key, value in environ.items()),
+        encoding="utf-8",
     )
     path.chmod(mode)
     return path

@@ -203,3 +203,23 @@ async def test_findings_are_told_as_they_come() -> None:
         assert told == [finding.id for finding in report.findings]
         assert told[-1] == "connect"
         assert len({question.id for question in QUESTIONS}) == len(QUESTIONS)
+
+
+async def test_a_page_in_the_place_of_an_answer_refutes_nothing() -> None:
+    """Something on the way answers 200: to a create that was carried out, and to a delete that was not."""
+    async with emulator_of_its_own() as emulator:
+        emulator.faults.script("createVoucher", faults.WrongContentType())
+        report = await run(emulator, "delivered-once", "refused-undone")
+        assert refuted(report) == set(), evidence_of(report)
+        emulator.faults.script("deleteVoucher", faults.WrongContentType())
+        report = await run(emulator, "refused-no-comment")
+        assert report.finding("refused-no-comment").verdict == Verdict.UNKNOWN, evidence_of(report)
+
+
+async def test_a_deletion_that_a_page_answers_is_not_taken_for_one() -> None:
+    async with emulator_of_its_own() as emulator:
+        emulator.faults.script("setVoucherStatus", None, *[faults.ServerError()] * 3)
+        emulator.faults.script("deleteVoucher", *[faults.WrongContentType()] * 3)
+        report = await run(emulator, "refused-balance")
+        assert [voucher.status for voucher in emulator.vouchers()] == ["active"]
+        assert [each.state for each in report.remains] == ["unknown"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import sys
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
@@ -13,7 +14,9 @@ from voucher_async._version import __version__
 from voucher_async.cli import emulator
 from voucher_async.cli.commands import bulk, checks, connecting, money, probes, records, vouchers
 from voucher_async.cli.exits import Exit, advice_for, exit_of
+from voucher_async.cli.streams import Output, streams
 from voucher_async.cli.terminal import Refused, Terminal
+from voucher_async.cli.usage import words_of
 from voucher_async.errors import VoucherError
 
 if TYPE_CHECKING:
@@ -80,29 +83,58 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
-    terminal = Terminal()
+    if os.environ.get("COLUMNS") == "0":  # as some programs say of a screen that is none
+        del os.environ["COLUMNS"]
+    with streams() as (out, _):
+        terminal = Terminal()
+        status = _run(terminal, argv)
+        out.flush()
+        return _unless_lost(terminal, out, status)
+
+
+def _run(terminal: Terminal, argv: Sequence[str]) -> int:
     try:
-        command, bound, _ = app.parse_args(list(map(_word, argv)), exit_on_error=False, print_error=True)
+        command, bound, _ = app.parse_args(list(map(_word, argv)), exit_on_error=False, print_error=False)
         result = command(*bound.args, **bound.kwargs)
         if asyncio.iscoroutine(result):
             # asyncio.run, but it leaves the loop of whoever calls this in its place
             with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
                 result = runner.run(_until_told_to_stop(result))
         return int(result or Exit.DONE)
-    except CycloptsError:
-        return Exit.USAGE
-    except Refused as refused:
-        terminal.say(str(refused))
-        return Exit.USAGE
-    except VoucherError as error:
-        return _failed(terminal, error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        terminal.say("Interrupted.")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # whoever reads the output has left, as `head` does; nothing is written when the process ends
-        sys.stdout = None
-        return Exit.DONE
+    except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - see `_ended_by`
+        return _ended_by(terminal, error)
+
+
+def _ended_by(terminal: Terminal, error: BaseException) -> Exit:
+    """The status for an error, in whose place python would have that of "nothing was done"."""
+    match error:
+        case CycloptsError():
+            terminal.say(f"error: {words_of(error)}")
+            return Exit.USAGE
+        case Refused():
+            terminal.say(str(error))
+            return Exit.USAGE
+        case VoucherError():
+            return _failed(terminal, error)
+        case KeyboardInterrupt() | asyncio.CancelledError():
+            terminal.say("Interrupted.")
+            return Exit.INTERRUPTED
+        case BrokenPipeError():  # a list that nobody reads any more
+            return Exit.DONE
+        case OSError():
+            terminal.say(f"error: {error}")
+        case _:
+            terminal.say("".join(traceback.format_exception(error)))
+            terminal.say(f"error: an unforeseen {type(error).__name__}. It may have been done: run it again.")
+    return Exit.OPEN
+
+
+def _unless_lost(terminal: Terminal, out: Output, status: int) -> int:
+    """The status, which tells where a result was made and could not be written."""
+    if out.error is None or isinstance(out.error, BrokenPipeError):
+        return status  # whoever reads has enough, as `head` does
+    terminal.say(f"error: the output could not be written ({out.error.strerror}); what was done stands.")
+    return status or Exit.PARTLY
 
 
 def _failed(terminal: Terminal, error: VoucherError) -> Exit:

@@ -69,7 +69,7 @@ def find_profile(name: str | None, environ: Mapping[str, str]) -> Profile:
         return _profile(None, variables, "the environment")
     path = _path(name or _DEFAULT)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a mark
     except FileNotFoundError:
         raise ConfigurationError(_unknown(name)) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -161,10 +161,12 @@ class ProfileFile:
 
     Args:
         path: where the file will be; one that is there already is replaced by `keep` alone.
+        replace: replace one that is there; without it one that somebody else has made meanwhile is left.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replace: bool) -> None:
         self._path = path
+        self._replace = replace
         self._temporary: Path | None = None
 
     def __enter__(self) -> Self:
@@ -190,7 +192,7 @@ class ProfileFile:
             Its path.
 
         Raises:
-            OSError: it cannot be written after all.
+            OSError: it cannot be written after all, or there is one meanwhile.
         """
         assert self._temporary is not None  # noqa: S101 - entered before
         with self._temporary.open("r+", encoding="utf-8") as file:
@@ -198,9 +200,20 @@ class ProfileFile:
             file.truncate()
             file.flush()
             os.fsync(file.fileno())
-        self._temporary.replace(self._path)
-        self._temporary = None
+        if self._replace or not self._linked(self._temporary):
+            self._temporary.replace(self._path)
+            self._temporary = None
         return self._path
+
+    def _linked(self, temporary: Path) -> bool:
+        """Give the file its name unless it is taken; False where the file system cannot."""
+        try:
+            self._path.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):
+            return False
+        return True
 
     def __exit__(self, *_: object) -> None:
         if self._temporary is not None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from voucher_async.cli.streams import is_lost
 from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, visible
 from voucher_async.values import Written
@@ -61,13 +62,13 @@ class Terminal:
         self._agreed = agreed
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
-        self.out: Console = _console(self._out, quietly=False)
-        self.err: Console = _console(self._err, quietly=True)
+        self.out: Console = _console(self._out)
+        self.err: Console = _console(self._err)
 
     @property
     def is_interactive(self) -> bool:
         """True where a person can be asked."""
-        return sys.stdin.isatty() and self._err.isatty()
+        return _input() is not None and sys.stdin.isatty() and self._err.isatty()
 
     def say(self, words: str) -> None:
         """Words for people, on the standard error."""
@@ -127,7 +128,13 @@ class Terminal:
             self.out.print(Text(f"{'':{_STATE}} -> {visible(advice)}"), soft_wrap=True)
 
     def line(self, row: Row) -> None:
-        """One JSON object on a line of its own, on the standard output."""
+        """One JSON object on a line of its own, on the standard output.
+
+        Raises:
+            BrokenPipeError: nobody reads any more, as a line before could not be written.
+        """
+        if is_lost(self._out):
+            raise BrokenPipeError
         self._out.write(json.dumps(row) + "\n")
         self._out.flush()
 
@@ -166,7 +173,8 @@ class Terminal:
         """
         given = conceal(given)
         if given == "-":
-            given = conceal(sys.stdin.readline().rstrip("\r\n"))
+            stream = _input()
+            given = conceal("" if stream is None else stream.readline().rstrip("\r\n"))
         elif given is None and not is_optional and self.is_interactive:
             from getpass import getpass  # noqa: PLC0415 - most commands ask for no secret
 
@@ -252,24 +260,14 @@ def _hidden(name: str, value: Any) -> Any:
     return HIDDEN if name in _SECRETS and value is not None else value
 
 
-class _Console(Console):
-    """A console whose reader may leave: rich would end the process, in the middle of what it does."""
-
-    is_quiet_then = False
-
-    def on_broken_pipe(self) -> None:
-        """Say nothing more; results that nobody reads end the command, words do not."""
-        self.quiet = True
-        if not self.is_quiet_then:
-            raise BrokenPipeError
+def _input() -> TextIO | None:
+    return sys.stdin  # None where it was closed, whatever its type says
 
 
-def _console(stream: TextIO, *, quietly: bool) -> Console:
+def _console(stream: TextIO) -> Console:
     # a width is for a screen; what goes elsewhere is read by programs
     width = None if stream.isatty() else _WIDE
-    console = _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
-    console.is_quiet_then = quietly
-    return console
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager

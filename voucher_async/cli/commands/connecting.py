@@ -1,21 +1,25 @@
 """`voucher-async connect`: a connection PIN becomes a profile."""
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
 from voucher_async.cli.common import DEFAULT, Common
 from voucher_async.cli.exits import Exit
 from voucher_async.cli.profiles import ProfileFile, new_profile, to_lines
+from voucher_async.cli.streams import is_lost
 from voucher_async.cli.terminal import Terminal
 from voucher_async.connecting import connect as connect_client
 from voucher_async.errors import ConfigurationError
 from voucher_async.outcomes import OutcomeUnknown
 
 __all__ = ["register"]
+
+_USED_UP: Final = "Make a new PIN in the Admin UI: this one may be used up."
 
 
 def register(app: App) -> None:
@@ -61,11 +65,15 @@ async def connect(
                 environment=environment,
                 base_url=base_url,
                 insecure_hosts=(insecure_hosts or "").split(",") if insecure_hosts else None,
+                timeout=common.timeout,
             )
         except OutcomeUnknown as error:
             terminal.say(f"error: {error}")
-            terminal.say("Make a new PIN in the Admin UI: this one may be used up.")
+            terminal.say(_USED_UP)
             return Exit.OPEN
+        except asyncio.CancelledError:
+            terminal.say(_USED_UP)
+            raise
         variables = {"VOUCHER_CLIENT_ID": client.id, "VOUCHER_CLIENT_SECRET": client.secret, **where}
         status = _keep(terminal, file, variables)
     terminal.say(
@@ -90,7 +98,7 @@ def _file(name: str | None, *, replace: bool) -> ProfileFile:
             f"there is a profile {path} already: --replace replaces its credentials, "
             "--profile NAME makes another one"
         )
-    return ProfileFile(path)
+    return ProfileFile(path, replace=replace)
 
 
 def _keep(terminal: Terminal, file: ProfileFile | None, variables: Mapping[str, str]) -> Exit:
@@ -109,4 +117,8 @@ def _keep(terminal: Terminal, file: ProfileFile | None, variables: Mapping[str, 
             return status
     sys.stdout.write(to_lines(variables))
     sys.stdout.flush()
+    if is_lost(sys.stdout):
+        terminal.say("error: the output could not be written; keep what follows.")
+        terminal.say(to_lines(variables))
+        status = Exit.PARTLY
     return status

@@ -20,7 +20,7 @@ from voucher_async.cli.probing import (
 )
 from voucher_async.cli.terminal import Terminal
 from voucher_async.clock import SystemClock
-from voucher_async.config import Settings
+from voucher_async.config import Settings, SettingsOptions
 from voucher_async.errors import ConfigurationError
 
 __all__ = ["register"]
@@ -64,7 +64,8 @@ async def _probe(
     if list_questions:
         terminal.show([{"name": each.id, "question": each.text} for each in QUESTIONS], ("name", "question"))
         return Exit.DONE
-    settings = Settings.from_env(common.find().variables)
+    given: SettingsOptions = {} if common.timeout is None else {"timeout": common.timeout}
+    settings = Settings.from_env(common.find().variables, **given)
     check_host(settings, production=production)
     if production:
         terminal.confirm(f"Make, charge and delete vouchers of 1.00 {currency} in {place_of(settings)}?")

@@ -83,7 +83,7 @@ class Bench:
         notes: the answers so far.
         lag: seconds after which lists are read where absence counts: `list_lag`, until it was measured.
         tokens: tokens for a part of the scopes, by these.
-        doubled: refusals of requests that were carried out all the same, in words.
+        masked: answers that were no success, of requests that were carried out all the same.
     """
 
     def __init__(self, line: Line, batch: str, currency: str, watch: float) -> None:
@@ -94,7 +94,7 @@ class Bench:
         self.notes: Notes = Notes()
         self.lag: float = line.settings.list_lag
         self.tokens: dict[tuple[str, ...], str] = {}
-        self.doubled: list[str] = []
+        self.masked: list[Reply] = []
         self._made: list[str] = []
         self._unanswered: set[str] = set()
         self._turn = 0
@@ -144,7 +144,7 @@ class Bench:
         if not reply.ok:
             read = await self.line.ask(GET_COMPLETE_VOUCHER, ids={"id": id})
             if read.ok:
-                self.doubled.append(f"createVoucher was answered {reply.said}, and the voucher {id} was made")
+                self.masked.append(reply)
                 reply = read
             else:
                 reply = await self._without_id(reply, fields)

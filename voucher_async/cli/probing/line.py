@@ -64,6 +64,7 @@ class Reply:
         code: the code of the API's error envelope.
         fields: the codes of its field errors.
         enveloped: the answer has the API's error envelope.
+        empty: the answer has no content at all.
         asked: the local date when the request was about to be sent; aware, in UTC.
         came: the local date when the answer was there.
         elapsed: seconds between the two.
@@ -76,15 +77,16 @@ class Reply:
     code: str | None
     fields: tuple[str, ...]
     enveloped: bool
+    empty: bool
     asked: dt.datetime
     came: dt.datetime
     elapsed: float
 
     @property
     def ok(self) -> bool:
-        """True for a status of 2xx, with an object of JSON unless nothing is to be said."""
+        """True for a status of 2xx, with an object of JSON unless nothing is to be said, and nothing is."""
         is_success = HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-        return is_success and (self.content.are_some or self.operation == DELETE_VOUCHER.id)
+        return is_success and (self.content.are_some or (self.empty and self.operation == DELETE_VOUCHER.id))
 
     @property
     def refuses(self) -> bool:
@@ -325,6 +327,7 @@ class Line:
             code=envelope.code,
             fields=tuple(each.code for each in envelope.field_errors if each.code),
             enveloped=envelope.is_api,
+            empty=not response.body,
             asked=asked,
             came=self.clock.now(),
             elapsed=elapsed,

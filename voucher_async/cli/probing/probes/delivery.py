@@ -15,7 +15,7 @@ from voucher_async.cli.probing.line import Reply
 from voucher_async.cli.probing.probes.lag import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterable
 
     from voucher_async.cli.probing.bench import Bench
 
@@ -68,19 +68,25 @@ def _say_once(bench: Bench, calls: list[_Sent]) -> None:
     seen = "; ".join(map(str, calls))
     # what the API itself refuses and has done was done by an earlier delivery
     denied = [each for each in calls if each.added and each.reply.refuses]
-    if denied or bench.doubled or any(len(each.added) > 1 for each in calls):
+    masked = _masked(each for each in bench.masked if each.refuses)
+    if denied or masked or any(len(each.added) > 1 for each in calls):
         follows = (
             "something on the way repeats requests: turn that off; a refusal proves nothing until a look"
         )
-        bench.notes.say(_ONCE, "; ".join((seen, *bench.doubled)), holds=False, follows=follows)
+        bench.notes.say(_ONCE, "; ".join((seen, *masked)), holds=False, follows=follows)
         return
     reason = "a mesh that repeats what was lost cannot be provoked from here"
     bench.notes.say(_ONCE, f"not seen to be repeated: {seen}; {reason}", holds=None)
 
 
+def _masked(replies: Iterable[Reply]) -> list[str]:
+    return [f"{each.operation} was answered {each.said}, and a voucher was made" for each in replies]
+
+
 def _say_refused(bench: Bench, calls: list[_Sent]) -> None:
     refused = [each for each in calls if each.reply.status >= HTTPStatus.BAD_REQUEST]
-    made = [*(str(each) for each in refused if each.added), *bench.doubled]
+    masked = _masked(each for each in bench.masked if each.status >= HTTPStatus.BAD_REQUEST)
+    made = [*(str(each) for each in refused if each.added), *masked]
     evidence = "; ".join(made or map(str, refused)) or "nothing was refused"
     holds = False if made else True if refused else None
     follows = "look before you tell a customer that nothing was charged"
