@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from voucher_async.cli import emulator
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if _WITHOUT.intersection(arguments[:1]):
+        from voucher_async.cli import emulator  # noqa: PLC0415 - no other command needs a server
+
         return emulator.main(arguments)
     try:
         from voucher_async.cli.app import run  # noqa: PLC0415 - the emulator works without the extra

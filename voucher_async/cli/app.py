@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from voucher_async._version import __version__
-from voucher_async.cli import emulator
 from voucher_async.cli.commands import bulk, checks, connecting, money, probes, records, vouchers
 from voucher_async.cli.exits import Exit, advice_for, exit_of
+from voucher_async.cli.signals import cancelled_by_signals
 from voucher_async.cli.streams import Output, streams
 from voucher_async.cli.terminal import Refused, Terminal
 from voucher_async.cli.usage import words_of
@@ -21,7 +20,6 @@ from voucher_async.errors import VoucherError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
-    from types import FrameType
 
 __all__ = ["app", "run"]
 
@@ -53,6 +51,8 @@ app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberT
 @app.command(name="emulator", help_flags=[])
 def _emulator(*arguments: str) -> int:
     """Serve an emulator of the API until interrupted; `emulator --help` has its options."""
+    from voucher_async.cli import emulator  # noqa: PLC0415 - no other command needs a server
+
     return emulator.main(["emulator", *arguments])
 
 
@@ -146,15 +146,5 @@ def _failed(terminal: Terminal, error: VoucherError) -> Exit:
 
 
 async def _until_told_to_stop(command: Coroutine[Any, Any, Any]) -> Any:
-    """Run a command; SIGTERM cancels it as Ctrl-C does, so that its client is closed."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - this is a coroutine of asyncio.run
-
-    def stop(_: int, __: FrameType | None) -> None:
-        task.get_loop().call_soon_threadsafe(task.cancel)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
+    with cancelled_by_signals():
         return await command
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -99,8 +99,11 @@ async def _known_of(session: "Session", client: VoucherClient) -> str:
     """The words on a money call that was interrupted, by the journal, once its client was closed."""
     async with client:
         record = next(iter(reversed(await client.history(key=session.key).to_list())), None)
-    if record is None or record.state is CallState.BEGUN:
+    if record is None:
         return "Nothing was sent."
+    if record.state is CallState.BEGUN:
+        # this client is closed, and leaves none in that state
+        return f"Nothing was sent from here; another process is at it. {session.again} to learn how it ends."
     if record.state is CallState.NOT_DONE:
         return f"It was not done: {record.proof}."
     if record.state is CallState.DONE and record.charge is not None:

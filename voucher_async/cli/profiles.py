@@ -68,6 +68,8 @@ def find_profile(name: str | None, environ: Mapping[str, str]) -> Profile:
         variables = {key: value for key, value in environ.items() if key.startswith("VOUCHER_")}
         return _profile(None, variables, "the environment")
     path = _path(name or _DEFAULT)
+    if path.exists() and not path.is_file():  # reading a pipe would never end
+        raise ConfigurationError(f"the profile {path} is no file")
     try:
         text = path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a mark
     except FileNotFoundError:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import signal
 import sys
 from typing import TYPE_CHECKING, Final, cast
 
@@ -24,7 +22,6 @@ from voucher_async.errors import VoucherError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
-    from types import FrameType
 
     from voucher_async.cli.bulk.jobs import Job
     from voucher_async.cli.common import Session
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["issue"]
 
 _GRACE: Final = 10.0  # seconds for the vouchers under way after the first Ctrl-C
-_TURNS: Final = 2
 _SHOWN: Final = 20  # failures that people are told of one by one
 
 
@@ -57,7 +53,7 @@ async def issue(session: Session, job: Job) -> Exit:
             session.terminal.say(
                 f"{job.out} has {len(run.saver)} vouchers; what is not in it is added, and nothing twice."
             )
-    with _quiet(), _interrupted_by_turns():
+    with _quiet():
         return await run.to_its_end()
 
 
@@ -173,24 +169,3 @@ def _quiet() -> Generator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-@contextlib.contextmanager
-def _interrupted_by_turns() -> Generator[None]:
-    """Let Ctrl-C cancel the command twice; asyncio's own second one raises wherever the loop is.
-
-    A task whose wake-up is lost to that exception waits for ever, and so does whoever closes the loop. The
-    third Ctrl-C raises, for a loop that is stuck.
-    """
-    task, count = asyncio.current_task(), itertools.count(1)
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        if task is None or next(count) > _TURNS:
-            raise KeyboardInterrupt
-        task.get_loop().call_soon_threadsafe(task.cancel)
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
