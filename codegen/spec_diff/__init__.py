@@ -1,0 +1,1 @@
+"""The vendor's specification against ours: structures are compared, never words or order."""
