@@ -24,7 +24,8 @@ export PIP_COMPILE := 0
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
 # else each runs its share of every file (tests/shares.py), a fifth of that in the gate; `unit` runs everything.
-SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/emulator/test_schemathesis.py \
+SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py $(wildcard tests/contract/test_spec_diff*.py) \
+	tests/emulator/test_schemathesis.py \
 	tests/chaos tests/cli/test_bulk.py tests/examples tests/mutants tests/proxies tests/shop tests/package/test_wheel.py \
 	tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
@@ -41,7 +42,7 @@ SERVED := tests/docs tests/examples tests/frozen tests/package tests/shop \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
-	tests/contract/test_codegen.py tests/contract/test_spec.py tests/emulator/test_ledger_machine.py \
+	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
 	$(patsubst %,tests/issuing/test_%.py,again busy killed left_early) tests/payments/test_counts.py \
 	tests/probing/test_habits.py tests/voucher_files/test_round_trip.py \
@@ -55,7 +56,7 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -97,6 +98,10 @@ codegen: setup ## write voucher_async/models/_generated.py from openapi/voucher.
 codegen-check: setup ## fail with a diff when the generated models are out of date
 	@echo "== codegen-check"
 	@$(BIN)/python -m codegen.generate --check
+
+spec-diff: setup ## the vendor's specification against ours: UPSTREAM=voucher.json (SPEC_DIFF=--json for programs)
+	@test -n "$(UPSTREAM)" || { echo "name the vendor's file: make spec-diff UPSTREAM=voucher.json" >&2; exit 2; }
+	@$(BIN)/python -m codegen.spec_diff "$(UPSTREAM)" $(SPEC_DIFF)
 
 lint: setup ## ruff (rules and format) and the import contracts
 	@echo "== lint"

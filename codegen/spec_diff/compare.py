@@ -80,6 +80,9 @@ class Comparison:
         if WHOLE in ours.assumed:
             self._compare_whole(ours, theirs, place)
             return
+        if ours.sort == "body" and not (theirs.facts or theirs.parts):
+            self._find(Finding("changed", "schema", ours.short(), None), place, ours.pointer)
+            return
         if EXISTENCE in ours.assumed:
             self._judge(ours.assumed[EXISTENCE], Verdict("confirmed", place, "it is there", theirs.words))
         for fact in ours.facts | theirs.facts:
@@ -93,7 +96,7 @@ class Comparison:
         """Judge what is assumed as a whole: what differs in the same way elsewhere is no matter of it."""
         for pointer, place, words, inside in self.wholes:
             own = [finding for key, finding in inside.items() if key not in self.findings]
-            if all(finding.kind == "removed" for finding in own):
+            if all(finding.theirs is None for finding in own):
                 verdict = Verdict(
                     "unknown" if own else "confirmed", place, "says less" if own else "the same", words
                 )

@@ -58,7 +58,9 @@ class Operations:
             for method in _METHODS:
                 if isinstance(item.get(method), dict):
                     node = self._operation(method, path, item, place, prefix)
-                    root.parts.setdefault(f"{method.upper()} {key}", node)
+                    name = f"{method.upper()} {key}"
+                    # a second path of the same form is an operation of its own
+                    root.parts[f"{method.upper()} {path}" if name in root.parts else name] = node
         for name, raw in mapping(self._document.content.get("webhooks")).items():
             words = str(self._document.follow(raw, "#")[0].get("description", ""))
             root.parts[f"webhook {name}"] = Node("webhook", pointer("#/webhooks", name), words=words)

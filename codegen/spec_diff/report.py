@@ -115,11 +115,19 @@ def _version(document: Document) -> str:
     return str(mapping(document.content.get("info")).get("version", "?"))
 
 
+def _evidence_order(entry: Verdict) -> tuple[str, str]:
+    return entry.place, entry.says
+
+
 def _judged(pointer: str, reason: str, comparison: Comparison) -> Assumption:
     """One refutation outweighs every confirmation, and a confirmation everything that is not said."""
     found = comparison.verdicts.get(pointer, [])
     said = {verdict.verdict for verdict in found}
     verdict = next((name for name in ("refuted", "confirmed") if name in said), "unknown")
-    evidence = sorted({entry for entry in found if entry.verdict == verdict}, key=lambda entry: entry.place)
+    evidence = sorted(
+        {entry for entry in found if entry.verdict == verdict}, key=lambda entry: (entry.place, entry.says)
+    )
     is_open = verdict == "confirmed" and pointer in BEYOND
-    return Assumption(pointer, reason, "unknown" if is_open else verdict, evidence)
+    return Assumption(
+        pointer, reason, "unknown" if is_open else verdict, sorted(evidence, key=_evidence_order)
+    )

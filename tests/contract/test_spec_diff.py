@@ -180,6 +180,14 @@ ONE: dict[str, tuple[Change, tuple[str, str, Any, Any]]] = {
         drop(f"{PATHS} get responses", "422"),
         ("removed", "response 422", "with application/json", None),
     ),
+    "body without a schema": (
+        put("components/responses/NotFound/content", "application/json", {}),
+        ("changed", "schema", "object, with status, code, message, errors", None),
+    ),
+    "a path like another": (
+        put("paths", "/charges/{no}/refund", {"post": CANCEL}),
+        ("added", "POST /charges/{no}/refund", None, "Releases it."),
+    ),
     "success of another status": (
         lambda made: (answers := at(made, "paths /reservations post responses")).update(
             {"201": answers.pop("200")}
@@ -241,10 +249,10 @@ HOLDERS = {"data", "links", "meta", "errors"}  # what goes with them is not told
 def test_each_field_that_goes_is_told_by_its_name() -> None:
     columns = max(len(schema.get("properties", {})) for schema in SPEC["components"]["schemas"].values())
     assert columns > 15
-    for column in range(columns):
+    for column in range(0, columns, 3):
         made, gone = upstream(), list[str]()
         for owner, schema in made["components"]["schemas"].items():
-            names = set(list(schema.get("properties", {}))[column : column + 1]) - HOLDERS
+            names = set(list(schema.get("properties", {}))[column : column + 3]) - HOLDERS
             for name in names:
                 del schema["properties"][name]
             # what is assumed as a whole, or to be there, is judged and not found
