@@ -88,9 +88,12 @@ class Comparison:
         for fact in ours.facts | theirs.facts:
             if fact not in self.silent:
                 self._compare_fact(ours, theirs, fact, place)
-        for pointer in set(ours.assumed.values()) - self.verdicts.keys():
+        for pointer in ours.assumed.values():
+            if pointer in self.verdicts:
+                continue
             self._judge(pointer, Verdict("unknown", place, "not said", theirs.words))
-        self._compare_parts(ours, theirs, place)
+        if ours.parts or theirs.parts:
+            self._compare_parts(ours, theirs, place)
 
     def settle_wholes(self) -> None:
         """Judge what is assumed as a whole: what differs in the same way elsewhere is no matter of it."""
@@ -202,6 +205,8 @@ def _pairs(ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> list[tuple[s
 
     The only success belongs to the only success whatever its status, and a status to the range it is in.
     """
+    if ours.keys() == theirs.keys():
+        return list(theirs.items())
     left = [name for name in ours if name not in theirs]
     successes = [name for name in theirs if _is_success(name) and name not in ours]
     targets = [name for name in left if _is_success(name)]

@@ -24,8 +24,8 @@ class Unreadable(Exception):
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """A mapping with texts for keys; an empty one for whatever else stands there."""
-    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+    """A mapping; an empty one for whatever else stands there."""
+    return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Any) -> list[Any]:
@@ -57,7 +57,7 @@ class Document:
     """
 
     def __init__(self, content: Any) -> None:
-        self.content = mapping(content)
+        self.content = mapping(_with_texts_for_keys(content))
         if not str(self.content.get("openapi", "")).startswith("3."):
             other = "".join(f" but of {key} {self.content[key]}" for key in _VERSIONS if key in self.content)
             raise Unreadable(f"it is no document of OpenAPI 3{other}")
@@ -86,7 +86,7 @@ class Document:
 
     def follow(self, value: Any, place: str) -> tuple[dict[str, Any], str]:
         """A mapping that may be a reference, and its JSON pointer; what stands beside a reference wins."""
-        found, beside = mapping(value), dict[str, Any]()
+        found, beside = dict(mapping(value)), dict[str, Any]()
         seen = set[str]()
         while "$ref" in found:
             place = str(found["$ref"])
@@ -96,6 +96,13 @@ class Document:
             beside = {key: item for key, item in found.items() if key != "$ref"} | beside
             found = mapping(self.target(place))
         return found | beside, place
+
+
+def _with_texts_for_keys(value: Any) -> Any:
+    """The same value; YAML reads the key `200` as a number."""
+    if isinstance(value, dict):
+        return {str(key): _with_texts_for_keys(item) for key, item in value.items()}
+    return [_with_texts_for_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def load(path: Path) -> Document:

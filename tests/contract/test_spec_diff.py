@@ -50,7 +50,7 @@ def found(result: Report) -> list[tuple[str, str, Any, Any]]:
 
 
 def verdicts(result: Report, verdict: str) -> set[str]:
-    return {entry.pointer.rpartition("/")[2] for entry in result.assumptions if entry.verdict == verdict}
+    return {entry.pointer.removeprefix("#/") for entry in result.assumptions if entry.verdict == verdict}
 
 
 def test_ours_does_not_differ_from_itself_and_only_words_can_tell_the_rest() -> None:
@@ -58,8 +58,13 @@ def test_ours_does_not_differ_from_itself_and_only_words_can_tell_the_rest() -> 
     assert not result.differs
     assert found(result) == []
     unknown = {entry.pointer for entry in result.assumptions if entry.verdict == "unknown"}
-    client = "#/components/schemas/ConnectedClient/properties"
-    assert unknown == BEYOND | {f"{client}/id", f"{client}/secret"}
+    assert unknown == {
+        "#/paths/~1reservations~1{id}~1charge/post",
+        "#/paths/~1charges~1{id}~1refund/post",
+        "#/components/schemas/Charge/properties/order_number",
+        "#/components/schemas/ConnectedClient/properties/id",
+        "#/components/schemas/ConnectedClient/properties/secret",
+    }
     assert verdicts(result, "refuted") == set()
 
 
@@ -292,7 +297,7 @@ def test_the_form_of_the_file_changes_nothing(form: Callable[[dict[str, Any]], d
     expected = against(made)
     assert len(expected.findings) > 25
     assert expected.codes == {"VOUCHER.CREATE.SKU.ALPHA": ["POST /vouchers"]}
-    assert verdicts(expected, "refuted") == {"sku"}
+    assert verdicts(expected, "refuted") == {f"{VOUCHER}/sku"}
     assert against(form(made)) == expected
     assert not against(form(upstream())).differs
 
@@ -314,77 +319,77 @@ def test_a_file_that_says_less_and_mislabels_refutes_nothing() -> None:
     }
 
 
-@pytest.mark.parametrize("prefix", ["/v1", "/api/voucher/v1"])
-def test_a_prefix_may_stand_in_the_paths_and_parameters_have_any_name(prefix: str) -> None:
-    made = upstream()
-    made["servers"] = [{"url": server["url"].removesuffix("/v1")} for server in made["servers"]]
-    made["paths"] = {
-        path if path == "/oauth/token" else prefix + path.replace("{id}", "{no}") + "/": item
-        for path, item in made["paths"].items()
-    }
-    for name in ("VoucherId", "ChargeId", "ReservationId"):
-        made["components"]["parameters"][name]["name"] = "no"
-    hosts = [server["url"] for server in SPEC["servers"]]
-    moved = [host.removesuffix("/v1") + prefix for host in hosts]
-    wrong = [("added", f"server {url}") for url in moved] + [("removed", f"server {url}") for url in hosts]
-    shown = [entry[:2] for entry in found(against(made))]
-    assert shown == ([] if prefix == "/v1" else sorted(wrong))
-
-
 REFUTED: dict[str, tuple[Change, str]] = {
-    "post": (put(f"{PATHS} post", "security", [{"BearerAuth": ["use"]}]), "scopes manage -> use"),
-    "201": (
+    "paths/~1vouchers/post": (
+        put(f"{PATHS} post", "security", [{"BearerAuth": ["use"]}]),
+        "scopes manage -> use",
+    ),
+    "paths/~1vouchers/post/responses/201": (
         lambda made: (answers := at(made, f"{PATHS} post responses")).update({"200": answers.pop("201")}),
         "status 201 -> 200",
     ),
-    "VoucherType": (
+    "components/schemas/VoucherType": (
         lambda made: at(made, f"{SCHEMAS}/VoucherType")["enum"].append("pos"),
         "enum digital, print -> digital, pos, print",
     ),
-    "sku": (drop(f"{VOUCHER}/sku", "nullable"), "nullable true -> nothing"),
-    "currency": (lambda made: at(made, CREATE)["required"].remove("currency"), "required true -> nothing"),
-    "validity_value": (put(f"{CREATE}/properties/validity_value", "minimum", 2), "minimum 1 -> 2"),
-    "ReservationId": (
+    "components/schemas/Voucher/properties/sku": (
+        drop(f"{VOUCHER}/sku", "nullable"),
+        "nullable true -> nothing",
+    ),
+    "components/schemas/CreateVoucherRequest/properties/currency": (
+        lambda made: at(made, CREATE)["required"].remove("currency"),
+        "required true -> nothing",
+    ),
+    "components/schemas/CreateVoucherRequest/properties/validity_value": (
+        put(f"{CREATE}/properties/validity_value", "minimum", 2),
+        "minimum 1 -> 2",
+    ),
+    "components/parameters/ReservationId": (
         put("components/parameters/ReservationId", "schema", {"type": "string", "maxLength": 36}),
         "maxLength 255 -> 36",
     ),
-    "Conflict": (
+    "components/responses/Conflict": (
         put("components/responses/Conflict", "content", {"application/json": {"schema": {"type": "array"}}}),
         "type object -> array",
     ),
-    "UpdateVoucherRequest": (
+    "components/schemas/UpdateVoucherRequest": (
         put(f"{SCHEMAS}/UpdateVoucherRequest", "minProperties", 2),
         "minProperties 1 -> 2",
     ),
 }
 
 
-@pytest.mark.parametrize("name", REFUTED)
-def test_an_assumption_is_refuted_where_the_vendor_says_otherwise(name: str) -> None:
-    change, says = REFUTED[name]
-    result = against(upstream(change))
+def test_an_assumption_is_refuted_where_the_vendor_says_otherwise() -> None:
+    result = against(upstream(*(change for change, _ in REFUTED.values())))
     assert found(result) == []
     assert result.differs
-    (refuted,) = (entry for entry in result.assumptions if entry.verdict == "refuted")
-    assert refuted.pointer.rpartition("/")[2] == name
-    assert says in refuted.evidence[0].says
-    assert any(says in line and refuted.evidence[0].place in line for line in lines(result))
+    refuted = {
+        entry.pointer.removeprefix("#/"): entry for entry in result.assumptions if entry.verdict == "refuted"
+    }
+    assert refuted.keys() == REFUTED.keys()
+    text = list(lines(result))
+    for name, (_, says) in REFUTED.items():
+        evidence = refuted[name].evidence[0]
+        assert says in evidence.says
+        assert any(says in line and evidence.place in line for line in text)
 
 
 UNKNOWN: dict[str, Change] = {
-    "post": drop(f"{PATHS} post", "security"),
-    "VoucherType": drop(f"{SCHEMAS}/VoucherType", "enum"),
-    "PositiveMoney": put(f"{SCHEMAS}/PositiveMoney", "pattern", r"^\d+\.\d{2}$"),
-    "validity_value": drop(f"{CREATE}/properties/validity_value", "minimum"),
-    "Conflict": drop("components/responses/Conflict", "content"),
-    "VoucherOrderNumber": lambda made: at(made, f"{PATHS} get parameters").pop(),
-    "scope": drop(f"{SCHEMAS}/TokenRequest/properties", "scope"),
+    "paths/~1vouchers/post": drop(f"{PATHS} post", "security"),
+    "components/schemas/VoucherType": drop(f"{SCHEMAS}/VoucherType", "enum"),
+    "components/schemas/PositiveMoney": put(f"{SCHEMAS}/PositiveMoney", "pattern", r"^\d+\.\d{2}$"),
+    "components/schemas/CreateVoucherRequest/properties/validity_value": drop(
+        f"{CREATE}/properties/validity_value", "minimum"
+    ),
+    "components/responses/Conflict": drop("components/responses/Conflict", "content"),
+    "components/parameters/VoucherOrderNumber": lambda made: at(made, f"{PATHS} get parameters").pop(),
+    "components/schemas/TokenRequest/properties/scope": drop(f"{SCHEMAS}/TokenRequest/properties", "scope"),
 }
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_an_assumption_stays_unknown_where_the_vendor_says_nothing(name: str) -> None:
-    result = against(upstream(UNKNOWN[name]))
+def test_an_assumption_stays_unknown_where_the_vendor_says_nothing() -> None:
+    result = against(upstream(*UNKNOWN.values()))
     assert found(result) == []
     assert not result.differs
-    assert name in verdicts(result, "unknown")
+    assert verdicts(result, "unknown") >= UNKNOWN.keys()
+    assert not UNKNOWN.keys() & verdicts(against(SPEC), "unknown")

@@ -168,3 +168,20 @@ def test_bounds_that_exclude_are_the_same_in_both_versions() -> None:
     results = [OURS.against(Document(made)) for made in (older, newer)]
     assert results[0] == results[1]
     assert [entry.what for entry in results[0].findings] == ["exclusiveMinimum", "minimum"]
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/api/voucher/v1"])
+def test_a_prefix_may_stand_in_the_paths_and_parameters_have_any_name(prefix: str) -> None:
+    made: dict[str, Any] = deepcopy(SPEC)
+    made["servers"] = [{"url": server["url"].removesuffix("/v1")} for server in made["servers"]]
+    made["paths"] = {
+        path if path == "/oauth/token" else prefix + path.replace("{id}", "{no}") + "/": item
+        for path, item in made["paths"].items()
+    }
+    for name in ("VoucherId", "ChargeId", "ReservationId"):
+        made["components"]["parameters"][name]["name"] = "no"
+    hosts = [server["url"] for server in SPEC["servers"]]
+    moved = [host.removesuffix("/v1") + prefix for host in hosts]
+    wrong = [("added", f"server {url}") for url in moved] + [("removed", f"server {url}") for url in hosts]
+    shown = [(entry.kind, entry.what) for entry in OURS.against(Document(made)).findings]
+    assert shown == ([] if prefix == "/v1" else sorted(wrong))
