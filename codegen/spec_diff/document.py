@@ -81,7 +81,7 @@ class Document:
             raise Unreadable(f"it refers to another file: {reference}")
         try:
             return self._resolver.lookup(reference).contents
-        except Unresolvable:
+        except (Unresolvable, TypeError, ValueError, LookupError):  # it may lead through a number or a text
             raise Unreadable(f"it refers to what it does not hold: {reference}") from None
 
     def follow(self, value: Any, place: str) -> tuple[dict[str, Any], str]:

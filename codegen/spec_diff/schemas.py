@@ -169,7 +169,7 @@ def _keywords(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         value = schema.get(keyword)
         if value is not None and not (keyword in _NO_BOUND and value == 0):
             yield keyword, value
-    if schema.get("format") and schema["format"] not in _OUR_FORMATS:
+    if schema.get("format") and str(schema["format"]) not in _OUR_FORMATS:
         yield "format", schema["format"]
     if "pattern" in schema:
         yield "pattern", str(schema["pattern"]).replace(r"\d", "[0-9]")

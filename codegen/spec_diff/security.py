@@ -67,7 +67,7 @@ class Security:
     def _is_scoped(self, requirements: list[Any]) -> bool:
         names = {name for requirement in requirements for name in mapping(requirement)}
         return any(
-            self._schemes[name][0].get("type") in {"oauth2", "openIdConnect"}
+            str(self._schemes[name][0].get("type")) in {"oauth2", "openIdConnect"}
             for name in names
             if name in self._schemes
         )
