@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.journals.records import begun as record
 from tests.processes import plain_environment
+from voucher_async import ClientOptions, MemoryJournal, VoucherClient
+from voucher_async.cli.common import Session, known_of
 from voucher_async.cli.exits import Exit
-from voucher_async.cli.terminal import HIDDEN
+from voucher_async.cli.terminal import HIDDEN, Terminal
 from voucher_async.testing import VoucherEmulator
 
 WITHOUT_EXTRA = """
@@ -162,3 +166,23 @@ def test_a_reader_that_leaves_is_no_error(connected: VoucherEmulator) -> None:
         ["bash", "-c", line], capture_output=True, text=True, check=False, env=plain_environment()
     )
     assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_a_profile_that_is_a_pipe_is_refused(run: Run, home: Path) -> None:
+    path = make_profile(home, "default", {})
+    path.unlink()
+    os.mkfifo(path)
+    told = run("voucher", "show", "x")
+    assert (told.status, "is no file" in told.err) == (Exit.USAGE, True)
+
+
+async def test_a_call_that_another_process_has_begun_is_not_told_as_over() -> None:
+    journal = MemoryJournal()
+    options: ClientOptions = {"client_id": "shop", "client_secret": "s3cret", "environment": "sandbox"}
+    async with VoucherClient(**options, journal=journal, journal_scope="scope") as client:
+        session = Session(client=client, terminal=Terminal(), key="A-1")
+    last = VoucherClient(**options, journal=journal, journal_scope="scope")
+    assert await known_of(session, last) == "Nothing was sent."
+    await journal.claim(record("A-1", scope="scope", owner="another process"))
+    last = VoucherClient(**options, journal=journal, journal_scope="scope")
+    assert "another process is at it" in await known_of(session, last)

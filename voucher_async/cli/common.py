@@ -16,7 +16,7 @@ from voucher_async.client import VoucherClient
 from voucher_async.errors import VoucherError
 from voucher_async.payments.call import CallState
 
-__all__ = ["DEFAULT", "Common", "Session"]
+__all__ = ["DEFAULT", "Common", "Session", "known_of"]
 
 _GROUP: Final = Group("Options of every command", sort_key=100)
 
@@ -79,7 +79,7 @@ class Common:
 
     async def _known_of(self, session: "Session") -> str:
         try:
-            return await _known_of(session, self._client())
+            return await known_of(session, self._client())
         except VoucherError as error:
             return f"It may have been done ({error}). {session.again}."
 
@@ -95,7 +95,7 @@ async def _stopping(session: "Session") -> AsyncGenerator[None]:
         raise
 
 
-async def _known_of(session: "Session", client: VoucherClient) -> str:
+async def known_of(session: "Session", client: VoucherClient) -> str:
     """The words on a money call that was interrupted, by the journal, once its client was closed."""
     async with client:
         record = next(iter(reversed(await client.history(key=session.key).to_list())), None)
