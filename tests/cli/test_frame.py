@@ -178,11 +178,12 @@ def test_a_profile_that_is_a_pipe_is_refused(run: Run, home: Path) -> None:
 
 async def test_a_call_that_another_process_has_begun_is_not_told_as_over() -> None:
     journal = MemoryJournal()
-    options: ClientOptions = {"client_id": "shop", "client_secret": "s3cret", "environment": "sandbox"}
-    async with VoucherClient(**options, journal=journal, journal_scope="scope") as client:
+    options: ClientOptions = {"journal": journal, "journal_scope": "scope", "environment": "sandbox"}
+    options |= {"client_id": "shop", "client_secret": "s3cret"}
+    async with VoucherClient(**options) as client:
         session = Session(client=client, terminal=Terminal(), key="A-1")
-    last = VoucherClient(**options, journal=journal, journal_scope="scope")
+    last = VoucherClient(**options)
     assert await known_of(session, last) == "Nothing was sent."
     await journal.claim(record("A-1", scope="scope", owner="another process"))
-    last = VoucherClient(**options, journal=journal, journal_scope="scope")
+    last = VoucherClient(**options)
     assert "another process is at it" in await known_of(session, last)
