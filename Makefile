@@ -23,11 +23,12 @@ export PIP_COMPILE := 0
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
-# else each runs its share of every file (tests/shares.py), a fifth of that in the gate; `unit` runs everything.
+# else each runs its share of every file (tests/shares.py), a tenth of that in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py $(wildcard tests/contract/test_spec_diff*.py) \
 	tests/emulator/test_schemathesis.py \
-	tests/chaos tests/cli/test_bulk.py tests/examples tests/mutants tests/proxies tests/shop tests/package/test_wheel.py \
-	tests/transport/test_outage.py \
+	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
+	tests/mutants tests/probing/test_habits.py \
+	tests/proxies tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
 	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
@@ -151,7 +152,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup chromium codegen-check lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/5 types -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/10 types -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report

@@ -104,9 +104,10 @@ def test_code_and_pin_come_by_the_standard_input(
 def test_a_creation_whose_answer_was_lost_names_the_key_that_goes_on_with_it(
     connected: VoucherEmulator, run: Run
 ) -> None:
-    connected.faults.script("createVoucher", faults.SlowHeaders(30))
-    told = run("voucher", "create", "25.00", "EUR", "--timeout", "0.5")
+    connected.faults.script("createVoucher", *[faults.BreakAfter()] * 9)
+    told = run("voucher", "create", "25.00", "EUR", "--timeout", "3")
     assert told.status == Exit.OPEN, told.err
+    connected.faults.clear()
     assert len(connected.vouchers()) == 1
     key = told.err.partition("--key ")[2].partition(":")[0]
     again = lines(run("voucher", "create", "25.00", "EUR", "--key", key, "--json"))[0]
@@ -144,8 +145,8 @@ def test_a_change_whose_answer_was_lost_is_never_called_undone(
     connected: VoucherEmulator, run: Run, operation: str, command: list[str]
 ) -> None:
     connected.add_voucher(amount="5.00", id="card", active=False)
-    connected.faults.script(operation, faults.SlowHeaders(30))
-    told = run("voucher", *command, "--timeout", "0.5")
+    connected.faults.script(operation, *[faults.BreakAfter()] * 9)
+    told = run("voucher", *command, "--timeout", "3")
     assert told.status == Exit.OPEN, told.err
     assert "It may have been done" in told.err
     connected.faults.clear()

@@ -26,6 +26,8 @@ SHORTHANDS: Final = {
     "charges.list": "vouchers.list_charges",
 }
 """They are `set_status` with the status filled in."""
+COMPOSED: Final = {"vouchers.issue_many"}
+"""They send several operations."""
 
 
 class Api(Protocol):
@@ -129,4 +131,4 @@ def offered() -> set[str]:
         for attribute, resource in RESOURCES.items()
         for name, method in inspect.getmembers(resource, inspect.isfunction)
         if not name.startswith("_") and "timeout" in inspect.signature(method).parameters
-    }
+    } - COMPOSED

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 import voucher_async
+from tests.processes import plain_environment
 from voucher_async import cli
 from voucher_async._version import __version__
 
@@ -29,7 +30,9 @@ COMMAND = [sys.executable, "-m", "voucher_async", "emulator", "--port", "0"]
 @pytest.fixture
 def served() -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The process and what its settings and its PIN line say."""
-    process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=plain_environment()
+    )
     assert process.stdout is not None
     said: dict[str, str] = {}
     while "PIN" not in said:
@@ -111,7 +114,6 @@ def test_a_taken_port_is_one_line_and_exit_status_one(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["emulator", "--port", "65536"],
         ["emulator", "--port", "x"],
         ["emulator", "--token-lifetime", "0"],
