@@ -20,6 +20,6 @@ def open_client(**_: object) -> None:
     app.client = process.enter_context(app.portal.wrap_async_context_manager(VoucherClient.from_env()))
 
 
-@app.task(autoretry_for=(AskAgain,), retry_backoff=5, max_retries=None)
+@app.task(autoretry_for=(AskAgain,), retry_backoff=5, retry_backoff_max=20, max_retries=None)
 def pay_order(number: str) -> str:
     return app.portal.call(pay, app.client, number)
