@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from voucher_async.auth import TokenGrant, TokenProvider, check_store, store_key
 from voucher_async.cancelling import to_the_end
@@ -11,11 +10,9 @@ from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
 from voucher_async.leftovers import Leftovers
-from voucher_async.masking import SecretBytes
-from voucher_async.operations import REQUEST_TOKEN
 from voucher_async.proxy import check_environment
 from voucher_async.resources.clients import Clients
-from voucher_async.sansio import Request
+from voucher_async.sansio.tokens import token_request
 from voucher_async.transport.risks import warn_of_risks
 from voucher_async.transport.sender import Transport
 from voucher_async.transport.session import Session
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from voucher_async.transport.session import ClientSession
 
 __all__ = ["Assembly", "connect"]
-
-_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
 
 
 class Assembly:
@@ -113,21 +108,11 @@ class Assembly:
 
     async def _fetch_token(self) -> TokenGrant:
         settings = self._settings
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": settings.client_id,
-            "client_secret": settings.client_secret,
-        }
-        if settings.client_type:
-            form["client_type"] = settings.client_type
-        if settings.scopes:
-            form["scope"] = " ".join(settings.scopes)
-        request = Request(
-            operation=REQUEST_TOKEN,
-            path=REQUEST_TOKEN.path,
-            body=_form(form),
-            content_type="application/x-www-form-urlencoded",
-            secrets=(settings.client_secret,),
+        request = token_request(
+            settings.client_id,
+            settings.client_secret,
+            scopes=settings.scopes,
+            client_type=settings.client_type,
         )
         token = (await self.transport.send(request, self.transport.deadline())).value
         return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
@@ -137,15 +122,6 @@ def _opened(url: str, clock: Clock) -> Journal:
     from voucher_async.journals.sql import SqlJournal  # noqa: PLC0415 - loads SQLAlchemy, where it is wanted
 
     return SqlJournal(url, clock=clock)
-
-
-def _form(values: dict[str, str]) -> SecretBytes:
-    """The values as a form. The standard library's function leaves them in its frames."""
-    return SecretBytes(b"&".join(b"%s=%s" % (_encoded(name), _encoded(values[name])) for name in values))
-
-
-def _encoded(text: str) -> bytes:
-    return SecretBytes(_UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], text.encode()))
 
 
 async def connect(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from voucher_async.journals.rows import Row
     from voucher_async.journals.store import Claimed, Page, Wanted
 
-__all__ = ["PostgresqlStore"]
+__all__ = ["PostgresqlStore", "check_version"]
 
 T = TypeVar("T")
 
@@ -254,7 +254,7 @@ async def _opened(connections: Connections, *, create: bool) -> bytes:
             )
         await connections.transact(_create)
     rows = await connections.fetch(sql.ABOUT)
-    _check_version(rows)
+    check_version(rows)
     await _complete(connections, create=create)
     if not rows:  # made by migrations
         await connections.fetch(sql.DESCRIBE, os.urandom(32))
@@ -262,7 +262,15 @@ async def _opened(connections: Connections, *, create: bool) -> bytes:
     return SecretBytes(rows[0][0])
 
 
-def _check_version(rows: Rows) -> None:
+def check_version(rows: Rows) -> None:
+    """Refuse tables of another version.
+
+    Args:
+        rows: what `ABOUT` gives.
+
+    Raises:
+        JournalFailed: they are.
+    """
     for _, major, minor in rows:
         if major != MAJOR:
             raise JournalFailed(

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.cancelling import to_the_end
 from voucher_async.cli.checking.journal_kinds import LOCKS, NoJournalYet
-from voucher_async.errors import JournalFailed
 from voucher_async.journals import postgresql_statements as sql
 from voucher_async.journals.connections import Connection, Connections, Server
-from voucher_async.journals.tables import MAJOR, MINOR
+from voucher_async.journals.postgresql import check_version
 from voucher_async.masking import conceal
 
 if TYPE_CHECKING:
@@ -52,12 +51,7 @@ async def _look(connections: Connections) -> None:
     """
     if not (await connections.fetch(sql.FOUND))[0][0]:
         raise NoJournalYet("the database has no tables of a journal yet; the first payment makes them")
-    for _, major, minor in await connections.fetch(sql.ABOUT):
-        if major != MAJOR:
-            raise JournalFailed(
-                f"the journal's tables are of version {major}.{minor}, this voucher_async knows "
-                f"{MAJOR}.{MINOR}: update voucher_async everywhere, then migrate"
-            )
+    check_version(await connections.fetch(sql.ABOUT))
     missing = [str(row[0]) for row in await connections.fetch(sql.MISSING, list(sql.WANTED))]
     if missing:
         raise NoJournalYet(f"the journal lacks {', '.join(missing)}; the first payment makes them")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 import math
 import time
@@ -11,15 +9,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from voucher_async import wire
 from voucher_async.api_errors import AuthenticationError, BadAnswer, RateLimited, ServerError
 from voucher_async.cli.checking.findings import Finding, failed, ok, warning
+from voucher_async.cli.claims import claims_of
 from voucher_async.errors import ConnectFailed, TransportError, VoucherError
-from voucher_async.masking import Members
 from voucher_async.masking.text import Masker
 
 if TYPE_CHECKING:
-    from voucher_async.auth import Token
     from voucher_async.cli.checking.asking import Asking
     from voucher_async.cli.checking.findings import Fact
     from voucher_async.config import Settings
@@ -81,7 +77,7 @@ async def log_in(asking: Asking, settings: Settings) -> Granted:
     except VoucherError as error:
         return Granted(_refused(about, error), is_there=False)
     took = round((time.perf_counter() - began) * 1000, 1)
-    claims = _claims(token)
+    claims = claims_of(token.value)
     named = (said.get("scope"), claims.get("scopes"), claims.get("scope"))
     scopes = next(filter(None, (_scopes(each, settings) for each in named)), None)
     lifetime = _seconds(said.get("expires_in"))
@@ -148,18 +144,6 @@ def _reason_of_refusal(error: AuthenticationError) -> tuple[str, str, str]:
         advice = "Look for a firewall, proxy or log-in page in between, and check client id and secret."
         return "refused-unread", "the log-in is refused, not in the words of OAuth", advice
     return _OTHER
-
-
-def _claims(token: Token) -> Members:
-    """The claims of a JWT, unverified; no members for another token."""
-    parts = token.value.split(".")
-    if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
-        return Members(None)
-    try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        return Members(wire.parse(base64.urlsafe_b64decode(padded)))
-    except (binascii.Error, wire.WireError, ValueError):
-        return Members(None)
 
 
 def _scopes(said: object, settings: Settings) -> tuple[str, ...] | None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlencode
 
 import attrs
 
@@ -17,9 +16,11 @@ from voucher_async.clock import Deadline, clock_uptime, parse_date, parse_retry_
 from voucher_async.errors import CallTimeout, Fate, VoucherError
 from voucher_async.masking import Members, SecretBytes, conceal
 from voucher_async.masking.text import Masker
-from voucher_async.operations import DELETE_VOUCHER, REQUEST_TOKEN
-from voucher_async.sansio import Request, build
+from voucher_async.operations import DELETE_VOUCHER
+from voucher_async.sansio import build
 from voucher_async.sansio.said import Envelope
+from voucher_async.sansio.tokens import token_request
+from voucher_async.statuses import CLIENT_ERRORS, DECLINED, SUCCESS
 from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.session import Session
 from voucher_async.wire import WireError, parse
@@ -30,14 +31,13 @@ if TYPE_CHECKING:
     from voucher_async.clock import Clock
     from voucher_async.config import Settings
     from voucher_async.operations import Operation
-    from voucher_async.sansio import Response
+    from voucher_async.sansio import Request, Response
 
-__all__ = ["Line", "OutOfTime", "Reply", "TokenRefused", "Unfit", "form"]
+__all__ = ["Line", "OutOfTime", "Reply", "TokenRefused", "Unfit"]
 
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE: Final = 60.0
 _FIELDS: Final = 3  # codes of fields that are quoted
-_ASIDE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class Unfit(Exception):
@@ -85,14 +85,13 @@ class Reply:
     @property
     def ok(self) -> bool:
         """True for a status of 2xx, with an object of JSON unless nothing is to be said, and nothing is."""
-        is_success = HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        is_success = self.status in SUCCESS
         return is_success and (self.content.are_some or (self.empty and self.operation == DELETE_VOUCHER.id))
 
     @property
     def refuses(self) -> bool:
         """True when the API refuses the request itself, and not its sender or the moment."""
-        is_client_error = HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        return is_client_error and self.enveloped and self.status not in _ASIDE
+        return self.status in CLIENT_ERRORS and self.enveloped and self.status not in DECLINED
 
     @property
     def decides(self) -> bool:
@@ -145,11 +144,6 @@ class Reply:
         if not self.ok:
             raise Unfit(f"{self.operation} was answered {self.said}")
         return self
-
-
-def form(values: Mapping[str, str]) -> bytes:
-    """A form's body, not shown."""
-    return SecretBytes(urlencode(dict(values)).encode())
 
 
 class Line:
@@ -221,20 +215,22 @@ class Line:
             Unfit: the answer was cut off.
             VoucherError: no complete answer.
         """
-        for _ in range(_ATTEMPTS - 1):
-            own = token is None
-            used = await self._own_token() if own else _token(token or "", self.clock)
+        left = _ATTEMPTS
+        while True:
+            used = await self._own_token() if token is None else _token(token, self.clock)
             reply = await self._once(_request(operation, body, ids, query, raw), used, cached=cached)
-            if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-                await self.wait(_pause(reply))
-                if operation.method == "GET":
-                    continue
-            elif reply.status == HTTPStatus.UNAUTHORIZED and own:
-                self._token = None  # nobody acts on a token that is refused
-                continue
-            return reply
-        used = await self._own_token() if token is None else _token(token, self.clock)
-        return await self._once(_request(operation, body, ids, query, raw), used, cached=cached)
+            left -= 1
+            if not left or not await self._is_repeated(reply, operation, own=token is None):
+                return reply
+
+    async def _is_repeated(self, reply: Reply, operation: Operation[Any], *, own: bool) -> bool:
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+            await self.wait(_pause(reply))
+            return operation.method == "GET"
+        if reply.status == HTTPStatus.UNAUTHORIZED and own:
+            self._token = None  # nobody acts on a token that is refused
+            return True
+        return False
 
     async def grant(
         self,
@@ -251,19 +247,10 @@ class Line:
             secret: another secret than that of the settings.
         """
         settings = self.settings
-        fields = {
-            "grant_type": "client_credentials",
-            "client_id": settings.client_id if client_id is None else client_id,
-            "client_secret": settings.client_secret if secret is None else secret,
-        }
-        asked = settings.scopes if scopes is None else scopes
-        if asked:
-            fields["scope"] = " ".join(asked)
-        request = Request(
-            operation=REQUEST_TOKEN,
-            path=REQUEST_TOKEN.path,
-            body=form(fields),
-            content_type="application/x-www-form-urlencoded",
+        request = token_request(
+            settings.client_id if client_id is None else client_id,
+            settings.client_secret if secret is None else secret,
+            scopes=settings.scopes if scopes is None else scopes,
         )
         reply = await self._once(request, None)
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:

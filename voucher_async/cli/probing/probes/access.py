@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from voucher_async.cli.claims import claims_of
 from voucher_async.cli.probing.bench import CENT, Probe
 from voucher_async.cli.probing.findings import Question
 from voucher_async.cli.probing.line import Unfit
@@ -98,13 +97,9 @@ async def _token(bench: Bench) -> None:
 
 def _exp(token: str) -> int | None:
     """The `exp` of a JWT; None when it is none. Nothing else of it is kept."""
-    parts = token.split(".")
-    if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
-        return None
     try:
-        claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
-        return int(claims["exp"])
-    except (ValueError, KeyError, TypeError):
+        return int(claims_of(token).get("exp"))
+    except (ValueError, TypeError):
         return None
 
 
