@@ -1,4 +1,4 @@
-"""What a token says of itself."""
+"""The claims of a token."""
 
 from __future__ import annotations
 

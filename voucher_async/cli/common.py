@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 from cyclopts import Group, Parameter
@@ -15,8 +15,13 @@ from voucher_async.cli.terminal import Terminal
 from voucher_async.client import VoucherClient
 from voucher_async.errors import VoucherError
 from voucher_async.payments.call import CallState
+from voucher_async.payments.journal import Journal
+from voucher_async.payments.memory import MemoryJournal
 
-__all__ = ["DEFAULT", "Common", "Session", "known_of"]
+if TYPE_CHECKING:
+    from voucher_async.journals.sql import SqlJournal
+
+__all__ = ["DEFAULT", "Common", "JournalSession", "Session", "known_of"]
 
 _GROUP: Final = Group("Options of every command", sort_key=100)
 
@@ -53,35 +58,47 @@ class Common:
         """
         return find_profile(self.profile, os.environ)
 
-    def _client(self) -> VoucherClient:
-        profile = self.find()
-        # recovery is for what runs for long; a command that is about to end would leave it half done
-        return VoucherClient.from_env(
-            profile.variables, journal=profile.journal, recover_every=0, timeout=self.timeout
-        )
+    @contextlib.asynccontextmanager
+    async def unrecorded(self) -> AsyncGenerator["Session"]:
+        """A client by the profile, and the streams, for commands that make no money call.
+
+        The journal is left alone: the library for its database takes a third of a command's start.
+
+        Raises:
+            ConfigurationError: there is no profile, or it cannot work.
+        """
+        client = self._client(self.find(), MemoryJournal())
+        async with client:
+            yield Session(client=client, terminal=self.terminal())
 
     @contextlib.asynccontextmanager
-    async def session(self) -> AsyncGenerator["Session"]:
+    async def session(self) -> AsyncGenerator["JournalSession"]:
         """A client by the profile, with the journal of the profile, and the streams.
 
         Raises:
             ConfigurationError: there is no profile, or it cannot work.
         """
-        session = Session(client=self._client(), terminal=self.terminal())
-        try:
-            async with session.client, _stopping(session):
-                yield session
-        except asyncio.CancelledError:
-            # its calls have ended, or were left to the journal: closing the client saw to that
-            if session.key is not None:
-                session.terminal.say(await self._known_of(session))
-            raise
+        from voucher_async.journals.sql import SqlJournal  # noqa: PLC0415 - see `unrecorded`
 
-    async def _known_of(self, session: "Session") -> str:
-        try:
-            return await known_of(session, self._client())
-        except VoucherError as error:
-            return f"It may have been done ({error}). {session.again}."
+        profile = self.find()
+        async with contextlib.aclosing(SqlJournal(profile.journal)) as journal:
+            session = JournalSession(
+                client=self._client(profile, journal), terminal=self.terminal(), journal=journal
+            )
+            try:
+                async with session.client, _stopping(session):
+                    yield session
+            except asyncio.CancelledError:
+                # its calls have ended, or were left to the journal: closing the client saw to that
+                if session.key is not None:
+                    session.terminal.say(await _known_or_not(session))
+                raise
+
+    def _client(self, profile: Profile, journal: Journal) -> VoucherClient:
+        # recovery is for what runs for long; a command that is about to end would leave it half done
+        return VoucherClient.from_env(
+            profile.variables, journal=journal, recover_every=0, timeout=self.timeout
+        )
 
 
 @contextlib.asynccontextmanager
@@ -95,10 +112,16 @@ async def _stopping(session: "Session") -> AsyncGenerator[None]:
         raise
 
 
-async def known_of(session: "Session", client: VoucherClient) -> str:
+async def _known_or_not(session: "Session") -> str:
+    try:
+        return await known_of(session)
+    except VoucherError as error:
+        return f"It may have been done ({error}). {session.again}."
+
+
+async def known_of(session: "Session") -> str:
     """The words on a money call that was interrupted, by the journal, once its client was closed."""
-    async with client:
-        record = next(iter(reversed(await client.history(key=session.key).to_list())), None)
+    record = next(iter(reversed(await session.client.history(key=session.key).to_list())), None)
     if record is None:
         return "Nothing was sent."
     if record.state is CallState.BEGUN:
@@ -122,7 +145,7 @@ class Session:
     """A client, and the streams of the command that uses it.
 
     Attributes:
-        client: by the profile, with its journal.
+        client: by the profile.
         terminal: shows and asks.
         key: the idempotency key of the money call that is made; a command that is interrupted tells what the
             journal knows of it.
@@ -150,3 +173,14 @@ class Session:
         """
         if is_real(self.client.settings):
             self.terminal.confirm(f"{what} in {self.where}?")
+
+
+@attrs.define(kw_only=True)
+class JournalSession(Session):
+    """A session whose client has the journal of the profile.
+
+    Attributes:
+        journal: that journal, for questions that a client does not answer.
+    """
+
+    journal: "SqlJournal"

@@ -8,6 +8,7 @@ import attrs
 
 from voucher_async.api_errors import NotFound
 from voucher_async.cli.journaling import called
+from voucher_async.cli.lists import PER_PAGE
 from voucher_async.masking import visible
 from voucher_async.models import Charge, ChargeType
 from voucher_async.money import total
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Compared", "Difference", "Entry", "compare_order"]
 
-_PAGE: Final = 100  # entries
 KINDS: Final = {
     REDEEM: ChargeType.CHARGE,
     CHARGE_RESERVATION.id: ChargeType.CHARGE,
@@ -136,7 +136,7 @@ async def compare_order(compared: Compared, client: VoucherClient, journal: SqlJ
     """
     for voucher_id in compared.vouchers:
         try:
-            listed = await client.charges.list(voucher_id, per_page=_PAGE).to_list(limit=None)
+            listed = await client.charges.list(voucher_id, per_page=PER_PAGE).to_list(limit=None)
         except NotFound:
             what = f"voucher {voucher_id} is not there (404), so its list could not be read"
             compared.differences.append(Difference(what=what, voucher_id=voucher_id))

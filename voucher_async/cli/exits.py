@@ -26,7 +26,7 @@ from voucher_async.errors import (
 from voucher_async.fates import Fate
 from voucher_async.operations import DELETE_VOUCHER, SET_VOUCHER_STATUS, UPDATE_VOUCHER
 from voucher_async.order_refunds import OrderRefundFailed, RefundState
-from voucher_async.outcomes import OutcomeUnknown
+from voucher_async.payments.replies import is_in_doubt
 
 __all__ = ["Exit", "advice_for", "exit_of", "is_open"]
 
@@ -76,8 +76,7 @@ _SETTING: Final = frozenset({DELETE_VOUCHER.id, SET_VOUCHER_STATUS.id, UPDATE_VO
 
 def is_open(error: VoucherError) -> bool:
     """True for a call that failed and may have been carried out."""
-    is_in_doubt = isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None
-    return is_in_doubt or _may_be_set(error)
+    return is_in_doubt(error) or _may_be_set(error)
 
 
 def _may_be_set(error: VoucherError) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,37 +14,16 @@ from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.known import currency_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from voucher_async.cli.common import Common
     from voucher_async.config import Settings
-    from voucher_async.journals.sql import SqlJournal
 
-__all__ = ["Openness", "call_of", "called", "journal_of", "one_of", "openness", "shortened", "text_of"]
+__all__ = ["Openness", "call_of", "called", "one_of", "openness", "shortened", "text_of"]
 
 _LEAST: Final = 6  # characters of an id that stand for all of it
 _SHOWN: Final = 8  # characters of an id in a table
 _WORDS: Final = {"CancelledError": "its caller left before the answer came"}
 _MOST: Final = 5  # ids that an error names
-
-
-@contextlib.asynccontextmanager
-async def journal_of(common: Common) -> AsyncGenerator[SqlJournal]:
-    """The journal of a command's profile, for questions that a client does not answer.
-
-    Args:
-        common: the options of the command.
-
-    Raises:
-        ConfigurationError: there is no profile, or its journal cannot work.
-    """
-    from voucher_async.journals.sql import SqlJournal  # noqa: PLC0415 - loads SQLAlchemy, where it is wanted
-
-    journal = SqlJournal(common.find().journal)
-    try:
-        yield journal
-    finally:
-        await journal.aclose()
 
 
 def one_of(records: Iterable[CallRecord], start: str) -> CallRecord | None:

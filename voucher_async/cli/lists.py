@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from voucher_async.cli.terminal import Terminal
+    from voucher_async.models import VoucherDetails
     from voucher_async.resources.lazy import Lazy
 
-__all__ = ["PER_PAGE", "moment", "show_list", "shown_moment"]
+__all__ = ["PER_PAGE", "moment", "show_list", "shown_moment", "vouchers_of"]
 
 T = TypeVar("T")
 
@@ -67,6 +68,11 @@ async def show_list(
         terminal.show(rows, columns, empty=empty)
     elif not count:
         terminal.say(empty)
+
+
+def vouchers_of(batch: str | None, status: str | None) -> Callable[[VoucherDetails], bool]:
+    """The test for vouchers of a batch and with a status, for which the API has no filter; None is any."""
+    return lambda voucher: batch in {None, voucher.batch} and status in {None, str(voucher.status)}
 
 
 def moment(name: str, text: str | None, *, is_end: bool = False) -> dt.datetime | None:

@@ -150,9 +150,9 @@ def _journal_of(name: str | None) -> str:
     return f"sqlite:///{folder}/{name or 'environment'}.db"
 
 
-def to_lines(variables: Mapping[str, str], *, prefix: str = "") -> str:
+def to_lines(variables: Mapping[str, str]) -> str:
     """The text of a file with variables, which a shell and `find_profile` read alike."""
-    return "".join(f"{prefix}{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 class ProfileFile:

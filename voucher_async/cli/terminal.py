@@ -22,7 +22,7 @@ from voucher_async.values import Written
 __all__ = ["HIDDEN", "Refused", "Terminal", "cell", "interruptible"]
 
 HIDDEN: Final = "(hidden)"
-"""What stands in the place of a secret."""
+"""The text in the place of a secret."""
 
 _SECRETS: Final = frozenset({"code", "pin", "secret", "client_secret"})
 _STATE: Final = 9  # columns of the longest state
@@ -128,14 +128,18 @@ class Terminal:
             self.out.print(Text(f"{'':{_STATE}} -> {visible(advice)}"), soft_wrap=True)
 
     def line(self, row: Row) -> None:
-        """One JSON object on a line of its own, on the standard output.
+        """One JSON object on a line of its own; see `write`."""
+        self.write(json.dumps(row))
+
+    def write(self, line: str) -> None:
+        """A line for programs, on the standard output.
 
         Raises:
             BrokenPipeError: nobody reads any more, as a line before could not be written.
         """
         if is_lost(self._out):
             raise BrokenPipeError
-        self._out.write(json.dumps(row) + "\n")
+        self._out.write(f"{line}\n")
         self._out.flush()
 
     def row(self, value: Written | Row) -> dict[str, Any]:

@@ -44,7 +44,8 @@ from voucher_async.operations import (
     REFUND_CHARGE,
 )
 from voucher_async.order_refunds import OrderRefundFailed
-from voucher_async.outcomes import ChargeRefunded, CheckoutFailed, HeldState, OutcomeUnknown, StillRunning
+from voucher_async.outcomes import ChargeRefunded, CheckoutFailed, HeldState, StillRunning
+from voucher_async.payments.replies import is_in_doubt
 
 __all__ = ["CONTENT_TYPE", "HandlerCancelled", "Problem", "answer_of", "log_answer", "problem_of"]
 
@@ -260,7 +261,7 @@ def _of_outcome(error: VoucherError) -> Problem | None:
 
 def _is_open(error: VoucherError) -> bool:
     is_dropped = type(error) is VoucherError and error.fate is Fate.UNKNOWN  # a call of a thread
-    return isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None or is_dropped
+    return is_in_doubt(error) or is_dropped
 
 
 def _of_checkout(error: CheckoutFailed) -> Problem:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.api_errors import ApiError, BadAnswer, MissingScope, NotFound, RateLimited
 from voucher_async.errors import Fate, Proof
+from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.facts import Event
 from voucher_async.statuses import DECLINED, GONE, SUCCESS
 
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     from voucher_async.errors import VoucherError
     from voucher_async.payments.facts import Call
 
-__all__ = ["Reply", "as_not_done", "brief", "event_of_reply", "is_missing", "reply_of", "without_proof"]
+__all__ = [
+    "Reply",
+    "as_not_done",
+    "brief",
+    "event_of_reply",
+    "is_in_doubt",
+    "is_missing",
+    "reply_of",
+    "without_proof",
+]
 
 
 class Reply(enum.Enum):
@@ -119,3 +129,8 @@ def brief(error: VoucherError) -> str:
     if isinstance(error, ApiError) and not isinstance(error, BadAnswer):
         return f"HTTP {error.status}" + (f", {error.code}" if error.code else "")
     return str(error.args[0])
+
+
+def is_in_doubt(error: VoucherError) -> bool:
+    """True for the error of a call that may have been carried out: it is open, or has a `pending`."""
+    return isinstance(error, OutcomeUnknown) or getattr(error, "pending", None) is not None

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["VoucherWriter"]
+__all__ = ["VoucherWriter", "layout_of"]
 
 T = TypeVar("T")
 
 _PRIVATE: Final = 0o600
 _JSON: Final = frozenset({".jsonl", ".ndjson", ".json"})
+
+
+def layout_of(path: Path) -> Layout:
+    """The form of a file by its name: those of `.jsonl`, `.ndjson` and `.json` are JSON lines."""
+    return "jsonl" if path.suffix.lower() in _JSON else "csv"
 
 
 class VoucherWriter:
@@ -65,7 +70,7 @@ class VoucherWriter:
 
     def __init__(self, path: str | os.PathLike[str], *, layout: Layout | None = None) -> None:
         self._path = Path(os.path.realpath(path))  # a link stays a link
-        self._layout: Layout = layout or ("jsonl" if self._path.suffix.lower() in _JSON else "csv")
+        self._layout: Layout = layout or layout_of(self._path)
         self._guard = threading.Lock()
         self._changed: dict[str, bytes] = {}
         self._is_torn = False

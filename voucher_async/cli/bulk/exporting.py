@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections import Counter, deque
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from voucher_async.api_errors import NotFound
 from voucher_async.errors import ConfigurationError
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from voucher_async.client import VoucherClient
     from voucher_async.models import CompleteVoucher, VoucherDetails
+    from voucher_async.voucher_files.continuing import Layout
 
-__all__ = ["Format", "Lines", "WholeFile", "with_secrets"]
-
-Format: TypeAlias = Literal["csv", "jsonl"]
+__all__ = ["Lines", "WholeFile", "with_secrets"]
 
 AT_ONCE: Final = 20  # vouchers whose secrets are read
 
@@ -75,7 +74,7 @@ class Lines:
         format: `csv` or `jsonl`.
     """
 
-    def __init__(self, format: Format) -> None:
+    def __init__(self, format: Layout) -> None:
         self._format = format
         self._lost = Counter[str]()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from voucher_async.api_errors import AuthenticationError, MissingScope
@@ -64,7 +63,6 @@ class _Run:
         self._terminal = session.terminal
         self._tally = Tally(job.count)
         self._is_stopping = False
-        self._is_heard = True
         self.saver: Saver | None = None
         self._cards = self._client.vouchers.issue_many(
             self._specs(), batch=job.batch, concurrency=job.concurrency, activate=job.activate
@@ -132,12 +130,9 @@ class _Run:
 
     def _tell(self, card: IssuedVoucher) -> None:
         line = None if self._job.lines is None else self._job.lines[card.position - 1]
-        if self._terminal.as_json and self._is_heard:
-            try:
+        if self._terminal.as_json:
+            with contextlib.suppress(BrokenPipeError):  # the vouchers are wanted, whoever reads of them
                 self._terminal.line(self._terminal.row(row_of(card, line)))
-            except BrokenPipeError:
-                # the vouchers are wanted, whoever reads of them; nothing is written when the process ends
-                self._is_heard, sys.stdout = False, None
         if card.error is not None and self._tally.failed <= _SHOWN:
             self._terminal.say(problem_of(card, line))
             if self._tally.failed == _SHOWN:

@@ -2,33 +2,33 @@
 
 import itertools
 import re
-import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
-from voucher_async.cli.bulk.exporting import Format, Lines, WholeFile, with_secrets
+from voucher_async.cli.bulk.exporting import Lines, WholeFile, with_secrets
 from voucher_async.cli.bulk.jobs import Job, counted, question
 from voucher_async.cli.bulk.reading import Content, check_other, read_file
 from voucher_async.cli.bulk.running import issue
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.exits import Exit
+from voucher_async.cli.lists import PER_PAGE, vouchers_of
 from voucher_async.cli.terminal import Terminal
 from voucher_async.errors import ConfigurationError, InvalidInput
 from voucher_async.issuing import VoucherSpec
 from voucher_async.masking import visible
 from voucher_async.models import CompleteVoucher, VoucherDetails
 from voucher_async.resources.lazy import to_count
+from voucher_async.voucher_files.continuing import Layout
+from voucher_async.voucher_files.writing import layout_of
 
 __all__ = ["register"]
 
 _VALIDITY: Final = re.compile(r"([0-9]{1,9}) *(day|week|month|year)s?")
-_PER_PAGE: Final = 100
-_JSON: Final = frozenset({".jsonl", ".ndjson", ".json"})
 _BATCH_OF_FILE: Final = "import"  # where each line has a number and a batch of its own
 _COLUMNS: Final = ("count", "amount", "currency", "status", "total_amount")
 _WITHOUT_SECRETS: Final = "Codes and pins are left out: --show-secrets reads them (scope read-secrets)."
@@ -222,7 +222,7 @@ async def _export(
     batch: str | None = None,
     status: Literal["active", "inactive"] | None = None,
     out: Path | None = None,
-    format: Format | None = None,
+    format: Layout | None = None,
     replace: bool = False,
     common: Common = DEFAULT,
 ) -> int:
@@ -246,22 +246,22 @@ async def _export(
         common: see `Common`.
     """
     form = _format_of(format, out, as_json=common.json)
-    async with common.session() as session:
+    async with common.unrecorded() as session:
         terminal = session.terminal
         if not common.show_secrets:
             terminal.say(_WITHOUT_SECRETS)
         lines = Lines(form)
         with ExitStack() as stack:
             file = None if out is None else stack.enter_context(WholeFile(out, replace=replace))
+            write = _shown_by(terminal) if file is None else file.write
             try:
-                count = await _write(_found(session, batch, status), lines, file)
+                count = await _write(_found(session, batch, status), lines, write)
                 if file is not None:
                     file.keep()
-            except BrokenPipeError:
+            except BrokenPipeError:  # nobody reads the standard output any more
                 raise
             except OSError as error:
-                where = out or "the standard output"
-                terminal.say(f"error: {where} cannot be written ({error.strerror}); run it again")
+                terminal.say(f"error: {out} cannot be written ({error.strerror}); run it again")
                 return Exit.REFUSED
         if lines.lost is not None:
             terminal.say(lines.lost)
@@ -269,11 +269,10 @@ async def _export(
     return Exit.DONE
 
 
-def _format_of(format: Format | None, out: Path | None, *, as_json: bool) -> Format:
+def _format_of(format: Layout | None, out: Path | None, *, as_json: bool) -> Layout:
     if as_json and format == "csv":
         raise ConfigurationError("--json asks for JSON lines, and --format for CSV: give one of them")
-    by_name: Format = "jsonl" if out is not None and out.suffix.lower() in _JSON else "csv"
-    return format or ("jsonl" if as_json else by_name)
+    return format or ("jsonl" if as_json else "csv" if out is None else layout_of(out))
 
 
 def _exported(count: int, out: Path | None) -> str:
@@ -285,10 +284,11 @@ async def _found(
     session: Session, batch: str | None, status: str | None
 ) -> AsyncGenerator[tuple[VoucherDetails, CompleteVoucher | None]]:
     """The vouchers that are looked for, with their secrets where these are to be shown."""
+    keeps = vouchers_of(batch, status)
 
     async def listed() -> AsyncGenerator[VoucherDetails]:
-        async for voucher in session.client.vouchers.list(per_page=_PER_PAGE):
-            if batch in {None, voucher.batch} and status in {None, str(voucher.status)}:
+        async for voucher in session.client.vouchers.list(per_page=PER_PAGE):
+            if keeps(voucher):
                 yield voucher
 
     async with aclosing(listed()) as vouchers:
@@ -307,9 +307,8 @@ async def _found(
 async def _write(
     found: AsyncGenerator[tuple[VoucherDetails, CompleteVoucher | None]],
     lines: Lines,
-    file: WholeFile | None,
+    write: Callable[[str], None],
 ) -> int:
-    write = _print if file is None else file.write
     if lines.header is not None:
         write(lines.header)
     count = 0
@@ -320,8 +319,7 @@ async def _write(
     return count
 
 
-def _print(line: str) -> None:
+def _shown_by(terminal: Terminal) -> Callable[[str], None]:
     # what a server says must not steer a terminal; a program gets it as it is
-    text = visible(line) if sys.stdout.isatty() else line
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    is_seen = terminal.out.file.isatty()
+    return lambda line: terminal.write(visible(line) if is_seen else line)

@@ -291,7 +291,7 @@ async def charges(
     """
     made_from = moment("created_from", created_from)
     made_to = moment("created_to", created_to, is_end=True)
-    async with common.session() as session:
+    async with common.unrecorded() as session:
         currency = await _currency_of(session, voucher)
 
         def view(charge: Charge) -> Mapping[str, Any]:

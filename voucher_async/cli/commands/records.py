@@ -8,7 +8,7 @@ from voucher_async.cli.commands import settling
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.comparing import Compared, Entry, compare_order
 from voucher_async.cli.exits import Exit
-from voucher_async.cli.journaling import call_of, called, journal_of, one_of, openness, shortened
+from voucher_async.cli.journaling import call_of, called, one_of, openness, shortened
 from voucher_async.errors import InvalidInput
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.masking import visible
@@ -40,7 +40,8 @@ async def pending(*, common: Common = DEFAULT) -> None:
     Args:
         common: see `Common`.
     """
-    async with common.session() as session, journal_of(common) as journal:
+    async with common.session() as session:
+        journal = session.journal
         records = await session.client.history(ended=False).to_list(limit=None)
         names = shortened(records)
         for number, record in enumerate(records):
@@ -76,7 +77,8 @@ async def untold(
     """
     if acknowledge and not ids:
         raise InvalidInput("id", "must be given: `untold` lists the ids that can be acknowledged", None)
-    async with common.session() as session, journal_of(common) as journal:
+    async with common.session() as session:
+        journal = session.journal
         listed = await session.client.history(told=False).to_list(limit=None)
         records = [each for each in listed if not await _is_told_as_a_part(journal, each)]
         if ids:
@@ -147,7 +149,8 @@ async def order(
             may be repeated.
         common: see `Common`.
     """
-    async with common.session() as session, journal_of(common) as journal:
+    async with common.session() as session:
+        journal = session.journal
         records = await session.client.history(order_number=number).to_list(limit=None)
         charged = {each.charge.id for each in records if each.charge is not None}
         async for each in session.client.history(ended=False):  # a refund in doubt may name no order

@@ -9,7 +9,7 @@ from voucher_async.cli.awaiting import Settling, patience
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.comparing import KINDS
 from voucher_async.cli.exits import Exit
-from voucher_async.cli.journaling import call_of, called, journal_of, one_of, openness, shortened, text_of
+from voucher_async.cli.journaling import call_of, called, one_of, openness, shortened, text_of
 from voucher_async.errors import InvalidInput
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.models import Charge, ChargeType
@@ -46,7 +46,8 @@ async def settle(id: str | None = None, /, *, wait: float | None = None, common:
         wait: Seconds to wait for the ends. Default: 30 more than the settle window, so 90.
         common: see `Common`.
     """
-    async with common.session() as session, journal_of(common) as journal:
+    async with common.session() as session:
+        journal = session.journal
         seconds = patience(session, wait)
         records = await session.client.history(ended=False).to_list(limit=None)
         if id is not None:
@@ -162,7 +163,8 @@ async def resolve(
     """
     if (done is None) is not not_done:
         raise InvalidInput("done", "or --not-done must be given, and not both", done)
-    async with common.session() as session, journal_of(common) as journal:
+    async with common.session() as session:
+        journal = session.journal
         records = await session.client.history(ended=False).to_list(limit=None)
         record = one_of(records, id)
         if record is None:

@@ -9,11 +9,11 @@ from cyclopts import App, Parameter
 from voucher_async.api_errors import NotFound
 from voucher_async.cli.common import DEFAULT, Common, Session
 from voucher_async.cli.exits import Exit, is_open
-from voucher_async.cli.lists import PER_PAGE, moment, show_list, shown_moment
+from voucher_async.cli.lists import PER_PAGE, moment, show_list, shown_moment, vouchers_of
 from voucher_async.cli.repeats import Repeat, begin, key_of
 from voucher_async.cli.terminal import Terminal
 from voucher_async.errors import InvalidInput, VoucherError
-from voucher_async.models import UNSET, CompleteVoucher, Unset, Voucher, VoucherDetails
+from voucher_async.models import UNSET, CompleteVoucher, Unset, Voucher, VoucherDetails, VoucherStatus
 from voucher_async.money import to_amount
 
 __all__ = ["register"]
@@ -40,7 +40,7 @@ async def show(id: str, /, *, common: Common = DEFAULT) -> None:
         id: The voucher's id.
         common: see `Common`.
     """
-    async with common.session() as session:
+    async with common.unrecorded() as session:
         details = await session.client.vouchers.get(id)
         row = details.to_dict()
         if common.show_secrets:
@@ -179,10 +179,7 @@ async def list_(
     vouchers_from = moment("created_from", created_from)
     vouchers_to = moment("created_to", created_to, is_end=True)
 
-    def keeps(voucher: VoucherDetails) -> bool:
-        return batch in {None, voucher.batch} and status in {None, str(voucher.status)}
-
-    async with common.session() as session:
+    async with common.unrecorded() as session:
         found = session.client.vouchers.list(
             order_number=order, created_from=vouchers_from, created_to=vouchers_to, per_page=PER_PAGE
         )
@@ -192,7 +189,7 @@ async def list_(
             _row_of if not common.json else Voucher.to_dict,
             _COLUMNS,
             limit=None if all else limit,
-            keeps=keeps,
+            keeps=vouchers_of(batch, status),
             empty="There is no such voucher." if order or batch or status else "There is no voucher.",
         )
 
@@ -219,9 +216,7 @@ async def activate(id: str, /, *, comment: str | None = None, common: Common = D
         comment: The reason.
         common: see `Common`.
     """
-    async with common.session() as session:
-        changed = await session.client.vouchers.activate(id, comment=comment)
-        _show_changed(session.terminal, changed)
+    await _set_status(id, VoucherStatus.ACTIVE, comment, common)
 
 
 @_voucher.command
@@ -235,8 +230,12 @@ async def deactivate(id: str, /, *, comment: str | None = None, common: Common =
         comment: The reason.
         common: see `Common`.
     """
-    async with common.session() as session:
-        changed = await session.client.vouchers.deactivate(id, comment=comment)
+    await _set_status(id, VoucherStatus.INACTIVE, comment, common)
+
+
+async def _set_status(id: str, status: VoucherStatus, comment: str | None, common: Common) -> None:
+    async with common.unrecorded() as session:
+        changed = await session.client.vouchers.set_status(id, status, comment=comment)
         _show_changed(session.terminal, changed)
 
 
@@ -256,7 +255,7 @@ async def update(
     """
     if sku is None and batch is None:
         raise InvalidInput("--sku or --batch", "must be given: nothing else can be changed", None)
-    async with common.session() as session:
+    async with common.unrecorded() as session:
         changed = await session.client.vouchers.update(id, sku=_cleared(sku), batch=_cleared(batch))
         _show_changed(session.terminal, changed)
 
@@ -283,7 +282,7 @@ async def delete(
         comment: The reason, which the server keeps.
         common: see `Common`.
     """
-    async with common.session() as session:
+    async with common.unrecorded() as session:
         session.confirm(f"Delete voucher {id}")
         try:
             await session.client.vouchers.delete(id, comment=comment)
