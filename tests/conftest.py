@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests import seeds
 from tests.shares import left_out, read_share
 
-# no deadline, as machines are busy; a failure prints the blob that replays it
-settings.register_profile("gate", deadline=None, print_blob=True)
+# No deadline, as machines are busy; a failure prints the blob that replays it. The phase that explains a failure
+# traces each line of what it repeats: slow tests then outlive their time limit, and nothing else is told.
+settings.register_profile("gate", deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
 settings.load_profile("gate")
 
 # Debug mode, which some versions of pytest-asyncio leave on, keeps ten frames per callback, a third of the
