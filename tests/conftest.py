@@ -14,8 +14,8 @@ from hypothesis import Phase, settings
 from tests import seeds
 from tests.shares import left_out, read_share
 
-# No deadline, as machines are busy; a failure prints the blob that replays it. The phase that explains a failure
-# traces each line of what it repeats: slow tests then outlive their time limit, and nothing else is told.
+# No deadline, as machines are busy; a failure prints the blob that replays it. The phase that explains a
+# failure traces each line of what it repeats: slow tests then outlive their time limit, and tell only that.
 settings.register_profile("gate", deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
 settings.load_profile("gate")
 
