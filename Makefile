@@ -24,7 +24,7 @@ export PIP_COMPILE := 0
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
 # else each runs its share of every file (tests/shares.py), a tenth of that in the gate; `unit` runs everything.
-SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py $(wildcard tests/contract/test_spec_diff*.py) \
+SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/contract/test_spec.py $(wildcard tests/contract/test_spec_diff*.py) \
 	tests/emulator/test_schemathesis.py \
 	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
 	tests/mutants tests/probing/test_habits.py \

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 import attrs
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -17,6 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from tests.journals.postgres import DatabaseClock, Server
 from tests.journals.records import begun, charge_of, done, not_done, opened, sent
 from voucher_async import ManualClock, MemoryJournal
+from voucher_async.journals import connections
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState
 from voucher_async.payments.journal import HistoryByEnd, Journal
@@ -32,6 +34,7 @@ VOUCHERS = st.sampled_from(["v-1", "v-2"]) | st.none()
 AMOUNTS = st.sampled_from([Decimal("10.00"), Decimal("5.00")]) | st.none()
 OPERATIONS = st.sampled_from([REDEEM, "chargeReservation", "refundCharge", CHECKOUT])
 CHARGES = st.sampled_from(["c-1", "c-2", "c-3", "c-4"])
+_PATIENCE = 60.0  # seconds
 AHEAD = {
     CallState.BEGUN: list(CallState),
     CallState.SENT: list(CallState)[1:],
@@ -211,7 +214,7 @@ class JournalsInPostgresql(Journals):
         self.folder = tempfile.TemporaryDirectory()  # not used
         self.server.run("DROP SCHEMA IF EXISTS frozen CASCADE", self.database)
         clock = DatabaseClock(self.server, self.database)
-        return clock, SqlJournal(self.server.url(self.database))
+        return clock, SqlJournal(self.server.url(self.database), lock_timeout=_PATIENCE)
 
 
 def ask_the_same(machine: type[Journals], **how: Any) -> None:
@@ -222,7 +225,13 @@ def test_memory_and_sqlite_answer_the_same_at_every_step() -> None:
     ask_the_same(Journals, max_examples=40)
 
 
-def test_memory_and_postgresql_answer_the_same_at_every_step(server: Server, database: str) -> None:
+@pytest.mark.timeout(600)
+def test_memory_and_postgresql_answer_the_same_at_every_step(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # answers are compared here, and a machine that stands still for seconds changes none of them
+    monkeypatch.setattr(connections, "_CONNECTING", _PATIENCE)
+    monkeypatch.setattr(connections, "_STANDSTILL", _PATIENCE)
     bound = type("Bound", (JournalsInPostgresql,), {"server": server, "database": database})
     # a failure is told as it was: repeating it to make it smaller takes longer than a test may
     ask_the_same(bound, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
