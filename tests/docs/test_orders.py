@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from tests.docs.blocks import in_text
+from tests.docs.blocks import blocks_of
 from tests.docs.killed import Program, Running
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
@@ -104,8 +104,7 @@ class Place:
 async def place(
     emulator: VoucherEmulator, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:
-    text = (root / "docs" / "orders.md").read_text(encoding="utf-8")
-    shop, outbox, returns = (block.code for block in in_text("orders.md", text))
+    shop, outbox, returns = (block.parsed for block in blocks_of(root / "docs" / "orders.md"))
     hasty = outbox.replace("HELD = 60.0", "HELD = 0.0")
     assert hasty != outbox
     programs = {"shop.py": shop, "outbox.py": outbox, "hasty.py": hasty, "returns.py": returns}
