@@ -23,7 +23,17 @@ from sybil.typing import Evaluator
 
 from tests.docs import shell
 
-__all__ = ["ROOT", "RUNNER", "blocks_of", "check_commands", "is_file", "parsed", "run_python", "skipped"]
+__all__ = [
+    "ROOT",
+    "RUNNER",
+    "blocks_of",
+    "check_commands",
+    "is_file",
+    "named",
+    "parsed",
+    "run_python",
+    "skipped",
+]
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 RUNNER: Final = "_runner"  # the name of a page's asyncio.Runner
@@ -59,9 +69,14 @@ def run_python(example: Example) -> None:
         runner.run(result)
 
 
+def named(code: str) -> str:
+    """The name of its file."""
+    found = _NAMED.match(code)
+    return found[1] if found else "test_pasted.py" if is_test(code) else "pasted.py"
+
+
 def _run_file(code: str) -> str:
-    named = _NAMED.match(code)
-    file = Path(named[1] if named else "test_pasted.py" if is_test(code) else "pasted.py")
+    file = Path(named(code))
     file.write_text(code, encoding="utf-8")
     scope = ("-o", "asyncio_default_fixture_loop_scope=function")
     options = ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *scope] if is_test(code) else []

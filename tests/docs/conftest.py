@@ -44,6 +44,7 @@ def run(emulator: VoucherEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 RUNNER: runner,
                 "client": clients[page],
                 "code": emulator.add_voucher(amount="100.00").code,
+                "second_code": emulator.add_voucher(amount="100.00").code,
                 "Decimal": Decimal,
                 "VoucherClient": VoucherClient,
                 "VoucherEmulator": VoucherEmulator,

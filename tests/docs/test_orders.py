@@ -1,4 +1,4 @@
-"""The programs of docs/orders.md are killed at each step, and started again: one charge, a paid order."""
+"""The programs of docs/orders.md and docs/refunds.md are killed at each step: one charge, a paid order."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ class Place:
 async def place(
     emulator: VoucherEmulator, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:
-    shop, outbox, returns = (block.parsed for block in blocks_of(root / "docs" / "orders.md"))
+    shop, outbox = (block.parsed for block in blocks_of(root / "docs" / "orders.md"))
+    page = [block.parsed for block in blocks_of(root / "docs" / "refunds.md")]
+    (returns,) = (code for code in page if code.startswith('"""A return'))
     hasty = outbox.replace("HELD = 60.0", "HELD = 0.0")
     assert hasty != outbox
     programs = {"shop.py": shop, "outbox.py": outbox, "hasty.py": hasty, "returns.py": returns}

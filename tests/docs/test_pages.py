@@ -20,7 +20,7 @@ Run = Callable[..., dict[str, Any]]
 PAGES: Final = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS: Final = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 # blocks that other tests run, each of which says so
-SKIPPED: Final = {"journal.md": 2, "orders.md": 3}
+SKIPPED: Final = {"journal.md": 2, "open-outcomes.md": 1, "orders.md": 2, "refunds.md": 1, "tutorial.md": 2}
 LANGUAGES: Final = {"python", "sh", "console", "mermaid", "sql", "text", "yaml"}
 FENCE: Final = re.compile(r"^ *(?:```+|~~~+)(.*)$", re.MULTILINE)
 
@@ -54,9 +54,7 @@ def test_every_block_has_a_language_that_is_looked_at(document: Path) -> None:
 
 
 def test_the_hook_is_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = (
-        block for page in PAGES for block in blocks_of(page) if "on_attempt_ended(self" in block.parsed
-    )
+    (block,) = blocks_of(ROOT / "docs" / "requests.md")
     run(block)
     assert "listVouchers 1 answered 200" in capsys.readouterr().out
 
