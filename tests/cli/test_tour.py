@@ -70,6 +70,7 @@ def as_pattern(lines: Iterable[str]) -> str:
     return "".join(patterns)
 
 
+@pytest.mark.timeout(300)  # twenty commands on a machine that is busy
 @pytest.mark.parametrize("page", [TOUR, TUTORIAL], ids=lambda path: path.stem)
 def test_the_commands_of_the_page_show_what_it_shows(
     page: Path,
@@ -88,6 +89,8 @@ def test_the_commands_of_the_page_show_what_it_shows(
         typed = [attrs.evolve(each, command=each.command.replace(name, value)) for each in typed]
     commands = json.dumps([shlex.split(each.command) for each in typed])
     shown = window(commands, program=("-c", SESSION), **SIZE)
+    for _ in typed:
+        shown.wait_for("\n-> ")  # each has a patience of its own
     assert shown.end() == Exit.DONE, shown.text
     texts = re.split(
         r"-> 0\n", "".join(f"{line.strip()}\n" for line in shown.text.splitlines() if line.strip())
