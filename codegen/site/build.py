@@ -1,0 +1,94 @@
+"""Builds the site: pages are gathered below `.build/docs`, zensical makes HTML of them, checks read that."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from codegen.site.checking import problems
+from codegen.site.llms import write_llms
+from codegen.site.pages import Pages, write_pages
+from codegen.site.places import ROOT, SOURCES, Unbuildable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import PurePosixPath
+
+__all__ = ["CONFIGURATION", "build", "in_navigation"]
+
+HERE: Final = Path(__file__).resolve().parent
+CONFIGURATION: Final = HERE / "zensical.toml"
+STYLES: Final = HERE / "site.css"
+# what makes interpreters talk or stop that the tests of this project want so, and zensical does not
+_NOT_PASSED: Final = ("PYTHONDEVMODE", "PYTHONWARNINGS", "PYTHONASYNCIODEBUG")
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+# all that a build says of which nothing is wrong
+_FINE: Final = re.compile(r"Build started|Build finished in .*|No issues found|")
+
+
+def build(output: Path, work: Path, root: Path = ROOT) -> None:
+    """Build the site.
+
+    Args:
+        output: the folder of the site; what was there is replaced once the new one is whole.
+        work: a folder for pages and configuration, on the same file system.
+        root: the repository.
+
+    Raises:
+        Unbuildable: a page, a link, a reference or the navigation is wrong; the text says which.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    pages = Pages(root)
+    pages.gather()
+    configuration = CONFIGURATION.read_text(encoding="utf-8").replace("@root@", str(root))
+    _check_navigation(set(pages.texts), configuration)
+    write_pages(pages, work / "pages")
+    shutil.copyfile(STYLES, work / "pages" / STYLES.name)
+    (work / CONFIGURATION.name).write_text(configuration, encoding="utf-8")
+    _run_zensical(work, root)
+    write_llms(work, tomllib.loads(configuration)["project"])
+    if found := problems(work / "site"):
+        raise Unbuildable("\n".join(found))
+    shutil.rmtree(output, ignore_errors=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    (work / "site").rename(output)
+
+
+def in_navigation(nav: list[Any]) -> Iterator[str]:
+    """The pages that the navigation names."""
+    for entry in nav:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for value in entry.values():
+                yield from [value] if isinstance(value, str) else in_navigation(value)
+
+
+def _check_navigation(pages: set[PurePosixPath], configuration: str) -> None:
+    named = list(in_navigation(tomllib.loads(configuration)["project"]["nav"]))
+    written = {str(page) for page in pages if not page.is_relative_to(SOURCES)}
+    twice = {page for page in named if named.count(page) > 1}
+    wrong = {
+        "not in the navigation": written - set(named),
+        "in the navigation, and no page": set(named) - written,
+        "twice in the navigation": twice,
+    }
+    found = [f"{what}: {', '.join(sorted(which))}" for what, which in wrong.items() if which]
+    if found:
+        raise Unbuildable(f"{CONFIGURATION.name}: {'; '.join(found)}")
+
+
+def _run_zensical(work: Path, root: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
+    environ["PYTHONPATH"] = str(root)
+    command = (sys.executable, "-m", "zensical", "build", "--strict", "-f", str(work / CONFIGURATION.name))
+    done = subprocess.run(command, cwd=work, env=environ, capture_output=True, text=True, check=False)
+    said = _COLOURS.sub("", done.stdout + done.stderr)
+    if done.returncode or not all(_FINE.fullmatch(line.strip()) for line in said.splitlines()):
+        raise Unbuildable(f"zensical ended with {done.returncode}:\n{said}")
