@@ -11,16 +11,18 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from codegen.site.checking import problems
+from codegen.site.checking import built_pages, problems
 from codegen.site.llms import write_llms
 from codegen.site.pages import Pages, write_pages
 from codegen.site.places import ROOT, SOURCES, Unbuildable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import PurePosixPath
 
-__all__ = ["CONFIGURATION", "build", "in_navigation"]
+    from codegen.site.html import BuiltPage
+
+__all__ = ["CONFIGURATION", "build", "check_navigation", "in_navigation", "run_zensical"]
 
 HERE: Final = Path(__file__).resolve().parent
 CONFIGURATION: Final = HERE / "zensical.toml"
@@ -32,13 +34,16 @@ _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _FINE: Final = re.compile(r"Build started|Build finished in .*|No issues found|")
 
 
-def build(output: Path, work: Path, root: Path = ROOT) -> None:
+def build(output: Path, work: Path, root: Path = ROOT) -> Mapping[str, BuiltPage]:
     """Build the site.
 
     Args:
         output: the folder of the site; what was there is replaced once the new one is whole.
         work: a folder for pages and configuration, on the same file system.
         root: the repository.
+
+    Returns:
+        Its pages, by their paths.
 
     Raises:
         Unbuildable: a page, a link, a reference or the navigation is wrong; the text says which.
@@ -47,17 +52,20 @@ def build(output: Path, work: Path, root: Path = ROOT) -> None:
     pages = Pages(root)
     pages.gather()
     configuration = CONFIGURATION.read_text(encoding="utf-8").replace("@root@", str(root))
-    _check_navigation(set(pages.texts), configuration)
+    project = tomllib.loads(configuration)["project"]
+    check_navigation(set(pages.texts), project["nav"])
     write_pages(pages, work / "pages")
     shutil.copyfile(STYLES, work / "pages" / STYLES.name)
     (work / CONFIGURATION.name).write_text(configuration, encoding="utf-8")
-    _run_zensical(work, root)
-    write_llms(work, tomllib.loads(configuration)["project"])
-    if found := problems(work / "site"):
+    run_zensical(work, root)
+    write_llms(work, project)
+    built = built_pages(work / "site")
+    if found := problems(work / "site", built):
         raise Unbuildable("\n".join(found))
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     (work / "site").rename(output)
+    return built
 
 
 def in_navigation(nav: list[Any]) -> Iterator[str]:
@@ -70,21 +78,30 @@ def in_navigation(nav: list[Any]) -> Iterator[str]:
                 yield from [value] if isinstance(value, str) else in_navigation(value)
 
 
-def _check_navigation(pages: set[PurePosixPath], configuration: str) -> None:
-    named = list(in_navigation(tomllib.loads(configuration)["project"]["nav"]))
+def check_navigation(pages: set[PurePosixPath], nav: list[Any]) -> None:
+    """Hold the navigation against the pages; files that pages link to need no place in it.
+
+    Raises:
+        Unbuildable: a page is not in it, is in it twice, or does not exist.
+    """
+    named = list(in_navigation(nav))
     written = {str(page) for page in pages if not page.is_relative_to(SOURCES)}
-    twice = {page for page in named if named.count(page) > 1}
     wrong = {
         "not in the navigation": written - set(named),
         "in the navigation, and no page": set(named) - written,
-        "twice in the navigation": twice,
+        "twice in the navigation": {page for page in named if named.count(page) > 1},
     }
     found = [f"{what}: {', '.join(sorted(which))}" for what, which in wrong.items() if which]
     if found:
         raise Unbuildable(f"{CONFIGURATION.name}: {'; '.join(found)}")
 
 
-def _run_zensical(work: Path, root: Path) -> None:
+def run_zensical(work: Path, root: Path) -> None:
+    """Make HTML of the pages, in `site` beside them.
+
+    Raises:
+        Unbuildable: zensical or mkdocstrings had something to say.
+    """
     environ = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
     environ["PYTHONPATH"] = str(root)
     command = (sys.executable, "-m", "zensical", "build", "--strict", "-f", str(work / CONFIGURATION.name))

@@ -50,9 +50,8 @@ def clicks(pages: Mapping[str, BuiltPage], page: str, *, by_navigation: bool = F
     return {target for link in links if (target := target_of(page, link)) is not None}
 
 
-def problems(site: Path) -> list[str]:
-    """What is wrong with a built site, in sentences; empty when nothing is."""
-    pages = built_pages(site)
+def problems(site: Path, pages: Mapping[str, BuiltPage]) -> list[str]:
+    """What is wrong with a built site and its pages, in sentences; empty when nothing is."""
     found = [problem for name, page in pages.items() for problem in _of_page(site, pages, name, page)]
     return found + [
         f"{path.relative_to(site)} loads {address}"
