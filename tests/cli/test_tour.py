@@ -1,4 +1,4 @@
-"""The tour of docs/cli.md: each command is typed in a terminal, and shows what the page shows."""
+"""The tour of docs/cli.md, and the tutorial: each command typed in a terminal shows what the page shows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,32 @@ import attrs
 import pytest
 
 from tests.cli.conftest import Window
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import ROOT, blocks_of, check_commands, named
 from voucher_async.cli.exits import Exit
 from voucher_async.testing import VoucherEmulator
 
-PAGE: Final = ROOT / "docs" / "cli.md"
-CONSOLE: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOUR: Final = ROOT / "docs" / "cli.md"
+TUTORIAL: Final = ROOT / "docs" / "tutorial.md"
 ANYTHING: Final = "..."
 SIZE: Final = {"columns": 250, "lines": 200}  # no line of the page is wrapped, and none leaves the screen
 SESSION: Final = """
-import json, sys
+import json, os, pathlib, shlex, subprocess, sys
 from voucher_async.cli import main
-for command in json.loads(sys.argv[1]):
-    print("->", main(command), flush=True)
+
+def load(*_):
+    profile = pathlib.Path(os.environ["XDG_CONFIG_HOME"], "voucher-async", "default.env")
+    return export(*shlex.split(profile.read_text(), comments=True))
+
+def export(*variables):
+    os.environ.update(each.split("=", 1) for each in variables)
+    return 0
+
+def python(*arguments):
+    return subprocess.call([sys.executable, *arguments])
+
+programs = {"voucher-async": lambda *rest: main(rest), "set": load, "export": export, "python": python}
+for program, *rest in json.loads(sys.argv[1]):
+    print("->", programs[program](*rest), flush=True)
 """
 PIN: Final = "1234-5678"
 ADDRESS: Final = "http://127.0.0.1:8400"
@@ -39,9 +52,9 @@ class Typed:
     shown: tuple[str, ...]
 
 
-def tour() -> Iterator[Typed]:
-    for block in CONSOLE.findall(PAGE.read_text(encoding="utf-8")):
-        for each in block.split("$ ")[1:]:
+def typed_on(page: Path) -> Iterator[Typed]:
+    for block in blocks_of(page, check_commands):
+        for each in block.parsed.split("$ ")[1:]:  # one without prompts shows what is typed elsewhere
             command, *shown = each.rstrip().splitlines()
             yield Typed(command, tuple(shown))
 
@@ -57,16 +70,24 @@ def as_pattern(lines: Iterable[str]) -> str:
     return "".join(patterns)
 
 
-def test_the_tour_shows_what_the_commands_show(
-    emulator: VoucherEmulator, window: Callable[..., Window], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", [TOUR, TUTORIAL], ids=lambda path: path.stem)
+def test_the_commands_of_the_page_show_what_it_shows(
+    page: Path,
+    emulator: VoucherEmulator,
+    window: Callable[..., Window],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    typed = list(tour())
+    for block in blocks_of(page):
+        (tmp_path / named(block.parsed)).write_text(block.parsed, encoding="utf-8")
+    if page == TUTORIAL:
+        emulator.add_voucher(amount="25.00", code="GIFT-25")
+    typed = list(typed_on(page))
     for name, value in {PIN: emulator.new_connect_pin(), ADDRESS: emulator.url}.items():
         typed = [attrs.evolve(each, command=each.command.replace(name, value)) for each in typed]
-    arguments = [shlex.split(each.command) for each in typed]
-    assert {program for program, *_ in arguments} == {"voucher-async"}
-    shown = window(json.dumps([rest for _, *rest in arguments]), program=("-c", SESSION), **SIZE)
+    commands = json.dumps([shlex.split(each.command) for each in typed])
+    shown = window(commands, program=("-c", SESSION), **SIZE)
     assert shown.end() == Exit.DONE, shown.text
     texts = re.split(
         r"-> 0\n", "".join(f"{line.strip()}\n" for line in shown.text.splitlines() if line.strip())
@@ -77,4 +98,4 @@ def test_the_tour_shows_what_the_commands_show(
 
 
 def test_the_tour_has_ten_commands_at_least() -> None:
-    assert len({" ".join(shlex.split(typed.command)[1:3]) for typed in tour()}) >= 10
+    assert len({" ".join(shlex.split(typed.command)[1:3]) for typed in typed_on(TOUR)}) >= 10

@@ -2,70 +2,62 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import inspect
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
+from sybil import Example
 
-from tests.docs.blocks import Block
+from tests.docs.blocks import RUNNER
 from voucher_async import VoucherClient
 from voucher_async.testing import VoucherEmulator
 
-Runner = Callable[[Block], Awaitable[dict[str, Any]]]
+Run = Callable[..., dict[str, Any]]
 
 
-@pytest_asyncio.fixture
-async def emulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[VoucherEmulator]:
-    async with VoucherEmulator() as emulator:
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[VoucherEmulator]:
+    with VoucherEmulator() as emulator:
         for name, value in emulator.environ().items():
             monkeypatch.setenv(name, value)
         yield emulator
 
 
-def run_alone(block: Block, folder: Path) -> str:
-    """Run a block as if it was pasted into a file of somebody's project; returns what it prints."""
-    file = folder / ("test_pasted.py" if block.is_test else "pasted.py")
-    file.write_text(block.code, encoding="utf-8")
-    scope = ("-o", "asyncio_default_fixture_loop_scope=function")
-    options = ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *scope] if block.is_test else []
-    command = [sys.executable, *options, str(file)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture
-def run(emulator: VoucherEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    """Runs a block and returns the names it leaves behind; `client` and `code` are there when it begins."""
+def run(emulator: VoucherEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs an example and returns the names of its page; `client` and `code` are there when a page begins.
 
+    Further arguments are names for the page. Its event loop is the page's own: run it in a thread where
+    another one is running.
+    """
     monkeypatch.chdir(tmp_path)  # an example may make a file
+    emulator.add_voucher(amount="5.00", id="V-1")
+    clients: dict[str, VoucherClient] = {}
+    with asyncio.Runner() as runner:
 
-    async def run(block: Block) -> dict[str, Any]:
-        if block.is_program or block.is_test:
-            return {"printed": await asyncio.to_thread(run_alone, block, tmp_path)}
-        emulator.add_voucher(amount="5.00", id="V-1")
-        code = compile(
-            block.code, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-        )
-        async with VoucherClient.from_env() as client:
-            names: dict[str, Any] = {
-                "client": client,
-                "code": emulator.add_voucher(amount="25.00").code,
+        def begin(page: str) -> dict[str, Any]:
+            clients[page] = VoucherClient.from_env()
+            return {
+                RUNNER: runner,
+                "client": clients[page],
+                "code": emulator.add_voucher(amount="100.00").code,
+                "second_code": emulator.add_voucher(amount="100.00").code,
                 "Decimal": Decimal,
                 "VoucherClient": VoucherClient,
                 "VoucherEmulator": VoucherEmulator,
             }
-            result = eval(code, names)
-            if inspect.isawaitable(result):
-                await result
-        return names
 
-    return run
+        def run(example: Example, **names: Any) -> dict[str, Any]:
+            if example.path not in clients:
+                example.namespace.clear()
+                example.namespace.update(begin(example.path))
+            example.namespace.update(names)
+            example.evaluate()
+            return example.namespace
+
+        yield run
+        for client in clients.values():
+            runner.run(client.aclose())

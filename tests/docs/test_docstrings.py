@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sybil import Example
 
 import voucher_async
-from tests.docs.blocks import DOCUMENTED, Block, in_docstrings
+from tests.docs.blocks import blocks_of
 
 PACKAGE = Path(voucher_async.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-BLOCKS = [block for source in SOURCES for block in in_docstrings(source)]
+BLOCKS = [block for source in SOURCES for block in blocks_of(source)]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 QUESTION = re.compile(r"(How|What|When|Where|Whether|Which|Who|Why)\b")
 
-Runner = Callable[[Block], Awaitable[dict[str, Any]]]
+Run = Callable[..., dict[str, Any]]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
-async def test_the_block_runs(run: Runner, block: Block) -> None:
-    await run(block)
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{Path(block.path).stem}:{block.line}")
+def test_the_block_runs(run: Run, block: Example) -> None:
+    run(block)
 
 
 def test_an_example_that_nobody_would_run_is_found() -> None:

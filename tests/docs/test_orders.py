@@ -1,4 +1,4 @@
-"""The programs of docs/orders.md are killed at each step, and started again: one charge, a paid order."""
+"""The programs of docs/orders.md and docs/refunds.md are killed at each step: one charge, a paid order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from tests.docs.blocks import in_text
+from tests.docs.blocks import blocks_of
 from tests.docs.killed import Program, Running
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
@@ -104,8 +104,9 @@ class Place:
 async def place(
     emulator: VoucherEmulator, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:
-    text = (root / "docs" / "orders.md").read_text(encoding="utf-8")
-    shop, outbox, returns = (block.code for block in in_text("orders.md", text))
+    shop, outbox = (block.parsed for block in blocks_of(root / "docs" / "orders.md"))
+    page = [block.parsed for block in blocks_of(root / "docs" / "refunds.md")]
+    (returns,) = (code for code in page if code.startswith('"""A return'))
     hasty = outbox.replace("HELD = 60.0", "HELD = 0.0")
     assert hasty != outbox
     programs = {"shop.py": shop, "outbox.py": outbox, "hasty.py": hasty, "returns.py": returns}

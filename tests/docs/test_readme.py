@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from sybil import Example
 
 import voucher_async
-from tests.docs.blocks import Block, of_readme
+from tests.docs.blocks import ROOT, blocks_of, is_file
 from tests.proxy import Proxy
 from tests.serving import served
 from voucher_async import SettlementState, VoucherError
 from voucher_async.testing import VoucherEmulator
 
-Runner = Callable[[Block], Awaitable[dict[str, Any]]]
+Run = Callable[..., dict[str, Any]]
 
-BLOCKS = of_readme()
-FILES = [block for block in BLOCKS if block.is_file]
+BLOCKS = blocks_of(ROOT / "README.md")
+FILES = [block for block in BLOCKS if is_file(block.parsed)]
 
 
-def block_with(text: str) -> Block:
-    (block,) = (block for block in BLOCKS if text in block.code)
+def block_with(text: str) -> Example:
+    (block,) = (block for block in BLOCKS if text in block.parsed)
     return block
 
 
-def meaningful_lines(block: Block) -> list[str]:
-    return [line for line in block.code.splitlines() if line.strip() and "import " not in line]
+def meaningful_lines(block: Example) -> list[str]:
+    return [line for line in block.parsed.splitlines() if line.strip() and "import " not in line]
 
 
-@pytest.mark.parametrize("block", FILES, ids=lambda block: block.name)
-async def test_the_file_runs(run: Runner, block: Block) -> None:
-    await run(block)
+@pytest.mark.parametrize("block", FILES, ids=lambda block: f"line {block.line}")
+def test_the_file_runs(run: Run, block: Example) -> None:
+    run(block)
 
 
 def test_all_else_runs_when_it_is_pasted_into_a_shell(tmp_path: Path) -> None:
-    pasted = "\n\n".join(block.code for block in BLOCKS if block not in FILES)
+    pasted = "\n\n".join(block.parsed for block in BLOCKS if block not in FILES)
     closing = "await client.aclose()\nawait emulator.stop()\n"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-X", "dev", "-m", "asyncio"],
@@ -59,14 +61,14 @@ def test_all_else_runs_when_it_is_pasted_into_a_shell(tmp_path: Path) -> None:
     assert "2.50 5.00 2.50\n" in done.stdout
 
 
-async def test_the_first_block_is_a_redeem_in_twelve_lines(run: Runner) -> None:
+def test_the_first_block_is_a_redeem_in_twelve_lines(run: Run) -> None:
     first = BLOCKS[0]
-    assert len([line for line in first.code.splitlines() if line.strip()]) <= 12
-    assert (await run(first))["printed"] == "charged 10.00 EUR, 15.00 EUR left\n"
+    assert len([line for line in first.parsed.splitlines() if line.strip()]) <= 12
+    assert run(first)["printed"] == "charged 10.00 EUR, 15.00 EUR left\n"
 
 
-async def test_split_payment_charges_what_the_voucher_holds(run: Runner, emulator: VoucherEmulator) -> None:
-    names = await run(block_with("client.checkout("))
+def test_split_payment_charges_what_the_voucher_holds(run: Run, emulator: VoucherEmulator) -> None:
+    names = run(block_with("client.checkout("), code=emulator.add_voucher(amount="25.00").code)
     assert [str(charge.amount) for charge in names["charges"]] == ["25.00"]
     assert [str(charge.amount) for charge in emulator.charges("A-2")] == ["25.00"]
 
@@ -81,24 +83,24 @@ async def losing(emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("losing")
-async def test_what_was_charged_without_an_answer_is_found(run: Runner, emulator: VoucherEmulator) -> None:
-    names = await run(block_with("except OutcomeUnknown"))
+async def test_what_was_charged_without_an_answer_is_found(run: Run, emulator: VoucherEmulator) -> None:
+    names = await asyncio.to_thread(run, block_with("except OutcomeUnknown"))
     assert [names["charge"].id] == [charge.id for charge in emulator.charges("A-3")]
 
 
 async def test_what_could_not_be_looked_for_is_parked_and_settled_later(
-    run: Runner, emulator: VoucherEmulator, losing: Proxy
+    run: Run, emulator: VoucherEmulator, losing: Proxy
 ) -> None:
     losing.refuse("GET", "/charges", 403)
-    names = await run(block_with("except OutcomeUnknown"))
+    names = await asyncio.to_thread(run, block_with("except OutcomeUnknown"))
     assert names["settlement"].state is SettlementState.DONE
     assert [names["settlement"].charge.id] == [charge.id for charge in emulator.charges("A-3")]
 
 
-async def test_fastapi_takes_ten_lines_at_most_and_pays(run: Runner, emulator: VoucherEmulator) -> None:
+async def test_fastapi_takes_ten_lines_at_most_and_pays(run: Run, emulator: VoucherEmulator) -> None:
     block = block_with("FastAPI(")
     assert len(meaningful_lines(block)) <= 10
-    app = (await run(block))["app"]
+    app = (await asyncio.to_thread(run, block))["app"]
     voucher = emulator.add_voucher(amount="25.00")
     async with served(app) as shop:
         answer = await shop.post("/orders/A-9/voucher", json={"code": voucher.code, "amount": "10.00"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import in_text
+from tests.docs.blocks import blocks_of
 from tests.examples.web_servers import SERVERS, started
 from voucher_async import VoucherClient
 from voucher_async.testing import VoucherEmulator, faults
@@ -34,12 +34,13 @@ def test_the_page_names_every_example_of_a_shop_and_its_links_lead_somewhere() -
 
 
 def test_the_block_for_threads_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = in_text(PAGE.name, PAGE.read_text(encoding="utf-8"))
+    (block,) = blocks_of(PAGE)
     with VoucherEmulator() as emulator:
         for variable, value in emulator.environ().items():
             monkeypatch.setenv(variable, value)
         voucher = emulator.add_voucher(amount="25.00")
-        exec(block.code, {"code": voucher.code})
+        block.namespace["code"] = voucher.code
+        block.evaluate()
         assert emulator.balance(voucher.id) == Decimal("20.00")
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from tests.docs.blocks import in_text
+from tests.docs.blocks import blocks_of
 from tests.journals.postgres import PASSWORD, Server
 from voucher_async import JournalFailed
 from voucher_async.journals.sql import SqlJournal
@@ -92,8 +92,8 @@ def change(file: Path, pattern: str, line: str) -> None:
 
 def block(root: Path, words: str) -> str:
     """The example of the page that has some words."""
-    text = (root / "docs" / "journal.md").read_text(encoding="utf-8")
-    (found,) = (each.code for each in in_text("journal.md", text) if words in each.code)
+    page = blocks_of(root / "docs" / "journal.md")
+    (found,) = (str(each.parsed) for each in page if words in each.parsed)
     return found
 
 
