@@ -175,8 +175,8 @@ emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH="--only reserve" for a part)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes)
-	@$(BIN)/python -m tests.chaos
+chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes); writes docs/storm.md
+	@$(BIN)/python -m tests.chaos --write
 
 proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
 	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
@@ -184,7 +184,7 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 	@$(BIN)/python -m tests.proxies
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
-	@$(BIN)/python -m tests.outage --beside 12 --calls 20
+	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
 
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants

@@ -26,7 +26,7 @@ __all__ = ["CONFIGURATION", "build", "check_navigation", "in_navigation", "run_z
 
 HERE: Final = Path(__file__).resolve().parent
 CONFIGURATION: Final = HERE / "zensical.toml"
-STYLES: Final = HERE / "site.css"
+_ADDED: Final = ("site.css", "site.js")
 # what makes interpreters talk or stop that the tests of this project want so, and zensical does not
 _NOT_PASSED: Final = ("PYTHONDEVMODE", "PYTHONWARNINGS", "PYTHONASYNCIODEBUG")
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -55,7 +55,8 @@ def build(output: Path, work: Path, root: Path = ROOT) -> Mapping[str, BuiltPage
     project = tomllib.loads(configuration)["project"]
     check_navigation(set(pages.texts), project["nav"])
     write_pages(pages, work / "pages")
-    shutil.copyfile(STYLES, work / "pages" / STYLES.name)
+    for name in _ADDED:
+        shutil.copyfile(HERE / name, work / "pages" / name)
     (work / CONFIGURATION.name).write_text(configuration, encoding="utf-8")
     run_zensical(work, root)
     write_llms(work, project)

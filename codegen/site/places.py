@@ -19,10 +19,10 @@ _NAMED: Final = {
     PurePosixPath("CONTRIBUTING.md"): PurePosixPath("contributing.md"),
     PurePosixPath("tests/bench/RESULTS.md"): PurePosixPath("results.md"),
 }
-ASSETS: Final = frozenset({".png", ".svg", ".jpg", ".json", ".css", ".yml", ".yaml"})
+ASSETS: Final = frozenset({".png", ".svg", ".jpg", ".json", ".yml", ".yaml"})
 
 
-class Unbuildable(Exception):
+class Unbuildable(ValueError):
     """The site cannot be built from the files as they are."""
 
 

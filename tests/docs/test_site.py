@@ -40,15 +40,19 @@ class Question(NamedTuple):
 
 QUESTIONS: Final = (
     Question("take a voucher as payment", "overview.html", "redeem-never-twice", "client.redeem("),
-    Question("the rest by card", "split-payment.html", "take-a-voucher-and-the-rest-by-card", "checkout"),
-    Question("several vouchers", "several-vouchers.html", "pay-one-order-with-several-vouchers", "checkout"),
-    Question("give money back", "refunds.html", "refunds-and-returns", "refund_order"),
-    Question("not known whether", "open-outcomes.html", "settle-an-open-outcome", "client.settle"),
-    Question("idempotency keys", "idempotency-keys.html", "choose-idempotency-keys", "at most one charge"),
+    Question(
+        "the rest by card", "split-payment.html", "take-a-voucher-and-the-rest-by-card", "client.checkout("
+    ),
+    Question(
+        "several vouchers", "several-vouchers.html", "pay-one-order-with-several-vouchers", "client.checkout("
+    ),
+    Question("give money back", "refunds.html", "a-return-of-an-order", "client.refund_order("),
+    Question("not known whether", "open-outcomes.html", "settle-an-open-outcome", "client.settle("),
+    Question("idempotency keys", "idempotency-keys.html", "which-key", "order"),
     Question("web framework", "frameworks.html", "fastapi", "fastapi_shop.py"),
     Question("worker of a queue", "workers.html", "what-all-of-them-do", "key"),
-    Question("killed process", "crash-recovery.html", "recover-after-a-crash", "recover"),
-    Question("without the API", "testing.html", "test-your-shop", "emulator"),
+    Question("killed process", "crash-recovery.html", "what-happens-by-itself", "recover_every"),
+    Question("without the API", "testing.html", "test-your-shop", "voucher_emulator"),
     Question("from a terminal", "cli.html", "a-tour-in-ten-commands", "voucher-async"),
     Question("go to production", "production.html", "going-to-production", "VOUCHER_JOURNAL"),
 )

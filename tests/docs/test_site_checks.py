@@ -19,7 +19,7 @@ from codegen.site.flowchart import Edge, edges, steps
 from codegen.site.markdown import map_links, map_titles
 from codegen.site.pages import Pages
 from codegen.site.places import ROOT, Unbuildable
-from codegen.site.results import figures
+from codegen.site.results import figures, replaced
 from voucher_async import CallState
 
 STATES = re.search(
@@ -72,7 +72,6 @@ def test_zensical_stops_at_unknown_names_pages_and_anchors(tmp_path: Path) -> No
         re.sub(r"^nav = \[.*?^\]", nav, text, flags=re.DOTALL | re.MULTILINE)
     )
     (tmp_path / "pages").mkdir()
-    (tmp_path / "pages" / "site.css").touch()
     page = tmp_path / "pages" / "index.md"
     page.write_text("# A\n\n[x][voucher_async.Unknown] [y](gone.md) [z](#gone)\n", encoding="utf-8")
     with pytest.raises(Unbuildable, match="3 issues found") as caught:
@@ -201,3 +200,22 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "zensical.toml").write_text("[project]\nnav = []\n", encoding="utf-8")
     with pytest.raises(Unbuildable, match=r"not in the navigation: api\.md"):
         building.build(tmp_path / "site", tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("document", "names"),
+    [
+        ("storm", ("storms", "habits")),
+        ("outage", ("results",)),
+        ("proxies", ("habits", "results")),
+        ("speed", ("results",)),
+    ],
+)
+def test_a_run_writes_its_tables_into_the_document(document: str, names: tuple[str, ...]) -> None:
+    text = (ROOT / "docs" / f"{document}.md").read_text(encoding="utf-8")
+    for name in names:
+        changed = replaced(text, name, "| new |")
+        assert f"<!-- {name} -->\n| new |\n<!-- end of {name} -->" in changed
+        assert len(changed) < len(text)
+    with pytest.raises(Unbuildable, match="no markers of others"):
+        replaced(text, "others", "")

@@ -18,7 +18,6 @@ WIDTHS: Final = {"desk": (1280, 900), "phone": (390, 844)}
 PAGES: Final = (
     "index.html",
     "settlement.html#3-the-states",
-    "speed.html",
     "reference/checkout.html",
     "files/examples/fastapi_shop.py.html",
 )
