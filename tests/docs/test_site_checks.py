@@ -25,6 +25,7 @@ from voucher_async import CallState
 STATES = re.search(
     r"```mermaid\n(stateDiagram.*?)```", (ROOT / "docs/settlement.md").read_text("utf-8"), re.DOTALL
 )
+pytestmark = pytest.mark.timeout(600)
 WHOLE = '<html><body><div class="md-content__inner">{}</div></body></html>'
 
 
