@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import re
 from typing import Final
+from unittest import mock
 
+from voucher_async.cli import emulator
 from voucher_async.cli.app import app
 
 __all__ = ["commands"]
@@ -22,6 +27,9 @@ _RUN_AS: Final = re.compile(
 )  # as the program of this process was
 
 
+_OF_EMULATOR: Final = re.compile(r"(\n## voucher-async emulator\n\n).*?(?=\n## )", re.DOTALL)
+
+
 def commands() -> str:
     """The text of the page."""
     text = app.generate_docs(output_format="markdown")
@@ -31,4 +39,15 @@ def commands() -> str:
     common = _COMMON.search(body)
     shared = "" if common is None else f"\n## {_OF_EVERY}\n\n{common.group(1)}"
     first, rest = _COMMON.sub("", body).split("\n## ", 1)
-    return f"{_TITLE}{first}{shared}\n## {rest}"
+    page = f"{_TITLE}{first}{shared}\n## {rest}"
+    return _OF_EMULATOR.sub(lambda match: f"{match.group(1)}```text\n{_help_of_emulator()}```\n", page)
+
+
+def _help_of_emulator() -> str:
+    """Its own help: it has its own options, and does not need the other commands' libraries."""
+    output = io.StringIO()
+    # argparse breaks lines for the terminal that runs this
+    wide = mock.patch.dict(os.environ, COLUMNS="100")
+    with wide, contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+        emulator.main(["emulator", "--help"])
+    return output.getvalue()

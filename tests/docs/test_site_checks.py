@@ -12,6 +12,7 @@ import pytest
 from codegen.site import build as building
 from codegen.site.build import CONFIGURATION, check_navigation, in_navigation, run_zensical
 from codegen.site.checking import built_pages, problems
+from codegen.site.commands import commands
 from codegen.site.crossing import crossed
 from codegen.site.diagram import arrows, figure_of
 from codegen.site.drawing import PLACES
@@ -220,3 +221,13 @@ def test_a_run_writes_its_tables_into_the_document(document: str, names: tuple[s
         assert len(changed) < len(text)
     with pytest.raises(Unbuildable, match="no markers of others"):
         replaced(text, "others", "")
+
+
+def test_the_page_of_commands_has_every_command_and_its_options_once() -> None:
+    page = commands()
+    named = re.findall(r"^\* \[`([a-z]+)`\]", page, re.MULTILINE)
+    assert {"redeem", "settle", "emulator"} <= set(named)
+    assert [name for name in named if f"## voucher-async {name}\n" not in page] == []
+    assert page.count("* `--show-secrets`") == 1
+    assert "usage: voucher-async emulator" in page
+    assert " -m " not in page
