@@ -81,7 +81,7 @@ def _run_file(code: str) -> str:
     scope = ("-o", "asyncio_default_fixture_loop_scope=function")
     options = ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *scope] if is_test(code) else []
     done = subprocess.run(
-        [sys.executable, *options, str(file)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *options, str(file)], capture_output=True, text=True, check=False, timeout=110
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -18,7 +18,7 @@ from voucher_async.testing import VoucherEmulator
 def run_example(root: Path, name: str, *arguments: str, encoding: str = "utf-8") -> str:
     command = [sys.executable, "-W", "error", str(root / "examples" / name), *arguments]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=110)
     # development mode reports slow callbacks, which a busy machine causes
     complaints = [line for line in done.stderr.decode().splitlines() if not line.startswith("Executing <")]
     assert (done.returncode, complaints) == (0, [])
