@@ -29,8 +29,8 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
 	tests/mutants tests/probing/test_habits.py \
 	tests/proxies tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
-	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
-	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
+	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
+	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
 	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py
 
@@ -57,7 +57,7 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check spec-diff lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -87,9 +87,9 @@ $(COSMIC_RAY): $(TOOLS)
 APT_INSTALL := export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends
 
-chromium: # the browser for tests/shop
+chromium: # the browser for tests/shop and tests/docs
 	@test -x /usr/bin/chromium || { echo "== installing chromium"; $(APT_INSTALL) chromium > /dev/null; } \
-		|| { echo "tests/shop needs /usr/bin/chromium: install Debian's package chromium" >&2; exit 1; }
+		|| { echo "tests/shop and tests/docs need /usr/bin/chromium: install Debian's package chromium" >&2; exit 1; }
 
 setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
 
@@ -103,6 +103,10 @@ codegen-check: setup ## fail with a diff when the generated models are out of da
 spec-diff: setup ## the vendor's specification against ours: UPSTREAM=voucher.json (SPEC_DIFF=--json for programs)
 	@test -n "$(UPSTREAM)" || { echo "name the vendor's file: make spec-diff UPSTREAM=voucher.json" >&2; exit 2; }
 	@$(BIN)/python -m codegen.spec_diff "$(UPSTREAM)" $(SPEC_DIFF)
+
+docs: setup ## build the documentation site into .build/site, and write what is made of other files in docs/
+	@echo "== docs"
+	@$(BIN)/python -m codegen.site
 
 lint: setup ## ruff (rules and format) and the import contracts
 	@echo "== lint"
@@ -171,8 +175,8 @@ emulator: $(RUNTIME) ## serve the emulator on PORT (8400) until interrupted
 bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH="--only reserve" for a part)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes)
-	@$(BIN)/python -m tests.chaos
+chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes); writes docs/storm.md
+	@$(BIN)/python -m tests.chaos --write
 
 proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
 	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
@@ -180,7 +184,7 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 	@$(BIN)/python -m tests.proxies
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
-	@$(BIN)/python -m tests.outage --beside 12 --calls 20
+	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
 
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants

@@ -23,7 +23,7 @@ _OF_VARIANT: dict[str, dict[str, Any]] = {
 }
 
 
-def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
+def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None, bool]:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     calls = "calls that move money, of all workers; with keys the payments"
     parser.add_argument("--calls", type=int, help=f"{calls} (default: 20,000; 5,000 with a shared journal)")
@@ -44,8 +44,9 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
     parser.add_argument("--pauses", type=int, help=paused)
     parser.add_argument("--variant", choices=[*VARIANTS, "all"], default="all")
     parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/storm.md")
     given = vars(parser.parse_args(arguments))
-    keep = given.pop("keep")
+    keep, write = given.pop("keep"), given.pop("write")
     variant = given.pop("variant")
     own = ("calls", "workers", "kills", "pauses", "share")
     fixed = {name: value for name in own if (value := given.pop(name)) is not None}
@@ -53,7 +54,7 @@ def _storms(arguments: list[str]) -> tuple[list[Storm], Path | None]:
         Storm(**given, variant=name, **{**_OF_VARIANT.get(name, {"share": _SHARE}), **fixed})
         for name in (VARIANTS if variant == "all" else (variant,))
     ]
-    return storms, keep
+    return storms, keep, write
 
 
 def _run(storm: Storm, keep: Path | None) -> Report:
@@ -68,7 +69,7 @@ def _run(storm: Storm, keep: Path | None) -> Report:
 
 def main(arguments: list[str]) -> int:
     """Run the storms that are asked for, and print what came of them."""
-    storms, keep = _storms(arguments)
+    storms, keep, write = _storms(arguments)
     done: list[Report] = []
     for storm in storms:
         report = _run(storm, keep)
@@ -82,6 +83,8 @@ def main(arguments: list[str]) -> int:
     failed = [report for report in done if reports.problems_of(report)]
     for report in failed:
         print(f"failed; run it again: {reports.command_of(report.storm)}")  # noqa: T201
+    if write:
+        reports.write(done)
     return 1 if failed else 0
 
 

@@ -1,18 +1,21 @@
-"""What is printed when a storm is over."""
+"""What is printed when a storm is over, and written into `docs/storm.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
 
+from codegen.site.results import replaced
 from tests.chaos.conductor import Report
 from tests.chaos.config import Storm
 from tests.chaos.judge import Kind, Verdict
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN
 from tests.chaos.shares import UNTELLABLE, Share
 
+DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "storm.md"
 LEAST_SHARE: Final = 0.999
 MOST_OPEN: Final = 0.02
 _SHOWN: Final = 20
@@ -128,6 +131,15 @@ def table_of_habits(shares: Sequence[Share]) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def write(reports: Sequence[Report], document: Path = DOCUMENT) -> None:
+    """Write the tables into the document."""
+    text = replaced(document.read_text(encoding="utf-8"), "storms", table(reports))
+    for report in reports:
+        if report.storm.variant == "habits":
+            text = replaced(text, "habits", table_of_habits(report.verdict.shares))
+    document.write_text(text, encoding="utf-8")
 
 
 def _sum_of(shares: Sequence[Share]) -> Share:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import attrs
 
+from codegen.site.results import replaced
 from tests.outage.plan import Cell, Certificates, Outcome, run
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "outage.md"
 _COLUMNS = ("call", "outage", "timeout", "TLS", *(field.name for field in attrs.fields(Outcome)))
 _WRONG = ("late", "lost", "double", "false")
 
@@ -28,6 +30,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--outages", type=float, nargs="+", default=[8, 20, 28, 40], help="seconds")
     parser.add_argument("--timeouts", type=float, nargs="+", default=[5, 30], help="seconds")
     parser.add_argument("--what", nargs="+", default=["charge", "recharge", "refund"])
+    parser.add_argument("--write", action="store_true", help="write the table into docs/outage.md")
     return parser.parse_args(arguments)
 
 
@@ -65,9 +68,13 @@ def main(arguments: Sequence[str]) -> int:
         certificates = Certificates.make(Path(folder))
         cells = _cells(given, certificates)
         outcomes = asyncio.run(_run_all(cells, certificates, given.beside))
-    print(_line(_COLUMNS), _line(["---"] * len(_COLUMNS)), sep="\n")  # noqa: T201
-    for cell, outcome in zip(cells, outcomes, strict=True):
-        print(_row(cell, outcome))  # noqa: T201
+    rows = (_row(cell, outcome) for cell, outcome in zip(cells, outcomes, strict=True))
+    table = "\n".join((_line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *rows))
+    print(table)  # noqa: T201
+    if given.write:
+        DOCUMENT.write_text(
+            replaced(DOCUMENT.read_text(encoding="utf-8"), "results", table), encoding="utf-8"
+        )
     wrong = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in _WRONG}
     print(f"\n{len(cells)} cells of {given.calls} calls in {time.monotonic() - begun:.0f} s: {wrong}")  # noqa: T201
     return int(any(wrong.values()))

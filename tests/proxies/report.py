@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from codegen.site.results import replaced
 from tests.proxies.judge import Row
 from tests.proxies.scenarios import SCENARIOS
 
@@ -39,25 +40,6 @@ def habits() -> str:
     lines = ["| scenario | habit |", "|---|---|"]
     lines += [f"| {scenario.name} | {scenario.habit} |" for scenario in SCENARIOS]
     return "\n".join(lines)
-
-
-def replaced(text: str, name: str, content: str) -> str:
-    """The text with the content between the markers of a name.
-
-    Args:
-        text: the document.
-        name: of the markers.
-        content: what stands between them afterwards.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
-    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    before, found, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not (found and found_end):
-        raise ValueError(f"the document has no markers of {name}")
-    return f"{before}{begin}{content}{end}{after}"
 
 
 def write(rows: Mapping[str, Row], document: Path = DOCUMENT) -> None:

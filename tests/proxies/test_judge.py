@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 
+from codegen.site.results import replaced
 from tests.proxies import report
 from tests.proxies.judge import OPERATIONS, Kind, Record, Row, Told, judge
 from tests.proxies.scenarios import SCENARIOS
@@ -98,7 +99,7 @@ def test_the_tables_are_written_between_their_markers(tmp_path: Path) -> None:
     lines = document.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("| a proxy")] == [f"| a proxy |{' 9 |'}{' 0 |' * 10}"]
     with pytest.raises(ValueError, match="no markers of elsewhere"):
-        report.replaced("\n".join(lines), "elsewhere", "")
+        replaced("\n".join(lines), "elsewhere", "")
 
 
 def test_the_document_describes_every_scenario() -> None:

@@ -1,0 +1,117 @@
+"""Pages of the site in a browser: at a desk and on a phone, light and dark, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.docs.site import ROOT, served
+from tests.shop.conftest import ARGUMENTS, CHROMIUM
+
+SHOTS: Final = ROOT / ".build" / "screenshots" / "site"
+WIDTHS: Final = {"desk": (1280, 900), "phone": (390, 844)}
+PAGES: Final = (
+    "index.html",
+    "settlement.html#3-the-states",
+    "reference/checkout.html",
+    "files/examples/fastapi_shop.py.html",
+)
+SERIOUS: Final = frozenset({"serious", "critical"})
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.fail(f"there is no {CHROMIUM}: `make chromium` installs it (Debian's package chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Any:
+    with served() as address:
+        yield address
+
+
+def watched(page: Page, address: str) -> list[str]:
+    """What goes wrong on a page from now on."""
+    wrong: list[str] = []
+    page.on(
+        "console",
+        lambda message: wrong.append(message.text) if message.type in {"error", "warning"} else None,
+    )
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(f"{request.url} failed"))
+    page.on(
+        "response", lambda answer: wrong.append(f"{answer.url} {answer.status}") if not answer.ok else None
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith((address, "blob:", "data:")) else wrong.append(request.url)
+        ),
+    )
+    return wrong
+
+
+async def violations(page: Page) -> list[str]:
+    found = await Axe().run(page)
+    return [
+        f"{each['id']}: {each['nodes'][0]['html']}"
+        for each in found.response["violations"]
+        if each["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_is_whole(browser: Browser, address: str, name: str, scheme: Any) -> None:
+    page = await browser.new_page(color_scheme=scheme)
+    wrong = watched(page, address)
+    await page.goto(address + name)
+    for place, (width, height) in WIDTHS.items():
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.evaluate("document.getElementById(location.hash.slice(1))?.scrollIntoView()")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        shot = name.partition("#")[0].removesuffix(".html").replace("/", "-")
+        await page.screenshot(path=SHOTS / f"{shot}-{place}-{scheme}.png")
+    assert await violations(page) == []
+    assert wrong == []
+    await page.close()
+
+
+async def test_a_search_finds_a_part_of_a_page(browser: Browser, address: str) -> None:
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    wrong = watched(page, address)
+    await page.goto(f"{address}index.html")
+    await page.get_by_role("button", name="Search").first.click()
+    await page.get_by_placeholder("Search").fill("brake_at")
+    await page.get_by_text("TooManyInDoubt").first.click()
+    await page.wait_for_url("**/reference/errors.html*#voucher_async.TooManyInDoubt*")
+    assert wrong == []
+    await page.close()
+
+
+async def test_the_menu_leads_to_a_page_on_a_phone(browser: Browser, address: str) -> None:
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    wrong = watched(page, address)
+    await page.goto(f"{address}index.html")
+    for name in ("Reference", "Python"):
+        await page.locator(
+            "label.md-header__button[for=__drawer]"
+        ).first.click() if name == "Reference" else None
+        await page.locator(".md-nav--primary label.md-nav__link", has_text=name).first.click()
+    await page.locator(".md-nav--primary a.md-nav__link", has_text="Checkout").first.click()
+    await page.wait_for_url("**/reference/checkout.html")
+    assert wrong == []
+    await page.close()
