@@ -60,7 +60,7 @@ async def test_every_control_is_reached_and_seen_with_a_keyboard(
 async def test_it_is_worked_with_a_keyboard_alone(page: Page, emulator: VoucherEmulator) -> None:
     await reach(page, "Add voucher")
     await page.keyboard.press("Enter")
-    await reach(page, "Code, made up if empty")
+    await reach(page, "Code, or made up")
     await page.keyboard.type("GIFT")
     await page.keyboard.press("Enter")
     await row(page, "vouchers", "GIFT", "active").wait_for()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, get_args
@@ -14,6 +16,7 @@ import pytest
 
 from tests.emulator.conftest import Connection, Shop, connected, request
 from tests.emulator.consoles import Page, page_of
+from tests.processes import plain_environment
 from voucher_async import ManualClock, connect
 from voucher_async.testing import VoucherEmulator, faults, habits
 
@@ -33,6 +36,15 @@ async def test_an_emulator_has_no_console_unless_it_is_asked_for() -> None:
         async with page.session.get(f"{page.emulator.url}/console") as answer:
             assert answer.status == 404
         assert page.emulator.requests.count() == 1
+
+
+def test_nothing_of_it_is_loaded_where_it_is_off() -> None:
+    code = (
+        "import sys; from voucher_async.testing import VoucherEmulator\n"
+        "with VoucherEmulator(): assert 'voucher_async.testing.console' not in sys.modules\n"
+        "with VoucherEmulator(console=True): assert 'voucher_async.testing.console' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=plain_environment())
 
 
 async def test_the_console_s_own_requests_are_no_requests_of_the_api(page: Page) -> None:

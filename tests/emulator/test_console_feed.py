@@ -154,6 +154,27 @@ def test_a_thread_serves_it_too_and_ends_with_a_page_open() -> None:
         asyncio.run(look(emulator))
 
 
+async def test_a_stream_on_which_nothing_happens_says_that_it_lives(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voucher_async.testing.console.feed._GLANCE", 0.01)
+    monkeypatch.setattr("voucher_async.testing.console.feed._HEARTBEAT", 0.02)
+    async with page.listening() as stream:
+        await stream.event()
+        async with asyncio.timeout(20):
+            assert await stream.response.content.readline() == b":\n"
+
+
+async def test_a_child_leaves_the_stream_to_its_parent(page: Page) -> None:
+    feed = feed_of(page)
+    async with page.listening() as stream:
+        await stream.event()
+        looking, listeners = feed._looking, feed._listeners
+        feed.after_fork()
+        assert (feed.listeners, feed._looking, feed._is_open) == (0, None, False)
+        feed._looking, feed._listeners, feed._is_open = looking, listeners, True
+
+
 async def test_too_many_pages_are_refused(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voucher_async.testing.console.feed._MOST", 1)
     async with page.listening() as stream:

@@ -33,7 +33,7 @@ _VOUCHER: Final = ("code", "pin", "type", "batch", "sku", "order_number")
 
 @attrs.frozen
 class Request:
-    """What the page sent, read with care.
+    """A change that was asked for, read with care.
 
     Attributes:
         emulator: what is changed.
@@ -191,4 +191,4 @@ ACTIONS: Final[Mapping[str, Callable[[Request], Mapping[str, object]]]] = Mappin
         "clock": _advance,
     }
 )
-"""What a POST to a path below the console's does."""
+"""Changes by the path below the console's that a POST asks for them at."""

@@ -1,4 +1,4 @@
-"""What a page shows of an emulator, as JSON."""
+"""Rows and switches that a page shows of an emulator, as JSON."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _kind(habit: str, on: Mapping[str, object]) -> str | None:
 
 
 def _clock(emulator: Emulated) -> Row:
-    """How the clock goes: by hand, or by itself, so many seconds ahead of its source."""
+    """Movement of the clock: by hand, or by itself, so many seconds ahead of its source."""
     ahead = round((emulator.now() - emulator.clock.now()).total_seconds())
     if hasattr(emulator.clock, "advance"):
         return {"by_hand": True, "ahead": ahead, "now": moment(emulator.now())}
