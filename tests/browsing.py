@@ -71,25 +71,28 @@ async def visiting(
 
 
 async def look(
-    page: Page, name: str, folder: Path, *, impacts: frozenset[str] = SERIOUS, whole: bool = True
+    page: Page, name: str, folder: Path, *, impacts: frozenset[str] = SERIOUS, within: str = "html"
 ) -> None:
-    """Look at a page in both sizes and in light and dark."""
+    """Look at a page, or at a dialog on it, in both sizes and in light and dark."""
     folder.mkdir(parents=True, exist_ok=True)
     await page.evaluate(Axe().axe_script)
     for size in SIZES:
         await page.set_viewport_size(size)
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await page.screenshot(path=folder / f"{name}-{size['width']}-{scheme}.png", full_page=whole)
-            assert await violations(page, impacts) == [], (name, size, scheme)
+            await page.screenshot(
+                path=folder / f"{name}-{size['width']}-{scheme}.png", full_page=within == "html"
+            )
+            assert await violations(page, impacts, within) == [], (name, size, scheme)
         wide = await page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert wide <= 0, (name, size)
 
 
-async def violations(page: Page, impacts: frozenset[str]) -> list[str]:
-    found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
+async def violations(page: Page, impacts: frozenset[str], within: str) -> list[str]:
+    script = "within => axe.run(within, {resultTypes: ['violations']})"
+    found: dict[str, Any] = await page.evaluate(script, within)
     return [
         f"{each['id']}: {node['html']}"
         for each in found["violations"]
