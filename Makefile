@@ -28,7 +28,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/emulator/test_schemathesis.py \
 	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
 	tests/mutants tests/probing/test_habits.py \
-	tests/proxies tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
+	tests/proxies tests/console tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
 	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
@@ -39,7 +39,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # those that go the same ways again and again, or execute little of the package in their own process. The latter two are
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
-SERVED := tests/docs tests/examples tests/frozen tests/package tests/shop \
+SERVED := tests/console tests/docs tests/examples tests/frozen tests/package tests/shop \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
@@ -87,9 +87,9 @@ $(COSMIC_RAY): $(TOOLS)
 APT_INSTALL := export DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends
 
-chromium: # the browser for tests/shop and tests/docs
+chromium: # the browser for tests/shop, tests/console and tests/docs
 	@test -x /usr/bin/chromium || { echo "== installing chromium"; $(APT_INSTALL) chromium > /dev/null; } \
-		|| { echo "tests/shop and tests/docs need /usr/bin/chromium: install Debian's package chromium" >&2; exit 1; }
+		|| { echo "the tests of pages need /usr/bin/chromium: install Debian's package chromium" >&2; exit 1; }
 
 setup: $(TOOLS) ## install the SDK and every tool into .venv (done once, again when pyproject.toml changes)
 

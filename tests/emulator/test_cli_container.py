@@ -84,6 +84,18 @@ async def test_a_container_can_be_told_everything_beforehand() -> None:
         assert "seed 7" in said
 
 
+async def test_the_console_is_served_unless_it_is_not_wanted() -> None:
+    async with served() as (variables, said), aiohttp.ClientSession() as session:
+        (url,) = re.findall(r"^# The console, a page for people: (\S+)$", said, re.MULTILINE)
+        assert url == variables["VOUCHER_BASE_URL"].removesuffix("/v1") + "/console"
+        async with session.get(url) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/html")
+    async with served("--no-console") as (variables, said), aiohttp.ClientSession() as session:
+        assert "console" not in said
+        async with session.get(variables["VOUCHER_BASE_URL"].removesuffix("/v1") + "/console") as answer:
+            assert answer.status == 404
+
+
 async def test_the_exports_are_the_first_lines_and_the_pin_is_the_last() -> None:
     async with served("--voucher", "5") as (variables, said):
         lines = said.splitlines()

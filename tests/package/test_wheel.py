@@ -50,8 +50,13 @@ def test_the_wheel_holds_nothing_but_the_package(wheel: zipfile.ZipFile) -> None
     tops = {name.partition("/")[0] for name in in_wheel(wheel)}
     assert tops == {"voucher_async", f"voucher_async-{__version__}.dist-info"}
     assert {name for name in in_wheel(wheel) if name.startswith("voucher_async/")} == {
-        name for name in in_wheel(wheel) if name.endswith((".py", "py.typed"))
+        name for name in in_wheel(wheel) if name.endswith((".py", "py.typed", "/console/page.html"))
     }
+
+
+def test_the_wheel_holds_the_page_of_the_emulator_s_console(root: Path, wheel: zipfile.ZipFile) -> None:
+    page = "voucher_async/testing/console/page.html"
+    assert wheel.read(page) == (root / page).read_bytes()
 
 
 def test_the_wheel_needs_few_libraries_and_caps_none(wheel: zipfile.ZipFile) -> None:
@@ -89,6 +94,7 @@ def test_the_sdist_holds_what_is_needed_to_test_and_to_generate(built: Path) -> 
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
         *("LICENSE", "README.md", "Makefile", "pyproject.toml", "openapi/voucher.yaml"),
+        "voucher_async/testing/console/page.html",
         *("codegen/generate.py", "examples/quickstart.py", "tests/conftest.py", "tests/constraints.txt"),
     } <= names
     assert {name for name in names if ".venv" in name or ".build" in name or "__pycache__" in name} == set()

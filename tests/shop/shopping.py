@@ -16,6 +16,7 @@ import attrs
 import httpx
 from playwright.async_api import APIResponse, Browser, Page
 
+from tests.browsing import PATIENCE, visiting
 from voucher_async.testing import VoucherEmulator, faults
 
 __all__ = ["CHARGE", "ON_ONE_LOOP", "REFUND", "Shop", "Visitor", "free_port", "served_at", "until"]
@@ -24,12 +25,11 @@ CHARGE: Final = "chargeReservation"
 REFUND: Final = "refundCharge"
 ON_ONE_LOOP: Final = "session"  # that of the browser
 _RECEIPT: Final = re.compile(r"/orders/L-\d+$")
-_PATIENCE: Final = 30.0  # seconds
 
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that tells nobody."""
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 async def served_at(url: str, process: Process) -> None:
     """Wait until a process serves a shop."""
-    async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(2 * _PATIENCE):
+    async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(2 * PATIENCE):
         while not await _answers(client):
             assert process.returncode is None
             await asyncio.sleep(0.05)
@@ -125,17 +125,8 @@ class Visitor:
     @classmethod
     @contextlib.asynccontextmanager
     async def at(cls, shop: Shop, browser: Browser, *, has_script: bool = True) -> AsyncIterator[Self]:
-        context = await browser.new_context(base_url=shop.url, java_script_enabled=has_script)
-        context.set_default_timeout(_PATIENCE * 1000)
-        page = await context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        try:
+        async with visiting(browser, shop.url, has_script=has_script) as page:
             yield cls(shop, page)
-        finally:
-            await context.close()
-        assert complaints == []
 
     async def press(self, name: str) -> None:
         await self.page.get_by_role("button", name=name).click()

@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, expect
 
+from tests.browsing import focused, look, reach
 from tests.shop.shopping import CHARGE, ON_ONE_LOOP, Shop, Visitor, until
 
 pytestmark = pytest.mark.asyncio(loop_scope=ON_ONE_LOOP)
-
-SIZES: Final[tuple[ViewportSize, ...]] = ({"width": 1280, "height": 900}, {"width": 390, "height": 844})
-SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-
-
-async def look(page: Page, name: str, folder: Path) -> None:
-    """Look at a page in both sizes and in light and dark."""
-    folder.mkdir(parents=True, exist_ok=True)
-    await page.evaluate(Axe().axe_script)
-    for size in SIZES:
-        await page.set_viewport_size(size)
-        for scheme in SCHEMES:
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await page.screenshot(path=folder / f"{name}-{size['width']}-{scheme}.png", full_page=True)
-            assert await serious(page) == [], (name, size, scheme)
-        wide = await page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert wide <= 0, (name, size)
-
-
-async def serious(page: Page) -> list[str]:
-    found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{each['id']}: {node['html']}"
-        for each in found["violations"]
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.usefixtures("voucher_clock")
@@ -98,28 +68,6 @@ async def test_an_order_is_paid_with_a_keyboard_alone(shop: Shop, visitor: Visit
     await page.keyboard.press("Enter")
     await visitor.wait_for_heading("Refunded")
     assert shop.moves() == ["charge 20.00", "refund 20.00"]
-
-
-async def focused(page: Page) -> str:
-    """The name of what has the focus, which has to be seen."""
-    name, is_seen = await page.evaluate(
-        """() => {
-            const it = document.activeElement, style = getComputedStyle(it);
-            const name = it.labels?.length ? it.labels[0].textContent : it.textContent;
-            return [name.replace(/\\s+/g, " ").trim(), style.outlineStyle !== "none"];
-        }"""
-    )
-    assert is_seen, name
-    return str(name)
-
-
-async def reach(page: Page, name: str) -> None:
-    """Press the tabulator until something has the focus."""
-    for _ in range(20):
-        await page.keyboard.press("Tab")
-        if await focused(page) == name:
-            return
-    pytest.fail(f"no tabulator reaches {name}")
 
 
 async def test_an_order_is_paid_without_scripts(shop: Shop, browser: Browser) -> None:

@@ -73,6 +73,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     emulator.add_argument(
         "--client-secret", type=_word, help="its secret, for tests alone (default: made up)"
     )
+    emulator.add_argument(
+        "--console",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="serve a page beside the API, for people, without a log-in (default: %(default)s)",
+    )
     _add_contents(emulator)
     return parser, emulator
 
@@ -181,6 +187,7 @@ def _emulator(arguments: argparse.Namespace) -> VoucherEmulator:
         client_secret=arguments.client_secret,
         hosts=arguments.name or [_NAME],
         keep_requests=_KEPT,
+        console=arguments.console,
     )
     emulator.habits.set(**_habits(arguments.habits))
     if arguments.faults:
@@ -230,8 +237,14 @@ async def _serve(emulator: VoucherEmulator, more: Sequence[str]) -> None:
             loop.add_signal_handler(number, interrupted.set)
     async with emulator:
         pin = f"# A connect PIN, good for 30 minutes and one use: {emulator.new_connect_pin()}"
-        print("\n".join([*_settings(emulator), *more, pin]), flush=True)
+        print("\n".join([*_settings(emulator), *_console(emulator), *more, pin]), flush=True)
         await interrupted.wait()
+
+
+def _console(emulator: VoucherEmulator) -> list[str]:
+    with contextlib.suppress(RuntimeError):  # it has none
+        return [f"# The console, a page for people: {emulator.console_url}"]
+    return []
 
 
 def _settings(emulator: VoucherEmulator) -> list[str]:

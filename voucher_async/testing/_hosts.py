@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Hosts", "reachable", "url_of"]
+__all__ = ["Hosts", "host_of", "reachable", "url_of"]
 
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to
 _HEADER: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]+)?")
@@ -24,6 +24,12 @@ def reachable(host: str) -> str:
 def url_of(host: str, port: int) -> str:
     """An address without a path."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def host_of(header: str) -> str | None:
+    """The host that a `Host` header names, in small letters, without its port; None when none can be read."""
+    found = _HEADER.fullmatch(header.strip())
+    return None if found is None else found[1].lower().strip("[]")
 
 
 class Hosts:
@@ -42,10 +48,9 @@ class Hosts:
         """True for a `Host` that is one of them; a request without one is no browser's."""
         if header is None:
             return True
-        found = _HEADER.fullmatch(header.strip())
-        if found is None:
+        host = host_of(header)
+        if host is None:
             return False
-        host = found[1].lower().strip("[]")
         return host.rstrip(".") in self._known or _is_address(host)
 
 

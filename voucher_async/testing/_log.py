@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Mapping
 
 import attrs
@@ -51,6 +52,7 @@ class RequestLog:
 
     def __init__(self, most: int | None = None) -> None:
         self._entries: collections.deque[RequestEntry] = collections.deque(maxlen=most)
+        self._count = 0
         self._guard = Guard()
 
     def __iter__(self) -> Iterator[RequestEntry]:
@@ -70,6 +72,7 @@ class RequestLog:
         """Note a request."""
         with self._guard:
             self._entries.append(entry)
+            self._count += 1
 
     def of(self, operation_id: str) -> tuple[RequestEntry, ...]:
         """The requests of one operation."""
@@ -78,6 +81,16 @@ class RequestLog:
     def count(self, operation_id: str | None = None) -> int:
         """Number of requests, of one operation or of all."""
         return len(self) if operation_id is None else len(self.of(operation_id))
+
+    def after(self, number: int) -> tuple[tuple[int, RequestEntry], ...]:
+        """Requests behind the one with a number, with their own, without those that are forgotten.
+
+        They are numbered from 1, and `clear` does not begin anew.
+        """
+        with self._guard:
+            latest = itertools.islice(reversed(self._entries), max(self._count - number, 0))
+            numbered = tuple(zip(itertools.count(self._count, -1), latest, strict=False))
+        return numbered[::-1]
 
     def clear(self) -> None:
         """Forget what was asked so far."""

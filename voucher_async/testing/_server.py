@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from voucher_async.forks import keep, renew_in_children
-from voucher_async.testing._engine import Call
+from voucher_async.testing._engine import Call, Engine
 from voucher_async.testing._misbehaving import misbehave
 from voucher_async.testing._refusals import Refusal
 
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from voucher_async.testing._hosts import Hosts
     from voucher_async.testing._state import Outcome
     from voucher_async.testing._way import Way
+    from voucher_async.testing.console import Console
+    from voucher_async.testing.console.emulated import Emulated
     from voucher_async.testing.faults import Faults
 
-__all__ = ["Server"]
+__all__ = ["Server", "new_console"]
 
 _LARGEST_BODY = 2**20  # bytes
 _MISDIRECTED = "The emulator is not known by this host; --name HOST, or hosts=, names it.\n"
@@ -47,10 +49,19 @@ class Server:
         host: the address to listen on.
         port: the port to listen on, 0 for any free one.
         hosts: those that requests may be for; None: any.
+        console: a page beside the API, if there is one.
     """
 
     def __init__(
-        self, way: Way, clock: Clock, faults: Faults, host: str, port: int, *, hosts: Hosts | None = None
+        self,
+        way: Way,
+        clock: Clock,
+        faults: Faults,
+        host: str,
+        port: int,
+        *,
+        hosts: Hosts | None = None,
+        console: Console | None = None,
     ) -> None:
         self.way = way
         self.engine = way.engine
@@ -59,6 +70,7 @@ class Server:
         self.host = host
         self.port = port
         self.hosts = hosts
+        self.console = console
         self._runner: web.AppRunner | None = None
         self._listening: socket.socket | None = None
         self._held: socket.socket | None = None  # keeps the port while connections are refused
@@ -99,6 +111,8 @@ class Server:
             await runner.cleanup()
             raise
         self._runner = runner
+        if self.console is not None:
+            self.console.feed.open()
 
     async def _listen(self, runner: web.AppRunner, bound: socket.socket) -> None:
         await web.SockSite(runner, bound).start()
@@ -112,6 +126,8 @@ class Server:
         runner, self._runner = self._runner, None  # from now on no task is started
         await self._end_tasks()  # first, so that slow answers end, and no task makes the server listen again
         await self._stop_accepting()
+        if self.console is not None:
+            await self.console.feed.close()  # or the runner would wait for pages that listen
         try:
             if runner is not None:
                 await runner.cleanup()
@@ -211,6 +227,8 @@ class Server:
         del handler  # unused: this middleware answers every request itself
         if self.hosts is not None and not self.hosts.allow(request.headers.get("Host")):
             return web.Response(status=421, text=_MISDIRECTED)
+        if self.console is not None and self.console.has(request.rel_url.raw_path):
+            return await self.console.respond(request)
         call = await _receive(request)
         copy = self.way.copy(call)
         if copy is not None:
@@ -236,6 +254,13 @@ class Server:
         return web.Response(
             status=outcome.status, headers=headers, body=body, content_type=outcome.media_type
         )
+
+
+def new_console(emulator: Emulated, engine: Engine, listens_on: str) -> Console:
+    """A page beside the API; nothing of it is loaded for emulators without one."""
+    from voucher_async.testing.console import Console  # noqa: PLC0415 - see above
+
+    return Console(emulator, engine, listens_on)
 
 
 def _connections(runner: web.AppRunner | None) -> list[socket.socket]:

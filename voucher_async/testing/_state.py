@@ -130,6 +130,15 @@ class State:
         """The charges, refunds and recharges of a voucher, oldest first."""
         return [self.charges[id] for id in self.voucher_charges.get(voucher_id, ())]
 
+    def charges_with(self, wanted: Mapping[str, object]) -> tuple[ChargeRecord, ...]:
+        """The charges, refunds and recharges with these values, oldest first; a value of None is any."""
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return tuple(
+            charge
+            for charge in self.charges.values()
+            if all(getattr(charge, name) == value for name, value in given.items())
+        )
+
     def open_reservation(self, voucher_id: str, now: dt.datetime) -> ReservationRecord | None:
         """The reservation that holds an amount on the voucher at that moment, if any."""
         reservation = self.reservations.get(self.newest.get(voucher_id, ""))

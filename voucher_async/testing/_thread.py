@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from voucher_async.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from voucher_async.testing._server import Server
 
-__all__ = ["ServerThread"]
+__all__ = ["ServerThread", "uncancelled"]
 
 
 class ServerThread:
@@ -97,3 +99,17 @@ class ServerThread:
             await stopping.wait()
         finally:
             await self._server.stop()
+
+
+async def uncancelled(work: Coroutine[None, None, None]) -> None:
+    """Do something to its end; a cancellation meanwhile is raised afterwards."""
+    doing = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not doing.done():
+        try:
+            await asyncio.wait({doing})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    doing.result()
+    if cancelled is not None:
+        raise cancelled

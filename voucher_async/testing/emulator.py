@@ -27,7 +27,7 @@ from voucher_async.testing._refusals import Refusal
 from voucher_async.testing._routes import ROUTES
 from voucher_async.testing._settings import EmulatorSettings, variables_of
 from voucher_async.testing._state import Change, Options, Outcome, Revoked, commit
-from voucher_async.testing._thread import ServerThread
+from voucher_async.testing._thread import ServerThread, uncancelled
 from voucher_async.testing._vouchers import create_voucher, set_voucher_status
 from voucher_async.testing._way import Way
 from voucher_async.testing.faults import Faults
@@ -65,6 +65,7 @@ class VoucherEmulator:
         hosts: names by which clients reach it, besides its addresses: a request for another host is refused
             with 421, and `environ` allows them plain http. None asks for no host.
         keep_requests: how many of the latest requests and faults are remembered; None for all.
+        console: serves a page beside the API, at `console_url`: for people, without a log-in.
 
     Attributes:
         routes: every operation, with its id, method, path template and scope.
@@ -91,9 +92,10 @@ class VoucherEmulator:
         client_secret: str | None = None,
         hosts: Sequence[str] | None = None,
         keep_requests: int | None = None,
+        console: bool = False,
     ) -> None:
         # Pytest imports this package at its start; the web server is loaded at the first use.
-        from voucher_async.testing._server import Server  # noqa: PLC0415
+        from voucher_async.testing._server import Server, new_console  # noqa: PLC0415
 
         self.clock: Clock = clock or SteadyClock()
         self._ahead = dt.timedelta()
@@ -110,7 +112,8 @@ class VoucherEmulator:
         self.habits: Habits = self._engine.habits
         self._way = Way(self._engine)
         self._hosts = None if hosts is None else Hosts(hosts)
-        self._server = Server(self._way, self.clock, self.faults, host, port, hosts=self._hosts)
+        page = new_console(self, self._engine, host) if console else None
+        self._server = Server(self._way, self.clock, self.faults, host, port, hosts=self._hosts, console=page)
         self._thread: ServerThread | None = None
         self._client = self.add_client(name="Default", id=client_id, secret=client_secret)
 
@@ -173,17 +176,7 @@ class VoucherEmulator:
         """
         thread = self._thread
         # not in this thread: requests under way may wait for this loop
-        stop = self._server.stop() if thread is None else asyncio.to_thread(thread.stop)
-        stopping = asyncio.create_task(stop)
-        cancelled: asyncio.CancelledError | None = None
-        while not stopping.done():
-            try:
-                await asyncio.wait({stopping})
-            except asyncio.CancelledError as error:
-                cancelled = error
-        stopping.result()
-        if cancelled is not None:
-            raise cancelled
+        await uncancelled(self._server.stop() if thread is None else asyncio.to_thread(thread.stop))
 
     @property
     def url(self) -> str:
@@ -205,6 +198,17 @@ class VoucherEmulator:
     def token_url(self) -> str:
         """The token endpoint."""
         return f"{self.url}/oauth/token"
+
+    @property
+    def console_url(self) -> str:
+        """The page beside the API.
+
+        Raises:
+            RuntimeError: when it was not asked for by `console=True`, or the port is not known yet.
+        """
+        if self._server.console is None:
+            raise RuntimeError("the emulator has no console: VoucherEmulator(console=True)")
+        return f"{self.url}{self._server.console.path}"
 
     @property
     def client_id(self) -> str:
@@ -380,14 +384,8 @@ class VoucherEmulator:
             type: `charge`, `recharge` or `refund`.
         """
         wanted = {"sent_order_number": order_number, "voucher_id": voucher_id, "type": type}
-        given = {name: value for name, value in wanted.items() if value is not None}
         with self._engine.guard:
-            charges = tuple(self._engine.state.charges.values())
-        return tuple(
-            charge
-            for charge in charges
-            if all(getattr(charge, name) == value for name, value in given.items())
-        )
+            return self._engine.state.charges_with(wanted)
 
     def reservations(self, voucher_id: str | None = None) -> tuple[ReservationRecord, ...]:
         """Reservations, oldest first, of one voucher or of all; a voucher's newest is the one that counts."""

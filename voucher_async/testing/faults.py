@@ -13,12 +13,12 @@ import asyncio
 import collections
 import concurrent.futures
 import datetime as dt
-import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import attrs
 
+from voucher_async.testing._chances import Chance
 from voucher_async.testing._engine import Engine
 from voucher_async.testing._names import OPERATIONS
 from voucher_async.testing._validating import LONGEST, check_range, within
@@ -216,7 +216,7 @@ class Faults:
     def __init__(self, engine: Engine, most: int | None = None) -> None:
         self._engine = engine
         self._scripts: dict[str, collections.deque[Fault | None]] = {}
-        self._choose: Callable[[str], Fault | None] | None = None
+        self._chance: Chance[Fault] | None = None
         self._injected: collections.deque[Injected] = collections.deque(maxlen=most)
         self._late: set[concurrent.futures.Future[None]] = set()
         self._date_offset = 0.0
@@ -270,21 +270,14 @@ class Faults:
         affected = _OPERATIONS if operations is None else frozenset(operations)
         for operation in operations or ():
             _check_operation(operation, _OPERATIONS)
-        rng = random.Random(seed)
-
-        def choose(operation: str) -> Fault | None:
-            if operation not in affected:
-                return None
-            return rng.choice(choices) if rng.random() < share else None
-
         with self._engine.guard:
-            self._choose, self.seed = choose, seed
+            self._chance, self.seed = Chance(share, seed, affected, choices), seed
 
     def clear(self) -> None:
         """No more faults, no lag, no offset. What was to be carried out late still is."""
         with self._engine.guard:
             self._scripts.clear()
-            self._choose = self.seed = None
+            self._chance = self.seed = None
             self.date_offset = 0.0
             self.list_lag = 0.0
 
@@ -336,7 +329,18 @@ class Faults:
     @property
     def active(self) -> bool:
         """True when anything may go wrong."""
-        return bool(self._scripts) or self._choose is not None
+        return bool(self._scripts) or self._chance is not None
+
+    @property
+    def scripted(self) -> Mapping[str, tuple[Fault | None, ...]]:
+        """Faults that `script` has queued and no request has met yet, by operation."""
+        with self._engine.guard:
+            return {operation: tuple(script) for operation, script in self._scripts.items()}
+
+    @property
+    def chances(self) -> Chance[Fault] | None:
+        """The random choice that `chance` has set; None without one."""
+        return self._chance
 
     def next(self, operation: str | None) -> Fault | None:
         """The fault that a request of an operation meets, noted as committed."""
@@ -356,7 +360,7 @@ class Faults:
                 if not script:
                     del self._scripts[name]
                 return fault
-        return self._choose(operation) if self._choose else None
+        return self._chance.choose(operation) if self._chance else None
 
     def is_late(self, task: asyncio.Task[None]) -> None:
         """Hold on to a request that is carried out late."""

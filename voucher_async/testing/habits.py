@@ -102,7 +102,7 @@ class Habits:
     """Held while a request is carried out, and while several habits change at once."""
 
     def __repr__(self) -> str:
-        said = (name if value is True else f"{name}={_brief(value)}" for name, value in self.on.items())
+        said = (name if value is True else f"{name}={brief(value)}" for name, value in self.on.items())
         return f"<Habits: {', '.join(said) or 'none'}>"
 
     @property
@@ -161,8 +161,9 @@ class Habits:
         return order_number if order_numbers is None else order_numbers.stored(order_number)
 
 
-def _brief(value: Any) -> str:
-    if isinstance(value, str):
+def brief(value: Any) -> str:
+    """A habit as it is made, without what it leaves as it is."""
+    if isinstance(value, str | bool):
         return repr(value)
     fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))
     given = {field.name: getattr(value, field.name) for field in fields}
