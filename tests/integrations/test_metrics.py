@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from voucher_async import VoucherClient
+from voucher_async import PendingOutcome, VoucherClient
 from voucher_async.api_errors import ServerError
 from voucher_async.errors import Fate, Proof
 from voucher_async.events import (
@@ -157,15 +157,20 @@ def test_each_kind_of_settled_event_is_counted_once_or_not_at_all(kept: Kept, wh
     assert counted is None or (counted[0], 0, counted[1]) in kept.zeros
 
 
-def doubt_ended(elapsed: float | None, outcome: DoubtEnd = DoubtEnd.DONE, **more: Any) -> DoubtEnded:
-    return DoubtEnded(call_id="c", operation="refundCharge", outcome=outcome, elapsed=elapsed, **more)
+def in_doubt(call_id: str) -> Settled:
+    pending = PendingOutcome(id=call_id, operation="refundCharge")
+    return Settled(what=Happened.IN_DOUBT, operation="refundCharge", pending=pending)
+
+
+def doubt_ended(call_id: str, outcome: DoubtEnd = DoubtEnd.DONE, **more: Any) -> DoubtEnded:
+    return DoubtEnded(call_id=call_id, operation="refundCharge", outcome=outcome, **more)
 
 
 def test_a_doubt_that_ends_is_open_no_more(kept: Kept) -> None:
-    for _ in range(3):
-        kept.hook.on_settled(Settled(what=Happened.IN_DOUBT, operation="refundCharge"))
-    kept.hook.on_doubt_ended(doubt_ended(1.0))
-    kept.hook.on_doubt_ended(doubt_ended(1.0, DoubtEnd.NOT_DONE, proof=Proof.ABSENT))
+    for call_id in ("c-1", "c-2", "c-3"):
+        kept.hook.on_settled(in_doubt(call_id))
+    kept.hook.on_doubt_ended(doubt_ended("c-1"))
+    kept.hook.on_doubt_ended(doubt_ended("c-3", DoubtEnd.NOT_DONE, proof=Proof.ABSENT))
     assert sum(amount for amount, _ in kept.of("voucher.doubts.open")) == 1
     assert kept.of("voucher.doubts.ended") == [
         (1, ("refundCharge", "done", None)),
@@ -174,7 +179,7 @@ def test_a_doubt_that_ends_is_open_no_more(kept: Kept) -> None:
 
 
 def test_a_doubt_of_another_process_was_never_open_here(kept: Kept) -> None:
-    kept.hook.on_doubt_ended(doubt_ended(None, recovered=True))
+    kept.hook.on_doubt_ended(doubt_ended("c-1", recovered=True))
     assert kept.of("voucher.doubts.ended") == [(1, ("refundCharge", "done", None))]
     assert kept.of("voucher.doubts.open") == []
 

@@ -15,13 +15,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integrations.metered import scraped
 from tests.processes import plain_environment
-from voucher_async import ConfigurationError, VoucherClient
+from tests.recorder import Recorder
+from tests.settlement.conftest import Shop, redeem, settings
+from voucher_async import ConfigurationError, ManualClock, OutcomeUnknown, PendingOutcome, VoucherClient
 from voucher_async.events import CallEnd, CallEnded, Happened, Settled
 from voucher_async.integrations.measures import INSTRUMENTS, Kind
 from voucher_async.integrations.prometheus import PrometheusHook, name_of
-from voucher_async.testing import VoucherEmulator
+from voucher_async.testing import VoucherEmulator, faults
 
-DOUBT = Settled(what=Happened.IN_DOUBT, operation="refundCharge")
+PENDING = PendingOutcome(operation="refundCharge")
+DOUBT = Settled(what=Happened.IN_DOUBT, operation="refundCharge", pending=PENDING)
 ENDED = CallEnded(call_id="c", name="redeem", how=CallEnd.DONE, elapsed=0.3)
 TYPES = {
     Kind.COUNTER: "counter",
@@ -118,10 +121,40 @@ async def test_one_hook_serves_two_clients() -> None:
     assert registry.get_sample_value("voucher_call_duration_seconds_count", labels) == 2
 
 
+def doubts_open(registry: CollectorRegistry) -> float | None:
+    return registry.get_sample_value("voucher_doubts_open", {"voucher_operation": "chargeReservation"})
+
+
+async def test_what_one_client_left_open_and_another_settles_is_open_no_more() -> None:
+    registry, clock = CollectorRegistry(), ManualClock()
+    hooks = [PrometheusHook(registry)]
+    async with VoucherEmulator(clock=clock) as emulator:
+        shops = [
+            Shop(
+                VoucherClient(settings=settings(emulator), clock=clock, hooks=hooks),
+                emulator,
+                clock,
+                Recorder(),
+            )
+            for _ in range(2)
+        ]
+        kinds = [faults.BadGateway()]
+        emulator.faults.chance(1.0, seed=1, operations=["chargeReservation", "listCharges"], kinds=kinds)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await redeem(shops[0], shops[0].voucher(), timeout=5.0)
+        assert doubts_open(registry) == 1
+        await shops[0].client.aclose(wait=0)
+        assert doubts_open(registry) == 1
+        emulator.faults.clear()
+        await shops[1].during(shops[1].client.settle(unknown.value.pending, timeout=90.0))
+        assert doubts_open(registry) == 0
+        await shops[1].client.aclose(wait=0)
+
+
 WORKER = """
 import asyncio, sys
 from prometheus_client import CollectorRegistry
-from voucher_async import VoucherClient
+from voucher_async import PendingOutcome, VoucherClient
 from voucher_async.events import Happened, Settled
 from voucher_async.integrations.prometheus import PrometheusHook
 
@@ -130,7 +163,8 @@ async def main():
     async with VoucherClient.from_env(hooks=[hook]) as client:
         await client.vouchers.list().first_page()
         await hook.observe(client)
-        hook.on_settled(Settled(what=Happened.IN_DOUBT, operation="refundCharge"))
+        pending = PendingOutcome(operation="refundCharge")
+        hook.on_settled(Settled(what=Happened.IN_DOUBT, operation="refundCharge", pending=pending))
     print("worked", flush=True)
     sys.stdin.readline()
 

@@ -271,6 +271,7 @@ class Measures(Hook):
         record = {instrument: make(instrument) for instrument in INSTRUMENTS}
         self._record = record
         self._request_ended, self._call_ended = record[REQUEST_DURATION], record[CALL_DURATION]
+        self._open: dict[str, str] = {}  # the operations of the calls in doubt, by the calls' ids
         self._latest: tuple[str | None, str, str | None] = (None, "", None)
         for instrument, labels in _ZEROS:
             record[instrument](0, *labels)
@@ -320,15 +321,17 @@ class Measures(Hook):
         if instrument is not None:
             which = (event.operation,) if "voucher.operation" in instrument.labels else ()
             self._record[instrument](1, *which, *outcome)
-        if instrument is DOUBTS:
+        if event.what is Happened.IN_DOUBT and event.pending and event.pending.id not in self._open:
+            self._open[event.pending.id] = event.operation
             self._record[DOUBTS_OPEN](1, event.operation)
 
     def on_doubt_ended(self, event: DoubtEnded) -> None:
         """Count a doubt that ended."""
         proof = None if event.proof is None else _label(event.proof)
         self._record[DOUBTS_ENDED](1, event.operation, _label(event.outcome), proof)
-        if event.elapsed is not None:  # it came in doubt here
-            self._record[DOUBTS_OPEN](-1, event.operation)
+        operation = self._open.pop(event.call_id, None)
+        if operation is not None:  # it came in doubt here, of this client or an earlier one
+            self._record[DOUBTS_OPEN](-1, operation)
 
     async def observe(self, client: VoucherClient) -> None:
         """Read the client's journal once, and set the metrics `voucher.journal...` by it.
