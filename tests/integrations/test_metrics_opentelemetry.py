@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -79,6 +81,13 @@ def test_hooks_of_one_provider_add_to_the_same_metrics(caplog: pytest.LogCapture
     points = read(reader)["voucher.call.duration"].data.data_points
     assert sorted(str((point.attributes or {})["tenant"]) for point in points) == ["a", "b"]
     assert caplog.records == []
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.metrics", None)
+    monkeypatch.delitem(sys.modules, "voucher_async.integrations.opentelemetry_metrics")
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "voucher-async\[otel\]"'):
+        importlib.import_module("voucher_async.integrations.opentelemetry_metrics")
 
 
 def test_the_global_provider_is_taken_when_none_is_given() -> None:

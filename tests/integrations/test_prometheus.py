@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -149,6 +150,13 @@ async def test_what_one_client_left_open_and_another_settles_is_open_no_more() -
         await shops[1].during(shops[1].client.settle(unknown.value.pending, timeout=90.0))
         assert doubts_open(registry) == 0
         await shops[1].client.aclose(wait=0)
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "voucher_async.integrations.prometheus")
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "voucher-async\[prometheus\]"'):
+        importlib.import_module("voucher_async.integrations.prometheus")
 
 
 WORKER = """

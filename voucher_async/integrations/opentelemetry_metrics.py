@@ -11,8 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from opentelemetry.metrics import Meter, MeterProvider, get_meter
-from opentelemetry.util.types import AttributeValue
+try:
+    from opentelemetry.metrics import Meter, MeterProvider, get_meter
+    from opentelemetry.util.types import AttributeValue
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "voucher_async.integrations.opentelemetry_metrics needs OpenTelemetry: "
+        'pip install "voucher-async[otel]"',
+        name="opentelemetry",
+    ) from None
 
 from voucher_async._version import __version__
 from voucher_async.integrations.measures import Instrument, Kind, Label, Measures, Record

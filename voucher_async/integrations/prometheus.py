@@ -14,7 +14,14 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "voucher_async.integrations.prometheus needs prometheus_client: "
+        'pip install "voucher-async[prometheus]"',
+        name="prometheus_client",
+    ) from None
 
 from voucher_async.errors import ConfigurationError
 from voucher_async.integrations.measures import Instrument, Kind, Label, Measures, Record
@@ -85,7 +92,7 @@ class PrometheusHook(Measures):
                 try:
                     made[name] = _new(instrument, name, names, self._registry), names
                 except ValueError as error:
-                    raise ConfigurationError(f"prometheus: {error}") from error
+                    raise ConfigurationError(f"prometheus: {error}; try a registry of its own") from error
             metric, others = made[name]
         if names != others:
             raise ConfigurationError(f"prometheus: {name} has the labels {others} there, not {names}")
