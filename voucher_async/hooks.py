@@ -23,6 +23,7 @@ from voucher_async.events import (
     AttemptStarted,
     CallEnded,
     CallStarted,
+    Closed,
     DoubtEnded,
     Repeating,
     Settled,
@@ -73,6 +74,9 @@ class Hook:
     def on_turn_waited(self, event: TurnWaited) -> None:
         """A call has waited for its turn."""
 
+    def on_closed(self, event: Closed) -> None:
+        """The client was closed, with these outcomes open."""
+
 
 class Hooks:
     """Passes events to hooks, and keeps their failures away from calls.
@@ -98,6 +102,7 @@ class Hooks:
         "attempt_started",
         "call_ended",
         "call_started",
+        "closed",
         "doubt_ended",
         "intent",
         "repeating",
@@ -128,6 +133,7 @@ class Hooks:
         self.settled: Callable[[Settled], None] = _teller(hooks, "on_settled")
         self.doubt_ended: Callable[[DoubtEnded], None] = _teller(hooks, "on_doubt_ended")
         self.turn_waited: Callable[[TurnWaited], None] = _teller(hooks, "on_turn_waited")
+        self.closed: Callable[[Closed], None] = _teller(hooks, "on_closed")
 
     @contextlib.contextmanager
     def joined_by(self, hook: Hook) -> Generator[None]:
@@ -154,6 +160,7 @@ _NAMES: Final = (
     "on_call_ended",
     "on_doubt_ended",
     "on_turn_waited",
+    "on_closed",
 )
 
 
