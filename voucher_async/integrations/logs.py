@@ -36,7 +36,7 @@ import enum
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import attrs
 
@@ -47,6 +47,7 @@ from voucher_async.events import (
     CallEnd,
     CallEnded,
     CallStarted,
+    Closed,
     DoubtEnded,
     Happened,
     Repeating,
@@ -160,6 +161,10 @@ class _EventHook(Hook):
         """Write "turn waited for"."""
         self._tell("turn waited for", event)
 
+    def on_closed(self, event: Closed) -> None:
+        """Write "client closed", at WARNING where outcomes are open; `pending` is their number."""
+        self._tell("client closed", event, logging.WARNING if event.pending else logging.NOTSET)
+
 
 class LoggingHook(_EventHook):
     """Writes each event to a logger of the standard library, its facts as the record's extra.
@@ -242,6 +247,8 @@ def _of_event(event: Any) -> dict[str, object]:
             facts["error_type"] = type(value).__name__
             # the text of anybody else's error may hold anything
             facts["error"] = str(value) if isinstance(value, VoucherError) else None
+        elif isinstance(value, tuple):
+            facts[field.name] = len(cast("tuple[object, ...]", value))
         elif value is not None:
             facts[_NAMED.get(field.name, field.name)] = value
     return facts
