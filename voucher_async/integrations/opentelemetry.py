@@ -270,7 +270,7 @@ class OpenTelemetryHook(Hook):
         return span
 
     def _count(self, event: AttemptStarted) -> int:
-        """How often the request was sent before, by whatever part of the call."""
+        """Number of times the request was sent before, by whatever part of the call."""
         call = None if event.call_id is None else self._calls.get(event.call_id)
         if call is None or event.operation not in _MONEY:
             return event.attempt - 1
