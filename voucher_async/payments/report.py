@@ -124,7 +124,7 @@ class Report:
         what = Happened.RECOVERED if call.foreign else Happened.DONE
         words = "was recovered, and was carried out: %s" if call.foreign else "was carried out: %s"
         self._log(call, what, logging.INFO, words, _made(charge))
-        self._tell_end(call, DoubtEnd.DONE, None)
+        self._tell_end(call, what, DoubtEnd.DONE, None)
         self._tell(call, what, charge=charge, error=error)
 
     def not_done(
@@ -144,7 +144,7 @@ class Report:
             self._log(call, Happened.NOT_DONE, logging.ERROR, f"{words}; {_STILL_CHARGED}", proof)
         else:
             self._log(call, Happened.NOT_DONE, logging.INFO, words, proof)
-        self._tell_end(call, DoubtEnd.NOT_DONE, proof)
+        self._tell_end(call, Happened.NOT_DONE, DoubtEnd.NOT_DONE, proof)
         self._tell(call, Happened.NOT_DONE, error=error, proof=proof)
 
     def ended(
@@ -302,8 +302,8 @@ class Report:
         operation = CREATE_RESERVATION.id
         self._hooks.settled(Settled(what=what, operation=operation, order_number=order_number, **said))
 
-    def _tell_end(self, call: MoneyCall, outcome: DoubtEnd, proof: Proof | None) -> None:
-        is_first = not call.heard & {Happened.DONE, Happened.RECOVERED, Happened.NOT_DONE}
+    def _tell_end(self, call: MoneyCall, what: Happened, outcome: DoubtEnd, proof: Proof | None) -> None:
+        is_first = what not in call.heard
         self.doubt_ended(call.pending, outcome, proof, recovered=call.foreign and is_first)
 
     def _tell(self, call: MoneyCall, what: Happened, **said: Any) -> None:

@@ -232,8 +232,8 @@ class Supervisor:
     def _done(self, money_call: MoneyCall) -> None:
         """Note that a call was carried out, unless it may have a surplus: the search for that notes it."""
         if money_call.effects <= 1:
-            state, charge = SettlementState.DONE, money_call.charge
-            self.settler.registry.settled(Settlement(pending=money_call.pending, state=state, charge=charge))
+            known, made = money_call.pending, money_call.charge
+            self.settler.registry.settled(Settlement(pending=known, state=SettlementState.DONE, charge=made))
 
     def _not_done(self, money_call: MoneyCall, proof: Proof) -> None:
         state = SettlementState.NOT_DONE
