@@ -36,7 +36,7 @@ import enum
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -229,6 +229,8 @@ def _in_words(fields: Mapping[str, object]) -> str:
 
 def _fields(event: object) -> Fields:
     """The facts of an event as plain values, without secrets."""
+    if isinstance(event, Closed):
+        return {"pending": len(event.pending)}
     facts = _of_pending(event) if isinstance(event, PendingOutcome) else _of_event(event)
     secrets = [secret for name in _IDS for secret in recall(str(facts.get(name, "")))]
     plain = ((name, _plain(value, secrets)) for name, value in facts.items())
@@ -247,8 +249,6 @@ def _of_event(event: Any) -> dict[str, object]:
             facts["error_type"] = type(value).__name__
             # the text of anybody else's error may hold anything
             facts["error"] = str(value) if isinstance(value, VoucherError) else None
-        elif isinstance(value, tuple):
-            facts[field.name] = len(cast("tuple[object, ...]", value))
         elif value is not None:
             facts[_NAMED.get(field.name, field.name)] = value
     return facts
