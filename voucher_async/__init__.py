@@ -48,7 +48,21 @@ if TYPE_CHECKING:
         TransportError,
         VoucherError,
     )
-    from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
+    from voucher_async.events import (
+        AttemptEnded,
+        AttemptStarted,
+        CallEnd,
+        CallEnded,
+        CallStarted,
+        Closed,
+        DoubtEnd,
+        DoubtEnded,
+        Happened,
+        Repeating,
+        Settled,
+        TokenRefresh,
+        TurnWaited,
+    )
     from voucher_async.facts import record_facts
     from voucher_async.hooks import Hook
     from voucher_async.issuing import IssuedVoucher, VoucherSpec
@@ -107,8 +121,11 @@ __all__ = [
     "AttemptStarted",
     "AuthenticationError",
     "BadAnswer",
+    "CallEnd",
+    "CallEnded",
     "CallFacts",
     "CallRecord",
+    "CallStarted",
     "CallState",
     "CallTimeout",
     "Charge",
@@ -121,12 +138,15 @@ __all__ = [
     "CheckoutUnknown",
     "ClientOptions",
     "Clock",
+    "Closed",
     "CompleteVoucher",
     "ConfigurationError",
     "Conflict",
     "ConnectFailed",
     "ConnectedClient",
     "ConnectionBroken",
+    "DoubtEnd",
+    "DoubtEnded",
     "Fate",
     "FieldError",
     "Happened",
@@ -178,6 +198,7 @@ __all__ = [
     "TokenStore",
     "TooManyInDoubt",
     "TransportError",
+    "TurnWaited",
     "ValidationFailed",
     "ValidityInterval",
     "Voucher",
@@ -214,7 +235,10 @@ _HOMES: Final = {
         "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded TooManyInDoubt "
         "TransportError VoucherError"
     ),
-    "voucher_async.events": "AttemptEnded AttemptStarted Happened Repeating Settled TokenRefresh",
+    "voucher_async.events": (
+        "AttemptEnded AttemptStarted CallEnd CallEnded CallStarted Closed DoubtEnd DoubtEnded Happened "
+        "Repeating Settled TokenRefresh TurnWaited"
+    ),
     "voucher_async.facts": "record_facts",
     "voucher_async.hooks": "Hook",
     "voucher_async.issuing": "IssuedVoucher VoucherSpec",

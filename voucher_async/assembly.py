@@ -104,7 +104,7 @@ class Assembly:
         self.charges: Charges = core.charges
         self.lifecycle: Lifecycle = core.lifecycle
         self.order_refunds: OrderRefunds = core.order_refunds
-        self.clients: Clients = Clients(self.transport)
+        self.clients: Clients = Clients(self.transport, listeners)
 
     async def _fetch_token(self) -> TokenGrant:
         settings = self._settings
@@ -130,7 +130,7 @@ async def connect(
     """Connect without a client; documented at `voucher_async.connect`."""
     transport = _transport(settings, SystemClock(), Hooks(hooks), session)
     try:
-        return await Clients(transport).connect(pin)
+        return await Clients(transport, transport.hooks).connect(pin)
     finally:
         await to_the_end(transport.aclose())
 

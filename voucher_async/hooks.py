@@ -18,7 +18,18 @@ from typing import Final
 
 from voucher_async.cancelling import quietly
 from voucher_async.errors import ConfigurationError
-from voucher_async.events import AttemptEnded, AttemptStarted, Repeating, Settled, TokenRefresh
+from voucher_async.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallEnded,
+    CallStarted,
+    Closed,
+    DoubtEnded,
+    Repeating,
+    Settled,
+    TokenRefresh,
+    TurnWaited,
+)
 from voucher_async.outcomes import PendingOutcome
 
 __all__ = ["Hook", "Hooks"]
@@ -28,6 +39,12 @@ _logger: Final = logging.getLogger("voucher_async")
 
 class Hook:
     """The base class of observers: override any method, with a plain one; an `async def` is refused."""
+
+    def on_call_started(self, event: CallStarted) -> None:
+        """A method of the client was called."""
+
+    def on_call_ended(self, event: CallEnded) -> None:
+        """It returned, raised or was cancelled: told once for each that has started."""
 
     def on_attempt_started(self, event: AttemptStarted) -> None:
         """A request is about to be made."""
@@ -51,6 +68,15 @@ class Hook:
     def on_settled(self, event: Settled) -> None:
         """A `Settled` event: see `Happened` for the kinds."""
 
+    def on_doubt_ended(self, event: DoubtEnded) -> None:
+        """It is known what became of a money call that was in doubt."""
+
+    def on_turn_waited(self, event: TurnWaited) -> None:
+        """A call has waited for its turn."""
+
+    def on_closed(self, event: Closed) -> None:
+        """The client was closed, with these outcomes open."""
+
 
 class Hooks:
     """Passes events to hooks, and keeps their failures away from calls.
@@ -60,6 +86,7 @@ class Hooks:
 
     Attributes:
         active: whether there are any.
+        wants_calls: whether one of the application's is told of calls, or of what names its call.
         wants_intents: whether one of them is told of intents.
         attempt_started: calls `Hook.on_attempt_started` of each, and so do the others.
 
@@ -73,32 +100,44 @@ class Hooks:
         "active",
         "attempt_ended",
         "attempt_started",
+        "call_ended",
+        "call_started",
+        "closed",
+        "doubt_ended",
         "intent",
         "repeating",
         "settled",
         "token_refreshed",
+        "turn_waited",
+        "wants_calls",
         "wants_intents",
     )
 
     def __init__(self, hooks: Sequence[object] = ()) -> None:
         for hook in hooks:
             _check(hook)
+        self.wants_calls: bool = any(_has_own(hook, name) for hook in hooks for name in _OF_CALLS)
         self._tell(tuple(hooks))
 
     def _tell(self, hooks: tuple[object, ...]) -> None:
         self._hooks = hooks
         self.active: bool = bool(hooks)
         self.wants_intents: bool = bool(_methods(hooks, "on_intent"))
+        self.call_started: Callable[[CallStarted], None] = _teller(hooks, "on_call_started")
+        self.call_ended: Callable[[CallEnded], None] = _teller(hooks, "on_call_ended")
         self.attempt_started: Callable[[AttemptStarted], None] = _teller(hooks, "on_attempt_started")
         self.attempt_ended: Callable[[AttemptEnded], None] = _teller(hooks, "on_attempt_ended")
         self.repeating: Callable[[Repeating], None] = _teller(hooks, "on_repeating")
         self.token_refreshed: Callable[[TokenRefresh], None] = _teller(hooks, "on_token_refreshed")
         self.intent: Callable[[PendingOutcome], None] = _teller(hooks, "on_intent")
         self.settled: Callable[[Settled], None] = _teller(hooks, "on_settled")
+        self.doubt_ended: Callable[[DoubtEnded], None] = _teller(hooks, "on_doubt_ended")
+        self.turn_waited: Callable[[TurnWaited], None] = _teller(hooks, "on_turn_waited")
+        self.closed: Callable[[Closed], None] = _teller(hooks, "on_closed")
 
     @contextlib.contextmanager
     def joined_by(self, hook: Hook) -> Generator[None]:
-        """Inside of `with`: one more observer, of this package's own.
+        """Inside of `with`: one more observer, of this package's own, which needs no calls.
 
         Args:
             hook: the observer.
@@ -117,7 +156,27 @@ _NAMES: Final = (
     "on_token_refreshed",
     "on_intent",
     "on_settled",
+    "on_call_started",
+    "on_call_ended",
+    "on_doubt_ended",
+    "on_turn_waited",
+    "on_closed",
 )
+
+_OF_CALLS: Final = (
+    "on_call_started",
+    "on_call_ended",
+    "on_attempt_started",
+    "on_attempt_ended",
+    "on_repeating",
+    "on_turn_waited",
+)
+
+
+def _has_own(hook: object, name: str) -> bool:
+    """True when a hook has a method of its own, not the one of `Hook` that does nothing."""
+    method = getattr(hook, name, None)
+    return callable(method) and getattr(method, "__func__", None) is not getattr(Hook, name)
 
 
 def _check(hook: object) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from voucher_async.calls import calling
 from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
+from voucher_async.events import DoubtEnd
 from voucher_async.models import Charge
 from voucher_async.outcomes import PendingOutcome, Settlement
 from voucher_async.payments.call import CallRecord
@@ -72,8 +74,9 @@ class Reconciling:
         Raises:
             OutcomeUnknown: the outcome stays open, for now or for good; the message says why.
         """
-        settlement = await self._supervisor.settle(pending, self._transport.deadline(timeout))
-        return self._supervisor.settler.numbering.own_settlement(settlement)
+        with calling(self._supervisor.settler.hooks, "settle", pending=pending):
+            settlement = await self._supervisor.settle(pending, self._transport.deadline(timeout))
+            return self._supervisor.settler.numbering.own_settlement(settlement)
 
     async def recover(self, *, timeout: float | Timeout | None = None) -> Recovered:
         """Settle what dead workers left in the journal (`listCharges`, scope `read-lists`).
@@ -98,9 +101,10 @@ class Reconciling:
             JournalFailed: the journal cannot be read.
             ConfigurationError: the client was closed.
         """
-        deadline = self._transport.deadline(timeout)
-        await self._supervisor.check_open()
-        return await self._recovery.run(deadline)
+        with calling(self._supervisor.settler.hooks, "recover"):
+            deadline = self._transport.deadline(timeout)
+            await self._supervisor.check_open()
+            return await self._recovery.run(deadline)
 
     async def resolve(
         self,
@@ -137,11 +141,12 @@ class Reconciling:
             ConfigurationError: the outcome belongs to another environment, or another client.
             JournalFailed: it could not be recorded.
         """
-        if (done is None) is not not_done:
-            raise InvalidInput("done", "must be given, or not_done must be True, and not both", done)
-        verdict = Verdict(charge=done, by=by, why=why)
-        deadline = self._transport.deadline(timeout)
-        return await resolve(self._supervisor, self._joining.ownership, pending, verdict, deadline)
+        with calling(self._supervisor.settler.hooks, "resolve", pending=pending):
+            if (done is None) is not not_done:
+                raise InvalidInput("done", "must be given, or not_done must be True, and not both", done)
+            verdict = Verdict(charge=done, by=by, why=why)
+            deadline = self._transport.deadline(timeout)
+            return await resolve(self._supervisor, self._joining.ownership, pending, verdict, deadline)
 
     def history(
         self,
@@ -193,3 +198,4 @@ class Reconciling:
             pending: the open outcome; one that is not open here is ignored.
         """
         self._supervisor.forget(pending)
+        self._supervisor.settler.report.doubt_ended(pending, DoubtEnd.FORGOTTEN)

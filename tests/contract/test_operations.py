@@ -112,7 +112,7 @@ def recording_api(*, blind: bool = False) -> Api:
         vouchers=core.vouchers,
         reservations=core.reservations,
         charges=core.charges,
-        clients=Clients(sender),
+        clients=Clients(sender, Hooks()),
     )
     return cast("Api", api)
 

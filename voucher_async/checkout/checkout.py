@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+from voucher_async.calls import OpenCall, calling, opened
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.held import HeldReservation
 from voucher_async.checkout.kit import CheckoutKit
@@ -46,6 +48,10 @@ class Checkout:
 
     def __init__(self, kit: CheckoutKit, *, order_number: str, currency: str, key: str | None = None) -> None:
         self._kit = kit
+        self._hooks = kit.supervisor.settler.hooks
+        self._key = key
+        self._call: OpenCall | None = None
+        self._told = {"order_number": order_number, "currency": currency}
         self._record = CheckoutRecord(kit, order_number=order_number, currency=currency, key=key)
         self._held: list[HeldReservation] = []
         self._secrets: tuple[str | None, ...] = ()
@@ -59,7 +65,13 @@ class Checkout:
         self.currency = currency
 
     async def __aenter__(self) -> Self:
-        await self._record.enter()
+        self._call = call = opened(self._hooks, "checkout", key=self._key, **self._told)
+        self._record.call_id = None if call is None else call.take_id()
+        try:
+            await self._record.enter()
+        except BaseException as error:
+            self._end_call(error)
+            raise
         self._entered = True
         return self
 
@@ -68,9 +80,27 @@ class Checkout:
     ) -> None:
         self._left = True
         try:
-            await self._stop_renewals()
+            try:
+                await self._stop_renewals()
+            finally:
+                await self._record.leave()
+        except BaseException as failure:
+            error = failure
+            raise
         finally:
-            await self._record.leave()
+            self._end_call(error)
+
+    def _end_call(self, error: BaseException | None) -> None:
+        """Tell the hooks, once, how the block was left."""
+        call, self._call = self._call, None
+        if call is not None:
+            note = self._record.record_id
+            call.record_id = None if note == call.id else note
+            call.ended(error)
+
+    def _part(self, name: str, amount: object = None) -> AbstractContextManager[object]:
+        """Around a call that is part of this one."""
+        return calling(self._hooks, name, parent=self._call, amount=amount, **self._told)
 
     @property
     def held(self) -> tuple[HeldReservation, ...]:
@@ -120,22 +150,22 @@ class Checkout:
         """
         code, pin = conceal(code), conceal(pin)
         self._secrets += (code, pin)
-        self._check_open()
-        if renew and not self._entered:
-            raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
-        deadline = self._kit.sender.deadline(timeout)
-        asked = to_amount(amount, minimum=CENT)
+        with known(*self._secrets), self._part("checkout.reserve", amount):
+            self._check_open()
+            if renew and not self._entered:
+                raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
+            deadline = self._kit.sender.deadline(timeout)
+            asked = to_amount(amount, minimum=CENT)
 
-        def request_for(value: Decimal) -> Request[Reservation]:
-            body = CreateReservationRequest(code=code, amount=value, currency=self.currency, pin=pin)
-            return self._kit.reservations.request(body)
+            def request_for(value: Decimal) -> Request[Reservation]:
+                body = CreateReservationRequest(code=code, amount=value, currency=self.currency, pin=pin)
+                return self._kit.reservations.request(body)
 
-        request = request_for(asked)
-        digest_key = await self._kit.joining.ownership.digest_key(deadline)
-        key, target = self._kit.key(code, digest_key), digest_of_code(code, digest_key)
-        if self._record.replayed is not None:
-            return self._show(self._record.replayed.find(target, asked))
-        with known(*self._secrets):
+            request = request_for(asked)
+            digest_key = await self._kit.joining.ownership.digest_key(deadline)
+            key, target = self._kit.key(code, digest_key), digest_of_code(code, digest_key)
+            if self._record.replayed is not None:
+                return self._show(self._record.replayed.find(target, asked))
             try:
                 async with in_turn(self._kit.lock, (key,), deadline):
                     if allow_partial:
@@ -147,7 +177,7 @@ class Checkout:
             except VoucherError as error:
                 await self._record.check_denial(error)
                 raise
-            self._check_open()  # the checkout may have been charged meanwhile: this reservation then lapses
+            self._check_open()  # it may have been charged meanwhile: this reservation then lapses
             held = HeldReservation(
                 made,
                 asked=asked,
@@ -159,7 +189,7 @@ class Checkout:
             self._hold(held)
             if renew:
                 self._renewals[held] = asyncio.create_task(keep_alive(self._kit, held, self.order_number))
-        return held
+            return held
 
     def _hold(self, held: HeldReservation) -> None:
         for replaced in [old for old in self._held if old.voucher_id == held.voucher_id]:
@@ -205,17 +235,17 @@ class Checkout:
             JournalFailed: the journal cannot be written; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
-        if self._charges is not None:
-            return self._charges
-        self._check_left()
-        if self._record.replayed is not None:
-            self._charges = await self._record.replayed.charges()
-            return self._charges
-        if not self._charging:
-            self._check_broken()  # before waiting for a turn, as a time-out there says "nothing was sent"
-        deadline = self._kit.sender.deadline(timeout)
-        self._charging += 1  # from here on no reservation is added: all of them are charged, or none
-        with known(*self._secrets):
+        with known(*self._secrets), self._part("checkout.charge"):
+            if self._charges is not None:
+                return self._charges
+            self._check_left()
+            if self._record.replayed is not None:
+                self._charges = await self._record.replayed.charges()
+                return self._charges
+            if not self._charging:
+                self._check_broken()  # before waiting for a turn, as a time-out there says "nothing was sent"
+            deadline = self._kit.sender.deadline(timeout)
+            self._charging += 1  # from here on no reservation is added: all of them are charged, or none
             asked = PendingOutcome(
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from voucher_async.api_errors import ApiError
+from voucher_async.calls import calling
 from voucher_async.checkout.checkout import Checkout
 from voucher_async.checkout.kit import CheckoutKit
 from voucher_async.checkout.turns import in_turn
@@ -72,31 +73,43 @@ class Lifecycle(CheckoutKit):
         timeout: float | Timeout | None = None,
     ) -> Charge:
         """Reserve and charge; documented at `VoucherClient.redeem`."""
-        key = check_key(idempotency_key)
-        deadline = self.sender.deadline(timeout)
-        body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
-        order = ChargeReservationRequest(order_number=order_number)
-        request, value = self.reservations.request(body), body.amount
-        digest_key = await self.joining.ownership.digest_key(deadline)
-        target = digest_of_code(code, digest_key)
-        alike = (target, value, currency, order_number) if join and key is None else None
-        ask = Ask(
-            parameters=Parameters(
-                operation=REDEEM, amount=value, currency=currency, order_number=order_number, target=target
-            ),
-            key=key,
-            join=None if alike is None else (*alike, digest_of_code(pin, digest_key) if pin else ""),
-        )
-        cent: Request[Reservation] | None = None
-        if self.supervisor.settler.settings.look_before_charge:
-            cent = self.reservations.request(attrs.evolve(body, amount=CENT))
-        payment = _Payment(request, self.key(code, digest_key), order, currency, cent)
+        with calling(
+            self.supervisor.settler.hooks,
+            "redeem",
+            order_number=order_number,
+            key=idempotency_key,
+            amount=amount,
+            currency=currency,
+        ):
+            key = check_key(idempotency_key)
+            deadline = self.sender.deadline(timeout)
+            body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
+            order = ChargeReservationRequest(order_number=order_number)
+            request, value = self.reservations.request(body), body.amount
+            digest_key = await self.joining.ownership.digest_key(deadline)
+            target = digest_of_code(code, digest_key)
+            alike = (target, value, currency, order_number) if join and key is None else None
+            ask = Ask(
+                parameters=Parameters(
+                    operation=REDEEM,
+                    amount=value,
+                    currency=currency,
+                    order_number=order_number,
+                    target=target,
+                ),
+                key=key,
+                join=None if alike is None else (*alike, digest_of_code(pin, digest_key) if pin else ""),
+            )
+            cent: Request[Reservation] | None = None
+            if self.supervisor.settler.settings.look_before_charge:
+                cent = self.reservations.request(attrs.evolve(body, amount=CENT))
+            payment = _Payment(request, self.key(code, digest_key), order, currency, cent)
 
-        def call(context: CallContext) -> Awaitable[Charge]:
-            context.key = None if alike is None else tuple(map(str, alike))
-            return self._pay(context, payment)
+            def call(context: CallContext) -> Awaitable[Charge]:
+                context.key = None if alike is None else tuple(map(str, alike))
+                return self._pay(context, payment)
 
-        return await self.joining.charge(ask, deadline, call)
+            return await self.joining.charge(ask, deadline, call)
 
     async def _pay(self, context: CallContext, payment: _Payment) -> Charge:
         await self.supervisor.settle_earlier(context)

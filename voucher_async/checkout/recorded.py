@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from voucher_async.calls import calling, take_id
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.finishing import child_of, finish
 from voucher_async.checkout.replayed import Replayed
@@ -70,6 +71,8 @@ class CheckoutRecord:
 
     Attributes:
         replayed: the charges of an earlier run with the key; None where this one charges.
+        call_id: the id that its record gets; None: a new one.
+        record_id: the id of its record, or of the earlier run's with its key; None as long as there is none.
     """
 
     def __init__(self, kit: CheckoutKit, *, order_number: str, currency: str, key: str | None) -> None:
@@ -81,6 +84,8 @@ class CheckoutRecord:
         self._is_left_over = False  # True while the charges of an earlier run are not known
         self._busy = 0
         self.replayed: Replayed | None = None
+        self.call_id: str | None = None
+        self.record_id: str | None = None
 
     @property
     def needs_block(self) -> bool:
@@ -95,9 +100,14 @@ class CheckoutRecord:
     @property
     def _own(self) -> Recorder:
         if self._recorder is None or self._recorder.record.ended:
-            record = self._kit.joining.ownership.new_record(self._parameters, self._key)
+            record = self._new_record()
             self._recorder = Recorder(self._kit.joining.ownership, record, is_stored=False)
+            self.call_id, self.record_id = None, record.id
         return self._recorder
+
+    def _new_record(self) -> CallRecord:
+        record_id = self.call_id or take_id(self._kit.supervisor.settler.hooks)
+        return self._kit.joining.ownership.new_record(self._parameters, self._key, record_id)
 
     async def enter(self) -> None:
         """Claim the key, where there is one.
@@ -151,10 +161,12 @@ class CheckoutRecord:
 
     async def _ask(self, context: CallContext) -> Claim:
         ownership = self._kit.joining.ownership
-        record = ownership.new_record(self._parameters, self._key)
+        record = self._new_record()
         claim = await ownership.claim(record)
         if claim.won:
             self._recorder = Recorder(ownership, record, is_stored=True)
+            self.call_id = None
+        self.record_id = claim.record.id
         context.asked = attrs.evolve(context.asked, id=claim.record.id)
         return claim
 
@@ -258,21 +270,31 @@ class CheckoutRecord:
         """Charge one voucher of the plan; its record is a child of this one."""
         ownership, asked = self._kit.joining.ownership, self._parameters
         recorder = Recorder(ownership, child_of(ownership, self.record, planned), is_stored=False)
-        try:
-            charge = await self._kit.reservations.charge_by(
-                context,
-                planned.reservation,
-                ChargeReservationRequest(order_number=asked.order_number or ""),
-                currency=asked.currency,
-                recorder=recorder,
-            )
-        except BaseException as error:
-            sent = context.money_call
-            is_own = sent is not None and sent.recorder is recorder
-            await recorder.raised(error, sent.pending if sent is not None and is_own else None)
-            raise
-        await recorder.done(charge, told=True)  # to the checkout; its own record says whether its caller was
-        return charge
+        with calling(
+            self._kit.supervisor.settler.hooks,
+            "reservations.charge",
+            id=recorder.id,
+            order_number=asked.order_number,
+            amount=planned.reservation.amount,
+            currency=asked.currency,
+        ):
+            try:
+                charge = await self._kit.reservations.charge_by(
+                    context,
+                    planned.reservation,
+                    ChargeReservationRequest(order_number=asked.order_number or ""),
+                    currency=asked.currency,
+                    recorder=recorder,
+                )
+            except BaseException as error:
+                sent = context.money_call
+                is_own = sent is not None and sent.recorder is recorder
+                await recorder.raised(error, sent.pending if sent is not None and is_own else None)
+                raise
+            await recorder.done(
+                charge, told=True
+            )  # to the checkout; its own record says whether its caller was
+            return charge
 
     async def check_own(self, error: Exception) -> None:
         """Refuse to refund once another worker has taken the checkout over.

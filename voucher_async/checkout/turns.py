@@ -11,6 +11,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from voucher_async.calls import WaitedFor
 from voucher_async.cancelling import WAITS, quietly
 from voucher_async.errors import CallTimeout, Fate, LockFailed, Proof, VoucherError
 from voucher_async.forks import keep, renew_in_children
@@ -261,7 +262,7 @@ class in_turn:  # noqa: N801 - used like a function; a generator-based context m
 
     async def _wait(self) -> None:
         try:
-            with WAITS.limit(self._deadline.left()):
+            with WaitedFor("voucher"), WAITS.limit(self._deadline.left()):
                 for key in self._keys:
                     turn = await _take(self._lock, key)
                     self._held.append(turn)

@@ -85,17 +85,17 @@ class Run:
         Raises:
             VoucherError: no further voucher was begun, since all would have failed alike.
         """
-        try:
-            with self._issuer.watched_by(_Watch(self._pace, self._issuer)):
+        with self._issuer.watched_by(_Watch(self._pace, self._issuer)):
+            try:
                 while await self._something_finished():
                     while self._finished:
                         yield self._finished.popleft()
                         self._begin()
-        finally:
-            await self._end()
-        error = self._error or self._source.error
-        if error is not None:
-            raise error
+            finally:
+                await self._end()
+            error = self._error or self._source.error
+            if error is not None:
+                raise error
 
     async def _something_finished(self) -> bool:
         """Wait until a result can be taken; False when there are no more."""

@@ -7,6 +7,7 @@ import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from voucher_async.calls import WaitedFor
 from voucher_async.cancelling import WAITS, goes_on
 from voucher_async.errors import CallTimeout, Fate
 from voucher_async.payments.registry import look_of
@@ -49,6 +50,15 @@ class EqualCalls:
             key = (*key, money_call.pending.charge_id)
         # one lock per event loop: a lock held on a closed loop would never be released
         lock = self._locks.setdefault((asyncio.get_running_loop(), *key), asyncio.Lock())
+        is_free = not lock.locked() and not self._looked_after(money_call)
+        with contextlib.nullcontext() if is_free else WaitedFor("equal call"):
+            await self._take(lock, money_call, deadline)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    async def _take(self, lock: asyncio.Lock, money_call: MoneyCall, deadline: Deadline) -> None:
         try:
             with WAITS.limit(deadline.left()):
                 await lock.acquire()
@@ -56,9 +66,9 @@ class EqualCalls:
             raise _gave_up(deadline) from None
         try:
             await self._wait_for_open_ones(money_call, deadline)
-            yield
-        finally:
+        except BaseException:
             lock.release()
+            raise
 
     async def _wait_for_open_ones(self, money_call: MoneyCall, deadline: Deadline) -> None:
         while tasks := self._looked_after(money_call):

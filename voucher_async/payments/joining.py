@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
 
+from voucher_async.calls import note_record, take_id
 from voucher_async.cancelling import goes_on, quietly
 from voucher_async.clock import Deadline
 from voucher_async.errors import CallTimeout, Fate, IdempotencyMismatch, JournalFailed, VoucherError
@@ -168,10 +169,14 @@ class Joining:
             check_parameters(ask.parameters, met.ask.parameters)
             quietly(_logger.info, "an equal %s is under way: joined it", ask.parameters.operation)
             try:
-                return as_joined(cast("T", await self._supervisor.wait(met.running, deadline)))
+                answer = as_joined(cast("T", await self._supervisor.wait(met.running, deadline)))
             except VoucherError as error:
                 if not _ended_its_owner(error) or deadline.left() <= 0:
+                    note_record(self._supervisor.settler.hooks, met.record.id)
                     raise copy.copy(error) from error.__cause__
+            else:
+                note_record(self._supervisor.settler.hooks, met.record.id)
+                return answer
 
     def _met_by(self, ask: Ask) -> _Met | None:
         """The call under way that is the payment of this caller, too: it has the key, or joins without."""
@@ -183,7 +188,10 @@ class Joining:
         return met if joins else None
 
     def _begin(self, ask: Ask, deadline: Deadline, work: Work[T]) -> Running[T]:
-        record = self.ownership.new_record(ask.parameters, ask.key, ask.record_id)
+        record_id = take_id(self._supervisor.settler.hooks)
+        if record_id is not None and ask.pending is not None:
+            ask = attrs.evolve(ask, pending=attrs.evolve(ask.pending, id=record_id))
+        record = self.ownership.new_record(ask.parameters, ask.key, record_id or ask.record_id)
         where = ask.meets
 
         def drive(context: CallContext) -> Awaitable[T]:
@@ -231,6 +239,7 @@ class Joining:
                     return await self._own_claimed(context, ask, claim, work)
                 held = claim.record
             context.asked = attrs.evolve(held.pending or context.asked, id=held.id)
+            note_record(self._supervisor.settler.hooks, held.id)
             step = await self._step_for(held, context, ask.parameters, past)
             past.add(step)
             if step in _ENDS:
@@ -286,6 +295,7 @@ class Joining:
 
     async def _own_claimed(self, context: CallContext, ask: Ask, claim: Claim, work: Work[T]) -> T:
         record = claim.record
+        note_record(self._supervisor.settler.hooks, record.id)
         context.asked = ask.pending or record
         recorder = Recorder(self.ownership, record, is_stored=True)
         call = work.call if claim.earlier is None else self._after(record, work)

@@ -25,6 +25,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
+from voucher_async.calls import calling
 from voucher_async.cancelling import goes_on, quietly
 from voucher_async.errors import ConfigurationError, JournalFailed, Proof, VoucherError
 from voucher_async.payments.call import CHECKOUT, COMPOSED, DRIVEN, CallRecord, CallState
@@ -94,17 +95,18 @@ class Recoverer:
         Raises:
             JournalFailed: the journal cannot be read or written; the record stays as it is.
         """
-        if await self._is_others(left):
-            return None
-        if self._is_looked_after(left) or not self._can_be_settled(left):
-            return left
-        if left.state is CallState.BEGUN:
-            is_taken = await self._end_unsent(left)
-        elif left.parameters.operation in COMPOSED:
-            is_taken = await self._finish_composed(left)
-        else:
-            is_taken = await self._settle(left)
-        return await ask_journal(self._ownership.journal.get(left.scope, left.id)) if is_taken else None
+        with calling(self._supervisor.settler.hooks, "recover.record", pending=left.view):
+            if await self._is_others(left):
+                return None
+            if self._is_looked_after(left) or not self._can_be_settled(left):
+                return left
+            if left.state is CallState.BEGUN:
+                is_taken = await self._end_unsent(left)
+            elif left.parameters.operation in COMPOSED:
+                is_taken = await self._finish_composed(left)
+            else:
+                is_taken = await self._settle(left)
+            return await ask_journal(self._ownership.journal.get(left.scope, left.id)) if is_taken else None
 
     async def _is_others(self, left: CallRecord) -> bool:
         """True for a record that this client drives, or that a checkout has yet to see to."""

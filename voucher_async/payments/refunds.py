@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from voucher_async.api_errors import ApiError, AuthenticationError, RateLimited
+from voucher_async.calls import calling
 from voucher_async.errors import Fate, Proof, TransportError, VoucherError
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.kinds import parameters_of, refund_call
@@ -59,15 +60,26 @@ async def refund(
     record = settler.ownership.new_record(parameters_of(money_call.pending, charge.id), key, record_id)
     recorder = Recorder(settler.ownership, attrs.evolve(record, parent=parent), is_stored=False)
     money_call.record_by(recorder)
-    async with settler.equal_calls.turn(money_call, deadline or settler.sender.deadline(settler.patience)):
-        context = CallContext(deadline or settler.sender.deadline(), money_call.pending)
-        try:
-            refunded = await _perform_knowing(settler, context, money_call, request)
-        except BaseException as error:
-            await recorder.raised(error, context.pending if context.begun else None)
-            raise
-    await recorder.done(refunded, told=True)
-    return refunded
+    with calling(
+        settler.hooks,
+        "charges.refund",
+        id=record.id,
+        order_number=charge.order_number,
+        key=key,
+        amount=value,
+        currency=currency,
+    ):
+        async with settler.equal_calls.turn(
+            money_call, deadline or settler.sender.deadline(settler.patience)
+        ):
+            context = CallContext(deadline or settler.sender.deadline(), money_call.pending)
+            try:
+                refunded = await _perform_knowing(settler, context, money_call, request)
+            except BaseException as error:
+                await recorder.raised(error, context.pending if context.begun else None)
+                raise
+        await recorder.done(refunded, told=True)
+        return refunded
 
 
 async def perform_in_turn(

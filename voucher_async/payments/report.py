@@ -17,16 +17,18 @@ written.
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.events import Happened, Settled
+from voucher_async.events import Closed, DoubtEnd, DoubtEnded, Happened, Settled
 from voucher_async.masking import given, mask, visible
 from voucher_async.masking.memory import recall, record
 from voucher_async.models import Charge
 from voucher_async.operations import CHARGE_RESERVATION, CREATE_RESERVATION, REFUND_CHARGE
+from voucher_async.outcomes import StillRunning
 from voucher_async.payments.call import CHECKOUT, CallRecord, CallState
 from voucher_async.payments.numbering import Numbering
 from voucher_async.payments.replies import brief
@@ -65,6 +67,16 @@ class MoneyCall(Protocol):
     heard: frozenset[Happened]
     logged: frozenset[Happened]
 
+    @property
+    def running(self) -> object:
+        """The task of the call itself, once its caller is gone."""
+        ...
+
+    @property
+    def task(self) -> object:
+        """Settles it in the background."""
+        ...
+
 
 class Report:
     """One per client.
@@ -77,6 +89,8 @@ class Report:
     def __init__(self, hooks: Hooks, numbering: Numbering | None = None) -> None:
         self._hooks = hooks
         self._own = (numbering or Numbering(None)).own
+        self._doubts: dict[str, float] = {}  # when each began that has not ended, by `time.monotonic`
+        self._is_closed = False
         self._left: set[str] | None = None  # from closing on: the calls logged as left open
 
     # the outcome of a money call
@@ -89,23 +103,28 @@ class Report:
             error: the reason; None when its answer was not waited for.
         """
         reason = brief(error) if error else "its answer was not waited for"
+        if Happened.IN_DOUBT not in call.heard:
+            self._doubts.setdefault(call.pending.id, time.monotonic())
         self._log(call, Happened.IN_DOUBT, logging.WARNING, "is in doubt: %s", reason)
         self._tell(call, Happened.IN_DOUBT, error=error)
 
     def found(self, call: MoneyCall, made: Charge | CompleteVoucher) -> None:
         """A call whose outcome was in doubt was carried out, which its caller is told, if it waits."""
         self._log(call, Happened.DONE, logging.INFO, "was in doubt, and was carried out: %s", _made(made))
+        self.doubt_ended(call.pending, DoubtEnd.DONE, told=_is_waited_for(call))
 
     def refuted(self, call: MoneyCall, proof: Proof) -> None:
         """A call whose outcome was in doubt was not carried out, which its caller is told, if it waits."""
         words = "was in doubt, and was not carried out: %s"
         self._log(call, Happened.NOT_DONE, logging.INFO, words, proof)
+        self.doubt_ended(call.pending, DoubtEnd.NOT_DONE, proof, told=_is_waited_for(call))
 
     def done(self, call: MoneyCall, charge: Charge | None, error: VoucherError | None = None) -> None:
         """A call was carried out, which its caller was not told; one of another process was recovered."""
         what = Happened.RECOVERED if call.foreign else Happened.DONE
         words = "was recovered, and was carried out: %s" if call.foreign else "was carried out: %s"
         self._log(call, what, logging.INFO, words, _made(charge))
+        self._tell_end(call, what, DoubtEnd.DONE, None)
         self._tell(call, what, charge=charge, error=error)
 
     def not_done(
@@ -125,6 +144,7 @@ class Report:
             self._log(call, Happened.NOT_DONE, logging.ERROR, f"{words}; {_STILL_CHARGED}", proof)
         else:
             self._log(call, Happened.NOT_DONE, logging.INFO, words, proof)
+        self._tell_end(call, Happened.NOT_DONE, DoubtEnd.NOT_DONE, proof)
         self._tell(call, Happened.NOT_DONE, error=error, proof=proof)
 
     def ended(
@@ -152,8 +172,51 @@ class Report:
         if self._left is not None:
             self._left.add(call.pending.id)
         self._log(call, Happened.LEFT_OPEN, logging.WARNING, "is left open: %s", call.reason)
+        if isinstance(error, StillRunning):
+            self.doubt_ended(call.pending, DoubtEnd.PASSED_ON)
         if aloud:
             self._tell(call, Happened.LEFT_OPEN, error=error)
+
+    def doubt_ended(
+        self,
+        pending: PendingOutcome,
+        outcome: DoubtEnd,
+        proof: Proof | None = None,
+        *,
+        told: bool = False,
+        recovered: bool = False,
+    ) -> None:
+        """Tell the hooks how a doubt ended, once; whoever else is told of it.
+
+        Args:
+            pending: the call.
+            outcome: what became of it.
+            proof: the proof that it was not carried out.
+            told: its caller gets the end.
+            recovered: another process began it, and no doubt about it was told of here.
+        """
+        began = self._doubts.pop(pending.id, None)
+        if began is None and not recovered:
+            return
+        self._hooks.doubt_ended(
+            DoubtEnded(
+                call_id=pending.id,
+                operation=pending.operation,
+                outcome=outcome,
+                proof=proof,
+                elapsed=None if began is None else time.monotonic() - began,
+                told=told,
+                recovered=began is None,
+                amount=pending.amount,
+                order_number=pending.order_number,
+            )
+        )
+
+    def settled(self, settlement: Settlement) -> None:
+        """An operator, or the call's record, has said how a call in doubt ended."""
+        is_done = settlement.proof is None
+        outcome = DoubtEnd.DONE if is_done else DoubtEnd.NOT_DONE
+        self.doubt_ended(settlement.pending, outcome, settlement.proof)
 
     # closing
 
@@ -163,8 +226,12 @@ class Report:
             self._left = set()
 
     def left_open_at_close(self, pendings: Iterable[PendingOutcome]) -> None:
-        """Log one line, once, for each outcome that is left open as the client is closed."""
+        """Log one line, once, for each outcome that is open as the client is closed, and tell the hooks."""
         self.closing()
+        pendings = tuple(pendings)
+        if not self._is_closed:
+            self._is_closed = True
+            self._hooks.closed(Closed(pending=pendings))
         for pending in pendings:
             if self._left is not None and pending.id not in self._left:
                 self._left.add(pending.id)
@@ -235,6 +302,10 @@ class Report:
         operation = CREATE_RESERVATION.id
         self._hooks.settled(Settled(what=what, operation=operation, order_number=order_number, **said))
 
+    def _tell_end(self, call: MoneyCall, what: Happened, outcome: DoubtEnd, proof: Proof | None) -> None:
+        is_first = what not in call.heard
+        self.doubt_ended(call.pending, outcome, proof, recovered=call.foreign and is_first)
+
     def _tell(self, call: MoneyCall, what: Happened, **said: Any) -> None:
         if what not in call.heard:
             call.heard |= {what}
@@ -261,6 +332,10 @@ class Report:
             quietly(_write, level, call.pending, words, text)
 
 
+def _is_waited_for(call: MoneyCall) -> bool:
+    return call.running is None and call.task is None
+
+
 def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None:
     record((pending.id,), given())  # `aclose` logs outside of the call, which has the secrets
     secrets = _secrets_of(pending.id, pending.voucher_id, pending.reservation_id, pending.charge_id)
@@ -268,7 +343,9 @@ def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None
     order = "" if pending.order_number is None else f", order {_shown(pending.order_number, secrets)}"
     which = f"{amount}{order}, id {pending.id}"
     said = words % tuple(_shown(text, secrets) for text in texts)
-    _logger.log(level, "%s%s %s", pending.operation, which, said)
+    # formatters that show extras find a call's lines by its id
+    facts = {"call_id": pending.id, "operation": pending.operation}
+    _logger.log(level, "%s%s %s", pending.operation, which, said, extra=facts)
 
 
 def _write_charge(
@@ -278,7 +355,8 @@ def _write_charge(
     order, charge_id = _shown(order_number, secrets), _shown(charge.id, secrets)
     which = f"{charge.amount} {currency}, order {order}, charge {charge_id}"
     said = words % tuple(_shown(text, secrets) for text in texts)
-    _logger.log(level, "%s of %s %s", CHECKOUT, which, said)
+    facts = {"charge_id": charge_id, "operation": CHECKOUT}
+    _logger.log(level, "%s of %s %s", CHECKOUT, which, said, extra=facts)
 
 
 def _made(made: Charge | CompleteVoucher | None) -> str:

@@ -232,9 +232,8 @@ class Supervisor:
     def _done(self, money_call: MoneyCall) -> None:
         """Note that a call was carried out, unless it may have a surplus: the search for that notes it."""
         if money_call.effects <= 1:
-            known, charge = money_call.pending, money_call.charge
-            settlement = Settlement(pending=known, state=SettlementState.DONE, charge=charge)
-            self.settler.registry.settled(settlement)
+            known, made = money_call.pending, money_call.charge
+            self.settler.registry.settled(Settlement(pending=known, state=SettlementState.DONE, charge=made))
 
     def _not_done(self, money_call: MoneyCall, proof: Proof) -> None:
         state = SettlementState.NOT_DONE
@@ -341,6 +340,7 @@ class Supervisor:
         registry = self.settler.registry
         money_call = registry.money_call(settlement.pending.id)
         registry.settled(settlement)
+        self.settler.report.settled(settlement)
         if money_call is not None:
             if money_call.on_end is not None:
                 money_call.on_end(settlement)

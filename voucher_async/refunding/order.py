@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
+from voucher_async.calls import calling
 from voucher_async.cancelling import to_the_end
 from voucher_async.errors import InvalidInput, VoucherError
 from voucher_async.models import ChargeReservationRequest
@@ -73,26 +74,33 @@ class OrderRefunds:
         timeout: float | Timeout | None = None,
     ) -> OrderRefund:
         """Give back what an order took; documented at `VoucherClient.refund_order`."""
-        key, deadline = check_key(idempotency_key), self._kit.sender.deadline(timeout)
-        ChargeReservationRequest(order_number=order_number)
-        value = None if amount is None else to_amount(amount, minimum=CENT)
-        vouchers = _checked(voucher_ids)
-        if key is None and value is None:
-            key = await self._key_of_the_whole(order_number, deadline)
-        parameters = Parameters(operation=REFUND_ORDER, amount=value, order_number=order_number)
+        with calling(
+            self._kit.supervisor.settler.hooks,
+            "refund_order",
+            order_number=order_number,
+            key=idempotency_key,
+            amount=amount,
+        ):
+            key, deadline = check_key(idempotency_key), self._kit.sender.deadline(timeout)
+            ChargeReservationRequest(order_number=order_number)
+            value = None if amount is None else to_amount(amount, minimum=CENT)
+            vouchers = _checked(voucher_ids)
+            if key is None and value is None:
+                key = await self._key_of_the_whole(order_number, deadline)
+            parameters = Parameters(operation=REFUND_ORDER, amount=value, order_number=order_number)
 
-        async def call(context: CallContext) -> OrderRefund:
-            return await self._run(context, vouchers)
+            async def call(context: CallContext) -> OrderRefund:
+                return await self._run(context, vouchers)
 
-        async def resumed(context: CallContext) -> OrderRefund:
-            return await self._run(context, vouchers, is_resumed=True)
+            async def resumed(context: CallContext) -> OrderRefund:
+                return await self._run(context, vouchers, is_resumed=True)
 
-        async def settle(held: CallRecord, context: CallContext) -> OrderRefund | None:
-            taken = await self._take(held, context)
-            return None if taken is None else await self._kit.joining.own(context, taken, resumed)
+            async def settle(held: CallRecord, context: CallContext) -> OrderRefund | None:
+                taken = await self._take(held, context)
+                return None if taken is None else await self._kit.joining.own(context, taken, resumed)
 
-        work = Work(call, self._hand_out, settle)
-        return await self._kit.joining.run(Ask(parameters=parameters, key=key), deadline, work)
+            work = Work(call, self._hand_out, settle)
+            return await self._kit.joining.run(Ask(parameters=parameters, key=key), deadline, work)
 
     async def _run(
         self, context: CallContext, vouchers: Sequence[str], *, is_resumed: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from voucher_async.calls import OpenCall, calling, ending, opened
 from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput, InvalidInputType
 from voucher_async.facts import record_facts
@@ -26,8 +28,6 @@ from voucher_async.sansio import build
 from voucher_async.statuses import SUCCESS
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from voucher_async.clock import Deadline
     from voucher_async.hooks import Hook
     from voucher_async.models import CompleteVoucher, CreateVoucherRequest, Voucher
@@ -151,10 +151,20 @@ class _ClientIssuer:
         self._settler = settler
         self._joining = joining
         self._timeout = timeout
+        self._call: OpenCall | None = None
 
     async def create(self, body: CreateVoucherRequest, key: str) -> tuple[CompleteVoucher, bool]:
         deadline = self._sender.deadline(self._timeout)
-        with known(body.code, body.pin), record_facts() as facts:
+        call = calling(
+            self._settler.hooks,
+            "vouchers.create",
+            parent=self._call,
+            order_number=body.order_number,
+            key=key,
+            amount=body.amount,
+            currency=body.currency,
+        )
+        with call, known(body.code, body.pin), record_facts() as facts:
             if await self._is_unsettled(key, deadline):
                 voucher = await create_voucher(self._settler, body, deadline, fresh_id=True)
             else:
@@ -175,7 +185,8 @@ class _ClientIssuer:
     async def activate(self, id: str) -> Voucher:
         body = SetStatusRequest(status=VoucherStatus.ACTIVE)
         request = build(SET_VOUCHER_STATUS, body, ids={"id": id})
-        return (await self._sender.send(request, self._sender.deadline(self._timeout))).value
+        with calling(self._settler.hooks, "vouchers.set_status", parent=self._call):
+            return (await self._sender.send(request, self._sender.deadline(self._timeout))).value
 
     def now(self) -> float:
         return self._settler.clock.monotonic()
@@ -187,5 +198,9 @@ class _ClientIssuer:
     def is_closed(self) -> bool:
         return self._settler.pauses.are_over
 
-    def watched_by(self, hook: Hook) -> AbstractContextManager[None]:
-        return self._settler.hooks.joined_by(hook)
+    @contextlib.contextmanager
+    def watched_by(self, hook: Hook) -> Generator[None]:
+        hooks = self._settler.hooks
+        self._call = call = opened(hooks, "vouchers.issue_many")
+        with ending(call), hooks.joined_by(hook):
+            yield

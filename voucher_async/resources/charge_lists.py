@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from voucher_async.calls import calling
 from voucher_async.operations import LIST_CHARGES
 from voucher_async.resources.paging import ORDER_FILTER, Listing, Page
 from voucher_async.sansio import build
@@ -11,15 +12,14 @@ from voucher_async.sansio import build
 if TYPE_CHECKING:
     from voucher_async.config import Timeout
     from voucher_async.models import Charge, ChargePage
-    from voucher_async.payments.numbering import Numbering
-    from voucher_async.payments.sender import Sender
+    from voucher_async.payments.settle import Settler
 
 __all__ = ["charge_listing"]
 
 
 def charge_listing(
-    sender: Sender,
-    numbering: Numbering,
+    settler: Settler,
+    name: str,
     voucher_id: str,
     query: list[tuple[str, str]],
     timeout: float | Timeout | None,
@@ -30,18 +30,20 @@ def charge_listing(
     filtered here.
 
     Args:
-        sender: sends the requests.
-        numbering: adds references to order numbers, and removes them.
+        settler: knows the sender, the form of order numbers and the hooks.
+        name: the method that lists, as hooks are told of it.
         voucher_id: the voucher.
         query: the query, the page to start with first; see `list_query`.
         timeout: seconds for each page, or a `Timeout`.
     """
+    sender, numbering = settler.sender, settler.numbering
     order_number = dict(query).get(ORDER_FILTER)
     (_, first), *asked = [each for each in query if each[0] != ORDER_FILTER or not numbering.is_on]
 
     async def fetch(number: int) -> Page[Charge]:
-        request = build(LIST_CHARGES, ids={"id": voucher_id}, query=[("page", str(number)), *asked])
-        return (await sender.send(request, sender.deadline(timeout))).value
+        with calling(settler.hooks, name, order_number=order_number):
+            request = build(LIST_CHARGES, ids={"id": voucher_id}, query=[("page", str(number)), *asked])
+            return (await sender.send(request, sender.deadline(timeout))).value
 
     def view(page: Page[Charge]) -> Page[Charge]:
         return numbering.own_page(cast("ChargePage", page), order_number)

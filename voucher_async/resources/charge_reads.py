@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, overload
 
+from voucher_async.calls import calling
 from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge
@@ -64,7 +65,7 @@ class VoucherCharges:
             page=page,
             per_page=per_page,
         )
-        return charge_listing(self._sender, self._settler.numbering, id, query, timeout)
+        return charge_listing(self._settler, "vouchers.list_charges", id, query, timeout)
 
     charges = list_charges  # by the name that the API's path has
 
@@ -80,7 +81,8 @@ class VoucherCharges:
             NotFound: there is no such voucher or charge.
             VoucherError: it could not be read.
         """
-        return await read_charge(self._sender, self._settler.numbering, id, charge_id, timeout)
+        with calling(self._settler.hooks, "vouchers.get_charge"):
+            return await read_charge(self._sender, self._settler.numbering, id, charge_id, timeout)
 
     if not TYPE_CHECKING:
         __getattr__ = absent
@@ -113,13 +115,14 @@ class ChargeReads:
             NotFound: the voucher has no such charge.
             VoucherError: it could not be read.
         """
-        if isinstance(charge, Charge):
-            if voucher_id not in {None, charge.voucher_id}:
-                raise InvalidInput("voucher_id", "must be that of the charge", voucher_id)
-            voucher_id, charge = charge.voucher_id, charge.id
-        elif voucher_id is None:
-            raise InvalidInput("voucher_id", "must be given: the API reads a charge by both ids", None)
-        return await read_charge(self._sender, self._settler.numbering, voucher_id, charge, timeout)
+        with calling(self._settler.hooks, "charges.get"):
+            if isinstance(charge, Charge):
+                if voucher_id not in {None, charge.voucher_id}:
+                    raise InvalidInput("voucher_id", "must be that of the charge", voucher_id)
+                voucher_id, charge = charge.voucher_id, charge.id
+            elif voucher_id is None:
+                raise InvalidInput("voucher_id", "must be given: the API reads a charge by both ids", None)
+            return await read_charge(self._sender, self._settler.numbering, voucher_id, charge, timeout)
 
     def list(
         self,
@@ -157,7 +160,7 @@ class ChargeReads:
             page=page,
             per_page=per_page,
         )
-        return charge_listing(self._sender, self._settler.numbering, voucher_id, query, timeout)
+        return charge_listing(self._settler, "charges.list", voucher_id, query, timeout)
 
     if not TYPE_CHECKING:
         __getattr__ = absent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from voucher_async.calls import calling
 from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.models import Charge, ChargeType
@@ -78,29 +79,37 @@ class Charges(ChargeReads):
             ApiError: refused by the server; nothing was refunded.
             TransportError: nothing was refunded.
         """
-        key, deadline = check_key(idempotency_key), self._sender.deadline(timeout)
-        given = _check(charge, amount)
-        ownership = self._joining.ownership
-        charge_id = charge.id if isinstance(charge, Charge) else charge
-        known = await record_of_charge(ownership, check_id("id", charge_id), deadline)
-        if known is not None and known.charge is not None:
-            _check(known.charge, given)
-        currency = currency_of_refund(known, currency)
-        if given is None:
-            given = await amount_of_refund(ownership, charge, known, key, deadline)
-        money_call, request = refund_call(
-            self._settler.numbering, charge_in(known) or charge, given, currency
-        )
-        pending = money_call.pending
-        ask = Ask(parameters=parameters_of(pending, pending.charge_id or ""), key=key, pending=pending)
+        with calling(
+            self._settler.hooks,
+            "charges.refund",
+            order_number=getattr(charge, "order_number", None),
+            key=idempotency_key,
+            amount=amount,
+            currency=currency,
+        ):
+            key, deadline = check_key(idempotency_key), self._sender.deadline(timeout)
+            given = _check(charge, amount)
+            ownership = self._joining.ownership
+            charge_id = charge.id if isinstance(charge, Charge) else charge
+            known = await record_of_charge(ownership, check_id("id", charge_id), deadline)
+            if known is not None and known.charge is not None:
+                _check(known.charge, given)
+            currency = currency_of_refund(known, currency)
+            if given is None:
+                given = await amount_of_refund(ownership, charge, known, key, deadline)
+            money_call, request = refund_call(
+                self._settler.numbering, charge_in(known) or charge, given, currency
+            )
+            pending = money_call.pending
+            ask = Ask(parameters=parameters_of(pending, pending.charge_id or ""), key=key, pending=pending)
 
-        async def call(context: CallContext) -> Charge:
-            money_call.record_by(context.recorder)
-            refunded = await perform_in_turn(self._settler, context, money_call, request)
-            await self._joining.ownership.note_refund(refunded, of=money_call.pending.charge_id)
-            return refunded
+            async def call(context: CallContext) -> Charge:
+                money_call.record_by(context.recorder)
+                refunded = await perform_in_turn(self._settler, context, money_call, request)
+                await self._joining.ownership.note_refund(refunded, of=money_call.pending.charge_id)
+                return refunded
 
-        return await self._joining.charge(ask, deadline, call)
+            return await self._joining.charge(ask, deadline, call)
 
     async def take_back(
         self, charge: Charge, *, currency: str, key: str | None = None, parent: str | None = None

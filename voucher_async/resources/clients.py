@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voucher_async.calls import calling
 from voucher_async.config import Timeout
 from voucher_async.errors import Fate, VoucherError
+from voucher_async.hooks import Hooks
 from voucher_async.masking import conceal
 from voucher_async.models import ConnectedClient, ConnectRequest
 from voucher_async.operations import CONNECT_CLIENT, DISCONNECT_CLIENT
@@ -24,10 +26,12 @@ class Clients:
 
     Args:
         sender: sends the requests.
+        hooks: the observers.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, hooks: Hooks) -> None:
         self._sender = sender
+        self._hooks = hooks
 
     async def connect(self, pin: str, *, timeout: float | Timeout | None = None) -> ConnectedClient:
         """Turn a connection PIN into credentials (`connectClient`, no authentication).
@@ -46,13 +50,14 @@ class Clients:
             TransportError: nothing was sent.
         """
         pin = conceal(pin)
-        request = build(CONNECT_CLIENT, ConnectRequest(pin=pin), secrets=(pin,))
-        try:
-            return (await self._sender.send(request, self._sender.deadline(timeout))).value
-        except VoucherError as error:
-            if error.fate is not Fate.UNKNOWN:
-                raise
-            raise open_outcome(error, PendingOutcome(operation=CONNECT_CLIENT.id), _NEW_PIN) from error
+        with calling(self._hooks, "clients.connect"):
+            request = build(CONNECT_CLIENT, ConnectRequest(pin=pin), secrets=(pin,))
+            try:
+                return (await self._sender.send(request, self._sender.deadline(timeout))).value
+            except VoucherError as error:
+                if error.fate is not Fate.UNKNOWN:
+                    raise
+                raise open_outcome(error, PendingOutcome(operation=CONNECT_CLIENT.id), _NEW_PIN) from error
 
     async def disconnect(self, *, timeout: float | Timeout | None = None) -> None:
         """Give up this client's credentials (`disconnectClient`); every later call will be refused.
@@ -64,7 +69,8 @@ class Clients:
             ApiError: refused by the server.
             TransportError: no answer, also after repeating it.
         """
-        await self._sender.send(build(DISCONNECT_CLIENT), self._sender.deadline(timeout))
+        with calling(self._hooks, "clients.disconnect"):
+            await self._sender.send(build(DISCONNECT_CLIENT), self._sender.deadline(timeout))
 
     if not TYPE_CHECKING:
         __getattr__ = absent

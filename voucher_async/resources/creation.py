@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.api_errors import ApiError, NotFound
+from voucher_async.calls import take_id
 from voucher_async.errors import Fate, IdempotencyMismatch, JournalFailed, Proof, VoucherError
 from voucher_async.models import CreateVoucherRequest
 from voucher_async.operations import CREATE_VOUCHER, GET_COMPLETE_VOUCHER
@@ -205,6 +206,9 @@ async def create_voucher(
         VoucherError: it was certainly not created.
     """
     pending = _pending(settler, body)
+    call_id = take_id(settler.hooks)
+    if call_id is not None:
+        pending = attrs.evolve(pending, id=call_id)
     request = _request(body, pending)
     try:
         return (await settler.sender.send(request, deadline)).value

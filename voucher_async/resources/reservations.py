@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from voucher_async.calls import calling
 from voucher_async.clock import Deadline
 from voucher_async.config import Timeout
 from voucher_async.errors import VoucherError
@@ -83,11 +84,12 @@ class Reservations:
             TransportError: no answer, also after repeating it; a reservation may exist, unused it lapses.
         """
         code, pin = conceal(code), conceal(pin)
-        body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
-        request = self.request(body)
-        with known(code, pin):
-            reservation, _ = await self.make(request, self._sender.deadline(timeout), currency)
-        return reservation
+        with calling(self._settler.hooks, "reservations.create", amount=amount, currency=currency):
+            body = CreateReservationRequest(code=code, amount=amount, currency=currency, pin=pin)
+            request = self.request(body)
+            with known(code, pin):
+                reservation, _ = await self.make(request, self._sender.deadline(timeout), currency)
+            return reservation
 
     def request(self, body: CreateReservationRequest) -> Request[Reservation]:
         """The request of `create`, not sent yet."""
@@ -143,20 +145,23 @@ class Reservations:
                 show it either.
             TransportError: nothing was charged; `proof` says how that is known.
         """
-        key = check_key(idempotency_key)
-        body = ChargeReservationRequest(order_number=order_number)
-        reservation_id = id_of(reservation)
-        ask = Ask(
-            parameters=parameters_of(charge_pending(reservation_id, order_number), reservation_id),
-            key=key,
-            join=(reservation_id, order_number),
-            pending=charge_pending(reservation, order_number),
-        )
+        with calling(
+            self._settler.hooks, "reservations.charge", order_number=order_number, key=idempotency_key
+        ):
+            key = check_key(idempotency_key)
+            body = ChargeReservationRequest(order_number=order_number)
+            reservation_id = id_of(reservation)
+            ask = Ask(
+                parameters=parameters_of(charge_pending(reservation_id, order_number), reservation_id),
+                key=key,
+                join=(reservation_id, order_number),
+                pending=charge_pending(reservation, order_number),
+            )
 
-        def call(context: CallContext) -> Awaitable[Charge]:
-            return self.charge_by(context, reservation, body, currency=None)
+            def call(context: CallContext) -> Awaitable[Charge]:
+                return self.charge_by(context, reservation, body, currency=None)
 
-        return await self._joining.charge(ask, self._sender.deadline(timeout), call)
+            return await self._joining.charge(ask, self._sender.deadline(timeout), call)
 
     async def charge_by(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
+from voucher_async.calls import calling
 from voucher_async.config import Timeout
 from voucher_async.errors import InvalidInput
 from voucher_async.masking import conceal, known
@@ -114,31 +115,41 @@ class Vouchers(VoucherCharges, VoucherBatches):
             TransportError: nothing was sent.
         """
         code, pin = conceal(code), conceal(pin)
-        key = check_key(idempotency_key)
-        if key is not None and id is None:
-            raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
-        voucher_id = self._new_id(key) if isinstance(id, Unset) else id
-        if voucher_id is not None:
-            # the model allows ids that no path can hold: their vouchers could never be read
-            check_id("id", voucher_id)
-        body = CreateVoucherRequest(
-            amount=amount,
-            currency=currency,
-            id=voucher_id,
-            code=code,
-            pin=pin,
-            sku=sku,
-            batch=batch,
-            validity_value=validity_value,
-            validity_interval=validity_interval,
-            type=type,
-            taxable=taxable,
-            tax_rate=tax_rate,
-            order_number=order_number,
-            data=data,
-        )
-        deadline = self._sender.deadline(timeout)
-        with known(code, pin):
+        with (
+            known(code, pin),
+            calling(
+                self._settler.hooks,
+                "vouchers.create",
+                order_number=order_number,
+                key=idempotency_key,
+                amount=amount,
+                currency=currency,
+            ),
+        ):
+            key = check_key(idempotency_key)
+            if key is not None and id is None:
+                raise InvalidInput("id", "must not be left to the server beside an idempotency key", None)
+            voucher_id = self._new_id(key) if isinstance(id, Unset) else id
+            if voucher_id is not None:
+                # the model allows ids that no path can hold: their vouchers could never be read
+                check_id("id", voucher_id)
+            body = CreateVoucherRequest(
+                amount=amount,
+                currency=currency,
+                id=voucher_id,
+                code=code,
+                pin=pin,
+                sku=sku,
+                batch=batch,
+                validity_value=validity_value,
+                validity_interval=validity_interval,
+                type=type,
+                taxable=taxable,
+                tax_rate=tax_rate,
+                order_number=order_number,
+                data=data,
+            )
+            deadline = self._sender.deadline(timeout)
             if key is not None:
                 return await create_with_key(self._settler, self._joining, body, key, deadline)
             return await create_voucher(self._settler, body, deadline, fresh_id=isinstance(id, Unset))
@@ -160,8 +171,9 @@ class Vouchers(VoucherCharges, VoucherBatches):
             NotFound: there is no such voucher.
             VoucherError: it could not be read.
         """
-        request = build(GET_VOUCHER, ids={"id": id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        with calling(self._settler.hooks, "vouchers.get"):
+            request = build(GET_VOUCHER, ids={"id": id})
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
     async def get_complete(self, id: str, *, timeout: float | Timeout | None = None) -> CompleteVoucher:
         """Read a voucher with its code and pin (`getCompleteVoucher`, scope `read-secrets`).
@@ -174,8 +186,9 @@ class Vouchers(VoucherCharges, VoucherBatches):
             NotFound: there is no such voucher.
             VoucherError: it could not be read.
         """
-        request = build(GET_COMPLETE_VOUCHER, ids={"id": id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        with calling(self._settler.hooks, "vouchers.get_complete"):
+            request = build(GET_COMPLETE_VOUCHER, ids={"id": id})
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
     def list(
         self,
@@ -212,8 +225,9 @@ class Vouchers(VoucherCharges, VoucherBatches):
         )
 
         async def fetch(number: int) -> Page[VoucherDetails]:
-            request = build(LIST_VOUCHERS, query=[("page", str(number)), *query[1:]])
-            return (await self._sender.send(request, self._sender.deadline(timeout))).value
+            with calling(self._settler.hooks, "vouchers.list", order_number=order_number):
+                request = build(LIST_VOUCHERS, query=[("page", str(number)), *query[1:]])
+                return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
         return Listing(fetch, page)
 
@@ -238,8 +252,9 @@ class Vouchers(VoucherCharges, VoucherBatches):
             ApiError: refused by the server, for example because the voucher is active.
             TransportError: no answer, also after repeating it.
         """
-        request = build(UPDATE_VOUCHER, UpdateVoucherRequest(sku=sku, batch=batch), ids={"id": id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        with calling(self._settler.hooks, "vouchers.update"):
+            request = build(UPDATE_VOUCHER, UpdateVoucherRequest(sku=sku, batch=batch), ids={"id": id})
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
     async def set_status(
         self,
@@ -262,9 +277,10 @@ class Vouchers(VoucherCharges, VoucherBatches):
             ApiError: refused by the server.
             TransportError: no answer, also after repeating it.
         """
-        body = SetStatusRequest(status=status, comment=comment)
-        request = build(SET_VOUCHER_STATUS, body, ids={"id": id})
-        return (await self._sender.send(request, self._sender.deadline(timeout))).value
+        with calling(self._settler.hooks, "vouchers.set_status"):
+            body = SetStatusRequest(status=status, comment=comment)
+            request = build(SET_VOUCHER_STATUS, body, ids={"id": id})
+            return (await self._sender.send(request, self._sender.deadline(timeout))).value
 
     async def activate(
         self, id: str, *, comment: str | None = None, timeout: float | Timeout | None = None
@@ -294,8 +310,9 @@ class Vouchers(VoucherCharges, VoucherBatches):
             ApiError: refused by the server, for example because the voucher is active or has charges.
             TransportError: no answer, also after repeating it.
         """
-        request = build(DELETE_VOUCHER, DeleteVoucherRequest(comment=comment), ids={"id": id})
-        await self._sender.send(request, self._sender.deadline(timeout))
+        with calling(self._settler.hooks, "vouchers.delete"):
+            request = build(DELETE_VOUCHER, DeleteVoucherRequest(comment=comment), ids={"id": id})
+            await self._sender.send(request, self._sender.deadline(timeout))
 
     async def recharge(
         self,
@@ -335,7 +352,19 @@ class Vouchers(VoucherCharges, VoucherBatches):
             TransportError: nothing was recharged.
         """
         code = conceal(code)
-        body = RechargeRequest(amount=amount, currency=currency, order_number=order_number, code=code, id=id)
-        with known(code):
+        with (
+            known(code),
+            calling(
+                self._settler.hooks,
+                "vouchers.recharge",
+                order_number=order_number,
+                key=idempotency_key,
+                amount=amount,
+                currency=currency,
+            ),
+        ):
+            body = RechargeRequest(
+                amount=amount, currency=currency, order_number=order_number, code=code, id=id
+            )
             deadline = self._sender.deadline(timeout)
             return await recharge(self._settler, self._joining, body, check_key(idempotency_key), deadline)

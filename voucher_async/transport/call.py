@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 import attrs
 
 from voucher_async.api_errors import ApiError, AuthenticationError, BadAnswer
+from voucher_async.calls import call_here
 from voucher_async.cancelling import Limit, quietly
 from voucher_async.clock import Deadline
 from voucher_async.errors import (
@@ -30,6 +31,7 @@ from voucher_async.transport.exchange import Exchange
 from voucher_async.transport.kit import TransportKit
 from voucher_async.transport.replied import facts_of, is_copy
 from voucher_async.transport.retry import Attempt, Verdict, is_repeatable, judge
+from voucher_async.transport.told import in_words, which
 
 if TYPE_CHECKING:
     from voucher_async.auth import Token, TokenProvider
@@ -100,7 +102,9 @@ class Call(Generic[T]):
                     request, transport.settings, token, transport.uptime, self._deadline
                 )
                 if transport.hooks.active:
-                    transport.hooks.attempt_started(AttemptStarted(**self._which(), attempt=self._attempts))
+                    transport.hooks.attempt_started(
+                        AttemptStarted(**which(transport, request), attempt=self._attempts)
+                    )
                 self._sent = sent = transport.clock.monotonic()
                 try:
                     response = await transport.session.send(exchange, limit)
@@ -253,11 +257,17 @@ class Call(Generic[T]):
         pause = self._brief_pause(end) if end.known.fate is Fate.NOT_SENT else self._next_pause(end.error)
         if pause is None:
             raise end.error
+        hooks, operation = self._transport.hooks, self._request.operation.id
+        call = call_here(hooks)
         event = Repeating(
-            operation=self._request.operation.id, attempt=self._attempts, pause=pause, reason=self._last
+            operation=operation,
+            attempt=self._attempts,
+            pause=pause,
+            reason=self._last,
+            call_id=None if call is None else call.id,
         )
         quietly(_logger.debug, "%s", event)
-        self._transport.hooks.repeating(event)
+        hooks.repeating(event)
         return pause
 
     def _brief_pause(self, end: _Failure) -> float | None:
@@ -355,10 +365,6 @@ class Call(Generic[T]):
             note_facts(facts)
         return facts
 
-    def _which(self) -> dict[str, str]:
-        operation = self._request.operation
-        return {"operation": operation.id, "method": operation.method, "path": self._request.path}
-
     def _ended(
         self, fate: Fate | None, response: Response | None = None, error: BaseException | None = None
     ) -> None:
@@ -367,18 +373,13 @@ class Call(Generic[T]):
         if not hooks.active and not _logger.isEnabledFor(logging.DEBUG):
             return
         event = AttemptEnded(
-            **self._which(),
+            **which(self._transport, self._request),
             attempt=self._attempts,
             fate=fate or Fate.UNKNOWN,
             status=response.status if response else None,
             elapsed=self._transport.clock.monotonic() - (self._sent or 0.0),
-            error=_in_words(error),
+            error=in_words(error),
+            error_type=None if error is None else type(error).__name__,
         )
         quietly(_logger.debug, "%s", event)
         hooks.attempt_ended(event)
-
-
-def _in_words(error: BaseException | None) -> str | None:
-    if error is None:
-        return None
-    return str(error.args[0]) if isinstance(error, VoucherError) else "the call was cancelled or timed out"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -16,6 +17,8 @@ from voucher_async.transport.retry import Backoff, Budget
 from voucher_async.transport.session import Session
 
 __all__ = ["TransportKit"]
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 @attrs.define(eq=False, repr=False)
@@ -33,6 +36,8 @@ class TransportKit:
         budget: how many repeats there may be.
         tokens: what calls are authorised with; None: nothing.
         uptime: the clock's, where it has one: seconds, those counted in which the machine slept.
+        place: the host and the port of the API.
+        token_place: the host and the port that tokens come from.
         is_one_host: whether tokens come from the host of the API, and so by its clock.
     """
 
@@ -48,9 +53,20 @@ class TransportKit:
     uptime: Callable[[], float] = attrs.field(
         init=False, default=attrs.Factory(lambda self: clock_uptime(self.clock), takes_self=True)
     )
+    place: tuple[str, int | None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: _place_of(self.settings.base_url), takes_self=True)
+    )
+    token_place: tuple[str, int | None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: _place_of(self.settings.token_url), takes_self=True)
+    )
     is_one_host: bool = attrs.field(
         init=False, default=attrs.Factory(lambda self: _is_one_host(self.settings), takes_self=True)
     )
+
+
+def _place_of(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
 
 
 def _is_one_host(settings: Settings) -> bool:
