@@ -56,9 +56,10 @@ from voucher_async.events import (
     TurnWaited,
 )
 from voucher_async.hooks import Hook
+from voucher_async.integrations.opentelemetry_metrics import OpenTelemetryMetrics
 from voucher_async.operations import OPERATIONS, REQUEST_TOKEN, Retry
 
-__all__ = ["OpenTelemetryHook"]
+__all__ = ["OpenTelemetryHook", "OpenTelemetryMetrics"]
 
 _REMEMBERED: Final = 4_096
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.26.0"
