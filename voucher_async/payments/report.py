@@ -343,7 +343,9 @@ def _write(level: int, pending: PendingOutcome, words: str, *texts: str) -> None
     order = "" if pending.order_number is None else f", order {_shown(pending.order_number, secrets)}"
     which = f"{amount}{order}, id {pending.id}"
     said = words % tuple(_shown(text, secrets) for text in texts)
-    _logger.log(level, "%s%s %s", pending.operation, which, said)
+    # formatters that show extras find a call's lines by its id
+    facts = {"call_id": pending.id, "operation": pending.operation}
+    _logger.log(level, "%s%s %s", pending.operation, which, said, extra=facts)
 
 
 def _write_charge(
@@ -353,7 +355,8 @@ def _write_charge(
     order, charge_id = _shown(order_number, secrets), _shown(charge.id, secrets)
     which = f"{charge.amount} {currency}, order {order}, charge {charge_id}"
     said = words % tuple(_shown(text, secrets) for text in texts)
-    _logger.log(level, "%s of %s %s", CHECKOUT, which, said)
+    facts = {"charge_id": charge_id, "operation": CHECKOUT}
+    _logger.log(level, "%s of %s %s", CHECKOUT, which, said, extra=facts)
 
 
 def _made(made: Charge | CompleteVoucher | None) -> str:
