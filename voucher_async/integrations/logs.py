@@ -34,9 +34,9 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import attrs
 
@@ -179,11 +179,12 @@ class LoggingHook(_EventHook):
         level: int = logging.INFO,
     ) -> None:
         super().__init__(level)
-        self._logger = logging.getLogger("voucher_async.events") if logger is None else logger
-        if not isinstance(self._logger, (logging.Logger, logging.LoggerAdapter)):
+        given: object = logging.getLogger("voucher_async.events") if logger is None else logger
+        if not isinstance(given, (logging.Logger, logging.LoggerAdapter)):
             raise ConfigurationError(
                 "logger must be one of the standard library; for structlog: StructlogHook"
             )
+        self._logger: logging.Logger | logging.LoggerAdapter[Any] = given
 
     def _tell(self, kind: str, event: object, least: int = logging.NOTSET) -> None:
         level = max(self._level, least)
@@ -232,19 +233,26 @@ def _fields(event: object) -> Fields:
 
 def _of_event(event: Any) -> dict[str, object]:
     facts: dict[str, object] = {}
-    for field in attrs.fields(type(event)):
-        value = getattr(event, field.name)
+    fields: Iterable[attrs.Attribute[Any]] = attrs.fields(event.__class__)
+    for field in fields:
+        value: object = getattr(event, field.name)
         if isinstance(value, PendingOutcome):
             facts = _of_pending(value) | facts
         elif isinstance(value, Charge):
             facts |= {"charge_id": value.id, "voucher_id": value.voucher_id}
         elif isinstance(value, BaseException):
-            facts["error_type"] = type(value).__name__
-            # the text of anybody else's error may hold anything
-            facts["error"] = str(value) if isinstance(value, VoucherError) else None
+            facts |= _of_error(value)
+        elif isinstance(value, tuple):
+            facts[field.name] = len(cast("tuple[object, ...]", value))
         elif value is not None:
             facts[_NAMED.get(field.name, field.name)] = value
     return facts
+
+
+def _of_error(error: BaseException) -> dict[str, object]:
+    """An error's class; its text, if it is the SDK's: that of anybody else's may hold anything."""
+    words = {"error": str(error)} if isinstance(error, VoucherError) else {}
+    return {"error_type": type(error).__name__, **words}
 
 
 def _of_pending(pending: PendingOutcome) -> dict[str, object]:
