@@ -28,7 +28,8 @@ export PIP_COMPILE := 0
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py $(wildcard tests/contract/test_spec_diff*.py) \
 	tests/emulator/test_schemathesis.py \
 	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
-	tests/mutants tests/probing/test_habits.py \
+	tests/mutants tests/probing/test_habits.py $(wildcard tests/integrations/test_opentelemetry*.py) \
+	tests/integrations/test_metrics_dashboard.py tests/integrations/test_metrics_opentelemetry.py \
 	tests/proxies tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py tests/emulator/test_ledger_machine.py tests/journals/test_alike.py \
 	tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \

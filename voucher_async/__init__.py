@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         CallEnd,
         CallEnded,
         CallStarted,
+        Closed,
         DoubtEnd,
         DoubtEnded,
         Happened,
@@ -137,6 +138,7 @@ __all__ = [
     "CheckoutUnknown",
     "ClientOptions",
     "Clock",
+    "Closed",
     "CompleteVoucher",
     "ConfigurationError",
     "Conflict",
@@ -234,8 +236,8 @@ _HOMES: Final = {
         "TransportError VoucherError"
     ),
     "voucher_async.events": (
-        "AttemptEnded AttemptStarted CallEnd CallEnded CallStarted DoubtEnd DoubtEnded Happened Repeating "
-        "Settled TokenRefresh TurnWaited"
+        "AttemptEnded AttemptStarted CallEnd CallEnded CallStarted Closed DoubtEnd DoubtEnded Happened "
+        "Repeating Settled TokenRefresh TurnWaited"
     ),
     "voucher_async.facts": "record_facts",
     "voucher_async.hooks": "Hook",

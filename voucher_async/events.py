@@ -20,6 +20,7 @@ __all__ = [
     "CallEnd",
     "CallEnded",
     "CallStarted",
+    "Closed",
     "DoubtEnd",
     "DoubtEnded",
     "Happened",
@@ -332,3 +333,14 @@ class TurnWaited:
     behind: str
     seconds: float
     taken: bool
+
+
+@attrs.frozen(kw_only=True)
+class Closed:
+    """A client was closed: nothing more is told of it, but for a call that it refuses.
+
+    Attributes:
+        pending: the outcomes that are still open.
+    """
+
+    pending: tuple[PendingOutcome, ...] = ()

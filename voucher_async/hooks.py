@@ -23,6 +23,7 @@ from voucher_async.events import (
     AttemptStarted,
     CallEnded,
     CallStarted,
+    Closed,
     DoubtEnded,
     Repeating,
     Settled,
@@ -73,6 +74,9 @@ class Hook:
     def on_turn_waited(self, event: TurnWaited) -> None:
         """A call has waited for its turn."""
 
+    def on_closed(self, event: Closed) -> None:
+        """The client was closed, with these outcomes open."""
+
 
 class Hooks:
     """Passes events to hooks, and keeps their failures away from calls.
@@ -82,7 +86,7 @@ class Hooks:
 
     Attributes:
         active: whether there are any.
-        wants_calls: whether there are any of the application's, which are told of calls.
+        wants_calls: whether one of the application's is told of calls, or of what names its call.
         wants_intents: whether one of them is told of intents.
         attempt_started: calls `Hook.on_attempt_started` of each, and so do the others.
 
@@ -98,6 +102,7 @@ class Hooks:
         "attempt_started",
         "call_ended",
         "call_started",
+        "closed",
         "doubt_ended",
         "intent",
         "repeating",
@@ -111,7 +116,7 @@ class Hooks:
     def __init__(self, hooks: Sequence[object] = ()) -> None:
         for hook in hooks:
             _check(hook)
-        self.wants_calls: bool = bool(hooks)
+        self.wants_calls: bool = any(_has_own(hook, name) for hook in hooks for name in _OF_CALLS)
         self._tell(tuple(hooks))
 
     def _tell(self, hooks: tuple[object, ...]) -> None:
@@ -128,6 +133,7 @@ class Hooks:
         self.settled: Callable[[Settled], None] = _teller(hooks, "on_settled")
         self.doubt_ended: Callable[[DoubtEnded], None] = _teller(hooks, "on_doubt_ended")
         self.turn_waited: Callable[[TurnWaited], None] = _teller(hooks, "on_turn_waited")
+        self.closed: Callable[[Closed], None] = _teller(hooks, "on_closed")
 
     @contextlib.contextmanager
     def joined_by(self, hook: Hook) -> Generator[None]:
@@ -154,7 +160,23 @@ _NAMES: Final = (
     "on_call_ended",
     "on_doubt_ended",
     "on_turn_waited",
+    "on_closed",
 )
+
+_OF_CALLS: Final = (
+    "on_call_started",
+    "on_call_ended",
+    "on_attempt_started",
+    "on_attempt_ended",
+    "on_repeating",
+    "on_turn_waited",
+)
+
+
+def _has_own(hook: object, name: str) -> bool:
+    """True when a hook has a method of its own, not the one of `Hook` that does nothing."""
+    method = getattr(hook, name, None)
+    return callable(method) and getattr(method, "__func__", None) is not getattr(Hook, name)
 
 
 def _check(hook: object) -> None:

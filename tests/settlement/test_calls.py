@@ -316,3 +316,18 @@ async def test_two_clients_have_calls_apart(shop: Shop, client: VoucherClient, c
         (record,) = await beside.history().to_list()
     assert record.id not in {each.call_id for each in calls.started}
     assert calls.ends == [("vouchers.get", "done")]
+
+
+async def test_a_code_that_serves_as_order_number_is_not_told(
+    shop: Shop, client: VoucherClient, calls: Calls
+) -> None:
+    voucher = shop.voucher()
+    await pay(client, voucher, order_number=voucher.code)
+    await recharge(client, code=voucher.code, order_number=voucher.code)
+    await client.vouchers.create(
+        amount="1.00", currency="EUR", code="ONE-MORE-CODE", order_number="ONE-MORE-CODE"
+    )
+    calls.check()
+    assert len(calls.ended) == 3
+    assert voucher.code not in repr(calls.heard)
+    assert "ONE-MORE-CODE" not in repr(calls.heard)

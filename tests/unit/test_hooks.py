@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 from tests.recorder import Recorder
+from voucher_async.calls import calling, take_id
 from voucher_async.errors import ConfigurationError, Fate
 from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
 from voucher_async.hooks import Hook, Hooks
@@ -72,6 +73,23 @@ def test_a_hook_with_one_method_hears_its_event_alone() -> None:
 
 def test_a_hook_that_overrides_nothing_is_fine() -> None:
     tell_everything(Hooks([Hook()]))
+
+
+def test_hooks_that_hear_of_no_calls_cost_none() -> None:
+    class OnlyAttempts:
+        def on_attempt_ended(self, event: AttemptEnded) -> None:
+            raise AssertionError(event)
+
+    assert not Hooks([OnlyMoney(), Hook()]).wants_calls
+    assert Hooks([OnlyMoney(), OnlyAttempts()]).wants_calls
+    with calling(Hooks([OnlyMoney()]), "redeem") as call:
+        assert call is None
+    hooks = Hooks([OnlyAttempts()])
+    with calling(hooks, "redeem") as call:
+        assert call is not None
+        assert (take_id(hooks), take_id(hooks)) == (call.id, None)
+        assert take_id(Hooks()) is None
+    assert take_id(hooks) is None
 
 
 def test_hooks_are_told_in_their_order() -> None:

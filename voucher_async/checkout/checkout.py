@@ -150,7 +150,7 @@ class Checkout:
         """
         code, pin = conceal(code), conceal(pin)
         self._secrets += (code, pin)
-        with self._part("checkout.reserve", amount):
+        with known(*self._secrets), self._part("checkout.reserve", amount):
             self._check_open()
             if renew and not self._entered:
                 raise ConfigurationError("renew needs the checkout's `async with` block, whose end ends it")
@@ -166,30 +166,29 @@ class Checkout:
             key, target = self._kit.key(code, digest_key), digest_of_code(code, digest_key)
             if self._record.replayed is not None:
                 return self._show(self._record.replayed.find(target, asked))
-            with known(*self._secrets):
-                try:
-                    async with in_turn(self._kit.lock, (key,), deadline):
-                        if allow_partial:
-                            made, request = await reserve_partially(
-                                self._kit.sender, self._kit.reservations, request_for, asked, deadline
-                            )
-                        else:
-                            made = await self._kit.reservations.make(request, deadline)
-                except VoucherError as error:
-                    await self._record.check_denial(error)
-                    raise
-                self._check_open()  # it may have been charged meanwhile: this reservation then lapses
-                held = HeldReservation(
-                    made,
-                    asked=asked,
-                    request=request,
-                    key=key,
-                    target=target,
-                    tracker=self._kit.reservations.tracker,
-                )
-                self._hold(held)
-                if renew:
-                    self._renewals[held] = asyncio.create_task(keep_alive(self._kit, held, self.order_number))
+            try:
+                async with in_turn(self._kit.lock, (key,), deadline):
+                    if allow_partial:
+                        made, request = await reserve_partially(
+                            self._kit.sender, self._kit.reservations, request_for, asked, deadline
+                        )
+                    else:
+                        made = await self._kit.reservations.make(request, deadline)
+            except VoucherError as error:
+                await self._record.check_denial(error)
+                raise
+            self._check_open()  # it may have been charged meanwhile: this reservation then lapses
+            held = HeldReservation(
+                made,
+                asked=asked,
+                request=request,
+                key=key,
+                target=target,
+                tracker=self._kit.reservations.tracker,
+            )
+            self._hold(held)
+            if renew:
+                self._renewals[held] = asyncio.create_task(keep_alive(self._kit, held, self.order_number))
             return held
 
     def _hold(self, held: HeldReservation) -> None:
@@ -236,7 +235,7 @@ class Checkout:
             JournalFailed: the journal cannot be written; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
-        with self._part("checkout.charge"):
+        with known(*self._secrets), self._part("checkout.charge"):
             if self._charges is not None:
                 return self._charges
             self._check_left()
@@ -247,12 +246,11 @@ class Checkout:
                 self._check_broken()  # before waiting for a turn, as a time-out there says "nothing was sent"
             deadline = self._kit.sender.deadline(timeout)
             self._charging += 1  # from here on no reservation is added: all of them are charged, or none
-            with known(*self._secrets):
-                asked = PendingOutcome(
-                    operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
-                )
-                context = CallContext(deadline, asked)
-                return await self._kit.supervisor.run(context, self._charge_until_known, self._end_charging)
+            asked = PendingOutcome(
+                operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
+            )
+            context = CallContext(deadline, asked)
+            return await self._kit.supervisor.run(context, self._charge_until_known, self._end_charging)
 
     def _end_charging(self, _: object) -> None:
         self._charging -= 1

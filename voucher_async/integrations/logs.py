@@ -47,6 +47,7 @@ from voucher_async.events import (
     CallEnd,
     CallEnded,
     CallStarted,
+    Closed,
     DoubtEnded,
     Happened,
     Repeating,
@@ -110,7 +111,7 @@ class _EventHook(Hook):
     """
 
     def __init__(self, level: int) -> None:
-        if isinstance(level, bool) or not isinstance(level, int):
+        if isinstance(level, bool) or not isinstance(cast("object", level), int):
             raise ConfigurationError(f"level must be a number such as logging.INFO, not {level!r}")
         self._level = level
 
@@ -160,6 +161,10 @@ class _EventHook(Hook):
         """Write "turn waited for"."""
         self._tell("turn waited for", event)
 
+    def on_closed(self, event: Closed) -> None:
+        """Write "client closed", at WARNING where outcomes are open; `pending` is their number."""
+        self._tell("client closed", event, logging.WARNING if event.pending else logging.NOTSET)
+
 
 class LoggingHook(_EventHook):
     """Writes each event to a logger of the standard library, its facts as the record's extra.
@@ -179,7 +184,7 @@ class LoggingHook(_EventHook):
         level: int = logging.INFO,
     ) -> None:
         super().__init__(level)
-        given: object = logging.getLogger("voucher_async.events") if logger is None else logger
+        given = cast("object", logging.getLogger("voucher_async.events") if logger is None else logger)
         if not isinstance(given, (logging.Logger, logging.LoggerAdapter)):
             raise ConfigurationError(
                 "logger must be one of the standard library; for structlog: StructlogHook"

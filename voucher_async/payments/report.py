@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 
 from voucher_async.cancelling import quietly
-from voucher_async.events import DoubtEnd, DoubtEnded, Happened, Settled
+from voucher_async.events import Closed, DoubtEnd, DoubtEnded, Happened, Settled
 from voucher_async.masking import given, mask, visible
 from voucher_async.masking.memory import recall, record
 from voucher_async.models import Charge
@@ -90,6 +90,7 @@ class Report:
         self._hooks = hooks
         self._own = (numbering or Numbering(None)).own
         self._doubts: dict[str, float] = {}  # when each began that has not ended, by `time.monotonic`
+        self._is_closed = False
         self._left: set[str] | None = None  # from closing on: the calls logged as left open
 
     # the outcome of a money call
@@ -225,8 +226,12 @@ class Report:
             self._left = set()
 
     def left_open_at_close(self, pendings: Iterable[PendingOutcome]) -> None:
-        """Log one line, once, for each outcome that is left open as the client is closed."""
+        """Log one line, once, for each outcome that is open as the client is closed, and tell the hooks."""
         self.closing()
+        pendings = tuple(pendings)
+        if not self._is_closed:
+            self._is_closed = True
+            self._hooks.closed(Closed(pending=pendings))
         for pending in pendings:
             if self._left is not None and pending.id not in self._left:
                 self._left.add(pending.id)

@@ -115,13 +115,16 @@ class Vouchers(VoucherCharges, VoucherBatches):
             TransportError: nothing was sent.
         """
         code, pin = conceal(code), conceal(pin)
-        with calling(
-            self._settler.hooks,
-            "vouchers.create",
-            order_number=order_number,
-            key=idempotency_key,
-            amount=amount,
-            currency=currency,
+        with (
+            known(code, pin),
+            calling(
+                self._settler.hooks,
+                "vouchers.create",
+                order_number=order_number,
+                key=idempotency_key,
+                amount=amount,
+                currency=currency,
+            ),
         ):
             key = check_key(idempotency_key)
             if key is not None and id is None:
@@ -147,10 +150,9 @@ class Vouchers(VoucherCharges, VoucherBatches):
                 data=data,
             )
             deadline = self._sender.deadline(timeout)
-            with known(code, pin):
-                if key is not None:
-                    return await create_with_key(self._settler, self._joining, body, key, deadline)
-                return await create_voucher(self._settler, body, deadline, fresh_id=isinstance(id, Unset))
+            if key is not None:
+                return await create_with_key(self._settler, self._joining, body, key, deadline)
+            return await create_voucher(self._settler, body, deadline, fresh_id=isinstance(id, Unset))
 
     def _new_id(self, key: str | None) -> str:
         return str(uuid.uuid4()) if key is None else voucher_id_of(self._joining.ownership.scope, key)
@@ -350,19 +352,19 @@ class Vouchers(VoucherCharges, VoucherBatches):
             TransportError: nothing was recharged.
         """
         code = conceal(code)
-        with calling(
-            self._settler.hooks,
-            "vouchers.recharge",
-            order_number=order_number,
-            key=idempotency_key,
-            amount=amount,
-            currency=currency,
+        with (
+            known(code),
+            calling(
+                self._settler.hooks,
+                "vouchers.recharge",
+                order_number=order_number,
+                key=idempotency_key,
+                amount=amount,
+                currency=currency,
+            ),
         ):
             body = RechargeRequest(
                 amount=amount, currency=currency, order_number=order_number, code=code, id=id
             )
-            with known(code):
-                deadline = self._sender.deadline(timeout)
-                return await recharge(
-                    self._settler, self._joining, body, check_key(idempotency_key), deadline
-                )
+            deadline = self._sender.deadline(timeout)
+            return await recharge(self._settler, self._joining, body, check_key(idempotency_key), deadline)
