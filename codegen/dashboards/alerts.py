@@ -75,6 +75,16 @@ _RULES: Final = (
         ),
     ),
     _Rule(
+        name="VoucherDoubtsLeft",
+        expression=f"{increase(m.DOUBTS_LEFT, 'job', over=_OVER, where=())} > 0",
+        severity="warning",
+        summary="A client was closed with money calls in doubt: this process looks for them no more.",
+        description=(
+            "Where the journal is durable, another client settles them about every minute, or "
+            "`client.recover` does. Else give `client.settle` the outcomes that `aclose` returned."
+        ),
+    ),
+    _Rule(
         name="VoucherUntold",
         expression=f"max by (job) ({matching(m.JOURNAL_UNTOLD)}) > 0",
         severity="warning",

@@ -73,8 +73,8 @@ _MONEY: Final = Row(
         _number(
             "In doubt now",
             f"sum({matching(m.DOUBTS_OPEN, JOB)})",
-            "Money calls that came in doubt in a living process, and have not ended. The SDK looks for them: "
-            "a number that falls again needs nobody.",
+            "Money calls of clients that are open. The SDK looks for their outcomes: a number that falls "
+            "again needs nobody.",
         ),
         _number(
             "Not ended, in the journal",
@@ -114,6 +114,7 @@ _DOUBTS: Final = Row(
             "Came in doubt",
             "Money calls a second whose answer was lost, by operation.",
             (rate(m.DOUBTS, "voucher.operation"), "{{voucher_operation}}"),
+            (rate(m.DOUBTS_LEFT, "voucher.operation"), "left by a closed client {{voucher_operation}}"),
         ),
         _chart(
             "Ended, by proof",

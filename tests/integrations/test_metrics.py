@@ -15,6 +15,7 @@ from voucher_async.events import (
     AttemptEnded,
     CallEnd,
     CallEnded,
+    Closed,
     DoubtEnd,
     DoubtEnded,
     Happened,
@@ -182,6 +183,19 @@ def test_a_doubt_of_another_process_was_never_open_here(kept: Kept) -> None:
     kept.hook.on_doubt_ended(doubt_ended("c-1", recovered=True))
     assert kept.of("voucher.doubts.ended") == [(1, ("refundCharge", "done", None))]
     assert kept.of("voucher.doubts.open") == []
+
+
+def test_what_a_closed_client_leaves_in_doubt_is_counted_as_left(kept: Kept) -> None:
+    left, ended = in_doubt("c-1"), in_doubt("c-2")
+    for event in (left, ended):
+        kept.hook.on_settled(event)
+    kept.hook.on_doubt_ended(doubt_ended("c-2"))
+    assert left.pending is not None
+    kept.hook.on_closed(Closed(pending=(left.pending,)))
+    kept.hook.on_doubt_ended(doubt_ended("c-1"))  # another client settles it
+    assert sum(amount for amount, _ in kept.of("voucher.doubts.open")) == 0
+    assert kept.of("voucher.doubts.left") == [(1, ("refundCharge",))]
+    assert len(kept.of("voucher.doubts.ended")) == 2
 
 
 class Books:

@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader, Me
 from tests.integrations.metered import storm
 from voucher_async._version import __version__
 from voucher_async.events import CallEnd, CallEnded
+from voucher_async.integrations import opentelemetry
 from voucher_async.integrations.measures import INSTRUMENTS, Kind
 from voucher_async.integrations.opentelemetry_metrics import OpenTelemetryMetrics
 
@@ -81,6 +82,10 @@ def test_hooks_of_one_provider_add_to_the_same_metrics(caplog: pytest.LogCapture
     points = read(reader)["voucher.call.duration"].data.data_points
     assert sorted(str((point.attributes or {})["tenant"]) for point in points) == ["a", "b"]
     assert caplog.records == []
+
+
+def test_traces_and_metrics_are_found_in_one_place() -> None:
+    assert opentelemetry.OpenTelemetryMetrics is OpenTelemetryMetrics
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

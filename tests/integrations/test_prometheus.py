@@ -126,7 +126,7 @@ def doubts_open(registry: CollectorRegistry) -> float | None:
     return registry.get_sample_value("voucher_doubts_open", {"voucher_operation": "chargeReservation"})
 
 
-async def test_what_one_client_left_open_and_another_settles_is_open_no_more() -> None:
+async def test_what_a_closed_client_left_is_counted_until_another_settles_it() -> None:
     registry, clock = CollectorRegistry(), ManualClock()
     hooks = [PrometheusHook(registry)]
     async with VoucherEmulator(clock=clock) as emulator:
@@ -145,9 +145,13 @@ async def test_what_one_client_left_open_and_another_settles_is_open_no_more() -
             await redeem(shops[0], shops[0].voucher(), timeout=5.0)
         assert doubts_open(registry) == 1
         await shops[0].client.aclose(wait=0)
-        assert doubts_open(registry) == 1
+        assert doubts_open(registry) == 0
+        labels = {"voucher_operation": "chargeReservation"}
+        assert registry.get_sample_value("voucher_doubts_left_total", labels) == 1
         emulator.faults.clear()
         await shops[1].during(shops[1].client.settle(unknown.value.pending, timeout=90.0))
+        ended = {**labels, "voucher_outcome": "not_done", "voucher_proof": "absent"}
+        assert registry.get_sample_value("voucher_doubts_ended_total", ended) == 1
         assert doubts_open(registry) == 0
         await shops[1].client.aclose(wait=0)
 

@@ -21,6 +21,7 @@ from voucher_async.client import VoucherClient
 from voucher_async.events import (
     AttemptEnded,
     CallEnded,
+    Closed,
     DoubtEnded,
     Happened,
     Repeating,
@@ -151,7 +152,14 @@ DOUBTS_OPEN: Final = Instrument(
     name="voucher.doubts.open",
     kind=Kind.UP_DOWN,
     unit="{call}",
-    description="Money calls that came in doubt in this process, and are in doubt now.",
+    description="Money calls of the clients of this process that are in doubt now.",
+    labels=("voucher.operation",),
+)
+DOUBTS_LEFT: Final = Instrument(
+    name="voucher.doubts.left",
+    kind=Kind.COUNTER,
+    unit="{call}",
+    description="Money calls that were in doubt when their client was closed.",
     labels=("voucher.operation",),
 )
 UNTOLD: Final = Instrument(
@@ -224,6 +232,7 @@ INSTRUMENTS: Final = (
     DOUBTS,
     DOUBTS_ENDED,
     DOUBTS_OPEN,
+    DOUBTS_LEFT,
     UNTOLD,
     RECOVERED,
     SURPLUS,
@@ -252,7 +261,11 @@ _OTHER: Final = "_OTHER"  # the conventions' word for what has no class
 _MONEY_CALLS: Final = (*RULES, CREATE_VOUCHER.id)
 # Prometheus sees no increase from nothing to 1: what is rare begins at 0
 _ZEROS: Final[tuple[tuple[Instrument, tuple[str, ...]], ...]] = (
-    *((each, (call,)) for each in (DOUBTS, DOUBTS_OPEN, UNTOLD, RECOVERED) for call in _MONEY_CALLS),
+    *(
+        (each, (call,))
+        for each in (DOUBTS, DOUBTS_OPEN, DOUBTS_LEFT, UNTOLD, RECOVERED)
+        for call in _MONEY_CALLS
+    ),
     (RECOVERED, (CHECKOUT,)),
     *((SURPLUS, (call, "left")) for call in RULES),
     *((SURPLUS, (call, "refunded")) for call, rule in RULES.items() if rule.take_back),
@@ -329,8 +342,17 @@ class Measures(Hook):
         """Count a doubt that ended."""
         proof = None if event.proof is None else _label(event.proof)
         self._record[DOUBTS_ENDED](1, event.operation, _label(event.outcome), proof)
-        operation = self._open.pop(event.call_id, None)
-        if operation is not None:  # it came in doubt here, of this client or an earlier one
+        self._close(event.call_id)
+
+    def on_closed(self, event: Closed) -> None:
+        """Count the calls that are in doubt as a client is closed: nobody here looks for them any more."""
+        for pending in event.pending:
+            self._close(pending.id)
+            self._record[DOUBTS_LEFT](1, pending.operation)
+
+    def _close(self, call_id: str) -> None:
+        operation = self._open.pop(call_id, None)
+        if operation is not None:
             self._record[DOUBTS_OPEN](-1, operation)
 
     async def observe(self, client: VoucherClient) -> None:

@@ -1,6 +1,6 @@
 """Metrics for OpenTelemetry (`pip install "voucher-async[otel]"`).
 
-    from voucher_async.integrations.opentelemetry_metrics import OpenTelemetryMetrics
+    from voucher_async.integrations.opentelemetry import OpenTelemetryMetrics
 
     client = VoucherClient.from_env(hooks=[OpenTelemetryMetrics()])
 
