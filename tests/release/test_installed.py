@@ -64,7 +64,9 @@ def test_an_extra_works_where_it_is_and_is_named_where_it_is_not(
 LACKING = {
     "cli": "cyclopts",
     "fastapi": "fastapi",
+    "otel": "opentelemetry",
     "postgresql": "asyncpg",
+    "prometheus": "prometheus_client",
     "sqlite": "sqlalchemy",
     "wsgi": "anyio",
 }
