@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests.browsing import SERIOUS, browser
 from tests.docs.site import ROOT, served
-from tests.shop.conftest import ARGUMENTS, CHROMIUM
+
+__all__ = ["browser"]
 
 SHOTS: Final = ROOT / ".build" / "screenshots" / "site"
 WIDTHS: Final = {"desk": (1280, 900), "phone": (390, 844)}
@@ -21,19 +21,8 @@ PAGES: Final = (
     "reference/checkout.html",
     "files/examples/fastapi_shop.py.html",
 )
-SERIOUS: Final = frozenset({"serious", "critical"})
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.fail(f"there is no {CHROMIUM}: `make chromium` installs it (Debian's package chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="module")
