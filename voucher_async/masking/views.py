@@ -49,18 +49,23 @@ class View:
     Args:
         chars: how it reads.
         parent: what it is a reading of; None for the text itself.
-        pieces: where in the parent its parts come from: begin here, begin and end there, and whether it was
-            copied, so that each character has a place of its own. In order, without gaps.
+        pieces: gives where in the parent its parts come from: begin here, begin and end there, and whether it
+            was copied, so that each character has a place of its own. In order, without gaps. It is called
+            when a place is asked for, since most readings hold no secret.
     """
 
-    __slots__ = ("_begins", "_parent", "_pieces", "chars")
+    __slots__ = ("_begins", "_parent", "_pieces", "_where", "chars")
 
     def __init__(
-        self, chars: str, parent: View | None = None, pieces: list[tuple[int, int, int, bool]] | None = None
+        self,
+        chars: str,
+        parent: View | None = None,
+        pieces: Callable[[], list[tuple[int, int, int, bool]]] = list,
     ) -> None:
         self.chars: str = chars
         self._parent = parent
-        self._pieces = pieces or []
+        self._where = pieces
+        self._pieces: list[tuple[int, int, int, bool]] = []
         self._begins: list[int] | None = None
 
     def place(self, start: int, end: int) -> tuple[int, int]:
@@ -71,6 +76,7 @@ class View:
 
     def _above(self, index: int) -> tuple[int, int]:
         if self._begins is None:
+            self._pieces = self._where()
             self._begins = [piece[0] for piece in self._pieces]
         begin, start, end, copied = self._pieces[bisect.bisect_right(self._begins, index) - 1]
         return (start + index - begin, start + index - begin + 1) if copied else (start, end)
@@ -104,26 +110,31 @@ class View:
         if done < len(self.chars):
             pieces.append((length, done, len(self.chars), True))
             texts.append(self.chars[done:])
-        return View("".join(texts), self, pieces)
+        return View("".join(texts), self, lambda: pieces)
 
     def base64(self) -> Iterator[View]:
         """Contents of its runs of base64, one view for each way to group the characters in fours."""
         compact = self.replaced(_SPACE, lambda _: "")
         runs = [match.span() for match in _BASE64.finditer(compact.chars)]
         for offset in range(4) if runs else ():
-            texts: list[str] = []
-            pieces: list[tuple[int, int, int, bool]] = []
-            length = 0
-            for start, end in runs:
-                decoded = _from_base64(compact.chars[start + offset : end])
-                for index in range(len(decoded)):
-                    first = start + offset + index * 8 // 6
-                    last = start + offset + (index * 8 + 7) // 6
-                    pieces.append((length + index, first, last + 1, False))
-                texts.append(f"{decoded}\n")
-                length += len(decoded) + 1
-                pieces.append((length - 1, end - 1, end, False))
-            yield View("".join(texts), compact, pieces)
+            decoded = [_from_base64(compact.chars[start + offset : end]) for start, end in runs]
+            pieces = functools.partial(_decoded_pieces, decoded, runs, offset)
+            yield View("".join(f"{each}\n" for each in decoded), compact, pieces)
+
+
+def _decoded_pieces(
+    decoded: list[str], runs: list[tuple[int, int]], offset: int
+) -> list[tuple[int, int, int, bool]]:
+    pieces: list[tuple[int, int, int, bool]] = []
+    length = 0
+    for content, (start, end) in zip(decoded, runs, strict=True):
+        for index in range(len(content)):
+            first = start + offset + index * 8 // 6
+            last = start + offset + (index * 8 + 7) // 6
+            pieces.append((length + index, first, last + 1, False))
+        length += len(content) + 1
+        pieces.append((length - 1, end - 1, end, False))
+    return pieces
 
 
 def _from_base64(run: str) -> str:
