@@ -17,7 +17,7 @@ from codegen.site.crossing import crossed
 from codegen.site.diagram import arrows, figure_of
 from codegen.site.drawing import PLACES
 from codegen.site.flowchart import Edge, edges, steps
-from codegen.site.markdown import map_links, map_titles
+from codegen.site.markdown import map_links, map_titles, without_comments
 from codegen.site.pages import Pages
 from codegen.site.places import ROOT, Unbuildable
 from codegen.site.results import figures, replaced
@@ -132,6 +132,14 @@ def test_links_to_files_of_the_repository_lead_to_pages_of_the_site(tmp_path: Pa
     assert pages.assets.keys() == {PurePosixPath("a.png")}
     assert "[app.py](shop/app.py.md)" in pages.texts[PurePosixPath("files/examples/shop.md")]
     assert "x = 1\n" in pages.texts[PurePosixPath("files/examples/shop/app.py.md")]
+
+
+def test_comments_for_tests_are_no_part_of_a_page() -> None:
+    text = (
+        '# A\n\n<!-- skip: next "x" -->\n\n```\n<!-- b -->\n```\n\n'
+        "see `<!-- c -->`\n<!-- d -->\n| e |\n<!-- end of d -->\n\n# F\n"
+    )
+    assert without_comments(text) == "# A\n\n```\n<!-- b -->\n```\n\nsee `<!-- c -->`\n| e |\n\n# F\n"
 
 
 @pytest.mark.parametrize("target", ["gone.md", "../../elsewhere.md", "../docs/gone.md#x"])
