@@ -77,9 +77,10 @@ def title_of(text: str) -> str:
 
 
 def sentence_of(text: str) -> str:
-    """The first sentence below the title, in one line and without its links; empty where there is none."""
+    """The first sentence below the title, in one line, without links and bold; empty where there is none."""
     match = _PARAGRAPH.search(text)
     if match is None:
         return ""
-    paragraph = _WHOLE_LINK.sub(r"\1", " ".join(match.group(1).split()))
-    return re.split(r"(?<=[.:?])(?<!e\.g\.) (?=[A-Z`*])", paragraph, maxsplit=1)[0]
+    paragraph = _WHOLE_LINK.sub(r"\1", " ".join(match.group(1).replace("**", "").split()))
+    sentence = re.split(r"(?<=[.?])(?<!e\.g\.) (?=[A-Z`])", paragraph, maxsplit=1)[0]
+    return f"{sentence[:-1]}." if sentence.endswith(":") else sentence
