@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["fenced", "map_links", "map_prose", "map_titles", "sentence_of", "title_of"]
+__all__ = ["fenced", "map_links", "map_prose", "map_titles", "sentence_of", "title_of", "without_comments"]
 
 _FENCE: Final = re.compile(
     r"^ *(?P<fence>```+)(?P<language>[^\n`]*)\n(?P<body>.*?)^ *(?P=fence) *$", re.DOTALL | re.MULTILINE
@@ -16,8 +16,9 @@ _FENCE: Final = re.compile(
 _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LINK: Final = re.compile(r"(?<=\]\()([^)\s]+)(?=\))")
 _WHOLE_LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+_COMMENT: Final = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
 _TITLE: Final = re.compile(r"^# (.+)$", re.MULTILINE)
-_PARAGRAPH: Final = re.compile(r"^# .+\n+(?:<!--.*-->\n+)?((?!```)(?:[^\n#|<-][^\n]*\n?)+)", re.MULTILINE)
+_PARAGRAPH: Final = re.compile(r"^# .+\n+((?!```)(?:[^\n#|<-][^\n]*\n?)+)", re.MULTILINE)
 
 
 def _map_outside(pattern: re.Pattern[str], text: str, change: Callable[[str], str]) -> str:
@@ -32,6 +33,11 @@ def _map_outside(pattern: re.Pattern[str], text: str, change: Callable[[str], st
 def map_prose(text: str, change: Callable[[str], str]) -> str:
     """The text with its parts outside of blocks of code changed."""
     return _map_outside(_FENCE, text, change)
+
+
+def without_comments(text: str) -> str:
+    """The text without comments that begin a line: they are for the tests, and for who writes the page."""
+    return map_prose(text, lambda prose: re.sub(r"\n{3,}", "\n\n", _COMMENT.sub("", prose)))
 
 
 def map_links(text: str, change: Callable[[str], str]) -> str:
@@ -71,9 +77,10 @@ def title_of(text: str) -> str:
 
 
 def sentence_of(text: str) -> str:
-    """The first sentence below the title, in one line and without its links; empty where there is none."""
+    """The first sentence below the title, in one line, without links and bold; empty where there is none."""
     match = _PARAGRAPH.search(text)
     if match is None:
         return ""
-    paragraph = _WHOLE_LINK.sub(r"\1", " ".join(match.group(1).split()))
-    return re.split(r"(?<=[.:?])(?<!e\.g\.) (?=[A-Z`*])", paragraph, maxsplit=1)[0]
+    paragraph = _WHOLE_LINK.sub(r"\1", " ".join(match.group(1).replace("**", "").split()))
+    sentence = re.split(r"(?<=[.?])(?<!e\.g\.) (?=[A-Z`])", paragraph, maxsplit=1)[0]
+    return f"{sentence[:-1]}." if sentence.endswith(":") else sentence

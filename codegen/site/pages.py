@@ -11,7 +11,7 @@ import attrs
 
 from codegen.site.commands import commands
 from codegen.site.diagram import figure_of
-from codegen.site.markdown import fenced, map_links, map_titles
+from codegen.site.markdown import fenced, map_links, map_titles, without_comments
 from codegen.site.places import ASSETS, Unbuildable, page_of, seeds
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Pages:
             self.texts[page] = self._shown(source, page)
 
     def _document(self, source: PurePosixPath, page: PurePosixPath) -> str:
-        text = fenced((self.root / source).read_text(encoding="utf-8"), "mermaid", figure_of)
+        written = without_comments((self.root / source).read_text(encoding="utf-8"))
+        text = fenced(written, "mermaid", figure_of)
         return map_titles(map_links(text, lambda target: self._link(target, source, page)))
 
     def _shown(self, source: PurePosixPath, page: PurePosixPath) -> str:

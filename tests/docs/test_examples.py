@@ -35,19 +35,23 @@ def load_example(root: Path, name: str) -> Any:
     return module
 
 
-def test_quickstart_shows_every_step_and_the_balance(root: Path) -> None:
-    lines = run_example(root, "quickstart.py").splitlines()
-    steps = [line.split()[1] for line in lines if line.strip().startswith("✓")]
+@pytest.fixture(scope="module")
+def quickstart(root: Path) -> list[str]:
+    """The lines that it prints."""
+    return run_example(root, "quickstart.py").splitlines()
+
+
+def test_quickstart_shows_every_step_and_the_balance(quickstart: list[str]) -> None:
+    steps = [line.split()[1] for line in quickstart if line.strip().startswith("✓")]
     assert steps == [
         *("emulator", "connect", "token", "create", "activate"),
         *("reserve", "charge", "refund", "recharge", "list"),
     ]
-    assert "52.50 EUR" in lines[-2]
+    assert "52.50 EUR" in quickstart[-2]
 
 
-def test_quickstart_is_aligned(root: Path) -> None:
-    lines = run_example(root, "quickstart.py").splitlines()
-    assert len({len(line) for line in lines if line.endswith(" ms")}) == 1
+def test_quickstart_is_aligned(quickstart: list[str]) -> None:
+    assert len({len(line) for line in quickstart if line.endswith(" ms")}) == 1
 
 
 def test_quickstart_is_plain_where_nothing_else_can_be_shown(root: Path) -> None:

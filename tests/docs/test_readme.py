@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import re
 import subprocess
@@ -19,7 +20,8 @@ import voucher_async
 from tests.docs.blocks import ROOT, blocks_of, is_file
 from tests.proxy import Proxy
 from tests.serving import served
-from voucher_async import SettlementState, VoucherError
+from voucher_async import SettlementState, VoucherClient, VoucherError
+from voucher_async.cli.checking.configuration import KNOWN
 from voucher_async.testing import VoucherEmulator
 
 Run = Callable[..., dict[str, Any]]
@@ -115,6 +117,13 @@ def test_the_table_of_errors_names_every_error(root: Path) -> None:
     errors = {e.__name__ for e in public if isinstance(e, type) and issubclass(e, VoucherError)}
     named = set(re.findall(r"`([A-Z][A-Za-z]+)`", section))
     assert errors - {"InvalidInputType"} == {name for name in named if name in errors}
+
+
+def test_the_table_of_settings_has_every_argument_and_variable(root: Path) -> None:
+    table = (root / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (?:`(\w+)` )?\|", table, re.MULTILINE))
+    assert rows.keys() == inspect.signature(VoucherClient).parameters.keys()
+    assert set(filter(None, rows.values())) == set(KNOWN)
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])

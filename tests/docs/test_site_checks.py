@@ -17,7 +17,7 @@ from codegen.site.crossing import crossed
 from codegen.site.diagram import arrows, figure_of
 from codegen.site.drawing import PLACES
 from codegen.site.flowchart import Edge, edges, steps
-from codegen.site.markdown import map_links, map_titles
+from codegen.site.markdown import map_links, map_titles, sentence_of, without_comments
 from codegen.site.pages import Pages
 from codegen.site.places import ROOT, Unbuildable
 from codegen.site.results import figures, replaced
@@ -132,6 +132,27 @@ def test_links_to_files_of_the_repository_lead_to_pages_of_the_site(tmp_path: Pa
     assert pages.assets.keys() == {PurePosixPath("a.png")}
     assert "[app.py](shop/app.py.md)" in pages.texts[PurePosixPath("files/examples/shop.md")]
     assert "x = 1\n" in pages.texts[PurePosixPath("files/examples/shop/app.py.md")]
+
+
+def test_comments_for_tests_are_no_part_of_a_page() -> None:
+    text = (
+        '# A\n\n<!-- skip: next "x" -->\n\n```\n<!-- b -->\n```\n\n'
+        "see `<!-- c -->`\n<!-- d -->\n| e |\n<!-- end of d -->\n\n# F\n"
+    )
+    assert without_comments(text) == "# A\n\n```\n<!-- b -->\n```\n\nsee `<!-- c -->`\n| e |\n\n# F\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("# A\n\n**Never [twice](b.md).** More.\n", "Never twice."),
+        ("# A\n\nIt gives back: `refund` for one. More.\n", "It gives back: `refund` for one."),
+        ("# A\n\nIt comes with the SDK:\n\n```\nx\n```\n", "It comes with the SDK."),
+        ("# A\n\n## B\n\nNo.\n", ""),
+    ],
+)
+def test_a_page_is_described_by_its_first_sentence(text: str, sentence: str) -> None:
+    assert sentence_of(text) == sentence
 
 
 @pytest.mark.parametrize("target", ["gone.md", "../../elsewhere.md", "../docs/gone.md#x"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Any, Final, Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -76,6 +77,24 @@ async def test_a_page_is_whole(browser: Browser, address: str, name: str, scheme
         await page.screenshot(path=SHOTS / f"{shot}-{place}-{scheme}.png")
     assert await violations(page) == []
     assert wrong == []
+    await page.close()
+
+
+async def test_a_page_follows_the_system_from_light_to_dark_and_back(browser: Browser, address: str) -> None:
+    page = await browser.new_page(color_scheme="light")
+    await page.goto(f"{address}index.html")
+    steps: tuple[tuple[Literal["dark", "light"], str], ...] = (("dark", "slate"), ("light", "default"))
+    for scheme, theme in steps:
+        await page.emulate_media(color_scheme=scheme)
+        await page.locator(f"body[data-md-color-scheme={theme}]").wait_for()
+    await page.close()
+
+
+async def test_names_in_a_table_are_whole_on_a_phone(browser: Browser, address: str) -> None:
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    await page.goto(f"{address}errors.html")
+    name = page.locator("td code", has_text=re.compile("^ReservationAlreadyCharged$"))
+    assert await name.evaluate("element => element.getClientRects().length") == 1
     await page.close()
 
 
