@@ -228,3 +228,9 @@ async def test_a_row_of_a_request_has_nothing_that_a_client_made_up_but_known_id
     state = await page.state()
     assert [row["path"] for row in state["requests"]] == ["/v1/vouchers/***"]
     assert "secret" not in json.dumps(state["requests"])
+
+
+async def test_a_code_that_no_answer_could_hold_is_refused(page: Page) -> None:
+    status, said = await page.post("vouchers", b'{"amount": "5.00", "code": "X\\ud800Y"}')
+    assert (status, said["message"]) == (422, "code has half a sign of two (a surrogate).")
+    assert page.emulator.vouchers() == ()

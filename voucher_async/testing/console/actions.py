@@ -61,6 +61,8 @@ class Request:
         value = self.body.get(name, default)
         if not isinstance(value, str) or not value:
             raise Refused(422, f"{name} has to be a text.")
+        if any("\ud800" <= sign <= "\udfff" for sign in value):  # no answer with it could be read
+            raise Refused(422, f"{name} has half a sign of two (a surrogate).")
         return value
 
     def number(self, name: str, least: float, most: float, default: float | None = None) -> float:
