@@ -40,7 +40,7 @@ programs = {"voucher-async": lambda *rest: main(rest), "set": load, "export": ex
 for program, *rest in json.loads(sys.argv[1]):
     print("->", programs[program](*rest), flush=True)
 """
-PIN: Final = "1234-5678"
+PIN: Final = "12345678"
 ADDRESS: Final = "http://127.0.0.1:8400"
 
 
@@ -98,6 +98,13 @@ def test_the_commands_of_the_page_show_what_it_shows(
     assert len(texts) == len(typed) + 1, shown.text
     for each, text in zip(typed, texts, strict=False):
         assert re.fullmatch(as_pattern(each.shown), text), f"{each.command}\n{text}"
+
+
+@pytest.mark.parametrize("page", [TOUR, TUTORIAL], ids=lambda path: path.stem)
+def test_the_pin_of_the_page_looks_like_one_of_the_emulator(page: Path, emulator: VoucherEmulator) -> None:
+    (shown,) = re.findall(r"connect (\S+) --base-url", page.read_text(encoding="utf-8"))
+    assert shown == PIN
+    assert re.sub(r"\d", "0", shown) == re.sub(r"\d", "0", emulator.new_connect_pin())
 
 
 def test_the_tour_has_ten_commands_at_least() -> None:

@@ -17,7 +17,7 @@ from voucher_async.testing import VoucherEmulator, faults, habits
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # that of the browser
 
-NASTY = "A-1<img src=x onerror=alert(1)>"
+NASTY = "A-1  <img src=x onerror=alert(1)>"
 
 
 async def add(page: Page, amount: str, code: str) -> None:
@@ -51,7 +51,7 @@ async def test_a_voucher_is_added_and_paid_with_while_the_page_stays(
     await expect(row(page, "vouchers", "GIFT", "15.00 EUR", "of 25.00", "active")).to_have_count(1)
     await expect(row(page, "reservations", "GIFT", "charged")).to_have_count(1)
     line = row(page, "ledger", "charge", "\N{MINUS SIGN}10.00 EUR", "15.00")
-    await expect(line.locator("td").last).to_have_text(NASTY)
+    assert await line.locator("td").last.inner_text() == NASTY  # with both spaces
     await expect(row(page, "requests", "chargeReservation", "200")).to_have_count(1)
     assert await page.evaluate("window.isTheSame && document.images.length") == 0
     await page.get_by_role("button", name="Deactivate GIFT").click()
@@ -158,7 +158,8 @@ async def test_a_pin_connects_a_client_and_the_dialog_says_so(
     await dialog.get_by_role("button", name="Show PIN").click()
     await expect(dialog).to_contain_text("waiting for the client good for 30:00")
     command = await dialog.locator("#command").inner_text()
-    pin = await dialog.locator("#pin").text_content()
+    pin = await dialog.locator("#pin").inner_text()
+    assert await dialog.locator("#pin > *").count() == 0  # no gap is shown that somebody would type
     assert command == f"voucher-async connect {pin} --base-url {emulator.base_url}"
     homes = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
     process = await asyncio.create_subprocess_exec(
@@ -171,6 +172,11 @@ async def test_a_pin_connects_a_client_and_the_dialog_says_so(
     await expect(shown).to_contain_text("read, read-lists, read-secrets, use, update, recharge")
 
 
+async def test_signs_that_nobody_sees_are_spelt_out(page: Page, emulator: VoucherEmulator) -> None:
+    emulator.add_voucher(amount="5.00", code="A\u202eLTR\u200b")  # a browser would show it as ARTL
+    await expect(row(page, "vouchers", "5.00 EUR").locator("td").first).to_have_text(r"A\u202eLTR\u200b")
+
+
 async def test_what_is_wrong_is_told_where_it_is_entered(emulator: VoucherEmulator, browser: Browser) -> None:
     emulator.add_voucher(amount="5.00", code="GIFT")
     async with opened(browser, emulator, expected="status of 422") as page:
@@ -178,7 +184,11 @@ async def test_what_is_wrong_is_told_where_it_is_entered(emulator: VoucherEmulat
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Code").fill("GIFT")
         await dialog.get_by_role("button", name="Add").click()
-        await expect(dialog.get_by_role("alert")).to_have_text("VOUCHER.CREATE.CODE.UNIQUE")
+        await expect(dialog.get_by_role("alert")).to_have_text(
+            "The API refuses such a voucher: VOUCHER.CREATE.CODE.UNIQUE"
+        )
+        await dialog.get_by_label("Amount").fill("1,50")
+        await expect(dialog.locator(":invalid[title*='a point']")).to_have_count(1)
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         form = page.locator("#fault")

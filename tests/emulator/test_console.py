@@ -219,3 +219,18 @@ async def test_the_calendar_does_not_end(page: Page) -> None:
     page.emulator.advance(7000 * 366 * 86400)
     assert (await page.post("clock", {"seconds": 60}))[0] == 422
     assert (await page.state())["now"].startswith("90")
+
+
+async def test_a_row_of_a_request_has_nothing_that_a_client_made_up_but_known_ids(page: Page) -> None:
+    headers = {"X-Request-Id": "a-secret-of-a-client", "User-Agent": "another-secret"}
+    async with page.session.get(f"{page.emulator.url}/v1/vouchers/a-code", headers=headers) as answer:
+        assert answer.status == 401
+    state = await page.state()
+    assert [row["path"] for row in state["requests"]] == ["/v1/vouchers/***"]
+    assert "secret" not in json.dumps(state["requests"])
+
+
+async def test_a_code_that_no_answer_could_hold_is_refused(page: Page) -> None:
+    status, said = await page.post("vouchers", b'{"amount": "5.00", "code": "X\\ud800Y"}')
+    assert (status, said["message"]) == (422, "code has half a sign of two (a surrogate).")
+    assert page.emulator.vouchers() == ()

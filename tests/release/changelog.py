@@ -31,10 +31,12 @@ class Release:
     Attributes:
         heading: the words of its heading.
         sections: the names of its sections, in their order, each with its number of entries.
+        loose: the number of entries above the first section.
     """
 
     heading: str
     sections: tuple[tuple[str, int], ...]
+    loose: int = 0
 
     @property
     def is_unreleased(self) -> bool:
@@ -58,17 +60,18 @@ def read(text: str) -> list[Release]:
     """The parts, in their order."""
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
     return [
-        Release(heading.strip(), _sections(body))
+        Release(heading.strip(), _sections(body), _count(re.split(r"^### ", body, flags=re.MULTILINE)[0]))
         for heading, body in zip(parts[::2], parts[1::2], strict=True)
     ]
 
 
 def _sections(body: str) -> tuple[tuple[str, int], ...]:
     parts = re.split(r"^### (.+)$", body, flags=re.MULTILINE)[1:]
-    return tuple(
-        (name.strip(), len(re.findall(r"^- \S", text, re.MULTILINE)))
-        for name, text in zip(parts[::2], parts[1::2], strict=True)
-    )
+    return tuple((name.strip(), _count(text)) for name, text in zip(parts[::2], parts[1::2], strict=True))
+
+
+def _count(text: str) -> int:
+    return len(re.findall(r"^[-*+] \S", text, re.MULTILINE))
 
 
 def newest(releases: Iterable[Release]) -> str | None:
@@ -133,6 +136,8 @@ def _entries(releases: list[Release]) -> Iterator[str]:
         names = [name for name, _ in each.sections]
         if not names and not each.is_unreleased:
             yield f"{NAME}: `## {each.heading}` has no section"
+        if each.loose:
+            yield f"{NAME}: `## {each.heading}` has {each.loose} entries above its first section"
         for name, count in each.sections:
             if name not in SECTIONS:
                 yield f"{NAME}: `## {each.heading}` has a section {name!r}: none of {', '.join(SECTIONS)}"

@@ -87,6 +87,7 @@ FILES = {
     "README.md": README,
     "LICENSE": "MIT License\n",
     "docs/page.md": "# Page\n\n## A heading\n",
+    "docs/upgrading.md": "# Upgrading\n\n## 1.1.0\n\nNobody has to change anything.\n",
     "voucher_async/__init__.py": "from voucher_async._version import __version__\n",
     "voucher_async/_version.py": '__version__ = "1.1.0"\n',
     "voucher_async/cli.py": "def main() -> None: ...\n",

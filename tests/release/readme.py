@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ __all__ = ["NAME", "check", "check_description"]
 
 NAME: Final = "README.md"
 _ABSOLUTE: Final = ("https://", "http://")
+_HTML: Final = frozenset({"html_inline", "html_block"})
+_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def _flat(tokens: Iterable[Token]) -> Iterator[Token]:
@@ -29,7 +32,10 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _targets(tokens: Sequence[Token], kind: str, attribute: str) -> list[str]:
-    return [str(token.attrGet(attribute) or "") for token in tokens if token.type == kind]
+    written = [str(token.attrGet(attribute) or "") for token in tokens if token.type == kind]
+    html = " ".join(_COMMENT.sub("", token.content) for token in tokens if token.type in _HTML)
+    found = re.findall(rf"""\s{attribute}\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", html, re.IGNORECASE)
+    return written + ["".join(each).strip() for each in found]
 
 
 def check(tree: Tree) -> Result:

@@ -15,6 +15,7 @@ from tests.release.repository import Tree
 __all__ = ["PLACE", "check", "stated"]
 
 PLACE: Final = "voucher_async/_version.py"
+_NOTES: Final = "docs/upgrading.md"
 
 
 def stated(source: str) -> list[str]:
@@ -30,7 +31,7 @@ def stated(source: str) -> list[str]:
 
 
 def check(tree: Tree) -> Result:
-    """Compare the version with its form, the other places that might say one, changelog and tags."""
+    """Compare the version with its form, the other places that might say one, changelog, notes, tags."""
     found = stated(tree.text(PLACE))
     if len(found) != 1:
         return Result([f"{PLACE}: `__version__` is assigned {len(found)} times, not once"])
@@ -42,6 +43,7 @@ def check(tree: Tree) -> Result:
         *_form(found[0], version),
         *_places(tree),
         *_released(version, changelog.read(tree.text(changelog.NAME))),
+        *_noted(version, tree),
         *_tagged(version, tree),
         *_committed(version, tree),
     ]
@@ -79,6 +81,12 @@ def _released(version: Version, releases: list[changelog.Release]) -> Iterator[s
         yield f"{changelog.NAME}: {version} is to be released; the newest heading with a date is of {told}"
     if any(count for each in releases if each.is_unreleased for _, count in each.sections):
         yield f"{changelog.NAME}: [Unreleased] has entries; those of {version} go below its own heading"
+
+
+def _noted(version: Version, tree: Tree) -> Iterator[str]:
+    headings = (line.strip() for line in tree.text(_NOTES).splitlines())
+    if not version.is_devrelease and f"## {version}" not in headings:
+        yield f"{_NOTES}: there is no `## {version}`, which says who has to change something"
 
 
 def _tagged(version: Version, tree: Tree) -> Iterator[str]:

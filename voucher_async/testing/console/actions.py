@@ -61,6 +61,8 @@ class Request:
         value = self.body.get(name, default)
         if not isinstance(value, str) or not value:
             raise Refused(422, f"{name} has to be a text.")
+        if any("\ud800" <= sign <= "\udfff" for sign in value):  # no answer with it could be read
+            raise Refused(422, f"{name} has half a sign of two (a surrogate).")
         return value
 
     def number(self, name: str, least: float, most: float, default: float | None = None) -> float:
@@ -80,12 +82,12 @@ class Request:
 
 def _add_voucher(request: Request) -> Mapping[str, object]:
     given = {name: request.text(name) for name in _VOUCHER if request.body.get(name)}
-    voucher = request.emulator.add_voucher(
-        amount=request.text("amount"),
-        currency=request.text("currency", "EUR"),
-        active=request.body.get("active", True) is True,
-        **given,
-    )
+    amount, currency = request.text("amount"), request.text("currency", "EUR")
+    is_active = request.body.get("active", True) is True
+    try:
+        voucher = request.emulator.add_voucher(amount=amount, currency=currency, active=is_active, **given)
+    except ValueError as error:
+        raise Refused(422, f"The API refuses such a voucher: {error}") from None
     return voucher_facts(voucher)
 
 

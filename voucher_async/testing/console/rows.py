@@ -100,7 +100,6 @@ def request_row(entry: RequestEntry) -> Row:
         "at": moment(entry.at),
         "fault": entry.fault,
         "client_id": entry.client_id,
-        "request_id": entry.request_id,
     }
 
 
