@@ -28,6 +28,7 @@ from voucher_async.errors import (
 )
 from voucher_async.events import CallEnd, CallEnded, CallStarted, TurnWaited
 from voucher_async.masking import mask
+from voucher_async.masking.memory import recall
 from voucher_async.outcomes import ChargeRefunded
 from voucher_async.references import new_id
 
@@ -92,7 +93,7 @@ class OpenCall:
         self.parent_id: str | None = parent.id if parent is not None and parent.hooks is hooks else None
         self.record_id: str | None = getattr(pending, "id", None)
         self.facts: dict[str, Any] = {
-            "order_number": _shown(order_number) or _shown(getattr(pending, "order_number", None)),
+            "order_number": _shown(order_number) or _order_of(pending),
             "key_digest": digest_of_key(key) if isinstance(key, str) else None,
             "amount": _decimal(amount),
             "currency": _text(currency),
@@ -284,6 +285,15 @@ def _shown(order_number: object) -> str | None:
     """An order number as hooks are told it: a shop may use the voucher's code as one."""
     text = _text(order_number)
     return None if text is None else mask(text)
+
+
+def _order_of(pending: PendingOutcome | None) -> str | None:
+    """The order number of what may be no outcome at all, which the call itself says."""
+    order_number = _text(getattr(pending, "order_number", None))
+    if order_number is None:
+        return None
+    ids = [_text(getattr(pending, name, None)) for name in ("id", "voucher_id", "reservation_id")]
+    return mask(order_number, [secret for each in ids if each for secret in recall(each)])
 
 
 def _text(value: object) -> str | None:

@@ -12,7 +12,7 @@ import attrs
 from voucher_async.realtime import Real, call_at, clock_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from types import TracebackType
 
 __all__ = [
@@ -80,16 +80,17 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     raise cancelled from (None if task.cancelled() else task.exception())
 
 
-def quietly(log: Callable[..., None], *args: object) -> None:
+def quietly(log: Callable[..., None], *args: object, extra: Mapping[str, object] | None = None) -> None:
     """Log something; a filter or handler of the application that breaks must not break a payment.
 
     Args:
         log: a method of a logger.
         args: what it is given.
+        extra: facts for formatters that show them.
     """
     # the log itself has failed, and there is no other place to report that
     with contextlib.suppress(Exception, asyncio.CancelledError):
-        log(*args)
+        log(*args, **({} if extra is None else {"extra": extra}))
 
 
 class Limits:

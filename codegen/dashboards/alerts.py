@@ -119,6 +119,7 @@ _RULES: Final = (
         name="VoucherTokenRefreshFails",
         expression=_no_token(),
         severity="critical",
+        lasts="1m",  # one refresh that failed is made again after a pause
         summary="No token is to be had: calls fail, or will when the current token ends.",
         description=(
             "By `error_type`: AuthenticationError is a wrong or withdrawn secret; anything else is the "

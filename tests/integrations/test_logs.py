@@ -208,9 +208,10 @@ async def test_the_sdks_own_lines_about_money_carry_the_id_of_the_call(
     async with VoucherEmulator() as emulator, VoucherClient(**emulator.settings()) as client:
         code = emulator.add_voucher(amount="25.00").code
         emulator.faults.script("chargeReservation", BreakAfter())
-        emulator.faults.script("listCharges", *[ServerError()] * 8)
+        emulator.faults.script("listCharges", *[ServerError()] * 99)
         with pytest.raises(OutcomeUnknown) as caught:
             await client.redeem(code=code, order_number="A-1", timeout=2.0, **PAYMENT)
+        emulator.faults.clear()
     pending = caught.value.pending
     assert pending is not None
     told = [vars(record) for record in caplog.records if record.levelno >= logging.WARNING]
@@ -247,3 +248,10 @@ async def test_no_line_of_a_storm_holds_a_secret(lines: Lines, caplog: pytest.Lo
     assert "order ***" in said
     found = {form for secret in planted for form in forms(secret) if form in said}
     assert found == set()
+
+
+def test_an_adapter_adds_its_extras_to_those_of_the_event(lines: Lines) -> None:
+    adapter = logging.LoggerAdapter(lines.logger, {"tenant": "a"})
+    LoggingHook(adapter).on_token_refreshed(TokenRefresh(succeeded=True, background=False, elapsed=0.5))
+    (line,) = lines.read()
+    assert (line["tenant"], line["voucher_event"], line["elapsed"]) == ("a", "token refreshed", 0.5)

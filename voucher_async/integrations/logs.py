@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias, cast
 
@@ -195,7 +195,7 @@ class LoggingHook(_EventHook):
         level = max(self._level, least)
         if self._logger.isEnabledFor(level):
             fields = {"voucher_event": kind, **_fields(event)}
-            self._logger.log(level, "%s%s", kind, _in_words(fields), extra=fields)
+            _write(self._logger, level, "%s%s", (kind, _in_words(fields)), {"extra": fields})
 
 
 class StructlogHook(_EventHook):
@@ -219,6 +219,23 @@ class StructlogHook(_EventHook):
 
     def _tell(self, kind: str, event: object, least: int = logging.NOTSET) -> None:
         self._logger.log(max(self._level, least), kind, voucher_event=kind, **_fields(event))
+
+
+def _write(
+    logger: logging.Logger | logging.LoggerAdapter[Any],
+    level: int,
+    words: str,
+    texts: tuple[str, ...],
+    given: MutableMapping[str, Any],
+) -> None:
+    """Write a line; an adapter adds its own extras, instead of replacing those of the event."""
+    if isinstance(logger, logging.Logger):
+        logger.log(level, words, *texts, **given)
+        return
+    fields = given["extra"]
+    words, given = logger.process(words, given)
+    own: Mapping[str, Any] = given.get("extra") or {}
+    _write(logger.logger, level, words, texts, {**given, "extra": {**own, **fields}})
 
 
 def _in_words(fields: Mapping[str, object]) -> str:

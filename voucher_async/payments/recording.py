@@ -253,7 +253,8 @@ class Recorder:
                 except VoucherError:  # the answer may have been lost: read the record back, and write again
                     await self._write_end(state, why=why, proof=proof, **changes)
             except VoucherError as error:
-                quietly(_logger.error, "the end of %s %s is not in the journal: %s", *self._what, error)
+                words = "the end of %s %s is not in the journal: %s"
+                quietly(_logger.error, words, *self._what, error, extra=self._named)
                 self._ownership.give_up(self.id)
 
     async def _write_end(self, state: CallState, **changes: Any) -> None:
@@ -266,9 +267,15 @@ class Recorder:
         if not self._is_stored and state is CallState.NOT_DONE and not self.is_asked_about:
             return  # nothing was sent, and no record was stored
         if not await self._write(state, self._ownership.clock.now(), **changes):
-            quietly(_logger.warning, "somebody else has written the end of %s %s", *self._what)
+            words = "somebody else has written the end of %s %s"
+            quietly(_logger.warning, words, *self._what, extra=self._named)
             self._ownership.leave(self.id)  # it may be a write of this client that was taken for lost
 
     @property
     def _what(self) -> tuple[str, str]:
         return self.record.parameters.operation, self.record.id
+
+    @property
+    def _named(self) -> dict[str, str]:
+        operation, call_id = self._what
+        return {"call_id": call_id, "operation": operation}

@@ -145,7 +145,8 @@ class Recoverer:
             raise
         except VoucherError as error:
             operation = left.parameters.operation
-            quietly(_logger.warning, "a %s, id %s, is left open: %s", operation, left.id, error)
+            facts = {"call_id": left.id, "operation": operation}
+            quietly(_logger.warning, "a %s, id %s, is left open: %s", operation, left.id, error, extra=facts)
             return True
 
     async def _end_unsent(self, left: CallRecord) -> bool:

@@ -201,7 +201,9 @@ class Recovery:
                 return await self._recoverer.recover(left)
             except VoucherError as error:
                 operation = left.parameters.operation
-                quietly(_logger.warning, "a %s, id %s, was not recovered: %s", operation, left.id, error)
+                facts = {"call_id": left.id, "operation": operation}
+                words = "a %s, id %s, was not recovered: %s"
+                quietly(_logger.warning, words, operation, left.id, error, extra=facts)
                 return left
 
     def stop(self) -> None:

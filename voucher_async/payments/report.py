@@ -173,9 +173,17 @@ class Report:
             self._left.add(call.pending.id)
         self._log(call, Happened.LEFT_OPEN, logging.WARNING, "is left open: %s", call.reason)
         if isinstance(error, StillRunning):
-            self.doubt_ended(call.pending, DoubtEnd.PASSED_ON)
+            self.passed_on(call)
         if aloud:
             self._tell(call, Happened.LEFT_OPEN, error=error)
+
+    def is_in_doubt(self, call: MoneyCall) -> bool:
+        """True when hooks were told of a doubt about a call, and not yet of its end."""
+        return call.pending.id in self._doubts
+
+    def passed_on(self, call: MoneyCall) -> None:
+        """Another owner has the record of a call whose outcome was in doubt, and tells how it ends."""
+        self.doubt_ended(call.pending, DoubtEnd.PASSED_ON)
 
     def doubt_ended(
         self,
@@ -208,7 +216,7 @@ class Report:
                 told=told,
                 recovered=began is None,
                 amount=pending.amount,
-                order_number=pending.order_number,
+                order_number=_order_of(pending),
             )
         )
 
@@ -368,6 +376,12 @@ def _made(made: Charge | CompleteVoucher | None) -> str:
 def _request_of(error: VoucherError | None) -> str:
     request_id = error.facts.request_id if error and error.facts else None
     return f", id {request_id}" if request_id else ""
+
+
+def _order_of(pending: PendingOutcome) -> str | None:
+    """The order number as events of calls have it: a shop may use the voucher's code as one."""
+    secrets = _secrets_of(pending.id, pending.voucher_id, pending.reservation_id, pending.charge_id)
+    return None if pending.order_number is None else mask(pending.order_number, secrets)
 
 
 def _secrets_of(*ids: str | None) -> list[str]:

@@ -169,9 +169,11 @@ class Settler:
 
     async def _perform(self, context: CallContext, money_call: MoneyCall, request: Request[Charge]) -> Charge:
         while True:
-            charge = await self._send(context, money_call, request) or await self._look_until_clear(
-                context, money_call
-            )
+            try:
+                charge = await self._send(context, money_call, request)
+            except VoucherError as error:
+                raise await self._sent_nothing(money_call, error) from error.__cause__
+            charge = charge or await self._look_until_clear(context, money_call)
             if charge is not None:
                 return self.finish(context, money_call, charge)
             money_call.repeats += 1
@@ -315,7 +317,8 @@ class Settler:
             if move is Move.REPEAT:
                 return None
             if move in {Move.NOT_DONE, Move.REFUSED}:
-                raise await self._ended_without(money_call, verdict.proof)
+                failure = as_not_done(money_call.refusal or money_call.cause, verdict.proof)
+                raise await self._denied(money_call, failure, verdict.proof)
             if move is Move.OPEN or money_call.hopeless:
                 break
             await self._pause(money_call, next(pauses), context.deadline)
@@ -336,25 +339,31 @@ class Settler:
         money_call.charge = charge
         context.finished.append(money_call)
         self.registry.take(charge.id, money_call.pending.id)
-        if money_call.doubts or money_call.refusals:
+        if money_call.doubts or money_call.refusals or self.report.is_in_doubt(money_call):
             self.report.found(money_call, charge)
         is_twice = money_call.pending.reference is not None and len(money_call.finding.certain) > 1
         if money_call.effects > 1 or is_twice:
             self.watch.begin(money_call)  # another request may have an effect, or get one yet
         elif money_call.doubts or money_call.refusals:
-            self.watch.ended(
-                money_call, Settlement(pending=money_call.pending, state=SettlementState.DONE, charge=charge)
-            )
+            done = Settlement(pending=money_call.pending, state=SettlementState.DONE, charge=charge)
+            self.watch.ended(money_call, done)
         return charge
 
-    async def _ended_without(self, money_call: MoneyCall, proof: Proof) -> VoucherError:
+    async def _sent_nothing(self, money_call: MoneyCall, error: VoucherError) -> VoucherError:
+        """The error for a request that did nothing; it may be a repeat, after a doubt that was cleared."""
+        if error.proof is not None and self.report.is_in_doubt(money_call):
+            return await self._denied(money_call, error, error.proof)
+        self.report.passed_on(money_call)  # without a proof another owner has the record
+        return error
+
+    async def _denied(self, money_call: MoneyCall, error: VoucherError, proof: Proof) -> VoucherError:
         """The error for a call that was not carried out, which is recorded before a caller is told."""
         is_for_good = proof is not Proof.REFUSED  # a REFUSED record goes on: it may be sent again
-        error = as_not_done(money_call.refusal or money_call.cause, proof)
         recorder = money_call.recorder
         if recorder is not None and is_for_good:
             await recorder.failed(error, is_begun=True, pending=money_call.pending)
             if not await recorder.may_deny():
+                self.report.passed_on(money_call)
                 return recorder.taken_over(money_call.pending)
         self.report.refuted(money_call, proof)
         if is_for_good:

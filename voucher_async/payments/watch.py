@@ -124,6 +124,7 @@ class Watch:
             await recorder.settled(self.numbering.own_settlement(settlement))
             if settlement.state is SettlementState.NOT_DONE and not await recorder.may_deny():
                 self.registry.close(money_call.pending.id)  # the record's new owner says how it ends
+                self.report.passed_on(money_call)
                 return
         self.ended(money_call, settlement)
         if aloud:

@@ -160,10 +160,19 @@ class _Keyed:
             return await _after_refusal(self._settler, refused, self._context.deadline)
         except OutcomeUnknown as opened:
             raise self._settler.not_clear(self._money_call) from opened
-        except ApiError as refusal:
-            if refusal.proof is None:
-                self._settler.report.left_open(self._money_call, aloud=False)
+        except (ApiError, IdempotencyMismatch) as refusal:
+            self._end_refused(refusal.proof)
             raise
+
+    def _end_refused(self, proof: Proof | None) -> None:
+        settler, money_call = self._settler, self._money_call
+        is_in_doubt = settler.report.is_in_doubt(money_call)
+        if proof is None:
+            if is_in_doubt:
+                settler.give_up(money_call)
+            settler.report.left_open(money_call, aloud=False)
+        elif is_in_doubt:
+            settler.report.refuted(money_call, proof)
 
 
 def _request(body: CreateVoucherRequest, pending: PendingOutcome) -> Request[CompleteVoucher]:
