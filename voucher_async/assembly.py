@@ -74,7 +74,7 @@ class Assembly:
         self.own_journal: Journal | None = None
         if isinstance(journal, str):
             journal = self.own_journal = _opened(journal, clock)
-        listeners = Hooks(hooks)
+        listeners = Hooks(hooks, clock)
         self.transport: Transport = _transport(settings, clock, listeners, session)
         self.tokens: TokenProvider = TokenProvider(
             self._fetch_token,
@@ -128,7 +128,8 @@ async def connect(
     pin: str, settings: Settings, session: ClientSession | None, hooks: Sequence[object]
 ) -> ConnectedClient:
     """Connect without a client; documented at `voucher_async.connect`."""
-    transport = _transport(settings, SystemClock(), Hooks(hooks), session)
+    clock = SystemClock()
+    transport = _transport(settings, clock, Hooks(hooks, clock), session)
     try:
         return await Clients(transport, transport.hooks).connect(pin)
     finally:

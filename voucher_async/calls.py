@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import time
 from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
@@ -110,7 +109,7 @@ class OpenCall:
 
     def began(self) -> None:
         """Tell the hooks that it begins."""
-        self._began = time.perf_counter()
+        self._began = self.hooks.now()
         self.hooks.call_started(
             CallStarted(
                 call_id=self.id,
@@ -130,7 +129,7 @@ class OpenCall:
                 parent_id=self.parent_id,
                 record_id=self.record_id,
                 how=_how(error),
-                elapsed=time.perf_counter() - self._began,
+                elapsed=self.hooks.now() - self._began,
                 error_type=None if error is None else type(error).__name__,
                 fate=getattr(error, "fate", None) if isinstance(error, VoucherError) else None,
                 proof=getattr(error, "proof", None) if isinstance(error, VoucherError) else None,
@@ -245,7 +244,7 @@ class WaitedFor:
 
     def __enter__(self) -> None:
         if self._call is not None:
-            self._began = time.perf_counter()
+            self._began = self._call.hooks.now()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -257,7 +256,7 @@ class WaitedFor:
                     call_id=call.id,
                     name=call.name,
                     behind=self._behind,
-                    seconds=time.perf_counter() - self._began,
+                    seconds=call.hooks.now() - self._began,
                     taken=error is None,
                 )
             )

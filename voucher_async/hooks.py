@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
 from voucher_async.cancelling import quietly
+from voucher_async.clock import Clock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.events import (
     AttemptEnded,
@@ -83,9 +84,11 @@ class Hooks:
 
     Args:
         hooks: the observers, called in this order.
+        clock: measures what events tell in seconds; None: the system's.
 
     Attributes:
         active: whether there are any.
+        now: seconds, by the clock.
         wants_calls: whether one of the application's is told of calls, or of what names its call.
         wants_intents: whether one of them is told of intents.
         attempt_started: calls `Hook.on_attempt_started` of each, and so do the others.
@@ -105,6 +108,7 @@ class Hooks:
         "closed",
         "doubt_ended",
         "intent",
+        "now",
         "repeating",
         "settled",
         "token_refreshed",
@@ -113,9 +117,10 @@ class Hooks:
         "wants_intents",
     )
 
-    def __init__(self, hooks: Sequence[object] = ()) -> None:
+    def __init__(self, hooks: Sequence[object] = (), clock: Clock | None = None) -> None:
         for hook in hooks:
             _check(hook)
+        self.now: Callable[[], float] = (clock or SystemClock()).monotonic
         self.wants_calls: bool = any(_has_own(hook, name) for hook in hooks for name in _OF_CALLS)
         self._tell(tuple(hooks))
 

@@ -51,6 +51,8 @@ async def test_a_refusal_that_proved_true_and_a_repeat_that_worked_end_the_doubt
     assert shop.count(RECHARGE) == 2  # the refused one was looked for, and sent again
     (doubt,) = calls.of(DoubtEnded)
     assert (doubt.outcome, doubt.proof, doubt.told) == (DoubtEnd.DONE, None, True)
+    (ended,) = calls.of(CallEnded)
+    assert 1 < (doubt.elapsed or 0) <= ended.elapsed  # by the client's clock, which does not wait for anybody
     assert charge.type == "recharge"
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.calls import Calls
 from tests.recorder import Recorder
-from voucher_async.calls import calling, take_id
+from voucher_async import CallEnded, ManualClock, TurnWaited
+from voucher_async.calls import WaitedFor, calling, take_id
 from voucher_async.errors import ConfigurationError, Fate
 from voucher_async.events import AttemptEnded, AttemptStarted, Happened, Repeating, Settled, TokenRefresh
 from voucher_async.hooks import Hook, Hooks
@@ -90,6 +92,16 @@ def test_hooks_that_hear_of_no_calls_cost_none() -> None:
         assert (take_id(hooks), take_id(hooks)) == (call.id, None)
         assert take_id(Hooks()) is None
     assert take_id(hooks) is None
+
+
+def test_calls_and_turns_are_measured_by_the_clients_clock() -> None:
+    clock, calls = ManualClock(), Calls()
+    with calling(Hooks([calls], clock), "redeem"):
+        with WaitedFor("voucher"):
+            clock.advance(3)
+        clock.advance(4)
+    assert [event.seconds for event in calls.of(TurnWaited)] == [3]
+    assert [event.elapsed for event in calls.of(CallEnded)] == [7]
 
 
 def test_hooks_are_told_in_their_order() -> None:

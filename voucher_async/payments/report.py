@@ -17,7 +17,6 @@ written.
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
@@ -89,7 +88,7 @@ class Report:
     def __init__(self, hooks: Hooks, numbering: Numbering | None = None) -> None:
         self._hooks = hooks
         self._own = (numbering or Numbering(None)).own
-        self._doubts: dict[str, float] = {}  # when each began that has not ended, by `time.monotonic`
+        self._doubts: dict[str, float] = {}  # when each began that has not ended, by the hooks' clock
         self._is_closed = False
         self._left: set[str] | None = None  # from closing on: the calls logged as left open
 
@@ -104,7 +103,7 @@ class Report:
         """
         reason = brief(error) if error else "its answer was not waited for"
         if Happened.IN_DOUBT not in call.heard:
-            self._doubts.setdefault(call.pending.id, time.monotonic())
+            self._doubts.setdefault(call.pending.id, self._hooks.now())
         self._log(call, Happened.IN_DOUBT, logging.WARNING, "is in doubt: %s", reason)
         self._tell(call, Happened.IN_DOUBT, error=error)
 
@@ -212,7 +211,7 @@ class Report:
                 operation=pending.operation,
                 outcome=outcome,
                 proof=proof,
-                elapsed=None if began is None else time.monotonic() - began,
+                elapsed=None if began is None else self._hooks.now() - began,
                 told=told,
                 recovered=began is None,
                 amount=pending.amount,
