@@ -23,6 +23,9 @@ PASSWORD: Final = "Tr0ub4dor-and-3"
 
 _QUICK: Final = """
 fsync = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
 max_connections = 300
 deadlock_timeout = 100ms
 autovacuum = off

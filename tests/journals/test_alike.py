@@ -222,7 +222,7 @@ def ask_the_same(machine: type[Journals], **how: Any) -> None:
 
 
 def test_memory_and_sqlite_answer_the_same_at_every_step() -> None:
-    ask_the_same(Journals, max_examples=40)
+    ask_the_same(Journals, max_examples=25)
 
 
 @pytest.mark.timeout(600)
@@ -234,4 +234,4 @@ def test_memory_and_postgresql_answer_the_same_at_every_step(
     monkeypatch.setattr(connections, "_STANDSTILL", _PATIENCE)
     bound = type("Bound", (JournalsInPostgresql,), {"server": server, "database": database})
     # a failure is told as it was: repeating it to make it smaller takes longer than a test may
-    ask_the_same(bound, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+    ask_the_same(bound, max_examples=15, phases=[Phase.explicit, Phase.reuse, Phase.generate])
