@@ -54,6 +54,11 @@ class Search:
 
     on_attempt_ended = on_repeating = on_token_refreshed = on_settled = on_intent = on_attempt_started
 
+    def on_call_started(self, event: object) -> None:
+        self.show(event)
+
+    on_call_ended = on_doubt_ended = on_turn_waited = on_closed = on_call_started
+
     def show(self, *things: object) -> None:
         for thing in things:
             self.texts += [repr(thing), str(thing), f"{thing}"]
