@@ -22,11 +22,17 @@ __all__ = ["FAULTS", "HABITS", "described", "fault_of"]
 FAULTS: Final[dict[str, type[faults.Fault]]] = {kind.__name__: kind for kind in get_args(faults.Fault)}
 """Every kind of fault, by its name."""
 
-HABITS: Final[dict[str, tuple[str, ...]]] = {
-    field.name: names
-    for field in attrs.fields(Habits)
-    if (names := tuple(name for name, kind in KINDS.items() if field.name in kind))
-}
+
+def _names() -> dict[str, tuple[str, ...]]:
+    """Names out of `habits.KINDS`, by the habit that they set."""
+    by_habit = {
+        field.name: tuple(name for name, kind in KINDS.items() if field.name in kind)
+        for field in attrs.fields(Habits)
+    }
+    return {habit: names for habit, names in by_habit.items() if names}
+
+
+HABITS: Final[dict[str, tuple[str, ...]]] = _names()
 """Names out of `habits.KINDS`, by the habit that they set."""
 
 
