@@ -1,4 +1,4 @@
-"""Run parts of the gate side by side, one more than there are cores, since each waits now and then.
+"""Run parts of the gate side by side, one per core, so that none is idle.
 
 python -m tests.gate [--beside=PART...] PART... [-- ARGUMENTS]
 
@@ -181,7 +181,7 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     except subprocess.CalledProcessError as error:
         _say(f"{error}\n{error.stdout}")
         return 1
-    failed = run_all(parts, cores() + 1)
+    failed = run_all(parts, cores())
     if any(map(_is_pythons, names)):
         for version in claims.pythons:
             if version not in found:
