@@ -10,13 +10,13 @@ releases, so pyproject.toml pins the exact version.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from codegen.differing import difference_of
 from codegen.document import Document
 
 __all__ = ["difference", "main", "render"]
@@ -101,14 +101,7 @@ def _run(folder: str, module: str, *arguments: str) -> None:
 
 def difference(specification: Path, output: Path) -> str:
     """What regenerating would change in the file, as a diff; empty when nothing would."""
-    present = output.read_text(encoding="utf-8") if output.exists() else ""
-    lines = difflib.unified_diff(
-        present.splitlines(keepends=True),
-        render(specification).splitlines(keepends=True),
-        fromfile=f"{output.name} (as it is)",
-        tofile=f"{output.name} (as generated)",
-    )
-    return "".join(lines)
+    return difference_of(output, render(specification), "as generated")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TypeVar
 
-from voucher_async import AttemptStarted, CallEnded, CallStarted, DoubtEnded, Hook, TurnWaited
+from tests.recorder import Keeping
+from voucher_async import AttemptStarted, CallEnded, CallStarted
 
 __all__ = ["Calls"]
 
-T = TypeVar("T")
 
+class Calls(Keeping):
+    """Keeps the events of calls, their requests and doubts."""
 
-class Calls(Hook):
-    """Keeps the events, in the order in which they were told."""
-
-    def __init__(self) -> None:
-        self.heard: list[object] = []
-
-    def on_call_started(self, event: CallStarted) -> None:
-        self.heard.append(event)
-
-    def on_call_ended(self, event: CallEnded) -> None:
-        self.heard.append(event)
-
-    def on_attempt_started(self, event: AttemptStarted) -> None:
-        self.heard.append(event)
-
-    def on_doubt_ended(self, event: DoubtEnded) -> None:
-        self.heard.append(event)
-
-    def on_turn_waited(self, event: TurnWaited) -> None:
-        self.heard.append(event)
-
-    def of(self, kind: type[T]) -> list[T]:
-        """Events of one kind."""
-        return [event for event in self.heard if isinstance(event, kind)]
+    on_call_started = on_call_ended = on_attempt_started = on_doubt_ended = on_turn_waited = Keeping.keep
 
     @property
     def started(self) -> list[CallStarted]:

@@ -6,25 +6,30 @@ from typing import TypeVar
 
 from voucher_async import Happened, Hook, PendingOutcome, Settled
 
-__all__ = ["Recorder"]
+__all__ = ["Keeping", "Recorder"]
 
 T = TypeVar("T")
 
 
-class Recorder(Hook):
-    """Keeps every event, in the order in which it was told."""
+class Keeping(Hook):
+    """Keeps the events that it is made to hear, in the order in which they were told."""
 
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def on_settled(self, event: object) -> None:
+    def keep(self, event: object) -> None:
         self.heard.append(event)
-
-    on_attempt_started = on_attempt_ended = on_repeating = on_token_refreshed = on_intent = on_settled
 
     def of(self, kind: type[T]) -> list[T]:
         """Events of one kind."""
         return [event for event in self.heard if isinstance(event, kind)]
+
+
+class Recorder(Keeping):
+    """Keeps every event but those of calls."""
+
+    on_attempt_started = on_attempt_ended = on_repeating = on_token_refreshed = Keeping.keep
+    on_intent = on_settled = Keeping.keep
 
     @property
     def intents(self) -> list[PendingOutcome]:

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from voucher_async.api_errors import ApiError
@@ -30,6 +29,7 @@ from voucher_async.masking import mask
 from voucher_async.masking.memory import recall
 from voucher_async.outcomes import ChargeRefunded
 from voucher_async.references import new_id
+from voucher_async.statuses import CLIENT_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -274,9 +274,7 @@ def _how(error: BaseException | None) -> CallEnd:
         return CallEnd.CANCELLED
     if getattr(error, "pending", None) is not None:
         return CallEnd.OPEN
-    is_refused = isinstance(error, ApiError) and (
-        HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    )
+    is_refused = isinstance(error, ApiError) and error.status in CLIENT_ERRORS
     return CallEnd.REFUSED if is_refused or isinstance(error, _REFUSALS) else CallEnd.FAILED
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from codegen.dashboards.alerts import rules
 from codegen.dashboards.grafana import dashboard
+from codegen.differing import present
 
 __all__ = ["main", "written"]
 
@@ -38,17 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     is_check = parser.parse_args(arguments).check
-    differ = [name for name, text in written().items() if _read(FOLDER / name) != text]
-    for name in differ:
+    differ = {name: text for name, text in written().items() if present(FOLDER / name) != text}
+    for name, text in differ.items():
         if not is_check:
             FOLDER.mkdir(exist_ok=True)
-            (FOLDER / name).write_text(written()[name], encoding="utf-8")
+            (FOLDER / name).write_text(text, encoding="utf-8")
         print(f"{'out of date' if is_check else 'written'}: {FOLDER / name}")
     return int(is_check and bool(differ))
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from codegen.dashboards.queries import FAILED, SETTLE_FOR, increase, matching
+from codegen.dashboards.queries import FAILED, LEFT, NOT_MADE, OURS, SETTLE_FOR, increase, matching
 from voucher_async.integrations import measures as m
 
 __all__ = ["rules"]
@@ -15,9 +15,6 @@ _SETTLE_FOR: Final = f"{SETTLE_FOR:.0f}"
 _OVER: Final = "15m"  # an event is alerted on for so long
 _UNREAD: Final = 600  # seconds after which the journal's metrics say nothing any more
 _SHARE: Final = 0.05  # of requests with 5xx
-
-_FAILED: Final = ('voucher_outcome="failed"',)
-_LEFT: Final = ('voucher_outcome="left"',)
 
 
 @attrs.frozen(kw_only=True)
@@ -40,9 +37,9 @@ class _Rule:
 
 
 def _share_of_5xx() -> str:
-    ours, failed = 'voucher_operation!=""', 'http_response_status_code=~"5.."'
-    of_all = increase(m.REQUEST_DURATION, "job", over="5m", where=(ours,))
-    return f"{increase(m.REQUEST_DURATION, 'job', over='5m', where=(ours, failed))} / {of_all} > {_SHARE}"
+    of_all = increase(m.REQUEST_DURATION, "job", over="5m", where=(OURS,))
+    failed = (OURS, 'http_response_status_code=~"5.."')
+    return f"{increase(m.REQUEST_DURATION, 'job', over='5m', where=failed)} / {of_all} > {_SHARE}"
 
 
 def _no_token() -> str:
@@ -97,7 +94,7 @@ _RULES: Final = (
     ),
     _Rule(
         name="VoucherRefundFailed",
-        expression=f"{increase(m.REFUNDS, 'job', over=_OVER, where=_FAILED)} > 0",
+        expression=f"{increase(m.REFUNDS, 'job', over=_OVER, where=(NOT_MADE,))} > 0",
         severity="critical",
         summary="A checkout did not refund a charge: the customer is still charged.",
         description=(
@@ -107,7 +104,7 @@ _RULES: Final = (
     ),
     _Rule(
         name="VoucherSurplusLeft",
-        expression=f"{increase(m.SURPLUS, 'job', over=_OVER, where=_LEFT)} > 0",
+        expression=f"{increase(m.SURPLUS, 'job', over=_OVER, where=(LEFT,))} > 0",
         severity="critical",
         summary="A charge was made once too often, and stays.",
         description=(

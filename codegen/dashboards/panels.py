@@ -6,13 +6,24 @@ from typing import Final
 
 import attrs
 
-from codegen.dashboards.queries import FAILED, JOB, SETTLE_FOR, increase, matching, quantile, rate
+from codegen.dashboards.queries import (
+    FAILED,
+    JOB,
+    LEFT,
+    NOT_MADE,
+    OURS,
+    SETTLE_FOR,
+    increase,
+    matching,
+    quantile,
+    rate,
+)
 from voucher_async.integrations import measures as m
+from voucher_async.integrations.prometheus import label_of
 
 __all__ = ["ROWS", "Panel", "Query", "Row"]
 
 _OPEN: Final = 'voucher_state=~"sent|open"'
-_FAILED_OUTCOME: Final = 'voucher_outcome="failed"'
 
 
 @attrs.frozen
@@ -55,7 +66,7 @@ def _number(title: str, expression: str, text: str, *, unit: str = "short", limi
 
 
 def _quantiles(title: str, text: str, instrument: m.Instrument, label: str) -> Panel:
-    name = label.replace(".", "_")
+    name = label_of(label)
     queries = tuple(
         Query(quantile(share, instrument, label), f"p{share * 100:.0f} {{{{{name}}}}}")
         for share in (0.5, 0.99)
@@ -97,12 +108,12 @@ _MONEY: Final = Row(
         ),
         _number(
             "Surplus left",
-            increase(m.SURPLUS, over="$__range", where=(JOB, 'voucher_outcome="left"')),
+            increase(m.SURPLUS, over="$__range", where=(JOB, LEFT)),
             "Charges that were made once too often and stay: refund them by hand after a look.",
         ),
         _number(
             "Refunds failed",
-            increase(m.REFUNDS, over="$__range", where=(JOB, _FAILED_OUTCOME)),
+            increase(m.REFUNDS, over="$__range", where=(JOB, NOT_MADE)),
             "A checkout did not take a charge back: the customer is still charged.",
         ),
     ),
@@ -182,7 +193,6 @@ _CALLS: Final = Row(
         ),
     ),
 )
-_OURS: Final = (JOB, 'voucher_operation!=""')
 _REQUESTS: Final = Row(
     "Requests and tokens",
     (
@@ -190,7 +200,7 @@ _REQUESTS: Final = Row(
             "Requests, by status",
             "Requests a second. No status: no answer came.",
             (
-                rate(m.REQUEST_DURATION, "http.response.status_code", "error.type", where=_OURS),
+                rate(m.REQUEST_DURATION, "http.response.status_code", "error.type", where=(JOB, OURS)),
                 "{{http_response_status_code}} {{error_type}}",
             ),
         ),

@@ -10,12 +10,29 @@ from voucher_async.integrations.prometheus import label_of, name_of
 if TYPE_CHECKING:
     from voucher_async.integrations.measures import Instrument
 
-__all__ = ["FAILED", "JOB", "RATE", "SETTLE_FOR", "by", "increase", "matching", "quantile", "rate"]
+__all__ = [
+    "FAILED",
+    "JOB",
+    "LEFT",
+    "NOT_MADE",
+    "OURS",
+    "RATE",
+    "SETTLE_FOR",
+    "by",
+    "increase",
+    "matching",
+    "quantile",
+    "rate",
+]
 
 JOB: Final = 'job=~"$job"'
 RATE: Final = "$__rate_interval"
 SETTLE_FOR: Final = Settings.make(client_id="-", client_secret="-", environment="sandbox").settle_for
+# matchers
 FAILED: Final = 'error_type!=""'
+LEFT: Final = 'voucher_outcome="left"'
+NOT_MADE: Final = 'voucher_outcome="failed"'
+OURS: Final = 'voucher_operation!=""'
 
 
 def matching(instrument: Instrument, *matchers: str, suffix: str = "") -> str:

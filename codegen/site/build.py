@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from codegen.site.checking import built_pages, problems
-from codegen.site.llms import write_llms
+from codegen.site.llms import entries_of, write_llms
 from codegen.site.pages import Pages, write_pages
 from codegen.site.places import ROOT, SOURCES, Unbuildable
 
@@ -71,12 +71,7 @@ def build(output: Path, work: Path, root: Path = ROOT) -> Mapping[str, BuiltPage
 
 def in_navigation(nav: list[Any]) -> Iterator[str]:
     """The pages that the navigation names."""
-    for entry in nav:
-        if isinstance(entry, str):
-            yield entry
-        else:
-            for value in entry.values():
-                yield from [value] if isinstance(value, str) else in_navigation(value)
+    return (page for _, page in entries_of(nav))
 
 
 def check_navigation(pages: set[PurePosixPath], nav: list[Any]) -> None:

@@ -28,10 +28,9 @@ def _public() -> Mapping[str, str]:
     for name, path in tuple(names.items()):
         value = getattr(voucher_async, name)
         for member in filter(_MEMBER.fullmatch, dir(value) if isinstance(value, type) else ()):
+            held = getattr(value, member)
             # what is described with its class has no place of its own
-            has_place = inspect.isroutine(getattr(value, member)) or isinstance(
-                getattr(value, member), property
-            )
+            has_place = inspect.isroutine(held) or isinstance(held, property)
             names[f"{name}.{member}"] = f"{path}.{member}" if has_place else path
     resources = {
         "vouchers": "Vouchers",

@@ -90,7 +90,11 @@ def _figure(real: tuple[Arrow, ...]) -> str:
 
 
 def _words(arrow: Arrow) -> tuple[str, ...]:
-    return tuple(event.name.lower().replace("_", " ") for event in arrow.events)
+    return tuple(map(_name, arrow.events))
+
+
+def _name(event: Event) -> str:
+    return event.name.lower().replace("_", " ")
 
 
 def _table(real: tuple[Arrow, ...]) -> str:
@@ -101,5 +105,5 @@ def _table(real: tuple[Arrow, ...]) -> str:
         source = "(start)" if arrow.source == START else arrow.source
         lines.append(f"| {source} | {to} | {', '.join(_words(arrow))} |")
     meanings = ["", "| event | meaning |", "|---|---|"]
-    meanings += [f"| {event.name.lower().replace('_', ' ')} | {event.value} |" for event in Event]
+    meanings += [f"| {_name(event)} | {event.value} |" for event in Event]
     return "\n".join((*lines, *meanings))

@@ -56,7 +56,7 @@ def draw(moving: Mapping[tuple[str, str], tuple[str, ...]], staying: Mapping[str
         staying: those of the events after which a state stays.
     """
     lines = [_line(source, to) for source, to in moving]
-    states = [_state(name, point, name in staying) for name, point in PLACES.items()]
+    states = [_state(name, point, loops=name in staying) for name, point in PLACES.items()]
     words = [_words(source, to, events) for (source, to), events in moving.items()]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SIZE.x:g} {_SIZE.y:g}" role="img" '
@@ -75,7 +75,7 @@ def _described(moving: Mapping[tuple[str, str], tuple[str, ...]]) -> str:
     return escape(". ".join(sentences).replace("[*]", "start")) + "."
 
 
-def _state(name: str, point: Point, loops: bool) -> str:  # noqa: FBT001 - one private caller
+def _state(name: str, point: Point, *, loops: bool) -> str:
     if name not in PLACES or name == "[*]":
         return f'<circle class="start" cx="{point.x:g}" cy="{point.y:g}" r="8"/>'
     corner = Point(point.x - _HALF.x, point.y - _HALF.y)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["write_llms"]
+__all__ = ["entries_of", "write_llms"]
 
 _FROM_DOCSTRINGS: Final = "\n::: "
 
@@ -28,7 +28,7 @@ def write_llms(work: Path, project: dict[str, Any]) -> None:
     for section in project["nav"]:
         ((name, entries),) = section.items()
         lines += [f"## {name}", ""]
-        for title, page in _entries(entries):
+        for title, page in entries_of(entries):
             text = (pages / page).read_text(encoding="utf-8")
             about = sentence_of(text)
             has_source = _FROM_DOCSTRINGS not in text
@@ -42,7 +42,8 @@ def write_llms(work: Path, project: dict[str, Any]) -> None:
     (site / "llms-full.txt").write_text("\n".join(whole), encoding="utf-8")
 
 
-def _entries(entries: list[Any]) -> Iterator[tuple[str, str]]:
+def entries_of(entries: list[Any]) -> Iterator[tuple[str, str]]:
+    """The pages that a part of the navigation names, each with its title there; empty where it has none."""
     for entry in entries:
         if isinstance(entry, str):
             yield "", entry
@@ -51,4 +52,4 @@ def _entries(entries: list[Any]) -> Iterator[tuple[str, str]]:
             if isinstance(value, str):
                 yield title, value
             else:
-                yield from _entries(value)
+                yield from entries_of(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
@@ -13,9 +13,6 @@ from codegen.site.commands import commands
 from codegen.site.diagram import figure_of
 from codegen.site.markdown import fenced, map_links, map_titles, without_comments
 from codegen.site.places import ASSETS, Unbuildable, page_of, seeds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Pages", "write_pages"]
 
@@ -89,10 +86,6 @@ class Pages:
             raise Unbuildable(f"{source}: {target} does not exist")
         self._waiting.append(there)
         return f"{relpath(page_of(there), page.parent)}{mark}{anchor}"
-
-    def files(self) -> Iterator[PurePosixPath]:
-        """The paths of all pages in the site's sources."""
-        yield from sorted(self.texts)
 
 
 def write_pages(pages: Pages, folder: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
+from codegen.differing import difference_of, present
 from codegen.site.assumed import assumed
 from codegen.site.results import figures, replaced
 
@@ -27,19 +27,11 @@ def _documents(root: Path) -> Mapping[Path, str]:
 def write(root: Path) -> None:
     """Write those that are out of date."""
     for path, text in _documents(root).items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if present(path) != text:
             path.write_text(text, encoding="utf-8")
 
 
 def difference(root: Path) -> str:
     """What `write` would change, as a diff; empty when nothing would."""
-    lines: list[str] = []
-    for path, text in _documents(root).items():
-        present = path.read_text(encoding="utf-8") if path.exists() else ""
-        lines += difflib.unified_diff(
-            present.splitlines(keepends=True),
-            text.splitlines(keepends=True),
-            fromfile=f"{path.name} (as it is)",
-            tofile=f"{path.name} (as `make docs` writes it)",
-        )
-    return "".join(lines)
+    documents = _documents(root).items()
+    return "".join(difference_of(path, text, "as `make docs` writes it") for path, text in documents)

@@ -14,6 +14,7 @@ from cyclopts import CycloptsError
 
 from tests.docs import shell
 from tests.docs.blocks import ROOT, blocks_of, check_commands, parsed, skipped
+from tests.release.repository import anchors
 
 Run = Callable[..., dict[str, Any]]
 
@@ -85,16 +86,10 @@ def test_a_command_that_does_not_exist_is_found(wrong: str) -> None:
         shell.check(wrong)
 
 
-def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
     text = re.sub(r"`[^`\n]*`", "", document.read_text(encoding="utf-8"))  # code may show what a link is
     for target, _, anchor in re.findall(r"\]\((?!https?://)([^)#]*)(#([^)]+))?\)", text):
         path = document.parent / target if target else document
         assert path.exists(), target
-        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+        assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), f"{target}#{anchor}"

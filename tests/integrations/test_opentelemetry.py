@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.idle import passing
 from tests.integrations.spans import Spans
-from tests.settlement.conftest import Shop, clock, pay, settings, shop
+from tests.settlement.conftest import Shop, allow_double_charge, clock, max_per_page, pay, settings, shop
 from voucher_async import (
     MemoryTokenStore,
     NotFound,
@@ -27,7 +27,7 @@ from voucher_async import (
 from voucher_async.integrations.opentelemetry import OpenTelemetryHook
 from voucher_async.testing import faults
 
-__all__ = ["clock", "shop"]
+__all__ = ["allow_double_charge", "clock", "max_per_page", "shop"]
 
 CHARGE = "chargeReservation"
 
@@ -54,16 +54,6 @@ async def client(shop: Shop, spans: Spans) -> AsyncIterator[VoucherClient]:
     client = shop.another(hooks=[OpenTelemetryHook(spans.provider), shop.told])
     yield client
     await client.aclose(wait=0)
-
-
-@pytest.fixture
-def allow_double_charge() -> bool:
-    return False
-
-
-@pytest.fixture
-def max_per_page() -> int:
-    return 100
 
 
 async def test_a_redeem_with_one_lost_answer_shows_call_attempts_and_settlement_and_no_secret(

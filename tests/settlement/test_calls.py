@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.calls import Calls
 from tests.settlement.conftest import Shop, pay
+from tests.settlement.hearing import calls, client
 from tests.settlement.test_cancelled import cancelled_when
 from voucher_async import (
     AttemptStarted,
@@ -33,24 +33,13 @@ from voucher_async import (
 )
 from voucher_async.testing import faults
 
+__all__ = ["calls", "client"]
+
 CHARGE = "chargeReservation"
 
 
 def recharge(client: VoucherClient, **changes: Any) -> Coroutine[Any, Any, Charge]:
     return client.vouchers.recharge(**{"amount": "1.00", "currency": "EUR", "order_number": "A-1", **changes})
-
-
-@pytest.fixture
-def calls() -> Calls:
-    return Calls()
-
-
-@pytest_asyncio.fixture
-async def client(shop: Shop, calls: Calls) -> AsyncIterator[VoucherClient]:
-    """A client that tells of its calls, too."""
-    client = shop.another(hooks=[shop.told, calls])
-    yield client
-    await client.aclose(wait=0)
 
 
 async def test_a_redeem_is_told_of_with_the_id_of_its_record(

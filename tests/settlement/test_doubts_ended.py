@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.calls import Calls
 from tests.settlement.conftest import Shop, pay
+from tests.settlement.hearing import calls, client
 from voucher_async import (
     CallEnded,
     CallStarted,
@@ -21,19 +21,9 @@ from voucher_async import (
 )
 from voucher_async.testing import faults
 
+__all__ = ["calls", "client"]
+
 CHARGE, RECHARGE = "chargeReservation", "rechargeVoucher"
-
-
-@pytest.fixture
-def calls() -> Calls:
-    return Calls()
-
-
-@pytest_asyncio.fixture
-async def client(shop: Shop, calls: Calls) -> AsyncIterator[VoucherClient]:
-    client = shop.another(hooks=[shop.told, calls])
-    yield client
-    await client.aclose(wait=0)
 
 
 def recharge(shop: Shop, client: VoucherClient) -> Coroutine[Any, Any, Charge]:

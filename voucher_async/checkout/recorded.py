@@ -291,9 +291,8 @@ class CheckoutRecord:
                 is_own = sent is not None and sent.recorder is recorder
                 await recorder.raised(error, sent.pending if sent is not None and is_own else None)
                 raise
-            await recorder.done(
-                charge, told=True
-            )  # to the checkout; its own record says whether its caller was
+            # to the checkout: its own record says whether its caller was told
+            await recorder.done(charge, told=True)
             return charge
 
     async def check_own(self, error: Exception) -> None:

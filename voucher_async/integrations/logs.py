@@ -70,16 +70,14 @@ _LONGEST: Final = 200  # characters of a text
 _NAMED: Final = {"name": "call"}  # `name` is the logger's in a record of the standard library
 _IDS: Final = ("call_id", "record_id", "voucher_id", "reservation_id", "charge_id", "path")
 _OF_PENDING: Final = (
-    *(
-        "operation",
-        "voucher_id",
-        "reservation_id",
-        "charge_id",
-        "amount",
-        "currency",
-        "order_number",
-        "sends",
-    ),
+    "operation",
+    "voucher_id",
+    "reservation_id",
+    "charge_id",
+    "amount",
+    "currency",
+    "order_number",
+    "sends",
 )
 _LEVELS: Final = {
     Happened.IN_DOUBT: logging.WARNING,

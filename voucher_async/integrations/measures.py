@@ -34,7 +34,7 @@ from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.payments.call import CHECKOUT, CallState
 from voucher_async.payments.evidence import RULES
 
-__all__ = ["INSTRUMENTS", "Instrument", "Kind", "Label", "Measures", "Record"]
+__all__ = ["INSTRUMENTS", "Instrument", "Kind", "Label", "Measures", "Record", "error_of", "text_of"]
 
 Label: TypeAlias = str | int | None
 
@@ -291,13 +291,11 @@ class Measures(Hook):
 
     def on_call_ended(self, event: CallEnded) -> None:
         """Record the duration of a call."""
-        self._call_ended(event.elapsed, event.name, _label(event.how), event.error_type)
+        self._call_ended(event.elapsed, event.name, text_of(event.how), event.error_type)
 
     def on_attempt_ended(self, event: AttemptEnded) -> None:
         """Record the duration of a request."""
-        status, error = event.status, event.error_type
-        if status is not None and status >= HTTPStatus.BAD_REQUEST:
-            error = str(status)
+        error = error_of(event)
         self._latest = event.call_id, event.operation, error
         self._request_ended(
             event.elapsed,
@@ -305,7 +303,7 @@ class Measures(Hook):
             event.server_address,
             event.server_port,
             event.template,
-            status,
+            event.status,
             error,
             event.operation,
         )
@@ -340,8 +338,8 @@ class Measures(Hook):
 
     def on_doubt_ended(self, event: DoubtEnded) -> None:
         """Count a doubt that ended."""
-        proof = None if event.proof is None else _label(event.proof)
-        self._record[DOUBTS_ENDED](1, event.operation, _label(event.outcome), proof)
+        proof = None if event.proof is None else text_of(event.proof)
+        self._record[DOUBTS_ENDED](1, event.operation, text_of(event.outcome), proof)
         self._close(event.call_id)
 
     def on_closed(self, event: Closed) -> None:
@@ -378,12 +376,18 @@ class Measures(Hook):
         async for _ in client.history(told=False):
             untold += 1
         for state in (CallState.BEGUN, CallState.SENT, CallState.OPEN):
-            self._record[JOURNAL_CALLS](calls[state], _label(state))
+            self._record[JOURNAL_CALLS](calls[state], text_of(state))
         self._record[JOURNAL_OLDEST]((now - oldest).total_seconds())
         self._record[JOURNAL_UNTOLD](untold)
         self._record[JOURNAL_READ](now.timestamp())
 
 
-def _label(member: enum.Enum) -> str:
-    """The value of a label that stands for a member of an enum."""
+def error_of(event: AttemptEnded) -> str | None:
+    """The `error.type` of the HTTP conventions: the status of an error answer, or the class of the error."""
+    is_answer = event.status is not None and event.status >= HTTPStatus.BAD_REQUEST
+    return str(event.status) if is_answer else event.error_type
+
+
+def text_of(member: enum.Enum) -> str:
+    """The value of a label or an attribute that stands for a member of an enum."""
     return member.name.lower()

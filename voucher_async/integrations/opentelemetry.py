@@ -59,6 +59,7 @@ from voucher_async.events import (
     TurnWaited,
 )
 from voucher_async.hooks import Hook
+from voucher_async.integrations.measures import error_of, text_of
 from voucher_async.integrations.opentelemetry_metrics import OpenTelemetryMetrics
 from voucher_async.operations import OPERATIONS, REQUEST_TOKEN, Retry
 
@@ -68,7 +69,6 @@ _REMEMBERED: Final = 4_096
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.26.0"
 _FAILURES: Final = frozenset({CallEnd.FAILED, CallEnd.OPEN})
 _OPEN: Final = "open"
-_FIRST_ERROR: Final = 400
 # these last beyond the frames of one task: making them its current span would leak into the shop's
 _BLOCKS: Final = frozenset({"checkout", "vouchers.issue_many"})
 _MONEY: Final = frozenset(each.id for each in OPERATIONS if each.retry is Retry.SETTLE)
@@ -187,13 +187,10 @@ class OpenTelemetryHook(Hook):
             return
         self._attempt.set(None)
         attempt.block.close()
-        is_error = event.error_type is not None
         if event.status is not None:
             attempt.span.set_attribute("http.response.status_code", event.status)
-            is_error = is_error or event.status >= _FIRST_ERROR
-        if is_error:
-            has_status = event.status is not None and event.status >= _FIRST_ERROR
-            kind = str(event.status) if has_status else event.error_type
+        kind = error_of(event)
+        if kind is not None:
             attempt.span.set_attributes(_given({"error.type": kind, "voucher.fate": _text(event.fate)}))
             attempt.span.set_status(Status(StatusCode.ERROR))
         attempt.span.end()
@@ -279,8 +276,7 @@ class OpenTelemetryHook(Hook):
 
 
 def _text(member: enum.Enum | None) -> str | None:
-    """The attribute for a member of an enum; the metrics have the same."""
-    return None if member is None else member.name.lower()
+    return None if member is None else text_of(member)
 
 
 def _given(known: dict[str, Any]) -> dict[str, Any]:

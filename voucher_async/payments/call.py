@@ -282,6 +282,11 @@ class CallRecord(Value):
         return attrs.evolve(record, pending=pending, state=CallState.SENT)
 
     @property
+    def named(self) -> dict[str, str]:
+        """Its id and operation, as extras of the lines of the log that speak of it."""
+        return {"call_id": self.id, "operation": self.parameters.operation}
+
+    @property
     def ended(self) -> bool:
         """True when the end of the call is known."""
         return self.state in ENDED

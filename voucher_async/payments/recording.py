@@ -254,7 +254,7 @@ class Recorder:
                     await self._write_end(state, why=why, proof=proof, **changes)
             except VoucherError as error:
                 words = "the end of %s %s is not in the journal: %s"
-                quietly(_logger.error, words, *self._what, error, extra=self._named)
+                quietly(_logger.error, words, *self._what, error, extra=self.record.named)
                 self._ownership.give_up(self.id)
 
     async def _write_end(self, state: CallState, **changes: Any) -> None:
@@ -268,14 +268,9 @@ class Recorder:
             return  # nothing was sent, and no record was stored
         if not await self._write(state, self._ownership.clock.now(), **changes):
             words = "somebody else has written the end of %s %s"
-            quietly(_logger.warning, words, *self._what, extra=self._named)
+            quietly(_logger.warning, words, *self._what, extra=self.record.named)
             self._ownership.leave(self.id)  # it may be a write of this client that was taken for lost
 
     @property
     def _what(self) -> tuple[str, str]:
         return self.record.parameters.operation, self.record.id
-
-    @property
-    def _named(self) -> dict[str, str]:
-        operation, call_id = self._what
-        return {"call_id": call_id, "operation": operation}

@@ -144,9 +144,8 @@ class Recoverer:
         except JournalFailed:
             raise
         except VoucherError as error:
-            operation = left.parameters.operation
-            facts = {"call_id": left.id, "operation": operation}
-            quietly(_logger.warning, "a %s, id %s, is left open: %s", operation, left.id, error, extra=facts)
+            words, operation = "a %s, id %s, is left open: %s", left.parameters.operation
+            quietly(_logger.warning, words, operation, left.id, error, extra=left.named)
             return True
 
     async def _end_unsent(self, left: CallRecord) -> bool:

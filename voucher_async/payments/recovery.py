@@ -200,10 +200,8 @@ class Recovery:
             try:
                 return await self._recoverer.recover(left)
             except VoucherError as error:
-                operation = left.parameters.operation
-                facts = {"call_id": left.id, "operation": operation}
-                words = "a %s, id %s, was not recovered: %s"
-                quietly(_logger.warning, words, operation, left.id, error, extra=facts)
+                words, operation = "a %s, id %s, was not recovered: %s", left.parameters.operation
+                quietly(_logger.warning, words, operation, left.id, error, extra=left.named)
                 return left
 
     def stop(self) -> None:
