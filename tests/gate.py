@@ -1,11 +1,11 @@
-"""Run parts of the gate side by side, one per core, so that none is idle.
+"""Run parts of the gate side by side, two more than there are cores, as each waits a part of its time.
 
-python -m tests.gate [--beside=PART...] PART... [-- ARGUMENTS]
+python -m tests.gate [--first=PART...] PART... [-- ARGUMENTS]
 
 A part is a target of the Makefile, or `pythons`: pytest with these arguments against the built wheel, away
 from the source, in every environment of `tests/pythons.py`, each with its share of the tests (`pythons/3`:
-with a third of that). They begin in the order given: put the longest first. Those beside wait more than they
-work: they begin at once, go first and count for no core. Each part writes into a log of its own below
+with a third of that). They begin in the order given: put the longest first. Those that wait more than they
+work get a core before the others. Each part writes into a log of its own below
 .build/gate; one that fails is shown whole. The last lines name each claimed Python that this machine lacks;
 that fails nothing.
 """
@@ -31,7 +31,8 @@ from tests.pythons import ROOT, Claims, Environment, build_wheel, find, plan
 
 __all__ = ["Part", "copy_what_tests_need", "cores", "main", "run_all", "split", "target", "tests_in"]
 
-_BESIDE: Final = "--beside="
+_FIRST: Final = "--first="
+_SPARE: Final = 2  # parts more than there are cores
 _AFTER_OTHERS: Final = ("nice", "-n", "10")
 LOGS: Final = ROOT / ".build" / "gate"
 NEEDED: Final = ("docs", "openapi", "codegen", "examples", "tests", "pyproject.toml", "Makefile")
@@ -49,25 +50,27 @@ class Part:
     Attributes:
         name: its name, and that of its log.
         run: writes into the log; whether it passed.
-        beside: it waits more than it works, and needs no core of its own.
     """
 
     name: str
     run: Callable[[Path], bool]
-    beside: bool = False
 
 
-def target(name: str, *, beside: bool = False) -> Part:
-    """A target of the Makefile."""
+def target(name: str, *, goes_first: bool = False) -> Part:
+    """A target of the Makefile.
+
+    Args:
+        name: its name.
+        goes_first: it gets a core before those that do not; a storm counts the seconds it is late.
+    """
 
     def run(log: Path) -> bool:
         # without this make's own options, such as its job server
         environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS"}}
-        # parts beside the others keep a normal priority, as a storm counts the seconds it is late
-        first = () if beside else _AFTER_OTHERS
-        return _logged(log, ROOT, environ, *first, "make", "--no-print-directory", name)
+        priority = () if goes_first else _AFTER_OTHERS
+        return _logged(log, ROOT, environ, *priority, "make", "--no-print-directory", name)
 
-    return Part(name, run, beside)
+    return Part(name, run)
 
 
 def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) -> Part:
@@ -124,12 +127,11 @@ def run_all(parts: Sequence[Part], at_once: int) -> list[str]:
 
     Args:
         parts: in the order in which they begin.
-        at_once: how many run side by side, those beside them aside.
+        at_once: how many run side by side.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
-    beside = sum(part.beside for part in parts)
-    with ThreadPoolExecutor(at_once) as own, ThreadPoolExecutor(beside or 1) as others:
-        running = [(part.name, (others if part.beside else own).submit(_report, part)) for part in parts]
+    with ThreadPoolExecutor(at_once) as lanes:
+        running = [(part.name, lanes.submit(_report, part)) for part in parts]
         return [name for name, passed in running if not passed.result()]
 
 
@@ -181,7 +183,7 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     except subprocess.CalledProcessError as error:
         _say(f"{error}\n{error.stdout}")
         return 1
-    failed = run_all(parts, cores())
+    failed = run_all(parts, cores() + _SPARE)
     if any(map(_is_pythons, names)):
         for version in claims.pythons:
             if version not in found:
@@ -198,8 +200,8 @@ def _is_pythons(name: str) -> bool:
 def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequence[Environment]) -> list[Part]:
     parts: list[Part] = []
     for name in names:
-        if name.startswith(_BESIDE):
-            parts.append(target(name.removeprefix(_BESIDE), beside=True))
+        if name.startswith(_FIRST):
+            parts.append(target(name.removeprefix(_FIRST), goes_first=True))
         elif _is_pythons(name):
             wheel = build_wheel()
             shares = len(environments) * int(name.partition("/")[2] or 1)

@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
 def database(server: Server) -> Iterator[str]:
     """An empty database; at its end nobody may have left a connection to it."""
     name = f"journal_{next(_NUMBERS)}"
-    server.run(f"CREATE DATABASE {name}")
+    server.run(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
     yield name
     server.start()
     server.wait_for(f"SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = '{name}'")

@@ -173,6 +173,17 @@ class UpkeepContract:
         which = await listed(journal, key="k"), await listed(journal, order_number=SECRET_ORDER)
         assert which[0] == which[1] == await listed(journal)
 
+    async def test_a_claim_asked_again_after_its_record_was_erased_is_shown_its_own_words(
+        self, journal: Journal
+    ) -> None:
+        record = begun("k", order_number=SECRET_ORDER)
+        assert (await journal.claim(record)).won
+        ended = done(record, "c-1")
+        assert await journal.save(ended)
+        assert await journal.erase(SECRET_ORDER) == 1
+        again = await journal.claim(record)
+        assert (again.won, again.record) == (False, attrs.evolve(ended, version=ended.version + 1))
+
     async def test_an_erased_key_that_was_free_goes_to_one_call(self, journal: Journal) -> None:
         record = not_done(sent(begun("k", order_number=SECRET_ORDER)))
         await kept(journal, record)

@@ -78,29 +78,16 @@ def test_parts_run_side_by_side_and_begin_in_their_order() -> None:
     assert begun[2] == "c"
 
 
-def test_a_part_beside_the_others_takes_no_core() -> None:
-    both = threading.Barrier(2, timeout=30)
-
-    def run(log: Path) -> bool:
-        both.wait()
-        log.touch()
-        return True
-
-    assert run_all([Part("waits", run, beside=True), Part("works", run)], 1) == []
-
-
-def test_what_runs_beside_is_told_by_an_option(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    taken: list[Part] = []
+def test_two_parts_more_than_there_are_cores_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[list[str], int]] = []
 
     def run(parts: Sequence[Part], at_once: int) -> list[str]:
-        taken.extend(parts)
+        taken.append(([part.name for part in parts], at_once))
         return []
 
     monkeypatch.setattr(gate, "run_all", run)
-    assert gate.main(["--beside=slow", "unit"], {}) == 0
-    assert [(part.name, part.beside) for part in taken] == [("slow", True), ("unit", False)]
+    assert gate.main(["--first=slow", "unit"], {}) == 0
+    assert taken == [(["slow", "unit"], cores() + 2)]
 
 
 @pytest.mark.parametrize(
@@ -160,10 +147,12 @@ def test_a_target_is_made_by_make_of_its_own(
     assert "    7 passed" in capsys.readouterr().out
 
 
-def test_what_waits_beside_the_others_goes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_told_to_go_first_has_a_higher_priority(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "Makefile").write_text("one two:\n\t@nice\n", encoding="utf-8")
     monkeypatch.setattr(gate, "ROOT", tmp_path)
-    assert run_all([gate.target("one", beside=True), gate.target("two")], 1) == []
+    assert gate.main(["--first=one", "two"], {}) == 0
     first, second = (int((gate.LOGS / f"{name}.log").read_text(encoding="utf-8")) for name in ("one", "two"))
     assert first < second or first == 19  # 19 is the lowest priority
 

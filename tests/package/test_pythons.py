@@ -98,11 +98,28 @@ def test_an_environment_is_made_once_and_gets_every_new_wheel(
     made.prepare(Path("dist/first.whl"))
     assert commands[0] == ("python", "-m", "venv", "--without-pip", str(tmp_path / "made"))
     (installed,) = commands[1:]
-    assert installed[-3:] == ("install", "pytest==9", "dist/first.whl")
+    assert installed[1:5] == ("-m", "uv", "pip", "install")
+    assert installed[-4:] == ("--python", made.executable, "pytest==9", "dist/first.whl")
     del commands[:]
     made.prepare(Path("dist/second.whl"))
-    assert [command[-4:] for command in commands] == [
-        ("install", "--no-deps", "--force-reinstall", "dist/second.whl")
+    assert [command[-3:] for command in commands] == [("--no-deps", "--force-reinstall", "dist/second.whl")]
+
+
+def test_pip_installs_what_uv_could_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    def call(*command: str) -> str:
+        commands.append(command)
+        if "uv" in command:
+            raise subprocess.CalledProcessError(2, "uv", output="no such index")
+        return ""
+
+    monkeypatch.setattr(pythons, "call", call)
+    made = Environment("made", Path("python"), ())
+    made.add("pytest==9")
+    assert [command[-2:] for command in commands] == [
+        (made.executable, "pytest==9"),
+        ("install", "pytest==9"),
     ]
 
 

@@ -105,9 +105,10 @@ class MemoryJournal:
         return Claim(record=record, won=True, earlier=held and self._shown(held, record))
 
     def _claimed_before(self, stored: CallRecord, record: CallRecord) -> Claim:
-        if stored != record:
-            return Claim(record=stored, won=False)
         keys = self._spellings(record.key)
+        if stored != record:
+            held = self._shown(stored, record) if stored.key in keys else stored
+            return Claim(record=held, won=False)
         others = (each for each in self._records.values() if each.scope == record.scope and each.key in keys)
         earlier = [each for each in others if each.id != record.id and each.state is CallState.NOT_DONE]
         return Claim(record=record, won=True, earlier=self._shown(earlier[-1], record) if earlier else None)
