@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +19,15 @@ from voucher_async.testing import VoucherEmulator
 @pytest.fixture(autouse=True)
 def _any_disk_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voucher_async.cli.checking.journaling._SLOW", 60_000.0)
+
+
+_made_once = functools.cache(ssl.create_default_context)
+
+
+@pytest.fixture(autouse=True)
+def _authorities_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a check makes a context of its own, whether or not any server speaks TLS
+    monkeypatch.setattr("voucher_async.cli.checking.network.create_default_context", _made_once)
 
 
 @pytest_asyncio.fixture

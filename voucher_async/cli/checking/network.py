@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
+from ssl import create_default_context
 from typing import TYPE_CHECKING, Final
 
 from voucher_async.cli.checking.asking import Asking
@@ -20,6 +20,7 @@ from voucher_async.masking import conceal
 from voucher_async.proxy import without_login
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, Iterable
 
     from voucher_async.cli.checking.steps import Steps
@@ -64,7 +65,7 @@ class Network:
         """The findings, as they are made."""
         context = self._settings.ssl
         if context is None:
-            context = await asyncio.to_thread(ssl.create_default_context)
+            context = await asyncio.to_thread(create_default_context)
         for place in places_of(self._settings):
             async with contextlib.aclosing(self._reach(place, context)) as found:
                 async for finding in found:
