@@ -201,7 +201,7 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
 
-workflows: setup ## Temporal and Celery with workers, servers and queues killed in the middle (5 minutes)
+workflows: setup ## Temporal and Celery with workers, servers and queues killed in the middle (minutes)
 	@$(UNMEASURED) tests/temporal tests/queues
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
