@@ -37,7 +37,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/proxies tests/console tests/release tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
 	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
-	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
+	tests/settlement/test_keys_storm.py tests/recovery tests/temporal tests/queues $(wildcard tests/journals/test_*failures.py) \
 	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
@@ -46,6 +46,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
 SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
+	tests/temporal/test_checkout.py \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
@@ -61,9 +62,12 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/checkout/test_returns_shared.py tests/journals/test_sqlite_file.py \
 	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
 
+# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each, in SERVED.
+WORKFLOWS := tests/queues $(patsubst %,tests/temporal/test_%.py,deployment pay_order sandbox waiting)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants release-check lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos workflows outage proxies mutants release-check lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -146,7 +150,7 @@ UNMEASURED := $(TESTING) pytest -q
 
 unit: setup chromium $(MOCK) ## the tests, with branch coverage
 	@echo "== tests"
-	@$(MEASURED)
+	@$(MEASURED) $(WORKFLOWS:%=--ignore=%)
 	@$(BIN)/python -m coverage report
 
 # the same in four parts, for the gate, which puts together what two of them measure
@@ -162,7 +166,7 @@ unit-heavy: setup
 	@$(UNMEASURED) $(HEAVY)
 
 unit-others: setup
-	@$(APART) $(patsubst %,--ignore=%,$(WAITING) $(SERVED) $(HEAVY))
+	@$(APART) $(patsubst %,--ignore=%,$(WAITING) $(SERVED) $(HEAVY) $(WORKFLOWS))
 
 pythons: setup ## the tests against the built wheel, on every other Python and with the lowest dependencies
 	@echo "== tests against the wheel, on other Pythons and with the lowest dependencies"
@@ -196,6 +200,9 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
 		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
+
+workflows: setup ## Temporal and Celery with workers, servers and queues killed in the middle (minutes)
+	@$(UNMEASURED) tests/temporal tests/queues
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
 	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write

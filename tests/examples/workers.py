@@ -9,7 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 import attrs
 
 from tests.processes import plain_environment
+from voucher_async import VoucherClient
 from voucher_async.testing import VoucherEmulator
 
 __all__ = ["Shop", "Worker", "until"]
@@ -87,17 +88,20 @@ class Shop:
         emulator: the server.
         queue: the URL of the queue's server.
         codes: the codes of the orders' vouchers.
+        environ: variables of its workers, beside those that all have.
     """
 
     folder: Path
     emulator: VoucherEmulator
     queue: str
     codes: list[str] = attrs.field(factory=list[str])
+    environ: Mapping[str, str] = attrs.Factory(dict[str, str])
 
     def __attrs_post_init__(self) -> None:
         with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as db, db:
             db.execute(
-                "CREATE TABLE orders (number TEXT PRIMARY KEY, amount TEXT, code TEXT, charge_id TEXT)"
+                "CREATE TABLE orders "
+                "(number TEXT PRIMARY KEY, amount TEXT, code TEXT, charge_id TEXT, card TEXT)"
             )
 
     def order(self, number: str, amount: str = "10.00") -> str:
@@ -105,8 +109,18 @@ class Shop:
         code = self.emulator.add_voucher(amount="25.00").code
         self.codes.append(code)
         with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as db, db:
-            db.execute("INSERT INTO orders VALUES (?, ?, ?, NULL)", [number, amount, code])
+            db.execute("INSERT INTO orders VALUES (?, ?, ?, NULL, NULL)", [number, amount, code])
         return number
+
+    def numbers(self) -> list[str]:
+        """The numbers of all orders."""
+        with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as db:
+            return [number for (number,) in db.execute("SELECT number FROM orders")]
+
+    async def spend(self, code: str, amount: str) -> None:
+        """Pay with a voucher elsewhere, by a client of which the workers' journal knows nothing."""
+        async with VoucherClient(**self.emulator.settings()) as elsewhere:
+            await elsewhere.redeem(code=code, amount=amount, currency="EUR", order_number="elsewhere")
 
     def paid(self, number: str) -> str | None:
         """The charge with which an order was marked as paid."""
@@ -114,6 +128,13 @@ class Shop:
             charge_id: str | None
             (charge_id,) = db.execute("SELECT charge_id FROM orders WHERE number = ?", [number]).fetchone()
             return charge_id
+
+    def code(self, number: str) -> str | None:
+        """The code of an order's voucher; None once it was deleted."""
+        with contextlib.closing(sqlite3.connect(self.folder / "shop.db")) as db:
+            code: str | None
+            (code,) = db.execute("SELECT code FROM orders WHERE number = ?", [number]).fetchone()
+            return code
 
     def charge(self, number: str) -> str:
         """The id of the one charge of an order."""
@@ -142,6 +163,7 @@ class Shop:
             "CELERY_RESULT_BACKEND": self.queue,
             "PYTHONWARNINGS": "default::ResourceWarning",
             "PYTHONUNBUFFERED": "1",
+            **self.environ,
         }
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
