@@ -152,7 +152,7 @@ async def test_a_journal_of_a_newer_version_is_named(journal: Path, url: str) ->
     change(journal, "UPDATE voucher_journal SET major = 9")
     finding = await journal_at(url)
     assert finding.state is State.FAILED
-    assert "has version 9.0" in finding.seen
+    assert "has version 9.1" in finding.seen
 
 
 async def test_a_lock_that_another_process_holds_is_named(

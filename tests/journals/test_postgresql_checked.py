@@ -51,7 +51,7 @@ async def test_a_newer_version_is_named(server: Server, database: str) -> None:
     server.run("UPDATE voucher_journal SET major = 9", database)
     finding = await journal_at(server.url(database))
     assert finding.state is State.FAILED
-    assert "version 9.0" in finding.seen
+    assert "version 9.1" in finding.seen
 
 
 async def test_a_wrong_password_is_named_and_not_shown(server: Server, database: str) -> None:
