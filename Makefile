@@ -38,7 +38,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
 	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
-	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py
+	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py tests/workflows
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
 # those that wait for other processes (builds, programs of the docs, servers of other projects, workers, a browser); and
@@ -59,11 +59,11 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/settlement/test_model.py tests/settlement/test_references.py \
 	$(patsubst %,tests/settlement/test_%.py,leftovers recovered_by_itself recovered_crashes returns_crashes returns_storm) \
 	tests/checkout/test_returns_shared.py tests/journals/test_sqlite_file.py \
-	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
+	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py tests/workflows
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants release-check lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants workflows release-check lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -199,6 +199,9 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
 	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
+
+workflows: setup ## workflows on DBOS, whose workers are killed at every step, on SQLite and PostgreSQL (10 minutes)
+	@WORKFLOWS=all $(UNMEASURED) tests/workflows
 
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants
