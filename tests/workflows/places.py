@@ -108,17 +108,23 @@ class Place:
             with contextlib.suppress(ProcessLookupError):
                 await worker.kill()
 
+    def command(
+        self, slot: str, app: str = "examples.workflow_checkout:vouchers", *options: str
+    ) -> list[str]:
+        """The command that starts a worker."""
+        own = ("--executor-id", slot, "--database", self.workflows, "--lease", str(LEASE))
+        return ["voucher_async", "worker", app, *own, *options]
+
     @contextlib.asynccontextmanager
     async def worker(
         self,
         slot: str,
+        *options: str,
         app: str = "examples.workflow_checkout:vouchers",
-        *,
         also: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Worker]:
         """A worker that runs workflows."""
-        options = ("--executor-id", slot, "--lease", str(LEASE))
-        async with self.process(slot, "voucher_async", "worker", app, *options, also=also) as worker:
+        async with self.process(slot, *self.command(slot, app, *options), also=also) as worker:
             await worker.prints("Running workflows")
             yield worker
 
@@ -129,10 +135,17 @@ class Place:
         assert status in {0, -signal.SIGKILL}, worker.printed
         return status != 0
 
-    async def pay_by_card(self, event: str = "event-1") -> None:
+    async def ended_without_a_kill(self, slot: str) -> str:
+        """The last line of a worker that runs the checkout to its end, at whose points nobody is killed."""
+        async with self.process(slot, "tests.workflows.killed", "0", self.order, "10.00") as worker:
+            status = await worker.process.wait()
+        assert status == 0, worker.printed
+        return worker.printed.splitlines()[-1]
+
+    async def pay_by_card(self, state: str = "paid") -> None:
         """Tell the workflow what the webhook of the card payment tells."""
         with self.client() as client:
-            await asyncio.to_thread(client.send, self.order, "paid", "card", event)
+            await asyncio.to_thread(client.send, self.order, state, "card", "event-1")
 
     @contextlib.contextmanager
     def client(self) -> Any:
