@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from dbos import DBOS
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from tests.workflows.conftest import Running
 from tests.workflows.places import PIN
@@ -21,7 +21,7 @@ from voucher_async import (
     Proof,
     VoucherError,
 )
-from voucher_async.integrations.dbos import ExecutorTaken
+from voucher_async.integrations.dbos import ExecutorTaken, RecordedFailure
 from voucher_async.testing import faults
 
 PAID: dict[str, Any] = {"amount": Decimal("10.00"), "currency": "EUR"}
@@ -72,6 +72,22 @@ async def test_a_refusal_is_told_with_its_facts_and_without_secrets(running: Run
     assert not [each for each in (running.codes[order][0].code, PIN) if each.encode() in stored]
     again = pickle.loads(pickle.dumps(ExecutorTaken("taken")))
     assert (type(again), str(again)) == (ExecutorTaken, "taken")
+
+
+async def test_a_refusal_that_was_written_as_json_has_its_facts(running: Running) -> None:
+    vouchers, order = running.workflows(), running.order("A-1", "5.00")
+    config = DBOSConfig(serializer=DBOSPortableJSONSerializer())
+    async with running.executor(vouchers, config=config):
+        with pytest.raises(RecordedFailure, match="does not hold that much") as refused:
+            await vouchers.redeem(order_number=order, **PAID, idempotency_key=order)
+        charge = await vouchers.redeem(
+            order_number=running.order("A-2", "25.00"), **PAID, idempotency_key="A-2"
+        )
+    assert (refused.value.name, refused.value.proof is not None) == ("Conflict", True)
+    assert refused.value.data["charged"] is False
+    assert refused.value.data["operation"] == "createReservation"
+    assert [each.amount for each in running.emulator.charges("A-2")] == [charge.amount]
+    assert not [each for each in (running.codes[order][0].code, PIN) if each.encode() in running.stored()]
 
 
 async def test_a_step_runs_until_its_outcome_is_known(running: Running) -> None:

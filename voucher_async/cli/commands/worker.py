@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
@@ -117,7 +117,7 @@ def _loaded(path: str) -> "VoucherWorkflows":
 
 
 @contextmanager
-def _told_to_stop(stopped: threading.Event) -> Iterator[None]:
+def _told_to_stop(stopped: threading.Event) -> Generator[None]:
     """SIGTERM and Ctrl-C stop the worker; a second one interrupts it."""
 
     def stop(_: int, __: FrameType | None) -> None:

@@ -18,6 +18,7 @@ except ModuleNotFoundError:
 
 from voucher_async.integrations.dbos.batches import IssuedBatch
 from voucher_async.integrations.dbos.executor import Executor
+from voucher_async.integrations.dbos.failures import RecordedFailure
 from voucher_async.integrations.dbos.leases import ExecutorTaken, WorkflowsUnavailable
 from voucher_async.integrations.dbos.steps import CodesOf, CodesUnavailable, VoucherCode, VoucherSteps
 from voucher_async.integrations.dbos.workflows import QUEUE, VoucherWorkflows
@@ -29,6 +30,7 @@ __all__ = [
     "Executor",
     "ExecutorTaken",
     "IssuedBatch",
+    "RecordedFailure",
     "VoucherCode",
     "VoucherSteps",
     "VoucherWorkflows",

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from voucher_async.errors import ConfigurationError, InvalidInput, InvalidInputType, VoucherError
 from voucher_async.journals.urls import shown
@@ -70,7 +72,7 @@ class Leases:
         self._engine = sa.create_engine(_made_for_sqlalchemy(url), pool_size=2, max_overflow=0)
         self._is_postgresql = self._engine.dialect.name == "postgresql"
         if not self._is_postgresql:
-            sa.event.listen(self._engine, "connect", _wait_for_others)
+            event.listen(self._engine, "connect", _wait_for_others)
 
     def open(self) -> None:
         """Make the table, where there is none.
@@ -130,11 +132,11 @@ class Leases:
         self._engine.dispose()
 
     @contextmanager
-    def _asked(self) -> Iterator[sa.Connection]:
+    def _asked(self) -> Generator[sa.Connection]:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.SQLAlchemyError as error:
+        except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise WorkflowsUnavailable(
                 f"the database of the workflows, {shown(self._url)}, failed: {type(cause).__name__}"
@@ -175,7 +177,7 @@ def check_slot(slot: object, url: str) -> str:
 def _made_for_sqlalchemy(url: str) -> sa.URL:
     try:
         made = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except ArgumentError:
         raise ConfigurationError(f"{shown(conceal(url))!r} is no URL of a database") from None
     if made.drivername.startswith("postgres"):
         return made.set(drivername="postgresql+psycopg")

@@ -17,6 +17,7 @@ from voucher_async.client import VoucherClient
 from voucher_async.errors import ConfigurationError, InvalidInput, VoucherError
 from voucher_async.integrations.blocking import BlockingVouchers
 from voucher_async.integrations.dbos.batches import IssuedBatch, issue
+from voucher_async.integrations.dbos.failures import describe, read_back
 from voucher_async.integrations.dbos.gate import Gate
 from voucher_async.integrations.problems import problem_of
 from voucher_async.masking import conceal
@@ -266,7 +267,8 @@ class VoucherSteps:
         key = _key_of(step)
         pause = 0.0
         while True:
-            told: Mapping[str, Any] = await DBOS.run_step_async({"name": step}, self._attempt, use, key)
+            with read_back():
+                told: Mapping[str, Any] = await DBOS.run_step_async({"name": step}, self._attempt, use, key)
             made = told.get("made")
             if made is not None:
                 return [model.from_dict(each) for each in made]
@@ -282,6 +284,7 @@ class VoucherSteps:
             except VoucherError as error:
                 problem = problem_of(error)
                 if problem.retry_after is None and problem.kind != _TO_MEND:
+                    describe(error, problem)
                     raise
                 _logger.warning("the step %s runs again: %s", key, error)
                 return {"ask_again_after": problem.retry_after or 30.0, "error": type(error).__name__}

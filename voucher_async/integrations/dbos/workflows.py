@@ -11,6 +11,7 @@ from dbos import error as dbos_error
 from voucher_async.client import VoucherClient
 from voucher_async.errors import IdempotencyMismatch, InvalidInputType
 from voucher_async.integrations.dbos.batches import IssuedBatch, stored
+from voucher_async.integrations.dbos.failures import read_back
 from voucher_async.integrations.dbos.steps import CodesOf, VoucherSteps
 from voucher_async.models import Charge
 from voucher_async.money import Amount, format_amount, to_amount
@@ -177,7 +178,8 @@ class VoucherWorkflows:
         self, key: str, workflow: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any
     ) -> Any:
         handle = await self.start(workflow, key, *arguments)
-        return await handle.get_result(polling_interval_sec=_POLLING)
+        with read_back():
+            return await handle.get_result(polling_interval_sec=_POLLING)
 
 
 Workflow = Callable[..., Coroutine[Any, Any, Any]]
@@ -199,8 +201,13 @@ def _registered(steps: VoucherSteps) -> dict[str, Workflow]:
     async def issue_many(specs: list[dict[str, Any]], batch: str, activate: bool) -> Any:  # noqa: FBT001
         return (await steps.issue_many(specs, batch=batch, activate=activate)).to_dict()
 
-    own = redeem, checkout, refund, issue_many
-    return {each.__name__: DBOS.workflow(name=f"voucher_async.{each.__name__}")(each) for each in own}
+    own: dict[str, Workflow] = {
+        "redeem": redeem,
+        "checkout": checkout,
+        "refund": refund,
+        "issue_many": issue_many,
+    }
+    return {name: DBOS.workflow(name=f"voucher_async.{name}")(each) for name, each in own.items()}
 
 
 def _check(key: object) -> None:
