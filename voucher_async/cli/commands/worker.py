@@ -1,6 +1,7 @@
 """`voucher-async worker`: runs a shop's workflows on DBOS."""
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LOOKS: Final = 0.2  # seconds between two looks for the end of the lease
 
 
@@ -76,6 +78,7 @@ def worker(
 
 def _run(executor: "Executor", terminal: Terminal, limit: float) -> Exit:
     stopped = threading.Event()
+    logging.basicConfig(format=_LINE)  # unless the shop's module has set up its logging
     with _told_to_stop(stopped):
         executor.open()
         terminal.say(f"Running workflows as {executor.executor_id}.")

@@ -22,6 +22,7 @@ _BEATS: Final = 5  # of a lease
 _POLLING: Final = 0.25  # seconds between two looks into the queue
 
 _logger: Final = logging.getLogger("voucher_async")
+_dbos_logger: Final = logging.getLogger("dbos")
 
 
 class Executor:
@@ -171,6 +172,8 @@ class Executor:
             "executor_id": executor_id,
         }
         self._is_launched = True
+        if not _dbos_logger.handlers:  # or DBOS takes the console, and leaves the application's handlers out
+            _dbos_logger.addHandler(logging.NullHandler())
         DBOS(config=cast("DBOSConfig", settings))
         try:
             # without an event loop here workflows run on DBOS's own, which a busy handler cannot hold up

@@ -14,7 +14,6 @@ from typing import Any, cast
 from dbos import PortableWorkflowError
 
 from voucher_async.errors import VoucherError
-from voucher_async.fates import Fate, Proof
 from voucher_async.integrations.problems import Problem
 
 __all__ = ["RecordedFailure", "describe", "read_back"]
@@ -25,15 +24,14 @@ class RecordedFailure(VoucherError):
 
     Attributes:
         name: the name of its class, such as `Conflict`.
-        data: the problem details of it, and the operation, as `integrations.problems` has them.
+        data: its problem details, and the names of the operation, the fate and the proof. `fate` and `proof`
+            themselves are not set: what was read from a text proves nothing.
     """
 
     def __init__(self, message: str, *, name: str, data: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.name: str = name
         self.data: dict[str, Any] = dict(data)
-        self.fate: Fate | None = Fate(data["fate"]) if data.get("fate") else None
-        self.proof: Proof | None = Proof(data["proof"]) if data.get("proof") else None
 
 
 def describe(error: VoucherError, problem: Problem) -> None:
