@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from voucher_async.integrations.dbos import Executor, VoucherCode, VoucherWorkfl
 from voucher_async.testing import VoucherEmulator
 
 __all__ = ["Running", "database", "server"]
+
+# each of its stories starts several workers: for `make workflows`
+collect_ignore = [] if "WORKFLOWS" in os.environ else ["test_workers.py"]
 
 
 @pytest.fixture

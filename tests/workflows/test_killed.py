@@ -98,13 +98,3 @@ async def test_a_checkout_is_gone_on_with_on_postgresql(
         )
         assert place.order in stored
         place.check_secrets(stored.encode())
-
-
-async def test_there_are_no_more_points(tmp_path: Path, emulator: VoucherEmulator) -> None:
-    place = Place(
-        tmp_path, emulator, f"sqlite:///{tmp_path / 'workflows.db'}", f"sqlite:///{tmp_path / 'v.db'}"
-    )
-    printed = await place.ended_without_a_kill("shop-1")
-    charge = emulator.charges(place.order)[0].id
-    assert printed == f"{LAST} paid, {charge}"
-    place.check()

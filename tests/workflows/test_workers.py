@@ -1,12 +1,11 @@
 """Workers that stand still, are asked to stop, or die beside others; and the shop of the example.
 
-The gate tells one story, drawn by the seed; `make workflows` tells all.
+Each story starts several workers, so `make workflows` tells them, and the gate none.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from itertools import groupby
@@ -16,16 +15,15 @@ from typing import Final
 import pytest
 
 from tests.examples.workers import until
-from tests.seeds import drawing
 from tests.workflows.places import Place
 from tests.workflows.slow_shop import STEPS
+from tests.workflows.test_killed import LAST
 from voucher_async.integrations.dbos import QUEUE
 from voucher_async.testing import VoucherEmulator, faults
 
-ALL: Final = "WORKFLOWS" in os.environ
 Story = Callable[[Place], Awaitable[None]]
 
-pytestmark = pytest.mark.timeout(600 if ALL else 120)
+pytestmark = pytest.mark.timeout(600)
 
 
 def enqueue(place: Place, workflow: str, name: str, *arguments: str) -> None:
@@ -169,10 +167,21 @@ STORIES: Final[list[Story]] = [
     a_second_worker_of_a_slot_is_refused,
     workflows_of_a_killed_worker_run_once_at_a_time,
 ]
-TOLD: Final = STORIES if ALL else [drawing("workflows/stories").choice(STORIES)]
 
 
-@pytest.mark.parametrize("story", TOLD, ids=lambda story: str(story.__name__))
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: str(story.__name__))
 async def test(tmp_path: Path, emulator: VoucherEmulator, story: Story) -> None:
     journal, workflows = tmp_path / "vouchers.db", tmp_path / "workflows.db"
     await story(Place(tmp_path, emulator, f"sqlite:///{workflows}", f"sqlite:///{journal}"))
+
+
+async def test_a_checkout_has_no_more_points_than_are_tried(
+    tmp_path: Path, emulator: VoucherEmulator
+) -> None:
+    place = Place(
+        tmp_path, emulator, f"sqlite:///{tmp_path / 'workflows.db'}", f"sqlite:///{tmp_path / 'v.db'}"
+    )
+    printed = await place.ended_without_a_kill("shop-1")
+    charge = emulator.charges(place.order)[0].id
+    assert printed == f"{LAST} paid, {charge}"
+    place.check()
