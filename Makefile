@@ -200,7 +200,7 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
 	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
 
-workflows: setup ## workflows on DBOS, whose workers are killed at every step, on SQLite and PostgreSQL (10 minutes)
+workflows: setup ## workflows on DBOS, whose workers are killed at every step, on SQLite and PostgreSQL (20 minutes)
 	@WORKFLOWS=all $(UNMEASURED) tests/workflows
 
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
