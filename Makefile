@@ -37,8 +37,8 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/proxies tests/console tests/release tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
 	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
-	tests/settlement/test_keys_storm.py tests/recovery tests/temporal tests/queues $(wildcard tests/journals/test_*failures.py) \
-	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py \
+	tests/settlement/test_keys_storm.py tests/recovery tests/temporal tests/queues tests/workflows \
+	$(wildcard tests/journals/test_*failures.py) tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py \
 	tests/auth/test_sql_tokens.py $(wildcard tests/integrations/test_redis*.py)
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
@@ -62,9 +62,9 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/settlement/test_model.py tests/settlement/test_references.py \
 	$(patsubst %,tests/settlement/test_%.py,leftovers recovered_by_itself recovered_crashes returns_crashes returns_storm) \
 	tests/checkout/test_returns_shared.py tests/journals/test_sqlite_file.py \
-	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
+	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py tests/workflows
 
-# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each, in SERVED.
+# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each, in SERVED and HEAVY.
 WORKFLOWS := tests/queues $(patsubst %,tests/temporal/test_%.py,deployment pay_order sandbox waiting)
 
 .DEFAULT_GOAL := help
@@ -203,11 +203,9 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
 
-workflows: setup ## Temporal and Celery with workers, servers and queues killed in the middle (minutes)
+workflows: setup ## DBOS, Temporal and Celery: workers, servers and queues killed at every step (half an hour)
 	@$(UNMEASURED) tests/temporal tests/queues
-
-outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
-	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
+	@WORKFLOWS=all $(UNMEASURED) tests/workflows
 
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants

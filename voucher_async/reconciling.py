@@ -51,6 +51,11 @@ class Reconciling:
     _transport: Transport
 
     @property
+    def outlives_its_process(self) -> bool:
+        """True where the records of money calls do: the journal is a database."""
+        return bool(getattr(self._joining.ownership.journal, "durable", False))
+
+    @property
     def pending(self) -> tuple[PendingOutcome, ...]:
         """The open outcomes: being settled, given up for now, or of calls whose callers are gone."""
         return self._supervisor.pending

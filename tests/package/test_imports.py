@@ -13,7 +13,7 @@ import voucher_async
 
 OPTIONAL = {
     *("fastapi", "starlette", "uvicorn", "httpx", "redis", "opentelemetry", "pydantic", "pydantic_core"),
-    *("sqlalchemy", "asyncpg", "sqlite3", "prometheus_client"),
+    *("dbos", "sqlalchemy", "asyncpg", "sqlite3", "prometheus_client"),
     *("pytest", "pytest_asyncio", "hypothesis", "aioresponses", "yaml", "ruff", "codegen", "structlog"),
 }
 NOT_AT_IMPORT = {"testing", "cli", "__main__", "integrations"}

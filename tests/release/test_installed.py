@@ -63,6 +63,7 @@ def test_an_extra_works_where_it_is_and_is_named_where_it_is_not(
 # a package of each extra without which nothing of it works
 LACKING = {
     "cli": "cyclopts",
+    "dbos": "dbos",
     "fastapi": "fastapi",
     "otel": "opentelemetry",
     "postgresql": "asyncpg",
