@@ -47,6 +47,7 @@ class World:
         asked: the operations of the requests, in order.
         before: called before each request.
         fails: how many of the next requests fail.
+        touches: a movement of money changes the `updated_at` of its voucher.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -56,6 +57,7 @@ class World:
         self.asked: list[str] = []
         self.before: Callable[[], None] = lambda: None
         self.fails = 0
+        self.touches = True
         self._token = self._log_in()
         server_clock = ServerClock(self.clock)
         settings = Settings.make(client_id="me", client_secret="s", environment="sandbox")
@@ -91,7 +93,8 @@ class World:
         voucher, value = self.emulator.voucher(voucher_id), Decimal(amount)
         charge = new_charge(engine.command(), voucher, kind, value, "A-1")
         total = f"{kind}d" if kind != "refund" else "refunded"
-        changes = {total: getattr(voucher, total) + value, "updated_at": charge.made_at}
+        updated_at = charge.made_at if self.touches else voucher.updated_at
+        changes = {total: getattr(voucher, total) + value, "updated_at": updated_at}
         self.emulator._commit(attrs.evolve(voucher, **changes), charge)
         self.made.append(charge.id)
         return charge.id
