@@ -60,8 +60,8 @@ class Bookkeeping:
         for N vouchers of which M were used, N / `per_page` and one per changed voucher a round, and
         2 N / `per_page` + M a sweep. Scope `read-lists` (operations `listVouchers`, `listCharges`).
 
-        A request that fails is repeated as that of every call is, `Retry-After` respected; then the watch
-        logs a WARNING, waits 1 to 60 s, and goes on where it was. Refusals, such as a missing scope, are
+        A request that fails is repeated as that of every call is, within its `timeout`; then the watch logs
+        a WARNING, waits 1 to 60 s or what `Retry-After` asked for, and goes on where it was. Refusals, such as a missing scope, are
         raised at once. After an error another loop over the same watch goes on with it.
 
         Args:

@@ -111,7 +111,7 @@ ORDERS: Final = [habits.Pages(size=1, order="newest"), habits.Pages(order="id"),
 def test_two_entries_anywhere_and_a_crash_anywhere(pages: habits.Pages | None, lag: float) -> None:
     async def all_of_them() -> None:
         places = itertools.combinations_with_replacement(range(0, 16, 4), 2)
-        for (one, two), crash in itertools.product(places, [None, 2, 9]):
+        for (one, two), crash in itertools.product(places, [None, 7]):
             world = world_of(pages, lag)
             world.touches = False  # the balance is the same after both
             moves: Moves = {}
@@ -129,7 +129,7 @@ vouchers = st.sampled_from(["V-0", "V-1", "V-2"])
 kinds: st.SearchStrategy[Kind] = st.sampled_from(("charge", "refund", "recharge"))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     moves=st.lists(st.tuples(numbers, vouchers, kinds), max_size=8),
     crashes=st.frozensets(numbers, max_size=4),

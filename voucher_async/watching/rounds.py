@@ -77,7 +77,8 @@ class Stock:
         for voucher in read.items:
             mark = hash((voucher.remaining_amount, voucher.updated_at))
             known = self._known.get(voucher.id)
-            if known != mark and (known is not None or voucher.updated_at >= recent):
+            is_new = known != mark and (known is not None or voucher.updated_at >= recent)
+            if is_new and not is_untouched(voucher):
                 self._changed[voucher.id] = self.dates.monotonic() + self.list_lag
             self._known[voucher.id] = mark
         return list(read.items), read.is_whole
