@@ -31,8 +31,8 @@ class Day:
         return moment is not None and self.since <= moment < self.until
 
 
-def zone_of(timezone: str | dt.tzinfo) -> dt.tzinfo:
-    """A time zone by its name.
+def zone_of(timezone: object) -> dt.tzinfo:
+    """A time zone, given as such or by its name.
 
     Raises:
         InvalidInput: this machine knows none of that name.
@@ -50,7 +50,7 @@ def zone_of(timezone: str | dt.tzinfo) -> dt.tzinfo:
         raise InvalidInput("timezone", words, timezone) from None
 
 
-def day_of(date: dt.date, timezone: str | dt.tzinfo) -> Day:
+def day_of(date: object, timezone: object) -> Day:
     """A day in a time zone: 23 or 25 hours where its clocks are set meanwhile.
 
     Args:
