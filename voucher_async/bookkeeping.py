@@ -61,8 +61,8 @@ class Bookkeeping:
         2 N / `per_page` + M a sweep. Scope `read-lists` (operations `listVouchers`, `listCharges`).
 
         A request that fails is repeated as that of every call is, within its `timeout`; then the watch logs
-        a WARNING, waits 1 to 60 s or what `Retry-After` asked for, and goes on where it was. Refusals, such as
-        a missing scope, are raised at once. After an error another loop over the same watch goes on with it.
+        a WARNING, waits 1 to 60 s or what `Retry-After` asked for, and goes on where it was. Refusals are
+        raised at once. After an error another loop over the same watch goes on with it.
 
         Args:
             voucher_ids: the vouchers to watch; None watches all.

@@ -57,12 +57,12 @@ def test_a_low_balance_is_mailed(
 
 def test_the_export_goes_on_where_it_stopped(run: Run, emulator: VoucherEmulator) -> None:
     vouchers: list[str] = []
-    for amount in ("1.00", "2.00", "3.00"):
+    for amount in ("1.00", "2.00"):
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             vouchers.append(runner.run(pay(emulator, amount)))
         run(EXPORT)
         with Path("charges.csv").open(newline="") as file:
             rows = list(csv.reader(file, delimiter=";"))
         assert [row[4] for row in rows] == vouchers
-    assert [(row[2], row[3]) for row in rows] == [("charge", "1.00"), ("charge", "2.00"), ("charge", "3.00")]
+    assert [(row[2], row[3]) for row in rows] == [("charge", "1.00"), ("charge", "2.00")]
     assert [row[0] for row in rows] == [each.id for each in emulator.charges()]

@@ -39,7 +39,7 @@ _WALKS: Final = 2
 
 
 class Stock:
-    """What a watch knows of the vouchers.
+    """The vouchers, as far as a watch knows them.
 
     Args:
         vouchers: lists them, and their charges.
