@@ -60,7 +60,7 @@ class Position:
     """
 
     def __init__(self, cursor: ChargeCursor) -> None:
-        self.since = cursor.since
+        self.since: dt.datetime | None = cursor.since
         self._seen: dict[str, int] = dict(cursor.seen)
 
     @property
