@@ -65,7 +65,7 @@ class Lists:
         self._dates = dates
         self._timeout = timeout
         self.read: dict[str, VoucherList] = {}
-        self.are_all = True
+        self.are_all: bool = True
 
     async def read_all(self) -> None:
         """Read the lists of all vouchers on which something may have moved."""

@@ -140,7 +140,7 @@ class Round:
 
     def __init__(self, stock: Stock, *, is_sweep: bool) -> None:
         self.is_sweep = is_sweep
-        self.is_over = False
+        self.is_over: bool = False
         self.doubtful: list[str] = []
         self._stock = stock
         self.began: float = stock.dates.monotonic()
