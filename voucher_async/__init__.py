@@ -111,9 +111,17 @@ if TYPE_CHECKING:
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.memory import MemoryJournal
     from voucher_async.payments.recovery import Recovered
+    from voucher_async.reconciliation import (
+        DayTotal,
+        Difference,
+        DifferenceGround,
+        DifferenceReason,
+        Reconciliation,
+    )
     from voucher_async.reconciling import History
     from voucher_async.resources.batches import VoucherBatch
     from voucher_async.resources.paging import Listing
+    from voucher_async.watching import ChargeCursor, ChargeWatch, NewCharge
 
 __all__ = [
     "UNSET",
@@ -131,10 +139,12 @@ __all__ = [
     "CallState",
     "CallTimeout",
     "Charge",
+    "ChargeCursor",
     "ChargePage",
     "ChargeRefund",
     "ChargeRefunded",
     "ChargeType",
+    "ChargeWatch",
     "Checkout",
     "CheckoutFailed",
     "CheckoutUnknown",
@@ -147,6 +157,10 @@ __all__ = [
     "ConnectFailed",
     "ConnectedClient",
     "ConnectionBroken",
+    "DayTotal",
+    "Difference",
+    "DifferenceGround",
+    "DifferenceReason",
     "DoubtEnd",
     "DoubtEnded",
     "Fate",
@@ -169,6 +183,7 @@ __all__ = [
     "MemoryJournal",
     "MemoryTokenStore",
     "MissingScope",
+    "NewCharge",
     "NotFound",
     "OrderRefund",
     "OrderRefundFailed",
@@ -178,6 +193,7 @@ __all__ = [
     "PendingOutcome",
     "Proof",
     "RateLimited",
+    "Reconciliation",
     "Recovered",
     "RefundOutcome",
     "RefundState",
@@ -264,10 +280,12 @@ _HOMES: Final = {
     "voucher_async.payments.journal": "Journal",
     "voucher_async.payments.memory": "MemoryJournal",
     "voucher_async.payments.recovery": "Recovered",
+    "voucher_async.reconciliation": "DayTotal Difference DifferenceGround DifferenceReason Reconciliation",
     "voucher_async.reconciling": "History",
     "voucher_async.resources.batches": "VoucherBatch",
     "voucher_async.resources.paging": "Listing",
     "voucher_async.payments.joined": "is_joined",
+    "voucher_async.watching": "ChargeCursor ChargeWatch NewCharge",
 }
 _MODULES: Final = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from voucher_async.assembly import Assembly
 from voucher_async.auth import TokenStore
+from voucher_async.bookkeeping import Bookkeeping
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout import Checkout, VoucherLock
 from voucher_async.checks import check_wait
@@ -24,6 +25,7 @@ from voucher_async.money import Amount
 from voucher_async.options import ClientOptions, settings_of
 from voucher_async.outcomes import PendingOutcome
 from voucher_async.payments.journal import Journal
+from voucher_async.payments.pauses import Pauses
 from voucher_async.reconciling import Reconciling
 from voucher_async.resources.charges import Charges
 from voucher_async.resources.clients import Clients
@@ -35,7 +37,7 @@ from voucher_async.signatures import called_without_arguments
 __all__ = ["VoucherClient"]
 
 
-class VoucherClient(Reconciling, Returning):
+class VoucherClient(Reconciling, Returning, Bookkeeping):
     """A client of the JTL-Voucher Cloud API.
 
     One client serves any number of tasks of one event loop. It can be made outside a loop; it opens its
@@ -175,6 +177,7 @@ class VoucherClient(Reconciling, Returning):
         self._clients = assembly.clients
         self._order_refunds = assembly.order_refunds
         self._leftovers = assembly.leftovers
+        self._polling = Pauses(assembly.supervisor.settler.clock)
         self._own_journal = assembly.own_journal
         self._own_token_store = assembly.own_token_store
 
@@ -379,6 +382,7 @@ class VoucherClient(Reconciling, Returning):
 
     async def _close(self, wait: float | None) -> tuple[PendingOutcome, ...]:
         self._recovery.stop()
+        self._polling.end()
         try:
             await self._supervisor.finish(wait)
         finally:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from voucher_async._version import __version__
-from voucher_async.cli.commands import bulk, checks, connecting, money, probes, records, vouchers, worker
+from voucher_async.cli.commands import (
+    bulk,
+    checks,
+    connecting,
+    money,
+    probes,
+    reconciling,
+    records,
+    vouchers,
+    worker,
+)
 from voucher_async.cli.exits import Exit, advice_for, exit_of
 from voucher_async.cli.signals import cancelled_by_signals
 from voucher_async.cli.streams import Output, streams
@@ -56,7 +66,7 @@ def _emulator(*arguments: str) -> int:
     return emulator.main(["emulator", *arguments])
 
 
-for _module in (connecting, checks, probes, vouchers, money, records, bulk, worker):
+for _module in (connecting, checks, probes, vouchers, money, records, reconciling, bulk, worker):
     _module.register(app)
 
 

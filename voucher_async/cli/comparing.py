@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -11,27 +11,25 @@ from voucher_async.cli.journaling import called
 from voucher_async.cli.lists import PER_PAGE
 from voucher_async.masking import visible
 from voucher_async.models import Charge, ChargeType
-from voucher_async.money import total
-from voucher_async.operations import CHARGE_RESERVATION, RECHARGE_VOUCHER, REFUND_CHARGE
-from voucher_async.payments.call import REDEEM, CallRecord, CallState
-from voucher_async.payments.known import charge_in
+from voucher_async.operations import REFUND_CHARGE
 from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.reconciliation.entries import (
+    is_there,
+    made_by,
+    may_have_made,
+    names_an_order,
+    sums_of_order,
+    vouchers_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from voucher_async.client import VoucherClient
     from voucher_async.journals.sql import SqlJournal
+    from voucher_async.payments.call import CallRecord
 
-__all__ = ["KINDS", "Compared", "Difference", "Entry", "compare_order"]
-
-KINDS: Final = {
-    REDEEM: ChargeType.CHARGE,
-    CHARGE_RESERVATION.id: ChargeType.CHARGE,
-    REFUND_CHARGE.id: ChargeType.REFUND,
-    RECHARGE_VOUCHER.id: ChargeType.RECHARGE,
-}
-"""The type of the entry that a call leaves in a list, by its operation."""
+__all__ = ["Compared", "Difference", "Entry", "compare_order"]
 
 
 @attrs.frozen(kw_only=True)
@@ -92,18 +90,11 @@ class Compared:
     def __init__(self, number: str, records: list[CallRecord], *, extra: Sequence[str] = ()) -> None:
         self.number = number
         self.records = records
-        known = [each for record in records for each in _vouchers_of(record)]
+        known = [each for record in records for each in vouchers_of(record)]
         self.vouchers: tuple[str, ...] = tuple(dict.fromkeys([*known, *extra]))
         self.entries: list[Entry] = []
         self.differences: list[Difference] = []
-        self.made: dict[str, tuple[Charge, CallRecord]] = {}
-        for record in records:
-            for refund in record.refunds:
-                self.made[refund.id] = refund, record
-        for record in records:
-            charge = charge_in(record) if record.state is CallState.DONE else None
-            if charge is not None:
-                self.made[charge.id] = charge, record
+        self.made: dict[str, tuple[Charge, CallRecord]] = made_by(records)
 
     def add(self, what: str, charge: Charge, record: CallRecord | None = None) -> None:
         """Note a difference."""
@@ -115,12 +106,6 @@ class Compared:
                 record_id=None if record is None else record.id,
             )
         )
-
-
-def _vouchers_of(record: CallRecord) -> list[str]:
-    charge, sent = charge_in(record), record.pending
-    found = (record.voucher_id, charge and charge.voucher_id, sent and sent.voucher_id)
-    return [*(each for each in found if each), *(each.reservation.voucher_id for each in record.plan)]
 
 
 async def compare_order(compared: Compared, client: VoucherClient, journal: SqlJournal) -> None:
@@ -164,19 +149,15 @@ async def _compare_list(compared: Compared, listed: Sequence[Charge], own: str, 
 
 
 def _is_without_its_number(compared: Compared, charge: Charge) -> bool:
-    return charge.id in compared.made and charge.type != ChargeType.REFUND and not _names_an_order(charge)
-
-
-def _names_an_order(charge: Charge) -> bool:
-    return bool((charge.order_number or "").strip())
+    return charge.id in compared.made and charge.type != ChargeType.REFUND and not names_an_order(charge)
 
 
 def _likeness(compared: Compared, charge: Charge, *, is_dropped: bool) -> Likeness:
-    if _names_an_order(charge) or charge.type == ChargeType.REFUND:  # refunds by hand may name none
+    if names_an_order(charge) or charge.type == ChargeType.REFUND:  # refunds by hand may name none
         return compare(compared.number, charge.order_number)
     # one without a number may be of this order where the server drops numbers, or a call of it is in doubt
     in_doubt = (each for each in compared.records if not each.ended)
-    is_suspect = is_dropped or any(_may_have_made(each, charge) for each in in_doubt)
+    is_suspect = is_dropped or any(may_have_made(each, charge) for each in in_doubt)
     return Likeness.RECOGNISABLE if is_suspect else Likeness.OTHER
 
 
@@ -192,26 +173,15 @@ def _unknown(compared: Compared, charge: Charge, likeness: Likeness, own: str) -
     words = f"the API's list has a {charge.type} of {charge.amount:.2f} ({charge.id}), and no record knows it"
     if charge.client_id not in {None, own}:
         words += f": the client {charge.client_id} made it"
-    if not _names_an_order(charge):
+    if not names_an_order(charge):
         words += "; it names no order, so it may be another's"
     elif likeness is not Likeness.EQUAL:
         words += f"; it names the order {charge.order_number!r}, so it may be another's"
     for each in compared.records:
         if each.parameters.operation == REFUND_CHARGE.id and each.parameters.target == charge.id:
             words += f"; record {each.id} ({called(each)}), its refund, is {each.state}"
-    rivals = [each for each in compared.records if _may_have_made(each, charge)]
+    rivals = [each for each in compared.records if may_have_made(each, charge)]
     return words + "".join(f"; record {each.id} ({called(each)}) is {each.state}" for each in rivals)
-
-
-def _may_have_made(record: CallRecord, charge: Charge) -> bool:
-    """True for a call without a charge that would have left such an entry."""
-    asked, sent = record.parameters, record.view
-    return (
-        record.state is not CallState.DONE
-        and KINDS.get(asked.operation) == charge.type
-        and (asked.amount or sent.amount) in {None, charge.amount}
-        and (record.voucher_id or sent.voucher_id) in {None, charge.voucher_id}
-    )
 
 
 def _compare_one(compared: Compared, shown: Charge, known: Charge, record: CallRecord) -> None:
@@ -220,7 +190,7 @@ def _compare_one(compared: Compared, shown: Charge, known: Charge, record: CallR
         compared.add(f"{words}{known.amount:.2f} for the journal", shown, record)
     number = record.order_number if shown.type != ChargeType.REFUND else shown.order_number or None
     if number is not None and compare(compared.number, shown.order_number) is not Likeness.EQUAL:
-        named = f"the order {shown.order_number!r}" if _names_an_order(shown) else "no order"
+        named = f"the order {shown.order_number!r}" if names_an_order(shown) else "no order"
         words = f"the {shown.type} {shown.id} names {named} for the API"
         compared.add(f"{words}, and is of {compared.number!r}", shown, record)
 
@@ -233,14 +203,17 @@ async def _look_for_missing(
     for charge, record in compared.made.values():
         if charge.voucher_id != voucher_id or charge.id in shown:
             continue
-        try:
-            await client.charges.get(charge.id, voucher_id=voucher_id)
-        except NotFound:
-            words = f"a record says that the {charge.type} {charge.id} of {charge.amount:.2f} was made"
-            compared.add(f"{words}, and the API knows no such charge", charge, record)
-        else:
+        found = await is_there(client.charges, charge)
+        words = f"a record says that the {charge.type} {charge.id} of {charge.amount:.2f} was made"
+        if found:
             words = f"the {charge.type} {charge.id} of {charge.amount:.2f} is there, and not yet in the list"
-            compared.add(words, charge, record)
+        elif found is None:
+            words += (
+                ", its voucher's list lacks it, and a 404 that is not in the API's words answers to its id"
+            )
+        else:
+            words += ", and the API knows no such charge"
+        compared.add(words, charge, record)
 
 
 def _compare_totals(compared: Compared, voucher_id: str) -> None:
@@ -248,8 +221,7 @@ def _compare_totals(compared: Compared, voucher_id: str) -> None:
     shown = (each.charge for each in compared.entries)
     both = (*(charge for charge, _ in compared.made.values()), *shown)
     at = {each.id: each for each in both if each.voucher_id == voucher_id}.values()
-    charged = total(each.amount for each in at if each.type == ChargeType.CHARGE)
-    refunded = total(each.amount for each in at if each.type == ChargeType.REFUND and _names_an_order(each))
+    charged, refunded = sums_of_order(at)
     if refunded > charged:
         words = (
             f"{refunded:.2f} was refunded to voucher {voucher_id} for this order, and {charged:.2f} charged"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voucher_async.models import Charge
     from voucher_async.payments.call import CallRecord
 
-__all__ = ["digest_of", "erased", "restored"]
+__all__ = ["digest_of", "erased", "is_digest", "restored"]
 
 _MARK: Final = "erased:"
 
@@ -31,6 +31,11 @@ def digest_of(text: str, digest_key: bytes) -> str:
     """
     said = text.encode(errors="surrogatepass")
     return _MARK + hashlib.blake2b(said, key=digest_key, digest_size=16).hexdigest()
+
+
+def is_digest(text: str | None) -> bool:
+    """True for what stands in the place of an order number or a key that was erased."""
+    return text is not None and text.startswith(_MARK)
 
 
 def erased(record: CallRecord, digest_key: bytes) -> CallRecord:

@@ -7,7 +7,6 @@ from cyclopts import App
 
 from voucher_async.cli.awaiting import Settling, patience
 from voucher_async.cli.common import DEFAULT, Common, Session
-from voucher_async.cli.comparing import KINDS
 from voucher_async.cli.exits import Exit
 from voucher_async.cli.journaling import call_of, called, one_of, openness, shortened, text_of
 from voucher_async.errors import InvalidInput
@@ -16,6 +15,7 @@ from voucher_async.models import Charge, ChargeType
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import CHECKOUT, COMPOSED, REDEEM, CallRecord, CallState
+from voucher_async.reconciliation.entries import KINDS
 
 __all__ = ["register"]
 
