@@ -38,7 +38,8 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
 	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery $(wildcard tests/journals/test_*failures.py) \
-	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py
+	tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py \
+	tests/auth/test_sql_tokens.py $(wildcard tests/integrations/test_redis*.py)
 
 # What the gate runs of `unit` as parts of their own: tests that wait, for a network or for storms, more than they work;
 # those that wait for other processes (builds, programs of the docs, servers of other projects, workers, a browser); and
@@ -51,6 +52,7 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
+	$(patsubst %,tests/integrations/test_redis_%.py,failures processes) \
 	$(patsubst %,tests/issuing/test_%.py,again busy killed left_early) tests/payments/test_counts.py \
 	tests/probing/test_habits.py tests/voucher_files/test_round_trip.py \
 	tests/payments/test_machine.py tests/resources/test_bad_input.py tests/resources/test_paging.py \

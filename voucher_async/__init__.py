@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ReservationError,
         ReservationExpired,
         ReservationSuperseded,
+        TokenStoreFailed,
         TooManyInDoubt,
         TransportError,
         VoucherError,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from voucher_async.facts import record_facts
     from voucher_async.hooks import Hook
     from voucher_async.issuing import IssuedVoucher, VoucherSpec
+    from voucher_async.journals.tokens import SqlTokenStore
     from voucher_async.models import (
         UNSET,
         Charge,
@@ -190,12 +192,14 @@ __all__ = [
     "Settled",
     "Settlement",
     "SettlementState",
+    "SqlTokenStore",
     "StillRunning",
     "StoredToken",
     "SystemClock",
     "Timeout",
     "TokenRefresh",
     "TokenStore",
+    "TokenStoreFailed",
     "TooManyInDoubt",
     "TransportError",
     "TurnWaited",
@@ -232,8 +236,8 @@ _HOMES: Final = {
     "voucher_async.errors": (
         "CallFacts CallTimeout ConfigurationError ConnectFailed ConnectionBroken Fate FieldError "
         "IdempotencyMismatch InvalidInput InvalidInputType JournalFailed LockFailed Proof "
-        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded TooManyInDoubt "
-        "TransportError VoucherError"
+        "ReservationAlreadyCharged ReservationError ReservationExpired ReservationSuperseded "
+        "TokenStoreFailed TooManyInDoubt TransportError VoucherError"
     ),
     "voucher_async.events": (
         "AttemptEnded AttemptStarted CallEnd CallEnded CallStarted Closed DoubtEnd DoubtEnded Happened "
@@ -242,6 +246,7 @@ _HOMES: Final = {
     "voucher_async.facts": "record_facts",
     "voucher_async.hooks": "Hook",
     "voucher_async.issuing": "IssuedVoucher VoucherSpec",
+    "voucher_async.journals.tokens": "SqlTokenStore",
     "voucher_async.models": (
         "UNSET Charge ChargePage ChargeType CompleteVoucher ConnectedClient PageMeta Reservation "
         "ValidityInterval Voucher VoucherDetails VoucherPage VoucherStatus VoucherType"

@@ -10,6 +10,7 @@ from voucher_async.clock import ServerClock, SystemClock
 from voucher_async.errors import ConfigurationError
 from voucher_async.hooks import Hooks
 from voucher_async.leftovers import Leftovers
+from voucher_async.opening import open_journal, open_token_store
 from voucher_async.proxy import check_environment
 from voucher_async.resources.clients import Clients
 from voucher_async.sansio.tokens import token_request
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Clock
     from voucher_async.config import Settings
     from voucher_async.models import ConnectedClient
+    from voucher_async.opening import OwnTokenStore
     from voucher_async.payments.joining import Joining
     from voucher_async.payments.journal import Journal
     from voucher_async.payments.recovery import Recovery
@@ -45,7 +47,7 @@ class Assembly:
     Args:
         settings: all settings.
         session: an aiohttp session to use; None opens one.
-        token_store: where tokens are kept; None keeps them in memory.
+        token_store: where tokens are kept, or the URL of that; None keeps them in memory.
         hooks: observers.
         voucher_lock: who may use a voucher; None: the journal says so, or a lock of this process.
         journal: where the records of money calls are, or the URL of a database; None: in memory.
@@ -58,7 +60,7 @@ class Assembly:
         settings: Settings,
         *,
         session: ClientSession | None,
-        token_store: TokenStore | None,
+        token_store: TokenStore | str | None,
         hooks: Sequence[object],
         voucher_lock: VoucherLock | None,
         journal: Journal | str | None = None,
@@ -66,14 +68,17 @@ class Assembly:
         clock: Clock | None,
     ) -> None:
         self._settings = settings
-        if token_store is not None:
-            check_store(token_store)
         if voucher_lock is not None and not callable(getattr(voucher_lock, "hold", None)):
             raise ConfigurationError(f"voucher_lock: {type(voucher_lock).__name__} has no method hold")
         clock = clock or SystemClock()
         self.own_journal: Journal | None = None
         if isinstance(journal, str):
-            journal = self.own_journal = _opened(journal, clock)
+            journal = self.own_journal = open_journal(journal, clock)
+        self.own_token_store: OwnTokenStore | None = None
+        if isinstance(token_store, str):
+            token_store = self.own_token_store = open_token_store(token_store, journal, clock)
+        elif token_store is not None:
+            check_store(token_store)
         listeners = Hooks(hooks, clock)
         self.transport: Transport = _transport(settings, clock, listeners, session)
         self.tokens: TokenProvider = TokenProvider(
@@ -116,12 +121,6 @@ class Assembly:
         )
         token = (await self.transport.send(request, self.transport.deadline())).value
         return TokenGrant(access_token=token.access_token, expires_in=token.expires_in)
-
-
-def _opened(url: str, clock: Clock) -> Journal:
-    from voucher_async.journals.sql import SqlJournal  # noqa: PLC0415 - loads SQLAlchemy, where it is wanted
-
-    return SqlJournal(url, clock=clock)
 
 
 async def connect(

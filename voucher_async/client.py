@@ -73,7 +73,9 @@ class VoucherClient(Reconciling, Returning):
             money call, such as `"{order}~{ref}"`; results show your own number again. None sends it as it
             is.
         session: an aiohttp session to use; it is never closed and never changed.
-        token_store: the store of tokens; default: in memory.
+        token_store: the store of tokens, shared by any number of clients; or its URL, such as
+            `redis://host:6379/0`, or `journal` for the journal's database, which the client opens and
+            closes; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: gives turns to the users of a voucher; default: the journal's, or within this process.
         journal: the store of the records of money calls and their idempotency keys, shared by any number
@@ -113,7 +115,7 @@ class VoucherClient(Reconciling, Returning):
         look_before_charge: bool | None = None,
         order_number_format: str | None = None,
         session: aiohttp.ClientSession | None = None,
-        token_store: TokenStore | None = None,
+        token_store: TokenStore | str | None = None,
         hooks: Sequence[object] = (),
         voucher_lock: VoucherLock | None = None,
         journal: Journal | str | None = None,
@@ -124,6 +126,8 @@ class VoucherClient(Reconciling, Returning):
         client_secret, proxy = conceal(client_secret), conceal(proxy)
         if isinstance(journal, str):
             journal = conceal(journal)  # a password may be in it
+        if isinstance(token_store, str):
+            token_store = conceal(token_store)
         options: SettingsOptions = {
             "client_id": client_id,
             "client_secret": client_secret,
@@ -172,6 +176,7 @@ class VoucherClient(Reconciling, Returning):
         self._order_refunds = assembly.order_refunds
         self._leftovers = assembly.leftovers
         self._own_journal = assembly.own_journal
+        self._own_token_store = assembly.own_token_store
 
     @classmethod
     @called_without_arguments
@@ -183,7 +188,7 @@ class VoucherClient(Reconciling, Returning):
         `VOUCHER_BASE_URL`, `VOUCHER_TOKEN_URL`, `VOUCHER_INSECURE_HOSTS`, `VOUCHER_CLIENT_TYPE`,
         `VOUCHER_TRUST_ENV`, `VOUCHER_CLOSE_WAIT`, `VOUCHER_SETTLE_WINDOW`, `VOUCHER_SETTLE_FOR`,
         `VOUCHER_LIST_LAG`, `VOUCHER_RECOVER_EVERY`, `VOUCHER_BRAKE_AT`, `VOUCHER_LOOK_BEFORE_CHARGE`,
-        `VOUCHER_JOURNAL` (a URL) and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
+        `VOUCHER_JOURNAL` and `VOUCHER_TOKEN_STORE` (URLs) and `VOUCHER_ORDER_NUMBER_FORMAT` are optional.
 
         A framework that fills in parameters, as FastAPI does for `Depends`, sees none here. It would make a
         client for each request: one for the whole application is faster, and its journal in memory lasts.
@@ -200,9 +205,10 @@ class VoucherClient(Reconciling, Returning):
         conceal_in(overrides)
         environ = Variables(os.environ if environ is None else environ)
         journal = overrides.pop("journal", None)
+        token_store = overrides.pop("token_store", None)
         own: ClientOptions = {
             "session": overrides.pop("session", None),
-            "token_store": overrides.pop("token_store", None),
+            "token_store": environ.get("VOUCHER_TOKEN_STORE") if token_store is None else token_store,
             "hooks": overrides.pop("hooks", ()),
             "voucher_lock": overrides.pop("voucher_lock", None),
             "journal": environ.get("VOUCHER_JOURNAL") if journal is None else journal,
@@ -385,5 +391,7 @@ class VoucherClient(Reconciling, Returning):
         try:
             return await self._supervisor.end()
         finally:
+            if self._own_token_store is not None:
+                await self._own_token_store.aclose()
             if self._own_journal is not None:
                 await self._own_journal.aclose()

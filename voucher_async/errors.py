@@ -23,6 +23,7 @@
     │   └── ReservationAlreadyCharged
     ├── LockFailed                      the voucher lock failed; nothing was sent
     ├── JournalFailed                   the journal cannot be read or written; nothing was sent
+    ├── TokenStoreFailed                a token store failed; no call fails for it
     ├── TooManyInDoubt                  the brake is on: too many money calls are in doubt; nothing was sent
     ├── IdempotencyMismatch             the idempotency key belongs to a call with other parameters
     ├── ChargeRefunded                  the key's charge was made, and refunded
@@ -67,6 +68,7 @@ __all__ = [
     "ReservationError",
     "ReservationExpired",
     "ReservationSuperseded",
+    "TokenStoreFailed",
     "TooManyInDoubt",
     "TransportError",
     "VoucherError",
@@ -199,6 +201,14 @@ class JournalFailed(VoucherError):
 
     # without a `proof`: only the caller knows whether earlier requests were sent, and adds it
     fate: Fate | None = Fate.NOT_SENT
+
+
+class TokenStoreFailed(VoucherError):
+    """A token store failed: `RedisTokenStore`, `SqlTokenStore` or your own.
+
+    No call of a client fails for it: the client logs the text, which must hold no token, and goes on without
+    the store.
+    """
 
 
 class TooManyInDoubt(VoucherError):

@@ -20,7 +20,7 @@ class ClientOptions(SettingsOptions, total=False):
 
     Attributes:
         session: an aiohttp session to use; it is never closed and never changed.
-        token_store: the store of tokens; default: in memory.
+        token_store: the store of tokens, or its URL; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: gives turns to the users of a voucher; default: the journal's, or within this process.
         journal: the store of the records of money calls, or the URL of a database that keeps them, such as
@@ -30,7 +30,7 @@ class ClientOptions(SettingsOptions, total=False):
     """
 
     session: ClientSession | None
-    token_store: TokenStore | None
+    token_store: TokenStore | str | None
     hooks: Sequence[object]
     voucher_lock: VoucherLock | None
     journal: Journal | str | None

@@ -178,10 +178,10 @@ async def test_a_token_refused_while_it_was_being_saved_is_not_handed_out(
 
     store = SlowStore(clock)
     provider = TokenProvider(endpoint, clock=clock, store=store, key=KEY)
+    early = await provider.acquire()  # nobody waits for the store
+    provider.invalidate(early)
     waiting = asyncio.create_task(provider.acquire())
     await settle()
-    early = provider.current()
-    assert early is not None
-    provider.invalidate(early)
+    assert not waiting.done()
     store.saving.set()
     assert (await waiting).value == "token-2"

@@ -24,8 +24,8 @@ from tests.chaos.worker import Worker, finish, journal_of, recover, say, wait_un
 from tests.machines.access import Access
 from tests.machines.plan import MachineStorm, asked_by, payment
 from tests.machines.refusals import Noting
-from tests.machines.store import RedisTokenStore
 from voucher_async import SystemClock, VoucherClient
+from voucher_async.integrations.redis import RedisTokenStore
 from voucher_async.journals.sql import SqlJournal
 
 __all__ = ["SkewedClock", "client_of"]

@@ -67,6 +67,7 @@ LACKING = {
     "otel": "opentelemetry",
     "postgresql": "asyncpg",
     "prometheus": "prometheus_client",
+    "redis": "redis",
     "sqlite": "sqlalchemy",
     "wsgi": "anyio",
 }

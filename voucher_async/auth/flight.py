@@ -31,11 +31,11 @@ class Flight:
         loop: the event loop it belongs to.
         background: whether everybody goes on with the old token; False as soon as somebody waits.
         asked: when the token endpoint was asked, in monotonic seconds; None before that.
-        token: what it gave.
+        token: what it gave; there before it is over.
         error: why it failed.
     """
 
-    __slots__ = ("_landed", "_task", "_waiters", "_work", "asked", "background", "error", "loop", "token")
+    __slots__ = ("_ended", "_task", "_waiters", "_work", "asked", "background", "error", "loop", "token")
 
     def __init__(self, *, background: bool) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ class Flight:
         self._work: Coroutine[Any, Any, None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Future[None]] = set()
-        self._landed = False
+        self._ended = False
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin.
@@ -56,17 +56,22 @@ class Flight:
         """
         self._work = work
         self._task = self.loop.create_task(work, name="voucher-token")
-        self._task.add_done_callback(self._land)
+        self._task.add_done_callback(self._end)
 
     @property
     def done(self) -> bool:
         """True when it is over, by success, failure or cancellation."""
         return self._task is not None and self._task.done()
 
+    def land(self, token: Token) -> None:
+        """Give a token to those who wait for it; what there is to do still is done without them."""
+        self.token = token
+        self._wake()
+
     async def wait(self) -> None:
-        """Wait until it is over."""
+        """Wait until there is a token, or, where there is one, until it is over."""
         self.background = False
-        if self._landed:
+        if self._ended:
             return
         waiter = self.loop.create_future()
         self._waiters.add(waiter)
@@ -75,11 +80,19 @@ class Flight:
         finally:
             self._waiters.discard(waiter)
 
-    def _land(self, task: asyncio.Task[None]) -> None:
-        self._landed = True
+    async def wait_for_end(self) -> None:
+        """Wait until it is over."""
+        while not self._ended:
+            await self.wait()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._ended = True
         self._work = None
         if not task.cancelled():
             task.exception()  # or asyncio logs it; SystemExit and KeyboardInterrupt reach the loop anyway
+        self._wake()
+
+    def _wake(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

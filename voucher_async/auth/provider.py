@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from voucher_async.api_errors import ApiError, AuthenticationError
 from voucher_async.auth.flight import Flight
-from voucher_async.auth.sharing import StoreVisit, share
+from voucher_async.auth.sharing import SharedStore, share
 from voucher_async.auth.token import Token
 from voucher_async.cancelling import cancelled_from_outside, quietly
 from voucher_async.errors import ConfigurationError, VoucherError
@@ -22,6 +22,7 @@ from voucher_async.loops import elsewhere
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from voucher_async.auth.sharing import StoreVisit
     from voucher_async.auth.store import StoredToken, TokenStore
     from voucher_async.auth.token import TokenGrant
     from voucher_async.clock import Clock
@@ -75,8 +76,7 @@ class TokenProvider:
         self._fetch = fetch
         self._clock = clock
         self._monotonic = clock.monotonic
-        self._store = store
-        self._key = key
+        self._store = None if store is None else SharedStore(store, key, clock)
         self._random = (rng or random.SystemRandom()).random
         self._on_refresh = on_refresh
         self._token: Token | None = None
@@ -162,15 +162,20 @@ class TokenProvider:
         self._undiscarded.append(current)
 
     async def aclose(self) -> None:
-        """Cancel the request under way, if any, and wait until it is over; callers that wait get an error."""
+        """Cancel the request under way, if any, and wait until it is over; callers that wait get an error.
+
+        One that has its token is not cancelled: others wait for that in the store.
+        """
         self._closed = True
         flight, self._flight = self._flight, None
         if flight is not None:
-            flight.cancel()
-            if flight.loop is asyncio.get_running_loop():
-                await flight.wait()
+            is_here = flight.loop is asyncio.get_running_loop()
+            if flight.token is None or not is_here:
+                flight.cancel()
+            if is_here:
+                await flight.wait_for_end()
         if self._store is not None and self._undiscarded:
-            await self._discard(StoreVisit(self._store, self._key))
+            await self._discard(self._store.visit())
 
     def _under_way(self) -> Flight | None:
         return None if self._flight is None or self._flight.done else self._flight
@@ -222,7 +227,7 @@ class TokenProvider:
     async def _obtain(self, flight: Flight) -> Token:
         if self._store is None:
             return await self._request(flight)
-        visit = StoreVisit(self._store, self._key)
+        visit = self._store.visit()
         await self._discard(visit)
         return await share(visit, self._clock, usable=self._take, request=lambda: self._request(flight))
 
@@ -255,6 +260,7 @@ class TokenProvider:
         self._adopt(token)
         quietly(_logger.debug, "a token that lives %g s was obtained", token.lifetime)
         self._tell(flight, lifetime=token.lifetime)
+        flight.land(token)
         return token
 
     def _was_rejected(self, grant: TokenGrant) -> bool:

@@ -12,6 +12,8 @@ import attrs
 
 from voucher_async.auth.store import StoredToken
 from voucher_async.cancelling import cancelled_from_outside, quietly
+from voucher_async.errors import TokenStoreFailed
+from voucher_async.realtime import Real
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -20,17 +22,23 @@ if TYPE_CHECKING:
     from voucher_async.auth.token import Token
     from voucher_async.clock import Clock
 
-__all__ = ["LEASE_SECONDS", "POLL_SECONDS", "StoreVisit", "share"]
+__all__ = ["LEASE_SECONDS", "POLL_SECONDS", "WAIT_SECONDS", "SharedStore", "StoreVisit", "share"]
 
 T = TypeVar("T")
 
 LEASE_SECONDS: Final = 10.0
-"""Seconds that one process may take to request a token before the others stop waiting for it."""
+"""Seconds that one process may take to request a token, before another one may."""
+
+WAIT_SECONDS: Final = LEASE_SECONDS + 2.0
+"""Seconds that a process waits for the token of another. When the one with the lease has died, one of those
+who wait asks at the lease's end, and the others have two seconds left to see its token."""
 
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks of the others whether it is there."""
 
 _PATIENCE: Final = 2.0
+_QUICK: Final = 0.1  # seconds of an operation that cost no patience: who waits for a lease asks many times
+_LEFT_ALONE: Final = 30.0  # seconds, of a store that gave no answer in time
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -76,17 +84,30 @@ class StoreVisit:
     Args:
         store: the store.
         key: the token's key.
-        patience: seconds an operation may take. After one that took longer, the store is left alone for the
-            rest of the visit.
+        patience: seconds that all slow operations together may take. Once they are over, the store is left
+            alone for the rest of the visit.
+        on_hung: called then.
     """
 
-    __slots__ = ("_hung", "_key", "_patience", "_store")
+    __slots__ = ("_hung", "_key", "_left", "_on_hung", "_patience", "_store")
 
-    def __init__(self, store: TokenStore, key: str, *, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        key: str,
+        *,
+        patience: float = _PATIENCE,
+        on_hung: Callable[[], None] | None = None,
+    ) -> None:
         self._store = store
         self._key = key
-        self._patience = patience
-        self._hung = False
+        self._patience = self._left = patience
+        self._on_hung = on_hung
+        self._hung = patience <= 0
+
+    def nobody_waits(self) -> None:
+        """Be patient again with a store that was slow: its callers have their token by now."""
+        self._left = self._patience
 
     async def load(self) -> StoredToken | None:
         """Load the token that the store holds; None also when it fails."""
@@ -131,13 +152,14 @@ class StoreVisit:
     ) -> T:
         if self._hung:
             return default
+        begun = Real.monotonic()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._left):
                 return cast("T", await _sound(action(), is_sound))
-        except _UnsoundError as error:
+        except (_UnsoundError, TokenStoreFailed) as error:
             reason = str(error)
         except TimeoutError:
-            self._hung = True
+            self._give_up()
             reason = "no answer in time"
         except asyncio.CancelledError:
             if cancelled_from_outside():
@@ -146,8 +168,44 @@ class StoreVisit:
         except Exception as error:  # noqa: BLE001 - a store is foreign code, and must not fail a payment
             # the class alone: the text of a store's error may quote the token
             reason = type(error).__name__
+        finally:
+            self._left -= max(Real.monotonic() - begun - _QUICK, 0.0)
         quietly(_logger.warning, "token store: %s failed (%s); going on without it", what, reason)
         return default
+
+    def _give_up(self) -> None:
+        self._hung = True
+        if self._on_hung is not None:
+            self._on_hung()
+
+
+class SharedStore:
+    """A token store as one client uses it. One that gave no answer in time is left alone for a while.
+
+    Otherwise each request for a token would wait for it anew, as many do when the token endpoint fails, too.
+
+    Args:
+        store: the store.
+        key: the token's key.
+        clock: measures for how long it is left alone.
+    """
+
+    __slots__ = ("_clock", "_key", "_left_alone_until", "_store")
+
+    def __init__(self, store: TokenStore, key: str, clock: Clock) -> None:
+        self._store = store
+        self._key = key
+        self._clock = clock
+        self._left_alone_until = float("-inf")
+
+    def visit(self) -> StoreVisit:
+        """The store for one refresh."""
+        is_left_alone = self._clock.monotonic() < self._left_alone_until
+        patience = 0.0 if is_left_alone else _PATIENCE
+        return StoreVisit(self._store, self._key, patience=patience, on_hung=self._leave_alone)
+
+    def _leave_alone(self) -> None:
+        self._left_alone_until = self._clock.monotonic() + _LEFT_ALONE
 
 
 async def share(
@@ -166,9 +224,9 @@ async def share(
         visit: the store.
         clock: measures and waits.
         usable: makes a token of what the store holds; None when it is of no use.
-        request: asks the token endpoint.
+        request: asks the token endpoint, and gives the token to those who wait for it.
     """
-    give_up = clock.monotonic() + LEASE_SECONDS
+    give_up = clock.monotonic() + WAIT_SECONDS
     token = usable(await visit.load())
     lease = None if token else await visit.lease()
     while token is None and lease is None and clock.monotonic() < give_up:
@@ -182,5 +240,6 @@ async def share(
         token = usable(await visit.load()) if lease else None
         if token is None:
             token = await request()
+            visit.nobody_waits()
             await visit.save(token.to_store())
         return token

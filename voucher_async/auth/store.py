@@ -115,9 +115,10 @@ class StoredToken:
 class TokenStore(Protocol):
     """Keeps tokens for several clients or processes, and lets one of them at a time request a new one.
 
-    A store may fail: an exception, or no answer within two seconds, is logged, and the client goes on
-    without the store. With Redis `save` is a `SET PX` until `expires_at`, `lease` a `SET NX PX` of a random
-    value, and `discard` and `release` delete by script when the value is still the one given.
+    `voucher_async.integrations.redis.RedisTokenStore` keeps them in Redis or Valkey, `SqlTokenStore` in the
+    journal's database; `docs/tokens.md` describes both. A store may fail: an exception, or no answer within
+    two seconds, is logged (of a `TokenStoreFailed` its text, of others their class), and the client goes on
+    without the store.
     """
 
     async def load(self, key: str) -> StoredToken | None:

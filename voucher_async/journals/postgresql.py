@@ -19,6 +19,7 @@ from voucher_async.forks import keep, renew_in_children
 from voucher_async.journals import postgresql_statements as sql
 from voucher_async.journals.connections import Connection, Connections, Rows, Server
 from voucher_async.journals.lanes import Lane
+from voucher_async.journals.postgresql_tokens import FORGET_TOKENS, PostgresqlTokens
 from voucher_async.journals.postgresql_turns import FORGET_PLACES, Place, Places
 from voucher_async.journals.postgresql_writes import Writes, Writing
 from voucher_async.journals.refusals import LOCKED, Refused
@@ -82,6 +83,7 @@ class PostgresqlStore:
         self._closed = False
         self._loops: dict[asyncio.AbstractEventLoop, _Loop] = {}
         self._lock = threading.Lock()
+        self.tokens: PostgresqlTokens = PostgresqlTokens(self._rows)
         renew_in_children(self)
 
     def after_fork(self) -> None:
@@ -109,16 +111,17 @@ class PostgresqlStore:
                     self._digest_key = await _opened(here.connections, create=self._create)
         return here
 
+    async def _rows(self, statement: str, *values: object) -> Rows:
+        return await (await self._here()).connections.fetch(statement, *values)
+
     async def _read(self, statement: str, *values: object) -> list[str]:
-        here = await self._here()
-        return [row[0] for row in await here.connections.fetch(statement, *values)]
+        return [row[0] for row in await self._rows(statement, *values)]
 
     async def _one(self, statement: str, *values: object) -> str | None:
         return next(iter(await self._read(statement, *values)), None)
 
     async def _page(self, statement: str, *values: object) -> Page:
-        here = await self._here()
-        return [(row[0], row[1]) for row in await here.connections.fetch(statement, *values)]
+        return [(row[0], row[1]) for row in await self._rows(statement, *values)]
 
     async def _written(self, lane_of: Callable[[_Loop], Lane[Writing, T]], asked: Writing) -> T:
         """Have a row written. While it is locked its caller waits, and the others of its batch do not."""
@@ -220,8 +223,9 @@ class PostgresqlStore:
         return dropped
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed."""
+        """Delete owners that are dead for a day and own nothing that is not ended, and what has lapsed."""
         await self._read(sql.FORGET)
+        await self._read(FORGET_TOKENS)
         await self._read(FORGET_PLACES)
 
     async def aclose(self) -> None:
@@ -259,6 +263,8 @@ async def _opened(connections: Connections, *, create: bool) -> bytes:
     if not rows:  # made by migrations
         await connections.fetch(sql.DESCRIBE, os.urandom(32))
         rows = await connections.fetch(sql.ABOUT)
+    elif rows[0][2] < MINOR:
+        await connections.fetch(sql.RAISE)
     return SecretBytes(rows[0][0])
 
 

@@ -47,6 +47,7 @@ __all__ = [
     "MODE",
     "NOW",
     "OWNER_OF",
+    "RAISE",
     "SAVE",
     "UNSHRUNK",
     "WANTED",
@@ -223,6 +224,8 @@ ABOUT: Final = f"SELECT digest_key, major, minor FROM {about.name}"
 DESCRIBE: Final = f"""
 INSERT INTO {about.name} (one, digest_key, major, minor) VALUES (1, $1, {MAJOR}, {MINOR})
 ON CONFLICT DO NOTHING"""
+RAISE: Final = f"UPDATE {about.name} SET minor = {MINOR} WHERE major = {MAJOR} AND minor < {MINOR}"
+"""Write down that tables are of this minor version, once they have all of it."""
 
 
 @cache

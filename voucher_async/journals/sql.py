@@ -79,6 +79,11 @@ class SqlJournal:
         return f"{type(self).__name__}({self._shown!r})"
 
     @property
+    def store(self) -> Store:
+        """The database's part, for what keeps its rows beside the journal's: `SqlTokenStore`."""
+        return self._store
+
+    @property
     def durable(self) -> bool:
         """True: records outlive the process."""
         return True

@@ -14,6 +14,7 @@ from voucher_async.journals import sqlite_turns as lines
 from voucher_async.journals.batches import Batches
 from voucher_async.journals.rows import UNKNOWN, microseconds
 from voucher_async.journals.sqlite_file import SqliteFile, Work
+from voucher_async.journals.sqlite_tokens import FORGET_TOKENS, SqliteTokens
 from voucher_async.journals.store import Claimed
 from voucher_async.payments.call import CallState
 
@@ -45,6 +46,7 @@ class SqliteStore:
         self._clock = clock
         self.file: SqliteFile = SqliteFile(path, create=create, lock_timeout=lock_timeout)
         self.batches: Batches[Work, Any] = Batches(self.file.do, self.file.close)
+        self.tokens: SqliteTokens = SqliteTokens(self.batches, self._now)
 
     def _now(self) -> int:
         return microseconds(self._clock.now())
@@ -156,8 +158,10 @@ class SqliteStore:
         return dropped
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed."""
-        await self._changed(statements.FORGET, {"before": self._now() - _DAY})
+        """Delete owners that are dead for a day and own nothing that is not ended, and what has lapsed."""
+        before = {"before": self._now() - _DAY}
+        await self._changed(statements.FORGET, before)
+        await self._changed(FORGET_TOKENS, before)
         await self._changed(lines.PRUNE, {"now": self._now()})
 
     async def aclose(self) -> None:

@@ -68,7 +68,7 @@ def make_tables(db: sqlite3.Connection, name: str, *, create: bool) -> bytes:
         JournalFailed: tables or indexes are missing and may not be made.
     """
     row = None if _missing(db) else db.execute(statements.ABOUT).fetchone()
-    if row is None:
+    if row is None or row[2] < MINOR:
         db.execute("BEGIN IMMEDIATE")
         try:
             row = _make(db, name, create=create)
@@ -92,6 +92,7 @@ def _make(db: sqlite3.Connection, name: str, *, create: bool) -> tuple[bytes, in
         db.execute(statement)
     new = {"key": os.urandom(32), "of_major": MAJOR, "of_minor": MINOR}
     db.execute(statements.DESCRIBE, new)
+    db.execute(statements.RAISE, new)
     row: tuple[bytes, int, int] = db.execute(statements.ABOUT).fetchone()
     return row
 

@@ -49,6 +49,7 @@ __all__ = [
     "OWN",
     "OWNER_OF",
     "PAGE",
+    "RAISE",
     "RIVAL",
     "SAVE",
     "SAVE_ERASED",
@@ -257,4 +258,7 @@ DESCRIBE: Final = text(
     .on_conflict_do_nothing()
     .inline()
 )
+_is_older = and_(about.c.major == bind("of_major"), about.c.minor < bind("of_minor"))
+RAISE: Final = text(update(about).where(_is_older).values(minor=bind("of_minor")))
+"""Write down that tables are of this minor version, once they have all of it."""
 ABOUT: Final = text(select(about.c.digest_key, about.c.major, about.c.minor))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from voucher_async.journals.rows import Row
 
-__all__ = ["Claimed", "Page", "Store", "Wanted"]
+__all__ = ["Claimed", "Page", "Store", "TokenRows", "Wanted"]
 
 Page: TypeAlias = "Sequence[tuple[int, str]]"
 """Records as JSON with their numbers, by which they are sorted."""
@@ -55,11 +55,43 @@ class Wanted:
     ended: bool | None = None
 
 
+class TokenRows(Protocol):
+    """Keeps shared tokens; see `TokenStore`. Every method may raise `JournalFailed`; nothing else.
+
+    All times are lengths in microseconds: when they are over is for the database's clock to say.
+    """
+
+    async def load(self, key: str) -> tuple[str, int, int] | None:
+        """The token under a key, its life, and how much of it is left; None when there is none that lives."""
+        ...
+
+    async def save(self, key: str, access_token: str, lifetime: int, left: int) -> None:
+        """Keep a token under a key."""
+        ...
+
+    async def discard(self, key: str, access_token: str) -> None:
+        """Forget the token under a key if it still is this one."""
+        ...
+
+    async def lease(self, key: str, lease: str, length: int) -> bool:
+        """Claim the lease of a key; False while another one runs."""
+        ...
+
+    async def release(self, key: str, lease: str) -> None:
+        """Give the lease of a key back, if it is this one."""
+        ...
+
+
 class Store(Protocol):
     """Keeps rows. Every method but `aclose` may raise `JournalFailed`; nothing else.
 
     All texts that are given can be encoded in UTF-8.
     """
+
+    @property
+    def tokens(self) -> TokenRows:
+        """The shared tokens."""
+        ...
 
     async def digest_key(self) -> bytes:
         """The digest key; opens the database where that has not happened yet."""
@@ -154,7 +186,10 @@ class Store(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed."""
+        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed.
+
+        Also tokens that are.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -27,10 +27,10 @@ from sqlalchemy import (
     true,
 )
 
-__all__ = ["MAJOR", "MINOR", "about", "metadata", "owners", "records", "turns"]
+__all__ = ["MAJOR", "MINOR", "about", "metadata", "owners", "records", "tokens", "turns"]
 
 MAJOR: Final = 1
-MINOR: Final = 0
+MINOR: Final = 1
 
 metadata: Final = MetaData()
 """All tables of the journal."""
@@ -91,6 +91,18 @@ turns: Final = Table(
     sqlite_autoincrement=True,
 )
 """One row per place in a line, in the order in which they were taken."""
+
+tokens: Final = Table(
+    "voucher_tokens",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("access_token", Text),  # in plain text; null with the next two when there is none
+    Column("lifetime", BigInteger),  # microseconds
+    Column("expires_at", BigInteger),
+    Column("lease", Text),  # null with the next one when nobody asks for a token
+    Column("lease_ends", BigInteger),
+)
+"""One row per set of credentials whose workers share a token (since 1.1)."""
 
 about: Final = Table(
     "voucher_journal",
