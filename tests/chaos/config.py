@@ -39,6 +39,7 @@ class Storm:
         patience: seconds that clients look after an open outcome in the background.
         journal: the URL of the journal that the workers share; empty: each has one in memory.
         host: the address that the server listens on.
+        last: seconds of a call that asks once more in the calm; None: those of all others.
     """
 
     calls: int = 20_000
@@ -55,6 +56,7 @@ class Storm:
     patience: float = 60.0
     journal: str = ""
     host: str = "127.0.0.1"
+    last: float | None = None
 
     @property
     def window(self) -> float:

@@ -172,7 +172,8 @@ class Weather:
         now = time.monotonic() - self._emulator.now().timestamp()
         asked = self._emulator.requests.of("requestToken")
         given = [now + entry.at.timestamp() for entry in asked if entry.status in _OK]
-        return Tokens(given=given, revoked=self._revoked)
+        met = [each.at for each in self._emulator.faults.injected if isinstance(each.fault, faults.Revoked)]
+        return Tokens(given=given, revoked=self._revoked + [now + at.timestamp() for at in met])
 
 
 def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:

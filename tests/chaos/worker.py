@@ -139,7 +139,7 @@ class Worker:
             for number in numbers:
                 plan = self._plan(number)
                 if plan.calls[0].key:
-                    await self._caller.make(number, once_more(plan))
+                    await self._caller.make(number, once_more(plan, self._storm.last))
 
         await asyncio.gather(*(lane() for _ in range(self._storm.lanes)))
 

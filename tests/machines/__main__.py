@@ -13,7 +13,7 @@ from typing import Final, get_args
 
 from tests.machines import network, report
 from tests.machines.conductor import Conductor, MachineReport
-from tests.machines.plan import MachineStorm
+from tests.machines.plan import FAULTS, MachineStorm
 from tests.outage.namespace import prefix
 
 _INSIDE: Final = "STORM_INSIDE"
@@ -39,6 +39,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     slack = "seconds that this machine may be late (%(default)s)"
     parser.add_argument("--slack", type=float, default=storm.slack, help=slack)
     parser.add_argument("--seed", type=int, default=storm.seed, help="what everything is drawn from")
+    faults = "the faults that have their turns (default: all)"
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS, metavar="FAULT", help=faults)
     means = "what stands between machines and services (default: namespaces, where they are to be had)"
     parser.add_argument("--means", choices=get_args(network.Means), help=means)
     parser.add_argument("--keep", type=Path, help="an empty folder for the records, which is kept")

@@ -126,12 +126,14 @@ class _Columns:
             column.doubted += began.call in self._index.doubts
 
     def count_refusals(self) -> None:
+        dead: set[str] = set()
         for record in self._records:
             if not isinstance(record, Refused):
                 continue
             column = self.at(record.at)
             if record.what == LEASE:
-                column.dead += 1
+                column.dead += record.owned not in dead
+                dead.add(record.owned)
                 continue
             column.late += 1
             later = (intent for intent in self._index.intents.values() if intent.call == record.call)

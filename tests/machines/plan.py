@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
@@ -11,6 +12,8 @@ import attrs
 from tests.chaos.config import Storm
 from tests.chaos.plan import Call, Unit, asker, unit
 from tests.machines.network import Means
+from voucher_async import Settings, Timeout
+from voucher_async.testing import EmulatorSettings
 
 __all__ = ["FAULTS", "Fault", "MachineStorm", "Turn", "asked_by", "payment", "turns"]
 
@@ -35,6 +38,12 @@ FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 _ASKED: Final = (1, 2, 3, 3, 3)
 _MINUTE: Final = 60.0  # seconds
+_TOTAL: Final = 12.0  # seconds of a call
+_CLOSING: Final = 5.0  # seconds that a client waits for calls when it is closed
+
+
+def _tuple(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    return tuple(faults)
 
 
 @attrs.frozen(kw_only=True)
@@ -48,20 +57,28 @@ class MachineStorm(Storm):
         unkeyed: the share of the payments that are asked for without a key: by one worker.
         minutes: how many minutes a clock is wrong at the most.
         means: what stands between the machines and their services.
+        faults: those that have their turns.
     """
 
     share: float = 0.3
+    last: float | None = 120.0
     rounds: int = 4
     least: float = 2.0
     most: float = 20.0
     unkeyed: float = 0.15
     minutes: float = 2.0
     means: Means = "namespaces"
+    faults: tuple[Fault, ...] = attrs.field(default=FAULTS, converter=_tuple)
 
     @property
     def is_keyed(self) -> bool:
         """Payments are asked for three times."""
         return True
+
+    @property
+    def has_habits(self) -> bool:
+        """The API tells the truth, late or never: what stays open has no excuse."""
+        return False
 
     @property
     def is_shared(self) -> bool:
@@ -73,14 +90,20 @@ class MachineStorm(Storm):
         """The server's faults have their turns as well."""
         return True
 
+    def settings(self, access: EmulatorSettings) -> Settings:
+        """The settings of the workers' clients: time enough to survive a short cut, and a quick end."""
+        made = super().settings(access)
+        return attrs.evolve(made, timeout=Timeout(total=_TOTAL, connect=1.0, read=0.8), close_wait=_CLOSING)
+
     @property
     def command(self) -> str:
         """The command that runs it again."""
+        only = "" if self.faults == FAULTS else f" --faults {' '.join(map(shlex.quote, self.faults))}"
         return (
             f"python -m tests.machines --payments {self.calls} --workers {self.workers} "
             f"--rounds {self.rounds} --lanes {self.lanes} --least {self.least:g} --most {self.most:g} "
             f"--share {self.share:g} --delay {self.delay:g} --slack {self.slack:g} --means {self.means} "
-            f"--seed {self.seed}"
+            f"--seed {self.seed}{only}"
         )
 
 
@@ -112,10 +135,10 @@ class Turn:
 def turns(storm: MachineStorm) -> Iterator[Turn]:
     """Each fault by turns, in another order each round; the payments are shared among them."""
     rng = random.Random(f"{storm.seed}/turns")
-    count = storm.rounds * len(FAULTS)
+    count = storm.rounds * len(storm.faults)
     number = 0
     for _ in range(storm.rounds):
-        for fault in rng.sample(FAULTS, len(FAULTS)):
+        for fault in rng.sample(storm.faults, len(storm.faults)):
             number += 1
             hit = rng.randint(1, max(storm.workers - 1, 1))
             yield Turn(

@@ -33,7 +33,7 @@ _HEAD: Final = (
 def problems_of(report: MachineReport) -> list[str]:
     """Why a storm was not passed; empty when it was."""
     problems = [f"{each.kind}: {each.text} ({each.call})" for each in report.verdict.violations]
-    problems += [f"{fault} had no turn" for fault in FAULTS if fault not in report.columns]
+    problems += [f"{fault} had no turn" for fault in report.storm.faults if fault not in report.columns]
     for column in report.columns.values():
         if column.extra and column.fault not in WITHOUT_VALKEY:
             problems.append(f"{column.fault}: {column.extra} tokens more than lives of tokens")
@@ -99,7 +99,7 @@ def details(report: MachineReport) -> str:
         f"Payments one of whose callers was not told their end, by their end: {settled}.",
         (
             f"Late writes refused: {whole.late:,}, followed by no request for money: {whole.unsent:,}; "
-            f"leases not renewed, as somebody else had declared their owner dead: {whole.dead:,}."
+            f"workers that found out that they had been declared dead: {whole.dead:,}."
         ),
         f"Tokens: {whole.fetched:,}; more than lives of tokens: {more}.",
         f"{report.seconds:.0f} s on {_machine()}; the API was {report.late:.2f} s late at worst.",
