@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,11 @@ DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "machines.md"
 WITHOUT_VALKEY: Final = frozenset({"Valkey silent", "Valkey reset", "Valkey restarted", "several at once"})
 """The faults under which workers may fetch a token each."""
 
+_ASYNCPG: Final = re.compile(
+    r"Future exception was never retrieved\n.*unexpected connection_lost\(\) call.*\n.*connection_lost.*\n"
+)
+"""A connection that asyncpg was making got lost in the very moment when its time was up."""
+
 _HEAD: Final = (
     *("fault", "payments", "calls", "done", "not done", "unknown", "cancelled", "cut off", "in doubt"),
     *("settled later", "left open", "late writes refused", "tokens", "double", "lost", "false"),
@@ -39,7 +45,7 @@ def problems_of(report: MachineReport) -> list[str]:
             problems.append(f"{column.fault}: {column.extra} tokens more than lives of tokens")
         if column.unsent < column.late:
             problems.append(f"{column.fault}: a refused write of a call was followed by a request for money")
-    if noise := complaints_of(report.noise):
+    if noise := complaints_of(_ASYNCPG.sub("", report.noise)):
         problems.append(f"standard error: {noise}")
     if problems and report.late >= report.storm.slack:
         problems.append(f"void: the API was {report.late:.1f} s late, this machine is too busy for a storm")
