@@ -31,7 +31,7 @@ export PIP_COMPILE := 0
 # else each runs its share of every file (tests/shares.py), a thirtieth of that in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/contract/test_spec.py \
 	$(wildcard tests/contract/test_spec_diff*.py) tests/emulator/test_schemathesis.py \
-	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
+	tests/chaos tests/machines tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
 	tests/mutants tests/probing/test_habits.py $(wildcard tests/integrations/test_opentelemetry*.py) \
 	tests/integrations/test_metrics_dashboard.py tests/integrations/test_metrics_opentelemetry.py \
 	tests/proxies tests/console tests/release tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
@@ -45,7 +45,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # those that wait for other processes (builds, programs of the docs, servers of other projects, workers, a browser); and
 # those that go the same ways again and again, or execute little of the package in their own process. The latter two are
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
-WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
+WAITING := tests/chaos/test_storm.py tests/machines tests/recovery tests/transport
 SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
 	tests/temporal/test_checkout.py \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
@@ -69,7 +69,7 @@ WORKFLOWS := tests/queues $(patsubst %,tests/temporal/test_%.py,deployment pay_o
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos workflows outage proxies mutants release-check lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench growth chaos storm-machines workflows outage proxies mutants release-check lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -197,6 +197,9 @@ bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH=
 
 chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes); writes docs/storm.md
 	@$(BIN)/python -m tests.chaos --write
+
+storm-machines: setup ## a storm over workers on machines of their own, with PostgreSQL and Valkey (20 minutes); writes docs/machines.md
+	@$(BIN)/python -m tests.machines --write
 
 proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
 	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \

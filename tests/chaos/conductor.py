@@ -7,9 +7,8 @@ import contextlib
 import json
 import random
 import signal
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,11 @@ import attrs
 from tests.chaos.config import Storm
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.records import Began, Entry, Record, Turn, read
+from tests.chaos.running import ask, line_of, send, started
 from tests.chaos.turns import Turns
 from tests.chaos.worker import journal_of
 from tests.journals.postgres import Server
-from tests.processes import plain_environment
 from voucher_async.payments.ownership import LEASE
-
-_ROOT = Path(__file__).resolve().parents[2]
-
-
-class StormFailed(Exception):
-    """A process of the storm itself failed; nothing was judged."""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +85,7 @@ class Conductor:
         """
         began = time.monotonic()
         async with self._sharing(), self._started("server", self._storm.to_json()) as server:
-            self._access = await _line(server)
+            self._access = await line_of(server)
             async with asyncio.TaskGroup() as workers:
                 numbers = range(self._storm.workers)
                 kills = [self._points(self._rng, self._storm.kills) for _ in numbers]
@@ -103,7 +96,7 @@ class Conductor:
             if not self._storm.journal:
                 await self._settle_for_the_killed()
             path = self._folder / "ledger.json"
-            await _ask(server, f"ledger {path}")
+            await ask(server, f"ledger {path}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         records = [record for each in sorted(self._folder.glob("*.jsonl")) for record in read(each)]
         return self._report(records, found, time.monotonic() - began)
@@ -111,6 +104,7 @@ class Conductor:
     def _report(self, records: Sequence[Record], found: dict[str, Any], seconds: float) -> Report:
         entries = [Entry(**entry) for entry in found.pop("entries")]
         turns = Turns(Turn(**turn) for turn in found.pop("turns"))
+        found.pop("tokens")
         return Report(
             storm=self._storm,
             verdict=judge(records, entries, turns),
@@ -143,30 +137,8 @@ class Conductor:
         finally:
             await asyncio.to_thread(server.close)
 
-    @contextlib.asynccontextmanager
-    async def _started(self, module: str, *arguments: str) -> AsyncIterator[Process]:
-        # resources that a worker leaves open are its bug; the server breaks connections on purpose
-        warn = "ignore" if module == "server" else "default"
-        with self._noise.open("a", encoding="utf-8") as noise:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-W", warn, "-m", f"tests.chaos.{module}", *arguments),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=noise,
-                cwd=_ROOT,
-                env=plain_environment(),
-            )
-        try:
-            yield process
-            if process.stdin is not None:
-                process.stdin.close()
-            await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode not in {0, -9}:
-            raise StormFailed(f"{module} ended with {process.returncode}: {self._noise.read_text('utf-8')}")
+    def _started(self, module: str, *arguments: str) -> contextlib.AbstractAsyncContextManager[Process]:
+        return started(f"tests.chaos.{module}", *arguments, noise=self._noise)
 
     async def _work(self, number: int, kill_points: list[int], pause_points: list[int]) -> None:
         """See a worker through, starting it again when it was killed.
@@ -190,7 +162,7 @@ class Conductor:
                 if not self._working:
                     self._all_worked.set()
                 await self._calm.wait()
-                _send(worker, "calm")
+                send(worker, "calm")
                 return
 
     def _so_far(self, number: int, generations: int) -> tuple[int, int]:
@@ -212,7 +184,7 @@ class Conductor:
             kill_at: after how many calls it is killed; None: it is not.
             pause_points: after how many calls it is stopped for a while; those that are over are dropped.
         """
-        while (said := await _line(worker)) != "worked":
+        while (said := await line_of(worker)) != "worked":
             count = made + int(said.removeprefix("at "))
             if kill_at is not None and count >= kill_at:
                 await asyncio.sleep(self._rng.uniform(0.0, 0.3))
@@ -234,7 +206,7 @@ class Conductor:
 
     async def _calm_down(self, server: Process) -> None:
         await self._all_worked.wait()
-        await _ask(server, "calm")
+        await ask(server, "calm")
         self._calm.set()
 
     async def _settle_for_the_killed(self) -> None:
@@ -242,22 +214,3 @@ class Conductor:
             arguments = (self._storm.to_json(), self._access, str(self._folder), *self._killed)
             async with self._started("settler", *arguments):
                 pass
-
-
-async def _line(process: Process) -> str:
-    if process.stdout is None:
-        raise StormFailed("no output to read")
-    line = (await process.stdout.readline()).decode().strip()
-    if not line:
-        raise StormFailed("a process ended before it should have")
-    return line
-
-
-def _send(process: Process, word: str) -> None:
-    if process.stdin is not None:
-        process.stdin.write(f"{word}\n".encode())
-
-
-async def _ask(process: Process, command: str) -> None:
-    _send(process, command)
-    await _line(process)

@@ -38,6 +38,8 @@ class Storm:
         turn: seconds that a habit lasts; a quarter of that passes without any before the next one.
         patience: seconds that clients look after an open outcome in the background.
         journal: the URL of the journal that the workers share; empty: each has one in memory.
+        host: the address that the server listens on.
+        last: seconds of a call that asks once more in the calm; None: those of all others.
     """
 
     calls: int = 20_000
@@ -53,6 +55,8 @@ class Storm:
     turn: float = 2.0
     patience: float = 60.0
     journal: str = ""
+    host: str = "127.0.0.1"
+    last: float | None = None
 
     @property
     def window(self) -> float:
@@ -80,6 +84,11 @@ class Storm:
         return self.variant.startswith("keys-")
 
     @property
+    def by_turns(self) -> bool:
+        """Whether the server's faults begin when it is told to, and not at once."""
+        return False
+
+    @property
     def tries(self) -> int:
         """How often what is open is settled by hand; some of it stays open for good."""
         return 3 if self.has_habits else 4
@@ -92,7 +101,11 @@ class Storm:
         """
         # under habits a caller needs time to charge a live reservation again, also on a busy machine
         total = 12.0 if self.has_habits else 6.0
-        made = Settings.make(**access, timeout=Timeout(total=total, connect=1.0, read=0.8))
+        made = Settings.make(
+            **access,
+            timeout=Timeout(total=total, connect=1.0, read=0.8),
+            insecure_hosts=(self.host,),
+        )
         return attrs.evolve(
             made,
             settle_window=self.window,

@@ -104,7 +104,7 @@ class Index:
         self._refunded_at: dict[
             str, float
         ] = {}  # charge id -> when a hook was told of its refund, or its failure
-        for word in self.words:
+        for word in sorted(self.words, key=lambda word: word.at):
             self._hear(word)
         for settled in self.settled:
             self._read(settled)

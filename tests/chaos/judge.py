@@ -59,6 +59,7 @@ class Verdict:
         twins: how many recharges and refunds a proxy itself has carried out once more behind a good answer.
         hidden_twins: how many it has behind another answer, or none.
         shares: what came of the calls of each habit.
+        stay_open: the calls that stayed open for good; the payments, where more than one call asked.
     """
 
     violations: tuple[Violation, ...]
@@ -73,6 +74,7 @@ class Verdict:
     twins: int
     hidden_twins: int
     shares: tuple[Share, ...]
+    stay_open: frozenset[str]
 
     @property
     def share(self) -> float:
@@ -124,6 +126,7 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
         twins=sum(twins),
         hidden_twins=len(twins) - sum(twins),
         shares=shares_of(index, stay_open, lied_to, [violation.call for violation in violations]),
+        stay_open=frozenset(stay_open),
     )
 
 

@@ -137,10 +137,15 @@ LAST: Final = 3
 """The turn of who asks for a payment in the calm."""
 
 
-def once_more(plan: Unit) -> Call:
-    """The call that asks for a payment in the calm, with its key."""
-    first = plan.calls[0]
-    return attrs.evolve(first, id=f"{first.id}d", turn=LAST, wait=0.0, timeout=None, cancel=None, loud=False)
+def once_more(plan: Unit, timeout: float | None = None) -> Call:
+    """The call that asks for a payment in the calm, with its key.
+
+    Args:
+        plan: the payment.
+        timeout: seconds for the call; None takes the client's.
+    """
+    first, id = plan.calls[0], f"{plan.calls[0].id}d"
+    return attrs.evolve(first, id=id, turn=LAST, wait=0.0, timeout=timeout, cancel=None, loud=False)
 
 
 def asker(seed: int, call: Call, workers: int) -> int:

@@ -112,6 +112,7 @@ class Word:
     pending: str = ""
     charge: str = ""
     error: str = ""
+    proof: str = ""
     at: float = 0.0
 
 
@@ -138,6 +139,22 @@ class Settled:
     surplus: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     error: str = ""
     proof: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """The journal has refused a worker that had a record, or a lease, and somebody else has it now.
+
+    Attributes:
+        call: the call that wrote.
+        owned: the id of the record, or of the owner who was declared dead.
+        what: the state that was to be written; `lease` where a lease was to be renewed.
+    """
+
+    call: str
+    owned: str
+    what: str
+    at: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -183,9 +200,17 @@ class Turn:
     habit: str = ""
 
 
-Record: TypeAlias = Began | Told | Intent | Word | Doubt | Settled | Ended
+@attrs.frozen(kw_only=True)
+class Tokens:
+    """When the server gave out tokens, and when it revoked all of them, by the monotonic time."""
 
-_CLASSES: Final = {cls.__name__: cls for cls in (Began, Told, Intent, Word, Doubt, Settled, Ended)}
+    given: list[float]
+    revoked: list[float]
+
+
+Record: TypeAlias = Began | Told | Intent | Word | Doubt | Settled | Refused | Ended
+
+_CLASSES: Final = {cls.__name__: cls for cls in (Began, Told, Intent, Word, Doubt, Settled, Refused, Ended)}
 
 
 def to_line(record: Record) -> str:

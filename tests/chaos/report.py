@@ -68,9 +68,14 @@ def too_open(shares: Sequence[Share]) -> list[str]:
 
 
 def noise_of(report: Report) -> str:
-    """The end of what the processes had to complain about: a task nobody looked after, a socket left open."""
+    """The end of what the processes had to complain about."""
+    return complaints_of(report.noise)
+
+
+def complaints_of(noise: str) -> str:
+    """The end of a standard error with complaints: a task nobody looked after, a socket left open."""
     bad = ("Traceback", "never retrieved", "never awaited", "Warning", "a hook failed")
-    return report.noise[-2_000:] if any(word in report.noise for word in bad) else ""
+    return noise[-2_000:] if any(word in noise for word in bad) else ""
 
 
 def rows(report: Report) -> list[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """The server of a storm, in a process of its own: `python -m tests.chaos.server STORM`.
 
 It prints a line of JSON with what clients need to reach it, then answers each line on its standard input:
-`calm` ends the faults and waits for everything that is still to be carried out; `ledger PATH` writes the
-ledger and what happened; the end of the input ends it.
+`calm` ends the faults and waits for everything that is still to be carried out; `blow` begins them anew;
+`ledger PATH` writes the ledger and what happened; the end of the input ends it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ import attrs
 
 from tests.chaos.config import Storm
 from tests.chaos.plan import COMMON, FRAGILE, OWN, POOR, code_of, common, fragile, is_own, own
-from tests.chaos.records import Entry, Turn
+from tests.chaos.records import Entry, Tokens, Turn
 from tests.chaos.twins import Twins
 from voucher_async.testing import VoucherEmulator, faults
 from voucher_async.testing.habits import KINDS
 
 _OFFSETS: Final = (0.0, 3600.0, -3600.0)
 _BEAT: Final = 0.05
+_OK: Final = range(200, 300)
+LIFETIME: Final = 600
+"""Seconds that a token lives."""
 
 
 def kinds(delay: float) -> tuple[faults.Fault, ...]:
@@ -82,6 +85,8 @@ class Weather:
         self._outages = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._turns: list[Turn] = []
+        self._revoked: list[float] = []
+        self._gusts = 0
         self._twins = Twins(emulator)
         self._pulse = asyncio.create_task(self._measure())
         self.late = 0.0  # longest delay, in seconds, of anything that was due in this process
@@ -92,7 +97,8 @@ class Weather:
         if storm.variant == "lag":
             injected.list_lag = storm.delay
         if storm.share:
-            injected.chance(storm.share, seed=storm.seed, kinds=kinds(storm.delay))
+            injected.chance(storm.share, seed=storm.seed + self._gusts, kinds=kinds(storm.delay))
+            self._gusts += 1
             self._tasks.append(asyncio.create_task(self._shake()))
         if storm.has_habits:
             self._tasks.append(asyncio.create_task(self._take_turns()))
@@ -118,6 +124,7 @@ class Weather:
             down = (faults.Unavailable(retry_after=1), faults.BreakBefore(), faults.ServerError())
             self._emulator.faults.script("requestToken", *rng.choices(down, k=3))
             self._emulator.revoke_tokens()
+            self._revoked.append(time.monotonic())
             self._emulator.faults.date_offset = rng.choice(_OFFSETS)
             self._outages += 1
 
@@ -156,8 +163,17 @@ class Weather:
             "outages": self._outages,
             "late": self.late,
             "turns": [attrs.asdict(turn) for turn in self._turns],
+            "tokens": attrs.asdict(self._tokens()),
             "entries": [attrs.asdict(entry) for entry in entries_of(emulator, self._twins)],
         }
+
+    def _tokens(self) -> Tokens:
+        """The tokens that were given out."""
+        now = time.monotonic() - self._emulator.now().timestamp()
+        asked = self._emulator.requests.of("requestToken")
+        given = [now + entry.at.timestamp() for entry in asked if entry.status in _OK]
+        met = [each.at for each in self._emulator.faults.injected if isinstance(each.fault, faults.Revoked)]
+        return Tokens(given=given, revoked=self._revoked + [now + at.timestamp() for at in met])
 
 
 def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:
@@ -182,15 +198,21 @@ def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:
 
 async def serve(storm: Storm) -> None:
     """Serve until the standard input ends."""
-    async with VoucherEmulator(allow_double_charge=storm.variant == "double", token_lifetime=600) as emulator:
+    async with VoucherEmulator(
+        allow_double_charge=storm.variant == "double", token_lifetime=LIFETIME, host=storm.host
+    ) as emulator:
         populate(emulator, storm)
         weather = Weather(emulator, storm)
-        weather.begin()
+        if not storm.by_turns:
+            weather.begin()
         _answer(emulator.settings())
         while line := await asyncio.to_thread(sys.stdin.readline):
             command, _, argument = line.strip().partition(" ")
             if command == "calm":
                 await weather.calm()
+                _answer({})
+            elif command == "blow":
+                weather.begin()
                 _answer({})
             elif command == "ledger":
                 await asyncio.to_thread(Path(argument).write_text, json.dumps(weather.report()), "utf-8")

@@ -61,6 +61,7 @@ class Watcher(Hook):
                 pending=pending,
                 charge=event.charge.id if event.charge else "",
                 error=type(event.error).__name__ if event.error else "",
+                proof=event.proof.name if event.proof else "",
                 at=time.monotonic(),
             )
         )

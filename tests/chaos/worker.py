@@ -76,8 +76,12 @@ class Worker:
             storm.seed, whose, number, odd=storm.has_habits, keyed=storm.is_keyed, shared=storm.is_shared
         )
 
+    async def _may_go_on(self, calls: int) -> bool:
+        """Whether there is another piece of work to do."""
+        return self._made < calls
+
     async def _lane(self, calls: int) -> None:
-        while self._made < calls:
+        while await self._may_go_on(calls):
             plan = self._plan(self._next)
             self._next += 1
             before = self._made // _STEP
@@ -133,7 +137,9 @@ class Worker:
 
         async def lane() -> None:
             for number in numbers:
-                await self._caller.make(number, once_more(self._plan(number)))
+                plan = self._plan(number)
+                if plan.calls[0].key:
+                    await self._caller.make(number, once_more(plan, self._storm.last))
 
         await asyncio.gather(*(lane() for _ in range(self._storm.lanes)))
 
@@ -161,7 +167,7 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-async def _wait_until_quiet(client: VoucherClient, watcher: Watcher, seconds: float) -> None:
+async def wait_until_quiet(client: VoucherClient, watcher: Watcher, seconds: float) -> None:
     """Let the background do its work: nothing is settled by hand yet."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
@@ -194,16 +200,26 @@ async def run(
         settling = asyncio.create_task(settle_all(client, inherited, journal, "heir", tries=storm.tries))
         await worker.work(first, calls)
         await settling
-        await _wait_until_quiet(client, watcher, settings.settle_for + 10.0)
+        await wait_until_quiet(client, watcher, settings.settle_for + 10.0)
         say("worked")
         await asyncio.to_thread(sys.stdin.readline)
         if storm.journal:
-            await client.recover()
-            await worker.ask_once_more()
-        still_open = {**caller.open, **{pending.id: pending for pending in client.pending}}
-        await settle_all(client, still_open.values(), journal, "worker", tries=storm.tries)
-        left = await client.aclose()
-        journal.write(Ended(open=tuple(pending.id for pending in left)))
+            await recover(client, worker)
+        await finish(client, caller, journal, storm.tries)
+
+
+async def recover(client: VoucherClient, worker: Worker) -> None:
+    """In the calm, with a shared journal: take over what others left, and ask a last time."""
+    await client.recover()
+    await worker.ask_once_more()
+
+
+async def finish(client: VoucherClient, caller: Caller, journal: Journal, tries: int) -> None:
+    """Settle what is open, and end."""
+    still_open = {**caller.open, **{pending.id: pending for pending in client.pending}}
+    await settle_all(client, still_open.values(), journal, "worker", tries=tries)
+    left = await client.aclose()
+    journal.write(Ended(open=tuple(pending.id for pending in left)))
 
 
 def main(arguments: list[str]) -> None:

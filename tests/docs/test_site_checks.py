@@ -229,6 +229,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
     ("document", "names"),
     [
         ("storm", ("storms", "habits")),
+        ("machines", ("machines",)),
         ("outage", ("results",)),
         ("proxies", ("habits", "results")),
         ("speed", ("results",)),

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 __all__ = ["PASSWORD", "DatabaseClock", "Server"]
 
 PASSWORD: Final = "Tr0ub4dor-and-3"
-"""The password of the user `guarded`, who has no rights."""
+"""The password of the users `guarded`, who has no rights, and `remote`, who may make databases."""
 
 _QUICK: Final = """
 fsync = off
@@ -30,11 +30,12 @@ max_connections = 300
 deadlock_timeout = 100ms
 autovacuum = off
 """
-# before the line that trusts everybody
-_ACCESS: Final = "local all guarded scram-sha-256\n"
+# before the lines that trust everybody
+_ACCESS: Final = "local all guarded scram-sha-256\nhost all all 0.0.0.0/0 scram-sha-256\n"
 _ROLES: Final = f"""
 CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}';
 CREATE ROLE crowded LOGIN CONNECTION LIMIT 0;
+CREATE ROLE remote LOGIN CREATEDB PASSWORD '{PASSWORD}';
 """
 
 _FREEZE: Final = """
@@ -54,9 +55,11 @@ class Server:
 
     Args:
         settings: lines for `postgresql.conf`; by default nothing is ever waited for on disk.
+        address: the host and the port that it listens on as well, for users with a password.
     """
 
-    def __init__(self, settings: str = _QUICK) -> None:
+    def __init__(self, settings: str = _QUICK, *, address: tuple[str, int] | None = None) -> None:
+        self._address = address
         self._folder = tempfile.TemporaryDirectory(prefix="pg-")
         self._server: PostgresServer = get_server(
             Path(self._folder.name) / "data", cleanup_mode="delete", start=False
@@ -67,6 +70,7 @@ class Server:
             file.write(settings)
         access = data / "pg_hba.conf"
         access.write_text(_ACCESS + access.read_text())
+        self._listen()
         self._server.start()
         self.run(_ROLES)
 
@@ -93,6 +97,7 @@ class Server:
             str(self._server.bin_path / "psql"),
             "-h",
             str(self.socket),
+            *(() if self._address is None else ("-p", str(self._address[1]))),
             "-U",
             "postgres",
             "-d",
@@ -112,7 +117,18 @@ class Server:
 
     def start(self) -> None:
         """Start the server again, if it was stopped."""
+        self._listen()
         self._server.ensure_postgres_running()
+
+    def _listen(self) -> None:
+        """Start the server at its address; without one the package starts it, at a socket alone."""
+        if self._address is None:
+            return
+        host, port = self._address
+        ways = f"-h {host} -p {port} -k {self._server.pgdata}"
+        log = str(self._server.log)
+        arguments = ("-w", "-o", ways, "-l", log, "-D", str(self._server.pgdata), "start")
+        pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server: `fast` ends all connections, `immediate` is a crash."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import cast
+
 import attrs
 
-from voucher_async import ManualClock, MemoryJournal
+from tests.journals.around import Around
+from voucher_async import Journal, ManualClock, MemoryJournal, PendingOutcome
 from voucher_async.payments.call import CallRecord, CallState, Parameters
 from voucher_async.payments.ownership import Ownership
+from voucher_async.payments.recording import Recorder
 
 
 class Noting(MemoryJournal):
@@ -55,3 +60,47 @@ async def test_a_record_of_its_own_that_nobody_drives_is_not_alive() -> None:
     assert await ownership.save(done)
     assert not await ownership.is_alive(record)
     assert not await ownership.is_alive(attrs.evolve(record, id="never claimed"))
+
+
+class Slow(Around):
+    """A journal whose every call lets others go on meanwhile, as a database's does."""
+
+    async def begin(self) -> int:
+        await asyncio.sleep(0)
+        return 0
+
+    async def end(self, number: int) -> None:
+        del number
+
+
+async def test_many_calls_of_a_client_that_was_declared_dead_have_one_owner_who_lives() -> None:
+    """It stood still: of calls with other owners others would take the records, while they are driven."""
+    clock = ManualClock()
+    journal = MemoryJournal(clock)
+    ownership = Ownership(cast("Journal", Slow(journal)), "shop", clock)
+    await ownership.renew()
+    clock.advance(60)
+    assert await journal.bury(ownership.owner)
+    asked = [Parameters(operation="redeem", target=f"v-{number}") for number in range(3)]
+    records = [ownership.new_record(each, each.target) for each in asked]
+    claims = await asyncio.gather(*map(ownership.claim, records))
+    ownership.heartbeat.stop()
+    assert {claim.record.owner for claim in claims} == {ownership.owner}
+    other = owner_of(journal, clock)
+    assert [await other.is_alive(claim.record) for claim in claims] == [True] * 3
+    assert [await journal.get("shop", record.id) for record in records] == [each.record for each in claims]
+
+
+async def test_a_call_whose_client_is_declared_dead_before_its_first_write_goes_on_as_a_living_one() -> None:
+    clock = ManualClock()
+    journal = MemoryJournal(clock)
+    ownership = owner_of(journal, clock)
+    await ownership.renew()
+    record = ownership.new_record(Parameters(operation="refundCharge", target="c-1"), None)
+    recorder = Recorder(ownership, record, is_stored=False)
+    clock.advance(60)
+    assert await journal.bury(record.owner)
+    await recorder.sent(PendingOutcome(id=record.id, operation="refundCharge"))
+    ownership.heartbeat.stop()
+    assert recorder.record.owner == ownership.owner != record.owner
+    assert await owner_of(journal, clock).is_alive(recorder.record)

@@ -164,7 +164,7 @@ class CheckoutRecord:
         record = self._new_record()
         claim = await ownership.claim(record)
         if claim.won:
-            self._recorder = Recorder(ownership, record, is_stored=True)
+            self._recorder = Recorder(ownership, claim.record, is_stored=True)
             self.call_id = None
         self.record_id = claim.record.id
         context.asked = attrs.evolve(context.asked, id=claim.record.id)

@@ -168,8 +168,24 @@ class Ownership:
             record_id=record_id,
         )
 
+    async def as_own(self, record: CallRecord) -> CallRecord:
+        """A record that is not stored yet, with this client as its owner, whose lease runs.
+
+        The client may have been declared dead since it made the record: others would take that for left.
+
+        Args:
+            record: the record.
+
+        Raises:
+            JournalFailed: the lease could not be renewed.
+        """
+        await self.renew()
+        return record if record.owner == self.owner else attrs.evolve(record, owner=self.owner)
+
     async def claim(self, record: CallRecord, *, durable: bool = False) -> Claim:
         """Store a new record and give it its key, if that is free.
+
+        The claim's record is the one to go on with: its owner may be another.
 
         Args:
             record: the record.
@@ -178,7 +194,7 @@ class Ownership:
         Raises:
             JournalFailed: it could not be stored; nothing was sent.
         """
-        await self.renew()
+        record = await self.as_own(record)
         former = self._driven.get(record.id)
         # before the await: this event loop may close before the journal answers
         claiming = self._driven[record.id] = _Driven(0 if former is None else former.version)
@@ -319,8 +335,10 @@ class Ownership:
         now = uptime_of(self.clock)  # the other owners' clocks run on while this machine sleeps
         if self._renewed is not None and now - self._renewed < _RENEWED:
             return
-        if not await ask_journal(self.journal.beat(self.owner, LEASE)):
-            self.owner = new_id()  # declared dead: the calls under way belong to other owners now
+        owner = self.owner
+        if not await ask_journal(self.journal.beat(owner, LEASE)):
+            if self.owner == owner:  # of many calls that find it out, the first
+                self.owner = new_id()  # declared dead: the calls under way belong to other owners now
             await ask_journal(self.journal.beat(self.owner, LEASE))
         self._renewed = now
         for record_id, driven in list(self._driven.items()):

@@ -128,6 +128,8 @@ class Recorder:
         self, state: CallState, now: dt.datetime, *, durable: bool = False, **changes: Any
     ) -> bool:
         ownership, is_stored = self._ownership, self._is_stored
+        if not is_stored:
+            self.record = await ownership.as_own(self.record)
         version = None if is_stored else 1
         changed = self.record.step(state, at=now, by=ownership.owner, version=version, **changes)
         try:

@@ -1,0 +1,99 @@
+"""What came of payments under a fault is counted where it belongs."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+
+import attrs
+import pytest
+
+from tests.chaos.judge import judge
+from tests.chaos.records import Entry, Record, Refused, Settled, Tokens, Turn
+from tests.chaos.samples import AGAIN, CANCELLED, CHARGED, DONE, SENT, SETTLED, UNKNOWN, began, intent
+from tests.machines.columns import Column, columns_of
+
+TURNS = [Turn(at=0.0, habit="none"), Turn(at=10.0, habit="killed"), Turn(at=20.0, habit="paused")]
+NEVER = Tokens(given=[], revoked=[])
+STARTED = attrs.evolve(began(), at=12.0)
+SENT_THEN = attrs.evolve(intent(), at=13.0)
+
+
+def found(
+    records: Sequence[Record], entries: Sequence[Entry] = (), tokens: Tokens = NEVER
+) -> dict[str, Column]:
+    columns = columns_of(records, entries, judge(records, entries), TURNS, tokens, life=100.0)
+    assert set(columns) == {"none", "killed", "paused"}
+    return dict(columns)
+
+
+def test_a_call_counts_where_it_began() -> None:
+    columns = found([STARTED, SENT_THEN, DONE], [CHARGED])
+    assert columns["killed"] == Column(
+        fault="killed", turns=1, payments=1, calls=1, told=collections.Counter(done=1)
+    )
+    assert columns["none"] == Column(fault="none", turns=1)
+
+
+@pytest.mark.parametrize(
+    ("records", "entries", "end"),
+    [
+        pytest.param([SENT_THEN], [CHARGED], "open", id="cut off and left alone"),
+        pytest.param([SENT_THEN, SETTLED], [CHARGED], "done", id="cut off and settled"),
+        pytest.param([], [], "nothing sent", id="cut off before anything was sent"),
+        pytest.param([SENT_THEN, CANCELLED, SETTLED], [CHARGED], "done", id="left"),
+        pytest.param(
+            [SENT_THEN, UNKNOWN, Settled(pending="p1", by="worker", state="not done", proof="ABSENT")],
+            [],
+            "absent",
+            id="settled by a proof",
+        ),
+    ],
+)
+def test_the_end_of_a_payment_whose_caller_was_not_told_it(
+    records: list[Record], entries: list[Entry], end: str
+) -> None:
+    assert found([STARTED, *records], entries)["killed"].unsure == {end: 1}
+
+
+@pytest.mark.parametrize(
+    ("records", "entries", "wrong"),
+    [
+        pytest.param([SENT_THEN, DONE], [CHARGED, AGAIN], (1, 0, 0), id="double"),
+        pytest.param([SENT_THEN], [CHARGED], (0, 1, 0), id="lost"),
+        pytest.param([SENT_THEN, DONE], [], (0, 0, 1), id="false"),
+        pytest.param([SENT_THEN, DONE], [CHARGED], (0, 0, 0), id="nothing"),
+    ],
+)
+def test_what_is_wrong_counts_where_its_call_began(
+    records: list[Record], entries: list[Entry], wrong: tuple[int, int, int]
+) -> None:
+    column = found([STARTED, *records], entries)["killed"]
+    assert (column.double, column.lost, column.false) == wrong
+
+
+def test_refused_writes_count_where_they_came_too_late() -> None:
+    save = Refused(call="1", owned="r", what="sent", at=21.0)
+    lease = Refused(call="", owned="o", what="lease", at=21.0)
+    column = found([STARTED, SENT_THEN, DONE, save, lease], [CHARGED])["paused"]
+    assert (column.late, column.unsent, column.dead) == (1, 1, 1)
+    sent_after_all = attrs.evolve(intent(), at=22.0)
+    column = found([STARTED, sent_after_all, DONE, save], [CHARGED])["paused"]
+    assert (column.late, column.unsent) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "revoked", "extra"),
+    [
+        pytest.param([1.0], [], 0, id="the first"),
+        pytest.param([1.0, 11.0], [], 1, id="one more within its life"),
+        pytest.param([1.0, 11.0], [5.0], 0, id="one more, since it was revoked"),
+        pytest.param([-60.0, 11.0], [], 0, id="the next, when its life is nearly over"),
+    ],
+)
+def test_tokens_beyond_one_for_each_life_are_counted(
+    given: list[float], revoked: list[float], extra: int
+) -> None:
+    columns = found(SENT, [], Tokens(given=given, revoked=revoked))
+    assert columns["killed"].extra == extra
+    assert sum(column.fetched for column in columns.values()) == len(given)
