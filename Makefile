@@ -31,7 +31,7 @@ export PIP_COMPILE := 0
 # else each runs its share of every file (tests/shares.py), a thirtieth of that in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/contract/test_spec.py \
 	$(wildcard tests/contract/test_spec_diff*.py) tests/emulator/test_schemathesis.py \
-	tests/chaos tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
+	tests/chaos tests/growth tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
 	tests/mutants tests/probing/test_habits.py $(wildcard tests/integrations/test_opentelemetry*.py) \
 	tests/integrations/test_metrics_dashboard.py tests/integrations/test_metrics_opentelemetry.py \
 	tests/proxies tests/console tests/release tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
@@ -47,7 +47,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 WAITING := tests/chaos/test_storm.py tests/recovery tests/transport
 SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
-HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
+HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
@@ -63,7 +63,7 @@ HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos outage proxies mutants release-check lock clean
+.PHONY: help setup chromium codegen codegen-check spec-diff docs lint format types unit unit-waiting unit-served unit-heavy unit-others pythons test demo shop emulator bench chaos growth outage proxies mutants release-check lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -196,6 +196,9 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 	@missing=$$($(BIN)/python -m tests.proxies --missing); test -z "$$missing" || { \
 		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
+
+growth: setup ## a million records in PostgreSQL and SQLite, 1 to 8 workers (15 minutes, 6 GB of disk); writes docs/growth.md
+	@$(BIN)/python -m tests.growth
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
 	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
