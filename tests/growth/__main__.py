@@ -65,10 +65,10 @@ def main() -> int:
         results[name] = {"facts": facts, **_PARTS[name](given)}
         sys.stdout.write(f"{name}: {time.monotonic() - begun:.0f} s\n")
         sys.stdout.flush()
+        if not given.dry:  # what has been measured is kept, whatever becomes of the other parts
+            report.write(report.keep({name: results[name]}))
     if given.dry:
         sys.stdout.write(f"{json.dumps(results, indent=1)}\n")
-    else:
-        report.write(report.keep(results))
     return 0
 
 

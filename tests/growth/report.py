@@ -19,6 +19,8 @@ __all__ = ["RESULTS", "TABLES", "facts", "keep", "write"]
 RESULTS: Final = Path(__file__).parent / "results.json"
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "growth.md"
 _MB: Final = 1_000_000
+_WHOLE: Final = 30  # days
+_KEPT: Final = (60, 370, 1_065)  # days for which shrunk records stay
 
 Results = dict[str, Any]
 
@@ -43,10 +45,11 @@ def keep(parts: Mapping[str, Any], path: Path = RESULTS) -> Results:
 
 
 def write(results: Results, document: Path = DOCUMENT) -> None:
-    """Write the tables into the document."""
+    """Write the tables into the document; those of parts that were never measured stay as they are."""
     text = document.read_text(encoding="utf-8")
     for name, made in TABLES.items():
-        text = replaced(text, name, made(results))
+        if _PARTS.get(name, set()) <= set(results):
+            text = replaced(text, name, made(results))
     document.write_text(text, encoding="utf-8")
 
 
@@ -86,6 +89,24 @@ def sizes(results: Results) -> str:
     rows.append(("bytes per record, indexes included", *(f"{each:,.0f}" for each in per_record)))
     rows.append(("WAL while they were copied in, MB", _mb(postgresql["WAL"]), ""))
     return _table(("", "PostgreSQL", "SQLite"), rows)
+
+
+def daily(results: Results) -> str:
+    """The room that payments take, by how many there are a day, from the rows that were measured."""
+    seen = results["postgresql"]
+    indexes = sum(size for name, size in seen["sizes"].items() if name.startswith("voucher_records_"))
+    index = indexes / seen["rows"]
+    whole, shrunk = (seen["records"][f"{kind} row"] + index for kind in ("whole", "shrunk"))
+    rows = [
+        (f"{payments:,}", *(f"{payments * (_WHOLE * whole + days * shrunk) / 1e9:,.1f}" for days in _KEPT))
+        for payments in (1_000, 10_000, 100_000)
+    ]
+    words = (
+        f"A row is {whole - index:,.0f} bytes whole, {shrunk - index:,.0f} shrunk, and "
+        f"{index:,.0f} in all indexes; a payment by one voucher is one record."
+    )
+    head = "payments a day", *(f"GB after {_WHOLE + days} days" for days in _KEPT)
+    return f"{_table(head, rows)}\n\n{words}"
 
 
 def plans(results: Results) -> str:
@@ -157,9 +178,19 @@ def workers(results: Results) -> str:
 TABLES: Final[Mapping[str, Callable[[Results], str]]] = {
     "machine": machine,
     "sizes": sizes,
+    "daily": daily,
     "plans": plans,
     "purge": purge,
     "workers": workers,
+}
+
+
+_PARTS: Final[Mapping[str, set[str]]] = {
+    "sizes": {"postgresql", "sqlite"},
+    "daily": {"postgresql"},
+    "plans": {"postgresql"},
+    "purge": {"postgresql"},
+    "workers": {"workers"},
 }
 
 
