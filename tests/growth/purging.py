@@ -29,8 +29,8 @@ SELECT (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)),
         FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
             AND xact_start IS NOT NULL AND backend_type = 'client backend'),
     (SELECT count(*) FROM pg_locks WHERE NOT granted),
-    ARRAY(SELECT DISTINCT mode FROM pg_locks WHERE relation = 'voucher_records'::regclass
-        AND pid <> pg_backend_pid())
+    ARRAY(SELECT DISTINCT mode FROM pg_locks WHERE locktype = 'relation'
+        AND relation = 'voucher_records'::regclass AND pid <> pg_backend_pid())
 """
 _DUE: Final = """
 SELECT count(*) FILTER (WHERE changed_at >= $2), count(*) FILTER (WHERE changed_at < $2)

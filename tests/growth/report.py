@@ -48,7 +48,8 @@ def write(results: Results, document: Path = DOCUMENT) -> None:
     """Write the tables into the document; those of parts that were never measured stay as they are."""
     text = document.read_text(encoding="utf-8")
     for name, made in TABLES.items():
-        if _PARTS.get(name, set()) <= set(results):
+        has_lengths = name != "daily" or "whole row" in results["postgresql"]["records"]
+        if _PARTS.get(name, set()) <= set(results) and has_lengths:
             text = replaced(text, name, made(results))
     document.write_text(text, encoding="utf-8")
 
