@@ -31,7 +31,8 @@ export PIP_COMPILE := 0
 # else each runs its share of every file (tests/shares.py), a thirtieth of that in the gate; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/contract/test_spec.py \
 	$(wildcard tests/contract/test_spec_diff*.py) tests/emulator/test_schemathesis.py \
-	tests/chaos tests/machines tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples tests/issuing/test_killed.py \
+	tests/chaos tests/growth tests/machines tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples \
+	tests/issuing/test_killed.py \
 	tests/mutants tests/probing/test_habits.py $(wildcard tests/integrations/test_opentelemetry*.py) \
 	tests/integrations/test_metrics_dashboard.py tests/integrations/test_metrics_opentelemetry.py \
 	tests/proxies tests/console tests/release tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
@@ -49,7 +50,7 @@ WAITING := tests/chaos/test_storm.py tests/machines tests/recovery tests/transpo
 SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
 	tests/temporal/test_checkout.py \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
-HEAVY := tests/aioresponses tests/mutants tests/proxies tests/secrets \
+HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
 	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) tests/emulator/test_ledger_machine.py \
 	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
@@ -209,6 +210,9 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 workflows: setup ## DBOS, Temporal and Celery: workers, servers and queues killed at every step (half an hour)
 	@$(UNMEASURED) tests/temporal tests/queues
 	@WORKFLOWS=all $(UNMEASURED) tests/workflows
+
+growth: setup ## a million records in PostgreSQL and SQLite, 1 to 8 workers (15 minutes, 6 GB of disk); writes docs/growth.md
+	@$(BIN)/python -m tests.growth
 
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants

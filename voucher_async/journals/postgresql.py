@@ -24,6 +24,7 @@ from voucher_async.journals.postgresql_turns import FORGET_PLACES, Place, Places
 from voucher_async.journals.postgresql_writes import Writes, Writing
 from voucher_async.journals.refusals import LOCKED, Refused
 from voucher_async.journals.rows import UNKNOWN
+from voucher_async.journals.store import FIRST
 from voucher_async.journals.tables import MAJOR, MINOR
 from voucher_async.masking import SecretBytes
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from voucher_async.journals.rows import Row
-    from voucher_async.journals.store import Claimed, Page, Wanted
+    from voucher_async.journals.store import Claimed, Cursor, Due, Page, Wanted
 
 __all__ = ["PostgresqlStore", "check_version"]
 
@@ -121,7 +122,7 @@ class PostgresqlStore:
         return next(iter(await self._read(statement, *values)), None)
 
     async def _page(self, statement: str, *values: object) -> Page:
-        return [(row[0], row[1]) for row in await self._rows(statement, *values)]
+        return _page_of(await self._rows(statement, *values))
 
     async def _written(self, lane_of: Callable[[_Loop], Lane[Writing, T]], asked: Writing) -> T:
         """Have a row written. While it is locked its caller waits, and the others of its batch do not."""
@@ -204,22 +205,32 @@ class PostgresqlStore:
         """The next records of a history."""
         orders, keys = list(wanted.orders), list(wanted.keys)
         statement = sql.page(orders=bool(orders), keys=bool(keys), told=wanted.told, ended=wanted.ended)
-        return await self._page(statement, wanted.scope, after, *filter(None, (orders, keys)))
+        here = await self._here()
+        # a scope may have most of the records, or next to none
+        given = wanted.scope, after, *filter(None, (orders, keys))
+        return _page_of(await here.connections.fetch_planned(statement, *given))
 
     async def ended_of(self, order_number: str, after: int) -> Page:
         """The next ended records of an order, in every scope."""
         return await self._page(sql.ENDED_OF, order_number, after)
 
-    async def unshrunk(self, before: int, after: int) -> Page:
+    async def unshrunk(self, before: int, after: Cursor) -> Due:
         """The next ended records that are not shrunk and were changed before a moment."""
-        return await self._page(sql.UNSHRUNK, before, after)
+        here = await self._here()
+        rows = await here.connections.fetch(sql.UNSHRUNK, before, *after)
+        return [((moment, number), record) for moment, number, record in rows]
 
     async def drop(self, before: int) -> int:
         """Delete ended records that were changed before a moment; how many."""
+        return sum([await self._drop(before, is_shrunk=is_shrunk) for is_shrunk in (True, False)])
+
+    async def _drop(self, before: int, *, is_shrunk: bool) -> int:
+        here, place = await self._here(), FIRST
         dropped, is_more = 0, True
         while is_more:
-            count = len(await self._read(sql.DROP, before))
-            dropped, is_more = dropped + count, count == sql.DROPPED
+            rows = await here.connections.fetch(sql.DROP, before, is_shrunk, *place)
+            dropped, is_more = dropped + len(rows), len(rows) == sql.DROPPED
+            place = max(((moment, number) for moment, number in rows), default=place)
         return dropped
 
     async def forget(self) -> None:
@@ -241,6 +252,10 @@ class PostgresqlStore:
                 closing = asyncio.run_coroutine_threadsafe(each.aclose(), loop)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.wrap_future(closing), _PARTING)
+
+
+def _page_of(rows: Rows) -> Page:
+    return [(row[0], row[1]) for row in rows]
 
 
 async def _opened(connections: Connections, *, create: bool) -> bytes:

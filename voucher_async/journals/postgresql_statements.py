@@ -99,15 +99,21 @@ ON CONFLICT DO NOTHING
 RETURNING id"""
 """Insert the rows whose ids, keys and charges nobody has: `durable`, then an array for each of `COLUMNS`."""
 
+
+def _holders(columns: str, scope: str, key: str, digest: str) -> str:
+    """The rows that hold a key: each half has a unique index, an OR of both would be left to the planner."""
+    held = f"SELECT {columns} FROM {_R} WHERE scope = {scope} AND holds_key"
+    return f"{held} AND key = {key} UNION ALL {held} AND key_digest = {digest}"
+
+
 HELD: Final = f"""
 SELECT same.record, holder.id, holder.state, holder.record, rival.record, earlier.record
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
     WITH ORDINALITY AS i (id, scope, key, key_digest, charge_id, place)
 LEFT JOIN {_R} AS same ON same.id = i.id
 LEFT JOIN LATERAL (
-    SELECT r.id, r.state, r.record FROM {_R} AS r
-    WHERE r.scope = i.scope AND r.holds_key AND (r.key = i.key OR r.key_digest = i.key_digest)
-    ORDER BY r.number LIMIT 1) AS holder ON true
+    {_holders("number, id, state, record", "i.scope", "i.key", "i.key_digest")}
+    ORDER BY number LIMIT 1) AS holder ON true
 LEFT JOIN {_R} AS rival ON rival.scope = i.scope AND rival.charge_id = i.charge_id
 LEFT JOIN LATERAL (
     SELECT r.record FROM {_R} AS r
@@ -163,7 +169,7 @@ asks again.
 
 GET: Final = f"SELECT record FROM {_R} WHERE scope = $1 AND id = $2"
 FIND: Final = f"""
-SELECT record FROM {_R} WHERE scope = $1 AND holds_key AND (key = $2 OR key_digest = $3)
+SELECT record FROM ({_holders("number, record", "$1", "$2", "$3")}) AS holders
 ORDER BY number LIMIT 1"""
 CHILDREN: Final = f"SELECT record FROM {_R} WHERE scope = $1 AND parent = $2 ORDER BY number"
 OWNER_OF: Final = f"SELECT id FROM {_R} WHERE scope = $1 AND charge_id = $2"
@@ -175,8 +181,10 @@ ENDED_OF: Final = f"""
 SELECT number, record FROM {_R} WHERE order_number = $1 AND ended AND number > $2
 ORDER BY number LIMIT {_PAGE}"""
 UNSHRUNK: Final = f"""
-SELECT number, record FROM {_R} WHERE ended AND NOT shrunk AND changed_at < $1 AND number > $2
-ORDER BY number LIMIT {_PAGE}"""
+SELECT changed_at, number, record FROM {_R}
+WHERE ended AND NOT shrunk AND changed_at < $1 AND (changed_at, number) > ($2, $3)
+ORDER BY changed_at, number LIMIT {_PAGE}"""
+"""A page in the order of the index, from the place of the last row of the page before."""
 
 BEAT: Final = f"""
 WITH {MODE}
@@ -198,14 +206,17 @@ RETURNING true"""
 
 DROP: Final = f"""
 WITH old AS MATERIALIZED (
-    SELECT id FROM {_R} AS old WHERE ended AND changed_at < $1 AND NOT EXISTS (
-        SELECT FROM {_R} AS whole WHERE whole.id = old.parent AND NOT whole.ended
-    ) LIMIT {DROPPED} FOR UPDATE SKIP LOCKED
+    SELECT id FROM {_R} AS old WHERE ended AND shrunk = $2 AND changed_at < $1
+        AND (changed_at, number) > ($3, $4)
+        AND coalesce((SELECT whole.ended FROM {_R} AS whole WHERE whole.id = old.parent), true)
+    ORDER BY changed_at, number LIMIT {DROPPED} FOR UPDATE SKIP LOCKED
 )
-DELETE FROM {_R} AS r USING old WHERE r.id = old.id AND r.ended AND r.changed_at < $1 RETURNING true"""
+DELETE FROM {_R} AS r USING old WHERE r.id = old.id AND r.ended AND r.changed_at < $1
+RETURNING r.changed_at, r.number"""
 """Delete some of the ended rows that were changed before a moment; parts of a call that has not ended stay.
 
-Rows that others are changing are left.
+Rows that others are changing are left. From the place of the last row on: what was deleted is in the index
+until it is vacuumed, and would be read again each time.
 """
 
 FORGET: Final = f"""

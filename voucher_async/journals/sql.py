@@ -22,7 +22,7 @@ from voucher_async.cancelling import quietly
 from voucher_async.clock import Clock, SystemClock
 from voucher_async.errors import ConfigurationError, JournalFailed
 from voucher_async.journals.rows import like_of, microseconds, row_of
-from voucher_async.journals.store import Page, Store, Wanted
+from voucher_async.journals.store import FIRST, Page, Store, Wanted
 from voucher_async.journals.urls import Address, address_of, shown
 from voucher_async.masking import conceal
 from voucher_async.payments.call import CallRecord
@@ -216,7 +216,7 @@ class SqlJournal:
         digest = await self._digests()
         orders, keys = (() if text is None else (text, digest(text)) for text in (order_number, key))
         wanted = Wanted(scope=scope, orders=orders, keys=keys, told=told, ended=ended)
-        async for page in _pages(functools.partial(self._store.page, wanted), _all):
+        async for page in _pages(functools.partial(self._store.page, wanted)):
             for record in page:
                 yield record
 
@@ -238,7 +238,7 @@ class SqlJournal:
             return erased(record, key) if record.order_number == order_number else None
 
         read = functools.partial(self._store.ended_of, order_number)
-        return await self._change_all(read, _all, clean, is_erased=True)
+        return await self._change_all(_pages(read), clean, is_erased=True)
 
     async def purge(self, shrink_before: dt.datetime, drop_before: dt.datetime) -> int:
         """Shrink ended records, and drop those that are older still; see `Journal.purge`.
@@ -251,22 +251,27 @@ class SqlJournal:
             return record.shrunk() if is_due else None
 
         dropped = await self._store.drop(microseconds(drop_before))
-        read = functools.partial(self._store.unshrunk, microseconds(shrink_before))
-        shrunk = await self._change_all(read, self._readable, shrink)
+        shrunk = await self._change_all(self._due(microseconds(shrink_before)), shrink)
         await self._store.forget()
         return dropped + shrunk
 
+    async def _due(self, before: int) -> AsyncIterator[Sequence[CallRecord]]:
+        """The ended records that are not shrunk and were changed before a moment, by pages."""
+        page = await self._store.unshrunk(before, FIRST)
+        while page:
+            yield self._readable([(number, text) for (_, number), text in page])
+            page = await self._store.unshrunk(before, page[-1][0])
+
     async def _change_all(
         self,
-        read: Callable[[int], Awaitable[Page]],
-        records_of: Callable[[Page], Sequence[CallRecord]],
+        pages: AsyncIterator[Sequence[CallRecord]],
         change: Callable[[CallRecord], CallRecord | None],
         *,
         is_erased: bool = False,
     ) -> int:
         """Change all ended records of some pages; how many were changed."""
         changed = 0
-        async for page in _pages(read, records_of):
+        async for page in pages:
             # asked at once, they share their commits
             done = await asyncio.gather(*(self._change(each, change, is_erased=is_erased) for each in page))
             changed += done.count(True)
@@ -300,22 +305,16 @@ class SqlJournal:
         await self._store.aclose()
 
 
-async def _pages(
-    read: Callable[[int], Awaitable[Page]], records_of: Callable[[Page], Sequence[CallRecord]]
-) -> AsyncIterator[Sequence[CallRecord]]:
-    page = await read(0)
-    while page:
-        yield records_of(page)
-        page = await read(page[-1][0])
-
-
-def _all(page: Page) -> list[CallRecord]:
-    """The records of a page.
+async def _pages(read: Callable[[int], Awaitable[Page]]) -> AsyncIterator[Sequence[CallRecord]]:
+    """The records of some pages.
 
     Raises:
         JournalFailed: one of them cannot be read.
     """
-    return [from_json(text) for _, text in page]
+    page = await read(0)
+    while page:
+        yield [from_json(text) for _, text in page]
+        page = await read(page[-1][0])
 
 
 def _can_be_stored(*texts: str | None) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from voucher_async.clock import Clock
     from voucher_async.journals.rows import Row
-    from voucher_async.journals.store import Page, Wanted
+    from voucher_async.journals.store import Cursor, Due, Page, Wanted
 
 __all__ = ["SqliteStore"]
 
@@ -145,9 +145,11 @@ class SqliteStore:
         """The next ended records of an order, in every scope."""
         return await self._rows(statements.ENDED_OF, order=order_number, after=after)
 
-    async def unshrunk(self, before: int, after: int) -> Page:
+    async def unshrunk(self, before: int, after: Cursor) -> Due:
         """The next ended records that are not shrunk and were changed before a moment."""
-        return await self._rows(statements.UNSHRUNK, before=before, after=after)
+        moment, number = after
+        rows = await self._rows(statements.UNSHRUNK, before=before, moment=moment, after=number)
+        return [((moment, number), text) for moment, number, text in rows]
 
     async def drop(self, before: int) -> int:
         """Delete ended records that were changed before a moment; how many."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    tuple_,
     union_all,
     update,
 )
@@ -220,17 +221,16 @@ def history(*, has_order: bool, has_key: bool, told: bool | None, ended: bool | 
 _shrunk_or_not = _c.shrunk.in_([false(), true()])  # what the index begins with
 ENDED_OF: Final = _page(_c.order_number == bind("order"), _c.ended, by="order")
 UNSHRUNK: Final = text(
-    select(_c.number, _c.record)
+    select(_c.changed_at, _c.number, _c.record)
     .where(
-        # numbers alone are sorted, not records
-        _c.number.in_(
-            select(_c.number)
-            .where(_c.ended, ~_c.shrunk, _c.changed_at < bind("before"), _c.number > bind("after"))
-            .order_by(_c.number)
-            .limit(literal_column(str(PAGE)))
-        )
+        _c.ended,
+        ~_c.shrunk,
+        _c.changed_at < bind("before"),
+        tuple_(_c.changed_at, _c.number) > tuple_(bind("moment"), bind("after")),
     )
-    .order_by(_c.number)
+    .order_by(_c.changed_at, _c.number)  # that of the index, so that a page reads no more than a page
+    .limit(literal_column(str(PAGE))),
+    by="old",
 )
 _whole: Final = records.alias("whole")
 _is_part_of_live: Final = exists().where(_whole.c.id == _c.parent, ~_whole.c.ended).correlate(records)

@@ -6,7 +6,7 @@ and read from it after it was asked, so that no lock is held meanwhile.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
     from voucher_async.journals.rows import Row
 
-__all__ = ["Claimed", "Page", "Store", "TokenRows", "Wanted"]
+__all__ = ["FIRST", "Claimed", "Cursor", "Due", "Page", "Store", "TokenRows", "Wanted"]
 
 Page: TypeAlias = "Sequence[tuple[int, str]]"
 """Records as JSON with their numbers, by which they are sorted."""
+
+Cursor: TypeAlias = tuple[int, int]
+"""The place of a record among the old ones: the moment of its last change, and its number."""
+
+FIRST: Final[Cursor] = (-(2**63), 0)
+"""The place before all others."""
+
+Due: TypeAlias = "Sequence[tuple[Cursor, str]]"
+"""Records as JSON with their places, by which they are sorted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -177,7 +186,7 @@ class Store(Protocol):
         """The next ended records of an order, in every scope."""
         ...
 
-    async def unshrunk(self, before: int, after: int) -> Page:
+    async def unshrunk(self, before: int, after: Cursor) -> Due:
         """The next ended records that are not shrunk and were changed before a moment, in every scope."""
         ...
 
