@@ -75,9 +75,8 @@ class VoucherClient(Reconciling, Returning, Bookkeeping):
             money call, such as `"{order}~{ref}"`; results show your own number again. None sends it as it
             is.
         session: an aiohttp session to use; it is never closed and never changed.
-        token_store: the store of tokens, shared by any number of clients; or its URL, such as
-            `redis://host:6379/0`, or `journal` for the journal's database, which the client opens and
-            closes; default: in memory.
+        token_store: a store of tokens, for any number of clients; or its URL (`redis://host:6379/0`), or
+            `journal` for the journal's database, which the client opens and closes; default: in memory.
         hooks: observers; see `voucher_async.Hook`.
         voucher_lock: gives turns to the users of a voucher; default: the journal's, or within this process.
         journal: the store of the records of money calls and their idempotency keys, shared by any number
