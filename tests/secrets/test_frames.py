@@ -62,8 +62,15 @@ def answers(secrets: tuple[str, ...]) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", answers(PLANTED))
-@pytest.mark.parametrize("name", CALLS)
+def pairs() -> list[tuple[str, str]]:
+    """Calls and answers: a payment and a creation meet every answer, each other call every third."""
+    calls, kinds = list(enumerate(CALLS)), list(enumerate(answers(PLANTED)))
+    whole = {"redeem", "create"}
+    return [(name, kind) for i, name in calls for k, kind in kinds if name in whole or i % 3 == k % 3]
+
+
+# the tracer looks at every variable of every line, which takes half a second
+@pytest.mark.parametrize(("name", "kind"), pairs())
 async def test_no_answer_leaves_a_secret_in_a_frame(
     hostile: Hostile, search: Search, name: str, kind: str
 ) -> None:
