@@ -214,6 +214,9 @@ workflows: setup ## DBOS, Temporal and Celery: workers, servers and queues kille
 growth: setup ## a million records in PostgreSQL and SQLite, 1 to 8 workers (15 minutes, 6 GB of disk); writes docs/growth.md
 	@$(BIN)/python -m tests.growth
 
+outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
+	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
+
 mutants: setup $(COSMIC_RAY) ## mutate what decides about money, and its wiring: a test has to fail (8 minutes)
 	@$(BIN)/python -m tests.mutants
 
