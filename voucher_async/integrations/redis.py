@@ -339,8 +339,10 @@ async def _keep(client: Redis) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        with contextlib.suppress(Exception):  # it is gone all the same
-            await client.aclose()
+        # it is gone all the same; TLS would wait for the server's farewell for half a minute
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_LIMIT):
+                await client.aclose()
 
 
 def _client(url: str) -> Redis | None:
