@@ -42,13 +42,16 @@ def open_journal(url: str, clock: Clock) -> Journal:
     return SqlJournal(conceal(url), clock=clock)
 
 
-def open_token_store(url: str, journal: Journal | None, clock: Clock) -> OwnTokenStore:
+def open_token_store(
+    url: str, journal: Journal | None, clock: Clock, *, create: bool = True
+) -> OwnTokenStore:
     """A token store in Redis or Valkey, in a database, or in that of the journal.
 
     Args:
         url: its URL; or the word `journal`.
         journal: the client's; None in memory.
         clock: the client's.
+        create: make tables where there are none.
 
     Raises:
         ConfigurationError: the URL names none, or the extra is not installed.
@@ -69,7 +72,7 @@ def open_token_store(url: str, journal: Journal | None, clock: Clock) -> OwnToke
     from voucher_async.journals.tokens import SqlTokenStore  # noqa: PLC0415 - see the top
 
     if scheme in _SQL:
-        return SqlTokenStore(url, clock=clock)
+        return SqlTokenStore(url, create=create, clock=clock)
     if url != _JOURNAL:
         # a text without a scheme may be a password
         raise ConfigurationError(

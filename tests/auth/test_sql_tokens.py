@@ -197,6 +197,23 @@ async def test_an_error_shows_no_token(
     assert SECRET not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["access_token = 'tok-5ecre7 and\nmore'", "lifetime = 0", "lifetime = NULL", f"expires_at = {2**62}"],
+)
+async def test_what_others_have_put_there_is_refused_and_replaced(file: Path, url: str, change: str) -> None:
+    store = SqlTokenStore(url)
+    await store.save(KEY, token())
+    rows(file, f"UPDATE voucher_tokens SET {change}")
+    with pytest.raises(TokenStoreFailed, match="holds something else than a token") as caught:
+        await store.load(KEY)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert not [text for text in shown_locals(caught.value) if SECRET in text]
+    await store.save(KEY, token("two"))
+    assert await value_of(store) == "two"
+    await store.aclose()
+
+
 async def test_a_database_that_fails_costs_no_payment(
     file: Path, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

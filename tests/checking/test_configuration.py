@@ -24,7 +24,7 @@ async def configured(**changes: str | None) -> Checked:
 
 def test_all_variables_are_known() -> None:
     names = [f"VOUCHER_{name.upper()}" for name in variables._READERS]
-    assert sorted(KNOWN) == sorted([*names, "VOUCHER_JOURNAL"])
+    assert sorted(KNOWN) == sorted([*names, "VOUCHER_JOURNAL", "VOUCHER_TOKEN_STORE"])
 
 
 async def test_variables_are_named_with_where_they_are_from() -> None:

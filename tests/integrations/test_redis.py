@@ -114,6 +114,18 @@ async def test_what_others_have_put_there_is_refused_and_not_shown(
     assert await value_of(store) == "one"
 
 
+@pytest.mark.parametrize("command", ["SET", "LPUSH"])
+async def test_a_lease_without_an_end_is_nobodys(
+    valkey: Valkey, store: RedisTokenStore, command: str
+) -> None:
+    valkey.run(command, f"{PREFIX}{KEY}:lease", "restored by a tool that knows no ends")
+    lease = await store.lease(KEY, 10)
+    assert lease
+    assert 0 < valkey.run("PTTL", f"{PREFIX}{KEY}:lease") <= 10_000
+    assert await store.lease(KEY, 10) is None
+    await store.release(KEY, lease)
+
+
 async def test_clients_share_a_token_and_the_server_is_asked_five_times(
     valkey: Valkey, store: RedisTokenStore
 ) -> None:
@@ -139,6 +151,7 @@ async def test_clients_share_a_token_and_the_server_is_asked_five_times(
         ("redis://shop:pa55word@host:port/0", "not 'redis://shop:***@host:port/0'"),
         ("redis://shop:pa55word@[::1/0", "looks like"),
         ("redis://host?socket_timeout=soon", "looks like"),
+        ("redis://host/0?sokcet_timeout=1", "looks like"),
         ("", "looks like"),
     ],
 )
@@ -182,10 +195,11 @@ async def test_rights_that_are_missing_are_named_and_no_secret_is(
     assert PASSWORD not in caplog.text
 
 
-async def test_a_user_with_the_rights_of_the_page_can_do_all(valkey: Valkey) -> None:
-    rights = ("~voucher_async:token:*", "+get", "+set", "+del", "+pttl", "+eval")
+@pytest.mark.parametrize("number", ["", "/1"])
+async def test_a_user_with_the_rights_of_the_page_can_do_all(valkey: Valkey, number: str) -> None:
+    rights = ("~voucher_async:token:*", "+get", "+set", "+del", "+pttl", "+eval", "+select")
     valkey.run("ACL", "SETUSER", "tokens", "reset", "on", f">{PASSWORD}", *rights)
-    store = RedisTokenStore.from_url(valkey.url.replace("//", f"//tokens:{PASSWORD}@"))
+    store = RedisTokenStore.from_url(valkey.url.replace("//", f"//tokens:{PASSWORD}@") + number)
     lease = await store.lease(KEY, LONG)
     assert lease
     await store.save(KEY, token())

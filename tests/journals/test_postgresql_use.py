@@ -21,6 +21,7 @@ from tests.transport.test_forks import in_child
 from voucher_async import forks
 from voucher_async.journals.connections import Connections
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.journals.tables import MINOR
 from voucher_async.payments.call import CallRecord
 
 IN_FLIGHT = 200
@@ -213,6 +214,21 @@ async def test_who_may_make_no_tables_can_use_them(
     assert await plain.purge(NOW, NOW) == 0
     await plain.aclose()
     assert not (await journal.claim(begun("k"))).won
+
+
+async def test_an_upgrade_makes_what_is_missing_and_touches_no_other_table(
+    server: Server, database: str, journal: SqlJournal
+) -> None:
+    assert (await journal.claim(begun("k"))).won
+    server.run("DROP TABLE voucher_tokens; UPDATE voucher_journal SET minor = 0", database)
+    server.run("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO guarded", database)
+    server.run("GRANT CREATE ON SCHEMA public TO guarded", database)
+    newer = SqlJournal(server.url(database, f"guarded:{PASSWORD}"))  # not the owner of the tables
+    assert not (await newer.claim(begun("k"))).won
+    await newer.aclose()
+    assert server.run("SELECT minor FROM voucher_journal", database) == str(MINOR)
+    owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'voucher_tokens'"
+    assert server.run(owner, database) == "guarded"
 
 
 async def test_tables_of_migrations_become_a_journal(server: Server, database: str, url: str) -> None:

@@ -73,6 +73,22 @@ def test_a_password_is_masked(url: str, is_shown_as: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "is_shown_as"),
+    [
+        ("redis://s3cret@host:6379/0", "redis://***@host:6379/0"),
+        ("rediss://s3@c/ret@host", "rediss://***@host"),
+        ("redis://u:s3cret@host", "redis://u:***@host"),
+        ("redis://host:6379/0", "redis://host:6379/0"),
+        ("rediss://host/0?ssl_password=s3cret&db=1", "rediss://host/0?ssl_password=***&db=1"),
+        ("sqlite://s3cret", "sqlite://***"),
+        ("SQLite://u:s3cret@host/file.db", "SQLite://***"),
+    ],
+)
+def test_a_password_is_masked_where_no_user_is_named(url: str, is_shown_as: str) -> None:
+    assert shown(url) == is_shown_as
+
+
+@pytest.mark.parametrize(
     ("url", "library", "extra"),
     [
         ("sqlite:///file.db", "sqlalchemy", r"SQLite .*voucher-async\[sqlite\]"),

@@ -91,6 +91,34 @@ async def test_many_calls_of_a_client_that_was_declared_dead_have_one_owner_who_
     assert [await journal.get("shop", record.id) for record in records] == [each.record for each in claims]
 
 
+class Stalled(MemoryJournal):
+    """A journal that answers a renewal so late that its owner was declared dead meanwhile."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.clock, self.has_stalled = clock, False
+
+    async def beat(self, owner: str, lease: float) -> bool:
+        renewed = await super().beat(owner, lease)
+        if not self.has_stalled:
+            self.has_stalled = True
+            self.clock.advance(60)
+            assert await self.bury(owner)
+        return renewed
+
+
+async def test_a_call_whose_client_is_declared_dead_as_its_first_write_is_made_knows_its_owner() -> None:
+    clock = ManualClock()
+    journal = Stalled(clock)
+    ownership = owner_of(journal, clock)
+    record = ownership.new_record(Parameters(operation="refundCharge", target="c-1"), None)
+    recorder = Recorder(ownership, record, is_stored=False)
+    await recorder.sent(PendingOutcome(id=record.id, operation="refundCharge"))
+    ownership.heartbeat.stop()
+    assert recorder.record == await journal.get("shop", record.id)
+    assert await owner_of(journal, clock).is_alive(recorder.record)
+
+
 async def test_a_call_whose_client_is_declared_dead_before_its_first_write_goes_on_as_a_living_one() -> None:
     clock = ManualClock()
     journal = MemoryJournal(clock)

@@ -50,9 +50,13 @@ _FORMS: Final = '"redis://user:password@host:6379/0", "rediss://..." or "unix://
 
 # one step each on the server, which keeps the time: clocks of workers may be apart
 _LOAD: Final = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
-# redis-py may send it twice, after a connection that broke
+# redis-py may send it twice, after a connection that broke; a key without an end is no lease of this SDK
 _LEASE: Final = """
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('PTTL', KEYS[1]) == -1 then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1
+end
 if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
 return 0"""
 _DELETE: Final = """
@@ -63,7 +67,7 @@ return 0"""
 _ADVICE: Final = {
     "AuthenticationError": "the server refuses the login: check the user and the password of the URL",
     "NoPermissionError": "the user may not do that: allow it GET, SET, DEL, PTTL and EVAL on keys that begin "
-    "with the store's prefix",
+    "with the store's prefix, and SELECT where the URL names another database than 0",
     "OutOfMemoryError": "the server is full: raise its maxmemory, or let it evict keys (maxmemory-policy)",
     "ReadOnlyError": "the server is a read-only replica: let the URL lead to the primary",
     "BusyLoadingError": "the server is starting",
@@ -335,8 +339,10 @@ async def _keep(client: Redis) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        with contextlib.suppress(Exception):  # it is gone all the same
-            await client.aclose()
+        # it is gone all the same; TLS would wait for the server's farewell for half a minute
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_LIMIT):
+                await client.aclose()
 
 
 def _client(url: str) -> Redis | None:
@@ -346,8 +352,9 @@ def _client(url: str) -> Redis | None:
         return None
     # its messages quote the URL; the limit is `_LIMIT`, so it must not wait between two tries
     with contextlib.suppress(ValueError, TypeError):
-        made: Redis = _redis.from_url(url, retry=Retry(NoBackoff(), 1))
-        return made
+        made: Any = _redis.from_url(url, retry=Retry(NoBackoff(), 1))
+        made.connection_pool.make_connection()  # not connected; an option that is none raises here
+        return cast("Redis", made)
     return None
 
 

@@ -314,5 +314,6 @@ async def _complete(connections: Connections, *, create: bool) -> None:
 
 async def _create(connection: Connection) -> None:
     await connection.execute(sql.LOCK)  # of processes that start at once, each waits for the first
-    for statement in sql.ddl():
+    missing = [row[0] for row in await connection.fetch(sql.MISSING, list(sql.WANTED))]
+    for statement in sql.ddl(missing):
         await connection.execute(statement)

@@ -19,7 +19,7 @@ from voucher_async.journals.rows import UNKNOWN
 from voucher_async.journals.tables import MAJOR, MINOR, about, metadata, owners, records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from sqlalchemy.engine import Dialect
 
@@ -280,9 +280,17 @@ def page(*, orders: bool, keys: bool, told: bool | None, ended: bool | None = No
     return f"SELECT number, record FROM {_R} WHERE {where} ORDER BY number LIMIT {_PAGE}"
 
 
-def ddl() -> Iterator[str]:
-    """The statements that make what is missing of the tables."""
+def ddl(missing: Collection[str] = WANTED) -> Iterator[str]:
+    """The statements that make what is missing of the tables.
+
+    One for an index that is there would lock its table, and need its owner.
+
+    Args:
+        missing: the names of tables and indexes to make.
+    """
     for table in metadata.sorted_tables:
-        yield str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT))
+        if table.name in missing:
+            yield str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT))
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
-            yield str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT))
+            if index.name in missing:
+                yield str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECT))

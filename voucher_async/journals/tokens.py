@@ -64,18 +64,16 @@ class SqlTokenStore:
         """The token under that key; None when there is none, or it has expired.
 
         Raises:
-            TokenStoreFailed: the database failed.
+            TokenStoreFailed: the database failed, or the row is none of this SDK.
         """
         asked = self._clock.now()
         row = await _asked(self._rows.load(key))
         if row is None:
             return None
-        access_token, lifetime, left = row
-        return StoredToken(
-            access_token=access_token,
-            expires_at=asked + dt.timedelta(microseconds=left),
-            lifetime=lifetime / _SECOND,
-        )
+        token = _read(row, asked)
+        if token is None:
+            raise TokenStoreFailed("the table voucher_tokens holds something else than a token of this SDK")
+        return token
 
     async def save(self, key: str, token: StoredToken) -> None:
         """Keep a token under that key, in place of any other.
@@ -135,6 +133,17 @@ async def _asked(question: Awaitable[T]) -> T:
         words = str(error)
     # not from the journal's error: frames behind it show the token
     raise TokenStoreFailed(words)
+
+
+def _read(row: tuple[str, int, int], asked: dt.datetime) -> StoredToken | None:
+    """The token of a row; None when it holds something else."""
+    # no error may leave this frame, which has the row
+    access_token, lifetime, left = row
+    try:
+        ends = asked + dt.timedelta(microseconds=left)
+        return StoredToken(access_token=access_token, expires_at=ends, lifetime=lifetime / _SECOND)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _micro(seconds: float) -> int:

@@ -15,7 +15,9 @@ __all__ = ["Address", "address_of", "shown"]
 _FORMS: Final = '"sqlite:///vouchers.db", "sqlite:////var/lib/shop/vouchers.db" or "postgresql://..."'
 _SCHEMES: Final = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 _PASSWORD: Final = re.compile(r"(?<=://)([^:@/?#]*):(.*)@", re.DOTALL)
-_NAMED_PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&#]*", re.IGNORECASE)
+# a password alone, where no user has to be named: Redis, and a file's URL, whose text before the path is none
+_BARE: Final = re.compile(r"(?i)((?:rediss?|unix)://)[^:]+@|(sqlite://)(?!/).*", re.DOTALL)
+_NAMED_PASSWORD: Final = re.compile(r"([?&](?:ssl_?)?password=)[^&#]*", re.IGNORECASE)
 
 
 @attrs.frozen
@@ -34,7 +36,8 @@ class Address:
 def shown(url: str) -> str:
     """A URL without its password, for a text that people read."""
     url = conceal(url)
-    return _NAMED_PASSWORD.sub(rf"\g<1>{MASK}", _PASSWORD.sub(rf"\g<1>:{MASK}@", url))
+    url = conceal(_NAMED_PASSWORD.sub(rf"\g<1>{MASK}", _PASSWORD.sub(rf"\g<1>:{MASK}@", url)))
+    return _BARE.sub(lambda found: f"{found[1]}{MASK}@" if found[1] else f"{found[2]}{MASK}", url)
 
 
 def address_of(url: str) -> Address:

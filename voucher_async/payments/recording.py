@@ -136,7 +136,8 @@ class Recorder:
             if is_stored:
                 is_taken = await ownership.save(changed, durable=durable)
             else:
-                is_taken = (await ownership.claim(changed, durable=durable)).won
+                claim = await ownership.claim(changed, durable=durable)
+                is_taken, changed = claim.won, claim.record if claim.won else changed
         except JournalFailed:
             self._in_doubt = changed
             raise

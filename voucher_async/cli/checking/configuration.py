@@ -43,6 +43,7 @@ KNOWN: Final = (
     "VOUCHER_LOOK_BEFORE_CHARGE",
     "VOUCHER_ORDER_NUMBER_FORMAT",
     "VOUCHER_JOURNAL",
+    "VOUCHER_TOKEN_STORE",
 )
 """The variables that a client reads."""
 

@@ -11,6 +11,7 @@ from voucher_async.cli.checking import configuration
 from voucher_async.cli.checking.journaling import open_journal
 from voucher_async.cli.checking.network import Network, all_skipped
 from voucher_async.cli.checking.steps import Steps, the_finding
+from voucher_async.cli.checking.token_stores import ask_token_store
 from voucher_async.clock import Clock, Deadline, SystemClock
 from voucher_async.masking import Variables, conceal
 
@@ -47,7 +48,8 @@ async def check(
 
     Yields:
         The findings in the order of the steps: configuration, proxy, dns, tcp, tls, token, scope, clock,
-        round trip, journal. A step that cannot be tried is skipped, with the reason.
+        round trip, journal, and token store where workers share one. A step that cannot be tried is skipped,
+        with the reason.
 
     Raises:
         ConfigurationError: the deadline is no number of seconds.
@@ -72,3 +74,7 @@ async def check(
             async for finding in findings:
                 yield finding
     yield await steps.do("journal", "", open_journal(found.journal, clock), the_finding)
+    token_store = variables.get("VOUCHER_TOKEN_STORE") if settings is None else None
+    if token_store:
+        asking = ask_token_store(token_store, found.journal, clock)
+        yield await steps.do("token store", "", asking, the_finding)

@@ -38,8 +38,8 @@ class Finding:
     """The result of one step.
 
     Attributes:
-        name: the step: `configuration`, `proxy`, `dns`, `tcp`, `tls`, `token`, `scope`, `clock`, `round trip`
-            or `journal`.
+        name: the step: `configuration`, `proxy`, `dns`, `tcp`, `tls`, `token`, `scope`, `clock`,
+            `round trip`, `journal` or `token store`.
         about: the host and port, the scope, or the journal; empty where there is one of its kind.
         state: how it is.
         seen: what was seen, as a sentence without its full stop.

@@ -28,8 +28,9 @@ async def _check(*, deadline: float = 60.0, common: Common = DEFAULT) -> int:
     """Check all that a client needs, from the settings to the journal, and change nothing.
 
     It looks at the settings, at names, ports and certificates, at the token, at each scope (by requests that
-    cannot do anything), at the clock against the server's, at the round trip and at the journal, and says
-    what to mend. The status is 0 where everything works, warnings included, and 1 where something does not.
+    cannot do anything), at the clock against the server's, at the round trip, at the journal and at the
+    token store that workers share, and says what to mend. The status is 0 where everything works, warnings
+    included, and 1 where something does not.
 
     Args:
         deadline: Seconds for all of it.
