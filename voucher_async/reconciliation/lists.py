@@ -36,7 +36,7 @@ class VoucherList:
         charges: its entries, each with this voucher's id: some servers show another.
         is_whole: nothing is missing.
         is_gone: the API knows no such voucher.
-        asked_at: when it was asked for, by the server's clock.
+        asked_at: when it was asked for, by the clock that shows the earliest time.
     """
 
     voucher_id: str
@@ -91,12 +91,12 @@ class Lists:
                 await self._read(voucher)
 
     def _note_gone(self, voucher_id: str) -> None:
-        asked_at = self._dates.at(self._dates.monotonic())
+        asked_at = self._dates.at(self._dates.monotonic(), self._dates.now())
         gone = VoucherList(voucher_id=voucher_id, currency=None, is_gone=True, asked_at=asked_at)
         self.read[voucher_id] = gone
 
     async def _read(self, voucher: VoucherDetails) -> None:
-        asked = self._dates.monotonic()
+        asked, noted = self._dates.monotonic(), self._dates.now()
         listing = self._vouchers.list_charges(voucher.id, per_page=PER_PAGE, timeout=self._timeout)
         try:
             read = await read_whole(listing)
@@ -110,7 +110,7 @@ class Lists:
             currency=voucher.currency,
             charges=_at(voucher.id, read.items),
             is_whole=read.is_whole,
-            asked_at=self._dates.at(asked),
+            asked_at=self._dates.at(asked, noted),
         )
 
 

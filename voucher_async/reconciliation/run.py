@@ -66,7 +66,7 @@ class Reconciler:
         """Compare the journal with the lists; see `VoucherClient.reconcile`."""
         records = Records(self._ownership, day, None if voucher_ids is None else frozenset(voucher_ids))
         await records.read()
-        began = self._dates.monotonic()
+        began, noted = self._dates.monotonic(), self._dates.now()
         await self._read(records, voucher_ids)
         await records.read_again(self._compare(day, records).unknown())
         comparison = self._compare(day, records)
@@ -74,7 +74,7 @@ class Reconciler:
         differences = comparison.differences(by_id)
         if not self._lists.are_all:
             differences.insert(0, Difference(reason=DifferenceReason.UNREAD, what=_UNREAD, grounds=()))
-        read_at = self._dates.at(began)
+        read_at = self._dates.at(began, noted)
         return Reconciliation(
             day=str(day.date),
             since=day.since,
