@@ -83,7 +83,7 @@ class Bookkeeping:
 
         Raises:
             InvalidInput: an empty `voucher_ids`, an id that no voucher can have, a naive datetime.
-            ConfigurationError: a time span that is none.
+            ConfigurationError: a time span that is none; or, from the loop, a client that was closed before.
         """
         options = WatchOptions(
             voucher_ids=vouchers_of(voucher_ids),
