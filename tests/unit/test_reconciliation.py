@@ -103,6 +103,12 @@ def test_an_open_call_whose_list_was_not_read_is_told_by_its_record_alone() -> N
     assert "nothing like it is in the lists that were read" in difference.what
 
 
+def test_a_call_that_may_be_under_way_is_not_called_lost() -> None:
+    (difference,) = found(records=(sent(begun()),))
+    assert difference.reason is DifferenceReason.OPEN
+    assert "is under way, or its process is gone; nothing like it is" in difference.what
+
+
 @pytest.mark.parametrize(("is_there", "is_by_api"), [(False, True), (None, False)])
 def test_a_404_in_other_words_is_no_proof(*, is_there: bool | None, is_by_api: bool) -> None:
     charge = entry()

@@ -205,7 +205,9 @@ class Comparison:
             if record.state is CallState.BEGUN:
                 continue  # nothing that moves money was sent
             named = dict.fromkeys(vouchers_of(record))
-            words = f"nobody knows how the {_called(record)} of record {record.id} has ended"
+            words = f"the {_called(record)} of record {record.id} is under way, or its process is gone"
+            if record.state is CallState.OPEN:
+                words = f"nobody knows how the {_called(record)} of record {record.id} has ended"
             grounds: tuple[DifferenceGround, ...] = (DifferenceGround.RECORD_SAYS,)
             if record.parameters.operation in KINDS:
                 words += "; nothing like it is in the lists that were read"
