@@ -66,8 +66,8 @@ class Bookkeeping:
 
         Args:
             voucher_ids: the vouchers to watch; None watches all.
-            since: a stored cursor; or an aware datetime, for entries whose `created_at` is not before it;
-                None: what appears after the first round.
+            since: a stored cursor of a watch of the same vouchers; or an aware datetime, for entries whose
+                `created_at` is not before it; None: what appears after the first round.
             follow: False ends the loop after the first round, with what is new by then.
             interval: seconds between two rounds.
             sweep_every: seconds between two sweeps.
