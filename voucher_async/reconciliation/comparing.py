@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from voucher_async.models import Charge, ChargeType
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.erasing import is_digest
 from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.reconciliation.days import APART
 from voucher_async.reconciliation.entries import (
     KINDS,
     made_by,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from voucher_async.reconciliation.lists import VoucherList
 
 __all__ = ["Comparison"]
-
-_APART: Final = dt.timedelta(days=1)
 
 
 class Comparison:
@@ -132,7 +131,7 @@ class Comparison:
         sent_at = record.sent_at or record.begun_at
         return (
             may_have_made(record, charge)
-            and abs(charge.created_at - sent_at) <= _APART
+            and abs(charge.created_at - sent_at) <= APART
             and compare(record.order_number, charge.order_number) is not Likeness.OTHER
         )
 
