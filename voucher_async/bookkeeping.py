@@ -69,7 +69,7 @@ class Bookkeeping:
             since: a stored cursor of a watch of the same vouchers; or an aware datetime, for entries whose
                 `created_at` is not before it; None: what appears after the first round.
             follow: False ends the loop after the first round, with what is new by then.
-            interval: seconds between two rounds.
+            interval: seconds between two rounds; each of these times is a day at most.
             sweep_every: seconds between two sweeps.
             overlap: seconds by which a `created_at` may be off, besides `list_lag`: the clocks of servers
                 differ, and caches keep lists. The cursor holds the ids of entries of that time.

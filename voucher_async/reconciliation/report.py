@@ -52,7 +52,7 @@ class DifferenceReason(enum.StrEnum):
     """The refunds of an order on a voucher are more than its charges."""
 
     UNREAD = "list not read"
-    """The list of the voucher could not be read whole, so nothing is said of what it lacks."""
+    """The list of the voucher could not be read, or not whole, so nothing is said of what it lacks."""
 
 
 class DifferenceGround(enum.StrEnum):

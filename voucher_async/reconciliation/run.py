@@ -17,7 +17,13 @@ from voucher_async.reconciliation.comparing import Comparison
 from voucher_async.reconciliation.entries import is_there, made_by, vouchers_of
 from voucher_async.reconciliation.lists import Lists
 from voucher_async.reconciliation.records import Records
-from voucher_async.reconciliation.report import DayTotal, Difference, DifferenceReason, Reconciliation
+from voucher_async.reconciliation.report import (
+    DayTotal,
+    Difference,
+    DifferenceGround,
+    DifferenceReason,
+    Reconciliation,
+)
 
 if TYPE_CHECKING:
     from voucher_async.config import Settings, Timeout
@@ -75,6 +81,9 @@ class Reconciler:
         comparison = self._compare(day, records, lists)
         by_id = {each.id: await is_there(self._charges, each) for each in comparison.missing()}
         differences = comparison.differences(by_id)
+        named = {each.voucher_id for each in differences}
+        gone = (each for each in voucher_ids or () if each not in named and lists.read[each].is_gone)
+        differences += map(_not_there, gone)
         if not lists.are_all:
             differences.insert(0, Difference(reason=DifferenceReason.UNREAD, what=_UNREAD, grounds=()))
         read_at = self._dates.at(began, noted)
@@ -123,6 +132,12 @@ def _totals(day: Day, comparison: Comparison, lists: Lists) -> tuple[DayTotal, .
         _total(kind, currency, listed.get((kind, currency), []), recorded.get((kind, currency), []))
         for kind, currency in sorted({*listed, *recorded})
     )
+
+
+def _not_there(voucher_id: str) -> Difference:
+    words = f"the API knows no voucher {voucher_id}, so there is no list to read"
+    grounds = (DifferenceGround.NO_VOUCHER,)
+    return Difference(reason=DifferenceReason.UNREAD, what=words, grounds=grounds, voucher_id=voucher_id)
 
 
 def _total(kind: str, currency: str, listed: list[Charge], recorded: list[Charge]) -> DayTotal:
