@@ -189,7 +189,7 @@ def test_a_voucher_that_does_not_exist_is_not_called_right(shop: Shop, run: Run)
 def test_a_missing_scope_compares_nothing(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     client = shop.emulator.add_client(scopes=["read"])
     monkeypatch.setenv("VOUCHER_CLIENT_ID", client.id)
-    monkeypatch.setenv("VOUCHER_CLIENT_SECRET", client.secret)
+    monkeypatch.setenv("VOUCHER_CLIENT_SECRET", client.secret or "")
     said = run("reconcile", *DAY)
     assert (said.status, said.out, "read-lists" in said.err) == (Exit.REFUSED, "", True)
 
