@@ -57,8 +57,8 @@ class Bookkeeping:
         Between sweeps, all vouchers are listed, and the charges of those read whose balance or `updated_at`
         has changed. An entry that leaves both as they were, such as a charge and its refund between two
         rounds on a server that keeps `updated_at`, comes with the next sweep. One request is sent at a time:
-        for N vouchers of which M were used, N / `per_page` and one per changed voucher a round, and
-        2 N / `per_page` + M a sweep. Scope `read-lists` (operations `listVouchers`, `listCharges`).
+        for N vouchers of which M are active or were used, N / `per_page` and one or two per changed voucher a
+        round, and 2 N / `per_page` + M a sweep. Operations `listVouchers`, `listCharges`; scope `read-lists`.
 
         A request that fails is repeated as that of every call is, within its `timeout`; then the watch logs
         a WARNING, waits 1 to 60 s or what `Retry-After` asked for, and goes on where it was. Refusals are
@@ -66,10 +66,10 @@ class Bookkeeping:
 
         Args:
             voucher_ids: the vouchers to watch; None watches all.
-            since: a stored cursor; or an aware datetime, for entries whose `created_at` is not before it;
-                None: what appears after the first round.
+            since: a stored cursor of a watch of the same vouchers; or an aware datetime, for entries whose
+                `created_at` is not before it; None: what appears after the first round.
             follow: False ends the loop after the first round, with what is new by then.
-            interval: seconds between two rounds.
+            interval: seconds between two rounds; each of these times is a day at most.
             sweep_every: seconds between two sweeps.
             overlap: seconds by which a `created_at` may be off, besides `list_lag`: the clocks of servers
                 differ, and caches keep lists. The cursor holds the ids of entries of that time.
@@ -83,7 +83,7 @@ class Bookkeeping:
 
         Raises:
             InvalidInput: an empty `voucher_ids`, an id that no voucher can have, a naive datetime.
-            ConfigurationError: a time span that is none.
+            ConfigurationError: a time span that is none; or, from the loop, a client that was closed before.
         """
         options = WatchOptions(
             voucher_ids=vouchers_of(voucher_ids),
@@ -115,7 +115,7 @@ class Bookkeeping:
         charged": a list that lacks an entry may lag. An entry belongs to the day of its `created_at`.
 
         All records of the client's scope are read, and the lists of all vouchers but those that are inactive
-        and untouched: 2 N / 100 + M requests for N vouchers of which M were used.
+        and untouched: 2 N / 100 + M requests for N vouchers of which M are active or were used.
 
         Args:
             day: the day.

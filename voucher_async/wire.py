@@ -370,7 +370,12 @@ def _as_it_is(value: Any, _: Any) -> Any:
 def _default_if_null(field: attrs.Attribute[Any]) -> Callable[[Any, Any], Any]:
     if not _null_is_default(field):
         return _as_it_is
-    return lambda value, _: field.default if value is None else value
+    return lambda value, _: _made_default(field) if value is None else value
+
+
+def _made_default(field: attrs.Attribute[Any]) -> Any:
+    default: Any = field.default
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
 
 
 def _holds_dict(hint: Any) -> bool:

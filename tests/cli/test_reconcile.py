@@ -180,6 +180,20 @@ def test_one_voucher_alone(shop: Shop, run: Run) -> None:
     assert one(run, "--voucher", shop.voucher.id)["voucher_id"] == shop.voucher.id
 
 
+def test_a_voucher_that_does_not_exist_is_not_called_right(shop: Shop, run: Run) -> None:
+    difference = one(run, "--voucher", "typo")
+    assert (difference["reason"], difference["voucher_id"]) == (DifferenceReason.UNREAD, "typo")
+    assert difference["grounds"] == [DifferenceGround.NO_VOUCHER]
+
+
+def test_a_missing_scope_compares_nothing(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = shop.emulator.add_client(scopes=["read"])
+    monkeypatch.setenv("VOUCHER_CLIENT_ID", client.id)
+    monkeypatch.setenv("VOUCHER_CLIENT_SECRET", client.secret or "")
+    said = run("reconcile", *DAY)
+    assert (said.status, said.out, "read-lists" in said.err) == (Exit.REFUSED, "", True)
+
+
 @pytest.mark.parametrize(
     "wrong", [("--day", "27.11.2026"), ("--day", "2026-13-01"), ("--timezone", "Europe/Atlantis")]
 )

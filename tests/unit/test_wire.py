@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,6 +235,17 @@ def test_a_list_that_is_missing_or_null_is_empty() -> None:
     client = {"id": "i", "secret": "s"}
     for content in (client, {**client, "scopes": None}, {**client, "scopes": []}):
         assert wire.decode(ConnectedClient, raw(content)).scopes == ()
+
+
+def test_a_null_stands_for_what_a_factory_makes() -> None:
+    @attrs.frozen
+    class Made:
+        items: list[int] = attrs.field(factory=list[int])
+        left: tuple[int, ...] = (1,)
+
+    one, other = (wire.of_builtins({"items": None, "left": None}, Made) for _ in range(2))
+    assert one == Made([], (1,))
+    assert one.items is not other.items
 
 
 def test_the_path_leads_to_the_item_of_a_list() -> None:

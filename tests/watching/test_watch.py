@@ -15,6 +15,7 @@ from tests.emulated import client, emulator, proxied, proxy, recorder
 from tests.watching.world import START, World, run
 from voucher_async import (
     ChargeCursor,
+    ConfigurationError,
     InvalidInput,
     ManualClock,
     MissingScope,
@@ -203,6 +204,15 @@ async def test_closing_the_client_ends_the_loop(emulator: VoucherEmulator) -> No
         await asyncio.sleep(0.001)
     await client.aclose()
     assert await waiting == []
+
+
+async def test_a_client_that_was_closed_before_does_not_say_that_nothing_is_new(
+    emulator: VoucherEmulator,
+) -> None:
+    async with VoucherClient(**emulator.settings()) as client:
+        watch = client.watch_charges(since=LONG_AGO, follow=False)
+    with pytest.raises(ConfigurationError, match="closed"):
+        await watch.to_list()
 
 
 async def test_a_sweep_that_reads_less_than_is_there_keeps_its_place(

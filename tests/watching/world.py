@@ -94,11 +94,11 @@ class World:
         stock = Stock(self.core.vouchers, WatchOptions(**options), dates, list_lag)
         return ChargeWatch(stock, cursor_of(since), self.core.settler.pauses)
 
-    def move(self, voucher_id: str, kind: Kind = "charge", amount: str = "1.00") -> str:
+    def move(self, voucher_id: str, kind: Kind = "charge", amount: str = "1.00", order: str = "A-1") -> str:
         """Move money now, as the server's habits stamp it; the id of the entry."""
         engine = self.emulator._engine
         voucher, value = self.emulator.voucher(voucher_id), Decimal(amount)
-        charge = new_charge(engine.command(), voucher, kind, value, "A-1")
+        charge = new_charge(engine.command(), voucher, kind, value, order)
         total = f"{kind}d" if kind != "refund" else "refunded"
         updated_at = charge.made_at if self.touches else voucher.updated_at
         changes = {total: getattr(voucher, total) + value, "updated_at": updated_at}

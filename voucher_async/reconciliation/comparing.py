@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from voucher_async.models import Charge, ChargeType
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.erasing import is_digest
 from voucher_async.payments.likeness import Likeness, compare
+from voucher_async.reconciliation.days import APART
 from voucher_async.reconciliation.entries import (
     KINDS,
     made_by,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from voucher_async.reconciliation.lists import VoucherList
 
 __all__ = ["Comparison"]
-
-_APART: Final = dt.timedelta(days=1)
 
 
 class Comparison:
@@ -67,9 +66,17 @@ class Comparison:
         self._claimed: set[str] = set()  # open records beside which an entry was named
 
     def unknown(self) -> list[Charge]:
-        """The listed entries of the day that no record knows."""
-        of_day = (each for each in self.listed.values() if self._day.has(each.created_at))
-        return [each for each in of_day if each.id not in self.made]
+        """The listed entries that no record knows: of the day, or like an open call of the day.
+
+        What was sent before midnight may have made an entry after it.
+        """
+        calls = [each for each in self._records if not each.ended and is_of(each, self._day)]
+        unknown = (each for each in self.listed.values() if each.id not in self.made)
+        return [
+            charge
+            for charge in unknown
+            if self._day.has(charge.created_at) or any(self._is_rival(each, charge) for each in calls)
+        ]
 
     def missing(self) -> list[Charge]:
         """The entries of the day that records know, and no list shows."""
@@ -124,7 +131,7 @@ class Comparison:
         sent_at = record.sent_at or record.begun_at
         return (
             may_have_made(record, charge)
-            and abs(charge.created_at - sent_at) <= _APART
+            and abs(charge.created_at - sent_at) <= APART
             and compare(record.order_number, charge.order_number) is not Likeness.OTHER
         )
 
@@ -162,7 +169,10 @@ class Comparison:
                 )
                 continue
             is_unknown = by_id.get(charge.id) is False
-            words += ", and the API shows it neither in the list of its voucher nor by its id"
+            place = "the list of its voucher" if at.is_whole else "what could be read of its voucher's list"
+            words += f", and the API shows it neither in {place} nor by its id"
+            if not is_unknown:
+                words += ", to which a 404 that is not in its words answers"
             grounds = (
                 DifferenceGround.RECORD,
                 lacks,
@@ -194,10 +204,13 @@ class Comparison:
             if record.state is CallState.BEGUN:
                 continue  # nothing that moves money was sent
             named = dict.fromkeys(vouchers_of(record))
-            words = f"nobody knows how the {_called(record)} of record {record.id} has ended"
+            words = f"the {_called(record)} of record {record.id} is under way, or its process is gone"
+            if record.state is CallState.OPEN:
+                words = f"nobody knows how the {_called(record)} of record {record.id} has ended"
             grounds: tuple[DifferenceGround, ...] = (DifferenceGround.RECORD_SAYS,)
             if record.parameters.operation in KINDS:
-                words += "; nothing like it is listed, which does not prove that it was not carried out"
+                words += "; nothing like it is in the lists that were read"
+                words += ", which does not prove that it was not carried out"
                 grounds = (*grounds, *self._lacking(named))
             yield Difference(
                 reason=DifferenceReason.OPEN,
@@ -221,8 +234,11 @@ class Comparison:
 
     def _over_refunded(self) -> Iterator[Difference]:
         for each in self._lists.values():
+            if not each.is_whole:
+                continue  # its charges may be in what it lacks
+            recorded = (charge for charge, _ in self.made.values() if charge.voucher_id == each.voucher_id)
             orders: dict[str, list[Charge]] = {}
-            for charge in each.charges:
+            for charge in {one.id: one for one in (*recorded, *each.charges)}.values():
                 if names_an_order(charge):
                     orders.setdefault(charge.order_number or "", []).append(charge)
             for number, entries in orders.items():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from typing import Final
 
 import attrs
 
 from voucher_async.errors import InvalidInput, InvalidInputType
 
-__all__ = ["Day", "day_of", "zone_of"]
+__all__ = ["APART", "Day", "day_of", "zone_of"]
+
+APART: Final = dt.timedelta(days=1)
+"""Clocks of the shop and of the server are not further apart."""
 
 
 @attrs.frozen
@@ -29,6 +33,10 @@ class Day:
     def has(self, moment: dt.datetime | None) -> bool:
         """True for a moment of the day."""
         return moment is not None and self.since <= moment < self.until
+
+    def is_near(self, moment: dt.datetime | None) -> bool:
+        """True for a moment of the day, of the one before and of the one after."""
+        return moment is not None and self.since - APART <= moment < self.until + APART
 
 
 def zone_of(timezone: object) -> dt.tzinfo:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from voucher_async.payments.call import COMPOSED, CallRecord, CallState
 from voucher_async.payments.histories import records_of
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from voucher_async.reconciliation.days import Day
 
 __all__ = ["Records", "is_of"]
-
-_APART: Final = dt.timedelta(days=1)  # clocks of the shop and of the server are not further apart
 
 
 def is_of(record: CallRecord, day: Day) -> bool:
@@ -100,13 +97,10 @@ class Records:
         if self._voucher_ids is not None and named and not self._voucher_ids.intersection(named):
             return False
         if record.state is CallState.NOT_DONE:
-            return record.parameters.operation in KINDS and self._is_near(record.sent_at)
+            return record.parameters.operation in KINDS and self._day.is_near(record.sent_at)
         if not record.ended:
-            return self._is_near(record.sent_at or record.begun_at)
+            return self._day.is_near(record.sent_at or record.begun_at)
         if record.parameters.operation in COMPOSED:
             return False  # its parts have records of their own
         entries = (charge for charge, _ in made_by([record]).values())
         return is_of(record, self._day) or any(self._day.has(each.created_at) for each in entries)
-
-    def _is_near(self, moment: dt.datetime | None) -> bool:
-        return moment is not None and self._day.since - _APART <= moment < self._day.until + _APART

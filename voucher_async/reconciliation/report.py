@@ -52,7 +52,7 @@ class DifferenceReason(enum.StrEnum):
     """The refunds of an order on a voucher are more than its charges."""
 
     UNREAD = "list not read"
-    """The list of the voucher could not be read whole, so nothing is said of what it lacks."""
+    """The list of the voucher could not be read, or not whole, so nothing is said of what it lacks."""
 
 
 class DifferenceGround(enum.StrEnum):
@@ -126,7 +126,8 @@ class Reconciliation(Value):
         day: the day, such as `2026-11-27`.
         since: its beginning; aware.
         until: its end, which is the beginning of the next day; aware.
-        read_at: when the lists began to be read, by the server's clock; aware.
+        read_at: when the lists began to be read, by the server's clock or this machine's, whichever shows the
+            earlier time; aware.
         is_final: the day had been over for longer than `list_lag` by then, so the lists showed all of it, as
             far as the clocks of servers agree.
         vouchers: how many lists were read.

@@ -25,7 +25,9 @@ class ChargeCursor(Value):
     """The position of a watch: what it gave out, and will not give out again.
 
     `to_json` writes it, `from_json` reads it. It grows by an id per entry, and with each sweep that was read
-    whole it forgets those that are older than the watch's `overlap`.
+    whole it forgets those that are older than the watch's `overlap`. Where lists never are, since a server
+    counts too many, it grows without bound, and each sweep logs a WARNING. It belongs to one environment and
+    to one choice of vouchers.
 
     Attributes:
         version: the version of this value.

@@ -27,10 +27,18 @@ class Dates:
         """The monotonic time in seconds."""
         return self._clock.monotonic()
 
-    def at(self, moment: float) -> dt.datetime:
-        """The date at a moment of the monotonic clock, by the clock that shows the earlier one.
+    def now(self) -> dt.datetime:
+        """The date by the local clock, to note at a moment."""
+        return self._clock.now()
+
+    def at(self, moment: float, noted: dt.datetime) -> dt.datetime:
+        """The date at a moment, by what shows the earliest one.
 
         Ask once the server has answered: a local clock may be wrong by any time.
+
+        Args:
+            moment: the moment of the monotonic clock, which may stand still while a machine sleeps.
+            noted: the date by the local clock at that moment.
         """
         ago = dt.timedelta(seconds=self._clock.monotonic() - moment)
-        return min(self._clock.now(), self._server_clock.now()) - ago
+        return min(min(self._clock.now(), self._server_clock.now()) - ago, noted)

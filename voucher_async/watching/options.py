@@ -82,7 +82,7 @@ def cursor_of(since: object) -> ChargeCursor:
     """The beginning of a watch.
 
     Raises:
-        InvalidInput: a naive datetime.
+        InvalidInput: a naive datetime, or one at an end of the calendar that UTC lacks.
         InvalidInputType: neither a cursor nor a datetime.
     """
     if since is None:
@@ -94,4 +94,7 @@ def cursor_of(since: object) -> ChargeCursor:
         raise InvalidInputType("since", f"must be a ChargeCursor or an aware datetime, not {kind}", kind)
     if since.utcoffset() is None:
         raise InvalidInput("since", "must be an aware datetime: which time zone?", since)
-    return ChargeCursor(since=since.astimezone(dt.UTC))
+    try:
+        return ChargeCursor(since=since.astimezone(dt.UTC))
+    except OverflowError:
+        raise InvalidInput("since", "must be a time that exists in UTC, too", since) from None

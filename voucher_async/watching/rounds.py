@@ -35,6 +35,7 @@ __all__ = ["Round", "Stock"]
 
 _RECENT: Final = 600.0  # seconds: a voucher that changed so shortly before it was first seen is read again
 _SECOND: Final = dt.timedelta(seconds=1)
+_FIRST: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # no entry is older
 _WALKS: Final = 2
 
 
@@ -62,18 +63,16 @@ class Stock:
         self._known: dict[str, int] = {}
         self._changed: dict[str, float] = {}
 
-    async def walk(self, moment: float) -> tuple[list[VoucherDetails], bool]:
+    async def walk(self) -> tuple[list[VoucherDetails], bool]:
         """Read the list of vouchers, and note which have changed.
-
-        Args:
-            moment: the monotonic time in seconds at which the round began.
 
         Returns:
             The vouchers, and whether they are all.
         """
+        moment, noted = self.dates.monotonic(), self.dates.now()
         per_page, timeout = self.options.per_page, self.options.timeout
         read = await read_whole(self._vouchers.list(per_page=per_page, timeout=timeout))
-        recent = self.dates.at(moment) - dt.timedelta(seconds=self.list_lag + _RECENT)
+        recent = self.dates.at(moment, noted) - dt.timedelta(seconds=self.list_lag + _RECENT)
         for voucher in read.items:
             mark = hash((voucher.remaining_amount, voucher.updated_at))
             known = self._known.get(voucher.id)
@@ -119,7 +118,7 @@ class Stock:
             )
             return read.items, read.is_whole
         listing = self._vouchers.list_charges(
-            voucher_id, created_from=since - _SECOND, per_page=per_page, timeout=timeout
+            voucher_id, created_from=max(since, _FIRST) - _SECOND, per_page=per_page, timeout=timeout
         )
         return await listing.to_list(), True
 
@@ -144,6 +143,7 @@ class Round:
         self.doubtful: list[str] = []
         self._stock = stock
         self.began: float = stock.dates.monotonic()
+        self._began_at = stock.dates.now()
         self._walks = 0
         self._met: set[str] = set()
         self._left: deque[str] = deque()
@@ -156,7 +156,7 @@ class Round:
     def passed_over(self) -> dt.datetime:
         """The date before which nothing is new, once every list was read whole."""
         earlier = self._stock.options.overlap + self._stock.list_lag
-        return self._stock.dates.at(self.began) - dt.timedelta(seconds=earlier)
+        return self._stock.dates.at(self.began, self._began_at) - dt.timedelta(seconds=earlier)
 
     def _plan(self, ids: Iterable[str]) -> None:
         for each in ids:
@@ -198,7 +198,7 @@ class Round:
         if self._walks >= (_WALKS if self.is_sweep else 1):
             self.is_over = True
             return
-        walked, is_whole = await self._stock.walk(self.began)
+        walked, is_whole = await self._stock.walk()
         self._walks += 1
         if not self.is_sweep:
             self._plan(self._stock.changed())

@@ -10,7 +10,7 @@ from typing import Final, Self
 import attrs
 
 from voucher_async.api_errors import ApiError, AuthenticationError, BadAnswer, RateLimited, ServerError
-from voucher_async.errors import TransportError, VoucherError
+from voucher_async.errors import ConfigurationError, TransportError, VoucherError
 from voucher_async.models import Charge, ChargeType
 from voucher_async.payments.pauses import Pauses
 from voucher_async.resources.lazy import Lazy
@@ -61,6 +61,7 @@ class ChargeWatch(Lazy[NewCharge]):
         self._pauses = pauses
         self._ready: deque[NewCharge] = deque()
         self._round: Round | None = None
+        self._has_begun = False
         self._swept: float | None = None
         self._next = stock.dates.monotonic()
         self._failing: float | None = None
@@ -86,13 +87,19 @@ class ChargeWatch(Lazy[NewCharge]):
         try:
             while not self._ready:
                 if self._is_over or self._pauses.are_over:
+                    self._check_begun()
                     raise StopAsyncIteration
+                self._has_begun = True
                 await self._go_on()
         finally:
             self._is_reading = False
         new = self._ready.popleft()
         self._position.add(new.charge.id, new.charge.created_at)
         return new
+
+    def _check_begun(self) -> None:
+        if not self._has_begun:  # an empty loop would say that nothing is new
+            raise ConfigurationError("the client is closed")
 
     async def _go_on(self) -> None:
         """Wait, or read one list; cancelled, it can be called again."""
