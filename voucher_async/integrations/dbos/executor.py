@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -98,6 +99,8 @@ class Executor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.close)
+        # DBOS gives each loop that awaits it its own threads, and has just ended them
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
 
     def open(self) -> None:
         """Take the lease, launch DBOS, and take over what others have left.
@@ -121,7 +124,7 @@ class Executor:
             self._beating = threading.Thread(target=self._beat, name="voucher-executor", daemon=True)
             self._beating.start()
             self._launch(self._executor_id)
-            self._take_over()
+            self._leases.forget(self._take_over())
             self._takes_over.set()
         except BaseException:
             self.close()
@@ -199,11 +202,15 @@ class Executor:
         self.lost.set()
         _logger.error("executor %s was taken for dead, and others have its workflows: end it", self._slot)
 
-    def _take_over(self) -> None:
-        """Hand the workflows of executors that are gone to the queue, each at most once."""
+    def _take_over(self) -> set[str]:
+        """Hand the workflows of executors that are gone to the queue, each at most once.
+
+        Returns:
+            The executors that had none.
+        """
         dead = self._leases.dead()
         if not dead:
-            return
+            return set()
         left = DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False, load_output=False)
         of_others = {str(each.app_version) for each in left} - {self._version}
         if of_others:
@@ -213,6 +220,7 @@ class Executor:
         if any(each.app_version == self._version for each in left):
             # its update names the dead executor, so of two processes that do this one gets a workflow
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        return set(dead) - {str(each.executor_id) for each in left}
 
 
 def _runs_a_loop() -> bool:
