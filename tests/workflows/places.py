@@ -55,8 +55,10 @@ class Place:
         return self.emulator.add_voucher(amount="25.00", pin=PIN).code
 
     def __attrs_post_init__(self) -> None:
-        self.ask("CREATE TABLE orders (number TEXT PRIMARY KEY, amount TEXT, code TEXT, state TEXT)")
-        self.ask("INSERT INTO orders VALUES (?, '10.00', ?, 'pending')", self.order, self.code)
+        self.ask(
+            "CREATE TABLE orders (number TEXT PRIMARY KEY, amount TEXT, code TEXT, state TEXT, card TEXT)"
+        )
+        self.ask("INSERT INTO orders VALUES (?, '10.00', ?, 'pending', NULL)", self.order, self.code)
 
     def ask(self, statement: str, *values: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(self.folder / "shop.db", timeout=30)) as db, db:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,7 @@ class Executor:
         config: DBOSConfig | None = None,
     ) -> None:
         self._database = conceal(database)
+        self._leases = Leases(database, _seconds("lease", lease, least=0.1))
         self._slot = check_slot(executor_id, database)
         if not application_version:
             raise ConfigurationError(
@@ -67,8 +69,7 @@ class Executor:
             )
         self._version = application_version
         self._steps = vouchers.steps
-        self._leases = Leases(database, lease)
-        self._close_wait = close_wait
+        self._close_wait = _seconds("close_wait", close_wait, least=0.0)
         self._config = config or {}
         self._executor_id: str | None = None
         self._is_launched = False
@@ -221,6 +222,12 @@ class Executor:
             # its update names the dead executor, so of two processes that do this one gets a workflow
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         return set(dead) - {str(each.executor_id) for each in left}
+
+
+def _seconds(name: str, value: float, *, least: float) -> float:
+    if not (math.isfinite(value) and value >= least):
+        raise ConfigurationError(f"{name} must be a number of seconds, at least {least:g}, not {value}")
+    return value
 
 
 def _runs_a_loop() -> bool:
