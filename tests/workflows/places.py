@@ -19,15 +19,24 @@ from dbos import DBOSClient
 
 from tests.examples.workers import Worker, until
 from tests.processes import plain_environment
+from tests.seeds import drawing
 from voucher_async.testing import VoucherEmulator
 
-__all__ = ["LEASE", "PIN", "Place", "read_back"]
+__all__ = ["ALL", "LEASE", "PIN", "Place", "databases", "read_back"]
 
 PIN: Final = "7351902"
 _PICKLES: Final = re.compile(rb"gA[A-Za-z0-9+/]{4,}")
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+ALL: Final = "WORKFLOWS" in os.environ
+"""True for `make workflows`; the gate has one of each."""
 LEASE: Final = 2.0
 """Seconds after which a killed worker is dead."""
+
+
+def databases() -> list[str]:
+    """The databases that are tried: in the gate one, drawn by the seed, since each costs several processes."""
+    both = ["postgresql", "sqlite"]
+    return both if ALL else [drawing("workflows").choice(both[::-1])]
 
 
 @attrs.frozen(eq=False)

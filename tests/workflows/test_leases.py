@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from tests.workflows.places import databases
 from voucher_async import VoucherError
 from voucher_async.integrations.dbos import ExecutorTaken
 from voucher_async.integrations.dbos.leases import Leases, executors
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tests.journals.postgres import Server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=databases())
 def leases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Leases]:
     url = f"sqlite:///{tmp_path / 'workflows.db'}"
     if request.param == "postgresql":
