@@ -1,4 +1,4 @@
-"""A small storm over machines: nobody is told what is not so. `make storm-machines` has all faults, and more."""
+"""A small storm over machines: nobody is told what is not so. `make storm-machines` has all faults."""
 
 from __future__ import annotations
 

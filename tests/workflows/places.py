@@ -34,7 +34,7 @@ LEASE: Final = 2.0
 
 
 def databases() -> list[str]:
-    """The databases that are tried: in the gate one, drawn by the seed, since each costs several processes."""
+    """The databases that are tried: in the gate one, by the seed, since each costs processes."""
     both = ["postgresql", "sqlite"]
     return both if ALL else [drawing("workflows").choice(both[::-1])]
 

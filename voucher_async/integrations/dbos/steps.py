@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar, cast
 
 import attrs
 from dbos import DBOS
@@ -315,7 +315,9 @@ class VoucherSteps:
 
 
 def _are_codes(found: object) -> TypeGuard[Sequence[VoucherCode]]:
-    return isinstance(found, (list, tuple)) and all(isinstance(each, VoucherCode) for each in found)
+    if not isinstance(found, (list, tuple)):
+        return False
+    return all(isinstance(each, VoucherCode) for each in cast("Sequence[object]", found))
 
 
 async def _check_out(
