@@ -52,7 +52,7 @@ class Checkouts:
         handle = await self.begin(self.shop.order(number, amount))
         async with asyncio.timeout(150):
             while not await self.is_held(handle):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.25)
         return handle
 
     async def is_held(self, handle: Handle) -> bool:

@@ -59,7 +59,7 @@ class Server:
             for name in self.namespaces:
                 while not await self._answers(name):
                     assert self._process.returncode is None, (self.folder / "temporal.log").read_text()
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.25)
 
     async def _answers(self, namespace: str) -> bool:
         try:

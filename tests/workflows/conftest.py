@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import attrs
 import pytest
 
 from tests.journals.conftest import database, server
-from tests.workflows.places import PIN, read_back
+from tests.workflows.places import ALL, PIN, read_back
 from voucher_async import VoucherClient
 from voucher_async.integrations.dbos import Executor, VoucherCode, VoucherWorkflows
 from voucher_async.testing import VoucherEmulator
@@ -21,7 +20,7 @@ from voucher_async.testing import VoucherEmulator
 __all__ = ["Running", "database", "server"]
 
 # each of its stories starts several workers: for `make workflows`
-collect_ignore = [] if "WORKFLOWS" in os.environ else ["test_workers.py"]
+collect_ignore = [] if ALL else ["test_workers.py"]
 
 
 @pytest.fixture

@@ -19,15 +19,24 @@ from dbos import DBOSClient
 
 from tests.examples.workers import Worker, until
 from tests.processes import plain_environment
+from tests.seeds import drawing
 from voucher_async.testing import VoucherEmulator
 
-__all__ = ["LEASE", "PIN", "Place", "read_back"]
+__all__ = ["ALL", "LEASE", "PIN", "Place", "databases", "read_back"]
 
 PIN: Final = "7351902"
 _PICKLES: Final = re.compile(rb"gA[A-Za-z0-9+/]{4,}")
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+ALL: Final = "WORKFLOWS" in os.environ
+"""True for `make workflows`; the gate has one of each."""
 LEASE: Final = 2.0
 """Seconds after which a killed worker is dead."""
+
+
+def databases() -> list[str]:
+    """The databases that are tried: in the gate one, by the seed, since each costs processes."""
+    both = ["postgresql", "sqlite"]
+    return both if ALL else [drawing("workflows").choice(both[::-1])]
 
 
 @attrs.frozen(eq=False)
@@ -55,8 +64,10 @@ class Place:
         return self.emulator.add_voucher(amount="25.00", pin=PIN).code
 
     def __attrs_post_init__(self) -> None:
-        self.ask("CREATE TABLE orders (number TEXT PRIMARY KEY, amount TEXT, code TEXT, state TEXT)")
-        self.ask("INSERT INTO orders VALUES (?, '10.00', ?, 'pending')", self.order, self.code)
+        self.ask(
+            "CREATE TABLE orders (number TEXT PRIMARY KEY, amount TEXT, code TEXT, state TEXT, card TEXT)"
+        )
+        self.ask("INSERT INTO orders VALUES (?, '10.00', ?, 'pending', NULL)", self.order, self.code)
 
     def ask(self, statement: str, *values: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(self.folder / "shop.db", timeout=30)) as db, db:

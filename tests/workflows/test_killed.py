@@ -1,13 +1,12 @@
 """A checkout whose worker is killed at one of its steps, and which another one goes on with: one charge.
 
 The other worker has new code. At every second point it is one of another slot, which has to find what the
-first one has left. In the gate it is one point on each database; `make workflows` takes them all.
+first one has left. In the gate it is one point on one of the databases; `make workflows` takes them all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.seeds import drawing
-from tests.workflows.places import ROOT, Place
+from tests.workflows.places import ALL, ROOT, Place, databases
 from voucher_async.testing import VoucherEmulator
 
 if TYPE_CHECKING:
     from tests.journals.postgres import Server
 
-ALL: Final = "WORKFLOWS" in os.environ
 LAST: Final = 22
 """The last point of a checkout; see `tests.workflows.killed`."""
 AT_ONCE: Final = 4
@@ -76,21 +74,25 @@ async def go_on_with_all(
     return places
 
 
-async def test_a_checkout_is_gone_on_with_on_sqlite(tmp_path: Path, emulator: VoucherEmulator) -> None:
-    places = await go_on_with_all(tmp_path, emulator, "sqlite", lambda file: f"sqlite:///{tmp_path / file}")
-    assert len(places) == (LAST if ALL else 1)
-
-
-async def test_a_checkout_is_gone_on_with_on_postgresql(
-    tmp_path: Path, emulator: VoucherEmulator, server: Server
+@pytest.mark.parametrize("database", databases())
+async def test_a_checkout_is_gone_on_with(
+    tmp_path: Path, emulator: VoucherEmulator, database: str, request: pytest.FixtureRequest
 ) -> None:
+    if database == "sqlite":
+        places = await go_on_with_all(
+            tmp_path, emulator, database, lambda file: f"sqlite:///{tmp_path / file}"
+        )
+        assert len(places) == (LAST if ALL else 1)
+        return
+    server: Server = request.getfixturevalue("server")
+
     def url(file: str) -> str:
         name = file.partition("/")[0]
         if not server.run(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
             server.run(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
         return server.url(name)
 
-    places = await go_on_with_all(tmp_path, emulator, "postgresql", url)
+    places = await go_on_with_all(tmp_path, emulator, database, url)
     assert len(places) == (LAST if ALL else 1)
     for place in places:
         stored = server.run(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from tests.workflows.places import databases
 from voucher_async import VoucherError
 from voucher_async.integrations.dbos import ExecutorTaken
 from voucher_async.integrations.dbos.leases import Leases, executors
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tests.journals.postgres import Server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=databases())
 def leases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Leases]:
     url = f"sqlite:///{tmp_path / 'workflows.db'}"
     if request.param == "postgresql":
@@ -62,12 +63,16 @@ def test_who_was_not_heard_of_is_dead_and_stays_so(leases: Leases) -> None:
     assert leases.renew(second)
 
 
-def test_the_long_dead_are_forgotten(leases: Leases) -> None:
-    first = leases.take("shop-1")
-    leases.end(first)
+def test_the_long_dead_are_forgotten_once_they_have_left_nothing(leases: Leases) -> None:
+    first, second = leases.take("shop-1"), leases.take("shop-2")
+    for each in (first, second):
+        leases.end(each)
+    leases.forget({first, second})
+    assert set(leases.dead()) == {first, second}
     with leases._engine.begin() as db:
         db.execute(sa.update(executors).values(lease_until=executors.c.lease_until - 2 * 24 * 3600))
-    assert leases.dead() == []
+    leases.forget({first})
+    assert leases.dead() == [second]
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:

@@ -21,7 +21,8 @@ from voucher_async import (
     Proof,
     VoucherError,
 )
-from voucher_async.integrations.dbos import ExecutorTaken, RecordedFailure
+from voucher_async.integrations.dbos import CodesUnavailable, ExecutorTaken, RecordedFailure, VoucherCode
+from voucher_async.integrations.problems import problem_of
 from voucher_async.testing import faults
 
 PAID: dict[str, Any] = {"amount": Decimal("10.00"), "currency": "EUR"}
@@ -112,6 +113,18 @@ async def test_a_step_runs_until_its_outcome_is_known(running: Running) -> None:
     assert running.codes[order][0].code.encode() not in running.stored()
 
 
+@pytest.mark.parametrize("told", [None, "GIFT-1", ["GIFT-1"], VoucherCode("GIFT-1"), iter([])])
+async def test_what_is_no_list_of_codes_is_asked_for_again(running: Running, told: Any) -> None:
+    async def codes_of(_: str) -> Any:
+        return told
+
+    for each in (codes_of, lambda _: told):
+        with pytest.raises(CodesUnavailable, match="A-1: the shop's function gave no list") as failed:
+            await running.workflows(each).steps._code("A-1")
+        assert problem_of(failed.value).retry_after is not None
+        assert "GIFT-1" not in str(failed.value)
+
+
 async def test_a_journal_that_dies_with_the_process_is_refused(running: Running) -> None:
     vouchers = running.workflows(journal=MemoryJournal())
     with pytest.raises(ConfigurationError, match="journal that outlives the process"):
@@ -130,7 +143,7 @@ async def test_an_executor_of_another_live_process_is_refused(running: Running) 
         assert str(executor.executor_id).startswith("local#")
 
 
-@pytest.mark.parametrize("key", ["", None, "a\nb", "x" * 300])
+@pytest.mark.parametrize("key", ["", None, 7, "a\nb", "x" * 201])
 async def test_a_key_that_can_be_no_workflow_s_id_is_refused(running: Running, key: Any) -> None:
     vouchers = running.workflows()
     with pytest.raises((InvalidInput, InvalidInputType)):
@@ -141,6 +154,22 @@ async def test_a_step_outside_of_a_workflow_is_refused(running: Running) -> None
     vouchers = running.workflows()
     with pytest.raises(ConfigurationError, match=r"@DBOS\.workflow"):
         await vouchers.steps.redeem(order_number="A-1", **PAID)
+
+
+async def test_keys_are_compared_as_they_are_and_steps_have_no_slash(running: Running) -> None:
+    vouchers, order = running.workflows(), running.order("A-1", "25.00")
+
+    @DBOS.workflow()
+    async def pay() -> None:
+        await vouchers.steps.redeem(order_number=order, **PAID, step="b/redeem")
+
+    key = f"Bestellung /1 \N{SNOWMAN}{'x' * 183}"
+    async with running.executor(vouchers):
+        charge = await vouchers.redeem(order_number=order, **PAID, idempotency_key=key)
+        handle = await vouchers.start(pay, "A")
+        with pytest.raises(InvalidInput, match="no /"):
+            await handle.get_result(polling_interval_sec=0.1)
+    assert [each.id for each in running.emulator.charges(order)] == [charge.id]
 
 
 async def test_an_executor_is_opened_where_no_loop_is_held_up(running: Running) -> None:

@@ -31,5 +31,15 @@ async def test_a_customer_pays_by_voucher_and_card(
         for _ in range(2):  # webhooks come at least once
             assert (await shop.post("/webhooks/card", json=told)).status_code == 200
         await place.has_ended()
-    assert len(emulator.reservations()) == 2  # the held one, and that of the payment
+        assert len(emulator.reservations()) == 2  # the held one, and that of the payment
+        monkeypatch.setattr("examples.workflow_checkout.HOLD", 0.05)
+        code = emulator.add_voucher(amount="25.00").code
+        place.ask("INSERT INTO orders VALUES ('A-2', '10.00', ?, 'pending', NULL)", code)
+        await shop.post("/orders/A-2/checkout")
+        is_over = "SELECT number FROM orders WHERE number = 'A-2' AND state = 'cancelled'"
+        await until(lambda: place.ask(is_over), "the end of the wait for the card")
+        assert (await shop.get("/cards/to-give-back")).json() == []
+        await shop.post("/webhooks/card", json={"order": "A-2", "state": "paid", "event": "event-2"})
+        assert (await shop.get("/cards/to-give-back")).json() == ["A-2"]
+    assert emulator.charges("A-2") == ()
     place.check()

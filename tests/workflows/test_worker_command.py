@@ -17,6 +17,8 @@ def shop(tmp_path: Path, emulator: VoucherEmulator, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VOUCHER_JOURNAL", f"sqlite:///{tmp_path / 'vouchers.db'}")
     monkeypatch.setenv("SHOP_DATABASE", str(tmp_path / "shop.db"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop_that_lacks.py").write_text("import no_such")
+    (tmp_path / "shop_that_fails.py").write_text("raise KeyError('SHOP_SETTING')")
 
 
 APP = "examples.workflow_checkout:vouchers"
@@ -29,6 +31,12 @@ APP = "examples.workflow_checkout:vouchers"
         ([APP, "--executor-id", "a#b"], "without #"),
         ([APP, "--application-version", ""], "application_version must not be empty"),
         (["examples.workflow_checkout"], "module:name"),
+        (["./shop:vouchers"], "module:name"),
+        ([APP, "--database", "workflows.db"], "no URL"),
+        ([APP, "--lease", "0"], "lease must be a number of seconds, at least 0.1, not 0"),
+        ([APP, "--limit", "nan"], "close_wait must be"),
+        (["shop_that_lacks:vouchers"], "cannot be imported: ModuleNotFoundError: No module named 'no_such'"),
+        (["shop_that_fails:vouchers"], "cannot be imported: KeyError: 'SHOP_SETTING'"),
         (["no_such_shop:vouchers"], "there is no module 'no_such_shop' here"),
         (["examples.workflow_checkout:codes_of"], "is no VoucherWorkflows"),
     ],

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -102,7 +103,7 @@ def _loaded(path: str) -> "VoucherWorkflows":
     from voucher_async.integrations.dbos import VoucherWorkflows  # noqa: PLC0415 - of an extra
 
     module, _, name = path.partition(":")
-    if not module or not name:
+    if not name or not all(part.isidentifier() for part in module.split(".")):
         raise ConfigurationError(
             f"name the shop's workflows as module:name, such as shop:vouchers, not {path!r}"
         )
@@ -112,11 +113,19 @@ def _loaded(path: str) -> "VoucherWorkflows":
         found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
+            traceback.print_exc()
+            raise _not_imported(module, error) from error
         raise ConfigurationError(f"there is no module {module!r} here") from error
+    except Exception as error:
+        traceback.print_exc()
+        raise _not_imported(module, error) from error
     if not isinstance(found, VoucherWorkflows):
         raise ConfigurationError(f"{path} is no VoucherWorkflows")
     return found
+
+
+def _not_imported(module: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"the module {module!r} cannot be imported: {type(error).__name__}: {error}")
 
 
 @contextmanager

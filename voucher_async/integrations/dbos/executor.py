@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -59,6 +61,7 @@ class Executor:
         config: DBOSConfig | None = None,
     ) -> None:
         self._database = conceal(database)
+        self._leases = Leases(database, _seconds("lease", lease, least=0.1))
         self._slot = check_slot(executor_id, database)
         if not application_version:
             raise ConfigurationError(
@@ -66,8 +69,7 @@ class Executor:
             )
         self._version = application_version
         self._steps = vouchers.steps
-        self._leases = Leases(database, lease)
-        self._close_wait = close_wait
+        self._close_wait = _seconds("close_wait", close_wait, least=0.0)
         self._config = config or {}
         self._executor_id: str | None = None
         self._is_launched = False
@@ -98,6 +100,8 @@ class Executor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.close)
+        # DBOS gives each loop that awaits it its own threads, and has just ended them
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
 
     def open(self) -> None:
         """Take the lease, launch DBOS, and take over what others have left.
@@ -121,7 +125,7 @@ class Executor:
             self._beating = threading.Thread(target=self._beat, name="voucher-executor", daemon=True)
             self._beating.start()
             self._launch(self._executor_id)
-            self._take_over()
+            self._leases.forget(self._take_over())
             self._takes_over.set()
         except BaseException:
             self.close()
@@ -199,11 +203,15 @@ class Executor:
         self.lost.set()
         _logger.error("executor %s was taken for dead, and others have its workflows: end it", self._slot)
 
-    def _take_over(self) -> None:
-        """Hand the workflows of executors that are gone to the queue, each at most once."""
+    def _take_over(self) -> set[str]:
+        """Hand the workflows of executors that are gone to the queue, each at most once.
+
+        Returns:
+            The executors that had none.
+        """
         dead = self._leases.dead()
         if not dead:
-            return
+            return set()
         left = DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False, load_output=False)
         of_others = {str(each.app_version) for each in left} - {self._version}
         if of_others:
@@ -213,6 +221,13 @@ class Executor:
         if any(each.app_version == self._version for each in left):
             # its update names the dead executor, so of two processes that do this one gets a workflow
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        return set(dead) - {str(each.executor_id) for each in left}
+
+
+def _seconds(name: str, value: float, *, least: float) -> float:
+    if not (math.isfinite(value) and value >= least):
+        raise ConfigurationError(f"{name} must be a number of seconds, at least {least:g}, not {value}")
+    return value
 
 
 def _runs_a_loop() -> bool:

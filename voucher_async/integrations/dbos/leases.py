@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -123,9 +123,13 @@ class Leases:
         """The executors that are gone, those included whose lease was just found to be over."""
         with self._asked() as db:
             db.execute(self._ending().where(executors.c.lease_until <= self._now()))
-            is_forgotten = executors.c.ended & (executors.c.lease_until < self._now() - _REMEMBERED)
-            db.execute(sa.delete(executors).where(is_forgotten))
             return list(db.scalars(sa.select(executors.c.executor_id).where(executors.c.ended)))
+
+    def forget(self, left_nothing: Collection[str]) -> None:
+        """Forget those of these executors that have been dead for a day; they have no workflows any more."""
+        with self._asked() as db:
+            is_forgotten = executors.c.ended & (executors.c.lease_until < self._now() - _REMEMBERED)
+            db.execute(sa.delete(executors).where(is_forgotten, executors.c.executor_id.in_(left_nothing)))
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar, cast
 
 import attrs
 from dbos import DBOS
@@ -292,8 +292,8 @@ class VoucherSteps:
 
     async def _codes(self, order_number: str) -> Sequence[VoucherCode]:
         try:
-            found = await asyncio.to_thread(self._codes_of, order_number)
-            return await found if inspect.isawaitable(found) else found
+            told = await asyncio.to_thread(self._codes_of, order_number)
+            found: object = await told if inspect.isawaitable(told) else told
         except VoucherError:
             raise
         except Exception as error:  # its text might show a code
@@ -301,12 +301,23 @@ class VoucherSteps:
             raise CodesUnavailable(
                 f"no codes for order {order_number}: {name} in the shop's function"
             ) from error
+        if not _are_codes(found):
+            raise CodesUnavailable(
+                f"no codes for order {order_number}: the shop's function gave no list of VoucherCode"
+            )
+        return found
 
     async def _code(self, order_number: str) -> VoucherCode:
         cards = await self._codes(order_number)
         if len(cards) != 1:
             raise InvalidInput("order_number", f"has {len(cards)} vouchers, not one", order_number)
         return cards[0]
+
+
+def _are_codes(found: object) -> TypeGuard[Sequence[VoucherCode]]:
+    if not isinstance(found, (list, tuple)):
+        return False
+    return all(isinstance(each, VoucherCode) for each in cast("Sequence[object]", found))
 
 
 async def _check_out(
@@ -335,11 +346,13 @@ def _key_of(step: str) -> str:
 
     Raises:
         ConfigurationError: no workflow runs.
-        InvalidInput: workflow id and step together are no key.
+        InvalidInput: the step's name cannot be one, or workflow id and step together are no key.
     """
     workflow_id = DBOS.workflow_id
     if not workflow_id:
         raise ConfigurationError("a step of vouchers runs in a function of @DBOS.workflow() alone")
+    if not step or "/" in step:  # or two workflows would have one key
+        raise InvalidInput("step", "must not be empty, and have no /", step)
     key = f"{workflow_id}/{step}"
     check_key(key)
     return key

@@ -9,7 +9,7 @@ from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
 
 from voucher_async.client import VoucherClient
-from voucher_async.errors import IdempotencyMismatch, InvalidInputType
+from voucher_async.errors import IdempotencyMismatch, InvalidInput, InvalidInputType
 from voucher_async.integrations.dbos.batches import IssuedBatch, stored
 from voucher_async.integrations.dbos.failures import read_back
 from voucher_async.integrations.dbos.steps import CodesOf, VoucherSteps
@@ -26,6 +26,7 @@ T = TypeVar("T")
 QUEUE: Final = "voucher-async"
 """The queue of the workflows: every executor of the database takes from it."""
 
+_LONGEST: Final = 200  # of an id: the keys of its steps are longer, and may have 255
 _POLLING: Final = 0.25  # seconds between two looks for a workflow's end
 
 
@@ -161,7 +162,7 @@ class VoucherWorkflows:
 
         Raises:
             IdempotencyMismatch: the key belongs to a workflow with other arguments.
-            InvalidInput: the key is empty, or cannot be one.
+            InvalidInput: the key is empty, has more than 200 characters, or cannot be one.
         """
         _check(idempotency_key)
         with SetWorkflowID(idempotency_key):
@@ -210,10 +211,12 @@ def _registered(steps: VoucherSteps) -> dict[str, Workflow]:
     return {name: DBOS.workflow(name=f"voucher_async.{name}")(each) for name, each in own.items()}
 
 
-def _check(key: object) -> None:
-    if key is None:
-        raise InvalidInputType("idempotency_key", "must be a str, not None", key)
+def _check(key: str) -> None:
+    if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInputType("idempotency_key", f"must be a str, not {type(key).__name__}", key)
     check_key(key)
+    if len(key) > _LONGEST:
+        raise InvalidInput("idempotency_key", f"must have 1 to {_LONGEST} characters", key)
 
 
 def _mismatch(key: str, what: str) -> IdempotencyMismatch:
