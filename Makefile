@@ -207,9 +207,6 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
 
-outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)
-	@$(BIN)/python -m tests.outage --beside 12 --calls 20 --write
-
 workflows: setup ## DBOS, Temporal and Celery: workers, servers and queues killed at every step (half an hour)
 	@$(UNMEASURED) tests/temporal tests/queues
 	@WORKFLOWS=all $(UNMEASURED) tests/workflows
