@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from tests.workflows.conftest import Running
 from tests.workflows.places import PIN
 from voucher_async import (
     ApiError,
+    Charge,
     ConfigurationError,
     IdempotencyMismatch,
     InvalidInput,
@@ -123,6 +125,30 @@ async def test_what_is_no_list_of_codes_is_asked_for_again(running: Running, tol
             await running.workflows(each).steps._code("A-1")
         assert problem_of(failed.value).retry_after is not None
         assert "GIFT-1" not in str(failed.value)
+
+
+async def test_a_payment_that_was_begun_is_not_refused_when_its_code_is_gone(running: Running) -> None:
+    steps, order = running.workflows().steps, running.order("A-1", "25.00")
+    cards = running.codes[order]
+
+    async def pay(key: str) -> list[Charge]:
+        card = await steps._code(order)
+        return [
+            await steps._call(
+                lambda client: client.redeem(
+                    code=card.code, pin=card.pin, **PAID, order_number=order, idempotency_key=key
+                )
+            )
+        ]
+
+    running.codes[order] = []
+    with pytest.raises(InvalidInput, match="has 0 vouchers"):
+        await steps._attempt(pay, "A-1/redeem")
+    running.codes[order] = cards
+    assert "made" in await steps._attempt(pay, "A-1/redeem")
+    running.codes[order] = []  # the process was killed before the charge was stored
+    assert (await steps._attempt(pay, "A-1/redeem"))["ask_again_after"] > 0
+    await asyncio.to_thread(steps.close)
 
 
 async def test_a_journal_that_dies_with_the_process_is_refused(running: Running) -> None:

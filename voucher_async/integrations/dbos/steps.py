@@ -283,12 +283,22 @@ class VoucherSteps:
                 made = await use(key)
             except VoucherError as error:
                 problem = problem_of(error)
-                if problem.retry_after is None and problem.kind != _TO_MEND:
+                is_final = problem.retry_after is None and problem.kind != _TO_MEND
+                if is_final and not await self._was_begun(error, key):
                     describe(error, problem)
                     raise
                 _logger.warning("the step %s runs again: %s", key, error)
                 return {"ask_again_after": problem.retry_after or 30.0, "error": type(error).__name__}
             return {"made": [each.to_dict() for each in made]}
+
+    async def _was_begun(self, error: VoucherError, key: str) -> bool:
+        """Tell whether an earlier run may have charged, and this one lacks what it had, such as the code."""
+        if not isinstance(error, InvalidInput):
+            return False
+        try:
+            return bool(await self._call(lambda client: client.history(key=key).to_list()))
+        except VoucherError:  # not known
+            return True
 
     async def _codes(self, order_number: str) -> Sequence[VoucherCode]:
         try:
