@@ -28,7 +28,7 @@ export PIP_COMPILE := 0
 
 # What the runs against the wheel leave out, which `unit` runs: what tests the source tree or its tools, the storms, and
 # the explorations, which go the same ways on each. The kernel's part in an outage is the same for every Python. Of all
-# else each runs its share of every file (tests/shares.py), a thirtieth of that in the gate; `unit` runs everything.
+# else each runs its share of every file (tests/shares.py), in the gate of a third of the files; `unit` runs everything.
 SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests/contract/test_spec.py \
 	$(wildcard tests/contract/test_spec_diff*.py) tests/emulator/test_schemathesis.py \
 	tests/chaos tests/growth tests/machines tests/cli/test_bulk.py tests/cli/test_money_cut_off.py tests/examples \
@@ -177,7 +177,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --first=unit-waiting --first=unit-served unit-others unit-heavy pythons/30 types lint codegen-check -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --first=unit-waiting --first=unit-served unit-others unit-heavy pythons/15 types lint codegen-check -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests import seeds
-from tests.shares import left_out, read_share
+from tests.shares import has_file, left_out, read_share
 
 # No deadline, as machines are busy; a failure prints the blob that replays it. The phase that explains a
 # failure traces each line of what it repeats: slow tests then outlive their time limit, and tell only that.
@@ -34,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=(1, 1),
         metavar="NUMBER/COUNT",
         help="of each file run this share; COUNT shares have all of it, but half of the big tables of cases",
+    )
+    parser.addoption(
+        "--files",
+        type=read_share,
+        default=(1, 1),
+        metavar="NUMBER/COUNT",
+        help="collect this share of the files; COUNT shares have each once",
     )
     parser.addoption(
         "--seed",
@@ -58,6 +65,12 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     if exitstatus:
         terminalreporter.write_line(f"random tests drew from --seed={seeds.chosen()}: it replays them")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    path = collection_path.relative_to(config.rootpath).as_posix()
+    is_others = path.endswith(".py") and not has_file(path, *config.getoption("files"))
+    return is_others or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,9 +3,9 @@
 python -m tests.gate [--first=PART...] PART... [-- ARGUMENTS]
 
 A part is a target of the Makefile, or `pythons`: pytest with these arguments against the built wheel, away
-from the source, in every environment of `tests/pythons.py`, each with its share of the tests (`pythons/3`:
-with a third of that). They begin in the order given: put the longest first. Those that wait more than they
-work get a core before the others. Each part writes into a log of its own below
+from the source, in every environment of `tests/pythons.py`, each with its share of the tests (`pythons/3`: a
+third of the tests of its share of the files). They begin in the order given: put the longest first. Those
+that wait more than they work get a core before the others. Each part writes into a log of its own below
 .build/gate; one that fails is shown whole. The last lines name each claimed Python that this machine lacks;
 that fails nothing.
 """
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -204,14 +204,21 @@ def _parts(names: Sequence[str], arguments: Sequence[str], environments: Sequenc
             parts.append(target(name.removeprefix(_FIRST), goes_first=True))
         elif _is_pythons(name):
             wheel = build_wheel()
-            shares = len(environments) * int(name.partition("/")[2] or 1)
-            for number, each in enumerate(environments, 1):
-                # the Python that runs this script runs all tests; the others share them
-                share = f"--share={number}/{shares}"
-                parts.append(tests_in(each, wheel, [share, *arguments]))
+            parts += _shared(environments, int(name.partition("/")[2] or 1), wheel, arguments)
         else:
             parts.append(target(name))
     return parts
+
+
+def _shared(
+    environments: Sequence[Environment], part: int, wheel: Path, arguments: Sequence[str]
+) -> Iterator[Part]:
+    # the Python that runs this script runs all tests; the others share them
+    for number, each in enumerate(environments, 1):
+        of_all = f"{number}/{len(environments)}"
+        # where only a part is run, two thirds of what it costs would be reading files
+        share = [f"--share={of_all}"] if part == 1 else [f"--files={of_all}", f"--share={number}/{part}"]
+        yield tests_in(each, wheel, [*share, *arguments])
 
 
 if __name__ == "__main__":

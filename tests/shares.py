@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["BIG", "left_out", "read_share"]
+__all__ = ["BIG", "has_file", "left_out", "read_share"]
 
 BIG: Final = 8  # cases of a big table
 SELDOM: Final = 2  # a big table's share is smaller by this factor
@@ -28,6 +28,17 @@ def read_share(text: str) -> tuple[int, int]:
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise ValueError(f"{text!r} is no share such as 2/3")
     return int(found[1]), int(found[2])
+
+
+def has_file(path: str, number: int, count: int) -> bool:
+    """Tell whether a share of the files has this one.
+
+    Args:
+        path: from the folder of the project.
+        number: that of the share, from 1.
+        count: how many shares there are; each file is in one.
+    """
+    return _mixed(path) % count == number - 1
 
 
 def left_out(ids: Sequence[str], number: int, count: int) -> set[str]:

@@ -16,8 +16,11 @@ SELDOM = {"import", "frozen under way"}
 
 
 def cases() -> list[tuple[str, str]]:
-    often = [(moment, kind) for moment in (*MOMENTS, "all") for kind in list(KINDS)[:2]]
-    return often + [(moment, kind) for moment in sorted(SELDOM) for kind in list(KINDS)[2:]]
+    kinds = list(KINDS)
+    each = [(moment, kinds[at % 2]) for at, moment in enumerate((*MOMENTS, "all"))]
+    return each + [
+        (moment, kind) for moment in sorted(SELDOM) for kind in kinds if (moment, kind) not in each
+    ]
 
 
 @pytest.mark.parametrize(("moment", "kind"), cases())

@@ -168,14 +168,20 @@ def test_a_claimed_python_that_the_machine_lacks_is_named(
     assert re.findall(r"NOT RUN: Python (\S+),", capsys.readouterr().out) == ["3.9", "3.10"]
 
 
-@pytest.mark.parametrize(("name", "shares"), [("pythons", 3), ("pythons/3", 9)])
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [
+        ("pythons", [["--share=1/3"], ["--share=2/3"], ["--share=3/3"]]),
+        ("pythons/5", [[f"--files={number}/3", f"--share={number}/5"] for number in (1, 2, 3)]),
+    ],
+)
 def test_the_other_pythons_have_the_tests_or_a_part_of_them_between_them(
-    monkeypatch: pytest.MonkeyPatch, name: str, shares: int
+    monkeypatch: pytest.MonkeyPatch, name: str, shares: list[list[str]]
 ) -> None:
-    taken: list[str] = []
+    taken: list[list[str]] = []
 
     def tests_in(environment: Environment, wheel: Path, arguments: Sequence[str]) -> Part:
-        taken.append(arguments[0])
+        taken.append([*arguments])
         return saying(environment.name, "")
 
     claims = attrs.evolve(Claims.here(), pythons=("3.9", "3.10"))
@@ -184,7 +190,7 @@ def test_the_other_pythons_have_the_tests_or_a_part_of_them_between_them(
     monkeypatch.setattr(gate, "build_wheel", lambda: Path("a.whl"))
     monkeypatch.setattr(gate, "tests_in", tests_in)
     assert gate.main([name], {}) == 0
-    assert taken == [f"--share={number}/{shares}" for number in (1, 2, 3)]
+    assert taken == shares
 
 
 def test_the_whole_fails_when_a_part_did_and_names_it(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import pytest_collection_modifyitems
-from tests.shares import BIG, left_out, read_share
+from tests.shares import BIG, has_file, left_out, read_share
 
 PLAIN = [f"a.py::test_{number}" for number in range(30)]
 TABLE = [f"a.py::test_many[{kind}-{number}]" for kind in "xyz" for number in range(2 * BIG)]
@@ -44,6 +44,13 @@ def test_each_file_has_a_test_in_every_share(size: int) -> None:
             "few.py",
             "table.py",
         }
+
+
+def test_each_file_is_in_one_share_of_the_files() -> None:
+    paths = [f"tests/unit/test_{number}.py" for number in range(60)]
+    shares = [[path for path in paths if has_file(path, number, 3)] for number in (1, 2, 3)]
+    assert sorted(path for share in shares for path in share) == sorted(paths)
+    assert min(map(len, shares)) > 10
 
 
 def test_a_share_is_a_mixture() -> None:
