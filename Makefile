@@ -199,7 +199,7 @@ bench: $(RUNTIME) ## run the benchmarks and write tests/bench/RESULTS.md (BENCH=
 chaos: setup ## the fault storm: what callers were told, against the server's ledger (30 minutes); writes docs/storm.md
 	@$(BIN)/python -m tests.chaos --write
 
-storm-machines: setup ## a storm over workers on machines of their own, with PostgreSQL and Valkey (20 minutes); writes docs/machines.md
+storm-machines: setup ## a storm over workers on machines of their own, with PostgreSQL and Valkey; writes docs/machines.md
 	@$(BIN)/python -m tests.machines --write
 
 proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debian); writes the table of docs/proxies.md
@@ -207,11 +207,11 @@ proxies: setup ## the SDK through real proxies (nginx, haproxy, Varnish of Debia
 		echo "== installing $$missing"; $(APT_INSTALL) $$missing; }
 	@$(BIN)/python -m tests.proxies
 
-workflows: setup ## DBOS, Temporal and Celery: workers, servers and queues killed at every step (half an hour)
+workflows: setup ## DBOS, Temporal and Celery: workers, servers and queues killed at every step
 	@$(UNMEASURED) tests/temporal tests/queues
 	@WORKFLOWS=all $(UNMEASURED) tests/workflows
 
-growth: setup ## a million records in PostgreSQL and SQLite, 1 to 8 workers (15 minutes, 6 GB of disk); writes docs/growth.md
+growth: setup ## a million records in PostgreSQL and SQLite, 1 to 8 workers; writes docs/growth.md
 	@$(BIN)/python -m tests.growth
 
 outage: setup ## the network goes as a request is written: what callers were told, against the ledger (4 minutes)

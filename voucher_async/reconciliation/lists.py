@@ -127,7 +127,7 @@ class Lists:
         )
 
     def _needed(self, charges: Sequence[Charge]) -> list[Charge]:
-        """What is compared: a list may go back for years, and all of them do not fit in memory."""
+        """The entries to compare: a list may go back for years, and all of them do not fit in memory."""
         refunds = (each for each in charges if each.type == ChargeType.REFUND)
         orders = {each.order_number for each in refunds if self._day.has(each.created_at)}
         return [
