@@ -48,7 +48,7 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/machines tests/recovery tests/transport
 SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
-	tests/temporal/test_checkout.py \
+	tests/temporal/test_checkout.py tests/workflows \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secrets \
 	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
@@ -63,9 +63,9 @@ HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secre
 	tests/settlement/test_model.py tests/settlement/test_references.py \
 	$(patsubst %,tests/settlement/test_%.py,leftovers recovered_by_itself recovered_crashes returns_crashes returns_storm) \
 	tests/checkout/test_returns_shared.py tests/journals/test_sqlite_file.py \
-	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py tests/workflows
+	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
 
-# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each, in SERVED and HEAVY.
+# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each, in SERVED.
 WORKFLOWS := tests/queues $(patsubst %,tests/temporal/test_%.py,deployment pay_order sandbox waiting)
 
 .DEFAULT_GOAL := help
@@ -177,7 +177,7 @@ pythons: setup ## the tests against the built wheel, on every other Python and w
 
 test: setup ## the whole gate: everything that has to pass
 	@echo "== tests and types, side by side; each writes into a log in $(BUILD)/gate"
-	@$(BIN)/python -m tests.gate --first=unit-waiting --first=unit-served unit-others unit-heavy pythons/15 types lint codegen-check -- $(SOURCE_ONLY:%=--ignore=%)
+	@$(BIN)/python -m tests.gate --first=unit-waiting --first=unit-served --first=unit-others unit-heavy pythons/15 types lint codegen-check -- $(SOURCE_ONLY:%=--ignore=%)
 	@echo "== coverage"
 	@$(BIN)/python -m coverage combine --quiet $(BUILD)/gate/unit-waiting.coverage $(BUILD)/gate/unit-others.coverage
 	@$(BIN)/python -m coverage report

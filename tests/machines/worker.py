@@ -99,6 +99,7 @@ async def client_of(storm: MachineStorm, access: Access, records: Journal, clock
         settings=storm.settings(access.api),
         hooks=[watcher],
         journal=Noting(journal, records),
+        journal_scope="storm",  # the addresses of relays differ, and keys belong to an address by default
         token_store=store,
         clock=clock,
     )
