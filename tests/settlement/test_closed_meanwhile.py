@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -23,11 +24,13 @@ from voucher_async import (
     ConfigurationError,
     Fate,
     HeldState,
+    MemoryJournal,
     RateLimited,
     VoucherClient,
     VoucherError,
     VoucherLock,
 )
+from voucher_async.integrations.problems import problem_of
 from voucher_async.testing import VoucherEmulator, VoucherRecord, faults
 
 CHARGE = "chargeReservation"
@@ -109,7 +112,7 @@ def test_a_call_of_an_event_loop_that_is_gone_does_not_keep_the_client_from_bein
     client = VoucherClient("id", "secret", base_url="http://127.0.0.1:9/v1", voucher_lock=lock)
 
     async def wait_for_a_turn(*timeouts: float) -> list[asyncio.Task[Charge]]:
-        payment = {"code": "CODE-1", "amount": "4", "currency": "EUR", "order_number": "A-1"}
+        payment: Any = {"code": "CODE-1", "amount": "4", "currency": "EUR", "order_number": "A-1"}
         calls = [
             asyncio.create_task(client.redeem(**payment, join=False, timeout=timeout)) for timeout in timeouts
         ]
@@ -238,3 +241,19 @@ def _judge(
         assert not charged
         assert isinstance(end, (VoucherError, asyncio.CancelledError))
     assert left <= {CHARGE}
+
+
+async def test_a_closed_client_does_not_say_of_a_key_that_it_never_read_that_nothing_was_charged(
+    shop: Shop,
+) -> None:
+    voucher, journal = shop.voucher(), MemoryJournal()
+    payment: Any = {"code": voucher.code, "amount": "10.00", "currency": "EUR", "order_number": "A-1"}
+    first, second = (VoucherClient(settings=settings(shop.emulator), journal=journal) for _ in range(2))
+    async with first:
+        await first.redeem(**payment, idempotency_key="A-1")
+        await second.aclose()
+        for key, charged in (("A-1", None), (None, False)):
+            with pytest.raises(ConfigurationError) as caught:
+                await second.redeem(**payment, idempotency_key=key)
+            assert caught.value.fate is Fate.NOT_SENT
+            assert problem_of(caught.value).charged is charged

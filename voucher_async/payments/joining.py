@@ -38,7 +38,7 @@ from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
-from voucher_async.payments.running import Running
+from voucher_async.payments.running import Running, keys_unread
 
 if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim
@@ -162,7 +162,8 @@ class Joining:
             VoucherError: as the call raises it.
         """
         while True:
-            await self._supervisor.check_open()
+            with keys_unread(is_keyed=ask.key is not None):
+                await self._supervisor.check_open()
             met = self._met_by(ask)
             if met is None:
                 return await self._supervisor.wait(self._begin(ask, deadline, work), deadline)
@@ -336,7 +337,8 @@ class Joining:
         """
         pause = _FIRST_POLL
         while (step := await self._step_for(held, context)) in _RUNNING:
-            await self._supervisor.check_open()  # in a closed client pauses end at once
+            with keys_unread(is_keyed=True):  # in a closed client pauses end at once
+                await self._supervisor.check_open()
             if step is Step.STILL_RUNNING:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
+from voucher_async.payments.replies import without_proof
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import CallContext
 
-__all__ = ["Running", "closed", "ended_by_closing", "goes_on_for_others"]
+__all__ = ["Running", "closed", "ended_by_closing", "goes_on_for_others", "keys_unread"]
 
 T = TypeVar("T")
 
@@ -111,7 +115,21 @@ def ended_by_closing(context: CallContext) -> VoucherError:
         return OutcomeUnknown(
             "the client was closed before the outcome was known", pending=context.money_call.pending
         )
-    return closed()
+    error = closed()
+    if context.recorder is None:  # it may have a key, which it has not read yet
+        without_proof(error)
+    return error
+
+
+@contextlib.contextmanager
+def keys_unread(*, is_keyed: bool) -> Iterator[None]:
+    """Take the proof from what is raised, if there is a key: an earlier call with it may have charged."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if is_keyed:
+            without_proof(error)
+        raise
 
 
 def goes_on_for_others(context: CallContext) -> StillRunning:
