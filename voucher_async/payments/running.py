@@ -11,7 +11,7 @@ from voucher_async.outcomes import OutcomeUnknown, StillRunning
 from voucher_async.payments.replies import without_proof
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import CallContext
@@ -122,7 +122,7 @@ def ended_by_closing(context: CallContext) -> VoucherError:
 
 
 @contextlib.contextmanager
-def keys_unread(*, is_keyed: bool) -> Iterator[None]:
+def keys_unread(*, is_keyed: bool) -> Generator[None, None, None]:
     """Take the proof from what is raised, if there is a key: an earlier call with it may have charged."""
     try:
         yield
