@@ -32,7 +32,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
         *("run", str(SPECIFICATION), "--url", f"http://127.0.0.1:{port}"),
         *("--phases", "examples,coverage,fuzzing,stateful", "--checks", "all"),
-        *("--max-examples", "45", "--seed", str(chosen()), "--generation-database", "none", "--no-color"),
+        *("--max-examples", "60", "--seed", str(chosen()), "--generation-database", "none", "--no-color"),
     ]
     environment = {
         **os.environ,

@@ -100,7 +100,7 @@ async def test_a_table_of_another_application(path: Path) -> None:
 @pytest.mark.parametrize(("major", "minor"), [(2, 0), (0, 9)])
 async def test_another_major_version(path: Path, major: int, minor: int) -> None:
     await made(path, f"UPDATE voucher_journal SET major = {major}, minor = {minor}")
-    await fails_to_open(path, rf"has version {major}\.{minor}, and this voucher_async knows 1\.0")
+    await fails_to_open(path, rf"has version {major}\.{minor}, and this voucher_async knows 1\.1")
 
 
 async def test_nothing_is_made_where_that_was_not_asked_for(path: Path) -> None:
