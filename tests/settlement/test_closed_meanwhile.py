@@ -257,3 +257,7 @@ async def test_a_closed_client_does_not_say_of_a_key_that_it_never_read_that_not
                 await second.redeem(**payment, idempotency_key=key)
             assert caught.value.fate is Fate.NOT_SENT
             assert problem_of(caught.value).charged is charged
+        with pytest.raises(ConfigurationError) as refused:
+            async with second.checkout(order_number="A-1", currency="EUR", idempotency_key="A-1"):
+                pytest.fail("the block was entered")
+        assert refused.value.proof is None

@@ -122,6 +122,7 @@ class CheckoutRecord:
         if self._key is None:
             return
         context = CallContext(self._kit.sender.deadline(), self._pending())
+        context.is_key_read = False
         try:
             await self._kit.supervisor.run(context, self._claim)
         except BaseException:

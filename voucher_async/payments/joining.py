@@ -38,7 +38,7 @@ from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replaying import Replay, behind, raise_refunded, raise_refusal
-from voucher_async.payments.running import Running, keys_unread
+from voucher_async.payments.running import Running
 
 if TYPE_CHECKING:
     from voucher_async.payments.journal import Claim
@@ -162,8 +162,7 @@ class Joining:
             VoucherError: as the call raises it.
         """
         while True:
-            with keys_unread(is_keyed=ask.key is not None):
-                await self._supervisor.check_open()
+            await self._supervisor.check_open(is_key_read=ask.key is None)
             met = self._met_by(ask)
             if met is None:
                 return await self._supervisor.wait(self._begin(ask, deadline, work), deadline)
@@ -206,7 +205,9 @@ class Joining:
             if met is not None and met.running is running:
                 del self._met[where]
 
-        running = self._supervisor.begin(CallContext(deadline, ask.pending or record), drive, ended)
+        context = CallContext(deadline, ask.pending or record)
+        context.is_key_read = ask.key is None
+        running = self._supervisor.begin(context, drive, ended)
         if where is not None:
             self._met[where] = _Met(ask, record, running)
         return running
@@ -215,7 +216,7 @@ class Joining:
         self, context: CallContext, recorder: Recorder, call: Callable[[CallContext], Awaitable[T]]
     ) -> T:
         """Run a call as the owner of its record, and write how it ended."""
-        context.recorder = recorder
+        context.recorder, context.is_key_read = recorder, True
         recorder.is_asked_about = context.is_asked_about
         try:
             answer = await call(context)
@@ -337,8 +338,7 @@ class Joining:
         """
         pause = _FIRST_POLL
         while (step := await self._step_for(held, context)) in _RUNNING:
-            with keys_unread(is_keyed=True):  # in a closed client pauses end at once
-                await self._supervisor.check_open()
+            await self._supervisor.check_open(is_key_read=False)  # in a closed client pauses end at once
             if step is Step.STILL_RUNNING:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from voucher_async.errors import ConfigurationError, Fate, Proof, VoucherError
 from voucher_async.outcomes import OutcomeUnknown, StillRunning
-from voucher_async.payments.replies import without_proof
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from voucher_async.clock import Deadline
     from voucher_async.payments.money_call import CallContext
 
-__all__ = ["Running", "closed", "ended_by_closing", "goes_on_for_others", "keys_unread"]
+__all__ = ["Running", "closed", "ended_by_closing", "goes_on_for_others"]
 
 T = TypeVar("T")
 
@@ -102,10 +98,14 @@ class Running(Generic[T]):
             waiter.wake()
 
 
-def closed() -> ConfigurationError:
-    """The error for a call that begins on a client that was closed."""
+def closed(*, is_key_read: bool = True) -> ConfigurationError:
+    """The error for a call that begins on a client that was closed.
+
+    Args:
+        is_key_read: False proves nothing: an earlier call with its idempotency key may have moved money.
+    """
     error = ConfigurationError("the client was closed; nothing was sent")
-    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT
+    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT if is_key_read else None
     return error
 
 
@@ -115,21 +115,7 @@ def ended_by_closing(context: CallContext) -> VoucherError:
         return OutcomeUnknown(
             "the client was closed before the outcome was known", pending=context.money_call.pending
         )
-    error = closed()
-    if context.recorder is None:  # it may have a key, which it has not read yet
-        without_proof(error)
-    return error
-
-
-@contextlib.contextmanager
-def keys_unread(*, is_keyed: bool) -> Generator[None, None, None]:
-    """Take the proof from what is raised, if there is a key: an earlier call with it may have charged."""
-    try:
-        yield
-    except ConfigurationError as error:
-        if is_keyed:
-            without_proof(error)
-        raise
+    return closed(is_key_read=context.is_key_read)
 
 
 def goes_on_for_others(context: CallContext) -> StillRunning:

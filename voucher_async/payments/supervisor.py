@@ -86,22 +86,22 @@ class Supervisor:
             ended: called when it is over, in whatever way.
         """
         try:
-            await self.check_open()
+            await self.check_open(is_key_read=context.is_key_read)
         except BaseException:
             if ended is not None:
                 ended(None)
             raise
         return await self.wait(self.begin(context, work, ended), context.deadline)
 
-    async def check_open(self) -> None:
-        """Refuse to begin anything once the client was closed.
+    async def check_open(self, *, is_key_read: bool = True) -> None:
+        """Refuse to begin anything once the client was closed; see `closed` for what that proves.
 
         Raises:
             ConfigurationError: it was closed; nothing was sent.
         """
         if self._closed:
             await asyncio.sleep(0)  # yield, so that a caller retrying in a loop starves nobody
-            raise closed()
+            raise closed(is_key_read=is_key_read)
 
     def begin(
         self,
