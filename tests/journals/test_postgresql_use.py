@@ -304,7 +304,7 @@ def test_a_forked_child_leaves_the_connections_of_its_parent_alone(url: str) -> 
 
     async def parent() -> None:
         assert (await journal.claim(begun("k"))).won
-        (own,) = journal._store._loops.values()  # type: ignore[attr-defined]
+        own = await journal._store._loops.here()  # type: ignore[attr-defined]
 
         def child() -> list[object]:
             with warnings.catch_warnings(record=True) as caught:
@@ -326,7 +326,7 @@ def test_a_forked_child_leaves_the_connections_of_its_parent_alone(url: str) -> 
 
 async def test_what_a_child_inherits_is_kept_and_deleted_by_nobody(journal: SqlJournal) -> None:
     assert (await journal.claim(begun("k"))).won
-    journal._store.after_fork()  # type: ignore[attr-defined]
+    journal._store._loops.after_fork()  # type: ignore[attr-defined]
     gc.collect()  # of a deleted connection there is a warning
     inherited: Any = forks._kept[-1]
     for each in inherited.values():

@@ -14,7 +14,6 @@ import datetime as dt
 import inspect
 import math
 import secrets
-import threading
 from collections.abc import AsyncGenerator
 from typing import Any, Final, Protocol, cast
 
@@ -33,8 +32,9 @@ from voucher_async.auth.claims import Claims
 from voucher_async.auth.store import StoredToken
 from voucher_async.clock import Clock, SystemClock
 from voucher_async.errors import ConfigurationError, TokenStoreFailed
-from voucher_async.forks import keep, renew_in_children
+from voucher_async.forks import renew_in_children
 from voucher_async.journals.urls import shown
+from voucher_async.loops import PerLoop
 from voucher_async.masking import SecretBytes, conceal
 
 __all__ = ["PREFIX", "RedisTokenStore"]
@@ -44,7 +44,6 @@ PREFIX: Final = "voucher_async:token:"
 
 _redis: Final[Any] = Redis  # it leaves types of its methods out
 _LIMIT: Final = 2.0  # seconds of an operation, connecting included
-_PARTING: Final = 5.0  # seconds for which closing waits for another loop
 _MILLISECONDS: Final = 1000
 _FORMS: Final = '"redis://user:password@host:6379/0", "rediss://..." or "unix:///run/valkey.sock"'
 
@@ -276,55 +275,27 @@ class _Own:
     """Clients by a URL, one for each event loop."""
 
     def __init__(self, url: str) -> None:
-        self._url = conceal(url)
+        url = conceal(url)
         self.shown = shown(url)
-        self._here: dict[asyncio.AbstractEventLoop, _Opened] = {}
-        self._lock = threading.Lock()
-        self._closed = False
-        if _client(self._url) is None:
+        if _client(url) is None:
             raise ConfigurationError(f"the URL of a token store looks like {_FORMS}, not {self.shown!r}")
-        renew_in_children(self)
-
-    def after_fork(self) -> None:
-        """Leave the connections to the parent, which goes on using them."""
-        keep(self._here)
-        self._here = {}
-        self._lock = threading.Lock()
+        self._loops = PerLoop(lambda: _Opened(url))
 
     async def here(self) -> _Commands:
-        if self._closed:
+        if self._loops.is_closed:
             raise TokenStoreFailed("the token store was closed")
-        loop = asyncio.get_running_loop()
-        opened = self._here.get(loop)
-        if opened is None:
-            client = _client(self._url)
-            assert client is not None  # noqa: S101 - or the constructor had raised
-            opened = _Opened(client)
-            with self._lock:
-                for gone in [each for each in self._here if each.is_closed()]:
-                    del self._here[gone]
-                self._here[loop] = opened
-            await opened.open()
-        return opened.commands
+        return (await self._loops.here()).commands
 
     async def aclose(self) -> None:
-        self._closed = True
-        with self._lock:
-            opened, self._here = self._here, {}
-        here = asyncio.get_running_loop()
-        for loop, each in opened.items():
-            if loop is here:
-                await each.aclose()
-            elif loop.is_running():  # one that is closed has dropped its connections
-                closing = asyncio.run_coroutine_threadsafe(each.aclose(), loop)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(closing), _PARTING)
+        await self._loops.aclose()
 
 
 class _Opened:
     """A client on its event loop, closed with it: asyncio closes asynchronous generators before."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, url: str) -> None:
+        client = _client(conceal(url))
+        assert client is not None  # noqa: S101 - or the store would not have been made
         self.commands = cast("_Commands", client)
         self._keeper = _keep(client)
 

@@ -7,15 +7,12 @@ those of the parent are left alone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
 from voucher_async.errors import JournalFailed
-from voucher_async.forks import keep, renew_in_children
 from voucher_async.journals import postgresql_statements as sql
 from voucher_async.journals.connections import Connection, Connections, Rows, Server
 from voucher_async.journals.lanes import Lane
@@ -26,6 +23,7 @@ from voucher_async.journals.refusals import LOCKED, Refused
 from voucher_async.journals.rows import UNKNOWN
 from voucher_async.journals.store import FIRST
 from voucher_async.journals.tables import MAJOR, MINOR
+from voucher_async.loops import PerLoop
 from voucher_async.masking import SecretBytes
 
 if TYPE_CHECKING:
@@ -39,7 +37,6 @@ __all__ = ["PostgresqlStore", "check_version"]
 T = TypeVar("T")
 
 _DURABLE: Final = True  # takers-over rely on a burial
-_PARTING: Final = 5.0  # seconds for which closing waits for another loop
 
 
 class _Loop:
@@ -55,6 +52,9 @@ class _Loop:
         self.leaving = Lane(places.leave)
         self.beats = Lane(writes.beat)
         self.opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        await self.connections.open()
 
     async def aclose(self) -> None:
         await self.claims.end()
@@ -81,31 +81,14 @@ class PostgresqlStore:
         self._server = Server(url, lock_timeout)
         self._create = create
         self._digest_key: bytes | None = None
-        self._closed = False
-        self._loops: dict[asyncio.AbstractEventLoop, _Loop] = {}
-        self._lock = threading.Lock()
+        self._loops = PerLoop(lambda: _Loop(self._server))
         self.tokens: PostgresqlTokens = PostgresqlTokens(self._rows)
-        renew_in_children(self)
-
-    def after_fork(self) -> None:
-        """Leave the connections to the parent, which goes on using them."""
-        keep(self._loops)
-        self._loops = {}
-        self._lock = threading.Lock()
 
     async def _here(self) -> _Loop:
         """The parts on this event loop, once the tables are known to be there."""
-        if self._closed:
+        if self._loops.is_closed:
             raise JournalFailed("the journal was closed")
-        loop = asyncio.get_running_loop()
-        here = self._loops.get(loop)
-        if here is None:
-            here = _Loop(self._server)
-            with self._lock:
-                for gone in [each for each in self._loops if each.is_closed()]:
-                    del self._loops[gone]
-                self._loops[loop] = here
-            await here.connections.open()
+        here = await self._loops.here()
         if self._digest_key is None:
             async with here.opening:
                 if self._digest_key is None:
@@ -216,8 +199,7 @@ class PostgresqlStore:
 
     async def unshrunk(self, before: int, after: Cursor) -> Due:
         """The next ended records that are not shrunk and were changed before a moment."""
-        here = await self._here()
-        rows = await here.connections.fetch(sql.UNSHRUNK, before, *after)
+        rows = await self._rows(sql.UNSHRUNK, before, *after)
         return [((moment, number), record) for moment, number, record in rows]
 
     async def drop(self, before: int) -> int:
@@ -225,10 +207,9 @@ class PostgresqlStore:
         return sum([await self._drop(before, is_shrunk=is_shrunk) for is_shrunk in (True, False)])
 
     async def _drop(self, before: int, *, is_shrunk: bool) -> int:
-        here, place = await self._here(), FIRST
-        dropped, is_more = 0, True
+        dropped, is_more, place = 0, True, FIRST
         while is_more:
-            rows = await here.connections.fetch(sql.DROP, before, is_shrunk, *place)
+            rows = await self._rows(sql.DROP, before, is_shrunk, *place)
             dropped, is_more = dropped + len(rows), len(rows) == sql.DROPPED
             place = max(((moment, number) for moment, number in rows), default=place)
         return dropped
@@ -241,17 +222,7 @@ class PostgresqlStore:
 
     async def aclose(self) -> None:
         """Close the connections once what was asked for is done; a second call does nothing."""
-        self._closed = True
-        with self._lock:
-            loops, self._loops = self._loops, {}
-        here = asyncio.get_running_loop()
-        for loop, each in loops.items():
-            if loop is here:
-                await each.aclose()
-            elif loop.is_running():  # one that is closed has dropped its connections
-                closing = asyncio.run_coroutine_threadsafe(each.aclose(), loop)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(closing), _PARTING)
+        await self._loops.aclose()
 
 
 def _page_of(rows: Rows) -> Page:

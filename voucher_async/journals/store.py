@@ -195,10 +195,7 @@ class Store(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Delete owners that are dead for a day and own nothing that is not ended, and places that lapsed.
-
-        Also tokens that are.
-        """
+        """Delete owners that are dead for a day and own nothing that is not ended, and what has lapsed."""
         ...
 
     async def aclose(self) -> None:
