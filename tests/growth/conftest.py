@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from tests.growth.mix import Family, families
-from tests.journals.postgres import Server
+from tests.journals.conftest import database, server
 
-_NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A server that gathers no statistics by itself."""
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    """An empty database."""
-    name = f"growth_{next(_NUMBERS)}"
-    server.run(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
-    yield name
-    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+__all__ = ["database", "server"]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,19 +15,15 @@ from redis.asyncio import Redis
 
 from tests.auth.contract import KEY, LONG, NewStore, TokenStoreContract, token, value_of
 from tests.frame_locals import shown_locals
-from tests.integrations.valkey_servers import Valkey, served
+from tests.integrations.valkey_servers import Valkey, server
 from voucher_async import ConfigurationError, TokenStore, TokenStoreFailed, VoucherClient
 from voucher_async.integrations.redis import PREFIX, RedisTokenStore
 from voucher_async.testing import VoucherEmulator
 
+__all__ = ["server"]
+
 SECRET = "tok-5ecre7"
 PASSWORD = "pa55word"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with served(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
 
 
 @pytest.fixture

