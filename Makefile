@@ -48,24 +48,27 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 # not measured: that doubles what they cost, and adds next to nothing. What the others cover has to be enough.
 WAITING := tests/chaos/test_storm.py tests/machines tests/recovery tests/transport
 SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples tests/frozen tests/package tests/release tests/shop \
-	tests/temporal/test_checkout.py tests/workflows \
+	tests/temporal/test_checkout.py \
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secrets \
-	tests/auth/test_machine.py tests/checkout/test_keys_journal.py tests/checkout/test_keys_taken_over.py \
-	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) tests/emulator/test_ledger_machine.py \
-	tests/emulator/test_schemathesis.py tests/journals/test_alembic.py tests/journals/test_alike.py \
+	$(patsubst %,tests/auth/test_%.py,machine single_flight) \
+	$(patsubst %,tests/checkout/test_%.py,keys_journal keys_taken_over returns_shared) \
+	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) \
+	$(patsubst %,tests/emulator/test_%.py,ledger_machine plugin schemathesis) \
 	$(patsubst %,tests/integrations/test_redis_%.py,failures processes) \
-	$(patsubst %,tests/issuing/test_%.py,again busy killed left_early) tests/payments/test_counts.py \
-	tests/probing/test_habits.py tests/voucher_files/test_round_trip.py \
-	tests/payments/test_machine.py tests/resources/test_bad_input.py tests/resources/test_paging.py \
-	$(wildcard tests/settlement/test_field_*.py) tests/settlement/test_keys.py \
-	$(patsubst %,tests/settlement/test_keys_%.py,cut_off journal named storm taken_over) \
-	tests/settlement/test_model.py tests/settlement/test_references.py \
-	$(patsubst %,tests/settlement/test_%.py,leftovers recovered_by_itself recovered_crashes returns_crashes returns_storm) \
-	tests/checkout/test_returns_shared.py tests/journals/test_sqlite_file.py \
-	tests/unit/test_not_done.py tests/unit/test_sansio_shown.py tests/unit/test_stored.py
+	$(patsubst %,tests/issuing/test_%.py,again busy killed left_early) \
+	$(patsubst %,tests/journals/test_%.py,alembic alike sqlite_file) \
+	$(patsubst %,tests/payments/test_%.py,counts machine) tests/probing/test_habits.py \
+	$(patsubst %,tests/resources/test_%.py,access bad_input paging vouchers) $(wildcard tests/settlement/test_field_*.py) \
+	$(patsubst %,tests/settlement/test_%.py,another_amount another_client beside calls charge counterexamples elsewhere) \
+	$(patsubst %,tests/settlement/test_%.py,leftovers model recovered_by_itself recovered_crashes references report) \
+	$(patsubst %,tests/settlement/test_returns_%.py,crashes split storm) tests/settlement/test_what_proves_what.py \
+	tests/settlement/test_keys.py \
+	$(patsubst %,tests/settlement/test_keys_%.py,asked_at_once cut_off journal named paused storm taken_over) \
+	$(patsubst %,tests/unit/test_%.py,decide likeness not_done references retry sansio_errors sansio_shown turns wire) \
+	tests/voucher_files/test_round_trip.py tests/watching/test_nothing_missed.py
 
-# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each, in SERVED.
+# Engines of workflows, killed in the middle: minutes of waiting. The gate has one of each.
 WORKFLOWS := tests/queues $(patsubst %,tests/temporal/test_%.py,deployment pay_order sandbox waiting)
 
 .DEFAULT_GOAL := help
