@@ -211,8 +211,8 @@ def _unannounced(index: Index) -> Iterator[Violation]:
 
 def _unnamed(index: Index, often: Container[str]) -> Iterator[Violation]:
     for told in index.told.values():
-        if told.error == _STILL_RUNNING and told.call in often:
-            continue  # another caller's call may not have sent anything yet
+        if told.error == _STILL_RUNNING:
+            continue  # another worker goes on with it, and may not have sent anything yet
         for pending in told.pendings:
             if told.call in often and index.is_settled(pending):
                 continue  # in doubt since an earlier call with its key; this call sent nothing

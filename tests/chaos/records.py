@@ -202,10 +202,17 @@ class Turn:
 
 @attrs.frozen(kw_only=True)
 class Tokens:
-    """When the server gave out tokens, and when it revoked all of them, by the monotonic time."""
+    """What became of tokens, and when, by the monotonic time.
+
+    Attributes:
+        given: when the server made one.
+        revoked: when it revoked all of them.
+        faulted: when an answer to a request for one met a fault, and may have been lost.
+    """
 
     given: list[float]
     revoked: list[float]
+    faulted: list[float]
 
 
 Record: TypeAlias = Began | Told | Intent | Word | Doubt | Settled | Refused | Ended

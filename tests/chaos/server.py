@@ -172,8 +172,10 @@ class Weather:
         now = time.monotonic() - self._emulator.now().timestamp()
         asked = self._emulator.requests.of("requestToken")
         given = [now + entry.at.timestamp() for entry in asked if entry.status in _OK]
-        met = [each.at for each in self._emulator.faults.injected if isinstance(each.fault, faults.Revoked)]
-        return Tokens(given=given, revoked=self._revoked + [now + at.timestamp() for at in met])
+        injected = self._emulator.faults.injected
+        met = [now + each.at.timestamp() for each in injected if isinstance(each.fault, faults.Revoked)]
+        faulted = [now + each.at.timestamp() for each in injected if each.operation == "requestToken"]
+        return Tokens(given=given, revoked=self._revoked + met, faulted=faulted)
 
 
 def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.caller import Caller
 from tests.chaos.judge import Kind, judge
 from tests.chaos.plan import Call
-from tests.chaos.records import Ended, Entry, Journal, Record, Told, Turn
+from tests.chaos.records import Ended, Entry, Journal, Outcome, Record, Told, Turn
 from tests.chaos.samples import AGAIN, CHARGED, HOOK_DONE, SETTLED_NOT_DONE, began, intent, told
 from tests.chaos.turns import Turns
 from tests.chaos.watcher import Watcher
@@ -26,6 +26,8 @@ def said(what: str, turn: int, at: float = 20.0, **fields: tuple[str, ...]) -> T
     return attrs.evolve(told(what, f"1{'abc'[turn]}", **fields), at=at)
 
 
+NOT_CHARGED = Outcome(voucher="V", state="not charged")
+STANDS = Outcome(voucher="V", state="charged", charge="c1")
 DONE = [said("done", turn, charges=("c1",)) for turn in range(3)]
 
 
@@ -38,6 +40,11 @@ DONE = [said("done", turn, charges=("c1",)) for turn in range(3)]
         pytest.param([SENT, *(said("cancelled", turn) for turn in range(3))], [MADE], id="all left"),
         pytest.param([SENT, *(said("not done", turn) for turn in range(3))], [], id="none is done"),
         pytest.param([SENT, said("not done", 0, 9.0), *DONE[1:]], [MADE], id="it was made afterwards"),
+        pytest.param(
+            [SENT, *(attrs.evolve(said("not done", turn), outcomes=(STANDS,)) for turn in range(3))],
+            [MADE],
+            id="a checkout says which charge stands",
+        ),
     ],
 )
 def test_nothing_is_wrong_with(records: list[Record], entries: list[Entry]) -> None:
@@ -55,6 +62,12 @@ def test_nothing_is_wrong_with(records: list[Record], entries: list[Entry]) -> N
             id="two are told different charges",
         ),
         pytest.param([SENT, *DONE[:2], said("not done", 2)], [MADE], Kind.DENIED, id="one was denied it"),
+        pytest.param(
+            [SENT, *(attrs.evolve(said("not done", turn), outcomes=(NOT_CHARGED,)) for turn in range(3))],
+            [MADE],
+            Kind.DENIED,
+            id="a checkout denies a charge",
+        ),
         pytest.param(
             [SENT, *(said("not done", turn, 9.0) for turn in range(3))],
             [MADE],

@@ -34,6 +34,8 @@ FALSE: Final = frozenset({Kind.DENIED, Kind.INVENTED, Kind.UNPROVED, Kind.CRASHE
 LOST: Final = frozenset(Kind) - DOUBLE - FALSE
 LEASE: Final = "lease"
 NOTHING_SENT: Final = "nothing sent"
+CHECKED_OUT: Final = "told by voucher"
+"""A checkout that was not done: what it said of each of its vouchers has a proof of its own."""
 OPEN: Final = "open"
 AFTERWARDS: Final = "afterwards"
 """The column of the time when the storm is over."""
@@ -59,10 +61,11 @@ class Column:
         lost: moved money of which nobody was told, and what nobody had asked for.
         false: words that the ledger contradicts.
         late: writes of workers that had lost their records meanwhile, which the journal has refused.
-        unsent: how many of these were followed by no request for money of the same call.
+        unsent: how many of these were followed by no request for money of the same record.
         dead: owners who were declared dead, and found out.
         fetched: tokens that the server gave out.
-        extra: those of them that came within half the life of the one before, with nothing revoked.
+        extra: those of them that came within half the life of the one before, with nothing revoked, and no
+            answer with a token lost.
     """
 
     fault: str
@@ -136,8 +139,8 @@ class _Columns:
                 dead.add(record.owned)
                 continue
             column.late += 1
-            later = (intent for intent in self._index.intents.values() if intent.call == record.call)
-            column.unsent += not any(intent.at > record.at for intent in later)
+            intent = self._index.intents.get(record.owned)
+            column.unsent += intent is None or intent.at <= record.at or intent.call != record.call
 
     def count_tokens(self, tokens: Tokens, life: float) -> None:
         before: float | None = None
@@ -145,7 +148,9 @@ class _Columns:
             column = self.at(moment)
             column.fetched += 1
             if before is not None and moment - before < life * _HALF:
-                column.extra += not any(before < each < moment for each in tokens.revoked)
+                column.extra += not any(
+                    before <= each < moment for each in (*tokens.revoked, *tokens.faulted)
+                )
             before = moment
 
     def count_violations(self, verdict: Verdict) -> None:
@@ -180,6 +185,8 @@ class _Ends:
         proofs += [each.proof for each in told if each.what == NOT_DONE and each.proof]
         if proofs:
             return proofs[-1].lower().replace("_", " ")
+        if any(each.what == NOT_DONE for each in told):
+            return CHECKED_OUT
         return OPEN if intents else NOTHING_SENT
 
 

@@ -44,7 +44,9 @@ def problems_of(report: MachineReport) -> list[str]:
         if column.extra and column.fault not in WITHOUT_VALKEY:
             problems.append(f"{column.fault}: {column.extra} tokens more than lives of tokens")
         if column.unsent < column.late:
-            problems.append(f"{column.fault}: a refused write of a call was followed by a request for money")
+            problems.append(
+                f"{column.fault}: a refused write was followed by a request for money of its record"
+            )
     if noise := complaints_of(_ASYNCPG.sub("", report.noise)):
         problems.append(f"standard error: {noise}")
     if problems and report.late >= report.storm.slack:
@@ -104,7 +106,7 @@ def details(report: MachineReport) -> str:
         ),
         f"Payments one of whose callers was not told their end, by their end: {settled}.",
         (
-            f"Late writes refused: {whole.late:,}, followed by no request for money: {whole.unsent:,}; "
+            f"Late writes refused: {whole.late:,}, followed by no request of their record: {whole.unsent:,}; "
             f"workers that found out that they had been declared dead: {whole.dead:,}."
         ),
         f"Tokens: {whole.fetched:,}; more than lives of tokens: {more}.",

@@ -10,12 +10,13 @@ import pytest
 
 from tests.chaos.judge import judge
 from tests.chaos.records import Entry, Record, Refused, Settled, Tokens, Turn
-from tests.chaos.samples import AGAIN, CANCELLED, CHARGED, DONE, SENT, SETTLED, UNKNOWN, began, intent
+from tests.chaos.samples import AGAIN, CANCELLED, CHARGED, DONE, SENT, SETTLED, UNKNOWN, began, intent, told
 from tests.machines.columns import Column, columns_of
 
 TURNS = [Turn(at=0.0, habit="none"), Turn(at=10.0, habit="killed"), Turn(at=20.0, habit="paused")]
-NEVER = Tokens(given=[], revoked=[])
+NEVER = Tokens(given=[], revoked=[], faulted=[])
 STARTED = attrs.evolve(began(), at=12.0)
+ONCE_MORE = attrs.evolve(began("1d", payment="1"), at=14.0, turn=3)
 SENT_THEN = attrs.evolve(intent(), at=13.0)
 
 
@@ -48,6 +49,12 @@ def test_a_call_counts_where_it_began() -> None:
             "absent",
             id="settled by a proof",
         ),
+        pytest.param(
+            [SENT_THEN, UNKNOWN, ONCE_MORE, attrs.evolve(told("not done", "1d"), proof="", at=15.0)],
+            [],
+            "told by voucher",
+            id="a checkout, asked for once more",
+        ),
     ],
 )
 def test_the_end_of_a_payment_whose_caller_was_not_told_it(
@@ -73,27 +80,35 @@ def test_what_is_wrong_counts_where_its_call_began(
 
 
 def test_refused_writes_count_where_they_came_too_late() -> None:
-    save = Refused(call="1", owned="r", what="sent", at=21.0)
+    save = Refused(call="1", owned="p1", what="sent", at=21.0)
     lease = Refused(call="", owned="o", what="lease", at=21.0)
     column = found([STARTED, SENT_THEN, DONE, save, lease], [CHARGED])["paused"]
     assert (column.late, column.unsent, column.dead) == (1, 1, 1)
     sent_after_all = attrs.evolve(intent(), at=22.0)
     column = found([STARTED, sent_after_all, DONE, save], [CHARGED])["paused"]
     assert (column.late, column.unsent) == (1, 0)
+    other = attrs.evolve(save, owned="p2")  # of the same call: a checkout has one for each voucher
+    column = found([STARTED, sent_after_all, DONE, other], [CHARGED])["paused"]
+    assert (column.late, column.unsent) == (1, 1)
+    taken_over = attrs.evolve(sent_after_all, call="2")  # the new owner sends
+    column = found([STARTED, taken_over, DONE, save], [CHARGED])["paused"]
+    assert (column.late, column.unsent) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("given", "revoked", "extra"),
+    ("given", "revoked", "faulted", "extra"),
     [
-        pytest.param([1.0], [], 0, id="the first"),
-        pytest.param([1.0, 11.0], [], 1, id="one more within its life"),
-        pytest.param([1.0, 11.0], [5.0], 0, id="one more, since it was revoked"),
-        pytest.param([-60.0, 11.0], [], 0, id="the next, when its life is nearly over"),
+        pytest.param([1.0], [], [], 0, id="the first"),
+        pytest.param([1.0, 11.0], [], [], 1, id="one more within its life"),
+        pytest.param([1.0, 11.0], [5.0], [], 0, id="one more, since it was revoked"),
+        pytest.param([1.0, 11.0], [], [1.0], 0, id="one more, since the answer with it was lost"),
+        pytest.param([1.0, 11.0], [], [0.5], 1, id="an answer before that was lost"),
+        pytest.param([-60.0, 11.0], [], [], 0, id="the next, when its life is nearly over"),
     ],
 )
 def test_tokens_beyond_one_for_each_life_are_counted(
-    given: list[float], revoked: list[float], extra: int
+    given: list[float], revoked: list[float], faulted: list[float], extra: int
 ) -> None:
-    columns = found(SENT, [], Tokens(given=given, revoked=revoked))
+    columns = found(SENT, [], Tokens(given=given, revoked=revoked, faulted=faulted))
     assert columns["killed"].extra == extra
     assert sum(column.fetched for column in columns.values()) == len(given)

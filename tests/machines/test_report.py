@@ -17,14 +17,16 @@ from tests.machines.report import problems_of
 
 SENT: list[Record] = [attrs.evolve(began(), at=12.0), attrs.evolve(intent(), at=13.0)]
 TURNS = [Turn(at=0.0, habit="none"), Turn(at=10.0, habit="paused"), Turn(at=20.0, habit="Valkey silent")]
-LATE = Refused(call="1", owned="r", what="sent", at=12.5)
+LATE = Refused(call="1", owned="p1", what="sent", at=12.5)
 
 
 def problems(
     records: Sequence[Record], entries: Sequence[Entry], given: Sequence[float] = (0.5,), noise: str = ""
 ) -> str:
     verdict = judge(records, entries)
-    columns = columns_of(records, entries, verdict, TURNS, Tokens(given=[*given], revoked=[]), life=600.0)
+    columns = columns_of(
+        records, entries, verdict, TURNS, Tokens(given=[*given], revoked=[], faulted=[]), life=600.0
+    )
     report = MachineReport(
         storm=MachineStorm(faults=("none", "paused", "Valkey silent")),
         verdict=verdict,
