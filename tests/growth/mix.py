@@ -190,7 +190,8 @@ class Mix:
                 kind = kinds[number % len(kinds)]
             made = self._copy(kind, self.first + number, scope, at, draw, is_shrunk=at < is_shrunk_before)
             sampled = self.samples.setdefault(kind, [])
-            if number % every == 0 or len(sampled) < 2 * _UNDER_WAY:
+            is_kept = number >= orders // 2  # what is older is dropped by the purges
+            if is_kept and (number % every == 0 or len(sampled) < 2 * _UNDER_WAY):
                 sampled += made
             yield from made
 

@@ -52,9 +52,7 @@ class Asking:
     def row(self, kind: str, *, live: bool = False) -> Row:
         """Another sampled row of orders of a kind."""
         if kind not in self._taken:
-            # from the middle: what is oldest is dropped by the purges
-            rows = self.mix.samples[kind]
-            self._taken[kind] = itertools.cycle(rows[len(rows) // 2 :])
+            self._taken[kind] = itertools.cycle(self.mix.samples[kind])
         return next(row for row in self._taken[kind] if not live or row["owner"] in self.mix.alive)
 
     async def reads(self) -> None:
