@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests import seeds
-from tests.shares import has_file, left_out, read_share
+from tests.shares import has_file, in_other_files, left_out, read_share
 
 # No deadline, as machines are busy; a failure prints the blob that replays it. The phase that explains a
 # failure traces each line of what it repeats: slow tests then outlive their time limit, and tell only that.
@@ -74,7 +74,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    others = left_out([item.nodeid for item in items], *config.getoption("share"))
+    ids = [item.nodeid for item in items]
+    # pytest asks of no file that is named on its command line whether to ignore it
+    others = left_out(ids, *config.getoption("share")) | in_other_files(ids, *config.getoption("files"))
     if others:
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
         items[:] = [item for item in items if item.nodeid not in others]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["BIG", "has_file", "left_out", "read_share"]
+__all__ = ["BIG", "has_file", "in_other_files", "left_out", "read_share"]
 
 BIG: Final = 8  # cases of a big table
 SELDOM: Final = 2  # a big table's share is smaller by this factor
@@ -39,6 +39,11 @@ def has_file(path: str, number: int, count: int) -> bool:
         count: how many shares there are; each file is in one.
     """
     return _mixed(path) % count == number - 1
+
+
+def in_other_files(ids: Iterable[str], number: int, count: int) -> set[str]:
+    """The ids of the tests whose files a share of the files does not have; see `has_file`."""
+    return {each for each in ids if not has_file(each.partition("::")[0], number, count)}
 
 
 def left_out(ids: Sequence[str], number: int, count: int) -> set[str]:

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final, cast
 from unittest import mock
 
+import asyncpg  # type: ignore[import-untyped]
 import attrs
 
 from voucher_async.journals.connections import Connection, Prepared, Rows, Server
@@ -115,7 +116,9 @@ class _Explaining:
         prepared = {row[0]: (row[1], row[2]) for row in await self._connection.fetch(_NAMES)}
         if query in prepared:
             name, is_generic = prepared[query]
-            await self.explain(name, query, values, is_generic=is_generic)
+            # asyncpg drops a statement after five minutes; it is explained the next time
+            with contextlib.suppress(asyncpg.InvalidSQLStatementNameError):
+                await self.explain(name, query, values, is_generic=is_generic)
 
     async def explain(self, name: str, query: str, values: Sequence[object], *, is_generic: bool) -> None:
         """Explain a prepared statement, and keep its plan."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_the_option_leaves_out_the_others_and_says_so() -> None:
         def pytest_deselected(self, items: list[Any]) -> None:
             told.extend(items)
 
-    config: Any = SimpleNamespace(hook=Hooks(), getoption={"share": (2, 3)}.__getitem__)
+    config: Any = SimpleNamespace(hook=Hooks(), getoption={"share": (2, 3), "files": (1, 1)}.__getitem__)
     items: list[Any] = [SimpleNamespace(nodeid=each) for each in IDS]
     everything = [*items]
     pytest_collection_modifyitems(config, items)
@@ -85,3 +86,17 @@ def test_everything_is_run_by_default(pytestconfig: pytest.Config) -> None:
     number, count = pytestconfig.getoption("share")
     assert 1 <= number <= count
     assert left_out(IDS, 1, 1) == set()
+
+
+def test_of_files_that_are_named_each_half_has_its_own() -> None:
+    """Pytest asks of no file that is named on its command line whether to ignore it."""
+    ids = [f"tests/unit/test_{number}.py::test_{each}" for number in range(20) for each in "ab"]
+    halves: list[list[str]] = []
+    for number in (1, 2):
+        items: Any = [SimpleNamespace(nodeid=each) for each in ids]
+        options = {"share": (1, 1), "files": (number, 2)}
+        config: Any = SimpleNamespace(hook=Mock(), getoption=options.__getitem__)
+        pytest_collection_modifyitems(config, items)
+        halves.append([item.nodeid for item in items])
+    assert sorted([*halves[0], *halves[1]]) == sorted(ids)
+    assert min(map(len, halves)) > 8

@@ -250,6 +250,7 @@ class Checkout:
                 operation=CHARGE_RESERVATION.id, order_number=self.order_number, currency=self.currency
             )
             context = CallContext(deadline, asked)
+            context.is_alone = not self._record.has_key
             return await self._kit.supervisor.run(context, self._charge_until_known, self._end_charging)
 
     def _end_charging(self, _: object) -> None:

@@ -88,9 +88,14 @@ class CheckoutRecord:
         self.record_id: str | None = None
 
     @property
+    def has_key(self) -> bool:
+        """True when it has an idempotency key."""
+        return self._key is not None
+
+    @property
     def needs_block(self) -> bool:
         """True when it has a key, and its block, which claims the key, was not entered."""
-        return self._key is not None and not self._is_inside
+        return self.has_key and not self._is_inside
 
     @property
     def record(self) -> CallRecord:
@@ -122,7 +127,6 @@ class CheckoutRecord:
         if self._key is None:
             return
         context = CallContext(self._kit.sender.deadline(), self._pending())
-        context.is_key_read = False
         try:
             await self._kit.supervisor.run(context, self._claim)
         except BaseException:

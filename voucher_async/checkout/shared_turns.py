@@ -116,7 +116,7 @@ class SharedTurns:
 
     async def _ahead(self, key: str, ticket: _Ticket) -> int:
         if self._pauses.are_over:
-            raise closed()
+            raise closed(is_alone=True)  # who waits for the turn looks at its record before it says so
         ownership = self._ownership
         await ownership.renew()
         return await ask_journal(self._line.line_up(key, ticket.id, ownership.owner, _LEASE))

@@ -162,7 +162,7 @@ class Joining:
             VoucherError: as the call raises it.
         """
         while True:
-            await self._supervisor.check_open(is_key_read=ask.key is None)
+            await self._supervisor.check_open(is_alone=ask.key is None)
             met = self._met_by(ask)
             if met is None:
                 return await self._supervisor.wait(self._begin(ask, deadline, work), deadline)
@@ -206,7 +206,7 @@ class Joining:
                 del self._met[where]
 
         context = CallContext(deadline, ask.pending or record)
-        context.is_key_read = ask.key is None
+        context.is_alone = ask.key is None
         running = self._supervisor.begin(context, drive, ended)
         if where is not None:
             self._met[where] = _Met(ask, record, running)
@@ -216,7 +216,7 @@ class Joining:
         self, context: CallContext, recorder: Recorder, call: Callable[[CallContext], Awaitable[T]]
     ) -> T:
         """Run a call as the owner of its record, and write how it ended."""
-        context.recorder, context.is_key_read = recorder, True
+        context.recorder = recorder
         recorder.is_asked_about = context.is_asked_about
         try:
             answer = await call(context)
@@ -338,7 +338,7 @@ class Joining:
         """
         pause = _FIRST_POLL
         while (step := await self._step_for(held, context)) in _RUNNING:
-            await self._supervisor.check_open(is_key_read=False)  # in a closed client pauses end at once
+            await self._supervisor.check_open()  # in a closed client pauses end at once
             if step is Step.STILL_RUNNING:
                 raise StillRunning(
                     "a call with this idempotency key is under way elsewhere: ask again with the same key",

@@ -331,7 +331,7 @@ class CallContext:
         abandoned: the caller is gone: nothing new is begun.
         money_call: what is being sent.
         finished: what was carried out.
-        is_key_read: False while an earlier call with its idempotency key may have moved money.
+        is_alone: True where no other call may move the same money: a new one without an idempotency key.
         key: identifies equal payments; None for a call that joins none.
         recalled: the charge of an earlier call, which this one is about to return.
         undoing: its charges are being refunded, and each refund is reported.
@@ -344,8 +344,8 @@ class CallContext:
         "deadline",
         "fenced",
         "finished",
+        "is_alone",
         "is_asked_about",
-        "is_key_read",
         "key",
         "money_call",
         "recalled",
@@ -358,7 +358,7 @@ class CallContext:
         self._asked: PendingOutcome | CallRecord = asked
         self.recorder: Recorder | None = None
         self.is_asked_about: bool = False
-        self.is_key_read: bool = True
+        self.is_alone: bool = False
         self.fenced: PendingOutcome | None = None
         self.begun: bool = False
         self.abandoned: bool = False

@@ -98,14 +98,14 @@ class Running(Generic[T]):
             waiter.wake()
 
 
-def closed(*, is_key_read: bool = True) -> ConfigurationError:
+def closed(*, is_alone: bool) -> ConfigurationError:
     """The error for a call that begins on a client that was closed.
 
     Args:
-        is_key_read: False proves nothing: an earlier call with its idempotency key may have moved money.
+        is_alone: as of `CallContext`; False proves nothing, as another call may have moved the money.
     """
     error = ConfigurationError("the client was closed; nothing was sent")
-    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT if is_key_read else None
+    error.fate, error.proof = Fate.NOT_SENT, Proof.NOT_SENT if is_alone else None
     return error
 
 
@@ -115,7 +115,7 @@ def ended_by_closing(context: CallContext) -> VoucherError:
         return OutcomeUnknown(
             "the client was closed before the outcome was known", pending=context.money_call.pending
         )
-    return closed(is_key_read=context.is_key_read)
+    return closed(is_alone=context.is_alone)
 
 
 def goes_on_for_others(context: CallContext) -> StillRunning:

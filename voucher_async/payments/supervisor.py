@@ -86,14 +86,14 @@ class Supervisor:
             ended: called when it is over, in whatever way.
         """
         try:
-            await self.check_open(is_key_read=context.is_key_read)
+            await self.check_open(is_alone=context.is_alone)
         except BaseException:
             if ended is not None:
                 ended(None)
             raise
         return await self.wait(self.begin(context, work, ended), context.deadline)
 
-    async def check_open(self, *, is_key_read: bool = True) -> None:
+    async def check_open(self, *, is_alone: bool = False) -> None:
         """Refuse to begin anything once the client was closed; see `closed` for what that proves.
 
         Raises:
@@ -101,7 +101,7 @@ class Supervisor:
         """
         if self._closed:
             await asyncio.sleep(0)  # yield, so that a caller retrying in a loop starves nobody
-            raise closed(is_key_read=is_key_read)
+            raise closed(is_alone=is_alone)
 
     def begin(
         self,
