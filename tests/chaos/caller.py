@@ -11,13 +11,14 @@ from typing import Any
 
 import attrs
 
-from tests.chaos.plan import CURRENCY, Call, code_of
+from tests.chaos.plan import CURRENCY, LAST, Call, code_of
 from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Began, Journal, Outcome, Told
 from tests.chaos.watcher import CALL, Watcher
 from voucher_async import (
     ApiError,
     Charge,
     CheckoutFailed,
+    ConfigurationError,
     HeldOutcome,
     JournalFailed,
     OutcomeUnknown,
@@ -53,7 +54,7 @@ def _open_in(error: Exception | None) -> PendingOutcome | None:
 
 def _is_unread(call: Call, error: VoucherError) -> bool:
     """Whether a call says that it sent nothing, and not whether its key was paid with before."""
-    return bool(call.key) and isinstance(error, JournalFailed) and error.proof is None
+    return bool(call.key) and isinstance(error, (ConfigurationError, JournalFailed)) and not error.proof
 
 
 def _proof_of(error: Exception | None) -> str:
@@ -225,7 +226,8 @@ class Caller:
         begun = self._client.checkout(order_number=call.order, currency=CURRENCY, idempotency_key=key)
         async with begun as checkout:
             for voucher, amount in zip(call.vouchers, call.amounts, strict=True):
-                await checkout.reserve(code=code_of(voucher), amount=amount)
+                last = call.timeout if call.turn == LAST else None  # who asks in the calm has time
+                await checkout.reserve(code=code_of(voucher), amount=amount, timeout=last)
             if meddle is not None:
                 await meddle()
             return await checkout.charge(timeout=call.timeout)

@@ -150,6 +150,12 @@ def may_stay_open(index: Index, payments: Sequence[Payment], pending: str) -> bo
     )
 
 
+def _is_denied_at_last(payment: Payment) -> bool:
+    """Whether the last word was "not done", with a proof or with what became of each voucher."""
+    last = max(payment.told, key=lambda told: told.at, default=None)
+    return last is not None and last.what == NOT_DONE and bool(last.proof or last.outcomes)
+
+
 def open_of(index: Index, payments: Sequence[Payment]) -> set[str]:
     """The payments of which nobody knows in the end whether they were made."""
     return {
@@ -158,5 +164,5 @@ def open_of(index: Index, payments: Sequence[Payment]) -> set[str]:
         if payment.intents
         and not payment.done
         and not all(index.said(intent) for intent in payment.intents)
-        and not (payment.told and max(payment.told, key=lambda told: told.at).what == NOT_DONE)
+        and not _is_denied_at_last(payment)
     }

@@ -17,6 +17,7 @@ from tests.chaos.records import (
     UNKNOWN,
     Began,
     Entry,
+    Intent,
     Record,
     Refused,
     Settled,
@@ -41,6 +42,7 @@ AFTERWARDS: Final = "afterwards"
 """The column of the time when the storm is over."""
 _BEFORE: Final = "none"
 _HALF: Final = 0.5
+_AT_ONCE: Final = 0.05  # seconds between a token's making and the fault that its answer meets
 
 
 @attrs.define(kw_only=True)
@@ -64,8 +66,8 @@ class Column:
         unsent: how many of these were followed by no request for money of the same record.
         dead: owners who were declared dead, and found out.
         fetched: tokens that the server gave out.
-        extra: those of them that came within half the life of the one before, with nothing revoked, and no
-            answer with a token lost.
+        extra: those of them that came within half the life of the one before, with nothing revoked, where the
+            answer with that one met no fault.
     """
 
     fault: str
@@ -130,6 +132,10 @@ class _Columns:
 
     def count_refusals(self) -> None:
         dead: set[str] = set()
+        sent: dict[tuple[str, str], list[float]] = collections.defaultdict(list)
+        for record in self._records:
+            if isinstance(record, Intent):  # the index has the latest of a request, which may be the heir's
+                sent[record.pending, record.call].append(record.at)
         for record in self._records:
             if not isinstance(record, Refused):
                 continue
@@ -139,8 +145,7 @@ class _Columns:
                 dead.add(record.owned)
                 continue
             column.late += 1
-            intent = self._index.intents.get(record.owned)
-            column.unsent += intent is None or intent.at <= record.at or intent.call != record.call
+            column.unsent += not any(at > record.at for at in sent[record.owned, record.call])
 
     def count_tokens(self, tokens: Tokens, life: float) -> None:
         before: float | None = None
@@ -148,9 +153,8 @@ class _Columns:
             column = self.at(moment)
             column.fetched += 1
             if before is not None and moment - before < life * _HALF:
-                column.extra += not any(
-                    before <= each < moment for each in (*tokens.revoked, *tokens.faulted)
-                )
+                is_lost = any(abs(each - before) < _AT_ONCE for each in tokens.faulted)
+                column.extra += not (is_lost or any(before < each < moment for each in tokens.revoked))
             before = moment
 
     def count_violations(self, verdict: Verdict) -> None:
@@ -185,7 +189,7 @@ class _Ends:
         proofs += [each.proof for each in told if each.what == NOT_DONE and each.proof]
         if proofs:
             return proofs[-1].lower().replace("_", " ")
-        if any(each.what == NOT_DONE for each in told):
+        if any(each.what == NOT_DONE and each.outcomes for each in told):
             return CHECKED_OUT
         return OPEN if intents else NOTHING_SENT
 

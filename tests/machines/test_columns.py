@@ -9,14 +9,16 @@ import attrs
 import pytest
 
 from tests.chaos.judge import judge
-from tests.chaos.records import Entry, Record, Refused, Settled, Tokens, Turn
+from tests.chaos.records import Entry, Outcome, Record, Refused, Settled, Tokens, Turn
 from tests.chaos.samples import AGAIN, CANCELLED, CHARGED, DONE, SENT, SETTLED, UNKNOWN, began, intent, told
 from tests.machines.columns import Column, columns_of
 
 TURNS = [Turn(at=0.0, habit="none"), Turn(at=10.0, habit="killed"), Turn(at=20.0, habit="paused")]
 NEVER = Tokens(given=[], revoked=[], faulted=[])
 STARTED = attrs.evolve(began(), at=12.0)
+LEFT = Outcome(voucher="V", state="not charged")
 ONCE_MORE = attrs.evolve(began("1d", payment="1"), at=14.0, turn=3)
+FAILED = attrs.evolve(told("not done", "1d"), proof="", at=15.0, outcomes=(LEFT,))
 SENT_THEN = attrs.evolve(intent(), at=13.0)
 
 
@@ -50,7 +52,12 @@ def test_a_call_counts_where_it_began() -> None:
             id="settled by a proof",
         ),
         pytest.param(
-            [SENT_THEN, UNKNOWN, ONCE_MORE, attrs.evolve(told("not done", "1d"), proof="", at=15.0)],
+            [
+                SENT_THEN,
+                UNKNOWN,
+                ONCE_MORE,
+                attrs.evolve(told("not done", "1d"), proof="", at=15.0, outcomes=(LEFT,)),
+            ],
             [],
             "told by voucher",
             id="a checkout, asked for once more",
@@ -93,6 +100,9 @@ def test_refused_writes_count_where_they_came_too_late() -> None:
     taken_over = attrs.evolve(sent_after_all, call="2")  # the new owner sends
     column = found([STARTED, taken_over, DONE, save], [CHARGED])["paused"]
     assert (column.late, column.unsent) == (1, 1)
+    later = attrs.evolve(taken_over, at=23.0)  # both send
+    column = found([STARTED, sent_after_all, later, DONE, save], [CHARGED])["paused"]
+    assert (column.late, column.unsent) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,7 @@ def test_refused_writes_count_where_they_came_too_late() -> None:
         pytest.param([1.0, 11.0], [5.0], [], 0, id="one more, since it was revoked"),
         pytest.param([1.0, 11.0], [], [1.0], 0, id="one more, since the answer with it was lost"),
         pytest.param([1.0, 11.0], [], [0.5], 1, id="an answer before that was lost"),
+        pytest.param([1.0, 11.0], [], [10.9], 1, id="an answer after that was lost"),
         pytest.param([-60.0, 11.0], [], [], 0, id="the next, when its life is nearly over"),
     ],
 )
