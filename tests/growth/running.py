@@ -87,6 +87,7 @@ async def in_postgresql(server: Server, database: str, count: int) -> dict[str, 
     took, wal = time.perf_counter() - begun, float(server.run(_WAL)) - wal
     server.run("VACUUM ANALYZE", database)
     sizes = filling.postgresql_sizes(server, database)
+    lengths = await _lengths(url)  # before the purge, which leaves none whole
     plans = await plans_of(url, mix)
     shrink, drop = (mix.begins + dt.timedelta(days=each) for each in (DAYS, _DROPPED_DAYS + _WARMING + 2))
     wal_before = float(server.run(_WAL))
@@ -98,7 +99,7 @@ async def in_postgresql(server: Server, database: str, count: int) -> dict[str, 
         "filled in": took,
         "WAL": wal,
         "sizes": sizes,
-        "records": await _lengths(url),
+        "records": lengths,
         "plans": summary(plans),
         "fresh": summary(fresh),
         "purge": attrs.asdict(done) | {"WAL": purge_wal},
