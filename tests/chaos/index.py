@@ -18,6 +18,7 @@ from tests.chaos.records import (
     Entry,
     Intent,
     Record,
+    Refused,
     Settled,
     Told,
     Word,
@@ -85,6 +86,7 @@ class Index:
         self.lost_charges: set[str] = set()  # ids of calls with a request for a charge in doubt
         self._sent: dict[str, tuple[float, float]] = {}  # call -> when hooks got its first and last intent
         self.left_open: list[str] = []
+        self.refused: set[str] = set()  # ids of what somebody else had taken over, when its owner wrote
         for record in records:
             self._file(record)
         self.in_slot: dict[Slot, list[Entry]] = collections.defaultdict(list)
@@ -121,12 +123,7 @@ class Index:
             case Told():
                 self.told[record.call] = record
             case Intent():
-                first, _ = self._sent.get(record.call, (record.at, record.at))
-                self._sent[record.call] = first, record.at
-                known = self.intents.get(record.pending)
-                if known is None or known.at <= record.at:
-                    self.intents[record.pending] = record
-                    self._targets[record.pending, record.reservation] = record
+                self._file_intent(record)
             case Word():
                 self.words.append(record)
             case Settled():
@@ -137,6 +134,16 @@ class Index:
                     self.lost_charges.add(record.call)
             case Ended():
                 self.left_open.extend(record.open)
+            case Refused():
+                self.refused.add(record.owned)
+
+    def _file_intent(self, intent: Intent) -> None:
+        first, _ = self._sent.get(intent.call, (intent.at, intent.at))
+        self._sent[intent.call] = first, intent.at
+        known = self.intents.get(intent.pending)
+        if known is None or known.at <= intent.at:
+            self.intents[intent.pending] = intent
+            self._targets[intent.pending, intent.reservation] = intent
 
     def _read_outcomes(self, told: Told) -> None:
         for outcome in told.outcomes:

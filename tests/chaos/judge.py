@@ -11,7 +11,7 @@ import attrs
 
 from tests.chaos.index import REFUND, Index, Said, Slot, slot_of, slot_of_intent
 from tests.chaos.payments import Payment, may_stay_open, open_at_last, open_of, payments_of, wrong_words
-from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record, Refused
+from tests.chaos.records import CANCELLED, CRASHED, DONE, NOT_DONE, UNKNOWN, Entry, Intent, Record
 from tests.chaos.shares import Share, shares_of
 from tests.chaos.turns import Turns
 
@@ -94,7 +94,6 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
         entries: the server's ledger, oldest first.
         turns: which habits the server had, and when; none by default.
     """
-    records = [*records]
     index = Index(records, entries, turns or Turns())
     taken_back = index.taken_back
     payments = payments_of(index)
@@ -104,7 +103,7 @@ def judge(records: Iterable[Record], entries: Sequence[Entry], turns: Turns | No
     more = (
         _twice(index, taken_back),
         _unannounced(index),
-        _unnamed(index, often, {each.owned for each in records if isinstance(each, Refused)}),
+        _unnamed(index, often),
         _left_open(index, payments),
     )
     wrong = _asked_often(index, payments, taken_back)
@@ -210,9 +209,9 @@ def _unannounced(index: Index) -> Iterator[Violation]:
             yield Violation(Kind.UNANNOUNCED, "", f"{[entry.id for entry in entries]} of {slot}")
 
 
-def _unnamed(index: Index, often: Container[str], refused: Container[str]) -> Iterator[Violation]:
+def _unnamed(index: Index, often: Container[str]) -> Iterator[Violation]:
     for told in index.told.values():
-        is_elsewhere = told.call in often or any(pending in refused for pending in told.pendings)
+        is_elsewhere = told.call in often or any(pending in index.refused for pending in told.pendings)
         if told.error == _STILL_RUNNING and is_elsewhere:
             continue  # another caller's call, or the worker that took it over, may not have sent anything yet
         for pending in told.pendings:

@@ -26,7 +26,7 @@ from voucher_async.testing import VoucherEmulator, faults
 KEY: Final = "A-1"
 SHORT: Final = 0.5  # seconds: some troubles last until the call's time is up
 Call: TypeAlias = Callable[[VoucherClient], Awaitable[Any]]
-READS: Final = ("digest_key", "claim", "find", "get", "left", "is_alive")
+READS: Final = ("digest_key", "claim", "find", "get")
 
 
 class Failing:

@@ -294,7 +294,7 @@ class _Opened:
     """A client on its event loop, closed with it: asyncio closes asynchronous generators before."""
 
     def __init__(self, url: str) -> None:
-        client = _client(conceal(url))
+        client = _client(url)
         assert client is not None  # noqa: S101 - or the store would not have been made
         self.commands = cast("_Commands", client)
         self._keeper = _keep(client)
