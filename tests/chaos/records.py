@@ -158,6 +158,14 @@ class Refused:
 
 
 @attrs.frozen(kw_only=True)
+class Fetched:
+    """A worker has received a token from the server; it had asked for it `elapsed` seconds before."""
+
+    elapsed: float
+    at: float
+
+
+@attrs.frozen(kw_only=True)
 class Ended:
     """A worker came to its end; what it still had open then."""
 
@@ -202,22 +210,22 @@ class Turn:
 
 @attrs.frozen(kw_only=True)
 class Tokens:
-    """What became of tokens, and when, by the monotonic time.
+    """What the server did with tokens, and when, by the monotonic time.
 
     Attributes:
-        given: when the server made one.
+        given: when it made one.
         revoked: when it revoked all of them.
-        faulted: when an answer to a request for one met a fault, and may have been lost.
     """
 
     given: list[float]
     revoked: list[float]
-    faulted: list[float]
 
 
-Record: TypeAlias = Began | Told | Intent | Word | Doubt | Settled | Refused | Ended
+Record: TypeAlias = Began | Told | Intent | Word | Doubt | Settled | Refused | Fetched | Ended
 
-_CLASSES: Final = {cls.__name__: cls for cls in (Began, Told, Intent, Word, Doubt, Settled, Refused, Ended)}
+_CLASSES: Final = {
+    cls.__name__: cls for cls in (Began, Told, Intent, Word, Doubt, Settled, Refused, Fetched, Ended)
+}
 
 
 def to_line(record: Record) -> str:

@@ -174,8 +174,7 @@ class Weather:
         given = [now + entry.at.timestamp() for entry in asked if entry.status in _OK]
         injected = self._emulator.faults.injected
         met = [now + each.at.timestamp() for each in injected if isinstance(each.fault, faults.Revoked)]
-        faulted = [now + each.at.timestamp() for each in injected if each.operation == "requestToken"]
-        return Tokens(given=given, revoked=self._revoked + met, faulted=faulted)
+        return Tokens(given=given, revoked=self._revoked + met)
 
 
 def entries_of(emulator: VoucherEmulator, twins: Twins) -> list[Entry]:

@@ -7,8 +7,8 @@ import contextvars
 import time
 from typing import Final
 
-from tests.chaos.records import DONE, NOT_DONE, RECOVERED, Doubt, Intent, Journal, Word
-from voucher_async import AttemptEnded, Fate, Hook, PendingOutcome, Settled
+from tests.chaos.records import DONE, NOT_DONE, RECOVERED, Doubt, Fetched, Intent, Journal, Word
+from voucher_async import AttemptEnded, Fate, Hook, PendingOutcome, Settled, TokenRefresh
 
 CALL: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("CALL", default="")
 """The id of the call that a task, and whatever it starts, belongs to."""
@@ -17,7 +17,7 @@ _MONEY: Final = frozenset({"chargeReservation", "refundCharge", "rechargeVoucher
 
 
 class Watcher(Hook):
-    """Writes intents, words and doubts.
+    """Writes intents, words, doubts and tokens.
 
     Args:
         journal: where to.
@@ -74,6 +74,10 @@ class Watcher(Hook):
         if event.fate is Fate.UNKNOWN or status >= 500 or unreadable:
             self._journal.write(Doubt(call=CALL.get(), operation=event.operation))
         self._send_away(CALL.get(), "answer")
+
+    def on_token_refreshed(self, event: TokenRefresh) -> None:
+        if event.succeeded:
+            self._journal.write(Fetched(elapsed=event.elapsed, at=time.monotonic()))
 
     def _send_away(self, call: str, event: str) -> None:
         caller = self.leavers.pop((call, event), None)

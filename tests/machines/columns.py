@@ -17,6 +17,7 @@ from tests.chaos.records import (
     UNKNOWN,
     Began,
     Entry,
+    Fetched,
     Intent,
     Record,
     Refused,
@@ -27,6 +28,7 @@ from tests.chaos.records import (
     Word,
 )
 from tests.chaos.turns import Turns
+from tests.machines.tokens import Troubles, reasons_of
 
 __all__ = ["AFTERWARDS", "Column", "columns_of"]
 
@@ -41,8 +43,6 @@ OPEN: Final = "open"
 AFTERWARDS: Final = "afterwards"
 """The column of the time when the storm is over."""
 _BEFORE: Final = "none"
-_HALF: Final = 0.5
-_AT_ONCE: Final = 0.05  # seconds between a token's making and the fault that its answer meets
 
 
 @attrs.define(kw_only=True)
@@ -65,9 +65,8 @@ class Column:
         late: writes of workers that had lost their records meanwhile, which the journal has refused.
         unsent: how many of these were followed by no request for money of the same record.
         dead: owners who were declared dead, and found out.
-        fetched: tokens that the server gave out.
-        extra: those of them that came within half the life of the one before, with nothing revoked, where the
-            answer with that one met no fault.
+        given: tokens that the server gave out.
+        reasons: the tokens that workers received, by the reason why one was fetched.
     """
 
     fault: str
@@ -84,8 +83,8 @@ class Column:
     late: int = 0
     unsent: int = 0
     dead: int = 0
-    fetched: int = 0
-    extra: int = 0
+    given: int = 0
+    reasons: collections.Counter[str] = attrs.Factory(collections.Counter)
 
 
 class _Columns:
@@ -147,15 +146,12 @@ class _Columns:
             column.late += 1
             column.unsent += not any(at > record.at for at in sent[record.owned, record.call])
 
-    def count_tokens(self, tokens: Tokens, life: float) -> None:
-        before: float | None = None
-        for moment in sorted(tokens.given):
-            column = self.at(moment)
-            column.fetched += 1
-            if before is not None and moment - before < life * _HALF:
-                is_lost = any(abs(each - before) < _AT_ONCE for each in tokens.faulted)
-                column.extra += not (is_lost or any(before < each < moment for each in tokens.revoked))
-            before = moment
+    def count_tokens(self, tokens: Tokens, troubles: Troubles, life: float) -> None:
+        for moment in tokens.given:
+            self.at(moment).given += 1
+        fetched = [record for record in self._records if isinstance(record, Fetched)]
+        for token, reason in reasons_of(fetched, tokens.revoked, troubles, life=life):
+            self.at(token.at).reasons[reason] += 1
 
     def count_violations(self, verdict: Verdict) -> None:
         for kind, field in ((DOUBLE, "double"), (FALSE, "false"), (LOST, "lost")):
@@ -201,6 +197,7 @@ def columns_of(
     turns: Sequence[Turn],
     tokens: Tokens,
     *,
+    troubles: Troubles,
     life: float,
 ) -> Mapping[str, Column]:
     """What came of the payments, by the name of the fault that was on when they were first asked for.
@@ -210,13 +207,14 @@ def columns_of(
         entries: the ledger.
         verdict: of the judge.
         turns: which fault there was from when on.
-        tokens: when tokens were given out.
+        tokens: when tokens were given out, and revoked.
+        troubles: what happened to the token store.
         life: seconds that a token lives.
     """
     columns = _Columns(records, Index(records, entries, Turns()), turns)
     columns.count_payments(verdict.stay_open)
     columns.count_calls()
     columns.count_refusals()
-    columns.count_tokens(tokens, life)
+    columns.count_tokens(tokens, troubles, life)
     columns.count_violations(verdict)
     return columns.of

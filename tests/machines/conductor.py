@@ -151,7 +151,8 @@ class Conductor:
         ]
         entries = [Entry(**entry) for entry in found["entries"]]
         verdict = judge(records, entries)
-        columns = columns_of(records, entries, verdict, self._turns, Tokens(**found["tokens"]), life=LIFETIME)
+        tokens, troubles = Tokens(**found["tokens"]), site.valkey_troubles
+        columns = columns_of(records, entries, verdict, self._turns, tokens, troubles=troubles, life=LIFETIME)
         return MachineReport(
             storm=self._storm,
             verdict=verdict,

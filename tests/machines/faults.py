@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
@@ -15,6 +16,7 @@ from tests.machines.machine import Machine
 from tests.machines.network import Cut, Network, Service
 from tests.machines.plan import FAULTS, Fault, MachineStorm, Turn
 from tests.machines.servers import Valkey
+from tests.machines.tokens import Troubles
 from voucher_async.payments.ownership import LEASE
 
 __all__ = ["Site", "inject"]
@@ -28,6 +30,7 @@ class Site:
         kills: how many workers were killed.
         pauses: how many were stopped for longer than their lease.
         restarts: how many were stopped by SIGTERM, and followed by new ones.
+        valkey_troubles: what happened to Valkey.
     """
 
     storm: MachineStorm
@@ -39,6 +42,7 @@ class Site:
     kills: int = 0
     pauses: int = 0
     restarts: int = 0
+    valkey_troubles: Troubles = attrs.Factory(Troubles)
 
     def hit_by(self, turn: Turn) -> list[Machine]:
         """The machines of a turn."""
@@ -54,11 +58,14 @@ async def _none(_: Site, turn: Turn) -> None:
 
 def _cut(service: Service, how: Cut) -> Way:
     async def cut(site: Site, turn: Turn) -> None:
+        began = time.monotonic()
         for machine in turn.machines:
             await site.network.cut(machine, service, how)
         await asyncio.sleep(turn.seconds)
         for machine in turn.machines:
             await site.network.mend(machine, service)
+        if service == "valkey":
+            site.valkey_troubles.away.append((began, time.monotonic()))
 
     return cut
 
@@ -91,11 +98,14 @@ async def _restart_postgresql(site: Site, turn: Turn) -> None:
 
 async def _restart_valkey(site: Site, turn: Turn) -> None:
     """Lose what is in it: by a restart, and by a flush while it runs."""
+    troubles, began = site.valkey_troubles, time.monotonic()
     site.valkey.stop()
     await asyncio.sleep(turn.seconds / 2)
     await site.valkey.start()
+    troubles.away.append((began, time.monotonic()))
     await asyncio.sleep(turn.seconds / 4)
     await site.valkey.flush()
+    troubles.emptied += [began, time.monotonic()]
     await asyncio.sleep(turn.seconds / 4)
 
 

@@ -18,13 +18,11 @@ from tests.chaos.report import complaints_of
 from tests.machines.columns import AFTERWARDS, OPEN, Column
 from tests.machines.conductor import MachineReport
 from tests.machines.plan import FAULTS
+from tests.machines.tokens import NONE
 
 __all__ = ["DOCUMENT", "details", "problems_of", "table", "write"]
 
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "machines.md"
-WITHOUT_VALKEY: Final = frozenset({"Valkey silent", "Valkey reset", "Valkey restarted", "several at once"})
-"""The faults under which workers may fetch a token each."""
-
 _ASYNCPG: Final = re.compile(
     r"Future exception was never retrieved\n.*unexpected connection_lost\(\) call.*\n.*connection_lost.*\n"
 )
@@ -41,8 +39,8 @@ def problems_of(report: MachineReport) -> list[str]:
     problems = [f"{each.kind}: {each.text} ({each.call})" for each in report.verdict.violations]
     problems += [f"{fault} had no turn" for fault in report.storm.faults if fault not in report.columns]
     for column in report.columns.values():
-        if column.extra and column.fault not in WITHOUT_VALKEY:
-            problems.append(f"{column.fault}: {column.extra} tokens more than lives of tokens")
+        if extra := column.reasons[NONE]:
+            problems.append(f"{column.fault}: {extra} tokens that were fetched without a reason")
         if column.unsent < column.late:
             problems.append(
                 f"{column.fault}: a refused write was followed by a request for money of its record"
@@ -66,7 +64,7 @@ def _row(column: Column) -> str:
     settled = sum(column.unsure.values()) - column.unsure[OPEN]
     figures = (
         *(column.payments, column.calls, told[DONE], told[NOT_DONE], told[UNKNOWN], told[CANCELLED]),
-        *(column.cut_off, column.doubted, settled, column.unsure[OPEN], column.late, column.fetched),
+        *(column.cut_off, column.doubted, settled, column.unsure[OPEN], column.late, column.given),
         *(column.double, column.lost, column.false),
     )
     return _line((column.fault, *(f"{figure:,}" for figure in figures)))
@@ -91,8 +89,7 @@ def details(report: MachineReport) -> str:
     ends = collections.Counter(whole.unsure)
     settled = ", ".join(f"{count:,} {name}" for name, count in ends.most_common())
     injected = sum(report.injected.values())
-    extra = {fault: column.extra for fault, column in report.columns.items() if column.extra}
-    more = ", ".join(f"{count} under {fault}" for fault, count in extra.items()) or "none"
+    fetched = ", ".join(f"{count:,} {reason}" for reason, count in whole.reasons.most_common())
     means = "a network namespace each" if storm.means == "namespaces" else "behind a TCP relay each"
     lines = (
         (
@@ -109,7 +106,10 @@ def details(report: MachineReport) -> str:
             f"Late writes refused: {whole.late:,}, followed by no request of their record: {whole.unsent:,}; "
             f"workers that found out that they had been declared dead: {whole.dead:,}."
         ),
-        f"Tokens: {whole.fetched:,}; more than lives of tokens: {more}.",
+        (
+            f"Tokens: {whole.given:,}; without a reason: {whole.reasons[NONE]:,}. Workers received "
+            f"{whole.reasons.total():,}, by the reason why one was fetched: {fetched}."
+        ),
         f"{report.seconds:.0f} s on {_machine()}; the API was {report.late:.2f} s late at worst.",
         f"`{storm.command}`",
     )

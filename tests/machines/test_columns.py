@@ -9,12 +9,13 @@ import attrs
 import pytest
 
 from tests.chaos.judge import judge
-from tests.chaos.records import Entry, Outcome, Record, Refused, Settled, Tokens, Turn
+from tests.chaos.records import Entry, Fetched, Outcome, Record, Refused, Settled, Tokens, Turn
 from tests.chaos.samples import AGAIN, CANCELLED, CHARGED, DONE, SENT, SETTLED, UNKNOWN, began, intent, told
 from tests.machines.columns import Column, columns_of
+from tests.machines.tokens import Troubles
 
 TURNS = [Turn(at=0.0, habit="none"), Turn(at=10.0, habit="killed"), Turn(at=20.0, habit="paused")]
-NEVER = Tokens(given=[], revoked=[], faulted=[])
+NEVER = Tokens(given=[], revoked=[])
 STARTED = attrs.evolve(began(), at=12.0)
 LEFT = Outcome(voucher="V", state="not charged")
 ONCE_MORE = attrs.evolve(began("1d", payment="1"), at=14.0, turn=3)
@@ -25,7 +26,9 @@ SENT_THEN = attrs.evolve(intent(), at=13.0)
 def found(
     records: Sequence[Record], entries: Sequence[Entry] = (), tokens: Tokens = NEVER
 ) -> dict[str, Column]:
-    columns = columns_of(records, entries, judge(records, entries), TURNS, tokens, life=100.0)
+    columns = columns_of(
+        records, entries, judge(records, entries), TURNS, tokens, troubles=Troubles(), life=100.0
+    )
     assert set(columns) == {"none", "killed", "paused"}
     return dict(columns)
 
@@ -105,21 +108,10 @@ def test_refused_writes_count_where_they_came_too_late() -> None:
     assert (column.late, column.unsent) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("given", "revoked", "faulted", "extra"),
-    [
-        pytest.param([1.0], [], [], 0, id="the first"),
-        pytest.param([1.0, 11.0], [], [], 1, id="one more within its life"),
-        pytest.param([1.0, 11.0], [5.0], [], 0, id="one more, since it was revoked"),
-        pytest.param([1.0, 11.0], [], [1.0], 0, id="one more, since the answer with it was lost"),
-        pytest.param([1.0, 11.0], [], [0.5], 1, id="an answer before that was lost"),
-        pytest.param([1.0, 11.0], [], [10.9], 1, id="an answer after that was lost"),
-        pytest.param([-60.0, 11.0], [], [], 0, id="the next, when its life is nearly over"),
-    ],
-)
-def test_tokens_beyond_one_for_each_life_are_counted(
-    given: list[float], revoked: list[float], faulted: list[float], extra: int
-) -> None:
-    columns = found(SENT, [], Tokens(given=given, revoked=revoked, faulted=faulted))
-    assert columns["killed"].extra == extra
-    assert sum(column.fetched for column in columns.values()) == len(given)
+def test_tokens_are_counted_by_their_own_moment() -> None:
+    fetched = [Fetched(at=1.2, elapsed=0.2), Fetched(at=11.2, elapsed=0.2)]
+    columns = found([*SENT, *fetched], [], Tokens(given=[1.1, 11.1, 21.0], revoked=[5.0]))
+    assert [columns[name].given for name in ("none", "killed", "paused")] == [1, 1, 1]
+    assert columns["none"].reasons == {"the first": 1}
+    assert columns["killed"].reasons == {"as it was revoked": 1}
+    assert not columns["paused"].reasons  # nobody received it

@@ -8,12 +8,13 @@ import attrs
 import pytest
 
 from tests.chaos.judge import judge
-from tests.chaos.records import Entry, Record, Refused, Tokens, Told, Turn
+from tests.chaos.records import Entry, Fetched, Record, Refused, Tokens, Told, Turn
 from tests.chaos.samples import AGAIN, CHARGED, DONE, UNKNOWN, began, intent, told
 from tests.machines.columns import columns_of
 from tests.machines.conductor import MachineReport
 from tests.machines.plan import MachineStorm
 from tests.machines.report import problems_of
+from tests.machines.tokens import Troubles
 
 SENT: list[Record] = [attrs.evolve(began(), at=12.0), attrs.evolve(intent(), at=13.0)]
 TURNS = [Turn(at=0.0, habit="none"), Turn(at=10.0, habit="paused"), Turn(at=20.0, habit="Valkey silent")]
@@ -21,11 +22,13 @@ LATE = Refused(call="1", owned="p1", what="sent", at=12.5)
 
 
 def problems(
-    records: Sequence[Record], entries: Sequence[Entry], given: Sequence[float] = (0.5,), noise: str = ""
+    records: Sequence[Record], entries: Sequence[Entry], fetched: Sequence[float] = (0.5,), noise: str = ""
 ) -> str:
     verdict = judge(records, entries)
+    tokens, troubles = Tokens(given=[*fetched], revoked=[]), Troubles(away=[(20.0, 22.0)])
+    received = [Fetched(at=at, elapsed=0.1) for at in fetched]
     columns = columns_of(
-        records, entries, verdict, TURNS, Tokens(given=[*given], revoked=[], faulted=[]), life=600.0
+        [*records, *received], entries, verdict, TURNS, tokens, troubles=troubles, life=600.0
     )
     report = MachineReport(
         storm=MachineStorm(faults=("none", "paused", "Valkey silent")),
@@ -66,5 +69,7 @@ def test_what_is_wrong_is_found(records: list[Record], entries: list[Entry], wor
 
 
 def test_a_token_too_many_and_noise_are_found() -> None:
-    assert "paused: 1 tokens more" in problems([*SENT, DONE], [CHARGED], (0.5, 11.0))
+    assert "paused: 1 tokens that were fetched without a reason" in problems(
+        [*SENT, DONE], [CHARGED], (0.5, 11.0)
+    )
     assert "ValueError" in problems([*SENT, DONE], [CHARGED], noise="Traceback ...\nValueError: x\n")

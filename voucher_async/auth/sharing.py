@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from voucher_async.auth.token import Token
     from voucher_async.clock import Clock
 
-__all__ = ["LEASE_SECONDS", "POLL_SECONDS", "WAIT_SECONDS", "SharedStore", "StoreVisit", "share"]
+__all__ = [
+    "LEASE_SECONDS",
+    "LEFT_ALONE_SECONDS",
+    "POLL_SECONDS",
+    "WAIT_SECONDS",
+    "SharedStore",
+    "StoreVisit",
+    "share",
+]
 
 T = TypeVar("T")
 
@@ -36,9 +44,11 @@ who wait asks at the lease's end, and the others have two seconds left to see it
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks of the others whether it is there."""
 
+LEFT_ALONE_SECONDS: Final = 30.0
+"""Seconds for which a store is left alone that gave no answer in time."""
+
 _PATIENCE: Final = 2.0
 _QUICK: Final = 0.1  # seconds of an operation that cost no patience: who waits for a lease asks many times
-_LEFT_ALONE: Final = 30.0  # seconds, of a store that gave no answer in time
 
 _logger: Final = logging.getLogger("voucher_async")
 
@@ -205,7 +215,7 @@ class SharedStore:
         return StoreVisit(self._store, self._key, patience=patience, on_hung=self._leave_alone)
 
     def _leave_alone(self) -> None:
-        self._left_alone_until = self._clock.monotonic() + _LEFT_ALONE
+        self._left_alone_until = self._clock.monotonic() + LEFT_ALONE_SECONDS
 
 
 async def share(
