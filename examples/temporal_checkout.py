@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, CancelledError
 
 with workflow.unsafe.imports_passed_through():  # or the sandbox loads all of it anew for each workflow
     from examples.temporal_payments import LIMIT, SILENCE, Payments, serve
@@ -66,7 +66,8 @@ class Checkout:
         try:
             await workflow.execute_activity_method(Payments.hold, number, **HOLD)
         except ActivityError as error:
-            if not self.held or getattr(error.cause, "non_retryable", True):
+            is_final = getattr(error.cause, "non_retryable", False)  # a refusal
+            if not self.held or is_final or isinstance(error.cause, CancelledError):
                 raise
             # not renewed: the charge makes a reservation of its own
         self.held = True
