@@ -11,6 +11,7 @@ from voucher_async.errors import IdempotencyMismatch
 from voucher_async.models import Charge
 from voucher_async.outcomes import ChargeRefunded, OutcomeUnknown
 from voucher_async.payments.joined import as_joined
+from voucher_async.payments.known import parts_of
 from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ class Replayed:
         Raises:
             OutcomeUnknown: the journal keeps the charges no longer.
         """
-        journal = joining.ownership.journal
-        children = {each.id: each for each in await ask_journal(journal.children(record.scope, record.id))}
+        children = {each.id: each for each in await parts_of(joining.ownership, record)}
         made: list[_Made] = []
         for planned in record.plan:
             child = children.get(planned.record)

@@ -218,7 +218,7 @@ class SqlJournal:
         wanted = Wanted(scope=scope, orders=orders, keys=keys, told=told, ended=ended)
         async for page in _pages(functools.partial(self._store.page, wanted)):
             for record in page:
-                yield record
+                yield restored(record, key, order_number, digest)
 
     async def acknowledge(self, scope: str, record_id: str) -> bool:
         """Note that a caller was told how a record ended; False when none has ended that has the id."""

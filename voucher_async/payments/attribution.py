@@ -61,12 +61,12 @@ def likeness_of(pending: PendingOutcome, shown: str | None) -> Likeness:
     mark = mark_of(pending, shown)
     if mark is not Mark.NONE:
         return Likeness.EQUAL if mark is Mark.OURS else Likeness.OTHER
-    is_like = compare(pending.sent_order_number, shown) is not Likeness.OTHER
+    likeness = compare(pending.sent_order_number, shown)
     # a number longer than the shop's own has a suffix that this call did not add
     is_bare = len(fold(shown or "")) <= len(fold(pending.order_number))
-    if is_like or (is_bare and compare(pending.order_number, shown) is not Likeness.OTHER):
-        return Likeness.RECOGNISABLE
-    return Likeness.OTHER
+    if likeness is Likeness.OTHER and is_bare:
+        likeness = compare(pending.order_number, shown)
+    return Likeness.RECOGNISABLE if likeness is Likeness.EQUAL else likeness
 
 
 def _likeness_without(template: OrderNumberFormat, order_number: str, shown: str | None) -> Likeness:

@@ -68,19 +68,22 @@ def erased(record: CallRecord, digest_key: bytes) -> CallRecord:
 def restored(
     record: CallRecord, key: str | None, order_number: str | None, digest: Callable[[str], str]
 ) -> CallRecord:
-    """A record as a caller with its key sees it.
+    """A record as a caller who knows its key, its order number or both sees it.
 
     Args:
         record: the record, erased or not.
-        key: its key in plain.
-        order_number: the caller's order number, which is shown where it is the one that was erased.
+        key: the caller's key, which is shown where it is the one that was erased; None where it is not known.
+        order_number: the same of the order number.
         digest: makes digests.
     """
-    if record.key == key:
-        return record
-    if order_number is None or record.order_number != digest(order_number):
-        return attrs.evolve(record, key=key)
-    return _renamed(record, key, order_number)
+
+    def is_erased(held: str | None, plain: str | None) -> bool:
+        return plain is not None and is_digest(held) and held == digest(plain)
+
+    shown = key if is_erased(record.key, key) else record.key
+    if is_erased(record.order_number, order_number):
+        return _renamed(record, shown, order_number)
+    return record if shown == record.key else attrs.evolve(record, key=shown)
 
 
 def _renamed(record: CallRecord, key: str | None, order_number: str | None) -> CallRecord:

@@ -233,9 +233,9 @@ def _of_amount(pending: PendingOutcome, charge: Charge) -> _Weight:
 def _of_order(pending: PendingOutcome, likeness: Likeness, lessons: Lessons) -> _Weight:
     if likeness is Likeness.EQUAL:
         return _Weight.CERTAIN
-    if likeness is Likeness.RECOGNISABLE:
-        return _Weight.RECOGNISED if pending.order_number is not None else _Weight.UNCLEAR
-    return _Weight.NOT_OURS if lessons.echoes(pending) else _Weight.UNCLEAR
+    if likeness is Likeness.RECOGNISABLE and pending.order_number is not None:
+        return _Weight.RECOGNISED
+    return _Weight.NOT_OURS if likeness is Likeness.OTHER and lessons.echoes(pending) else _Weight.UNCLEAR
 
 
 def _of_client(pending: PendingOutcome, charge: Charge, lessons: Lessons) -> _Weight:

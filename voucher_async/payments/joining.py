@@ -321,11 +321,8 @@ class Joining:
         """The call, after one more look for earlier ones with its key that were not carried out."""
 
         async def look_first(context: CallContext) -> T:
-            for earlier in await self.replay.doubtful(record):
-                found = await self.replay.look_again(earlier, context)
-                if found is not None:
-                    return cast("T", found)
-            return await work.call(context)
+            found = await self.replay.find_late(record, context)
+            return await work.call(context) if found is None else cast("T", found)
 
         return look_first
 

@@ -12,6 +12,7 @@ from voucher_async.money import ZERO, rest_of, total
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.outcomes import ChargeRefunded
 from voucher_async.payments.call import CallState
+from voucher_async.payments.erasing import digest_of, is_digest, restored
 from voucher_async.payments.ownership import ask_journal
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = [
     "charge_in",
     "currency_in",
     "currency_of_refund",
+    "in_plain",
+    "parts_of",
     "record_of_charge",
 ]
 
@@ -46,10 +49,49 @@ async def record_of_charge(ownership: Ownership, charge_id: str, deadline: Deadl
     return None if record_id is None else await ask_journal(journal.get(scope, record_id), deadline)
 
 
+async def in_plain(
+    ownership: Ownership, record: CallRecord, order_number: str | None, deadline: Deadline | None = None
+) -> CallRecord:
+    """A record as who knows its order number sees it, erased or not.
+
+    Args:
+        ownership: has the digest key.
+        record: the record.
+        order_number: the order number that it may have had.
+        deadline: when to give up; None: that of the call that the running task belongs to.
+
+    Raises:
+        JournalFailed: the journal cannot be read.
+    """
+    if not is_digest(record.order_number):
+        return record
+    digest_key = await ownership.digest_key(deadline)
+    return restored(record, None, order_number, lambda text: digest_of(text, digest_key))
+
+
+async def parts_of(
+    ownership: Ownership, record: CallRecord, parent: str | None = None, deadline: Deadline | None = None
+) -> list[CallRecord]:
+    """The records of the money calls of a checkout or a refund, the oldest first, as its caller sees them.
+
+    Args:
+        ownership: reads the journal.
+        record: the whole, with the order number that its caller has given.
+        parent: an earlier whole of the same caller, whose parts are read instead.
+        deadline: when to give up; None: that of the call that the running task belongs to.
+
+    Raises:
+        JournalFailed: the journal cannot be read.
+    """
+    parts = await ask_journal(ownership.journal.children(record.scope, parent or record.id), deadline)
+    return [await in_plain(ownership, each, record.order_number, deadline) for each in parts]
+
+
 def charge_in(record: CallRecord | None) -> Charge | None:
     """The charge that a call has made, by its record, in the list of the voucher that was charged.
 
-    Some servers give a charge another voucher id than its reservation.
+    Some servers give a charge another voucher id than its reservation. An order number that was erased is not
+    known: no entry shows its digest.
 
     Args:
         record: that of the charge; None where there is none.
@@ -57,7 +99,8 @@ def charge_in(record: CallRecord | None) -> Charge | None:
     charge = None if record is None else record.charge
     if record is None or charge is None:
         return None
-    return attrs.evolve(charge, voucher_id=record.voucher_id or charge.voucher_id)
+    order_number = None if is_digest(charge.order_number) else charge.order_number
+    return attrs.evolve(charge, voucher_id=record.voucher_id or charge.voucher_id, order_number=order_number)
 
 
 def currency_in(record: CallRecord) -> str | None:

@@ -1,4 +1,4 @@
-"""Likeness of order numbers: equal, recognisably the same, or clearly another.
+"""Likeness of order numbers: equal, recognisably the same, longer, or clearly another.
 
 Frameworks trim invisible characters, databases fold case and normal forms, cut at a length or drop what they
 cannot store, templates escape HTML. An order number that went through any of that is still recognised.
@@ -28,6 +28,7 @@ class Likeness(enum.Enum):
 
     EQUAL = "equal"
     RECOGNISABLE = "recognisably the same"
+    LONGER = "the same with something added, or another of its family"
     OTHER = "clearly another"
 
 
@@ -42,7 +43,9 @@ def compare(sent: str | None, shown: str | None) -> Likeness:
         return Likeness.EQUAL
     if sent is None or not (shown or "").strip():
         return Likeness.RECOGNISABLE
-    return Likeness.RECOGNISABLE if _is_recognised(sent, shown or "") else Likeness.OTHER
+    if _is_recognised(sent, shown or ""):
+        return Likeness.RECOGNISABLE
+    return Likeness.LONGER if _is_within(sent, shown or "") else Likeness.OTHER
 
 
 def _is_recognised(sent: str, shown: str) -> bool:
@@ -89,8 +92,20 @@ def _as_utf8(shown: str) -> str:
 def _is_same(sent: str, shown: str) -> bool:
     if sent == shown or (sent.isdigit() and shown.isdigit() and sent.lstrip("0") == shown.lstrip("0")):
         return True
-    shorter, longer = sorted((sent, shown), key=len)
-    return len(shorter) >= _CUT and shorter in longer
+    return (len(shown) >= _CUT and shown in sent) or _is_prefixed(sent, shown)
+
+
+def _is_prefixed(sent: str, shown: str) -> bool:
+    """True when a server has put something before a number, other than a digit before its first digit."""
+    if len(sent) < _CUT or len(shown) <= len(sent) or not shown.endswith(sent):
+        return False
+    return not (sent[0].isdigit() and shown[-len(sent) - 1].isdigit())
+
+
+def _is_within(sent: str, shown: str) -> bool:
+    """True when a number goes on where the one that was sent has ended: shops number parts of an order so."""
+    folded = fold(sent)
+    return len(folded) >= _CUT and any(folded in fold(reading) for reading in _readings(shown))
 
 
 def _is_same_but_for_letters(sent: str, shown: str, *, may_be_cut: bool) -> bool:
@@ -148,7 +163,9 @@ def confusable(one: str | None, other: str | None) -> bool:
         return True
     texts = (one, other)
     cuts = (tuple(map(cut, texts)) for cut in (_cut, _cut_trimmed, _cut_folded))
-    if any(left == right for left, right in cuts) or _is_recognised(one, other) or _is_recognised(other, one):
+    if any(left == right for left, right in cuts):
+        return True
+    if any(compare(*pair) is not Likeness.OTHER for pair in (texts, texts[::-1])):
         return True
     both_lose = not (one.isascii() and other.isascii())
     return both_lose and not set(_ascii(one)).isdisjoint(_ascii(other))

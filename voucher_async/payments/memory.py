@@ -256,7 +256,7 @@ class MemoryJournal:
                 continue
             is_of = (not orders or record.order_number in orders) and (not keys or record.key in keys)
             if is_of and (told is None or (record.state is CallState.DONE and record.told == told)):
-                yield record
+                yield restored(record, key, order_number, self._digest)
 
     async def acknowledge(self, scope: str, record_id: str) -> bool:
         """Note that somebody was told how a record ended; False when none has ended that has the id."""

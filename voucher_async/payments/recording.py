@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from voucher_async.cancelling import quietly
 from voucher_async.errors import JournalFailed, Proof, VoucherError
 from voucher_async.outcomes import SettlementState, StillRunning
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from voucher_async.models import Charge
     from voucher_async.outcomes import PendingOutcome, Settlement
-    from voucher_async.payments.call import Planned
+    from voucher_async.payments.call import Parameters, Planned
 
 __all__ = ["Recorder"]
 
@@ -175,6 +177,11 @@ class Recorder:
     async def done(self, charge: Charge | None, *, told: bool, why: str | None = None) -> None:
         """Note that it was carried out."""
         await self._end(CallState.DONE, charge=charge, told=told, why=why)
+
+    async def found_for(self, parameters: Parameters, charge: Charge) -> None:
+        """Note that an earlier call with the key was carried out, with parameters of its own."""
+        self.record = attrs.evolve(self.record, parameters=parameters)
+        await self.done(charge, told=False, why="an earlier call with the key was carried out after all")
 
     async def failed(self, error: BaseException, *, is_begun: bool, pending: PendingOutcome | None) -> None:
         """Note how a call ended that raised an error.

@@ -8,13 +8,15 @@ import attrs
 
 from voucher_async import api_errors, errors
 from voucher_async.api_errors import ApiError
-from voucher_async.errors import Fate, Proof, TransportError, VoucherError
+from voucher_async.errors import Fate, IdempotencyMismatch, Proof, TransportError, VoucherError
 from voucher_async.operations import CREATE_VOUCHER
 from voucher_async.outcomes import ChargeRefunded, OutcomeUnknown, PendingOutcome, SettlementState
 from voucher_async.payments.call import CallState
+from voucher_async.payments.erasing import is_digest
 from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.fence import Confirmed, confirm
 from voucher_async.payments.joined import as_joined
+from voucher_async.payments.known import in_plain
 from voucher_async.payments.money_call import MoneyCall
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
     from voucher_async.outcomes import Settlement
-    from voucher_async.payments.call import CallRecord, Failure
+    from voucher_async.payments.call import CallRecord, Failure, Parameters
     from voucher_async.payments.money_call import CallContext
     from voucher_async.payments.ownership import Ownership
     from voucher_async.payments.supervisor import Supervisor
@@ -136,7 +138,34 @@ class Replay:
             history = self._ownership.journal.history(record.scope, key=record.key)
             return [each async for each in history if each.id != record.id and self.may_be_late(each)]
 
-        return await ask_journal(read())
+        number = record.order_number
+        return [await in_plain(self._ownership, each, number) for each in await ask_journal(read())]
+
+    async def find_late(self, record: CallRecord, context: CallContext) -> Charge | None:
+        """The charge of an earlier call with the key of a new record, which was not carried out so far.
+
+        Raises:
+            IdempotencyMismatch: it is the charge of other parameters; the record is that of this charge now.
+            OutcomeUnknown: that cannot be told, or not in time.
+        """
+        for earlier in await self.doubtful(record):
+            found = await self.look_again(earlier, context)
+            if found is not None:
+                await self._check_late(found, earlier.parameters, context)
+                return found
+        return None
+
+    @staticmethod
+    async def _check_late(found: Charge, paid: Parameters, context: CallContext) -> None:
+        recorder = context.recorder
+        assert recorder is not None  # noqa: S101 - a call with a key has a record
+        if differences := paid.differences(recorder.record.parameters):
+            await recorder.found_for(paid, found)
+            raise IdempotencyMismatch(
+                f"an earlier call with this idempotency key and another {', another '.join(differences)} was "
+                f"carried out after it was refused: its charge is {found.id}; nothing was sent for this one",
+                differences=differences,
+            )
 
     def may_be_late(self, earlier: CallRecord) -> bool:
         """True when a request of a call that was not carried out may be carried out yet, or not have shown.
@@ -162,6 +191,8 @@ class Replay:
         clock = self._ownership.clock
         ago = max((clock.now() - earlier.changed_at).total_seconds(), 0.0)
         pending = attrs.evolve(earlier.view, id=context.pending.id)
+        if is_digest(pending.order_number):
+            pending = attrs.evolve(pending, order_number=None)
         is_refused = earlier.proof in {Proof.REFUSED, None}
         money_call = MoneyCall.inherited(pending, clock.monotonic() - ago, is_refused=is_refused)
         words = "an earlier call with this idempotency key was not carried out by what was known, and that"

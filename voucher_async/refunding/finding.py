@@ -22,7 +22,7 @@ from voucher_async.money import total
 from voucher_async.operations import CHARGE_RESERVATION, GET_VOUCHER, REFUND_CHARGE
 from voucher_async.order_refunds import OrderRefundFailed
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState, Parameters
-from voucher_async.payments.known import charge_in, currency_in, record_of_charge
+from voucher_async.payments.known import charge_in, currency_in, in_plain, record_of_charge
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
@@ -239,7 +239,8 @@ class Finder:
         return kept
 
     async def _record_of(self, charge_id: str) -> CallRecord | None:
-        return await record_of_charge(self._ownership, charge_id, self._deadline)
+        record = await record_of_charge(self._ownership, charge_id, self._deadline)
+        return record and await in_plain(self._ownership, record, self._order_number, self._deadline)
 
     def _likeness(self, entry: Charge) -> Likeness:
         return compare(self._order_number, self._settler.numbering.own(entry).order_number)

@@ -28,6 +28,7 @@ from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import REFUND_ORDER, CallRecord, CallState, Parameters
 from voucher_async.payments.joining import Ask, Work
 from voucher_async.payments.keys import check_key
+from voucher_async.payments.known import parts_of
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
@@ -139,8 +140,8 @@ class OrderRefunds:
         return Recorder(ownership, taken, is_stored=True)
 
     async def _hand_out(self, record: CallRecord, deadline: Deadline) -> OrderRefund:
-        journal = self._kit.joining.ownership.journal
-        parts = await ask_journal(journal.children(record.scope, record.id), deadline)
+        ownership = self._kit.joining.ownership
+        parts = await parts_of(ownership, record, deadline=deadline)
         # a part that was answered may not be written as done yet: its sum would be less than was given back
         parts = [await settled(self._kit, each, deadline) for each in parts]
         left = next((each for each in parts if not each.ended), None)
@@ -157,7 +158,7 @@ class OrderRefunds:
                 pending=record.view,
             )
         if not record.told:
-            await ask_journal(journal.acknowledge(record.scope, record.id))
+            await ask_journal(ownership.journal.acknowledge(record.scope, record.id))
         return order_refund_of(record.parameters.order_number or "", outcomes_of(parts))
 
     async def recover(self, left: CallRecord) -> bool:

@@ -20,6 +20,7 @@ from voucher_async.money import ZERO, total
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.order_refunds import ChargeRefund, OrderRefund, RefundOutcome, RefundState
 from voucher_async.payments.call import REFUND_ORDER, CallRecord, CallState, Parameters
+from voucher_async.payments.known import parts_of
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.refunds import refund
@@ -59,7 +60,7 @@ class Parts:
 
     async def read(self) -> Sequence[CallRecord]:
         """The parts that were begun, the oldest first, fences included."""
-        return await ask_journal(self._ownership.journal.children(self.record.scope, self.record.id))
+        return await parts_of(self._ownership, self.record)
 
     async def fence(self) -> None:
         """Let a former owner of the record begin no part any more."""
@@ -116,7 +117,7 @@ class Parts:
         owners = [] if record.key is None else [each.id for each in await ask_journal(read())]
         parts: list[CallRecord] = []
         for each in dict.fromkeys([*owners, record.id]):
-            parts += await ask_journal(journal.children(record.scope, each))
+            parts += await parts_of(self._ownership, record, each)
         return parts
 
     async def find_late(self, context: CallContext) -> None:

@@ -12,7 +12,13 @@ from voucher_async.money import CENT, Amount, to_amount
 from voucher_async.payments.joining import Ask, Joining
 from voucher_async.payments.keys import check_key
 from voucher_async.payments.kinds import parameters_of, refund_call
-from voucher_async.payments.known import amount_of_refund, charge_in, currency_of_refund, record_of_charge
+from voucher_async.payments.known import (
+    amount_of_refund,
+    charge_in,
+    currency_of_refund,
+    in_plain,
+    record_of_charge,
+)
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.refunds import perform_in_turn, refund
 from voucher_async.payments.sender import Sender
@@ -92,6 +98,8 @@ class Charges(ChargeReads):
             ownership = self._joining.ownership
             charge_id = charge.id if isinstance(charge, Charge) else charge
             known = await record_of_charge(ownership, check_id("id", charge_id), deadline)
+            if known is not None and isinstance(charge, Charge):
+                known = await in_plain(ownership, known, charge.order_number, deadline)
             if known is not None and known.charge is not None:
                 _check(known.charge, given)
             currency = currency_of_refund(known, currency)
