@@ -170,8 +170,11 @@ class UpkeepContract:
         found = await journal.find(SCOPE, "k")
         assert found == other
         assert await journal.find(SCOPE, str((await listed(journal))[0].key)) == (await listed(journal))[0]
-        which = await listed(journal, key="k"), await listed(journal, order_number=SECRET_ORDER)
-        assert which[0] == which[1] == await listed(journal)
+        (stored,) = await listed(journal)
+        assert await listed(journal, key="k") == [attrs.evolve(stored, key="k")]
+        (shown,) = await listed(journal, order_number=SECRET_ORDER)
+        assert (shown.order_number, shown.key) == (SECRET_ORDER, stored.key)
+        assert await listed(journal, key="k", order_number=SECRET_ORDER) == [attrs.evolve(record, version=2)]
 
     async def test_a_claim_asked_again_after_its_record_was_erased_is_shown_its_own_words(
         self, journal: Journal
