@@ -216,8 +216,8 @@ class Journal(Protocol):
         Args:
             scope: the scope.
             order_number: limits the records to one order, erased or not; they show it.
-            key: limits the records to one key, erased or not; they show it. Calls that were not carried out are
-                included.
+            key: limits the records to one key, erased or not; they show it. Calls that were not carried out
+                are included.
             told: limits the records to calls that are done: True to those of which a caller was told, False
                 to those of which nobody was.
         """
