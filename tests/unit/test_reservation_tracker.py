@@ -335,31 +335,6 @@ def test_the_book_remembers_as_many_as_it_says() -> None:
     assert module._REMEMBERED == 16_384
 
 
-def test_a_newer_reservation_is_a_fence_from_the_moment_its_answer_came() -> None:
-    client = Client()
-    first = client.note("r-1")
-    assert client.tracker.fence(first) is None
-    client.true.advance(20)
-    sent = client.true.monotonic()
-    client.true.advance(5)
-    second = client.note("r-2", sent=sent)
-    assert client.tracker.fence(first) == sent + 5
-    assert client.tracker.fence(second) is None
-
-
-def test_the_end_of_a_reservation_is_a_fence_once_it_has_passed() -> None:
-    client = Client()
-    begun = client.true.monotonic()
-    client.true.advance(4)
-    entry = client.note("r", sent=begun, created=4.0)
-    client.true.advance(1800 - 0.5)  # made before its answer, at the latest
-    assert client.tracker.fence(entry) is None
-    client.true.advance(0.5)
-    assert client.tracker.fence(entry) == begun + 1804
-    client.true.advance(60)
-    assert client.tracker.fence(entry) == begun + 1804
-
-
 def test_a_reservation_that_this_client_made_charged_or_doubts_is_known() -> None:
     client = Client()
     client.note("made")

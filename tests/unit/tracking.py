@@ -6,6 +6,8 @@ import datetime as dt
 from decimal import Decimal
 from email.utils import format_datetime
 
+import attrs
+
 from tests.unit.samples import NOON, seconds
 from voucher_async.clock import ManualClock, ServerClock
 from voucher_async.errors import ReservationSuperseded
@@ -42,13 +44,30 @@ class Client:
         self.tracker = ReservationTracker(self.clock, self.server_clock, 10.0)
 
     def note(
-        self, id: str, *, voucher: str = "v-1", sent: float | None = None, created: float | None = None
+        self,
+        id: str,
+        *,
+        voucher: str = "v-1",
+        sent: float | None = None,
+        created: float | None = None,
+        ahead: float | None = 0.0,
+        lives: float = 1800.0,
     ) -> Entry:
-        """The answer to a reservation arrives now."""
+        """The answer to a reservation arrives now.
+
+        Args:
+            id: the reservation.
+            voucher: its voucher.
+            sent: monotonic time in seconds of its request; None: now.
+            created: its stamp, in seconds after noon; None: now.
+            ahead: seconds that the `Date` of the answer is ahead; None: it has none.
+            lives: seconds from its stamp to its `valid_until`.
+        """
         made = self.true.now() if created is None else NOON + seconds(created)
+        value = reservation(id, voucher=voucher, created=made)
         answer = Answer(
-            value=reservation(id, voucher=voucher, created=made),
-            date=self.true.now(),
+            value=attrs.evolve(value, valid_until=made + seconds(lives)),
+            date=None if ahead is None else self.true.now() + seconds(ahead),
             sent=self.true.monotonic() if sent is None else sent,
         )
         return self.tracker.note(answer)

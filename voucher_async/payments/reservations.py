@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from voucher_async.outcomes import PendingOutcome, Settlement
     from voucher_async.payments.money_call import MoneyCall
 
-__all__ = ["Entry", "ReservationTracker", "lifetime"]
+__all__ = ["Entry", "ReservationTracker", "lifetime", "longest"]
 
 LIFETIME: Final = 1800.0
 _TOLERANCE: Final = 300.0
+_APART: Final = 5.0  # seconds by which the clocks of one server's machines differ
 _REMEMBERED: Final = 16_384
 _FREE: Final = frozenset({Proof.NOT_SENT, Proof.UNAUTHORIZED, Proof.REFUSED})
 """Proofs that a charge was not made, which let the reservation be charged again."""
@@ -46,14 +47,16 @@ class Entry:
         voucher_id: the voucher it is of.
         amount: in currency units.
         created_at: when the server made it; aware.
-        ends: monotonic time in seconds when it ends on the server.
+        ends: monotonic time in seconds until which it may still be charged: never late.
+        over: monotonic time in seconds from which on no server charges it any more: never early.
         sent: monotonic time when its request went out.
         answered: monotonic time when its answer came.
         client_id: the client that made it, by the server's answer.
         currency: ISO 4217, where this client was told.
         anchor: its timestamp, to reckon the server's time from.
-        superseded_at: monotonic time when it was known that a newer one of the same voucher had replaced it;
-            None as long as it was not.
+        superseded: a newer one of the same voucher replaced it, by all that is known: it is not charged.
+        replaced_at: monotonic time in seconds when the answer came to one that was asked for after this one
+            had been answered, so that the server refuses this one for certain; None as long as there is none.
     """
 
     id: str
@@ -61,17 +64,14 @@ class Entry:
     amount: Decimal
     created_at: dt.datetime
     ends: float
+    over: float
     sent: float
     answered: float
     client_id: str | None = None
     anchor: Anchor | None = None
     currency: str | None = None
-    superseded_at: float | None = None
-
-    @property
-    def superseded(self) -> bool:
-        """True when a newer reservation of the same voucher replaced it."""
-        return self.superseded_at is not None
+    superseded: bool = False
+    replaced_at: float | None = None
 
 
 def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
@@ -90,6 +90,20 @@ def lifetime(reservation: Reservation, date: dt.datetime | None) -> float:
     return min(max(seconds, 0.0), LIFETIME)
 
 
+def longest(reservation: Reservation, date: dt.datetime | None) -> float:
+    """Seconds a fresh reservation lives at most from the moment its answer came; never too few.
+
+    A fence is for ever, so each reading counts, and the longest decides: a proxy's `Date` that is ahead, or a
+    stamp by another clock, may not end a reservation before the server does.
+
+    Args:
+        reservation: the fresh reservation.
+        date: the `Date` of the answer.
+    """
+    begun = reservation.created_at if date is None else min(reservation.created_at, date)
+    return max((reservation.valid_until - begun).total_seconds(), LIFETIME) + _APART
+
+
 class ReservationTracker:
     """Remembers the latest 16,384 reservations, and charges in doubt for ever; the rest the server decides.
 
@@ -104,7 +118,8 @@ class ReservationTracker:
         self._server_clock = server_clock
         self._margin = margin
         self._entries: BoundedMap[str, Entry] = BoundedMap(_REMEMBERED)
-        self._newest: dict[str, tuple[Entry, ...]] = {}  # voucher -> its newest, or all of unknown order
+        # voucher -> its newest, and all of which it is not certain that a newer one replaced them
+        self._newest: dict[str, tuple[Entry, ...]] = {}
         self._charging: dict[str, MoneyCall] = {}
         # outcomes of charges
         self._in_doubt: dict[str, PendingOutcome] = {}
@@ -114,15 +129,16 @@ class ReservationTracker:
         self, answer: Answer[Reservation], anchor: Anchor | None = None, currency: str | None = None
     ) -> Entry:
         """Note a reservation that was just made; the one it replaced is superseded."""
-        reservation = answer.value
+        reservation, answered = answer.value, self._clock.monotonic()
         entry = Entry(
             reservation.id,
             reservation.voucher_id,
             reservation.amount,
             reservation.created_at,
             answer.sent + lifetime(reservation, answer.date),
+            answered + longest(reservation, answer.date),  # made before its answer, at the latest
             answer.sent,
-            self._clock.monotonic(),
+            answered,
             reservation.client_id,
             anchor,
             currency,
@@ -216,10 +232,9 @@ class ReservationTracker:
 
     def fence(self, entry: Entry) -> float | None:
         """Monotonic time in seconds since when the server refuses to charge it; None as long as it may."""
-        if entry.superseded_at is not None:
-            return entry.superseded_at
-        ended = entry.ends + entry.answered - entry.sent  # made before its answer, at the latest
-        return ended if ended <= self._clock.monotonic() else None
+        if entry.replaced_at is not None:
+            return entry.replaced_at
+        return entry.over if entry.over <= self._clock.monotonic() else None
 
     def left(self, entry: Entry) -> float:
         """Seconds in which the reservation may still be charged; not above 0 when it may not."""
@@ -277,7 +292,7 @@ class ReservationTracker:
         self._check_left(entry.ends - self._clock.monotonic(), reservation_id)
 
     def _check_foreign(self, reservation: Reservation) -> None:
-        newest = self._newest.get(reservation.voucher_id, ())
+        newest = (each for each in self._newest.get(reservation.voucher_id, ()) if not each.superseded)
         if any(entry.created_at > reservation.created_at for entry in newest):
             raise ReservationSuperseded(
                 "a newer reservation of the same voucher replaced it", reservation_id=reservation.id
@@ -316,12 +331,14 @@ class _Charging:
 
 
 def _superseding(entry: Entry, newest: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """The newest reservations of a voucher after one more; the others are superseded."""
+    """The reservations of a voucher that may be its newest, after one more; the others are replaced."""
     for before in newest:
-        # of two requests under way at once only the server's dates tell which came first; without a
-        # difference the server decides
-        if before.answered <= entry.sent or before.created_at < entry.created_at:
-            before.superseded_at = entry.answered
-        elif entry.created_at < before.created_at:
-            entry.superseded_at = entry.answered
-    return tuple(other for other in (*newest, entry) if not other.superseded)
+        if before.answered <= entry.sent:
+            before.superseded, before.replaced_at = True, entry.answered
+        elif not (before.superseded or before.created_at == entry.created_at):
+            # of two requests under way at once only the server's stamps tell which came first. Its machines
+            # have clocks of their own: that is enough not to charge the older one, and no proof that the
+            # server refuses it
+            older = before if before.created_at < entry.created_at else entry
+            older.superseded = True
+    return tuple(other for other in (*newest, entry) if other.replaced_at is None)
