@@ -59,6 +59,28 @@ async def test_clocks_apart_never_make_it_somebody_elses(meshed: Shop, mesh: Pro
     assert told.word == ("open" if hours < 0 else "done"), told
 
 
+@pytest.mark.parametrize("days", [1, 2, 400])
+async def test_a_date_that_is_days_ahead_does_not_make_it_somebody_elses(
+    meshed: Shop, mesh: Proxy, days: int
+) -> None:
+    meshed.emulator.habits.clocks = habits.Clocks(date=days * 86_400.0)
+    mesh.rules[CREATE] = delivered(2)
+    told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, id="V-1")))
+    assert told.word == "open", told
+
+
+@pytest.mark.parametrize("days", [1, 2, 400])
+async def test_one_that_was_there_days_before_by_both_clocks_is_somebody_elses(
+    meshed: Shop, days: int
+) -> None:
+    meshed.emulator.add_voucher(id="V-1", **GIVEN)
+    meshed.clock.advance(days * 86_400.0)
+    told = await meshed.during(outcome_of(meshed.client.vouchers.create(**GIVEN, id="V-1")))
+    assert told.word == "not done"
+    assert told.error is not None
+    assert told.error.proof is Proof.OTHER_VOUCHER
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -42,7 +42,7 @@ _PROOFS: Final = {Reply.NOT_SENT: Proof.NOT_SENT, Reply.UNAUTHORIZED: Proof.UNAU
 _LOOKS: Final = 2
 _BETWEEN: Final = 1.0  # seconds between two looks
 _TOLERANCE: Final = dt.timedelta(minutes=5)
-_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # no wrong clock explains a larger difference
+_FAR: Final = dt.timedelta(days=1) - _TOLERANCE  # more than two clocks are wrong by, each on its own
 
 
 async def create_with_key(
@@ -286,7 +286,7 @@ async def _after_refusal(settler: Settler, refused: _Refused, deadline: Deadline
                 is_absent = settler.looking.is_absent_now(request.path, failure)
                 continue
             raise refused.left_open(f"reading its id failed ({brief(failure)})") from failure
-        return _ours(refused, answer, deadline)
+        return _ours(refused, answer, settler.clock.now(), deadline)
     if refused.is_only and is_absent:
         raise as_not_done(refused.error, Proof.REFUSED)
     if refused.error.has_envelope:
@@ -294,8 +294,16 @@ async def _after_refusal(settler: Settler, refused: _Refused, deadline: Deadline
     raise refused.left_open("a request may still be on its way")
 
 
-def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline) -> CompleteVoucher:
+def _ours(
+    refused: _Refused, answer: Answer[CompleteVoucher], wall: dt.datetime, deadline: Deadline
+) -> CompleteVoucher:
     """The voucher that has the id, if it is the one that was asked for.
+
+    Args:
+        refused: the creation.
+        answer: the voucher that has the id.
+        wall: this machine's wall clock; aware.
+        deadline: that of the creation.
 
     Raises:
         ApiError: it is another one, or may be.
@@ -312,8 +320,10 @@ def _ours(refused: _Refused, answer: Answer[CompleteVoucher], deadline: Deadline
             "the idempotency key belongs to another voucher; nothing was created", differences=("voucher",)
         )
         raise as_not_done(mismatch, Proof.OTHER_VOUCHER)
-    age = dt.timedelta() if refused.fresh_id else _age(answer, deadline)
-    if not refused.fresh_id and (age > _FAR or not is_what_was_asked(answer.value, refused.body)):
+    age = dt.timedelta() if refused.fresh_id else _age(answer.date, answer, deadline)
+    # a `Date` alone may be a proxy's whose clock is wrong by days
+    is_older = min(age, _age(wall, answer, deadline)) > _FAR
+    if not refused.fresh_id and (is_older or not is_what_was_asked(answer.value, refused.body)):
         raise as_not_done(refused.error, Proof.OTHER_VOUCHER)
     if age > _TOLERANCE:
         raise refused.left_open("by the server's clocks a voucher like it was there before")
@@ -330,8 +340,8 @@ def _since(
     return attrs.evolve(pending, since=sent_at - dt.timedelta(seconds=deadline.elapsed) - _TOLERANCE)
 
 
-def _age(answer: Answer[CompleteVoucher], deadline: Deadline) -> dt.timedelta:
-    """The time from when a voucher was made to the beginning of this call, by the server's own clocks."""
-    if answer.date is None:
+def _age(now: dt.datetime | None, answer: Answer[CompleteVoucher], deadline: Deadline) -> dt.timedelta:
+    """The time from when a voucher was made to the beginning of this call, by a clock that shows `now`."""
+    if now is None:
         return dt.timedelta()
-    return answer.date - dt.timedelta(seconds=deadline.elapsed) - answer.value.created_at
+    return now - dt.timedelta(seconds=deadline.elapsed) - answer.value.created_at
