@@ -50,6 +50,28 @@ async def pay(order, *codes):
 asyncio.run(pay(*sys.argv[1:]))
 """
 
+REFUND: Final = """
+import asyncio, sys
+from voucher_async import VoucherClient
+async def refund(order, amount):
+    async with VoucherClient.from_env() as client:
+        await client.refund_order(order, amount, idempotency_key=f"refund of {order}")
+asyncio.run(refund(*sys.argv[1:]))
+"""
+
+DIES: Final = """
+import os
+from voucher_async.payments.call import COMPOSED
+from voucher_async.payments.recording import Recorder
+done = Recorder.done
+async def die(self, *arguments, **named):
+    if self.record.parameters.operation in COMPOSED:
+        os._exit(1)
+    await done(self, *arguments, **named)
+Recorder.done = die
+"""
+"""The beginning of a program that dies once all parts of a call are done, before it writes that it is."""
+
 
 class Shop:
     """A shop with a voucher and a journal, whose variables are those of the process.
@@ -153,6 +175,18 @@ class Shop:
         """Kill a process that has made the second charge of a checkout while it waits for the answer."""
         self.emulator.faults.script("chargeReservation", None, faults.SlowHeaders(300.0))
         self._kill(CHECKOUT, order, *codes)
+
+    def kill_in_a_refund(self, order: str, amount: str) -> None:
+        """Kill a process that has made the second refund of an order while it waits for the answer."""
+        self.emulator.faults.script("refundCharge", None, faults.SlowHeaders(300.0))
+        self._kill(REFUND, order, amount)
+
+    def die_before_telling(self, program: str, *arguments: str) -> None:
+        """Let a process die that has done all parts of a checkout or refund, before it tells its caller."""
+        command = [sys.executable, "-c", DIES + program, *arguments]
+        ended = subprocess.run(command, env=plain_environment(), timeout=PATIENCE, check=False)
+        assert ended.returncode == 1
+        self.end_leases()
 
     def _kill(self, program: str, *arguments: str) -> None:
         before = len(self.emulator.faults.injected)

@@ -10,10 +10,10 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from tests.journals.records import NOW, begun, charge_of, done, opened, sent
+from tests.journals.records import NOW, begun, charge_of, done, not_done, opened, sent
 from voucher_async import DifferenceGround, DifferenceReason
 from voucher_async.models import Charge, ChargeType
-from voucher_async.payments.call import CallRecord
+from voucher_async.payments.call import CHECKOUT, CallRecord
 from voucher_async.reconciliation import Difference
 from voucher_async.reconciliation.comparing import Comparison
 from voucher_async.reconciliation.days import day_of
@@ -107,6 +107,26 @@ def test_a_call_that_may_be_under_way_is_not_called_lost() -> None:
     (difference,) = found(records=(sent(begun()),))
     assert difference.reason is DifferenceReason.OPEN
     assert "is under way, or its process is gone; nothing like it is" in difference.what
+
+
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_a_charge_of_a_failed_checkout_is_untold_only_where_it_stands(*, is_taken_back: bool) -> None:
+    whole = not_done(sent(begun(operation=CHECKOUT)))
+    charge, refund = entry(), entry(ChargeType.REFUND)
+    refunds = (refund,) if is_taken_back else ()
+    part = done(sent(begun(parent=whole.id)), charge=charge, refunds=refunds, told=False)
+    taking = [done(sent(begun(parent=whole.id)), charge=each, told=False) for each in refunds]
+    differences = found(charge, *refunds, records=(whole, part, *taking))
+    assert reasons(differences) == ([] if is_taken_back else [DifferenceReason.UNTOLD])
+
+
+def test_a_whole_of_several_days_is_untold_on_each_with_the_entries_of_that_day() -> None:
+    whole = done(sent(begun(operation=CHECKOUT)), charge=None, told=False)
+    charges = entry(), entry(charge_id="c-2", created_at=AFTER_MIDNIGHT)
+    parts = (done(sent(begun(parent=whole.id)), charge=each) for each in charges)
+    (difference,) = found(*charges, records=(whole, *parts))
+    assert (difference.record_id, difference.charge_id) == (whole.id, "charge-1")
+    assert difference.recorded == Decimal("10.00")
 
 
 @pytest.mark.parametrize(("is_there", "is_by_api"), [(False, True), (None, False)])

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from voucher_async.models import Charge, ChargeType
+from voucher_async.money import total
 from voucher_async.payments.call import CallRecord, CallState
 from voucher_async.payments.erasing import is_digest
 from voucher_async.payments.likeness import Likeness, compare
@@ -20,6 +21,7 @@ from voucher_async.reconciliation.entries import (
 )
 from voucher_async.reconciliation.records import is_of
 from voucher_async.reconciliation.report import Difference, DifferenceGround, DifferenceReason
+from voucher_async.reconciliation.wholes import parts_of_day, untold_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,6 +65,7 @@ class Comparison:
         self.listed: dict[str, Charge] = {
             charge.id: charge for each in lists.values() for charge in each.charges
         }
+        self._parts = parts_of_day(records, day)
         self._claimed: set[str] = set()  # open records beside which an entry was named
 
     def unknown(self) -> list[Charge]:
@@ -182,24 +185,33 @@ class Comparison:
             yield _difference(DifferenceReason.NOT_LISTED, words, charge, *grounds, **facts)
 
     def _untold(self) -> Iterator[Difference]:
-        told = {each.id for each in self._records if each.told}
-        for record in self._records:
-            charge = record.charge
-            is_part_of_told = record.parent in told
-            if record.state is not CallState.DONE or record.told or is_part_of_told or charge is None:
-                continue
-            if not self._day.has(charge.created_at):
-                continue
-            words = f"the {charge.type} {charge.id} of {charge.amount:.2f} was made, and no caller was told"
-            shown = self.listed.get(charge.id)
-            grounds = (DifferenceGround.RECORD, *(() if shown is None else (DifferenceGround.LISTED,)))
-            listed = None if shown is None else shown.amount
-            facts: dict[str, Any] = {"record": record, "listed": listed, "recorded": charge.amount}
-            yield _difference(DifferenceReason.UNTOLD, words, charge, *grounds, **facts)
+        for whole, parts in untold_among(self._parts, {each.id: each for each in self._records}):
+            charges = [each.charge for each in parts if each.charge is not None]
+            shown = [self.listed[each.id] for each in charges if each.id in self.listed]
+            is_listed = len(shown) == len(charges)
+            vouchers = {each.voucher_id for each in charges}
+            made = [f"the {each.type} {each.id} of {each.amount:.2f}" for each in charges]
+            words = f"{made[0]} was made, and no caller was told"
+            if whole.charge is None:
+                words = f"the {_called(whole)} of record {whole.id} was carried out, and no caller was told: "
+                words += ", ".join(made)
+            yield Difference(
+                reason=DifferenceReason.UNTOLD,
+                what=words,
+                grounds=(DifferenceGround.RECORD, *((DifferenceGround.LISTED,) if is_listed else ())),
+                voucher_id=charges[0].voucher_id if len(vouchers) == 1 else None,
+                charge_id=charges[0].id if len(charges) == 1 else None,
+                record_id=whole.id,
+                order_number=charges[0].order_number or whole.order_number,
+                listed=total(each.amount for each in shown) if is_listed else None,
+                recorded=total(each.amount for each in charges),
+            )
 
     def _open(self) -> Iterator[Difference]:
         for record in self._records:
-            if record.ended or record.id in self._claimed or not is_of(record, self._day):
+            # what has moved money on the day is not silent: it may have been sent on another one
+            is_here = is_of(record, self._day) or record.id in self._parts
+            if record.ended or record.id in self._claimed or not is_here:
                 continue
             if record.state is CallState.BEGUN:
                 continue  # nothing that moves money was sent

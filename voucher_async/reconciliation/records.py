@@ -8,6 +8,7 @@ from voucher_async.payments.call import COMPOSED, CallRecord, CallState
 from voucher_async.payments.histories import records_of
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.reconciliation.entries import KINDS, made_by, vouchers_of
+from voucher_async.reconciliation.wholes import parts_of_day
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -62,6 +63,8 @@ class Records:
     async def read_again(self, unknown: Iterable[Charge]) -> None:
         """Read what has changed while lists were read: calls that were open, and the owners of entries.
 
+        And the calls that the day's entries are parts of, whose records say whether a caller was told.
+
         Args:
             unknown: entries of the day that no record knew.
 
@@ -78,6 +81,9 @@ class Records:
             owner = await ask_journal(self._ownership.journal.owner_of(self._ownership.scope, charge.id))
             if owner is not None:
                 await self._renew(owner)
+        for whole in parts_of_day(self.all, self._day):
+            if whole not in self.by_id:  # it has ended, or was begun on another day
+                await self._renew(whole)
 
     async def _renew(self, record_id: str) -> None:
         record = await self.get(record_id)
@@ -101,6 +107,6 @@ class Records:
         if not record.ended:
             return self._day.is_near(record.sent_at or record.begun_at)
         if record.parameters.operation in COMPOSED:
-            return False  # its parts have records of their own
+            return False  # its parts have records of their own, and lead to it
         entries = (charge for charge, _ in made_by([record]).values())
         return is_of(record, self._day) or any(self._day.has(each.created_at) for each in entries)
