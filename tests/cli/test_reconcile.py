@@ -202,6 +202,25 @@ def test_wrong_usage(shop: Shop, run: Run, wrong: tuple[str, str]) -> None:
     assert (said.status, "error:" in said.err, said.out) == (Exit.USAGE, True, "")
 
 
+@pytest.mark.parametrize(
+    ("day", "zone"),
+    [
+        ("0001-01-01", ()),
+        ("0001-01-01", ("--timezone", "UTC")),
+        ("0001-01-01", ("--timezone", "Asia/Tokyo")),
+        ("9999-12-30", ("--timezone", "UTC")),
+        ("9999-12-31", ()),
+    ],
+)
+def test_a_day_at_an_end_of_the_calendar_is_wrong_usage(
+    shop: Shop, run: Run, day: str, zone: tuple[str, ...]
+) -> None:
+    shop.store(opened(sent(shop.begun("k"), shop.voucher.id)))
+    said = run("reconcile", "--day", day, *zone)
+    assert (said.status, said.out) == (Exit.USAGE, "")
+    assert "must be a day of the calendar" in said.err
+
+
 def test_a_server_that_fails_is_no_difference(shop: Shop, run: Run) -> None:
     shop.redeem("10.00", "A-1")
     shop.emulator.faults.script("listCharges", *[faults.ServerError()] * 10)

@@ -78,6 +78,10 @@ def day_of(date: object, timezone: object) -> Day:
             dt.datetime.combine(each, dt.time(), zone).astimezone(dt.UTC)
             for each in (date, date + dt.timedelta(days=1))
         )
-    except OverflowError:
-        raise InvalidInput("day", "must be a day of the calendar, with one after it", str(date)) from None
-    return Day(date, since, until)
+        day = Day(date, since, until)
+        day.is_near(since)  # the days beside it have to be there, too
+    # the time zone of a machine raises any of them at an end
+    except (OverflowError, ValueError, OSError):
+        words = "must be a day of the calendar, with others before and after it"
+        raise InvalidInput("day", words, str(date)) from None
+    return day
