@@ -26,6 +26,7 @@ from voucher_async import (
     TokenStoreFailed,
     VoucherClient,
 )
+from voucher_async.journals import batches
 from voucher_async.journals.sql import SqlJournal
 from voucher_async.testing import VoucherEmulator
 
@@ -195,6 +196,49 @@ async def test_an_error_shows_no_token(
         assert not [text for text in (str(caught.value), *shown_locals(caught.value)) if SECRET in text]
     await store.aclose()
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+@pytest.mark.parametrize("what", ["save", "discard"])
+async def test_a_caller_that_leaves_a_locked_database_takes_no_token_along(
+    file: Path, url: str, what: str, *, is_late: bool
+) -> None:
+    store = SqlTokenStore(url)
+    await store.save(KEY, token(SECRET))
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        work = store.save(KEY, token(SECRET)) if what == "save" else store.discard(KEY, SECRET)
+        task = asyncio.create_task(asyncio.wait_for(work, 0.1 if is_late else None))
+        if not is_late:
+            await asyncio.sleep(0.1)
+            task.cancel()
+        with pytest.raises(TimeoutError if is_late else asyncio.CancelledError) as caught:
+            await task
+        db.execute("ROLLBACK")
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert not [text for text in shown_locals(error) if SECRET in text]
+        error = error.__cause__ or error.__context__
+    await store.aclose()
+
+
+async def test_a_caller_that_leaves_as_the_token_comes_does_not_show_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqlTokenStore(url)
+    await store.save(KEY, token(SECRET))
+    loading = asyncio.create_task(store.load(KEY))
+
+    def leave(answers: Any, settle: Callable[[Any], None] = batches._settle) -> None:
+        settle(answers)
+        loading.cancel()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batches, "_settle", leave)
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await loading
+    assert not [text for text in shown_locals(caught.value) if SECRET in text]
+    await store.aclose()
 
 
 @pytest.mark.parametrize(

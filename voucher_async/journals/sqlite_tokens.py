@@ -67,6 +67,8 @@ FORGET_TOKENS: Final = text(
 class SqliteTokens:
     """Tokens in a file; see `TokenRows`.
 
+    A token is bound to its statement as it came, masked: a plain copy would be in the frames that wait.
+
     Args:
         batches: does what is asked for, in the journal's thread.
         now: microseconds since 1970.
@@ -86,12 +88,12 @@ class SqliteTokens:
 
     async def save(self, key: str, access_token: str, lifetime: int, left: int) -> None:
         """Keep a token."""
-        given = {"access_token": str(access_token), "lifetime": lifetime, "expires_at": self._now() + left}
+        given = {"access_token": access_token, "lifetime": lifetime, "expires_at": self._now() + left}
         await self._changed(_SAVE, of_key=key, **given)
 
     async def discard(self, key: str, access_token: str) -> None:
         """Forget a token."""
-        await self._changed(_DISCARD, of_key=key, of_token=str(access_token))
+        await self._changed(_DISCARD, of_key=key, of_token=access_token)
 
     async def lease(self, key: str, lease: str, length: int) -> bool:
         """Claim the lease; False while another one runs."""

@@ -6,6 +6,7 @@ client = VoucherClient.from_env(journal=journal, token_store=SqlTokenStore(journ
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import secrets
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -129,6 +130,8 @@ class SqlTokenStore:
 async def _asked(question: Awaitable[T]) -> T:
     try:
         return await question
+    except asyncio.CancelledError as error:
+        raise error.with_traceback(None)  # noqa: B904 - it is the same one, without the journal's frames
     except JournalFailed as error:
         words = str(error)
     # not from the journal's error: frames behind it show the token
