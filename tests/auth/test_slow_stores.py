@@ -10,6 +10,7 @@ import pytest
 
 from voucher_async import ConfigurationError, ManualClock, MemoryTokenStore, StoredToken, TokenStoreFailed
 from voucher_async.auth import TokenProvider
+from voucher_async.auth.claims import Claims
 from voucher_async.auth.sharing import StoreVisit
 
 if TYPE_CHECKING:
@@ -112,6 +113,30 @@ async def test_closing_does_not_wait_for_a_store_that_hung(endpoint: Endpoint, c
     provider.invalidate(await provider.acquire())
     await provider.aclose()
     assert store.asked == ["load"]
+
+
+@pytest.mark.parametrize("hangs", ["claim", "give_back"])
+async def test_closing_gives_up_a_claim_that_hangs(monkeypatch: pytest.MonkeyPatch, hangs: str) -> None:
+    monkeypatch.setattr("voucher_async.auth.claims._LIMIT", 0.05, raising=False)
+    claims, asked = Claims(), list[str]()
+
+    async def answer(what: str) -> bool:
+        asked.append(what)
+        if what == hangs:
+            await asyncio.Event().wait()
+        raise TokenStoreFailed("the answer was lost")
+
+    async def give_back() -> None:
+        await answer("give_back")
+
+    caller = asyncio.create_task(claims.make(lambda: answer("claim"), give_back))
+    await asyncio.wait({caller}, timeout=0.05)
+    async with asyncio.timeout(10):
+        await claims.end()
+    assert asked[-1] == hangs
+    await asyncio.wait({caller})
+    assert caller.cancelled() or isinstance(caller.exception(), TokenStoreFailed)
+    assert not {task for task in asyncio.all_tasks() if task.get_name() == "voucher-lease"}
 
 
 async def test_slow_operations_together_take_no_longer_than_one_that_hangs(

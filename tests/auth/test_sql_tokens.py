@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -219,6 +220,20 @@ async def test_a_caller_that_leaves_a_locked_database_takes_no_token_along(
     while error is not None:
         assert not [text for text in shown_locals(error) if SECRET in text]
         error = error.__cause__ or error.__context__
+    await store.aclose()
+
+
+async def test_closing_does_not_wait_for_a_locked_database(file: Path, url: str) -> None:
+    store = SqlTokenStore(url)
+    await store.save(KEY, token())
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(claim(store), 0.1)
+        began = time.monotonic()
+        await store.aclose()
+        assert time.monotonic() - began < 6  # the lock is waited for 10 s, for the claim and to give it back
+        db.execute("ROLLBACK")
     await store.aclose()
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from voucher_async.cancelling import wait_for_ends
 from voucher_async.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
 __all__ = ["Claims"]
+
+_LIMIT: Final = 1.5  # seconds that closing waits for claims; the lease of one that is given up ends by itself
+_PARTING: Final = 0.1  # seconds for one that is given up
 
 
 class Claims:
@@ -59,11 +63,14 @@ class Claims:
         task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
-        """Wait for the claims that are under way on this event loop."""
+        """Wait for the claims that are under way on this event loop, and give up those that take long."""
         here = asyncio.get_running_loop()
-        waiting = {task for task in self._tasks if task.get_loop() is here}
-        if waiting:
-            await asyncio.wait(waiting)
+        tasks = {task for task in self._tasks if task.get_loop() is here}
+        await wait_for_ends(tasks, _LIMIT)
+        late = {task for task in tasks if not task.done()}
+        for task in late:
+            task.cancel()
+        await wait_for_ends(late, _PARTING)
 
 
 async def _claim(

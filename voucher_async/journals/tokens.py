@@ -7,6 +7,7 @@ client = VoucherClient.from_env(journal=journal, token_store=SqlTokenStore(journ
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import secrets
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -26,6 +27,7 @@ __all__ = ["SqlTokenStore"]
 T = TypeVar("T")
 
 _SECOND: Final = 1_000_000  # microseconds
+_PARTING: Final = 0.5  # seconds
 _LONGEST: Final = 3_660 * 86_400.0  # seconds
 
 
@@ -121,10 +123,16 @@ class SqlTokenStore:
         await _asked(self._rows.release(key, lease))
 
     async def aclose(self) -> None:
-        """End claims under way, and close connections that the store has made; a second call does nothing."""
+        """End claims under way, and close connections that the store has made; a second call does nothing.
+
+        It takes 2 seconds or little more, also while the database is locked or does not answer.
+        """
         await self._claims.end()
         if self._own is not None:
-            await self._own.aclose()
+            # the thread of a file that is locked goes on, and closes it afterwards
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PARTING):
+                    await self._own.aclose()
 
 
 async def _asked(question: Awaitable[T]) -> T:
