@@ -146,13 +146,32 @@ async def test_every_page_is_read() -> None:
     assert (look.whole, look.all) == (True, True)
 
 
-async def test_pages_that_are_added_meanwhile_are_read() -> None:
+async def test_pages_that_are_added_meanwhile_are_read_and_the_list_is_not_whole() -> None:
     def page(number: int) -> Page:
-        return Page([charge(f"c-{number}")], last=min(number + 1, 3), total=3)
+        count = min(number + 1, 3)
+        return Page([charge(f"c-{number}")], last=count, total=count)
 
     server = Server(page)
     look = await read(server)
-    assert (server.numbers, look.whole) == ([1, 2, 3], True)
+    assert (server.numbers, len(look.charges)) == ([1, 2, 3], 3)
+    assert (look.whole, look.all) == (False, False)
+
+
+@pytest.mark.parametrize("older", [1, 2])
+async def test_pages_of_two_moments_are_no_whole_list(older: int) -> None:
+    shown = {  # the newest first, as of now and as of a moment ago
+        1: (["e", "d"], ["c", "b"]),
+        2: (["c", "b"], ["a"]),
+        3: (["a"], []),
+    }
+
+    def page(number: int) -> Page:
+        is_older = number == older
+        last, total = (2, 3) if is_older else (3, 5)
+        return Page([charge(each) for each in shown[number][is_older]], last=last, total=total)
+
+    look = await read(Server(page))
+    assert (look.whole, look.all) == (False, False)
 
 
 async def test_an_empty_page_is_the_last_whatever_the_list_says() -> None:

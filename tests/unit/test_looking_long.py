@@ -92,3 +92,16 @@ async def test_a_long_list_that_ends_early_is_read_whole() -> None:
     look = await read(server, long.newest)
     assert set(server.numbers) == set(range(1, 10))
     assert not look.all
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("changes", [{"total": 195}, {"last": 19}])
+async def test_a_page_of_another_moment_shows_that_a_long_list_moved(
+    changes: dict[str, int], *, newest_first: bool
+) -> None:
+    long = Long(20, newest_first=newest_first)
+    second = 2 if newest_first else 20
+    server = Server(
+        lambda number: attrs.evolve(long.page(number), **changes) if number == second else long.page(number)
+    )
+    assert not (await read(server, long.newest)).whole

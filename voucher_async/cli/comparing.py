@@ -21,6 +21,7 @@ from voucher_async.reconciliation.entries import (
     sums_of_order,
     vouchers_of,
 )
+from voucher_async.watching.reading import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,13 +122,16 @@ async def compare_order(compared: Compared, client: VoucherClient, journal: SqlJ
     """
     for voucher_id in compared.vouchers:
         try:
-            listed = await client.charges.list(voucher_id, per_page=PER_PAGE).to_list(limit=None)
+            read = await read_whole(client.charges.list(voucher_id, per_page=PER_PAGE))
         except NotFound:
             what = f"voucher {voucher_id} is not there (404), so its list could not be read"
             compared.differences.append(Difference(what=what, voucher_id=voucher_id))
             continue
+        if not read.is_whole:
+            what = f"the list of voucher {voucher_id} could not be read whole: more may be of this order"
+            compared.differences.append(Difference(what=what, voucher_id=voucher_id))
         # some servers show another voucher id, or none, in the list of a voucher
-        at = [attrs.evolve(each, voucher_id=voucher_id) for each in listed]
+        at = [attrs.evolve(each, voucher_id=voucher_id) for each in read.items]
         await _compare_list(compared, at, client.settings.client_id, journal)
         await _look_for_missing(compared, voucher_id, at, client)
         _compare_totals(compared, voucher_id)

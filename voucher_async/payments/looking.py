@@ -16,6 +16,7 @@ from voucher_async.api_errors import BadAnswer, NotFound, ValidationFailed
 from voucher_async.bounded import BoundedMap
 from voucher_async.models import Charge
 from voucher_async.operations import GET_VOUCHER, LIST_CHARGES
+from voucher_async.payments.counts import Counts
 from voucher_async.payments.evidence import RULES
 from voucher_async.payments.likeness import Likeness, compare
 from voucher_async.payments.replies import is_missing
@@ -233,7 +234,7 @@ class _Pages:
         self._voucher_id = voucher_id
         self._deadline = deadline
         self._fixed = fixed
-        self._total = 0
+        self._counts = Counts()
         self._sizes: dict[int, int] = {}
         self.numbers: set[int] = set()
         self.charges: dict[str, Charge] = {}
@@ -272,7 +273,7 @@ class _Pages:
         self.fresh = self.fresh and is_fresh
         self.numbers.add(number)
         self.count = max(page.meta.last_page, 1)
-        self._total = page.meta.total
+        self._counts.add(page.meta)
         self._sizes[number] = len(page.data)
         self.charges.update((charge.id, charge) for charge in page.data)
         return page.data
@@ -280,10 +281,10 @@ class _Pages:
     def is_complete(self) -> bool:
         """True when as many distinct entries were read as the pages that were read must hold."""
         read = sum(self._sizes.values())
-        if len(self.charges) != read:
-            return False  # an entry on two pages: entries have moved meanwhile
+        if len(self.charges) != read or not self._counts.agree:
+            return False  # entries have moved meanwhile, or the pages are of several moments
         if len(self.numbers) >= self.count:
-            return read == self._total
+            return read == self._counts.largest
         full = self._sizes[1]
         return all(size == full for number, size in self._sizes.items() if number < self.count)
 

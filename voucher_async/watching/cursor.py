@@ -26,7 +26,7 @@ class ChargeCursor(Value):
 
     `to_json` writes it, `from_json` reads it. It grows by an id per entry, and with each sweep that was read
     whole it forgets those that are older than the watch's `overlap`. Where lists never are, since a server
-    counts too many, it grows without bound, and each sweep logs a WARNING. It belongs to one environment and
+    counts wrongly, it grows without bound, and each sweep logs a WARNING. It belongs to one environment and
     to one choice of vouchers.
 
     Attributes:

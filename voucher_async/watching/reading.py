@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
 
+from voucher_async.payments.counts import Counts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,7 +31,8 @@ class Read(Generic[ItemT]):
 
     Attributes:
         items: its items, each once.
-        is_whole: every page was the one asked for, and no item is missing by the list's own count.
+        is_whole: every page was the one asked for, and there are as many items as the page with the largest
+            count says.
     """
 
     items: tuple[ItemT, ...]
@@ -40,7 +43,8 @@ async def read_whole(listing: Listing[ItemT]) -> Read[ItemT]:
     """Read a list from end to end, and once more where something is missing.
 
     Nothing is filtered: a server may read a filter in its own way. Charges are never deleted, so what is
-    added meanwhile shifts no entry past the page that is being read.
+    added meanwhile shifts no entry past the page that is being read. A list that only grew is whole where the
+    new entries were met, too: else one that grows all the time never were.
 
     Args:
         listing: reads it.
@@ -57,15 +61,16 @@ async def read_whole(listing: Listing[ItemT]) -> Read[ItemT]:
 
 async def _read(listing: Listing[ItemT]) -> Read[ItemT]:
     items: dict[str, ItemT] = {}
-    number = total = 0
+    counts = Counts()
+    number = 0
     are_asked_for = True
     async for page in listing.pages():
         number += 1
         # a cache that ignores the query gives the first page for each
         are_asked_for = are_asked_for and page.meta.current_page == number
-        total = page.meta.total
+        counts.add(page.meta)
         items.update((each.id, each) for each in page.data)
-    return Read(tuple(items.values()), are_asked_for and len(items) >= total)
+    return Read(tuple(items.values()), are_asked_for and len(items) == counts.largest)
 
 
 def _united(first: Sequence[ItemT], second: Sequence[ItemT]) -> tuple[ItemT, ...]:

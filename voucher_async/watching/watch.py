@@ -26,6 +26,8 @@ _TRANSIENT: Final = (BadAnswer, RateLimited, ServerError, TransportError)
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _NAMED: Final = 5  # ids in a line of the log
+_KEPT: Final = "the cursor keeps what it has, so that nothing is missed"
+_BEGUN: Final = "the watch begins now, and may give out what they hid, of the time of `overlap`, as new"
 
 
 @attrs.frozen(kw_only=True)
@@ -136,14 +138,10 @@ class ChargeWatch(Lazy[NewCharge]):
         self._round = None
         if ended.is_sweep:
             self._swept = ended.began
-            if ended.doubtful and self._position.since is not None:
-                _logger.warning(
-                    "%d lists of the API could not be read whole (%s): the cursor keeps what it has, so that "
-                    "nothing is missed",
-                    len(ended.doubtful),
-                    ", ".join(ended.doubtful[:_NAMED]),
-                )
-            else:
+            has_begun = self._position.since is not None
+            if ended.doubtful:
+                _warn(ended.doubtful, _KEPT if has_begun else _BEGUN)
+            if not (ended.doubtful and has_begun):  # without a beginning nothing is owed of the time before
                 self._position.advance(ended.passed_over)
         self._is_over = not self._stock.options.follow
         self._next = self._stock.dates.monotonic() + self._stock.options.interval
@@ -161,6 +159,15 @@ class ChargeWatch(Lazy[NewCharge]):
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._next = now + pause
         _logger.warning("watching charges goes on in %.0f s: %s", pause, error)
+
+
+def _warn(doubtful: Sequence[str], what_follows: str) -> None:
+    _logger.warning(
+        "%d lists of the API could not be read whole (%s): %s",
+        len(doubtful),
+        ", ".join(doubtful[:_NAMED]),
+        what_follows,
+    )
 
 
 def _is_transient(error: VoucherError) -> bool:
