@@ -136,6 +136,15 @@ def test_a_charge_that_the_list_lacks_is_looked_for_by_its_id(
     assert "Both say the same" not in run("order", "A-1").out
 
 
+def test_a_list_that_is_not_whole_is_not_called_right(shop: Shop, run: Run) -> None:
+    shop.redeem("10.00", "A-1")
+    shop.emulator.habits.set(**habits.KINDS["totals too high"])
+    (difference,) = told(run, "A-1")["difference"]
+    assert (difference["voucher_id"], difference["charge_id"]) == (shop.voucher.id, None)
+    assert "could not be read whole" in difference["what"]
+    assert "Both say the same" not in run("order", "A-1").out
+
+
 def test_another_amount_is_named(shop: Shop, run: Run) -> None:
     charge = shop.redeem("10.00", "A-1")
     shop.journal.unlink()

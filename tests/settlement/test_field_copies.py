@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from email.utils import format_datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.proxy import Asked, Proxy, Reply, delivered, said
 from tests.settlement.conftest import Shop, pay
 from tests.settlement.truth import is_true, outcome_of
 from voucher_async import PendingOutcome
-from voucher_async.testing import VoucherRecord, faults
+from voucher_async.testing import VoucherRecord, faults, habits
 
 HITS = [
     "X-Cache: HIT",
@@ -98,6 +99,39 @@ async def test_a_balance_out_of_a_cache_is_no_proof_beside_a_list_that_lags(
     told = await meshed.during(outcome_of(pay(meshed.client, voucher, order_number="A-1")))
     assert len(meshed.emulator.charges("A-1")) == 1
     assert told.word == "done"
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_pages_of_servers_that_lag_differently_are_no_proof(
+    meshed: Shop, *, mesh: Proxy, status: int
+) -> None:
+    """Our charge is between the newest page and an older one; the list is too long to be read to its end."""
+    voucher = meshed.voucher("99.00")
+    for number in range(12):
+        await meshed.during(pay(meshed.client, voucher, amount="1.00", order_number=f"OLD-{number}"))
+        await meshed.passes(1.0)
+    await meshed.passes(2 * 86_000.0)
+    meshed.emulator.habits.set(pages=habits.Pages(size=2, order="newest"))
+    till, others = meshed.another(), ["B-1", "B-2"]
+    meshed.emulator.faults.list_lag = 10.0
+
+    async def lagging(asked: Asked) -> Reply:
+        (charge,) = meshed.emulator.charges("A-1")
+        if others and meshed.emulator.now() - charge.made_at > dt.timedelta(seconds=8):
+            while others:  # two more move it to the second page of a server that has them
+                await pay(till, voucher, amount="1.00", order_number=others.pop())
+                meshed.clock.advance(1.0)
+        if not others:
+            meshed.emulator.faults.list_lag = 0.0 if asked.query["page"] == "1" else 10.0
+        return await asked.deliver()
+
+    mesh.rules[LIST] = lagging
+    mesh.once(CHARGE, delivered(1, said(status)))
+    told = await meshed.during(outcome_of(pay(meshed.client, voucher, timeout=15)))
+    assert not others
+    assert len(meshed.emulator.charges("A-1")) == 1
+    await till.aclose(wait=0)
+    assert is_true(meshed, told, 1), told
 
 
 FILTERED = ["2026,17", "true", "null", "a|b", "A-1' OR 1", "%", "[x]", "1&page=9"]

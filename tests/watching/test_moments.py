@@ -1,4 +1,4 @@
-"""Pages of one list from several moments: servers that lag differently, a page out of a cache, a list that grows."""
+"""Pages of one list from several moments: servers that lag differently, a cached page, a list that grows."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ __all__ = ["Counts"]
 
 @attrs.define
 class Counts:
-    """What the pages of one reading say about the size of the list.
+    """The size of a list, as the pages of one reading show it.
 
     Attributes:
         agree: every page showed as many entries and as many pages as the first one: the list was the same.

@@ -57,8 +57,8 @@ class Listing(Lazy[ItemT]):
 
     While the list changes: the API pages by number, so items added meanwhile shift the rest. `async for item`
     leaves out an item that a shift repeats; a deleted item can shift another one past the page being read,
-    which is then missing from this loop. So can items be that pages of several moments leave out between them,
-    as caches, and servers that lag differently, give them.
+    which is then missing from this loop. Pages of several moments, as caches and servers that lag differently
+    give them, can leave items out between them, too.
 
     Args:
         fetch: fetches a page by its number.
