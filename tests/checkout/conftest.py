@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.emulated import client, emulator, proxied, proxy, recorder
+from tests.settlement.disk import journal_at
 from voucher_async import ManualClock, VoucherClient
 from voucher_async.checkout import Checkout
 from voucher_async.payments.settle import PAUSE_REFUSED
 from voucher_async.testing import VoucherRecord
 
-__all__ = ["client", "emulator", "proxied", "proxy", "recorder"]
+__all__ = ["client", "emulator", "journal_at", "proxied", "proxy", "recorder"]
 
 
 @asynccontextmanager

@@ -268,8 +268,17 @@ class Checkout:
                     brake.check()
                 for held in self._held:
                     self._kit.reservations.tracker.check(held.reservation)
-                self._charges = await self._charge_all(context)
+                await self._find_late(context)
+                replayed = self._record.replayed
+                self._charges = await (self._charge_all(context) if replayed is None else replayed.charges())
         return self._charges
+
+    async def _find_late(self, context: CallContext) -> None:
+        try:
+            await self._record.find_late(context, self._held)
+        except VoucherError as error:
+            self._broken = error if self._record.is_left_over else None
+            raise
 
     async def _charge_all(self, context: CallContext) -> tuple[Charge, ...]:
         if not self._held:

@@ -10,7 +10,8 @@ which reservations are charged, and the ids of their records. What is not in the
     not done        no charge stands, and the block was left: the key is free
     open            a charge stands, or may, and the checkout was not finished
 
-The next run with the key of an open record, or of one whose owner is dead, finishes it first (`finish`).
+The next run with the key of an open record, or of one whose owner is dead, finishes it first (`finish`). One
+that goes on after a run that was refused looks for its charges first (`late.py`).
 A dead owner may wake up. It cannot begin a charge, as records with those ids exist by then; nor repeat a
 refund, as the key of its record is taken.
 """
@@ -26,6 +27,7 @@ import attrs
 from voucher_async.calls import calling, take_id
 from voucher_async.cancelling import to_the_end
 from voucher_async.checkout.finishing import child_of, finish
+from voucher_async.checkout.late import adopt, find_late
 from voucher_async.checkout.replayed import Replayed
 from voucher_async.clock import Deadline
 from voucher_async.errors import (
@@ -82,6 +84,7 @@ class CheckoutRecord:
         self._recorder: Recorder | None = None
         self._is_inside = False
         self._is_left_over = False  # True while the charges of an earlier run are not known
+        self._has_earlier = False  # True when an earlier run with the key was not carried out
         self._busy = 0
         self.replayed: Replayed | None = None
         self.call_id: str | None = None
@@ -96,6 +99,11 @@ class CheckoutRecord:
     def needs_block(self) -> bool:
         """True when it has a key, and its block, which claims the key, was not entered."""
         return self.has_key and not self._is_inside
+
+    @property
+    def is_left_over(self) -> bool:
+        """True while the charges of an earlier run are not known: nothing more is charged."""
+        return self._is_left_over
 
     @property
     def record(self) -> CallRecord:
@@ -151,7 +159,8 @@ class CheckoutRecord:
         """Claim the key; True when it was claimed, or an earlier run has charged; False: try again."""
         claim = await to_the_end(self._ask(context))
         if claim.won:
-            return True
+            self._has_earlier = claim.earlier is not None
+            return not await self._find_late(context)
         held = claim.record
         check_parameters(self._parameters, held.parameters)
         if held.state is CallState.DONE:
@@ -189,10 +198,51 @@ class CheckoutRecord:
         if not await to_the_end(self._take(held, taking)):
             return False
         if held.state is CallState.BEGUN:
-            return True
-        await finish(self._kit, self._own, context)
-        self._recorder, self._is_left_over = None, False
+            self._has_earlier = True  # its owner may have died before it had looked
+            return not await self._find_late(context)
+        await self._finish_own(context)
         return False
+
+    async def _finish_own(self, context: CallContext) -> CallState:
+        state = await finish(self._kit, self._own, context)
+        self._recorder, self._is_left_over = None, False
+        return state
+
+    async def _find_late(self, context: CallContext) -> CallState | None:
+        """Look for refused charges that were carried out late, and finish the run that they belong to.
+
+        Returns:
+            How that run ended; None when there is none.
+        """
+        has_tried = self._recorder is not None and bool(self._recorder.record.plan)
+        if not (self._has_earlier or has_tried):
+            return None
+        found = await find_late(self._kit, self.record, context.deadline)
+        if not found:
+            return None
+        # the key stays used until it is finished
+        context.begun = self._is_left_over = self._has_earlier = True
+        await to_the_end(adopt(self._kit, self._own, found))
+        return await self._finish_own(context)
+
+    async def find_late(self, context: CallContext, held: Sequence[HeldReservation]) -> None:
+        """Look once more before charging; where an earlier run is charged by now, it is `replayed`.
+
+        Args:
+            context: the call.
+            held: what is about to be charged, which has ended older reservations of its vouchers.
+
+        Raises:
+            IdempotencyMismatch: an earlier run has charged other vouchers or amounts; nothing was sent.
+            CheckoutFailed, OutcomeUnknown, StillRunning, JournalFailed: as `enter` says.
+        """
+        recorder = self._recorder
+        if recorder is None or await self._find_late(context) is not CallState.DONE:
+            return
+        self.replayed = await Replayed.read(self._kit.joining, recorder.record, context.deadline)
+        if self.replayed is not None:
+            for each in held:
+                self.replayed.find(each.target, each.asked)
 
     async def _take(self, held: CallRecord, taking: Coroutine[Any, Any, CallRecord | None]) -> bool:
         taken = await taking

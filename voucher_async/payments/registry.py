@@ -165,6 +165,10 @@ class Registry:
         """Note that a charge belongs to a call, and so to no other."""
         self._owners[charge_id] = pending_id
 
+    def let_go(self, charge_id: str) -> None:
+        """Forget whose a charge is: it was found for a call that may not have it."""
+        self._owners.pop(charge_id, None)
+
     def is_taken(self, charge_id: str, pending_id: str) -> bool:
         """True when a charge belongs to another call than this."""
         return self._owners.get(charge_id, pending_id) != pending_id

@@ -1,0 +1,314 @@
+"""A charge that was refused, and is carried out by a copy that comes late: the key's next run finds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.checkout.journals import Failing
+from tests.checkout.keyed import KEY, Shops, Vouchers, opened
+from tests.proxy import Asked, Proxy, Reply, Rule, said
+from voucher_async import (
+    Charge,
+    CheckoutFailed,
+    CheckoutUnknown,
+    Happened,
+    IdempotencyMismatch,
+    OutcomeUnknown,
+    Proof,
+    StillRunning,
+    VoucherClient,
+    VoucherError,
+)
+from voucher_async.clock import Clock
+from voucher_async.payments.call import CallState
+from voucher_async.payments.journal import Journal
+from voucher_async.payments.memory import MemoryJournal
+
+CHARGE, RESERVE, LIST = "chargeReservation", "createReservation", "listCharges"
+LATE = 40.0  # seconds after which a copy arrives, within the settle window
+
+JournalAt = Callable[[Clock], Journal]
+
+
+@attrs.define
+class Late:
+    """A proxy that refuses charges by itself, keeps them, and delivers its copies when it is told to."""
+
+    shops: Shops
+    mesh: Proxy
+    kept: list[Asked] = attrs.Factory(list[Asked])
+
+    def client(self, journal: Any = None) -> VoucherClient:
+        windows = {"settle_window": 60.0, "settle_for": 120.0}
+        return self.shops.client(journal, base_url=self.mesh.base_url, **windows)
+
+    def refuse(self, number: int = 1, status: int = 422) -> None:
+        """Refuse the charge that comes as the so-manieth from now on."""
+        count = 0
+
+        async def rule(asked: Asked) -> Reply:
+            nonlocal count
+            count += 1
+            if count != number:
+                return await asked.deliver()
+            self.kept.append(asked)
+            return said(status)
+
+        self.mesh.rules[CHARGE] = rule
+
+    async def deliver(self) -> None:
+        """Deliver the copies."""
+        await self.shops.passes(LATE)
+        assert [(await asked.deliver()).status for asked in self.kept] == [200] * len(self.kept)
+        self.kept.clear()
+
+    async def fails(self, client: VoucherClient, vouchers: Vouchers, **changes: Any) -> None:
+        """A run that ends with "not charged"."""
+        with pytest.raises(CheckoutFailed) as caught:
+            await self.shops.paid(client, vouchers, **changes)
+        error = caught.value.outcomes[-1].error
+        assert (getattr(error, "proof", None), getattr(error, "looked", None)) == (Proof.REFUSED, True)
+
+
+@asynccontextmanager
+async def refusing(journal: JournalAt | None = None) -> AsyncIterator[Late]:
+    async with opened(journal or MemoryJournal) as shops, Proxy(shops.emulator) as mesh:
+        yield Late(shops, mesh)
+
+
+def ids(charges: tuple[Charge, ...]) -> list[str]:
+    return [charge.id for charge in charges]
+
+
+@pytest.mark.parametrize("status", [403, 422])
+@pytest.mark.parametrize("is_same", [True, False])
+@pytest.mark.parametrize("gap", [0.0, 600.0])
+async def test_a_charge_that_was_carried_out_late_is_the_next_runs(
+    journal_at: JournalAt, *, status: int, is_same: bool, gap: float
+) -> None:
+    async with refusing(journal_at) as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(1)
+        late.refuse(status=status)
+        await late.fails(client, vouchers)
+        await late.deliver()
+        await shops.passes(gap)
+        again = client if is_same else late.client()
+        charges = await shops.paid(again, vouchers)
+        assert shops.standing() == ids(charges)
+        assert await shops.paid(late.client(), vouchers) == charges
+        assert (shops.balances, shops.count(CHARGE)) == (["1.00"], 1)
+        assert await shops.states() == []  # behind the proxy is another scope
+        assert [record.state async for record in again.history(key=KEY)][-1] is CallState.DONE
+
+
+async def test_where_a_part_was_carried_out_late_it_is_taken_back_before_all_is_charged(
+    journal_at: JournalAt,
+) -> None:
+    async with refusing(journal_at) as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(2)
+        late.refuse(2)
+        await late.fails(client, vouchers)
+        await late.deliver()
+        charges = await shops.paid(late.client(), vouchers)
+        assert shops.standing() == ids(charges)
+        assert shops.balances == ["1.00", "1.00"]
+        assert shops.told.words.count(Happened.REFUNDED) == 2  # that of the first run, and the late one
+
+
+async def test_a_run_with_one_more_voucher_is_told_that_the_first_is_charged() -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(2)
+        late.refuse()
+        await late.fails(client, vouchers[:1])
+        await late.deliver()
+        with pytest.raises(IdempotencyMismatch) as caught:
+            await shops.paid(late.client(), vouchers)
+        assert caught.value.differences == ("code",)
+        assert ids(await shops.paid(client, vouchers[:1])) == shops.standing()
+        assert shops.count(CHARGE) == 1
+
+
+async def test_a_part_that_was_carried_out_late_and_cannot_be_taken_back_is_named() -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(2)
+        late.refuse(2)
+        await late.fails(client, vouchers)
+        await late.deliver()
+
+        async def refuse(_: Asked) -> Reply:
+            return said(403)
+
+        late.mesh.rules["refundCharge"] = refuse
+        for _ in range(2):
+            with pytest.raises(CheckoutFailed) as caught:
+                await shops.paid(late.client(), vouchers)
+            assert [each.charge.id for each in caught.value.outcomes if each.charge] == shops.standing()
+        del late.mesh.rules["refundCharge"]
+        assert shops.standing() != ids(await shops.paid(late.client(), vouchers))
+        assert len(shops.standing()) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "differences"),
+    [({"amount": "3.00"}, ("amount",)), ({"order_number": "A-2"}, ("order_number",))],
+)
+async def test_a_run_with_other_parameters_is_told_of_it_and_sends_nothing(
+    changes: dict[str, Any], differences: tuple[str, ...]
+) -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(1)
+        late.refuse()
+        await late.fails(client, vouchers)
+        await late.deliver()
+        with pytest.raises(IdempotencyMismatch) as caught:
+            await shops.paid(client, vouchers, **changes)
+        assert caught.value.differences == differences
+        assert shops.count(CHARGE) == 1
+        assert ids(await shops.paid(late.client(), vouchers)) == shops.standing()
+        assert shops.count(CHARGE) == 1
+
+
+async def test_the_charge_of_a_redeem_with_the_key_is_named_and_the_redeem_gets_it() -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(1)
+        payment: dict[str, Any] = {"code": vouchers[0].code, "amount": "4.00", "currency": "EUR"}
+        payment |= {"order_number": "A-1", "idempotency_key": KEY}
+        late.refuse(status=403)
+        with pytest.raises(VoucherError):
+            await shops.during(client.redeem(**payment))
+        await late.deliver()
+        with pytest.raises(IdempotencyMismatch, match=shops.standing()[0]):
+            await shops.paid(client, vouchers)
+        assert [(await shops.during(client.redeem(**payment))).id] == shops.standing()
+        assert shops.count(CHARGE) == 1
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize("lag", [0.0, 3.0])
+async def test_a_second_try_in_one_block_finds_it_too(*, key: str | None, lag: float) -> None:
+    async with refusing() as late:
+        shops = late.shops
+        (voucher,) = (shops.emulator.add_voucher(amount="25.00"),)
+        shops.emulator.faults.list_lag = lag
+
+        async def run() -> tuple[Charge, ...]:
+            order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": key}
+            async with late.client().checkout(**order) as checkout:
+                late.refuse()
+                await checkout.reserve(code=voucher.code, amount="4.00")
+                with pytest.raises(CheckoutFailed):
+                    await checkout.charge()
+                await shops.clock.sleep(LATE)
+                assert (await late.kept[0].deliver()).status == 200
+                await checkout.reserve(code=voucher.code, amount="4.00")
+                charges = await checkout.charge()
+                assert await checkout.charge() == charges
+                return charges
+
+        assert ids(await shops.during(run())) == shops.standing()
+
+
+@pytest.mark.parametrize("amount", ["4.00", "3.00"])
+async def test_what_arrives_after_the_key_was_claimed_is_found_behind_the_reservation(amount: str) -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        (voucher,) = vouchers = (shops.emulator.add_voucher(amount="25.00"),)
+        late.refuse()
+        await late.fails(client, vouchers)
+
+        async def run() -> tuple[Charge, ...]:
+            order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": KEY}
+            async with client.checkout(**order) as checkout:
+                assert (await late.kept[0].deliver()).status == 200
+                await checkout.reserve(code=voucher.code, amount=amount)
+                if amount != "4.00":
+                    with pytest.raises(IdempotencyMismatch):
+                        await checkout.charge()
+                return await checkout.charge()
+
+        assert ids(await shops.during(run())) == shops.standing()
+        assert len(shops.standing()) == 1
+
+
+async def test_while_it_is_unclear_the_key_stays_used_and_nothing_is_sent(journal_at: JournalAt) -> None:
+    async with refusing(journal_at) as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(1)
+        late.refuse()
+        await late.fails(client, vouchers)
+        await late.deliver()
+
+        async def down(_: Asked) -> Reply:
+            return said(503)
+
+        late.mesh.rules[LIST] = down
+        reserved = late.mesh.count(RESERVE)
+        for again in (client, late.client()):
+            with pytest.raises(CheckoutUnknown):
+                await shops.paid(again, vouchers)
+        assert late.mesh.count(RESERVE) == reserved
+        del late.mesh.rules[LIST]
+        assert ids(await shops.paid(late.client(), vouchers)) == shops.standing()
+        assert shops.count(CHARGE) == 1
+
+
+async def test_what_never_arrives_is_charged_and_looked_for_by_each_run_alone() -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(1)
+        for _ in range(3):
+            late.refuse()
+            await late.fails(client, vouchers)
+        charges = await shops.paid(client, vouchers)
+        assert shops.standing() == ids(charges)
+        assert shops.balances == ["1.00"]
+
+
+async def told_by(shops: Shops, client: VoucherClient, vouchers: Vouchers) -> Any:
+    work = shops.paid(client, vouchers)
+    return (await asyncio.gather(work, return_exceptions=True))[0]
+
+
+@pytest.mark.parametrize("mode", ["before", "after", "from"])
+@pytest.mark.parametrize(("number", "is_same"), [(1, True), (2, False)])
+async def test_whichever_call_of_the_journal_fails_meanwhile_it_is_charged_once(
+    *, mode: Any, number: int, is_same: bool
+) -> None:
+    at = has_failed = 1
+    while has_failed:
+        async with refusing() as late:
+            shops = late.shops
+            vouchers = shops.vouchers(number)
+            late.refuse(number)
+            await late.fails(late.client(), vouchers)
+            await late.deliver()
+            failing = Failing(shops.journal, at, mode)
+            client = late.client(failing)
+            told = await told_by(shops, client, vouchers)
+            has_failed = failing.calls >= at
+            failing.at = 0
+            where = f"{mode} call {at}: {told!r}"
+            if isinstance(told, tuple):
+                assert shops.standing() == ids(told), where
+            if not is_same:
+                shops.lease_ends()
+            for _ in range(6):
+                charges = await told_by(shops, client if is_same else late.client(), vouchers)
+                if not isinstance(charges, (OutcomeUnknown, StillRunning)):
+                    break
+            assert isinstance(charges, tuple), where
+            assert shops.standing() == ids(charges), where
+            assert shops.balances == ["1.00"] * number, where
+        at += 1
