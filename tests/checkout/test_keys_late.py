@@ -12,7 +12,7 @@ import pytest
 
 from tests.checkout.journals import Failing
 from tests.checkout.keyed import KEY, Shops, Vouchers, opened
-from tests.proxy import Asked, Proxy, Reply, Rule, said
+from tests.proxy import Asked, Proxy, Reply, said
 from voucher_async import (
     Charge,
     CheckoutFailed,

@@ -16,7 +16,7 @@ import attrs
 
 from voucher_async.checkout.finishing import child_of
 from voucher_async.errors import IdempotencyMismatch, JournalFailed, Proof
-from voucher_async.models import Reservation
+from voucher_async.models import Charge, Reservation
 from voucher_async.money import ZERO
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from voucher_async.checkout.kit import CheckoutKit
     from voucher_async.clock import Deadline
-    from voucher_async.models import Charge
 
 __all__ = ["Late", "adopt", "find_late"]
 
