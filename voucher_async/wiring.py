@@ -77,7 +77,9 @@ class Core:
             server_clock=server_clock,
             hooks=hooks,
             ownership=ownership,
-            refund=lambda charge, currency, key: refund(self.settler, charge, currency, key=key),
+            refund=lambda charge, currency, key: refund(
+                self.settler, charge, currency, key=key, find_late=self.joining.replay.find_late
+            ),
             rng=rng,
         )
         self.supervisor: Supervisor = Supervisor(self.settler, settings.close_wait)

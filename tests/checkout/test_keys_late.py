@@ -30,7 +30,7 @@ from voucher_async.payments.call import CallState
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
 
-CHARGE, RESERVE, LIST = "chargeReservation", "createReservation", "listCharges"
+CHARGE, REFUND, RESERVE, LIST = "chargeReservation", "refundCharge", "createReservation", "listCharges"
 LATE = 40.0  # seconds after which a copy arrives, within the settle window
 
 JournalAt = Callable[[Clock], Journal]
@@ -45,10 +45,9 @@ class Late:
     kept: list[Asked] = attrs.Factory(list[Asked])
 
     def client(self, journal: Any = None) -> VoucherClient:
-        windows = {"settle_window": 60.0, "settle_for": 120.0}
-        return self.shops.client(journal, base_url=self.mesh.base_url, **windows)
+        return self.shops.client(journal, base_url=self.mesh.base_url, settle_window=60.0, settle_for=120.0)
 
-    def refuse(self, number: int = 1, status: int = 422) -> None:
+    def refuse(self, number: int = 1, status: int = 422, *, operation: str = CHARGE) -> None:
         """Refuse the charge that comes as the so-manieth from now on."""
         count = 0
 
@@ -60,7 +59,12 @@ class Late:
             self.kept.append(asked)
             return said(status)
 
-        self.mesh.rules[CHARGE] = rule
+        self.mesh.rules[operation] = rule
+
+    def refuse_undoing(self, status: int = 422) -> None:
+        """Refuse the second charge, for good, and the refund of the first."""
+        self.refuse(2)
+        self.refuse(status=status, operation=REFUND)
 
     async def deliver(self) -> None:
         """Deliver the copies."""
@@ -163,9 +167,9 @@ async def test_a_part_that_was_carried_out_late_and_cannot_be_taken_back_is_name
     [({"amount": "3.00"}, ("amount",)), ({"order_number": "A-2"}, ("order_number",))],
 )
 async def test_a_run_with_other_parameters_is_told_of_it_and_sends_nothing(
-    changes: dict[str, Any], differences: tuple[str, ...]
+    journal_at: JournalAt, changes: dict[str, Any], differences: tuple[str, ...]
 ) -> None:
-    async with refusing() as late:
+    async with refusing(journal_at) as late:
         shops, client = late.shops, late.client()
         vouchers = shops.vouchers(1)
         late.refuse()
@@ -179,8 +183,10 @@ async def test_a_run_with_other_parameters_is_told_of_it_and_sends_nothing(
         assert shops.count(CHARGE) == 1
 
 
-async def test_the_charge_of_a_redeem_with_the_key_is_named_and_the_redeem_gets_it() -> None:
-    async with refusing() as late:
+async def test_the_charge_of_a_redeem_with_the_key_is_named_and_the_redeem_gets_it(
+    journal_at: JournalAt,
+) -> None:
+    async with refusing(journal_at) as late:
         shops, client = late.shops, late.client()
         vouchers = shops.vouchers(1)
         payment: dict[str, Any] = {"code": vouchers[0].code, "amount": "4.00", "currency": "EUR"}
@@ -204,7 +210,7 @@ async def test_a_second_try_in_one_block_finds_it_too(*, key: str | None, lag: f
         shops.emulator.faults.list_lag = lag
 
         async def run() -> tuple[Charge, ...]:
-            order = {"order_number": "A-1", "currency": "EUR", "idempotency_key": key}
+            order: dict[str, Any] = {"order_number": "A-1", "currency": "EUR", "idempotency_key": key}
             async with late.client().checkout(**order) as checkout:
                 late.refuse()
                 await checkout.reserve(code=voucher.code, amount="4.00")
@@ -281,8 +287,66 @@ async def told_by(shops: Shops, client: VoucherClient, vouchers: Vouchers) -> An
     return (await asyncio.gather(work, return_exceptions=True))[0]
 
 
+@pytest.mark.parametrize("status", [403, 422])
+@pytest.mark.parametrize("is_same", [True, False])
+async def test_a_refund_that_was_carried_out_late_is_found_before_another_is_sent(
+    journal_at: JournalAt, *, status: int, is_same: bool
+) -> None:
+    async with refusing(journal_at) as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(2)
+        late.refuse_undoing(status)
+        await late.fails(client, vouchers)
+        assert shops.told.words == [Happened.REFUND_FAILED]
+        late.kept = late.kept[1:]  # the second charge stays refused
+        await late.deliver()
+        charges = await shops.paid(client if is_same else late.client(), vouchers)
+        assert shops.standing() == ids(charges)
+        assert shops.balances == ["1.00", "1.00"]
+        assert late.mesh.count(REFUND) == 1
+        assert shops.told.words == [Happened.REFUND_FAILED, Happened.REFUNDED]
+
+
+async def test_recovery_finds_a_refund_that_was_carried_out_late() -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        late.refuse_undoing()
+        await late.fails(client, shops.vouchers(2))
+        late.kept = late.kept[1:]
+        await late.deliver()
+        shops.lease_ends()
+        await client.aclose(wait=0)
+        again = late.client()
+        await shops.during(again.recover())
+        assert [record.state async for record in again.history(key=KEY)] == [CallState.NOT_DONE]
+        assert late.mesh.count(REFUND) == 1
+        assert shops.told.words[:2] == [Happened.REFUND_FAILED, Happened.REFUNDED]
+
+
+async def test_while_a_refund_is_unclear_no_other_is_sent(journal_at: JournalAt) -> None:
+    async with refusing(journal_at) as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(2)
+        late.refuse_undoing()
+        await late.fails(client, vouchers)
+        late.kept = late.kept[1:]
+        await late.deliver()
+
+        async def down(_: Asked) -> Reply:
+            return said(503)
+
+        late.mesh.rules[LIST] = down
+        for again in (client, late.client()):
+            with pytest.raises(CheckoutUnknown):
+                await shops.paid(again, vouchers)
+        del late.mesh.rules[LIST]
+        assert ids(await shops.paid(late.client(), vouchers)) == shops.standing()
+        assert late.mesh.count(REFUND) == 1
+        assert shops.balances == ["1.00", "1.00"]
+
+
 @pytest.mark.parametrize("mode", ["before", "after", "from"])
-@pytest.mark.parametrize(("number", "is_same"), [(1, True), (2, False)])
+@pytest.mark.parametrize(("number", "is_same"), [(1, True), (2, False), (0, False)])
 async def test_whichever_call_of_the_journal_fails_meanwhile_it_is_charged_once(
     *, mode: Any, number: int, is_same: bool
 ) -> None:
@@ -290,9 +354,13 @@ async def test_whichever_call_of_the_journal_fails_meanwhile_it_is_charged_once(
     while has_failed:
         async with refusing() as late:
             shops = late.shops
-            vouchers = shops.vouchers(number)
-            late.refuse(number)
+            vouchers = shops.vouchers(number or 2)
+            if number:
+                late.refuse(number)
+            else:
+                late.refuse_undoing()
             await late.fails(late.client(), vouchers)
+            late.kept = late.kept[-1:]
             await late.deliver()
             failing = Failing(shops.journal, at, mode)
             client = late.client(failing)
@@ -310,5 +378,5 @@ async def test_whichever_call_of_the_journal_fails_meanwhile_it_is_charged_once(
                     break
             assert isinstance(charges, tuple), where
             assert shops.standing() == ids(charges), where
-            assert shops.balances == ["1.00"] * number, where
+            assert shops.balances == ["1.00"] * len(vouchers), where
         at += 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from tests.proxy import Asked, Proxy, Reply, said
 from tests.settlement.conftest import Shop, pay, redeem
 from voucher_async import CheckoutFailed, PendingOutcome, Timeout
 from voucher_async.testing import faults, habits
@@ -173,3 +175,28 @@ async def test_the_currency_of_a_charge_that_is_not_known_is_read_to_refund_its_
     assert shop.told.words == [word]
     await till.aclose(wait=0)
     await client.aclose(wait=0)
+
+
+@pytest.mark.parametrize("allow_double_charge", [True])
+@pytest.mark.parametrize("status", [403, 422])
+async def test_the_refund_of_a_surplus_that_was_refused_and_carried_out_late_is_found(
+    meshed: Shop, mesh: Proxy, status: int
+) -> None:
+    copies: list[asyncio.Task[Reply]] = []
+
+    async def refuse(asked: Asked) -> Reply:
+        async def deliver() -> Reply:
+            await meshed.clock.sleep(1.2)
+            return await asked.deliver()
+
+        copies.append(asyncio.create_task(deliver()))
+        return said(status)
+
+    mesh.once("refundCharge", refuse)
+    meshed.script(CHARGE, faults.CommitLate(1.0))
+    voucher = meshed.voucher()
+    await redeem(meshed, voucher)
+    await meshed.until(lambda: not meshed.client.pending)
+    assert [(await copy).status for copy in copies] == [200]
+    assert (mesh.count("refundCharge"), len(meshed.refunded())) == (1, 1)
+    assert meshed.told.words == ["surplus refunded"]

@@ -277,7 +277,7 @@ class Checkout:
         try:
             await self._record.find_late(context, self._held)
         except VoucherError as error:
-            self._broken = error if self._record.is_left_over else None
+            self._broken = error if self._record.is_used else None
             raise
 
     async def _charge_all(self, context: CallContext) -> tuple[Charge, ...]:

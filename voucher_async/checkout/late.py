@@ -20,7 +20,8 @@ from voucher_async.models import Charge, Reservation
 from voucher_async.money import ZERO
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown
-from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState, Planned, new_id
+from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState, Parameters, Planned, new_id
+from voucher_async.payments.known import in_plain, parts_of
 from voucher_async.payments.money_call import CallContext
 from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
@@ -54,21 +55,21 @@ class Late:
     error: OutcomeUnknown | None = None
 
 
-async def find_late(kit: CheckoutKit, record: CallRecord, deadline: Deadline) -> list[Late]:
+async def find_late(kit: CheckoutKit, recorder: Recorder, deadline: Deadline) -> list[Late]:
     """Look for the charges of earlier runs that were refused, and of earlier tries of this one.
 
     Args:
         kit: looks.
-        record: this run's.
+        recorder: writes the record of this run.
         deadline: when to give up; what is not clear by then is unclear.
 
     Raises:
-        IdempotencyMismatch: one was carried out, of a call with other parameters; it is named.
+        IdempotencyMismatch: one of a call that is no checkout was carried out; the record is its own now.
         JournalFailed: the journal cannot be read.
     """
     found: list[Late] = []
     # the latest first: of two that look alike, who sent the later one has looked for the other
-    for late in reversed(await ask_journal(_doubtful(kit, record))):
+    for late in reversed(await _doubtful(kit, recorder.record)):
         context = CallContext(deadline, late.record)
         try:
             charge = await kit.joining.replay.look_again(late.record, context)
@@ -76,8 +77,9 @@ async def find_late(kit: CheckoutKit, record: CallRecord, deadline: Deadline) ->
             found.append(attrs.evolve(late, error=error))
             continue
         if charge is not None:
-            _check_parameters(kit, record, late.run, charge)
             charge = kit.supervisor.settler.numbering.own(charge)
+            if late.run.parameters.operation != CHECKOUT:
+                raise await _of_another(kit, recorder, late.run, charge)
             found.append(attrs.evolve(late, charge=charge))
     return found
 
@@ -97,37 +99,37 @@ async def _doubtful(kit: CheckoutKit, record: CallRecord) -> list[Late]:
 
 
 async def _runs(kit: CheckoutKit, record: CallRecord) -> list[CallRecord]:
-    journal = kit.joining.ownership.journal
-    earlier: list[CallRecord] = []
-    if record.key is not None:
-        history = journal.history(record.scope, key=record.key)
-        earlier = [each async for each in history if each.id != record.id]
-    return [each for each in (*earlier, record) if each.parameters.operation in _CHARGING]
+    ownership = kit.joining.ownership
+
+    async def read() -> list[CallRecord]:
+        history = ownership.journal.history(record.scope, key=record.key)
+        return [each async for each in history if each.id != record.id]
+
+    earlier = [] if record.key is None else await ask_journal(read())
+    runs = [each for each in (*earlier, record) if each.parameters.operation in _CHARGING]
+    return [await in_plain(ownership, each, record.order_number) for each in runs]
 
 
 async def _charges_of(kit: CheckoutKit, run: CallRecord) -> Sequence[CallRecord]:
     if run.parameters.operation != CHECKOUT:
         return [run]
-    if not run.plan:
-        return []
-    children = await kit.joining.ownership.journal.children(run.scope, run.id)
-    return [each for each in children if each.parameters.operation == CHARGE_RESERVATION.id]
+    parts = await parts_of(kit.joining.ownership, run) if run.plan else []
+    return [each for each in parts if each.parameters.operation == CHARGE_RESERVATION.id]
 
 
-def _check_parameters(kit: CheckoutKit, record: CallRecord, run: CallRecord, charge: Charge) -> None:
-    """Refuse to take the charge of another order, or of a call that is no checkout, for this one's.
-
-    Raises:
-        IdempotencyMismatch: the charge is named; a call with its parameters gets it.
-    """
-    differences = run.parameters.differences(record.parameters)
-    if differences:
-        kit.supervisor.settler.registry.let_go(charge.id)
-        raise IdempotencyMismatch(
-            f"a call with this idempotency key and another {', another '.join(differences)} was refused, and "
-            f"carried out all the same: charge {charge.id}; nothing was sent",
-            differences=differences,
-        )
+async def _of_another(
+    kit: CheckoutKit, recorder: Recorder, paid: CallRecord, charge: Charge
+) -> IdempotencyMismatch:
+    """The error for a charge of a call that is no checkout, which has the key from now on."""
+    differences = paid.parameters.differences(recorder.record.parameters)
+    await recorder.found_for(paid.parameters, charge)
+    if recorder.record.state is not CallState.DONE:
+        kit.supervisor.settler.registry.let_go(charge.id)  # the key's next caller finds it again
+    return IdempotencyMismatch(
+        f"an earlier call with this idempotency key and another {', another '.join(differences)} was carried "
+        f"out after it was refused: its charge is {charge.id}; nothing was sent for this one",
+        differences=differences,
+    )
 
 
 async def adopt(kit: CheckoutKit, recorder: Recorder, found: Sequence[Late]) -> None:
@@ -142,7 +144,8 @@ async def adopt(kit: CheckoutKit, recorder: Recorder, found: Sequence[Late]) -> 
         StillRunning: another worker has the record, or the charge.
         JournalFailed: it could not be written; the next run looks again.
     """
-    plan, parts = _planned_anew(recorder.record, found)
+    plan, parts, parameters = _planned_anew(recorder.record, found)
+    recorder.record = attrs.evolve(recorder.record, parameters=parameters)
     await recorder.planned(plan)
     for late, planned in parts:
         await _store(kit, recorder, late, planned)
@@ -150,23 +153,20 @@ async def adopt(kit: CheckoutKit, recorder: Recorder, found: Sequence[Late]) -> 
 
 def _planned_anew(
     record: CallRecord, found: Sequence[Late]
-) -> tuple[list[Planned], list[tuple[Late, Planned]]]:
-    """The plan of the run that was charged late, with new ids, and the place of each charge in it.
+) -> tuple[list[Planned], list[tuple[Late, Planned]], Parameters]:
+    """The plan of the run that was charged late, with new ids, each charge's place in it, and its parameters.
 
-    Charges of several runs are no run's payment, nor is one of a call that is no checkout like this one: with
-    an entry that is never charged the plan is not fulfilled, so that all is refunded.
+    Charges of several runs are no run's payment, nor is one that has no place in a plan: with an entry that
+    is never charged the plan is not fulfilled, so that all is refunded.
     """
     runs = {late.run.id: late.run for late in found}
     anew = {each.record: attrs.evolve(each, record=new_id()) for run in runs.values() for each in run.plan}
-    is_one = len(runs) == 1
-    parts: list[tuple[Late, Planned]] = []
-    for late in found:
-        if late.record.id not in anew or late.run.parameters.differences(record.parameters):
-            is_one = False
-        planned = anew.setdefault(late.record.id, _unplanned(late.record))
-        parts.append((late, planned))
+    is_one = len(runs) == 1 and all(late.record.id in anew for late in found)
+    parts = [(late, anew.setdefault(late.record.id, _unplanned(late.record))) for late in found]
     plan = list(anew.values())
-    return plan if is_one else [*plan, attrs.evolve(plan[0], record=new_id())], parts
+    if is_one:
+        return plan, parts, found[0].run.parameters
+    return [*plan, attrs.evolve(plan[0], record=new_id())], parts, record.parameters
 
 
 def _unplanned(record: CallRecord) -> Planned:

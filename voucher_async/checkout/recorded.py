@@ -101,9 +101,9 @@ class CheckoutRecord:
         return self.has_key and not self._is_inside
 
     @property
-    def is_left_over(self) -> bool:
-        """True while the charges of an earlier run are not known: nothing more is charged."""
-        return self._is_left_over
+    def is_used(self) -> bool:
+        """True when another call has the key, or what an earlier run has charged is not known."""
+        return self._is_left_over or self._recorder is None or self._recorder.record.state is CallState.DONE
 
     @property
     def record(self) -> CallRecord:
@@ -217,7 +217,7 @@ class CheckoutRecord:
         has_tried = self._recorder is not None and bool(self._recorder.record.plan)
         if not (self._has_earlier or has_tried):
             return None
-        found = await find_late(self._kit, self.record, context.deadline)
+        found = await find_late(self._kit, self._own, context.deadline)
         if not found:
             return None
         # the key stays used until it is finished
@@ -233,12 +233,13 @@ class CheckoutRecord:
             held: what is about to be charged, which has ended older reservations of its vouchers.
 
         Raises:
-            IdempotencyMismatch: an earlier run has charged other vouchers or amounts; nothing was sent.
+            IdempotencyMismatch: an earlier run has charged something else; nothing was sent.
             CheckoutFailed, OutcomeUnknown, StillRunning, JournalFailed: as `enter` says.
         """
         recorder = self._recorder
         if recorder is None or await self._find_late(context) is not CallState.DONE:
             return
+        check_parameters(self._parameters, recorder.record.parameters)
         self.replayed = await Replayed.read(self._kit.joining, recorder.record, context.deadline)
         if self.replayed is not None:
             for each in held:

@@ -10,6 +10,7 @@ import attrs
 from voucher_async.api_errors import ApiError, AuthenticationError, RateLimited
 from voucher_async.calls import calling
 from voucher_async.errors import Fate, Proof, TransportError, VoucherError
+from voucher_async.payments.call import CallState
 from voucher_async.payments.evidence import obstacle
 from voucher_async.payments.kinds import parameters_of, refund_call
 from voucher_async.payments.looking import known_ids
@@ -18,12 +19,16 @@ from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done, brief
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from decimal import Decimal
 
     from voucher_async.clock import Deadline
     from voucher_async.models import Charge
+    from voucher_async.payments.call import CallRecord
     from voucher_async.payments.settle import Settler
     from voucher_async.sansio import Request
+
+    FindLate = Callable[[CallRecord, CallContext], Awaitable[Charge | None]]
 
 __all__ = ["perform_in_turn", "refund"]
 
@@ -38,6 +43,7 @@ async def refund(
     parent: str | None = None,
     record_id: str | None = None,
     deadline: Deadline | None = None,
+    find_late: FindLate | None = None,
 ) -> Charge:
     """Refund a charge in time of its own: the customer's money is worth more than a deadline.
 
@@ -50,6 +56,8 @@ async def refund(
         parent: the record of the call that it is part of.
         record_id: the id of its record: of two refunds with one id, one is sent, ever; None: a new one.
         deadline: when to give up; None: in time of its own.
+        find_late: finds what an earlier call with the key has refunded after it was refused; None where its
+            caller has looked for that.
 
     Raises:
         OutcomeUnknown: what became of it could not be found out in time.
@@ -73,12 +81,17 @@ async def refund(
             money_call, deadline or settler.sender.deadline(settler.patience)
         ):
             context = CallContext(deadline or settler.sender.deadline(), money_call.pending)
+            context.recorder = recorder
             try:
-                refunded = await _perform_knowing(settler, context, money_call, request)
+                # before the known ids are read: a copy's refund is none that was there before its request
+                late = None if find_late is None or key is None else await find_late(recorder.record, context)
+                refunded = late or await _perform_knowing(settler, context, money_call, request)
             except BaseException as error:
                 await recorder.raised(error, context.pending if context.begun else None)
                 raise
         await recorder.done(refunded, told=True)
+        if late is not None and recorder.record.state is not CallState.DONE:
+            settler.registry.let_go(late.id)  # the key's next caller finds it again
         return refunded
 
 

@@ -130,8 +130,9 @@ class Charges(ChargeReads):
             key: the key of the refund's record: of two refunds with one key, one is sent.
             parent: the record of the checkout that it is part of.
         """
-        settler = self._settler
-        refunded = settler.numbering.own(await refund(settler, charge, currency, key=key, parent=parent))
+        settler, find_late = self._settler, self._joining.replay.find_late
+        refunded = await refund(settler, charge, currency, key=key, parent=parent, find_late=find_late)
+        refunded = settler.numbering.own(refunded)
         await self._joining.ownership.note_refund(refunded, of=charge.id)
         return refunded
 
