@@ -232,6 +232,8 @@ class Checkout:
             TooManyInDoubt: the brake is on; nothing was sent.
             StillRunning: nothing was charged, and another worker may have taken the checkout over.
             ChargeRefunded: an earlier run with the key has charged, and one of its charges was refunded.
+            IdempotencyMismatch: a charge of an earlier run that was refused was carried out by a copy since,
+                and is of something else than this run has reserved; nothing was sent.
             JournalFailed: the journal cannot be written; nothing was sent.
             ConfigurationError: the checkout is over, or has a key and its `async with` block was not entered.
         """
