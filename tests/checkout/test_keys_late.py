@@ -201,6 +201,43 @@ async def test_the_charge_of_a_redeem_with_the_key_is_named_and_the_redeem_gets_
         assert shops.count(CHARGE) == 1
 
 
+async def test_late_charges_of_two_runs_are_no_runs_payment(journal_at: JournalAt) -> None:
+    async with refusing(journal_at) as late:
+        shops, client = late.shops, late.client()
+        first, second = shops.vouchers(2)
+        for voucher in (first, second):
+            late.refuse()
+            await late.fails(client, (voucher,))
+        await late.deliver()
+        assert len(shops.standing()) == 2
+        charges = await shops.paid(late.client(), (second,))
+        assert shops.standing() == ids(charges)
+        assert shops.balances == ["5.00", "1.00"]
+
+
+async def test_a_redeem_that_is_unclear_keeps_the_key_and_is_taken_back_when_it_is_found() -> None:
+    async with refusing() as late:
+        shops, client = late.shops, late.client()
+        vouchers = shops.vouchers(1)
+        payment: dict[str, Any] = {"code": vouchers[0].code, "amount": "4.00", "currency": "EUR"}
+        payment |= {"order_number": "A-1", "idempotency_key": KEY}
+        late.refuse(status=403)
+        with pytest.raises(VoucherError):
+            await shops.during(client.redeem(**payment))
+        await late.deliver()
+
+        async def down(_: Asked) -> Reply:
+            return said(503)
+
+        late.mesh.rules[LIST] = down
+        with pytest.raises(CheckoutUnknown):
+            await shops.paid(client, vouchers)
+        del late.mesh.rules[LIST]
+        charges = await shops.paid(late.client(), vouchers)
+        assert shops.standing() == ids(charges)
+        assert shops.balances == ["1.00"]
+
+
 @pytest.mark.parametrize("key", [KEY, None])
 @pytest.mark.parametrize("lag", [0.0, 3.0])
 async def test_a_second_try_in_one_block_finds_it_too(*, key: str | None, lag: float) -> None:
