@@ -2,92 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
-import attrs
 import pytest
 
-from tests.checkout.journals import Failing
-from tests.checkout.keyed import KEY, Shops, Vouchers, opened
-from tests.proxy import Asked, Proxy, Reply, said
+from tests.checkout.keyed import KEY
+from tests.checkout.late import CHARGE, LIST, RESERVE, JournalAt, ids, refusing
+from tests.proxy import Asked, Reply, said
 from voucher_async import (
     Charge,
     CheckoutFailed,
     CheckoutUnknown,
     Happened,
     IdempotencyMismatch,
-    OutcomeUnknown,
-    Proof,
-    StillRunning,
-    VoucherClient,
     VoucherError,
 )
-from voucher_async.clock import Clock
 from voucher_async.payments.call import CallState
-from voucher_async.payments.journal import Journal
-from voucher_async.payments.memory import MemoryJournal
-
-CHARGE, REFUND, RESERVE, LIST = "chargeReservation", "refundCharge", "createReservation", "listCharges"
-LATE = 40.0  # seconds after which a copy arrives, within the settle window
-
-JournalAt = Callable[[Clock], Journal]
-
-
-@attrs.define
-class Late:
-    """A proxy that refuses charges by itself, keeps them, and delivers its copies when it is told to."""
-
-    shops: Shops
-    mesh: Proxy
-    kept: list[Asked] = attrs.Factory(list[Asked])
-
-    def client(self, journal: Any = None) -> VoucherClient:
-        return self.shops.client(journal, base_url=self.mesh.base_url, settle_window=60.0, settle_for=120.0)
-
-    def refuse(self, number: int = 1, status: int = 422, *, operation: str = CHARGE) -> None:
-        """Refuse the charge that comes as the so-manieth from now on."""
-        count = 0
-
-        async def rule(asked: Asked) -> Reply:
-            nonlocal count
-            count += 1
-            if count != number:
-                return await asked.deliver()
-            self.kept.append(asked)
-            return said(status)
-
-        self.mesh.rules[operation] = rule
-
-    def refuse_undoing(self, status: int = 422) -> None:
-        """Refuse the second charge, for good, and the refund of the first."""
-        self.refuse(2)
-        self.refuse(status=status, operation=REFUND)
-
-    async def deliver(self) -> None:
-        """Deliver the copies."""
-        await self.shops.passes(LATE)
-        assert [(await asked.deliver()).status for asked in self.kept] == [200] * len(self.kept)
-        self.kept.clear()
-
-    async def fails(self, client: VoucherClient, vouchers: Vouchers, **changes: Any) -> None:
-        """A run that ends with "not charged"."""
-        with pytest.raises(CheckoutFailed) as caught:
-            await self.shops.paid(client, vouchers, **changes)
-        error = caught.value.outcomes[-1].error
-        assert (getattr(error, "proof", None), getattr(error, "looked", None)) == (Proof.REFUSED, True)
-
-
-@asynccontextmanager
-async def refusing(journal: JournalAt | None = None) -> AsyncIterator[Late]:
-    async with opened(journal or MemoryJournal) as shops, Proxy(shops.emulator) as mesh:
-        yield Late(shops, mesh)
-
-
-def ids(charges: tuple[Charge, ...]) -> list[str]:
-    return [charge.id for charge in charges]
 
 
 @pytest.mark.parametrize("status", [403, 422])
@@ -317,103 +247,3 @@ async def test_what_never_arrives_is_charged_and_looked_for_by_each_run_alone() 
         charges = await shops.paid(client, vouchers)
         assert shops.standing() == ids(charges)
         assert shops.balances == ["1.00"]
-
-
-async def told_by(shops: Shops, client: VoucherClient, vouchers: Vouchers) -> Any:
-    work = shops.paid(client, vouchers)
-    return (await asyncio.gather(work, return_exceptions=True))[0]
-
-
-@pytest.mark.parametrize("status", [403, 422])
-@pytest.mark.parametrize("is_same", [True, False])
-async def test_a_refund_that_was_carried_out_late_is_found_before_another_is_sent(
-    journal_at: JournalAt, *, status: int, is_same: bool
-) -> None:
-    async with refusing(journal_at) as late:
-        shops, client = late.shops, late.client()
-        vouchers = shops.vouchers(2)
-        late.refuse_undoing(status)
-        await late.fails(client, vouchers)
-        assert shops.told.words == [Happened.REFUND_FAILED]
-        late.kept = late.kept[1:]  # the second charge stays refused
-        await late.deliver()
-        charges = await shops.paid(client if is_same else late.client(), vouchers)
-        assert shops.standing() == ids(charges)
-        assert shops.balances == ["1.00", "1.00"]
-        assert late.mesh.count(REFUND) == 1
-        assert shops.told.words == [Happened.REFUND_FAILED, Happened.REFUNDED]
-
-
-async def test_recovery_finds_a_refund_that_was_carried_out_late() -> None:
-    async with refusing() as late:
-        shops, client = late.shops, late.client()
-        late.refuse_undoing()
-        await late.fails(client, shops.vouchers(2))
-        late.kept = late.kept[1:]
-        await late.deliver()
-        shops.lease_ends()
-        await client.aclose(wait=0)
-        again = late.client()
-        await shops.during(again.recover())
-        assert [record.state async for record in again.history(key=KEY)] == [CallState.NOT_DONE]
-        assert late.mesh.count(REFUND) == 1
-        assert shops.told.words[:2] == [Happened.REFUND_FAILED, Happened.REFUNDED]
-
-
-async def test_while_a_refund_is_unclear_no_other_is_sent(journal_at: JournalAt) -> None:
-    async with refusing(journal_at) as late:
-        shops, client = late.shops, late.client()
-        vouchers = shops.vouchers(2)
-        late.refuse_undoing()
-        await late.fails(client, vouchers)
-        late.kept = late.kept[1:]
-        await late.deliver()
-
-        async def down(_: Asked) -> Reply:
-            return said(503)
-
-        late.mesh.rules[LIST] = down
-        for again in (client, late.client()):
-            with pytest.raises(CheckoutUnknown):
-                await shops.paid(again, vouchers)
-        del late.mesh.rules[LIST]
-        assert ids(await shops.paid(late.client(), vouchers)) == shops.standing()
-        assert late.mesh.count(REFUND) == 1
-        assert shops.balances == ["1.00", "1.00"]
-
-
-@pytest.mark.parametrize("mode", ["before", "after", "from"])
-@pytest.mark.parametrize(("number", "is_same"), [(1, True), (2, False), (0, True)])
-async def test_whichever_call_of_the_journal_fails_meanwhile_it_is_charged_once(
-    *, mode: Any, number: int, is_same: bool
-) -> None:
-    at = has_failed = 1
-    while has_failed:
-        async with refusing() as late:
-            shops = late.shops
-            vouchers = shops.vouchers(number or 2)
-            if number:
-                late.refuse(number)
-            else:
-                late.refuse_undoing()
-            await late.fails(late.client(), vouchers)
-            late.kept = late.kept[-1:]
-            await late.deliver()
-            failing = Failing(shops.journal, at, mode)
-            client = late.client(failing)
-            told = await told_by(shops, client, vouchers)
-            has_failed = failing.calls >= at
-            failing.at = 0
-            where = f"{mode} call {at}: {told!r}"
-            if isinstance(told, tuple):
-                assert shops.standing() == ids(told), where
-            if not is_same:
-                shops.lease_ends()
-            for _ in range(6):
-                charges = await told_by(shops, client if is_same else late.client(), vouchers)
-                if not isinstance(charges, (OutcomeUnknown, StillRunning)):
-                    break
-            assert isinstance(charges, tuple), where
-            assert shops.standing() == ids(charges), where
-            assert shops.balances == ["1.00"] * len(vouchers), where
-        at += 1
