@@ -16,7 +16,7 @@ from voucher_async.clock import Clock
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
 
-__all__ = ["CHARGE", "LIST", "REFUND", "RESERVE", "JournalAt", "Late", "ids", "refusing"]
+__all__ = ["CHARGE", "LATE", "LIST", "REFUND", "RESERVE", "JournalAt", "Late", "ids", "refusing"]
 
 CHARGE, REFUND, RESERVE, LIST = "chargeReservation", "refundCharge", "createReservation", "listCharges"
 LATE = 40.0  # seconds after which a copy arrives, within the settle window

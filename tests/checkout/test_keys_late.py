@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.checkout.keyed import KEY
-from tests.checkout.late import CHARGE, LIST, RESERVE, JournalAt, ids, refusing
+from tests.checkout.late import CHARGE, LATE, LIST, RESERVE, JournalAt, ids, refusing
 from tests.proxy import Asked, Reply, said
 from voucher_async import (
     Charge,
