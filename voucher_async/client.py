@@ -324,10 +324,9 @@ class VoucherClient(Reconciling, Returning, Bookkeeping):
 
         With an idempotency key the order has one set of charges, ever, however often the block is run. The
         key is claimed at `async with`, which waits while another run with it is inside its block, and first
-        finishes an earlier run that died or ended in doubt, or of which a proxy's copy has charged what was
-        refused: all of it is charged then, or nothing. Once the order is charged, a further run reserves
-        and charges nothing: `reserve` and `charge` return the earlier results. The key is free again when the
-        block was left without a charge, or all charges were refunded.
+        finishes an earlier run that died, ended in doubt, or was charged by a late copy. Once the order is
+        charged, a further run reserves and charges nothing: `reserve` and `charge` return what was. The
+        key is free again when the block was left without a charge, or all charges were refunded.
 
         Args:
             order_number: the order; every charge carries it.
