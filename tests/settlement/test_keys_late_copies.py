@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.proxy import BARE, Asked, Proxy, Reply, said
 from tests.settlement.conftest import Shop
 from tests.settlement.truth import outcome_of
-from voucher_async import CallState, IdempotencyMismatch, Proof, VoucherClient
+from voucher_async import CallState, CheckoutFailed, IdempotencyMismatch, Proof, VoucherClient
 from voucher_async.clock import Clock
 from voucher_async.payments.journal import Journal
 from voucher_async.testing import VoucherRecord, faults
@@ -122,6 +122,38 @@ async def test_a_late_copy_of_other_parameters_is_no_answer_to_these(
     assert [(each.state, each.charge and each.charge.id) for each in untold] == [(CallState.DONE, made)]
     told = await late.ask(client, kind, voucher)
     assert told.value.id == made
+
+
+@kinds
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same client", "another client"])
+async def test_a_late_charge_of_a_checkout_is_no_answer_to_another_call_with_its_key(
+    late: Late, kind: str, *, elsewhere: bool
+) -> None:
+    voucher = late.shop.voucher()
+    held: list[Asked] = []
+
+    async def refuse(asked: Asked) -> Reply:
+        held.append(asked)
+        return said(403)
+
+    async def check_out() -> None:
+        async with late.clients[0].checkout(
+            order_number="A-1", currency="EUR", idempotency_key="k"
+        ) as checkout:
+            await checkout.reserve(code=voucher.code, amount="4.00")
+            await checkout.charge(timeout=100.0)
+
+    late.mesh.once("chargeReservation", refuse)
+    with pytest.raises(CheckoutFailed):
+        await late.shop.during(check_out())
+    await late.shop.passes(LATE)
+    await held[0].deliver()
+    (made,) = late.made("redeem", "A-1")
+    client = late.another() if elsewhere else late.clients[0]
+    told = await late.ask(client, kind, voucher)
+    assert isinstance(told.error, IdempotencyMismatch)
+    assert made in str(told.error)
+    assert (late.made("redeem", "A-1"), late.made("recharge", "A-1")) == ([made], [])
 
 
 @pytest.mark.parametrize("names", ["the charge", "its id"])

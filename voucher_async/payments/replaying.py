@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
 
 from voucher_async import api_errors, errors
 from voucher_async.api_errors import ApiError
 from voucher_async.errors import Fate, IdempotencyMismatch, Proof, TransportError, VoucherError
-from voucher_async.operations import CREATE_VOUCHER
+from voucher_async.operations import CHARGE_RESERVATION, CREATE_VOUCHER, REFUND_CHARGE
 from voucher_async.outcomes import ChargeRefunded, OutcomeUnknown, PendingOutcome, SettlementState
-from voucher_async.payments.call import CallState
+from voucher_async.payments.call import CHECKOUT, REFUND_ORDER, CallState
 from voucher_async.payments.erasing import is_digest
 from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.fence import Confirmed, confirm
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Replay", "behind", "raise_refunded", "raise_refusal"]
 
 T = TypeVar("T")
+
+_PARTS: Final = {CHECKOUT: CHARGE_RESERVATION.id, REFUND_ORDER: REFUND_CHARGE.id}
 
 
 class Replay:
@@ -131,12 +133,22 @@ class Replay:
     async def doubtful(self, record: CallRecord) -> list[CallRecord]:
         """The records of earlier calls with the key that were not carried out, which is to be confirmed.
 
-        All of them: one that came between and sent nothing has taken the doubt over, not away.
+        All of them: one that came between and sent nothing has taken the doubt over, not away. Of a checkout
+        or the refund of an order they are its parts, unless the record is of its kind: that looks for them
+        itself.
         """
+        journal, own = self._ownership.journal, record.parameters.operation
 
         async def read() -> list[CallRecord]:
-            history = self._ownership.journal.history(record.scope, key=record.key)
-            return [each async for each in history if each.id != record.id and self.may_be_late(each)]
+            found: list[CallRecord] = []
+            async for each in journal.history(record.scope, key=record.key):
+                operation = each.parameters.operation
+                if each.id != record.id and operation in _PARTS and operation != own:
+                    parts = await journal.children(each.scope, each.id)
+                    found += [part for part in parts if part.parameters.operation == _PARTS[operation]]
+                elif each.id != record.id:
+                    found.append(each)
+            return list(filter(self.may_be_late, found))
 
         number = record.order_number
         return [await in_plain(self._ownership, each, number) for each in await ask_journal(read())]
