@@ -37,7 +37,8 @@ SOURCE_ONLY := tests/contract/test_codegen.py tests/contract/test_prism.py tests
 	tests/integrations/test_metrics_dashboard.py tests/integrations/test_metrics_opentelemetry.py \
 	tests/proxies tests/console tests/release tests/shop tests/package/test_wheel.py tests/transport/test_outage.py \
 	tests/auth/test_machine.py $(wildcard tests/docs/test_site*.py) tests/emulator/test_ledger_machine.py \
-	tests/journals/test_alike.py tests/payments/test_machine.py tests/unit/test_not_done.py tests/settlement/test_model.py \
+	tests/checkout/test_keys_late_refunds.py tests/journals/test_alike.py tests/payments/test_machine.py \
+	tests/unit/test_not_done.py tests/settlement/test_model.py \
 	tests/settlement/test_keys_storm.py tests/recovery tests/temporal tests/queues tests/workflows \
 	$(wildcard tests/journals/test_*failures.py) tests/journals/test_batches.py tests/settlement/test_recovered_crashes.py \
 	tests/auth/test_sql_tokens.py $(wildcard tests/integrations/test_redis*.py)
@@ -52,7 +53,7 @@ SERVED := tests/console tests/contract/test_prism.py tests/docs tests/examples t
 	$(patsubst %,tests/cli/test_%.py,bulk money_cut_off tables tour)
 HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secrets \
 	$(patsubst %,tests/auth/test_%.py,machine single_flight) \
-	$(patsubst %,tests/checkout/test_%.py,keys_journal keys_taken_over returns_shared) \
+	$(patsubst %,tests/checkout/test_%.py,keys_journal keys_late_refunds keys_taken_over returns_shared) \
 	tests/contract/test_codegen.py $(wildcard tests/contract/test_spec*.py) \
 	$(patsubst %,tests/emulator/test_%.py,ledger_machine plugin schemathesis) \
 	$(patsubst %,tests/integrations/test_redis_%.py,failures processes) \
@@ -64,7 +65,7 @@ HEAVY := tests/aioresponses tests/growth tests/mutants tests/proxies tests/secre
 	$(patsubst %,tests/settlement/test_%.py,leftovers model recovered_by_itself recovered_crashes references report) \
 	$(patsubst %,tests/settlement/test_returns_%.py,crashes split storm) tests/settlement/test_what_proves_what.py \
 	tests/settlement/test_keys.py \
-	$(patsubst %,tests/settlement/test_keys_%.py,asked_at_once cut_off journal named paused storm taken_over) \
+	$(patsubst %,tests/settlement/test_keys_%.py,asked_at_once cut_off journal late_copies named paused storm taken_over) \
 	$(patsubst %,tests/unit/test_%.py,decide likeness not_done references retry sansio_errors sansio_shown turns wire) \
 	tests/voucher_files/test_round_trip.py tests/watching/test_nothing_missed.py
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from voucher_async.checkout.finishing import child_of
-from voucher_async.errors import IdempotencyMismatch, JournalFailed, Proof
+from voucher_async.errors import JournalFailed, Proof
 from voucher_async.models import Charge, Reservation
 from voucher_async.money import ZERO
 from voucher_async.operations import CHARGE_RESERVATION
@@ -79,7 +79,7 @@ async def find_late(kit: CheckoutKit, recorder: Recorder, deadline: Deadline) ->
         if charge is not None:
             charge = kit.supervisor.settler.numbering.own(charge)
             if late.run.parameters.operation != CHECKOUT:
-                raise await _of_another(kit, recorder, late.run, charge)
+                await kit.joining.replay.check_late(charge, late.run.parameters, recorder)
             found.append(attrs.evolve(late, charge=charge))
     return found
 
@@ -115,21 +115,6 @@ async def _charges_of(kit: CheckoutKit, run: CallRecord) -> Sequence[CallRecord]
         return [run]
     parts = await parts_of(kit.joining.ownership, run) if run.plan else []
     return [each for each in parts if each.parameters.operation == CHARGE_RESERVATION.id]
-
-
-async def _of_another(
-    kit: CheckoutKit, recorder: Recorder, paid: CallRecord, charge: Charge
-) -> IdempotencyMismatch:
-    """The error for a charge of a call that is no checkout, which has the key from now on."""
-    differences = paid.parameters.differences(recorder.record.parameters)
-    await recorder.found_for(paid.parameters, charge)
-    if recorder.record.state is not CallState.DONE:
-        kit.supervisor.settler.registry.let_go(charge.id)  # the key's next caller finds it again
-    return IdempotencyMismatch(
-        f"an earlier call with this idempotency key and another {', another '.join(differences)} was carried "
-        f"out after it was refused: its charge is {charge.id}; nothing was sent for this one",
-        differences=differences,
-    )
 
 
 async def adopt(kit: CheckoutKit, recorder: Recorder, found: Sequence[Late]) -> None:

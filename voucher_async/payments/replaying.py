@@ -163,21 +163,33 @@ class Replay:
         for earlier in await self.doubtful(record):
             found = await self.look_again(earlier, context)
             if found is not None:
-                await self._check_late(found, earlier.parameters, context)
+                assert context.recorder is not None  # noqa: S101 - a call with a key has a record
+                await self.check_late(found, earlier.parameters, context.recorder)
                 return found
         return None
 
-    @staticmethod
-    async def _check_late(found: Charge, paid: Parameters, context: CallContext) -> None:
-        recorder = context.recorder
-        assert recorder is not None  # noqa: S101 - a call with a key has a record
-        if differences := paid.differences(recorder.record.parameters):
-            await recorder.found_for(paid, found)
-            raise IdempotencyMismatch(
-                f"an earlier call with this idempotency key and another {', another '.join(differences)} was "
-                f"carried out after it was refused: its charge is {found.id}; nothing was sent for this one",
-                differences=differences,
-            )
+    async def check_late(self, found: Charge, paid: Parameters, recorder: Recorder) -> None:
+        """Give a key to an earlier call that was carried out late, where that has other parameters.
+
+        Args:
+            found: its charge.
+            paid: its parameters.
+            recorder: writes the record that has the key.
+
+        Raises:
+            IdempotencyMismatch: it has.
+        """
+        differences = paid.differences(recorder.record.parameters)
+        if not differences:
+            return
+        await recorder.found_for(paid, found)
+        if recorder.record.state is not CallState.DONE:
+            self._supervisor.settler.registry.let_go(found.id)  # the key's next caller finds it again
+        raise IdempotencyMismatch(
+            f"an earlier call with this idempotency key and another {', another '.join(differences)} was "
+            f"carried out after it was refused: its charge is {found.id}; nothing was sent for this one",
+            differences=differences,
+        )
 
     def may_be_late(self, earlier: CallRecord) -> bool:
         """True when a request of a call that was not carried out may be carried out yet, or not have shown.
