@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
 import pytest
 
-from tests.checkout.keyed import Shops, Vouchers, opened
+from tests.checkout.keyed import KEY, Shops, Vouchers, opened
 from tests.proxy import Asked, Proxy, Reply, said
 from voucher_async import Charge, CheckoutFailed, Proof, VoucherClient
 from voucher_async.clock import Clock
 from voucher_async.payments.journal import Journal
 from voucher_async.payments.memory import MemoryJournal
+from voucher_async.testing import VoucherRecord
 
 __all__ = ["CHARGE", "LATE", "LIST", "REFUND", "RESERVE", "JournalAt", "Late", "ids", "refusing"]
 
@@ -53,6 +54,23 @@ class Late:
         """Refuse the second charge, for good, and the refund of the first."""
         self.refuse(2)
         self.refuse(status=status, operation=REFUND)
+
+    def hide_lists(self) -> None:
+        """Answer no list, until `show_lists`."""
+
+        async def down(_: Asked) -> Reply:
+            return said(503)
+
+        self.mesh.rules[LIST] = down
+
+    def show_lists(self) -> None:
+        """Answer lists again."""
+        del self.mesh.rules[LIST]
+
+    def redeem(self, client: VoucherClient, voucher: VoucherRecord) -> Coroutine[Any, Any, Charge]:
+        """A payment with the key that is no checkout."""
+        payment: dict[str, Any] = {"amount": "4.00", "currency": "EUR", "order_number": "A-1"}
+        return client.redeem(code=voucher.code, **payment, idempotency_key=KEY)
 
     async def deliver(self) -> None:
         """Deliver the copies."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.checkout.keyed import KEY
-from tests.checkout.late import CHARGE, LATE, LIST, RESERVE, JournalAt, ids, refusing
+from tests.checkout.late import CHARGE, LATE, RESERVE, JournalAt, ids, refusing
 from tests.proxy import Asked, Reply, said
 from voucher_async import (
     Charge,
@@ -119,15 +119,13 @@ async def test_the_charge_of_a_redeem_with_the_key_is_named_and_the_redeem_gets_
     async with refusing(journal_at) as late:
         shops, client = late.shops, late.client()
         vouchers = shops.vouchers(1)
-        payment: dict[str, Any] = {"code": vouchers[0].code, "amount": "4.00", "currency": "EUR"}
-        payment |= {"order_number": "A-1", "idempotency_key": KEY}
         late.refuse(status=403)
         with pytest.raises(VoucherError):
-            await shops.during(client.redeem(**payment))
+            await shops.during(late.redeem(client, vouchers[0]))
         await late.deliver()
         with pytest.raises(IdempotencyMismatch, match=shops.standing()[0]):
             await shops.paid(client, vouchers)
-        assert [(await shops.during(client.redeem(**payment))).id] == shops.standing()
+        assert [(await shops.during(late.redeem(client, vouchers[0]))).id] == shops.standing()
         assert shops.count(CHARGE) == 1
 
 
@@ -149,20 +147,14 @@ async def test_a_redeem_that_is_unclear_keeps_the_key_and_is_taken_back_when_it_
     async with refusing() as late:
         shops, client = late.shops, late.client()
         vouchers = shops.vouchers(1)
-        payment: dict[str, Any] = {"code": vouchers[0].code, "amount": "4.00", "currency": "EUR"}
-        payment |= {"order_number": "A-1", "idempotency_key": KEY}
         late.refuse(status=403)
         with pytest.raises(VoucherError):
-            await shops.during(client.redeem(**payment))
+            await shops.during(late.redeem(client, vouchers[0]))
         await late.deliver()
-
-        async def down(_: Asked) -> Reply:
-            return said(503)
-
-        late.mesh.rules[LIST] = down
+        late.hide_lists()
         with pytest.raises(CheckoutUnknown):
             await shops.paid(client, vouchers)
-        del late.mesh.rules[LIST]
+        late.show_lists()
         charges = await shops.paid(late.client(), vouchers)
         assert shops.standing() == ids(charges)
         assert shops.balances == ["1.00"]
@@ -222,17 +214,13 @@ async def test_while_it_is_unclear_the_key_stays_used_and_nothing_is_sent(journa
         late.refuse()
         await late.fails(client, vouchers)
         await late.deliver()
-
-        async def down(_: Asked) -> Reply:
-            return said(503)
-
-        late.mesh.rules[LIST] = down
+        late.hide_lists()
         reserved = late.mesh.count(RESERVE)
         for again in (client, late.client()):
             with pytest.raises(CheckoutUnknown):
                 await shops.paid(again, vouchers)
         assert late.mesh.count(RESERVE) == reserved
-        del late.mesh.rules[LIST]
+        late.show_lists()
         assert ids(await shops.paid(late.client(), vouchers)) == shops.standing()
         assert shops.count(CHARGE) == 1
 

@@ -9,8 +9,7 @@ import pytest
 
 from tests.checkout.journals import Failing
 from tests.checkout.keyed import KEY, Shops, Vouchers
-from tests.checkout.late import LIST, REFUND, JournalAt, ids, refusing
-from tests.proxy import Asked, Reply, said
+from tests.checkout.late import REFUND, JournalAt, ids, refusing
 from voucher_async import (
     CheckoutUnknown,
     Happened,
@@ -70,15 +69,11 @@ async def test_while_a_refund_is_unclear_no_other_is_sent(journal_at: JournalAt)
         await late.fails(client, vouchers)
         late.kept = late.kept[1:]
         await late.deliver()
-
-        async def down(_: Asked) -> Reply:
-            return said(503)
-
-        late.mesh.rules[LIST] = down
+        late.hide_lists()
         for again in (client, late.client()):
             with pytest.raises(CheckoutUnknown):
                 await shops.paid(again, vouchers)
-        del late.mesh.rules[LIST]
+        late.show_lists()
         assert ids(await shops.paid(late.client(), vouchers)) == shops.standing()
         assert late.mesh.count(REFUND) == 1
         assert shops.balances == ["1.00", "1.00"]

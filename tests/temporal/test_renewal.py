@@ -14,22 +14,22 @@ REFUSED = ApplicationError("INSUFFICIENT_BALANCE", type="Conflict", non_retryabl
 CANCELLED = CancelledError()
 
 
-def fail_with(cause: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each activity fail."""
+def failing(cause: BaseException, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A checkout each of whose activities fails."""
     facts = {"scheduled_event_id": 1, "started_event_id": 2, "activity_id": "1", "retry_state": None}
 
     async def execute(*_: object, **__: object) -> None:
         raise ActivityError("failed", identity="worker", activity_type="hold", **facts) from cause  # type: ignore[arg-type]
 
     monkeypatch.setattr(workflow, "execute_activity_method", execute)
+    return Checkout()
 
 
 @pytest.mark.parametrize("cause", [LOST, DOWN], ids=["its workers were lost", "the API is down"])
 async def test_a_renewal_that_cannot_be_made_is_left_out(
     cause: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_with(cause, monkeypatch)
-    checkout = Checkout()
+    checkout = failing(cause, monkeypatch)
     checkout.held = True
     await checkout.hold("A-1")
     assert checkout.held
@@ -39,8 +39,7 @@ async def test_a_renewal_that_cannot_be_made_is_left_out(
 async def test_a_refusal_and_a_cancellation_end_the_checkout(
     cause: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_with(cause, monkeypatch)
-    checkout = Checkout()
+    checkout = failing(cause, monkeypatch)
     checkout.held = True
     with pytest.raises(ActivityError):
         await checkout.hold("A-1")
@@ -52,8 +51,7 @@ async def test_a_refusal_and_a_cancellation_end_the_checkout(
 async def test_a_voucher_that_was_never_held_ends_the_checkout(
     cause: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_with(cause, monkeypatch)
-    checkout = Checkout()
+    checkout = failing(cause, monkeypatch)
     with pytest.raises(ActivityError):
         await checkout.hold("A-1")
     assert not checkout.held

@@ -21,9 +21,8 @@ from voucher_async.money import ZERO
 from voucher_async.operations import CHARGE_RESERVATION
 from voucher_async.outcomes import OutcomeUnknown
 from voucher_async.payments.call import CHECKOUT, REDEEM, CallRecord, CallState, Parameters, Planned, new_id
-from voucher_async.payments.known import in_plain, parts_of
+from voucher_async.payments.known import earlier_of, parts_of
 from voucher_async.payments.money_call import CallContext
-from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 
 if TYPE_CHECKING:
@@ -99,15 +98,8 @@ async def _doubtful(kit: CheckoutKit, record: CallRecord) -> list[Late]:
 
 
 async def _runs(kit: CheckoutKit, record: CallRecord) -> list[CallRecord]:
-    ownership = kit.joining.ownership
-
-    async def read() -> list[CallRecord]:
-        history = ownership.journal.history(record.scope, key=record.key)
-        return [each async for each in history if each.id != record.id]
-
-    earlier = [] if record.key is None else await ask_journal(read())
-    runs = [each for each in (*earlier, record) if each.parameters.operation in _CHARGING]
-    return [await in_plain(ownership, each, record.order_number) for each in runs]
+    runs = (*await earlier_of(kit.joining.ownership, record), record)
+    return [each for each in runs if each.parameters.operation in _CHARGING]
 
 
 async def _charges_of(kit: CheckoutKit, run: CallRecord) -> Sequence[CallRecord]:

@@ -27,6 +27,7 @@ __all__ = [
     "charge_in",
     "currency_in",
     "currency_of_refund",
+    "earlier_of",
     "in_plain",
     "parts_of",
     "record_of_charge",
@@ -67,6 +68,22 @@ async def in_plain(
         return record
     digest_key = await ownership.digest_key(deadline)
     return restored(record, None, order_number, lambda text: digest_of(text, digest_key))
+
+
+async def earlier_of(ownership: Ownership, record: CallRecord) -> list[CallRecord]:
+    """The records of earlier calls with the key of a record, the oldest first, as its caller sees them.
+
+    Raises:
+        JournalFailed: the journal cannot be read.
+    """
+    if record.key is None:
+        return []
+
+    async def read() -> list[CallRecord]:
+        history = ownership.journal.history(record.scope, key=record.key)
+        return [each async for each in history if each.id != record.id]
+
+    return [await in_plain(ownership, each, record.order_number) for each in await ask_journal(read())]
 
 
 async def parts_of(

@@ -43,13 +43,14 @@ def compare(sent: str | None, shown: str | None) -> Likeness:
         return Likeness.EQUAL
     if sent is None or not (shown or "").strip():
         return Likeness.RECOGNISABLE
-    if _is_recognised(sent, shown or ""):
+    readings = _readings(shown or "")
+    if _is_recognised(sent, shown or "", readings):
         return Likeness.RECOGNISABLE
-    return Likeness.LONGER if _is_within(sent, shown or "") else Likeness.OTHER
+    return Likeness.LONGER if _is_within(sent, readings) else Likeness.OTHER
 
 
-def _is_recognised(sent: str, shown: str) -> bool:
-    readings, may_be_cut = _readings(shown), _may_be_cut(sent, shown)
+def _is_recognised(sent: str, shown: str, readings: list[str]) -> bool:
+    may_be_cut = _may_be_cut(sent, shown)
     # a text escaped too often to be unescaped is not known to be different
     return len(readings) >= _MOST_READINGS or any(
         _is_same(fold(sent), fold(reading))
@@ -102,10 +103,10 @@ def _is_prefixed(sent: str, shown: str) -> bool:
     return not (sent[0].isdigit() and shown[-len(sent) - 1].isdigit())
 
 
-def _is_within(sent: str, shown: str) -> bool:
+def _is_within(sent: str, readings: list[str]) -> bool:
     """True when a number goes on where the one that was sent has ended: shops number parts of an order so."""
     folded = fold(sent)
-    return len(folded) >= _CUT and any(folded in fold(reading) for reading in _readings(shown))
+    return len(folded) >= _CUT and any(folded in fold(reading) for reading in readings)
 
 
 def _is_same_but_for_letters(sent: str, shown: str, *, may_be_cut: bool) -> bool:

@@ -16,9 +16,8 @@ from voucher_async.payments.erasing import is_digest
 from voucher_async.payments.facts import Asked, Step, call_of
 from voucher_async.payments.fence import Confirmed, confirm
 from voucher_async.payments.joined import as_joined
-from voucher_async.payments.known import in_plain
+from voucher_async.payments.known import earlier_of, parts_of
 from voucher_async.payments.money_call import MoneyCall
-from voucher_async.payments.ownership import ask_journal
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.replies import as_not_done
 from voucher_async.payments.taken_back import refunds_of
@@ -137,21 +136,15 @@ class Replay:
         or the refund of an order they are its parts, unless the record is of its kind: that looks for them
         itself.
         """
-        journal, own = self._ownership.journal, record.parameters.operation
-
-        async def read() -> list[CallRecord]:
-            found: list[CallRecord] = []
-            async for each in journal.history(record.scope, key=record.key):
-                operation = each.parameters.operation
-                if each.id != record.id and operation in _PARTS and operation != own:
-                    parts = await journal.children(each.scope, each.id)
-                    found += [part for part in parts if part.parameters.operation == _PARTS[operation]]
-                elif each.id != record.id:
-                    found.append(each)
-            return list(filter(self.may_be_late, found))
-
-        number = record.order_number
-        return [await in_plain(self._ownership, each, number) for each in await ask_journal(read())]
+        found: list[CallRecord] = []
+        for each in await earlier_of(self._ownership, record):
+            operation = each.parameters.operation
+            if operation in _PARTS and operation != record.parameters.operation:
+                parts = await parts_of(self._ownership, record, each.id)
+                found += [part for part in parts if part.parameters.operation == _PARTS[operation]]
+            else:
+                found.append(each)
+        return list(filter(self.may_be_late, found))
 
     async def find_late(self, record: CallRecord, context: CallContext) -> Charge | None:
         """The charge of an earlier call with the key of a new record, which was not carried out so far.

@@ -20,8 +20,7 @@ from voucher_async.money import ZERO, total
 from voucher_async.operations import REFUND_CHARGE
 from voucher_async.order_refunds import ChargeRefund, OrderRefund, RefundOutcome, RefundState
 from voucher_async.payments.call import REFUND_ORDER, CallRecord, CallState, Parameters
-from voucher_async.payments.known import parts_of
-from voucher_async.payments.ownership import ask_journal
+from voucher_async.payments.known import earlier_of, parts_of
 from voucher_async.payments.recording import Recorder
 from voucher_async.payments.refunds import refund
 
@@ -108,16 +107,11 @@ class Parts:
 
     async def earlier(self) -> Sequence[CallRecord]:
         """The parts of this refund, and of earlier ones with its key that gave nothing back."""
-        record, journal = self.record, self._ownership.journal
-
-        async def read() -> list[CallRecord]:
-            history = journal.history(record.scope, key=record.key)
-            return [each async for each in history if each.parameters.operation == REFUND_ORDER]
-
-        owners = [] if record.key is None else [each.id for each in await ask_journal(read())]
+        runs = (*await earlier_of(self._ownership, self.record), self.record)
         parts: list[CallRecord] = []
-        for each in dict.fromkeys([*owners, record.id]):
-            parts += await parts_of(self._ownership, record, each)
+        for each in runs:
+            if each.parameters.operation == REFUND_ORDER:
+                parts += await parts_of(self._ownership, self.record, each.id)
         return parts
 
     async def find_late(self, context: CallContext) -> None:
