@@ -12,14 +12,14 @@ go on to their end, and then recovers what they have left. It prints a line of J
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import attrs
@@ -28,10 +28,14 @@ from tests.journals.around import Around
 from voucher_async import Charge, Hook, Settings, VoucherClient, VoucherError
 from voucher_async.journals import postgresql, sqlite  # noqa: F401 - once, and not in every fork
 from voucher_async.journals.sql import SqlJournal
+from voucher_async.journals.sqlite import SqliteStore
 from voucher_async.payments.ownership import LEASE
 from voucher_async.testing import EmulatorSettings
 
-__all__ = ["CALLS", "Report", "code_of", "order_of"]
+__all__ = ["CALLS", "MOST", "Report", "code_of", "order_of"]
+
+MOST: Final = 70
+"""One more than the steps of the longest call, at most."""
 
 IN_FLIGHT: Final = 0.01  # seconds after a request has begun; the server takes longer
 KEY: Final = "again and again"
@@ -118,15 +122,24 @@ class Steps(Hook):
     Args:
         at: the step, from 1; 0 for none.
         by: the signal.
+
+    Attributes:
+        between: holds back the journal's writes while the signal is given. A process that stands still in the
+            middle of a write would lock all others out of a file.
     """
 
     def __init__(self, at: int = 0, by: signal.Signals = signal.SIGKILL) -> None:
         self._at = at
         self._by = by
         self._taken = 0
+        self.between: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
 
     def take(self) -> None:
         if self._is_due():
+            self._strike()
+
+    def _strike(self) -> None:
+        with self.between:
             signal.pthread_kill(threading.get_ident(), self._by)  # this thread does not go on meanwhile
 
     def _is_due(self) -> bool:
@@ -136,7 +149,8 @@ class Steps(Hook):
     def on_attempt_started(self, _: object) -> None:
         self.take()
         if self._is_due():
-            threading.Timer(IN_FLIGHT, os.kill, (os.getpid(), self._by)).start()
+            # by the loop, which runs it before it reads the answer, however late both are
+            asyncio.get_running_loop().call_later(IN_FLIGHT, self._strike)
 
     def on_attempt_ended(self, _: object) -> None:
         self.take()
@@ -179,13 +193,19 @@ async def asked(client: VoucherClient, call: str, step: int) -> list[str] | str:
         return type(error).__name__ + (f", {error.proof.name}" if error.proof else "")
 
 
-async def work(access: EmulatorSettings, url: str, call: str, steps: Steps, step: int) -> list[str] | str:
-    """Make a call, until it is killed."""
+async def work(
+    by: signal.Signals, access: EmulatorSettings, url: str, call: str, step: int
+) -> list[str] | str:
+    """Make a call, until it is killed or stopped."""
+    steps = Steps(step, by)
     if call == "refund":
         async with VoucherClient(**access) as before:
             await redeem(before, call, step)
             MADE[step] = await charge_of(before, call, step)  # reading it is no step
     journal = SqlJournal(url)
+    store: Any = vars(journal)["_store"]
+    if by is signal.SIGSTOP and isinstance(store, SqliteStore):
+        steps.between = vars(store.file)["_lock"]
     async with client_of(access, Stepping(journal, steps), call, step, steps) as client:
         told = await asked(client, call, step)
     await journal.aclose()
@@ -204,6 +224,12 @@ class Worker:
     def wake(self) -> None:
         """Let one that was stopped go on."""
         os.kill(self.process, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it, if it has not ended; its caller is told nothing."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # it is a child still
+            os.kill(self.process, signal.SIGKILL)
 
     def end(self) -> list[str] | str:
         """Wait for its end; what its caller was told."""
@@ -225,7 +251,7 @@ def struck(by: signal.Signals, access: EmulatorSettings, url: str, call: str, st
     child = os.fork()
     if not child:
         os.close(said)
-        told = asyncio.run(work(access, url, call, Steps(step, by), step))
+        told = asyncio.run(work(by, access, url, call, step))
         os.write(says, json.dumps(told).encode())
         os._exit(0)
     os.close(says)
@@ -236,6 +262,18 @@ def struck(by: signal.Signals, access: EmulatorSettings, url: str, call: str, st
     told = heard(said)
     assert isinstance(told, list), f"{call} could not be made while others stood still: {told}"
     return None
+
+
+def all_struck(
+    by: signal.Signals, access: EmulatorSettings, url: str, calls: list[str], steps: range
+) -> Iterator[Worker]:
+    """Strike a worker at each step of each call."""
+    for call in calls:
+        for step in steps:
+            worker = struck(by, access, url, call, step)
+            if worker is None:
+                break
+            yield worker
 
 
 async def recovered(client: VoucherClient) -> list[str]:
@@ -297,18 +335,19 @@ def main(arguments: list[str]) -> None:
     access, url = json.loads(arguments[1]), arguments[2]
     first, apart = map(int, arguments[3].split("/"))
     left: list[Worker] = []
-    for call in arguments[4:]:
-        for step in itertools.count(first, apart):
-            worker = struck(by, access, url, call, step)
-            if worker is None:
-                break
-            left.append(worker)
-    time.sleep(LEASE)
-    reports = (
-        of_stopped(access, url, left)
-        if by is signal.SIGSTOP
-        else together(access, url, left, recover_and_ask)
-    )
+    try:
+        for worker in all_struck(by, access, url, arguments[4:], range(first, MOST, apart)):
+            left.append(worker)  # noqa: PERF402 - those of before a failure are ended, too
+        time.sleep(LEASE)
+        reports = (
+            of_stopped(access, url, left)
+            if by is signal.SIGSTOP
+            else together(access, url, left, recover_and_ask)
+        )
+    except BaseException:
+        for each in left:
+            each.kill()  # one that stands still would hold the pipe open that this process writes to
+        raise
     for report in reports:
         print(json.dumps(attrs.asdict(report)), flush=True)  # noqa: T201
 
