@@ -91,6 +91,36 @@ async def settle_all(
     await asyncio.gather(*(one(pending) for pending in pendings))
 
 
+async def read_orders(client: VoucherClient, paths: Iterable[Path], journal: Journal) -> None:
+    """Write down what the client's journal says of calls that were cut off, as a shop reads it at a start.
+
+    A worker that dies between the end of a call and its caller's note of that leaves nothing to recover.
+
+    Args:
+        client: what is read with.
+        paths: what processes that were killed have written.
+        journal: where the answers go.
+    """
+    for order in _cut_off(record for path in paths for record in read(path)):
+        async for found in client.history(order_number=order):
+            if found.charge is not None and not found.refunds:
+                ended = Settled(pending=found.id, by="heir", state=DONE, charge=found.charge.id)
+                journal.write(ended)
+            elif found.proof is not None:
+                journal.write(Settled(pending=found.id, by="heir", state=NOT_DONE, proof=found.proof.name))
+
+
+def _cut_off(records: Iterable[Record]) -> Iterable[str]:
+    """The orders of calls that ended with their process."""
+    orders: dict[str, str] = {}
+    for record in records:
+        if isinstance(record, Began):
+            orders[record.call] = record.order
+        elif isinstance(record, Told):
+            orders.pop(record.call, None)
+    return dict.fromkeys(orders.values())
+
+
 async def _settle(client: VoucherClient, pending: PendingOutcome, by: str, tries: int) -> Settled:
     reason = ""
     for _ in range(tries):

@@ -11,8 +11,7 @@ import collections
 import contextlib
 import json
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,18 +21,24 @@ from tests.chaos.caller import Caller, Refundable
 from tests.chaos.config import Storm
 from tests.chaos.plan import FRAGILE, Call, Unit, asker, fragile, once_more, unit
 from tests.chaos.records import DONE, NOT_DONE, Ended, Journal
-from tests.chaos.settling import settle_all, unresolved_in
+from tests.chaos.settling import read_orders, settle_all, unresolved_in
 from tests.chaos.watcher import Watcher
 from voucher_async import VoucherClient, VoucherError
 from voucher_async.testing import EmulatorSettings
 
 _STEP: Final = 20
 _PAUSE: Final = 0.5
+_CALM: Final = 4  # callers of a worker in the calm: what is heard then must not depend on a busy machine
 
 
 def journal_of(folder: Path, worker: int, generation: int) -> Path:
     """Where a worker writes; each process that follows a killed one has the next generation."""
     return folder / f"worker-{worker}-{generation}.jsonl"
+
+
+def former_of(folder: Path, worker: int, generation: int) -> list[Path]:
+    """What the generations of a worker before this one have written."""
+    return [journal_of(folder, worker, each) for each in range(generation)]
 
 
 class Worker:
@@ -141,7 +146,7 @@ class Worker:
                 if plan.calls[0].key:
                     await self._caller.make(number, once_more(plan, self._storm.last))
 
-        await asyncio.gather(*(lane() for _ in range(self._storm.lanes)))
+        await asyncio.gather(*(lane() for _ in range(min(_CALM, self._storm.lanes))))
 
     async def _fail_checkout(self, plan: Unit) -> Sequence[str]:
         """A checkout one of whose vouchers is deactivated before it is charged."""
@@ -195,8 +200,8 @@ async def run(
         caller.holds_back = storm.is_keyed
         worker = Worker(storm, number, client, caller)
         # with a shared journal what a killed worker left is recovered from there
-        former = () if storm.journal else map(partial(journal_of, folder, number), range(generation))
-        inherited = unresolved_in(former)
+        former = former_of(folder, number, generation)
+        inherited = unresolved_in(() if storm.journal else former)
         settling = asyncio.create_task(settle_all(client, inherited, journal, "heir", tries=storm.tries))
         await worker.work(first, calls)
         await settling
@@ -204,14 +209,15 @@ async def run(
         say("worked")
         await asyncio.to_thread(sys.stdin.readline)
         if storm.journal:
-            await recover(client, worker)
+            await recover(client, worker, former, journal)
         await finish(client, caller, journal, storm.tries)
 
 
-async def recover(client: VoucherClient, worker: Worker) -> None:
-    """In the calm, with a shared journal: take over what others left, and ask a last time."""
+async def recover(client: VoucherClient, worker: Worker, former: Iterable[Path], journal: Journal) -> None:
+    """In the calm, with a shared journal: take over what others left, ask a last time, and read the rest."""
     await client.recover()
     await worker.ask_once_more()
+    await read_orders(client, former, journal)
 
 
 async def finish(client: VoucherClient, caller: Caller, journal: Journal, tries: int) -> None:

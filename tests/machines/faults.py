@@ -71,6 +71,7 @@ def _cut(service: Service, how: Cut) -> Way:
 
 
 async def _pause(site: Site, turn: Turn) -> None:
+    began = time.monotonic()
     for machine in site.hit_by(turn):
         machine.pause()
         site.pauses += 1
@@ -78,6 +79,7 @@ async def _pause(site: Site, turn: Turn) -> None:
     await asyncio.sleep(LEASE + turn.seconds)
     for machine in site.hit_by(turn):
         machine.resume()
+    site.valkey_troubles.stopped.append((began, time.monotonic()))
 
 
 async def _kill(site: Site, turn: Turn) -> None:

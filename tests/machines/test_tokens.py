@@ -36,6 +36,15 @@ QUIET = Troubles()
         ),
         pytest.param((1.0, 0.1), (43.0, 0.1), [], Troubles(away=[(9.0, 12.0)]), NONE, id="reached again"),
         pytest.param(
+            (1.0, 0.1),
+            (40.0, 0.1),
+            [],
+            Troubles(stopped=[(9.0, 12.0)]),
+            "as the worker had stood still while it asked Valkey",
+            id="stopped as it asked",
+        ),
+        pytest.param((1.0, 0.1), (43.0, 0.1), [], Troubles(stopped=[(9.0, 12.0)]), NONE, id="goes on since"),
+        pytest.param(
             (1.0, 0.1), (21.0, 15.0), [], QUIET, "as the answer came after the lease", id="stood still"
         ),
     ],

@@ -17,6 +17,7 @@ OLD: Final = "as its life was nearly over"
 REVOKED: Final = "as it was revoked"
 EMPTIED: Final = "as Valkey had lost it"
 AWAY: Final = "as Valkey was not reached"
+STOPPED: Final = "as the worker had stood still while it asked Valkey"
 OVERDUE: Final = "as the answer came after the lease"
 NONE: Final = "without a reason"
 _NEARLY: Final = 0.5
@@ -24,15 +25,17 @@ _NEARLY: Final = 0.5
 
 @attrs.define
 class Troubles:
-    """What happened to the token store, by the monotonic time.
+    """What happened to the token store, or to who asked it, by the monotonic time.
 
     Attributes:
         emptied: when it had lost all that was in it.
         away: from when until when a worker could not reach it.
+        stopped: from when until when a worker stood still, and then found that it had waited for too long.
     """
 
     emptied: list[float] = attrs.Factory(list[float])
     away: list[tuple[float, float]] = attrs.Factory(list[tuple[float, float]])
+    stopped: list[tuple[float, float]] = attrs.Factory(list[tuple[float, float]])
 
 
 def reasons_of(
@@ -66,6 +69,12 @@ def _reason(
         return REVOKED
     if any(since < each < token.at for each in troubles.emptied):
         return EMPTIED
-    if any(began <= token.at < ended + LEFT_ALONE_SECONDS for began, ended in troubles.away):
+    if _is_left_alone(token, troubles.away):
         return AWAY
+    if _is_left_alone(token, troubles.stopped):
+        return STOPPED
     return OVERDUE if max(before.elapsed, token.elapsed) > LEASE_SECONDS else NONE
+
+
+def _is_left_alone(token: Fetched, spans: Iterable[tuple[float, float]]) -> bool:
+    return any(began <= token.at < ended + LEFT_ALONE_SECONDS for began, ended in spans)

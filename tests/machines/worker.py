@@ -20,7 +20,7 @@ from tests.chaos.caller import Caller
 from tests.chaos.plan import Call, Unit
 from tests.chaos.records import Journal
 from tests.chaos.watcher import Watcher
-from tests.chaos.worker import Worker, finish, journal_of, recover, say, wait_until_quiet
+from tests.chaos.worker import Worker, finish, former_of, journal_of, recover, say, wait_until_quiet
 from tests.machines.access import Access
 from tests.machines.plan import MachineStorm, asked_by, payment
 from tests.machines.refusals import Noting
@@ -169,7 +169,7 @@ async def run(storm: MachineStorm, access: Access, folder: Path, numbers: tuple[
                 await wait_until_quiet(client, watcher, client.settings.settle_for + 10.0)
                 say("worked")
                 await calm.wait()
-                await recover(client, worker)
+                await recover(client, worker, former_of(folder, number, generation), records)
                 await finish(client, caller, records, storm.tries)
             finally:
                 listening.cancel()

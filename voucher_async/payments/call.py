@@ -197,7 +197,8 @@ class CallRecord(Value):
         voucher_id: the voucher, where it is known.
         proof: the proof that it was not carried out.
         failure: the reason why it was not carried out.
-        told: its caller got the charge, or the application acknowledged it.
+        told: the charge was handed to its caller, or the application acknowledged it. A process that dies
+            right then may not have heard it.
         parent: the record of the checkout that it is part of.
         plan: a checkout's charges, written before the first of them.
         transitions: every step, the oldest first; none once it was shrunk.

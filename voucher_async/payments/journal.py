@@ -218,8 +218,8 @@ class Journal(Protocol):
             order_number: limits the records to one order, erased or not; they show it.
             key: limits the records to one key, erased or not; they show it. Calls that were not carried out
                 are included.
-            told: limits the records to calls that are done: True to those of which a caller was told, False
-                to those of which nobody was.
+            told: limits the records to calls that are done: True to those whose charge was handed to a
+                caller, False to those of which nobody was told.
         """
         ...
 
