@@ -94,31 +94,47 @@ async def settle_all(
 async def read_orders(client: VoucherClient, paths: Iterable[Path], journal: Journal) -> None:
     """Write down what the client's journal says of calls that were cut off, as a shop reads it at a start.
 
-    A worker that dies between the end of a call and its caller's note of that leaves nothing to recover.
+    A worker that dies between the end of a call and its caller's note of that leaves nothing to recover. One
+    that dies before its call was written down as sent leaves no record: it has sent nothing.
 
     Args:
         client: what is read with.
         paths: what processes that were killed have written.
         journal: where the answers go.
     """
-    for order in _cut_off(record for path in paths for record in read(path)):
+    began, intents = _cut_off(record for path in paths for record in read(path))
+    known: set[str] = set()
+    for order in dict.fromkeys(each.order for each in began):
         async for found in client.history(order_number=order):
+            known.add(found.id)
             if found.charge is not None and not found.refunds:
                 ended = Settled(pending=found.id, by="heir", state=DONE, charge=found.charge.id)
                 journal.write(ended)
             elif found.proof is not None:
                 journal.write(Settled(pending=found.id, by="heir", state=NOT_DONE, proof=found.proof.name))
+    for intent in intents:
+        if intent.pending not in known and intent.charge == "":
+            journal.write(Settled(pending=intent.pending, by="heir", state=NOT_DONE, proof="NOT_SENT"))
 
 
-def _cut_off(records: Iterable[Record]) -> Iterable[str]:
-    """The orders of calls that ended with their process."""
-    orders: dict[str, str] = {}
+def _cut_off(records: Iterable[Record]) -> tuple[list[Began], list[Intent]]:
+    """The calls whose callers heard no end of them, and what they had announced."""
+    began: dict[str, Began] = {}
+    intents: list[Intent] = []
+    ended: set[str] = set()
     for record in records:
-        if isinstance(record, Began):
-            orders[record.call] = record.order
-        elif isinstance(record, Told):
-            orders.pop(record.call, None)
-    return dict.fromkeys(orders.values())
+        match record:
+            case Began():
+                began[record.call] = record
+            case Intent():
+                intents.append(record)
+            case Told() if record.what in {DONE, NOT_DONE}:
+                ended.add(record.call)
+            case _:
+                pass
+    cut_off = [each for each in began.values() if each.call not in ended]
+    calls = {each.call for each in cut_off}
+    return cut_off, [each for each in intents if each.call in calls]
 
 
 async def _settle(client: VoucherClient, pending: PendingOutcome, by: str, tries: int) -> Settled:

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from tests.chaos.records import Journal, Record, Settled, Told, read
-from tests.chaos.samples import began
+from tests.chaos.samples import began, intent
 from tests.chaos.settling import read_orders
 from voucher_async import MemoryJournal, Settings, VoucherClient, VoucherError
 from voucher_async.testing import VoucherEmulator, faults
@@ -23,7 +23,13 @@ async def test_the_ends_of_calls_that_were_cut_off_are_read_and_no_others(
     code = voucher_emulator.add_voucher(amount="10.00").code
     killed, heir = tmp_path / "killed.jsonl", tmp_path / "heir.jsonl"
     calls = [attrs.evolve(began(str(number)), order=f"A-{number}") for number in range(4)]
-    written: list[Record] = [*calls, Told(call="1", what="done")]
+    sent_nothing = attrs.evolve(intent("unknown to the journal", call="3"), order="A-3")
+    written: list[Record] = [
+        *calls,
+        Told(call="1", what="done"),
+        Told(call="2", what="cancelled"),
+        sent_nothing,
+    ]
     with Journal(killed) as journal:
         for record in written:
             journal.write(record)
@@ -43,4 +49,7 @@ async def test_the_ends_of_calls_that_were_cut_off_are_read_and_no_others(
     assert found == {
         done.id: Settled(pending=done.id, by="heir", state="done", charge=made[0].id),
         refused.id: Settled(pending=refused.id, by="heir", state="not done", proof="ABSENT"),
+        sent_nothing.pending: Settled(
+            pending=sent_nothing.pending, by="heir", state="not done", proof="NOT_SENT"
+        ),
     }
