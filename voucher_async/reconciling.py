@@ -166,8 +166,8 @@ class Reconciling:
         Args:
             order_number: limits the records to one order.
             key: limits the records to one idempotency key, calls that were not carried out included.
-            told: limits the records to calls that were carried out: True to those handed to a caller,
-                False to those of which nobody was; see `acknowledge`.
+            told: limits the records to calls that were carried out: True to those whose charge was handed to
+                a caller, False to those of which nobody was told; see `acknowledge`.
             ended: limits the records: True to calls whose end is known, False to the others: those in doubt,
                 those under way, and what dead processes left; see `settle` and `recover`.
 

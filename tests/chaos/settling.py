@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -102,14 +102,13 @@ async def read_orders(client: VoucherClient, paths: Iterable[Path], journal: Jou
         paths: what processes that were killed have written.
         journal: where the answers go.
     """
-    began, intents = _cut_off(record for path in paths for record in read(path))
+    began, intents = _cut_off([record for path in paths for record in read(path)])
     known: set[str] = set()
     for order in dict.fromkeys(each.order for each in began):
         async for found in client.history(order_number=order):
             known.add(found.id)
             if found.charge is not None and not found.refunds:
-                ended = Settled(pending=found.id, by="heir", state=DONE, charge=found.charge.id)
-                journal.write(ended)
+                journal.write(Settled(pending=found.id, by="heir", state=DONE, charge=found.charge.id))
             elif found.proof is not None:
                 journal.write(Settled(pending=found.id, by="heir", state=NOT_DONE, proof=found.proof.name))
     for intent in intents:
@@ -117,24 +116,12 @@ async def read_orders(client: VoucherClient, paths: Iterable[Path], journal: Jou
             journal.write(Settled(pending=intent.pending, by="heir", state=NOT_DONE, proof="NOT_SENT"))
 
 
-def _cut_off(records: Iterable[Record]) -> tuple[list[Began], list[Intent]]:
+def _cut_off(records: Sequence[Record]) -> tuple[list[Began], list[Intent]]:
     """The calls whose callers heard no end of them, and what they had announced."""
-    began: dict[str, Began] = {}
-    intents: list[Intent] = []
-    ended: set[str] = set()
-    for record in records:
-        match record:
-            case Began():
-                began[record.call] = record
-            case Intent():
-                intents.append(record)
-            case Told() if record.what in {DONE, NOT_DONE}:
-                ended.add(record.call)
-            case _:
-                pass
-    cut_off = [each for each in began.values() if each.call not in ended]
-    calls = {each.call for each in cut_off}
-    return cut_off, [each for each in intents if each.call in calls]
+    ended = {each.call for each in records if isinstance(each, Told) and each.what in {DONE, NOT_DONE}}
+    began = [each for each in records if isinstance(each, Began) and each.call not in ended]
+    calls = {each.call for each in began}
+    return began, [each for each in records if isinstance(each, Intent) and each.call in calls]
 
 
 async def _settle(client: VoucherClient, pending: PendingOutcome, by: str, tries: int) -> Settled:

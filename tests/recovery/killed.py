@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -32,10 +33,7 @@ from voucher_async.journals.sqlite import SqliteStore
 from voucher_async.payments.ownership import LEASE
 from voucher_async.testing import EmulatorSettings
 
-__all__ = ["CALLS", "MOST", "Report", "code_of", "order_of"]
-
-MOST: Final = 70
-"""One more than the steps of the longest call, at most."""
+__all__ = ["CALLS", "Report", "code_of", "order_of"]
 
 IN_FLIGHT: Final = 0.01  # seconds after a request has begun; the server takes longer
 KEY: Final = "again and again"
@@ -265,11 +263,12 @@ def struck(by: signal.Signals, access: EmulatorSettings, url: str, call: str, st
 
 
 def all_struck(
-    by: signal.Signals, access: EmulatorSettings, url: str, calls: list[str], steps: range
+    by: signal.Signals, access: EmulatorSettings, url: str, calls: list[str], steps: str
 ) -> Iterator[Worker]:
-    """Strike a worker at each step of each call."""
+    """Strike a worker at each step of each call, or at every second one, from the first or the second."""
+    first, apart = map(int, steps.split("/"))
     for call in calls:
-        for step in steps:
+        for step in itertools.count(first, apart):
             worker = struck(by, access, url, call, step)
             if worker is None:
                 break
@@ -333,10 +332,9 @@ def of_stopped(access: EmulatorSettings, url: str, left: list[Worker]) -> list[R
 def main(arguments: list[str]) -> None:
     by = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[arguments[0]]
     access, url = json.loads(arguments[1]), arguments[2]
-    first, apart = map(int, arguments[3].split("/"))
     left: list[Worker] = []
     try:
-        for worker in all_struck(by, access, url, arguments[4:], range(first, MOST, apart)):
+        for worker in all_struck(by, access, url, arguments[4:], arguments[3]):
             left.append(worker)  # noqa: PERF402 - those of before a failure are ended, too
         time.sleep(LEASE)
         reports = (

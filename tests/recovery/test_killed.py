@@ -13,9 +13,10 @@ import pytest
 
 from tests.journals.postgres import Server
 from tests.processes import plain_environment
-from tests.recovery.killed import CALLS, MOST, Report, code_of, order_of
+from tests.recovery.killed import CALLS, Report, code_of, order_of
 from voucher_async.testing import VoucherEmulator, faults
 
+MOST = 70  # steps of one call
 KINDS = {"redeem": "charge", "refund": "refund", "recharge": "recharge", "checkout": "charge"}
 FEWEST = {"redeem": 20, "refund": 15, "recharge": 10, "checkout": 40}
 OPEN = ("StillRunning", "OutcomeUnknown", "CheckoutUnknown")
